@@ -1,1 +1,8 @@
-export {}
+export * from './envelope.ts'
+export * from './errors.ts'
+export * from './events.ts'
+export * from './limits.ts'
+export * from './models.ts'
+export * from './primitives.ts'
+export * from './requests.ts'
+export * from './validate.ts'

@@ -1,0 +1,34 @@
+import type { ErrorBody } from './errors.ts'
+import { ParleyError } from './errors.ts'
+
+/** The answer to everything, over HTTP and in acks. */
+export type Answer<T, M = undefined> = Success<T, M> | Failure
+
+export type Success<T, M = undefined> = {
+  success: true
+  message?: string
+  data: T
+} & (M extends undefined ? { meta?: never } : { meta: M })
+
+export interface Failure {
+  success: false
+  message: string
+  error: ErrorBody
+}
+
+export interface PageMeta {
+  page: number
+  limit: number
+  total: number
+  totalPages: number
+}
+
+export function pageMeta(page: number, limit: number, total: number): PageMeta {
+  return { page, limit, total, totalPages: Math.ceil(total / limit) }
+}
+
+/** Puts an error into the envelope. What is not a {@link ParleyError} becomes INTERNAL and shows nothing of itself. */
+export function failure(error: unknown): Failure {
+  const known = error instanceof ParleyError ? error : new ParleyError('INTERNAL')
+  return { success: false, message: known.message, error: known.toBody() }
+}

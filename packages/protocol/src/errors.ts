@@ -1,0 +1,69 @@
+/**
+ * Every error that Parley answers with, over HTTP and over sockets. The key is the code on the wire; `status` is its
+ * HTTP status; `message` is what a client sees unless the place that raises it says something more exact.
+ */
+export const ERRORS = {
+  VALIDATION_FAILED: { status: 400, message: 'The request is not valid.', retry: false },
+  MALFORMED_JSON: { status: 400, message: 'The body is not valid JSON.', retry: false },
+  UNKNOWN_EVENT: { status: 400, message: 'There is no such event.', retry: false },
+  UNKNOWN_USERS: { status: 400, message: 'Some of the people named do not exist.', retry: false },
+  NOT_A_GROUP: { status: 400, message: 'This can be done in a group only.', retry: false },
+  TOKEN_MISSING: { status: 401, message: 'A token is required.', retry: false },
+  TOKEN_INVALID: { status: 401, message: 'The token is not valid.', retry: false },
+  TOKEN_EXPIRED: { status: 401, message: 'The token has expired.', retry: false },
+  FORBIDDEN: { status: 403, message: 'This is not allowed.', retry: false },
+  NOT_FOUND: { status: 404, message: 'There is nothing at this address.', retry: false },
+  CONVERSATION_NOT_FOUND: { status: 404, message: 'There is no such conversation.', retry: false },
+  MESSAGE_NOT_FOUND: { status: 404, message: 'There is no such message in this conversation.', retry: false },
+  USER_NOT_FOUND: { status: 404, message: 'There is no such person.', retry: false },
+  METHOD_NOT_ALLOWED: { status: 405, message: 'This address does not take that method.', retry: false },
+  GROUP_FULL: { status: 409, message: 'The group has as many people as a group may have.', retry: false },
+  PAYLOAD_TOO_LARGE: { status: 413, message: 'The request is too large.', retry: false },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, message: 'The body must be JSON.', retry: false },
+  RATE_LIMITED: { status: 429, message: 'Too many requests.', retry: true },
+  INTERNAL: { status: 500, message: 'Something went wrong on our side.', retry: true },
+  OVERLOADED: { status: 503, message: 'The server has more to do than it can take; try again soon.', retry: true },
+  UNAVAILABLE: { status: 503, message: 'A part of the service is away; try again soon.', retry: true },
+} as const satisfies Record<string, { status: number; message: string; retry: boolean }>
+
+export type ErrorCode = keyof typeof ERRORS
+
+/** What goes over the wire inside `error`. `retryAfterMs` is set where trying again later can help. */
+export interface ErrorBody {
+  code: ErrorCode
+  message: string
+  details?: unknown
+  retryAfterMs?: number
+}
+
+/** The one class of errors that may reach a client. Anything else is answered as INTERNAL and logged. */
+export class ParleyError extends Error {
+  override readonly name = 'ParleyError'
+  readonly code: ErrorCode
+  readonly details: unknown
+  readonly retryAfterMs: number | undefined
+
+  constructor(
+    code: ErrorCode,
+    options: { message?: string; details?: unknown; retryAfterMs?: number; cause?: unknown } = {},
+  ) {
+    super(options.message ?? ERRORS[code].message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.details = options.details
+    this.retryAfterMs = options.retryAfterMs ?? (ERRORS[code].retry ? 1000 : undefined)
+  }
+
+  /** HTTP status that belongs to the code. */
+  get status(): number {
+    return ERRORS[this.code].status
+  }
+
+  toBody(): ErrorBody {
+    return {
+      code: this.code,
+      message: this.message,
+      ...(this.details === undefined ? {} : { details: this.details }),
+      ...(this.retryAfterMs === undefined ? {} : { retryAfterMs: this.retryAfterMs }),
+    }
+  }
+}

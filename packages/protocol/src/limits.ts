@@ -1,0 +1,27 @@
+/** The bounds of the protocol, in one place. Lengths are in UTF-16 code units, as JavaScript counts them. */
+export const LIMITS = {
+  /** Longest content of a message. */
+  contentLength: 10_000,
+  /** Longest name of a group and longest full name of a person. */
+  nameLength: 200,
+  /** Longest id of a person; the product that embeds Parley chooses these. */
+  userIdLength: 128,
+  /** Longest `clientMessageId`. */
+  clientMessageIdLength: 128,
+  /** Most people in a group, its creator included. */
+  groupSize: 1_000,
+  /** Largest page of any list. */
+  pageSize: 100,
+  /** Most people that a service may write in one request. */
+  usersPerRequest: 1_000,
+  /** Longest text of a search. */
+  searchLength: 200,
+  /** Largest JSON body over HTTP and largest packet over a socket, in bytes. */
+  payloadBytes: 256 * 1024,
+  /** A list of conversations shows this many people of each; `GET …/conversations/:id` shows all. */
+  listedParticipants: 100,
+  /** Presence is shared within direct conversations and groups of at most this many people. */
+  presenceGroupSize: 100,
+  /** A person is shown as typing for this long after their last `typing`, in milliseconds. */
+  typingMs: 6_000,
+} as const

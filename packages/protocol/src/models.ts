@@ -1,0 +1,91 @@
+import { z } from 'zod'
+import { instant } from './primitives.ts'
+
+/*
+ * What the server shows of its nouns. One shape each, the same in history, events, acks and search. Clients must ignore
+ * fields they do not know: a later version may add some.
+ */
+
+export const MESSAGE_TYPES = ['TEXT', 'FILE', 'IMAGE', 'VIDEO', 'AUDIO', 'SYSTEM'] as const
+export const messageType = z.enum(MESSAGE_TYPES)
+export type MessageType = z.infer<typeof messageType>
+
+export const conversationType = z.enum(['DIRECT', 'GROUP'])
+export type ConversationType = z.infer<typeof conversationType>
+
+export const user = z.object({
+  id: z.string(),
+  fullName: z.string(),
+  profilePhoto: z.string().nullable(),
+})
+export type User = z.infer<typeof user>
+
+/** A person as a conversation shows them. `isOnline` and `lastSeen` stay false and null in groups past 100 people. */
+export const participant = user.extend({
+  role: z.enum(['OWNER', 'MEMBER']),
+  isOnline: z.boolean(),
+  lastSeen: instant.nullable(),
+  /** The person has read everything up to and including this seq. */
+  lastReadSeq: z.int(),
+})
+export type Participant = z.infer<typeof participant>
+
+export const attachment = z.object({
+  id: z.string(),
+  fileName: z.string(),
+  /** Bytes. */
+  fileSize: z.int(),
+  fileType: z.string(),
+  url: z.string(),
+})
+export type Attachment = z.infer<typeof attachment>
+
+/** What a SYSTEM message tells, for clients that put it into their reader's language; `content` says it in English. */
+export const systemEvent = z.discriminatedUnion('event', [
+  z.object({ event: z.literal('participantsAdded'), userIds: z.array(z.string()) }),
+  z.object({ event: z.literal('participantRemoved'), userIds: z.array(z.string()) }),
+  z.object({ event: z.literal('participantLeft'), userIds: z.array(z.string()) }),
+  z.object({ event: z.literal('renamed'), name: z.string().nullable() }),
+])
+export type SystemEvent = z.infer<typeof systemEvent>
+
+export const message = z.object({
+  id: z.string(),
+  conversationId: z.string(),
+  /** Counts the conversation's messages: 1, 2, 3, without a gap, in the order in which they were stored. */
+  seq: z.int(),
+  /** The conversation's revision at which this row last changed; see `sync`. */
+  rev: z.int(),
+  senderId: z.string(),
+  sender: user,
+  content: z.string(),
+  type: messageType,
+  attachments: z.array(attachment),
+  /** Ids of the members who have read it, the sender first. */
+  readBy: z.array(z.string()),
+  clientMessageId: z.string(),
+  system: systemEvent.nullable(),
+  createdAt: instant,
+  updatedAt: instant,
+})
+export type Message = z.infer<typeof message>
+
+export const conversation = z.object({
+  id: z.string(),
+  type: conversationType,
+  name: z.string().nullable(),
+  createdBy: z.string(),
+  /** The others first, the asker last. */
+  participants: z.array(participant),
+  /** How many people are in it; `participants` of a list may hold fewer (100 at most). */
+  participantCount: z.int(),
+  lastMessage: message.nullable(),
+  unreadCount: z.int(),
+  lastSeq: z.int(),
+  /** The asker's own read mark. */
+  lastReadSeq: z.int(),
+  rev: z.int(),
+  createdAt: instant,
+  updatedAt: instant,
+})
+export type Conversation = z.infer<typeof conversation>

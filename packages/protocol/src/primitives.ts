@@ -1,0 +1,69 @@
+import { z } from 'zod'
+import { LIMITS } from './limits.ts'
+
+/**
+ * Postgres stores neither NUL nor a lone surrogate (its text is valid UTF-8 without U+0000), so both are refused where
+ * text enters.
+ */
+export function isStorableText(text: string): boolean {
+  return text.isWellFormed() && !text.includes('\0')
+}
+
+const STORABLE = 'must be well-formed Unicode without NUL characters'
+
+/** Text that can be stored, at most `max` UTF-16 code units long, not blank. Kept as sent: nothing is trimmed. */
+export function text(max: number) {
+  return z
+    .string()
+    .max(max)
+    .refine((value) => value.trim().length > 0, 'must not be blank')
+    .refine(isStorableText, STORABLE)
+}
+
+/** A person's id as the embedding product chose it: 1 to 128 characters, no control characters. */
+export const userId = z
+  .string()
+  .min(1)
+  .max(LIMITS.userIdLength)
+  .refine(isStorableText, STORABLE)
+  .regex(/^\P{Cc}+$/u, 'must not contain control characters')
+
+/** Ids that Parley makes: UUIDs in any letter case, kept in lower case. */
+export const uuid = z.guid().transform((id) => id.toLowerCase())
+export const conversationId = uuid
+export const messageId = uuid
+
+/** Chosen by the client; a message is stored once for each (conversation, sender, clientMessageId). */
+export const clientMessageId = text(LIMITS.clientMessageIdLength)
+
+/** RFC 3339 in UTC with up to six digits of a second, as Parley writes it. */
+export const instant = z.iso.datetime({ offset: true })
+
+/** A moment in a query string: RFC 3339, a date, or milliseconds since 1970. Becomes RFC 3339; microseconds are kept. */
+export const timestamp = z.string().transform((value, ctx) => {
+  const ms = /^\d{1,15}$/.test(value) ? Number(value) : Date.parse(value)
+  const date = new Date(ms)
+  const year = date.getUTCFullYear()
+  if (Number.isNaN(ms) || Number.isNaN(year) || year < 1 || year > 9999 || !/^\d[\dT:.Z +-]*$/i.test(value)) {
+    ctx.addIssue({ code: 'custom', message: 'must be a timestamp such as 2025-12-11T10:30:00Z' })
+    return z.NEVER
+  }
+  return instant.safeParse(value).success ? value : date.toISOString()
+})
+
+/** An integer in a query string, between `min` and `max`. */
+export function integer(min: number, max: number) {
+  return z
+    .string()
+    .regex(/^-?\d{1,16}$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.int().min(min).max(max))
+}
+
+/** `page` (from 1) and `limit` of a list, with the spec's default for `limit`. */
+export function paging(defaultLimit: number) {
+  return {
+    page: integer(1, 1_000_000).default(1),
+    limit: integer(1, LIMITS.pageSize).default(defaultLimit),
+  }
+}

@@ -1,0 +1,111 @@
+import { z } from 'zod'
+import { LIMITS } from './limits.ts'
+import { conversationType, messageType } from './models.ts'
+import {
+  clientMessageId,
+  conversationId,
+  integer,
+  isStorableText,
+  messageId,
+  paging,
+  text,
+  timestamp,
+  userId,
+} from './primitives.ts'
+
+/*
+ * What may come in, over HTTP and over sockets. Unknown fields are ignored (a client may be newer than the server);
+ * fields that are known must be right.
+ */
+
+const groupName = text(LIMITS.nameLength)
+const searchText = z
+  .string()
+  .max(LIMITS.searchLength)
+  .refine(isStorableText, 'must be well-formed Unicode without NUL characters')
+
+/** People to put into a conversation; the same id twice counts once. */
+const userIds = z
+  .array(userId)
+  .min(1)
+  .max(LIMITS.groupSize)
+  .transform((ids) => [...new Set(ids)])
+
+/** Types a client may send. SYSTEM messages are the server's own. */
+const sendableType = messageType.exclude(['SYSTEM'])
+
+export const conversationParams = z.object({ conversationId })
+export const participantParams = z.object({ conversationId, userId })
+export const userParams = z.object({ userId })
+
+export const createConversationBody = z.object({
+  participantIds: userIds,
+  type: conversationType.default('DIRECT'),
+  name: groupName.nullish(),
+})
+export type CreateConversation = z.infer<typeof createConversationBody>
+
+export const updateConversationBody = z.object({ name: groupName.nullable() })
+export const addParticipantsBody = z.object({ userIds })
+
+export const listConversationsQuery = z.object({ ...paging(20), search: searchText.optional() })
+export type ListConversations = z.infer<typeof listConversationsQuery>
+
+const SEQ_MAX = Number.MAX_SAFE_INTEGER
+/** At most one of `before`, `beforeSeq` and `afterSeq`. */
+export const listMessagesQuery = z
+  .object({
+    ...paging(50),
+    before: timestamp.optional(),
+    beforeSeq: integer(1, SEQ_MAX).optional(),
+    afterSeq: integer(0, SEQ_MAX).optional(),
+  })
+  .refine(
+    (query) => [query.before, query.beforeSeq, query.afterSeq].filter((bound) => bound !== undefined).length <= 1,
+    { message: 'use one of before, beforeSeq and afterSeq', path: ['before'] },
+  )
+export type ListMessages = z.infer<typeof listMessagesQuery>
+
+export const postMessageBody = z.object({
+  content: text(LIMITS.contentLength),
+  type: sendableType.default('TEXT'),
+  clientMessageId: clientMessageId.nullish(),
+  attachments: z.array(z.never(), 'attachments cannot be sent this way').max(0).nullish(),
+})
+export type PostMessage = z.infer<typeof postMessageBody>
+
+export const markAsReadBody = z.object({ messageId })
+export const searchUsersQuery = z.object({ ...paging(20), search: searchText.optional() })
+
+export const userBody = z.object({
+  fullName: text(LIMITS.nameLength),
+  profilePhoto: z
+    .url({ protocol: /^https?$/ })
+    .max(2_048)
+    .nullish(),
+})
+export type UserBody = z.infer<typeof userBody>
+export const upsertUsersBody = z.object({
+  users: z
+    .array(userBody.extend({ id: userId }))
+    .min(1)
+    .max(LIMITS.usersPerRequest),
+})
+
+export const devSessionBody = z.object({
+  user: z.union([
+    userId.transform((id) => ({ id })),
+    z.object({ id: userId, fullName: text(LIMITS.nameLength).optional(), profilePhoto: z.url().nullish() }),
+  ]),
+})
+
+/** Payloads of the events that a client may send. A name that is not here is refused with UNKNOWN_EVENT. */
+export const clientEvents = {
+  sendMessage: postMessageBody.extend({ conversationId }),
+  typing: z.object({ conversationId }),
+  stopTyping: z.object({ conversationId }),
+  markAsRead: z.object({ conversationId, messageId }),
+  getOnlineUsers: z.unknown(),
+} as const
+export type ClientEvents = { [Name in keyof typeof clientEvents]: z.infer<(typeof clientEvents)[Name]> }
+export type ClientEventName = keyof ClientEvents
