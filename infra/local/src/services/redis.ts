@@ -1,0 +1,121 @@
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { Redis } from 'ioredis'
+import { keep, type Log, type Running } from './keep.ts'
+import { clearOrphan, type Ladder } from './orphan.ts'
+import { freePort } from './ports.ts'
+import { type RedisProgram, redisProgram } from './redis-program.ts'
+import { until } from './until.ts'
+
+const run = promisify(execFile)
+/** Loading a long append-only file takes its time. */
+const START_BOUND_MS = 60_000
+const START_TRIES = 3
+const LADDER: Ladder = [
+  ['SIGTERM', 5_000],
+  ['SIGKILL', 2_000],
+]
+
+/** A running Redis (or Valkey). */
+export interface RedisService extends Running {
+  /** redis://127.0.0.1:port */
+  readonly url: string
+  readonly port: number
+}
+
+export interface RedisOptions {
+  /** Where the append-only file lives; null keeps nothing on disk. */
+  dataDir: string | null
+  /** Default: any free port. */
+  port?: number | undefined
+  log: Log
+}
+
+/**
+ * Starts a Redis on the loopback address, from the first source that redis-program.ts finds. A server that a killed
+ * run left on the same folder is stopped first. Rejects with the server's last lines when it does not come up.
+ */
+export async function startRedis({ dataDir, port, log }: RedisOptions): Promise<RedisService> {
+  const program = await redisProgram(log)
+  const folder = dataDir === null ? null : resolve(dataDir)
+  if (folder !== null) {
+    await mkdir(folder, { recursive: true })
+    const pidFile = join(folder, 'redis.pid')
+    await clearOrphan({ pidFile, commandHas: ['-server'], name: 'Redis', ladder: LADDER, log })
+  }
+  for (let attempt = 1; ; attempt++) {
+    const chosen = port || (await freePort())
+    const server = await launch(program, folder, chosen)
+    if (!(server instanceof Error)) return { ...server, url: `redis://127.0.0.1:${chosen}`, port: chosen }
+    // Somebody took the port in between.
+    if (attempt >= START_TRIES || port || !/in use|allocated/.test(server.message)) throw server
+  }
+}
+
+/** The server's settings; `folder` is its data folder as the server itself sees it. */
+function settings(folder: string | null): string[] {
+  const kept = ['--appendonly', 'yes', '--appendfsync', 'everysec', '--dir', folder ?? '']
+  return [
+    // Queues and presence must never be evicted (BullMQ asks for this).
+    ...['--maxmemory-policy', 'noeviction', '--save', '', '--daemonize', 'no', '--databases', '16'],
+    ...(folder === null ? ['--appendonly', 'no'] : kept),
+  ]
+}
+
+function commandLine(program: RedisProgram, folder: string | null, port: number): { command: string; args: string[] } {
+  if (program.kind === 'program') {
+    const place = ['--bind', '127.0.0.1', '--port', String(port), '--logfile', '']
+    const pid = folder === null ? [] : ['--pidfile', join(folder, 'redis.pid')]
+    return { command: program.path, args: [...place, ...pid, ...settings(folder)] }
+  }
+  const container = ['run', '--rm', '--name', containerName(folder, port), '-p', `127.0.0.1:${port}:6379`]
+  const volume = folder === null ? [] : ['-v', `${folder}:/data`]
+  const server = ['redis-server', ...settings(folder === null ? null : '/data')]
+  return { command: 'docker', args: [...container, ...volume, program.image, ...server] }
+}
+
+/** One name for a data folder, so that a container left behind is found again. */
+function containerName(folder: string | null, port: number): string {
+  const mark = folder === null ? String(port) : createHash('sha256').update(folder).digest('hex').slice(0, 12)
+  return `parley-redis-${mark}`
+}
+
+/** Starts the server and resolves when it answers PING, or to an error with its last lines. */
+async function launch(program: RedisProgram, folder: string | null, port: number): Promise<Running | Error> {
+  if (program.kind === 'container')
+    await run('docker', ['rm', '-f', containerName(folder, port)]).catch(() => undefined)
+  const lines: string[] = []
+  const server = await keep({
+    ...commandLine(program, folder, port),
+    ...(folder === null ? { cwd: '/' } : { cwd: folder }),
+    onLine: (line) => {
+      lines.push(line)
+      if (lines.length > 20) lines.shift()
+    },
+  })
+  let ended = false
+  server.exited.then(() => {
+    ended = true
+  })
+  await until(async () => ended || (await answersPing(port)), START_BOUND_MS, 10)
+  // Asked once more: the server may have ended while another one answers on its port.
+  if (!ended && (await answersPing(port))) return server
+  await server.stop()
+  return new Error(`Redis did not start:\n${lines.join('\n')}`)
+}
+
+async function answersPing(port: number): Promise<boolean> {
+  const client = new Redis({ host: '127.0.0.1', port, lazyConnect: true, retryStrategy: null, connectTimeout: 1_000 })
+  client.on('error', () => undefined)
+  try {
+    await client.connect()
+    return (await client.ping()) === 'PONG'
+  } catch {
+    return false
+  } finally {
+    client.disconnect()
+  }
+}
