@@ -1,1 +1,30 @@
-export {}
+export {
+  type AdminRoute,
+  type AdminServer,
+  type AdminServerOptions,
+  type ReadyChecks,
+  startAdminServer,
+} from './admin.ts'
+export {
+  defineSettings,
+  loadSettings,
+  loadSettingsOrExit,
+  renderSettingsTable,
+  type Setting,
+  type SettingOptions,
+  type SettingsDefinition,
+  SettingsError,
+  type SettingsOf,
+  setting,
+} from './config.ts'
+export { type Part, type ProcessOptions, runProcess, type StartedProcess } from './lifecycle.ts'
+export { createLogger, type Logger, type LoggerOptions } from './logger.ts'
+export {
+  databaseSettings,
+  environmentSettings,
+  httpSettings,
+  logSettings,
+  redisSettings,
+  s3Settings,
+  tokenSettings,
+} from './settings.ts'

@@ -1,0 +1,91 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/** State of each dependency by its name: `ok`, or a few words on what is wrong. No secrets: the answer shows them. */
+export type ReadyChecks = Record<string, 'ok' | (string & {})>
+
+export type AdminRoute = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
+
+export interface AdminServerOptions {
+  host: string
+  /** 0 takes any free port. */
+  port: number
+  /** Asked at each GET /health/ready; one that rejects, or takes longer than `readyTimeoutMs`, counts as not ready. */
+  ready: () => Promise<ReadyChecks>
+  /** Milliseconds `ready` may take. Default 2000, below the usual probe's own limit. */
+  readyTimeoutMs?: number
+  /** More GET routes by path, e.g. `/metrics`. */
+  routes?: Readonly<Record<string, AdminRoute>>
+}
+
+export interface AdminServer {
+  /** The port it listens on. */
+  readonly port: number
+  stop(): Promise<void>
+}
+
+/** Serves GET /health/live (200 while the event loop turns) and GET /health/ready (200, or 503 naming what is missing). */
+export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
+  const routes = new Map<string, AdminRoute>([
+    ...Object.entries(options.routes ?? {}),
+    ['/health/live', (_request, response) => sendJson(response, 200, { status: 'ok' })],
+    ['/health/ready', async (_request, response) => answerReady(response, options)],
+  ])
+  const server = createServer((request, response) => {
+    const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
+    const route = request.method === 'GET' || request.method === 'HEAD' ? routes.get(path) : undefined
+    if (!route) return sendJson(response, 404, { status: 'not found' })
+    Promise.resolve()
+      .then(() => route(request, response))
+      .catch(() => {
+        if (response.headersSent) response.destroy()
+        else sendJson(response, 500, { status: 'failed' })
+      })
+  })
+  await listen(server, options.port, options.host)
+  const { port } = server.address() as AddressInfo
+  return { port, stop: () => close(server) }
+}
+
+async function answerReady(response: ServerResponse, options: AdminServerOptions): Promise<void> {
+  const checks = await boundedChecks(options)
+  const ready = Object.values(checks).every((state) => state === 'ok')
+  sendJson(response, ready ? 200 : 503, { status: ready ? 'ok' : 'unavailable', checks })
+}
+
+async function boundedChecks({ ready, readyTimeoutMs = 2_000 }: AdminServerOptions): Promise<ReadyChecks> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<ReadyChecks>((resolve) => {
+    timer = setTimeout(() => resolve({ checks: 'timed out' }), readyTimeoutMs)
+  })
+  try {
+    return await Promise.race([ready(), late])
+  } catch {
+    // What failed is the check itself; its reason may hold addresses or credentials, so it is not shown here.
+    return { checks: 'failed' }
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' })
+  response.end(JSON.stringify(body))
+}
+
+function listen(server: Server, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.close((error) => (error ? reject(error) : resolve()))
+    server.closeAllConnections()
+  })
+}

@@ -1,0 +1,114 @@
+import { z } from 'zod'
+import { defineSettings, setting } from './config.ts'
+
+const port = z
+  .string()
+  .regex(/^\d{1,5}$/)
+  .transform(Number)
+  .pipe(z.number().max(65_535))
+
+const flag = z.enum(['true', 'false']).transform((text) => text === 'true')
+const webUrl = z.url({ protocol: /^https?$/ })
+
+/** What kind of place the process runs in. Everything that is safe in development only hangs on it. */
+export const environmentSettings = defineSettings({
+  NODE_ENV: setting(
+    z.enum(['development', 'test', 'production']),
+    'Where the process runs. Production has no default secrets and no development endpoints',
+    { expected: 'development, test or production', default: 'development' },
+  ),
+})
+
+export const logSettings = defineSettings({
+  LOG_LEVEL: setting(
+    z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    'The least serious log line that is written',
+    { expected: 'trace, debug, info, warn, error, fatal or silent', default: 'info' },
+  ),
+})
+
+export const databaseSettings = defineSettings({
+  DATABASE_URL: setting(z.url({ protocol: /^postgres(ql)?$/ }), 'The Postgres database that holds everything', {
+    expected: 'a postgres:// URL',
+    developmentDefault: 'postgres://parley:parley@127.0.0.1:5432/parley',
+  }),
+})
+
+export const redisSettings = defineSettings({
+  REDIS_URL: setting(z.url({ protocol: /^rediss?$/ }), 'The Redis for fan-out, presence and queues', {
+    expected: 'a redis:// or rediss:// URL',
+    developmentDefault: 'redis://127.0.0.1:6379',
+  }),
+})
+
+export const httpSettings = defineSettings({
+  HOST: setting(z.string().max(255), 'The address to listen on, for users and for the admin port', {
+    expected: 'an address or host name of this machine',
+    default: '0.0.0.0',
+    developmentDefault: '127.0.0.1',
+  }),
+  PORT: setting(port, 'The port for users; 0 takes any free one', {
+    expected: 'a port number from 0 to 65535',
+    default: '0',
+  }),
+  ADMIN_PORT: setting(port, 'The port for health checks and metrics; keep it private. 0 takes any free one', {
+    expected: 'a port number from 0 to 65535',
+    default: '0',
+  }),
+})
+
+export const tokenSettings = defineSettings({
+  JWT_SECRET: setting(
+    z
+      .string()
+      .refine((text) => !text.includes('-----BEGIN'))
+      .optional(),
+    'The secret that users’ tokens are signed with (HS256)',
+    {
+      expected: 'a random text of 32 characters or more, and not a PEM key (for public keys use JWT_JWKS_URL)',
+      developmentDefault: 'parley-development-secret-do-not-use-in-production',
+      secret: { minLength: 32 },
+      alternativeTo: 'JWT_JWKS_URL',
+    },
+  ),
+  JWT_JWKS_URL: setting(
+    webUrl.optional(),
+    'Where the public keys for users’ tokens are (RS256, ES256 or EdDSA), in place of JWT_SECRET',
+    { expected: 'an http:// or https:// URL of a JSON Web Key Set' },
+  ),
+  JWT_ISSUER: setting(z.string().max(2_000).optional(), 'If set, a token must have this issuer (iss)', {
+    expected: 'the issuer’s name as it stands in the tokens',
+  }),
+  JWT_AUDIENCE: setting(z.string().max(2_000).optional(), 'If set, a token must be meant for this audience (aud)', {
+    expected: 'the audience’s name as it stands in the tokens',
+  }),
+})
+
+export const s3Settings = defineSettings({
+  S3_ENDPOINT: setting(webUrl.optional(), 'The S3 API that stores attachments; without it, AWS in S3_REGION', {
+    expected: 'an http:// or https:// URL',
+  }),
+  S3_REGION: setting(z.string().max(100), 'The region of the bucket (Cloudflare R2: auto)', {
+    expected: 'a region’s name',
+    default: 'us-east-1',
+  }),
+  S3_BUCKET: setting(z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/), 'The bucket for attachments', {
+    expected: 'a bucket name of 3 to 63 lower-case letters, digits, dots and dashes',
+    default: 'parley',
+  }),
+  S3_ACCESS_KEY_ID: setting(z.string().max(200), 'The key id for the S3 API', {
+    expected: 'an access key id',
+    developmentDefault: 'parley-development',
+  }),
+  S3_SECRET_ACCESS_KEY: setting(z.string().max(500), 'The secret key for the S3 API', {
+    expected: 'a secret access key',
+    developmentDefault: 'parley-development-secret',
+    // Handed out by the S3 provider, so not ours to make longer: AWS has 40 characters, R2 64, MinIO asks for 8.
+    secret: { minLength: 8 },
+  }),
+  S3_FORCE_PATH_STYLE: setting(flag, 'Put the bucket into the path rather than the host name (MinIO, local servers)', {
+    expected: 'true or false',
+    default: 'false',
+    developmentDefault: 'true',
+  }),
+})

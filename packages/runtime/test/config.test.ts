@@ -1,0 +1,132 @@
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import {
+  databaseSettings,
+  defineSettings,
+  environmentSettings,
+  httpSettings,
+  loadSettings,
+  logSettings,
+  redisSettings,
+  renderSettingsTable,
+  SettingsError,
+  s3Settings,
+  setting,
+  tokenSettings,
+} from '../src/index.ts'
+
+const all = defineSettings({
+  ...environmentSettings,
+  ...logSettings,
+  ...databaseSettings,
+  ...redisSettings,
+  ...httpSettings,
+  ...tokenSettings,
+  ...s3Settings,
+})
+
+const production = {
+  NODE_ENV: 'production',
+  DATABASE_URL: 'postgres://app:a-database-password@db/app',
+  REDIS_URL: 'rediss://:a-redis-password@redis:6380/0',
+  JWT_SECRET: 'x'.repeat(32),
+  S3_ACCESS_KEY_ID: 'key-id',
+  S3_SECRET_ACCESS_KEY: 'k'.repeat(40),
+}
+
+function problemOf(env: Record<string, string | undefined>): SettingsError {
+  try {
+    loadSettings(all, env)
+  } catch (error) {
+    if (error instanceof SettingsError) return error
+    throw error
+  }
+  throw new Error('the settings were accepted')
+}
+
+describe('settings', () => {
+  it('need nothing in development, and listen on this machine only', () => {
+    const settings = loadSettings(all, {})
+    expect(settings).toMatchObject({ NODE_ENV: 'development', HOST: '127.0.0.1', PORT: 0, S3_FORCE_PATH_STYLE: true })
+    expect(settings.JWT_SECRET?.length).toBeGreaterThanOrEqual(32)
+    expect(settings.JWT_ISSUER).toBeUndefined()
+  })
+
+  it('are parsed to their types', () => {
+    const settings = loadSettings(all, { ...production, PORT: '4000', S3_FORCE_PATH_STYLE: 'false' })
+    expect(settings.PORT satisfies number).toBe(4000)
+    expect(settings.S3_FORCE_PATH_STYLE satisfies boolean).toBe(false)
+    expect(settings.HOST).toBe('0.0.0.0')
+  })
+
+  it('take an empty variable for an unset one', () => {
+    expect(loadSettings(all, { PORT: '', JWT_ISSUER: '' })).toMatchObject({ PORT: 0, JWT_ISSUER: undefined })
+  })
+
+  it.each(['70000', '-1', '4e3', '0x10', 'http', ' 80'])('refuse %j as a port', (PORT) => {
+    expect(problemOf({ PORT }).message).toBe('PORT is wrong: it should be a port number from 0 to 65535')
+  })
+
+  it('name every wrong variable in one line that holds no value', () => {
+    const error = problemOf({ DATABASE_URL: 'mysql://root:hunter2@db/x', LOG_LEVEL: 'loud', JWT_JWKS_URL: 'file:///k' })
+    expect(error.variables).toEqual(['LOG_LEVEL', 'DATABASE_URL', 'JWT_JWKS_URL'])
+    expect(error.message).toContain('DATABASE_URL is wrong: it should be a postgres:// URL')
+    expect(error.message).not.toMatch(/hunter2|loud|file:|\n/)
+  })
+
+  it('name a missing variable', () => {
+    const needed = defineSettings({ THING: setting(z.string(), 'a thing', { expected: 'a thing’s name' }) })
+    expect(() => loadSettings(needed, {})).toThrow('THING is missing: it should be a thing’s name')
+  })
+})
+
+describe('settings in production', () => {
+  it('have no defaults for databases and secrets', () => {
+    expect(problemOf({ NODE_ENV: 'production' }).variables).toEqual([
+      'DATABASE_URL',
+      'REDIS_URL',
+      'JWT_SECRET',
+      'S3_ACCESS_KEY_ID',
+      'S3_SECRET_ACCESS_KEY',
+    ])
+  })
+
+  it('refuse the development secret', () => {
+    const { JWT_SECRET } = loadSettings(all, {})
+    const error = problemOf({ ...production, JWT_SECRET })
+    expect(error.message).toMatch(/^JWT_SECRET has its development default/)
+    expect(error.message).not.toContain(JWT_SECRET)
+  })
+
+  it('refuse a short secret', () => {
+    expect(problemOf({ ...production, JWT_SECRET: 'y'.repeat(31) }).message).toBe(
+      'JWT_SECRET is too short: in production it should have at least 32 characters',
+    )
+  })
+
+  it('refuse a public key as a shared secret', () => {
+    const JWT_SECRET = '-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOC'
+    expect(problemOf({ ...production, JWT_SECRET }).variables).toEqual(['JWT_SECRET'])
+  })
+
+  it('take a JWKS URL in place of the secret, never both', () => {
+    const { JWT_SECRET, ...rest } = production
+    const JWT_JWKS_URL = 'https://id.example.com/jwks.json'
+    expect(loadSettings(all, { ...rest, JWT_JWKS_URL })).toMatchObject({ JWT_JWKS_URL, JWT_SECRET: undefined })
+    expect(problemOf({ ...rest, JWT_SECRET, JWT_JWKS_URL }).message).toBe(
+      'JWT_SECRET must not be set together with JWT_JWKS_URL: set one of the two',
+    )
+  })
+})
+
+describe('the table of settings', () => {
+  it('has a row for each, with what differs in production', () => {
+    const table = renderSettingsTable(all)
+    for (const name of Object.keys(all)) expect(table).toContain(`| \`${name}\` |`)
+    expect(table).toContain('`127.0.0.1` outside production; in production `0.0.0.0`')
+    expect(table).toContain('in production required, or `JWT_JWKS_URL`')
+    expect(table).toContain(
+      '| a postgres:// URL | `postgres://parley:parley@127.0.0.1:5432/parley` outside production; in production required |',
+    )
+  })
+})
