@@ -1,1 +1,10 @@
-export {}
+export * from './instant.ts'
+export { migrate } from './migrate.ts'
+export * from './pool.ts'
+export * from './queries/append.ts'
+export * from './queries/conversations.ts'
+export * from './queries/messages.ts'
+export * from './queries/outbox.ts'
+export * from './queries/participants.ts'
+export * from './queries/users.ts'
+export * as schema from './schema.ts'

@@ -1,0 +1,121 @@
+import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
+import pg from 'pg'
+import { toInstant } from './instant.ts'
+import * as schema from './schema.ts'
+
+const INT8 = 20
+const INT8_ARRAY = 1016
+const TIMESTAMPTZ = 1184
+const parseInt8Array = pg.types.getTypeParser(INT8_ARRAY)
+
+/** int8 and int8[] as numbers (every counter here stays below 2^53) and timestamptz as RFC 3339 with microseconds. */
+const types: pg.CustomTypesConfig = {
+  getTypeParser(oid, format) {
+    if (format !== 'binary' && oid === INT8) return Number
+    if (format !== 'binary' && oid === INT8_ARRAY) return (raw: string) => parseInt8Array(raw).map(Number)
+    if (format !== 'binary' && oid === TIMESTAMPTZ) return toInstant
+    return pg.types.getTypeParser(oid, format)
+  },
+}
+
+export interface DatabaseOptions {
+  url: string
+  /** Connections this process may hold. */
+  max: number
+  /** Shown in pg_stat_activity. */
+  applicationName: string
+  /** Longest a statement may take before its connection is given up, in milliseconds. */
+  queryTimeoutMs?: number
+  /** Called when an idle connection breaks; the pool replaces it by itself. */
+  onError?: (error: Error) => void
+}
+
+/** Postgres as the queries of this package take it: `pool` for SQL written out, `orm` for the rest. */
+export interface Database {
+  readonly pool: pg.Pool
+  readonly orm: Orm
+  close(): Promise<void>
+}
+
+export type Orm = NodePgDatabase<typeof schema>
+/** A pool, or the one connection that a transaction runs on. */
+export type Queryable = Pick<pg.Pool, 'query'>
+
+/** Opens a pool. No connection is made until the first query. Waiting for one takes two seconds at most. */
+export function openDatabase(options: DatabaseOptions): Database {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.max,
+    application_name: options.applicationName,
+    connectionTimeoutMillis: 2_000,
+    query_timeout: options.queryTimeoutMs ?? 10_000,
+    idleTimeoutMillis: 60_000,
+    keepAlive: true,
+    types,
+  })
+  pool.on('error', (error) => options.onError?.(error))
+  const orm = drizzle({ client: pool, schema })
+  return { pool, orm, close: () => pool.end() }
+}
+
+/**
+ * Runs `work` in a transaction (read committed) on one connection. A connection whose rollback fails is not used again.
+ * Deadlocks and serialization failures are tried again, three times in all: `work` must be safe to repeat.
+ */
+export async function transaction<T>(db: Database, work: (tx: Queryable) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await once(db, work)
+    } catch (error) {
+      if (attempt >= 3 || !isTransient(error)) throw error
+    }
+  }
+}
+
+async function once<T>(db: Database, work: (tx: Queryable) => Promise<T>): Promise<T> {
+  const client = await db.pool.connect()
+  let broken: Error | undefined
+  try {
+    await client.query('begin')
+    const result = await work(client)
+    await client.query('commit')
+    return result
+  } catch (error) {
+    await client.query('rollback').catch((failed: Error) => {
+      broken = failed
+    })
+    throw error
+  } finally {
+    client.release(broken)
+  }
+}
+
+function sqlState(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+/** Deadlock or serialization failure: nothing was done, and the same again may work. */
+export function isTransient(error: unknown): boolean {
+  const state = sqlState(error)
+  return state === '40P01' || state === '40001'
+}
+
+/** A unique index named `constraint` refused the row. */
+export function isUniqueViolation(error: unknown, constraint: string): boolean {
+  return (
+    sqlState(error) === '23505' && error instanceof Error && 'constraint' in error && error.constraint === constraint
+  )
+}
+
+/**
+ * The database itself is away, out of connections, starting or stopping, or did not answer in time; what was asked may
+ * or may not have been done. Classes 08, 53 and 57 of the SQLSTATE table, and errors that have no SQLSTATE at all.
+ * @see https://www.postgresql.org/docs/18/errcodes-appendix.html
+ */
+export function isUnavailable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const state = sqlState(error)
+  if (state !== undefined && /^[0-9A-Z]{5}$/.test(state) && !/^E[A-Z]{4}$/.test(state)) return /^(08|53|57)/.test(state)
+  if (state !== undefined) return /^E(CONN|PIPE|TIMEDOUT|HOST|NET|AI_AGAIN|NOTFOUND)/.test(state)
+  return /timeout|terminated|not queryable|closed/i.test(error.message)
+}

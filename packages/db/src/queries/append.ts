@@ -1,0 +1,82 @@
+import type { Attachment, MessageType, SystemEvent } from '@parley/protocol'
+import type { Queryable } from '../pool.ts'
+
+/** A message as it is handed to the database; ids are lower-case UUIDs. */
+export interface NewMessage {
+  id: string
+  conversationId: string
+  senderId: string
+  clientMessageId: string
+  content: string
+  type: MessageType
+  attachments: Attachment[]
+  system: SystemEvent | null
+}
+
+export interface AppendedRow {
+  /** Position in the batch, from 1. */
+  ord: number
+  /** False when the same (conversation, sender, clientMessageId) had been stored before: `id` and `seq` are that one's. */
+  fresh: boolean
+  id: string
+  seq: number
+  rev: number
+  created_at: string
+}
+
+/**
+ * Stores a batch in one round trip and one commit; see append_messages() in the migrations. Where `db` is a pool, it is
+ * a transaction of its own. No row comes back for a message whose sender is not a member.
+ * @param origin the storing process, for the outbox
+ * @param batch that process's running number of batches
+ */
+export async function appendMessages(
+  db: Queryable,
+  batch: readonly NewMessage[],
+  origin: string,
+  batchNumber: number,
+): Promise<AppendedRow[]> {
+  const column = <T>(pick: (message: NewMessage) => T): T[] => batch.map(pick)
+  const { rows } = await db.query<AppendedRow>({
+    name: 'append_messages',
+    text: 'select * from append_messages($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)',
+    values: [
+      column((m) => m.conversationId),
+      column((m) => m.senderId),
+      column((m) => m.clientMessageId),
+      column((m) => m.id),
+      column((m) => m.content),
+      column((m) => m.type),
+      column((m) => (m.attachments.length === 0 ? null : JSON.stringify(m.attachments))),
+      column((m) => (m.system === null ? null : JSON.stringify(m.system))),
+      origin,
+      batchNumber,
+    ],
+  })
+  return rows
+}
+
+export interface ReadRequest {
+  conversationId: string
+  userId: string
+  messageId: string
+}
+
+export interface ReadRow {
+  ord: number
+  /** Null: there is no such message. */
+  seq: number | null
+  advanced: boolean
+  rev: number
+  read_at: string
+}
+
+/** Moves read marks forward in one round trip; see mark_read() in the migrations. No row for one who is not a member. */
+export async function markRead(db: Queryable, batch: readonly ReadRequest[]): Promise<ReadRow[]> {
+  const { rows } = await db.query<ReadRow>({
+    name: 'mark_read',
+    text: 'select * from mark_read($1, $2, $3)',
+    values: [batch.map((r) => r.conversationId), batch.map((r) => r.userId), batch.map((r) => r.messageId)],
+  })
+  return rows
+}

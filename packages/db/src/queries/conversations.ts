@@ -1,0 +1,148 @@
+import type { ConversationType } from '@parley/protocol'
+import type { Queryable } from '../pool.ts'
+import { containing } from './users.ts'
+
+/** A conversation as one of its members sees it. */
+export interface ConversationRow {
+  id: string
+  type: ConversationType
+  name: string | null
+  created_by: string
+  last_seq: number
+  rev: number
+  participant_count: number
+  last_message_at: string
+  created_at: string
+  /** The member's own mark. */
+  last_read_seq: number
+}
+
+const COLUMNS = `c.id, c.type, c.name, c.created_by, c.last_seq, c.rev, c.participant_count, c.last_message_at,
+  c.created_at, p.last_read_seq`
+
+export interface NewConversation {
+  id: string
+  type: ConversationType
+  name: string | null
+  nameKey: string | null
+  directKey: string | null
+  createdBy: string
+  /** Everybody in it, the creator too. */
+  userIds: readonly string[]
+}
+
+/**
+ * Creates a conversation with its people in one statement.
+ * @returns false when a DIRECT conversation of these two exists already; then nothing was written.
+ */
+export async function insertConversation(db: Queryable, conversation: NewConversation): Promise<boolean> {
+  const { rowCount } = await db.query({
+    name: 'insert_conversation',
+    text: `
+      with created as (
+        insert into conversations (id, type, name, name_key, direct_key, created_by, participant_count)
+        values ($1, $2::conversation_type, $3, $4, $5, $6, cardinality($7::text[]))
+        on conflict (direct_key) do nothing returning id
+      )
+      insert into participants (conversation_id, user_id, role)
+      select created.id, u.id,
+        (case when u.id = $6 and $2 = 'GROUP' then 'OWNER' else 'MEMBER' end)::participant_role
+      from created, unnest($7::text[]) as u (id)`,
+    values: [
+      conversation.id,
+      conversation.type,
+      conversation.name,
+      conversation.nameKey,
+      conversation.directKey,
+      conversation.createdBy,
+      conversation.userIds,
+    ],
+  })
+  return (rowCount ?? 0) > 0
+}
+
+/** The id of the DIRECT conversation with this key. */
+export async function findDirect(db: Queryable, directKey: string): Promise<string | undefined> {
+  const { rows } = await db.query<{ id: string }>({
+    name: 'find_direct',
+    text: 'select id from conversations where direct_key = $1',
+    values: [directKey],
+  })
+  return rows[0]?.id
+}
+
+/** The conversation, if `userId` is in it. */
+export async function findConversation(
+  db: Queryable,
+  conversationId: string,
+  userId: string,
+): Promise<ConversationRow | undefined> {
+  const { rows } = await db.query<ConversationRow>({
+    name: 'find_conversation',
+    text: `
+      select ${COLUMNS} from conversations c join participants p on p.conversation_id = c.id
+      where c.id = $1 and p.user_id = $2 and p.left_at is null`,
+    values: [conversationId, userId],
+  })
+  return rows[0]
+}
+
+/**
+ * Locks a conversation for a change of its people or its name, until the transaction ends. The order of locks is the
+ * same everywhere: conversations by id, then their rows.
+ */
+export async function lockConversation(
+  tx: Queryable,
+  conversationId: string,
+): Promise<
+  { type: ConversationType; name: string | null; last_seq: number; rev: number; participant_count: number } | undefined
+> {
+  const { rows } = await tx.query({
+    text: `select type, name, last_seq, rev, participant_count from conversations where id = $1 for no key update`,
+    values: [conversationId],
+  })
+  return rows[0]
+}
+
+/** One page of a person's conversations, newest activity first, and how many there are in all. */
+export async function listConversations(
+  db: Queryable,
+  userId: string,
+  nameKey: string | null,
+  limit: number,
+  offset: number,
+): Promise<{ rows: ConversationRow[]; total: number }> {
+  const { rows } = await db.query<ConversationRow & { total: number }>({
+    name: nameKey === null ? 'list_conversations' : 'search_conversations',
+    text: `
+      select ${COLUMNS}, count(*) over () as total
+      from participants p join conversations c on c.id = p.conversation_id
+      where p.user_id = $1 and p.left_at is null
+      ${nameKey === null ? '' : MATCHES_NAME}
+      order by c.last_message_at desc, c.id desc limit $2 offset $3`,
+    values: nameKey === null ? [userId, limit, offset] : [userId, limit, offset, containing(nameKey)],
+  })
+  return { rows, total: rows[0]?.total ?? (offset === 0 ? 0 : await countConversations(db, userId, nameKey)) }
+}
+
+const MATCHES_NAME = `
+  and (c.name_key like $4 or exists (
+    select from participants o join users u on u.id = o.user_id
+    where o.conversation_id = c.id and o.left_at is null and o.user_id <> $1 and u.name_key like $4))`
+
+async function countConversations(db: Queryable, userId: string, nameKey: string | null): Promise<number> {
+  return (await listConversations(db, userId, nameKey, 1, 0)).total
+}
+
+/** Sets the name; the caller holds the lock. @returns the new rev */
+export async function renameConversation(
+  tx: Queryable,
+  conversationId: string,
+  name: string | null,
+  nameKey: string | null,
+): Promise<void> {
+  await tx.query({
+    text: 'update conversations set name = $2, name_key = $3, rev = rev + 1 where id = $1',
+    values: [conversationId, name, nameKey],
+  })
+}

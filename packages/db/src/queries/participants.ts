@@ -1,0 +1,150 @@
+import type { Queryable } from '../pool.ts'
+import type { UserRow } from './users.ts'
+
+export interface ParticipantRow extends UserRow {
+  conversation_id: string
+  role: 'OWNER' | 'MEMBER'
+  last_read_seq: number
+}
+
+/**
+ * The people of some conversations, at most `limitEach` of each: `askerId` last, the others in the order in which they
+ * joined.
+ */
+export async function listParticipants(
+  db: Queryable,
+  conversationIds: readonly string[],
+  askerId: string,
+  limitEach: number,
+): Promise<ParticipantRow[]> {
+  const { rows } = await db.query<ParticipantRow>({
+    name: 'list_participants',
+    text: `
+      select p.*, u.id, u.full_name, u.profile_photo, u.last_seen_at
+      from unnest($1::uuid[]) with ordinality as c (id, ord)
+      cross join lateral (
+        select conversation_id, user_id, role, last_read_seq, joined_at from participants
+        where conversation_id = c.id and left_at is null
+        -- The asker is always among the rows that the limit leaves.
+        order by user_id <> $2, joined_at, user_id limit $3
+      ) p
+      join users u on u.id = p.user_id
+      order by c.ord, p.user_id = $2, p.joined_at, p.user_id`,
+    values: [conversationIds, askerId, limitEach],
+  })
+  return rows
+}
+
+export interface MembershipRow {
+  user_id: string
+  conversation_id: string
+}
+
+/** Every conversation of each of these people; one query for all who connect at the same time. */
+export async function listMemberships(db: Queryable, userIds: readonly string[]): Promise<MembershipRow[]> {
+  const { rows } = await db.query<MembershipRow>({
+    name: 'list_memberships',
+    text: 'select user_id, conversation_id from participants where user_id = any ($1::text[]) and left_at is null',
+    values: [userIds],
+  })
+  return rows
+}
+
+/** Unread messages of each conversation of a person that has any: arithmetic on two counters, nothing is counted. */
+export async function listUnread(
+  db: Queryable,
+  userId: string,
+): Promise<{ conversation_id: string; unread_count: number }[]> {
+  const { rows } = await db.query<{ conversation_id: string; unread_count: number }>({
+    name: 'list_unread',
+    text: `
+      select c.id as conversation_id, c.last_seq - p.last_read_seq as unread_count
+      from participants p join conversations c on c.id = p.conversation_id
+      where p.user_id = $1 and p.left_at is null and c.last_seq > p.last_read_seq
+      order by c.last_message_at desc`,
+    values: [userId],
+  })
+  return rows
+}
+
+/**
+ * The people to whom a person's presence is shown: all who share a conversation of at most `groupSize` people with
+ * them, themself left out; at most 5,000.
+ */
+export async function listContacts(
+  db: Queryable,
+  userIds: readonly string[],
+  groupSize: number,
+): Promise<{ user_id: string; contact_id: string }[]> {
+  const { rows } = await db.query<{ user_id: string; contact_id: string }>({
+    name: 'list_contacts',
+    text: `
+      select distinct p.user_id, o.user_id as contact_id
+      from participants p
+      join conversations c on c.id = p.conversation_id and c.participant_count <= $2
+      join participants o on o.conversation_id = c.id and o.left_at is null and o.user_id <> p.user_id
+      where p.user_id = any ($1::text[]) and p.left_at is null
+      limit 5000 * cardinality($1::text[])`,
+    values: [userIds, groupSize],
+  })
+  return rows
+}
+
+/** Which of these people are in the conversation now; the caller holds its lock. */
+export async function membersAmong(
+  tx: Queryable,
+  conversationId: string,
+  userIds: readonly string[],
+): Promise<{ user_id: string; role: 'OWNER' | 'MEMBER' }[]> {
+  const { rows } = await tx.query<{ user_id: string; role: 'OWNER' | 'MEMBER' }>({
+    text: `select user_id, role from participants
+      where conversation_id = $1 and user_id = any ($2::text[]) and left_at is null`,
+    values: [conversationId, userIds],
+  })
+  return rows
+}
+
+/**
+ * Puts people into a conversation, new or again, as having read all there is; the caller holds its lock and names only
+ * people who are not in it.
+ */
+export async function addParticipants(
+  tx: Queryable,
+  conversationId: string,
+  userIds: readonly string[],
+): Promise<void> {
+  await tx.query({
+    text: `
+      with c as (
+        update conversations set rev = rev + 1, participant_count = participant_count + cardinality($2::text[])
+        where id = $1 returning id, last_seq, rev
+      )
+      insert into participants (conversation_id, user_id, joined_seq, last_read_seq, rev)
+      select c.id, u.id, c.last_seq, c.last_seq, c.rev from c, unnest($2::text[]) as u (id)
+      on conflict (conversation_id, user_id) do update set role = 'MEMBER', joined_seq = excluded.joined_seq,
+        last_read_seq = excluded.last_read_seq, rev = excluded.rev, joined_at = now(), left_at = null, muted_until = null`,
+    values: [conversationId, userIds],
+  })
+}
+
+/**
+ * Takes a person out of a conversation; the caller holds its lock. Where the owner goes, the member of longest standing
+ * becomes the owner.
+ */
+export async function removeParticipant(tx: Queryable, conversationId: string, userId: string): Promise<void> {
+  await tx.query({
+    text: `
+      with c as (
+        update conversations set rev = rev + 1, participant_count = participant_count - 1 where id = $1 returning id, rev
+      ), heir as (
+        select p.conversation_id, p.user_id from participants p
+        join participants gone on gone.conversation_id = p.conversation_id and gone.user_id = $2 and gone.role = 'OWNER'
+        where p.conversation_id = $1 and p.left_at is null and p.user_id <> $2
+        order by p.joined_at, p.user_id limit 1
+      )
+      update participants p set rev = c.rev, left_at = case when p.user_id = $2 then now() else p.left_at end,
+        role = (case when p.user_id = $2 then 'MEMBER' else 'OWNER' end)::participant_role
+      from c where p.conversation_id = c.id and (p.user_id = $2 or p.user_id = (select user_id from heir))`,
+    values: [conversationId, userId],
+  })
+}

@@ -1,0 +1,92 @@
+import type { Queryable } from '../pool.ts'
+
+export interface UserRow {
+  id: string
+  full_name: string
+  profile_photo: string | null
+  last_seen_at: string | null
+}
+
+export interface UserProfile {
+  id: string
+  /** Null leaves the stored name as it is; a person who is new is then called by their id. */
+  fullName: string | null
+  /** Undefined leaves the stored photo as it is. */
+  profilePhoto: string | null | undefined
+  /** fullName folded for searching, null with it. */
+  nameKey: string | null
+}
+
+/**
+ * Creates people, and brings those up to date about whom `profileAt` (the moment at which the profile was true) is
+ * newer than what is stored. Rows are written in id order so that two calls never deadlock.
+ */
+export async function upsertUsers(db: Queryable, users: readonly UserProfile[], profileAt: Date): Promise<void> {
+  const sorted = [...users].sort((a, b) => (a.id < b.id ? -1 : 1))
+  await db.query({
+    name: 'upsert_users',
+    text: `
+      with input as (
+        select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[])
+          as t (id, full_name, photo, name_key, has_photo)
+      ), locked as (
+        select u.id from users u where u.id = any ($1::text[]) and u.profile_at < $6 order by u.id for no key update
+      ), updated as (
+        update users u set full_name = coalesce(i.full_name, u.full_name), name_key = coalesce(i.name_key, u.name_key),
+          profile_photo = case when i.has_photo then i.photo else u.profile_photo end, profile_at = $6
+        from input i join locked l on l.id = i.id where u.id = i.id
+      )
+      insert into users (id, full_name, profile_photo, name_key, profile_at)
+      select id, coalesce(full_name, id), photo, coalesce(name_key, lower(id)), $6 from input
+      on conflict (id) do nothing`,
+    values: [
+      sorted.map((u) => u.id),
+      sorted.map((u) => u.fullName),
+      sorted.map((u) => u.profilePhoto ?? null),
+      sorted.map((u) => u.nameKey),
+      sorted.map((u) => u.profilePhoto !== undefined),
+      profileAt,
+    ],
+  })
+}
+
+/** The people with these ids, in no order; ids that nobody has are left out. */
+export async function findUsers(db: Queryable, ids: readonly string[]): Promise<UserRow[]> {
+  const { rows } = await db.query<UserRow>({
+    name: 'find_users',
+    text: 'select id, full_name, profile_photo, last_seen_at from users where id = any ($1::text[])',
+    values: [ids],
+  })
+  return rows
+}
+
+/** One page of everybody whose folded name contains `nameKey`, by name, and how many there are in all. */
+export async function searchUsers(
+  db: Queryable,
+  nameKey: string,
+  limit: number,
+  offset: number,
+): Promise<{ rows: UserRow[]; total: number }> {
+  const { rows } = await db.query<UserRow & { total: number }>({
+    name: 'search_users',
+    text: `
+      select id, full_name, profile_photo, last_seen_at, count(*) over () as total
+      from users where name_key like $1 order by name_key, id limit $2 offset $3`,
+    values: [containing(nameKey), limit, offset],
+  })
+  return { rows, total: rows[0]?.total ?? 0 }
+}
+
+/** When these people were last online. Never moves backwards. */
+export async function touchLastSeen(db: Queryable, userId: string, at: Date): Promise<void> {
+  await db.query({
+    name: 'touch_last_seen',
+    text: `update users set last_seen_at = $2 where id = $1 and (last_seen_at is null or last_seen_at < $2)`,
+    values: [userId, at],
+  })
+}
+
+/** A LIKE pattern that finds `part` anywhere, its own wildcards taken literally. */
+export function containing(part: string): string {
+  return `%${part.replaceAll(/[\\%_]/g, '\\$&')}%`
+}

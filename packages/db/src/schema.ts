@@ -1,0 +1,134 @@
+import { type Attachment, MESSAGE_TYPES, type SystemEvent } from '@parley/protocol'
+import { sql } from 'drizzle-orm'
+import {
+  bigint,
+  check,
+  customType,
+  index,
+  integer,
+  jsonb,
+  pgEnum,
+  pgTable,
+  primaryKey,
+  text,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core'
+import { toInstant } from './instant.ts'
+
+/** timestamptz with its microseconds: an RFC 3339 string in UTC. A JavaScript Date would cut them off. */
+const instant = customType<{ data: string; driverData: string }>({
+  dataType: () => 'timestamptz',
+  fromDriver: toInstant,
+})
+
+const now = sql`now()`
+const count = (name: string) => bigint(name, { mode: 'number' }).notNull().default(0)
+
+export const conversationType = pgEnum('conversation_type', ['DIRECT', 'GROUP'])
+export const messageType = pgEnum('message_type', MESSAGE_TYPES)
+export const participantRole = pgEnum('participant_role', ['OWNER', 'MEMBER'])
+
+export const users = pgTable('users', {
+  id: text('id').primaryKey(),
+  fullName: text('full_name').notNull(),
+  profilePhoto: text('profile_photo'),
+  /** full_name folded for searching; see foldText in packages/messaging. */
+  nameKey: text('name_key').notNull(),
+  /** When the name and photo were true (a token's `iat`): an older token never undoes what a newer one said. */
+  profileAt: instant('profile_at').notNull().default(now),
+  lastSeenAt: instant('last_seen_at'),
+  createdAt: instant('created_at').notNull().default(now),
+})
+
+export const conversations = pgTable(
+  'conversations',
+  {
+    id: uuid('id').primaryKey(),
+    type: conversationType('type').notNull(),
+    name: text('name'),
+    nameKey: text('name_key'),
+    /** The two ids of a DIRECT conversation, sorted, as JSON: one conversation for each pair of people. */
+    directKey: text('direct_key'),
+    createdBy: text('created_by').notNull(),
+    /** Seq of the newest message. */
+    lastSeq: count('last_seq'),
+    /** Counts changes of any kind; every row that changes takes the next one. */
+    rev: count('rev'),
+    participantCount: integer('participant_count').notNull(),
+    lastMessageAt: instant('last_message_at').notNull().default(now),
+    createdAt: instant('created_at').notNull().default(now),
+  },
+  (table) => [
+    uniqueIndex('conversations_direct_key').on(table.directKey),
+    check('direct_has_key', sql`(${table.type} = 'DIRECT') = (${table.directKey} is not null)`),
+  ],
+)
+
+export const participants = pgTable(
+  'participants',
+  {
+    conversationId: uuid('conversation_id')
+      .notNull()
+      .references(() => conversations.id),
+    userId: text('user_id')
+      .notNull()
+      .references(() => users.id),
+    role: participantRole('role').notNull().default('MEMBER'),
+    /** Messages up to this seq were there before the person joined: they count neither as unread nor as read by them. */
+    joinedSeq: count('joined_seq'),
+    lastReadSeq: count('last_read_seq'),
+    lastReadAt: instant('last_read_at'),
+    rev: count('rev'),
+    joinedAt: instant('joined_at').notNull().default(now),
+    leftAt: instant('left_at'),
+    mutedUntil: instant('muted_until'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.conversationId, table.userId] }),
+    index('participants_user').on(table.userId, table.conversationId),
+  ],
+)
+
+/**
+ * No foreign keys: append_messages() has proved conversation and sender under the conversation's lock, and a check of
+ * each by the database would lock those rows once more for every message.
+ */
+export const messages = pgTable(
+  'messages',
+  {
+    conversationId: uuid('conversation_id').notNull(),
+    seq: bigint('seq', { mode: 'number' }).notNull(),
+    id: uuid('id').notNull(),
+    rev: bigint('rev', { mode: 'number' }).notNull(),
+    senderId: text('sender_id').notNull(),
+    /** The client's own id, or the message's id where the client gave none: a retry of the statement is always safe. */
+    clientMessageId: text('client_message_id').notNull(),
+    content: text('content').notNull(),
+    type: messageType('type').notNull(),
+    attachments: jsonb('attachments').$type<Attachment[]>(),
+    system: jsonb('system').$type<SystemEvent>(),
+    /** Strictly rising with seq within a conversation, to the microsecond. */
+    createdAt: instant('created_at').notNull(),
+    updatedAt: instant('updated_at'),
+    deletedAt: instant('deleted_at'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.conversationId, table.seq] }),
+    uniqueIndex('messages_id').on(table.conversationId, table.id),
+    uniqueIndex('messages_client_message_id').on(table.conversationId, table.senderId, table.clientMessageId),
+  ],
+)
+
+/**
+ * One row for each committed batch of messages that the worker still has to work on. `origin` is the process that
+ * stored it and `batch` its running number there; the process tells in Redis up to which batch it has published.
+ */
+export const outbox = pgTable('outbox', {
+  id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+  origin: text('origin').notNull(),
+  batch: bigint('batch', { mode: 'number' }).notNull(),
+  conversationIds: uuid('conversation_ids').array().notNull(),
+  seqs: bigint('seqs', { mode: 'number' }).array().notNull(),
+  createdAt: instant('created_at').notNull().default(now),
+})
