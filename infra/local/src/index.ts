@@ -1,1 +1,9 @@
-export {}
+export { type Edge, type EdgeOptions, startEdge, type Target } from './edge.ts'
+export {
+  type AppEntry,
+  type AppExit,
+  type AppProcess,
+  AppStartError,
+  type SpawnAppOptions,
+  spawnApp,
+} from './processes.ts'

@@ -1,0 +1,127 @@
+import { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { answerError } from './edge/answers.ts'
+import { announcedSession, LeastConnections, RoundRobin, Sessions, type Target } from './edge/balance.ts'
+import { forwardRequest } from './edge/forward.ts'
+import { statusPage } from './edge/page.ts'
+import { forwardUpgrade, refuseUpgrade } from './edge/upgrade.ts'
+
+export type { Target } from './edge/balance.ts'
+
+export interface EdgeOptions {
+  /** 0 takes any free port. */
+  port: number
+  /** The address to listen on, e.g. `127.0.0.1`. */
+  host: string
+  /** Who may be asked just now; looked up for every request. */
+  targets: { api: () => readonly Target[]; gateway: () => readonly Target[] }
+}
+
+export interface Edge {
+  readonly port: number
+  /** Stops listening and cuts every connection that is left. */
+  close(): Promise<void>
+}
+
+/**
+ * The one public address of a local cluster, standing where HAProxy stands in production: `/api/*` goes to the api pods in
+ * turn, `/socket.io/*` to the gateway with the fewest connections, and whatever names an engine.io session to the gateway
+ * that made it.
+ *
+ * The forwarding is built on node:http. The proxy libraries that were looked at (httpxy, http-proxy-3) take the request's
+ * body before a connection stands and end the client's socket when one fails, which leaves no second target to try.
+ *
+ * @throws the listen error (EADDRINUSE, EACCES) when the port cannot be had
+ */
+export async function startEdge(options: EdgeOptions): Promise<Edge> {
+  const agent = new Agent({ keepAlive: true, maxFreeSockets: 64 })
+  const pods = new RoundRobin()
+  const gateways = new LeastConnections()
+  const sessions = new Sessions()
+  const sockets = new Set<Duplex>()
+
+  const gatewaysFor = (url: URL): Target[] => {
+    const ordered = gateways.order(options.targets.gateway())
+    const sid = url.searchParams.get('sid')
+    return sid === null ? ordered : sessions.prefer(sid, ordered)
+  }
+
+  const server = createServer({ requestTimeout: 600_000, keepAliveTimeout: 65_000 }, (request, response) => {
+    const url = locate(request)
+    if (!url) answerError(response, 400, 'BAD_REQUEST', 'The request target is no address.')
+    else if (isUnder(url, '/api')) {
+      forwardRequest(request, response, pods.order(options.targets.api()), {
+        agent,
+        opened: () => () => undefined,
+        answered: () => undefined,
+      })
+    } else if (isUnder(url, '/socket.io')) {
+      forwardRequest(request, response, gatewaysFor(url), {
+        agent,
+        opened: (target) => gateways.open(target),
+        answered: (target, answer) => {
+          const sid = announcedSession(answer.headers['set-cookie'])
+          if (sid !== undefined) sessions.learn(sid, target)
+        },
+      })
+    } else answerHere(url, request, response, options)
+  })
+
+  server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  server.on('upgrade', (request, socket, head) => {
+    // Without a listener a reset of the client would end this process.
+    socket.on('error', () => socket.destroy())
+    const url = locate(request)
+    if (!url || !isUnder(url, '/socket.io') || request.headers.upgrade?.toLowerCase() !== 'websocket') {
+      return refuseUpgrade(request, socket, 404, 'There is no websocket at this address.')
+    }
+    forwardUpgrade(request, socket, head, gatewaysFor(url), { opened: (target) => gateways.open(target) })
+  })
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(options.port, options.host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      for (const socket of sockets) socket.destroy()
+      agent.destroy()
+      await closed
+    },
+  }
+}
+
+/** The request's address, from either form of request target (RFC 9112 section 3.2); undefined when it is none. */
+function locate(request: IncomingMessage): URL | undefined {
+  const target = request.url ?? '/'
+  const url = target.startsWith('/') ? URL.parse(`http://edge${target}`) : URL.parse(target)
+  return url?.protocol === 'http:' || url?.protocol === 'https:' ? url : undefined
+}
+
+function isUnder(url: URL, prefix: string): boolean {
+  return url.pathname === prefix || url.pathname.startsWith(`${prefix}/`)
+}
+
+function answerHere(url: URL, request: IncomingMessage, response: ServerResponse, options: EdgeOptions): void {
+  if (url.pathname !== '/' || (request.method !== 'GET' && request.method !== 'HEAD')) {
+    answerError(response, 404, 'NOT_FOUND', 'There is nothing at this address.')
+    return
+  }
+  const page = statusPage(options.targets.api().length, options.targets.gateway())
+  response.writeHead(200, {
+    'content-type': 'text/html; charset=utf-8',
+    'content-length': Buffer.byteLength(page),
+    'cache-control': 'no-store',
+    'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'",
+  })
+  response.end(request.method === 'HEAD' ? undefined : page)
+}

@@ -1,0 +1,194 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { afterEach, expect, test } from 'vitest'
+import { type Edge, startEdge, type Target } from '../src/edge.ts'
+
+const HOST = '127.0.0.1'
+const cleanups: (() => Promise<unknown> | unknown)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+async function pod(handler: (request: IncomingMessage, response: ServerResponse) => void) {
+  const server = createServer(handler)
+  server.listen(0, HOST)
+  await once(server, 'listening')
+  cleanups.push(() => stop(server))
+  return { server, target: { host: HOST, port: (server.address() as AddressInfo).port } }
+}
+
+function stop(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve())
+    server.closeAllConnections()
+  })
+}
+
+async function edgeFor(api: Target[], gateway: Target[] = []): Promise<Edge & { url: string }> {
+  const edge = await startEdge({ port: 0, host: HOST, targets: { api: () => api, gateway: () => gateway } })
+  cleanups.push(() => edge.close())
+  return { ...edge, url: `http://${HOST}:${edge.port}` }
+}
+
+/** A port that nothing listens on. */
+async function deadTarget(): Promise<Target> {
+  const { server, target } = await pod(() => undefined)
+  await stop(server)
+  return target
+}
+
+const names = (name: string) => (_: IncomingMessage, response: ServerResponse) => void response.end(name)
+
+test('requests under /api go to the pods in turn', async () => {
+  const [a, b] = [await pod(names('a')), await pod(names('b'))]
+  const { url } = await edgeFor([a.target, b.target])
+  const answers: string[] = []
+  for (let i = 0; i < 4; i++) answers.push(await (await fetch(`${url}/api/x`)).text())
+  expect(answers.sort()).toEqual(['a', 'a', 'b', 'b'])
+})
+
+test('a pod that is away is passed over, also for a request with a body', async () => {
+  const alive = await pod((incoming, response) => void incoming.pipe(response))
+  const { url } = await edgeFor([await deadTarget(), alive.target, await deadTarget()])
+  for (let i = 0; i < 6; i++) {
+    const answer = await fetch(`${url}/api/echo`, { method: 'POST', body: `body ${i}` })
+    expect(await answer.text()).toBe(`body ${i}`)
+  }
+})
+
+test('no pod at all: 503 in the envelope, with when to retry', async () => {
+  for (const targets of [[], [await deadTarget()]]) {
+    const { url } = await edgeFor(targets)
+    const answer = await fetch(`${url}/api/x`)
+    expect(answer.status).toBe(503)
+    expect(answer.headers.get('retry-after')).toBe('1')
+    expect(await answer.json()).toMatchObject({ success: false, error: { code: 'UNAVAILABLE' } })
+  }
+})
+
+test('a POST that has been sent is not sent twice: 502 when its pod dies', async () => {
+  let posts = 0
+  const dying = await pod((incoming) => {
+    posts++
+    incoming.socket.destroy()
+  })
+  const other = await pod((_, response) => {
+    posts++
+    response.end()
+  })
+  const { url } = await edgeFor([dying.target, other.target])
+  const answer = await fetch(`${url}/api/x`, { method: 'POST', body: 'once' })
+  expect(answer.status).toBe(502)
+  expect(await answer.json()).toMatchObject({ success: false, error: { code: 'UNAVAILABLE' } })
+  expect(posts).toBe(1)
+  expect((await fetch(`${url}/api/x`)).status).toBe(200)
+})
+
+test('hop-by-hop fields stay on their hop, the others go on, and the pod learns who asked', async () => {
+  const seen = Promise.withResolvers<IncomingMessage>()
+  const { target } = await pod((incoming, response) => {
+    seen.resolve(incoming)
+    response.writeHead(207, 'Many', {
+      connection: 'x-drop',
+      'x-drop': '1',
+      'x-keep': '2',
+      'set-cookie': ['a=1', 'b=2'],
+    })
+    response.end('ok')
+  })
+  const { port } = await edgeFor([target])
+  const headers = { connection: 'x-mine', 'x-mine': '1', te: 'trailers', 'x-forwarded-for': '10.1.1.1', 'x-other': '3' }
+  const outgoing = request({ host: HOST, port, path: '/api/x?y=%20z', headers }).end()
+  const [answer] = (await once(outgoing, 'response')) as [IncomingMessage]
+  answer.resume()
+  const incoming = await seen.promise
+  expect(incoming.url).toBe('/api/x?y=%20z')
+  expect(incoming.headers).toMatchObject({ 'x-other': '3', host: `${HOST}:${port}`, via: '1.1 parley-edge' })
+  expect(incoming.headers['x-forwarded-for']).toBe('10.1.1.1, 127.0.0.1')
+  expect(incoming.headers).not.toHaveProperty('x-mine')
+  expect(incoming.headers).not.toHaveProperty('te')
+  expect([answer.statusCode, answer.statusMessage]).toEqual([207, 'Many'])
+  expect(answer.headers).toMatchObject({ 'x-keep': '2', 'set-cookie': ['a=1', 'b=2'] })
+  expect(answer.headers).not.toHaveProperty('x-drop')
+})
+
+test('bodies are streamed, not held: a part arrives before the rest is sent, both ways', async () => {
+  const { target } = await pod((incoming, response) => void incoming.pipe(response))
+  const { port } = await edgeFor([target])
+  const outgoing = request({ host: HOST, port, path: '/api/echo', method: 'POST' })
+  outgoing.write('first')
+  const [answer] = (await once(outgoing, 'response')) as [IncomingMessage]
+  const [first] = (await once(answer, 'data')) as [Buffer]
+  expect(first.toString()).toBe('first')
+  outgoing.end('second')
+  const [second] = (await once(answer, 'data')) as [Buffer]
+  expect(second.toString()).toBe('second')
+})
+
+test('64 MB pass through whole', async () => {
+  const { target } = await pod((incoming, response) => {
+    let bytes = 0
+    incoming.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+    })
+    incoming.on('end', () => response.end(String(bytes)))
+  })
+  const { url } = await edgeFor([target])
+  const body = Buffer.alloc(64 * 1024 * 1024, 7)
+  expect(await (await fetch(`${url}/api/upload`, { method: 'PUT', body })).text()).toBe(String(body.length))
+})
+
+test('a refusal before the body is in reaches a client that is still sending', async () => {
+  const { target } = await pod((_, response) => {
+    response.writeHead(413, { connection: 'close' })
+    response.end('too large')
+  })
+  const { url } = await edgeFor([target])
+  const answer = await fetch(`${url}/api/upload`, { method: 'POST', body: Buffer.alloc(8 * 1024 * 1024) })
+  expect([answer.status, await answer.text()]).toEqual([413, 'too large'])
+})
+
+test('a client that goes away takes its request to the pod with it', async () => {
+  const arrived = Promise.withResolvers<void>()
+  const aborted = Promise.withResolvers<void>()
+  const { target } = await pod((_, response) => {
+    response.once('close', aborted.resolve)
+    arrived.resolve()
+  })
+  const { url } = await edgeFor([target])
+  const abort = new AbortController()
+  const asked = fetch(`${url}/api/slow`, { signal: abort.signal })
+  await arrived.promise
+  abort.abort()
+  await expect(asked).rejects.toThrow()
+  await aborted.promise
+})
+
+test('an answer that breaks off arrives as broken, not as complete', async () => {
+  const { target } = await pod((_, response) => {
+    response.write('half', () => response.destroy())
+  })
+  const { url } = await edgeFor([target])
+  const answer = await fetch(`${url}/api/x`)
+  await expect(answer.text()).rejects.toThrow()
+})
+
+test('the page at / says what runs, other addresses are 404 in the envelope', async () => {
+  const { url, port } = await edgeFor([], [{ host: HOST, port: 5001 }])
+  expect(await (await fetch(url)).text()).toContain('gateway on 127.0.0.1:5001')
+  const missing = await fetch(`${url}/nothing`)
+  expect(missing.status).toBe(404)
+  expect(await missing.json()).toMatchObject({ error: { code: 'NOT_FOUND' } })
+  const socket = connect(port, HOST)
+  socket.write('GET http:// HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+  const [head] = (await once(socket, 'data')) as [Buffer]
+  expect(head.toString()).toMatch(/^HTTP\/1\.1 400 /)
+  socket.destroy()
+})
+
+test('a port that is taken is an error to the caller', async () => {
+  const { port } = await edgeFor([])
+  const again = startEdge({ port, host: HOST, targets: { api: () => [], gateway: () => [] } })
+  await expect(again).rejects.toMatchObject({ code: 'EADDRINUSE' })
+})
