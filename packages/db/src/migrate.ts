@@ -20,7 +20,7 @@ export async function migrate(databaseUrl: string): Promise<void> {
 }
 
 if (import.meta.main) {
-  const url = process.env['DATABASE_URL']
+  const url = process.env.DATABASE_URL
   if (url === undefined || url === '') {
     console.error(
       'DATABASE_URL: must be the address of a Postgres database, such as postgres://user:password@host/name',

@@ -3,18 +3,20 @@ import pg from 'pg'
 import { toInstant } from './instant.ts'
 import * as schema from './schema.ts'
 
-const INT8 = 20
-const INT8_ARRAY = 1016
-const TIMESTAMPTZ = 1184
-const parseInt8Array = pg.types.getTypeParser(INT8_ARRAY)
+/**
+ * By type oid: int8 and int8[] become numbers (every counter here stays below 2^53), timestamptz an RFC 3339 string with
+ * its microseconds.
+ */
+const PARSERS = new Map<number, (raw: string) => unknown>([
+  [20, Number],
+  [1016, (raw) => (raw === '{}' ? [] : raw.slice(1, -1).split(',').map(Number))],
+  [1184, toInstant],
+])
 
-/** int8 and int8[] as numbers (every counter here stays below 2^53) and timestamptz as RFC 3339 with microseconds. */
 const types: pg.CustomTypesConfig = {
   getTypeParser(oid, format) {
-    if (format !== 'binary' && oid === INT8) return Number
-    if (format !== 'binary' && oid === INT8_ARRAY) return (raw: string) => parseInt8Array(raw).map(Number)
-    if (format !== 'binary' && oid === TIMESTAMPTZ) return toInstant
-    return pg.types.getTypeParser(oid, format)
+    const own = format === 'binary' ? undefined : PARSERS.get(oid)
+    return own ?? pg.types.getTypeParser(oid, format)
   },
 }
 

@@ -1,4 +1,6 @@
-import type { Queryable } from '../pool.ts'
+import { and, eq, isNull, like, lt, or } from 'drizzle-orm'
+import type { Database, Queryable } from '../pool.ts'
+import { users } from '../schema.ts'
 
 export interface UserRow {
   id: string
@@ -21,8 +23,8 @@ export interface UserProfile {
  * Creates people, and brings those up to date about whom `profileAt` (the moment at which the profile was true) is
  * newer than what is stored. Rows are written in id order so that two calls never deadlock.
  */
-export async function upsertUsers(db: Queryable, users: readonly UserProfile[], profileAt: Date): Promise<void> {
-  const sorted = [...users].sort((a, b) => (a.id < b.id ? -1 : 1))
+export async function upsertUsers(db: Queryable, profiles: readonly UserProfile[], profileAt: Date): Promise<void> {
+  const sorted = [...profiles].sort((a, b) => (a.id < b.id ? -1 : 1))
   await db.query({
     name: 'upsert_users',
     text: `
@@ -62,28 +64,37 @@ export async function findUsers(db: Queryable, ids: readonly string[]): Promise<
 
 /** One page of everybody whose folded name contains `nameKey`, by name, and how many there are in all. */
 export async function searchUsers(
-  db: Queryable,
+  { orm }: Database,
   nameKey: string,
   limit: number,
   offset: number,
 ): Promise<{ rows: UserRow[]; total: number }> {
-  const { rows } = await db.query<UserRow & { total: number }>({
-    name: 'search_users',
-    text: `
-      select id, full_name, profile_photo, last_seen_at, count(*) over () as total
-      from users where name_key like $1 order by name_key, id limit $2 offset $3`,
-    values: [containing(nameKey), limit, offset],
-  })
-  return { rows, total: rows[0]?.total ?? 0 }
+  const matches = like(users.nameKey, containing(nameKey))
+  const [rows, total] = await Promise.all([
+    orm
+      .select({
+        id: users.id,
+        full_name: users.fullName,
+        profile_photo: users.profilePhoto,
+        last_seen_at: users.lastSeenAt,
+      })
+      .from(users)
+      .where(matches)
+      .orderBy(users.nameKey, users.id)
+      .limit(limit)
+      .offset(offset),
+    orm.$count(users, matches),
+  ])
+  return { rows, total }
 }
 
-/** When these people were last online. Never moves backwards. */
-export async function touchLastSeen(db: Queryable, userId: string, at: Date): Promise<void> {
-  await db.query({
-    name: 'touch_last_seen',
-    text: `update users set last_seen_at = $2 where id = $1 and (last_seen_at is null or last_seen_at < $2)`,
-    values: [userId, at],
-  })
+/** When a person was last online. Never moves backwards. */
+export async function touchLastSeen({ orm }: Database, userId: string, at: Date): Promise<void> {
+  const lastSeenAt = at.toISOString()
+  await orm
+    .update(users)
+    .set({ lastSeenAt })
+    .where(and(eq(users.id, userId), or(isNull(users.lastSeenAt), lt(users.lastSeenAt, lastSeenAt))))
 }
 
 /** A LIKE pattern that finds `part` anywhere, its own wildcards taken literally. */
