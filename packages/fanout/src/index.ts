@@ -1,1 +1,7 @@
-export {}
+export { Bus } from './bus.ts'
+export { type CorkOptions, corkFrames } from './cork.ts'
+export { encodeEvent, type JoinRequest } from './frame.ts'
+export { GatewayRooms, type GatewayRoomsOptions } from './gateway-rooms.ts'
+export { Publisher } from './publisher.ts'
+export { conversationRoom, userRoom } from './rooms.ts'
+export { PublishedWatermark, readWatermarks } from './watermark.ts'

@@ -1,0 +1,170 @@
+import { EventEmitter } from 'node:events'
+import { Redis } from 'ioredis'
+
+export type Handler = (payload: Buffer, channel: string) => void
+
+interface BusEvents {
+  /** The subscriber is back after having been away: what was published meanwhile is lost, all channels are in force. */
+  restored: []
+  /** A connection failed; it is tried again by itself. */
+  error: [error: Error]
+}
+
+/** A subscriber that does not answer a ping for this long is taken for dead and connected anew, in milliseconds. */
+const PING_MS = 5_000
+/** A publish that Redis does not answer is given up after this, in milliseconds. */
+const PUBLISH_TIMEOUT_MS = 2_000
+
+/**
+ * Sharded publish and subscribe over two connections to Redis 7 or later.
+ *
+ * - Publishing never waits for a Redis that is away: it fails, is counted, and that is all. Messages are in Postgres by
+ *   then, and clients find the gap.
+ * - Subscribing never fails: it is kept until Redis is there, and comes back by itself after a reconnect.
+ * - Commands on one connection are answered in order. So one is confirmed once any later one is, which is what
+ *   {@link Bus.barrier} builds on.
+ */
+export class Bus extends EventEmitter<BusEvents> {
+  readonly #pub: Redis
+  readonly #sub: Redis
+  readonly #handlers = new Map<string, Handler>()
+  readonly #heartbeat: NodeJS.Timeout
+  #barrier: Promise<boolean> | undefined
+  #wasReady = false
+  #closed = false
+  /** Publishes that Redis did not take. */
+  failedPublishes = 0
+
+  constructor(url: string, name: string) {
+    super()
+    this.#pub = new Redis(url, {
+      connectionName: `${name}:pub`,
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 1,
+      commandTimeout: PUBLISH_TIMEOUT_MS,
+      // All publishes of a tick travel as one write. Measured in docs/PERFORMANCE.md.
+      enableAutoPipelining: true,
+      retryStrategy,
+    })
+    this.#sub = new Redis(url, {
+      connectionName: `${name}:sub`,
+      maxRetriesPerRequest: null,
+      autoResubscribe: true,
+      retryStrategy,
+    })
+    for (const connection of [this.#pub, this.#sub]) connection.on('error', (error) => this.#report(error))
+    this.#sub.on('ready', () => this.#onReady())
+    this.#sub.on('smessageBuffer', (channel: Buffer, payload: Buffer) => {
+      const name = channel.toString()
+      this.#handlers.get(name)?.(payload, name)
+    })
+    this.#heartbeat = setInterval(() => void this.#checkSubscriber(), PING_MS)
+    this.#heartbeat.unref()
+  }
+
+  /** Resolves when both connections stand; rejects after `timeoutMs`. */
+  async ready(timeoutMs: number): Promise<void> {
+    await Promise.all([untilReady(this.#pub, timeoutMs), untilReady(this.#sub, timeoutMs)])
+  }
+
+  /** Both connections stand. */
+  get healthy(): boolean {
+    return this.#pub.status === 'ready' && this.#sub.status === 'ready'
+  }
+
+  /** Never rejects: resolves to false when Redis did not take it. */
+  async publish(channel: string, payload: string | Buffer): Promise<boolean> {
+    try {
+      await this.#pub.spublish(channel, payload)
+      return true
+    } catch (error) {
+      this.failedPublishes++
+      this.#report(error)
+      return false
+    }
+  }
+
+  /** One handler a channel. In force after the next {@link barrier}. */
+  subscribe(channel: string, handler: Handler): void {
+    this.#handlers.set(channel, handler)
+    this.#sub.ssubscribe(channel).catch((error) => this.#report(error))
+  }
+
+  unsubscribe(channel: string): void {
+    this.#handlers.delete(channel)
+    this.#sub.sunsubscribe(channel).catch((error) => this.#report(error))
+  }
+
+  /**
+   * Resolves to true when every subscription made so far is in force, to false when Redis does not confirm it within
+   * `timeoutMs`: then `restored` will come. Callers of the same tick share one round trip.
+   */
+  barrier(timeoutMs = 1_000): Promise<boolean> {
+    this.#barrier ??= new Promise<boolean>((resolve) => {
+      // The ping has to follow the subscriptions of everybody who shares it, hence the turn of the loop.
+      setImmediate(() => {
+        this.#barrier = undefined
+        resolve(this.#pingSubscriber(timeoutMs))
+      })
+    })
+    return this.#barrier
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    clearInterval(this.#heartbeat)
+    this.#handlers.clear()
+    this.#pub.disconnect()
+    this.#sub.disconnect()
+  }
+
+  async #pingSubscriber(timeoutMs: number): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<boolean>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs, false)
+    })
+    const pong = this.#sub.ping().then(
+      () => true,
+      () => false,
+    )
+    return Promise.race([pong, late]).finally(() => clearTimeout(timer))
+  }
+
+  async #checkSubscriber(): Promise<void> {
+    if (this.#sub.status !== 'ready') return
+    const alive = await this.#pingSubscriber(PING_MS)
+    if (!alive && !this.#closed && this.#sub.status === 'ready') this.#sub.disconnect(true)
+  }
+
+  #onReady(): void {
+    const again = this.#wasReady
+    this.#wasReady = true
+    if (again) void this.barrier(PING_MS).then((inForce) => inForce && !this.#closed && this.emit('restored'))
+  }
+
+  #report(error: unknown): void {
+    if (!this.#closed && this.listenerCount('error') > 0) {
+      this.emit('error', error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+}
+
+/** 50 ms, doubled up to 1 s, with jitter so that a cluster of gateways does not come back in one moment. */
+function retryStrategy(attempt: number): number {
+  return Math.min(1_000, 50 * 2 ** Math.min(attempt, 6)) * (0.5 + Math.random() / 2)
+}
+
+function untilReady(connection: Redis, timeoutMs: number): Promise<void> {
+  if (connection.status === 'ready') return Promise.resolve()
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      connection.off('ready', done)
+      reject(new Error(`Redis did not answer within ${timeoutMs} ms`))
+    }, timeoutMs)
+    const done = () => {
+      clearTimeout(timer)
+      resolve()
+    }
+    connection.once('ready', done)
+  })
+}

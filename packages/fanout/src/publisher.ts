@@ -1,0 +1,73 @@
+import type { Message, ServerEventName, ServerEvents } from '@parley/protocol'
+import type { Bus } from './bus.ts'
+import { type Control, encodeEvent, encodeFrame, type Frame } from './frame.ts'
+import { channelOf, conversationRoom, userRoom } from './rooms.ts'
+
+/** Delivers a frame to this process's own sockets; only gateways have some. */
+export interface LocalRooms {
+  deliver(room: string, frame: Frame): void
+}
+
+/**
+ * Publishes events to rooms, from any process. A packet is encoded once. The sockets of this very process get it at
+ * once, Redis or no Redis; all others by one SPUBLISH on the room's channel. Nothing here waits for Redis or fails.
+ */
+export class Publisher {
+  readonly #bus: Bus
+  readonly #origin: string
+  readonly #local: LocalRooms | undefined
+
+  /** @param origin this process's epoch id; must not contain `|` */
+  constructor(bus: Bus, origin: string, local?: LocalRooms) {
+    this.#bus = bus
+    this.#origin = origin
+    this.#local = local
+  }
+
+  /** `newMessage` to everybody in the conversation, in seq order. `leaving` are taken out just before it. */
+  message(message: Message, leaving?: string[]): Promise<boolean> {
+    return this.#send(conversationRoom(message.conversationId), {
+      origin: this.#origin,
+      seq: message.seq,
+      control: leaving === undefined ? null : { leaving },
+      packet: encodeEvent('newMessage', message),
+    })
+  }
+
+  /** An event without a place in the order, to everybody in a conversation. */
+  toConversation<Name extends ServerEventName>(id: string, event: Name, payload: ServerEvents[Name]): Promise<boolean> {
+    return this.#event(conversationRoom(id), encodeEvent(event, payload), null)
+  }
+
+  /** An event to all sockets of some people; encoded once for all of them. */
+  async toUsers<Name extends ServerEventName>(
+    userIds: Iterable<string>,
+    event: Name,
+    payload: ServerEvents[Name],
+  ): Promise<void> {
+    const packet = encodeEvent(event, payload)
+    for (const userId of userIds) void this.#event(userRoom(userId), packet, null)
+  }
+
+  /** Puts all sockets of a person into a conversation; they get the event once messages are sure to reach them. */
+  join(userId: string, lastSeq: number, conversation: ServerEvents['conversationCreated']): Promise<boolean> {
+    const control = { join: { userId, conversationId: conversation.id, lastSeq } }
+    return this.#event(userRoom(userId), encodeEvent('conversationCreated', conversation), control)
+  }
+
+  /** Takes all sockets of a person out of a conversation and tells them. */
+  leave(userId: string, update: ServerEvents['conversationUpdated']): Promise<boolean> {
+    const control = { leave: { userId, conversationId: update.conversationId } }
+    return this.#event(userRoom(userId), encodeEvent('conversationUpdated', update), control)
+  }
+
+  #event(room: string, packet: Buffer, control: Control | null): Promise<boolean> {
+    return this.#send(room, { origin: this.#origin, seq: 0, control, packet })
+  }
+
+  #send(room: string, frame: Frame): Promise<boolean> {
+    const published = this.#bus.publish(channelOf(room), encodeFrame(frame))
+    this.#local?.deliver(room, frame)
+    return published
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * Rooms and their channels. A channel is named as the sharded Socket.IO adapter names those of the default namespace, so
+ * that one subscription serves both its packets and our frames. No room name has exactly 20 characters: the adapter
+ * would take it for a socket's id.
+ */
+const PREFIX = 'socket.io#/#'
+export const CHANNEL_PREFIX = 'socket.io'
+
+export function conversationRoom(conversationId: string): string {
+  return `conv:${conversationId}`
+}
+
+export function conversationIdOf(room: string): string {
+  return room.slice('conv:'.length)
+}
+
+/** All sockets of one person. The tilde keeps a 15-character id from making a name of 20. */
+export function userRoom(userId: string): string {
+  return userId.length === 15 ? `user:~${userId}` : `user:${userId}`
+}
+
+export function channelOf(room: string): string {
+  return `${PREFIX}${room}#`
+}
+
+export function roomOf(channel: string): string {
+  return channel.slice(PREFIX.length, -1)
+}
