@@ -1,0 +1,139 @@
+import { ParleyError } from '@parley/protocol'
+import { createSigner, createVerifier, type VerifierOptions } from 'fast-jwt'
+import { tokenError } from './errors.ts'
+import { type Identity, identityFromClaims } from './identity.ts'
+import { createJwks, type JwksOptions, publicKeyAlgorithms } from './jwks.ts'
+
+/** The settings that say which tokens are accepted, as `tokenSettings` of @parley/runtime reads them. */
+export interface TokenSettings {
+  readonly NODE_ENV: 'development' | 'test' | 'production'
+  /** Shared secret for HS256. Exactly one of this and JWT_JWKS_URL is set. */
+  readonly JWT_SECRET: string | undefined
+  readonly JWT_JWKS_URL: string | undefined
+  readonly JWT_ISSUER: string | undefined
+  readonly JWT_AUDIENCE: string | undefined
+}
+
+/** The header that says which key a token was signed with, as fast-jwt and @fastify/jwt hand it over. */
+type SignedHeader = { kid?: unknown; alg?: unknown }
+
+/** Options for `app.register(fastifyJwt, options)`: the same key, algorithms and checks as `verify`. */
+export interface FastifyJwtOptions {
+  secret: string | ((request: unknown, token: SignedHeader | { header: SignedHeader }) => Promise<string>)
+  decode: { complete: true }
+  verify: VerifierOptions
+}
+
+export interface TokenVerifier {
+  /**
+   * Checks a token as it came from outside and says whom it speaks for.
+   * @throws ParleyError TOKEN_MISSING, TOKEN_INVALID or TOKEN_EXPIRED; UNAVAILABLE while the keys cannot be fetched.
+   */
+  verify(token: unknown): Promise<Identity>
+  readonly jwtOptions: FastifyJwtOptions
+}
+
+/** Tokens longer than this are refused unread. One with every claim at its limit has some 5,000 characters. */
+const maxTokenLength = 16_384
+
+/** Milliseconds by which the issuer's clock may differ from ours. */
+const clockToleranceMs = 5_000
+
+/**
+ * Verified tokens are kept by the hash of the whole token for a minute at most, and never beyond their `exp`: with keys
+ * from a JWKS that saves a signature check per request, and bounds how long a withdrawn key goes on being accepted.
+ * Failures are never kept: fast-jwt would do so for the clock's tolerance, longer than a moment's outage of the issuer.
+ */
+const cacheOptions = {
+  cache: 10_000,
+  cacheTTL: 60_000,
+  errorCacheTTL: () => Number.NEGATIVE_INFINITY,
+} satisfies VerifierOptions
+
+/** The algorithm follows from what is configured, never from the token: a secret means HS256, a JWKS public keys. */
+export function createTokenVerifier(
+  settings: TokenSettings,
+  jwksOptions: Omit<JwksOptions, 'url'> = {},
+): TokenVerifier {
+  const checks = verifierOptions(settings)
+  const secret = settings.JWT_SECRET
+  const keyOf = settings.JWT_JWKS_URL ? keyFinder({ ...jwksOptions, url: settings.JWT_JWKS_URL }) : null
+  if ((secret === undefined) === (keyOf === null))
+    throw new Error('exactly one of JWT_SECRET and JWT_JWKS_URL is needed')
+
+  const check = keyOf
+    ? createVerifier<string>({ ...checks, key: ({ header }: { header: SignedHeader }) => keyOf(header) })
+    : createVerifier<string>({ ...checks, key: secret ?? '' })
+
+  return {
+    async verify(token) {
+      if (token === undefined || token === null || token === '') throw new ParleyError('TOKEN_MISSING')
+      if (typeof token !== 'string' || token.length > maxTokenLength) throw new ParleyError('TOKEN_INVALID')
+      let claims: unknown
+      try {
+        claims = await check(token)
+      } catch (error) {
+        throw tokenError(error)
+      }
+      return identityFromClaims(claims)
+    },
+    jwtOptions: {
+      secret: keyOf ? (_request, token) => keyOf('header' in token ? token.header : token) : (secret ?? ''),
+      decode: { complete: true },
+      verify: checks,
+    },
+  }
+}
+
+function verifierOptions(settings: TokenSettings): VerifierOptions {
+  const { JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = settings
+  return {
+    ...cacheOptions,
+    algorithms: settings.JWT_JWKS_URL ? [...publicKeyAlgorithms] : ['HS256'],
+    clockTolerance: clockToleranceMs,
+    ...(issuer === undefined ? {} : { allowedIss: issuer }),
+    ...(audience === undefined ? {} : { allowedAud: audience }),
+    // fast-jwt checks a claim only where there is one, so those that are checked must be there.
+    requiredClaims: [
+      'sub',
+      ...(issuer === undefined ? [] : ['iss']),
+      ...(audience === undefined ? [] : ['aud']),
+      ...(settings.NODE_ENV === 'production' ? ['exp'] : []),
+    ],
+  }
+}
+
+function keyFinder(options: JwksOptions): (header: SignedHeader) => Promise<string> {
+  const jwks = createJwks(options)
+  return async (header) => {
+    const key = await jwks.find(header)
+    if (key === null) throw new ParleyError('TOKEN_INVALID', { message: 'The token is signed with an unknown key.' })
+    return key
+  }
+}
+
+/** The claims of a token that Parley signs itself, for demo users and tests. */
+export interface TokenClaims {
+  sub: string
+  fullName?: string
+  profilePhoto?: string
+  role?: 'service'
+}
+
+/** Signs a token that `createTokenVerifier` with the same settings accepts. Needs JWT_SECRET. */
+export function signToken(
+  settings: TokenSettings,
+  claims: TokenClaims,
+  { expiresInSeconds }: { expiresInSeconds: number },
+): string {
+  const { JWT_SECRET: key, JWT_ISSUER: iss, JWT_AUDIENCE: aud } = settings
+  if (key === undefined) throw new Error('tokens can be signed only where JWT_SECRET is set')
+  const sign = createSigner({
+    key,
+    algorithm: 'HS256',
+    expiresIn: expiresInSeconds * 1_000,
+    ...(iss === undefined ? {} : { iss }),
+    ...(aud === undefined ? {} : { aud }),
+  })
+  return sign({ ...claims })
+}

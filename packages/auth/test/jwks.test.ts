@@ -1,0 +1,120 @@
+import { createHmac } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { createTokenVerifier, signToken } from '../src/index.ts'
+import { encode, hmacToken, issuerKey, startIssuer, toJwk } from './tokens.ts'
+
+const rsa = issuerKey('rsa-1', 'RS256')
+const ec = issuerKey('ec-1', 'ES256')
+const ed = issuerKey('ed-1', 'EdDSA')
+
+describe('tokens signed by an issuer with a key set', () => {
+  it.each([rsa, ec, ed])('are accepted with $algorithm', async (key) => {
+    await using issuer = await startIssuer(rsa, ec, ed)
+    const verifier = createTokenVerifier(issuer.settings)
+    expect(await verifier.verify(key.sign({ sub: 'u', name: 'N' }))).toMatchObject({ userId: 'u', fullName: 'N' })
+    expect(await verifier.verify(key.sign({ sub: 'v' }))).toMatchObject({ userId: 'v' })
+    expect(issuer.state.requests).toBe(1)
+  })
+
+  it('may leave out the key id where just one key fits', async () => {
+    await using issuer = await startIssuer(rsa, ec)
+    const verifier = createTokenVerifier(issuer.settings)
+    await expect(verifier.verify(rsa.sign({ sub: 'u' }, {}))).resolves.toMatchObject({ userId: 'u' })
+    issuer.setKeys(rsa, issuerKey('rsa-2', 'RS256'))
+    const later = createTokenVerifier(issuer.settings)
+    await expect(later.verify(rsa.sign({ sub: 'u' }, {}))).rejects.toMatchObject({ code: 'TOKEN_INVALID' })
+  })
+
+  it('are refused when signed by HMAC with the public key', async () => {
+    await using issuer = await startIssuer(rsa)
+    const verifier = createTokenVerifier(issuer.settings)
+    const pem = rsa.publicKey.export({ type: 'spki', format: 'pem' }).toString()
+    for (const key of [pem, pem.trim(), JSON.stringify(toJwk(rsa))]) {
+      for (const alg of ['HS256', 'RS256']) {
+        const token = hmacToken({ sub: 'u' }, { key, header: { alg, kid: rsa.kid } })
+        await expect(verifier.verify(token)).rejects.toMatchObject({ code: 'TOKEN_INVALID' })
+      }
+    }
+  })
+
+  it('are refused unsigned, and with the key of another algorithm', async () => {
+    await using issuer = await startIssuer(rsa, ec)
+    const verifier = createTokenVerifier(issuer.settings)
+    const unsigned = `${encode({ alg: 'none', kid: rsa.kid })}.${encode({ sub: 'u' })}.`
+    await expect(verifier.verify(unsigned)).rejects.toMatchObject({ code: 'TOKEN_INVALID' })
+    const crossed = ec.sign({ sub: 'u' }, { kid: rsa.kid })
+    await expect(verifier.verify(crossed)).rejects.toMatchObject({ code: 'TOKEN_INVALID' })
+  })
+
+  it('are refused from a key that is weak or meant for encryption, and a broken key harms no other', async () => {
+    const weak = issuerKey('weak', 'RS256', 1_024)
+    await using issuer = await startIssuer(weak)
+    const other = issuerKey('other', 'RS256')
+    issuer.state.keys = [
+      toJwk(weak),
+      { ...toJwk(other), use: 'enc' },
+      { kty: 'RSA', kid: 'broken', n: '!', e: 7 },
+      { kty: 'oct', kid: 'oct', k: encode('secret') },
+      toJwk(ec),
+    ]
+    const verifier = createTokenVerifier(issuer.settings)
+    for (const token of [weak.sign({ sub: 'u' }), other.sign({ sub: 'u' })]) {
+      await expect(verifier.verify(token)).rejects.toMatchObject({ code: 'TOKEN_INVALID' })
+    }
+    const input = `${encode({ alg: 'HS256', kid: 'oct' })}.${encode({ sub: 'u' })}`
+    const hmac = `${input}.${createHmac('sha256', encode('secret')).update(input).digest('base64url')}`
+    await expect(verifier.verify(hmac)).rejects.toMatchObject({ code: 'TOKEN_INVALID' })
+    await expect(verifier.verify(ec.sign({ sub: 'u' }))).resolves.toMatchObject({ userId: 'u' })
+  })
+
+  it('cannot be signed here', async () => {
+    await using issuer = await startIssuer(rsa)
+    expect(() => signToken(issuer.settings, { sub: 'u' }, { expiresInSeconds: 1 })).toThrow('JWT_SECRET')
+  })
+})
+
+describe('the key set', () => {
+  it('is fetched again for a new key, and only once per cooldown for keys that nobody has', async () => {
+    await using issuer = await startIssuer(rsa)
+    let now = 0
+    const verifier = createTokenVerifier(issuer.settings, { now: () => now, cooldownMs: 5_000 })
+    await verifier.verify(rsa.sign({ sub: 'u' }))
+    const next = issuerKey('rsa-2', 'RS256')
+    issuer.setKeys(next)
+    now += 5_000
+    const both = await Promise.all([next.sign({ sub: 'a' }), next.sign({ sub: 'b' })].map((t) => verifier.verify(t)))
+    expect(both.map((identity) => identity.userId)).toEqual(['a', 'b'])
+    expect(issuer.state.requests).toBe(2)
+    await expect(verifier.verify(rsa.sign({ sub: 'withdrawn' }))).rejects.toMatchObject({ code: 'TOKEN_INVALID' })
+    for (let i = 0; i < 20; i += 1) {
+      const stranger = rsa.sign({ sub: 'u', i }, { kid: `unknown-${i}` })
+      await expect(verifier.verify(stranger)).rejects.toMatchObject({ code: 'TOKEN_INVALID' })
+    }
+    expect(issuer.state.requests).toBe(2)
+  })
+
+  it('goes on serving while the issuer is away, for a bounded time', async () => {
+    await using issuer = await startIssuer(rsa)
+    let now = 0
+    const verifier = createTokenVerifier(issuer.settings, { now: () => now, refreshAfterMs: 10_000, keepForMs: 60_000 })
+    await verifier.verify(rsa.sign({ sub: 'u' }))
+    issuer.state.mode = 'fail'
+    now = 59_000
+    await expect(verifier.verify(rsa.sign({ sub: 'v' }))).resolves.toMatchObject({ userId: 'v' })
+    now = 65_000
+    await expect(verifier.verify(rsa.sign({ sub: 'w' }))).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    issuer.state.mode = 'serve'
+    now = 71_000
+    await expect(verifier.verify(rsa.sign({ sub: 'w' }))).resolves.toMatchObject({ userId: 'w' })
+  })
+
+  it('makes tokens unavailable, not invalid, when the issuer hangs; and the answer is not kept', async () => {
+    await using issuer = await startIssuer(rsa)
+    issuer.state.mode = 'hang'
+    const verifier = createTokenVerifier(issuer.settings, { timeoutMs: 30, cooldownMs: 0 })
+    const token = rsa.sign({ sub: 'u' })
+    await expect(verifier.verify(token)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    issuer.state.mode = 'serve'
+    await expect(verifier.verify(token)).resolves.toMatchObject({ userId: 'u' })
+  })
+})

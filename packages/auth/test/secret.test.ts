@@ -1,0 +1,154 @@
+import { describe, expect, it } from 'vitest'
+import { createTokenVerifier, signToken, type TokenSettings } from '../src/index.ts'
+import { encode, hmacToken, nowInSeconds, secretSettings } from './tokens.ts'
+
+const verifier = createTokenVerifier(secretSettings)
+const refused = (token: unknown, settings?: Partial<TokenSettings>) =>
+  expect((settings ? createTokenVerifier({ ...secretSettings, ...settings }) : verifier).verify(token)).rejects
+
+describe('a token signed with the shared secret', () => {
+  it('says who its bearer is', async () => {
+    const token = signToken(
+      secretSettings,
+      { sub: 'u-1', fullName: 'Ahmed Hassan', profilePhoto: 'https://example.com/a.png' },
+      { expiresInSeconds: 60 },
+    )
+    const identity = await verifier.verify(token)
+    expect(identity).toMatchObject({
+      userId: 'u-1',
+      fullName: 'Ahmed Hassan',
+      profilePhoto: 'https://example.com/a.png',
+      service: false,
+    })
+    const left = (identity.expiresAt?.getTime() ?? 0) - Date.now()
+    expect(left).toBeGreaterThan(57_000)
+    expect(left).toBeLessThanOrEqual(60_000)
+    // The second time comes out of the cache and is the same.
+    expect(await verifier.verify(token)).toEqual(identity)
+  })
+
+  it('may use the OpenID Connect names of claims, and be a server’s', async () => {
+    const token = hmacToken({ sub: 's', name: ' Fatima ', picture: 'http://e.com/f', role: 'service' })
+    expect(await verifier.verify(token)).toEqual({
+      userId: 's',
+      fullName: 'Fatima',
+      profilePhoto: 'http://e.com/f',
+      service: true,
+      expiresAt: null,
+    })
+  })
+
+  it.each([undefined, null, ''])('is missing when it is %j', (token) =>
+    refused(token).toMatchObject({ code: 'TOKEN_MISSING' }),
+  )
+
+  it.each([42, {}, [], 'x', 'a.b', 'a.b.c', '..', `${'a'.repeat(20_000)}.b.c`, 'Bearer a.b.c'])(
+    'is invalid when it is no JWT (%#)',
+    (token) => refused(token).toMatchObject({ code: 'TOKEN_INVALID' }),
+  )
+
+  it('is refused with another key', () =>
+    refused(hmacToken({ sub: 'u' }, { key: 'another-secret' })).toMatchObject({ code: 'TOKEN_INVALID' }))
+
+  it('is refused when a claim was changed after signing', () => {
+    const [header, , signature] = hmacToken({ sub: 'u' }).split('.')
+    return refused(`${header}.${encode({ sub: 'admin' })}.${signature}`).toMatchObject({ code: 'TOKEN_INVALID' })
+  })
+
+  it.each(['none', 'None', 'NONE', 'nOnE'])('is refused without a signature (alg %s)', async (alg) => {
+    const unsigned = `${encode({ alg, typ: 'JWT' })}.${encode({ sub: 'u' })}.`
+    await refused(unsigned).toMatchObject({ code: 'TOKEN_INVALID' })
+    await refused(hmacToken({ sub: 'u' }, { header: { alg } })).toMatchObject({ code: 'TOKEN_INVALID' })
+  })
+
+  it.each(['HS384', 'HS512', 'RS256', undefined, 7])('is refused when it claims another algorithm (%s)', (alg) =>
+    refused(hmacToken({ sub: 'u' }, { header: { alg } })).toMatchObject({ code: 'TOKEN_INVALID' }),
+  )
+
+  it('is refused with a critical header that is not understood', () =>
+    refused(hmacToken({ sub: 'u' }, { header: { alg: 'HS256', crit: ['b64'], b64: false } })).toMatchObject({
+      code: 'TOKEN_INVALID',
+    }))
+})
+
+describe('the times of a token', () => {
+  it('end it', async () => {
+    await refused(hmacToken({ sub: 'u', exp: nowInSeconds() - 10 })).toMatchObject({ code: 'TOKEN_EXPIRED' })
+    await expect(verifier.verify(hmacToken({ sub: 'u', exp: nowInSeconds() - 2 }))).resolves.toMatchObject({
+      userId: 'u',
+    })
+  })
+
+  it('keep it from being used early', async () => {
+    await refused(hmacToken({ sub: 'u', nbf: nowInSeconds() + 30 })).toMatchObject({
+      code: 'TOKEN_INVALID',
+      message: 'The token is not valid yet.',
+    })
+    await expect(verifier.verify(hmacToken({ sub: 'u', nbf: nowInSeconds() + 3 }))).resolves.toMatchObject({
+      userId: 'u',
+    })
+  })
+
+  it('must be there in production', async () => {
+    await refused(hmacToken({ sub: 'u' }), { NODE_ENV: 'production' }).toMatchObject({ code: 'TOKEN_INVALID' })
+  })
+
+  it.each(['tomorrow', 1e300, null, [1]])('must be a number of seconds, not %j', (exp) =>
+    refused(hmacToken({ sub: 'u', exp })).toMatchObject({ code: 'TOKEN_INVALID' }),
+  )
+})
+
+describe('issuer and audience', () => {
+  const settings = { JWT_ISSUER: 'https://id.example.com', JWT_AUDIENCE: 'chat' }
+  const claims = { sub: 'u', iss: settings.JWT_ISSUER, aud: ['shop', 'chat'] }
+
+  it('are accepted when they match, and are in the tokens signed here', async () => {
+    const strict = createTokenVerifier({ ...secretSettings, ...settings })
+    await expect(strict.verify(hmacToken(claims))).resolves.toMatchObject({ userId: 'u' })
+    const own = signToken({ ...secretSettings, ...settings }, { sub: 'own' }, { expiresInSeconds: 5 })
+    await expect(strict.verify(own)).resolves.toMatchObject({ userId: 'own' })
+  })
+
+  it.each([
+    { iss: 'https://evil.example.com' },
+    { iss: undefined },
+    { iss: [settings.JWT_ISSUER] },
+    { aud: 'shop' },
+    { aud: undefined },
+    { aud: 7 },
+  ])('are refused when they are wrong or missing: %j', (wrong) =>
+    refused(hmacToken({ ...claims, ...wrong }), settings).toMatchObject({ code: 'TOKEN_INVALID' }),
+  )
+})
+
+describe('claims about the person', () => {
+  it.each([undefined, null, 7, '', ' u', 'u ', 'u'.repeat(129), 'a\0b', 'a\nb', '\u007f', '\ud800'])(
+    'refuse %j as a sub',
+    (sub) => refused(hmacToken({ sub })).toMatchObject({ code: 'TOKEN_INVALID' }),
+  )
+
+  it('take a sub of 128 characters', async () => {
+    const sub = 'ü'.repeat(128)
+    await expect(verifier.verify(hmacToken({ sub }))).resolves.toMatchObject({ userId: sub })
+  })
+
+  it.each([
+    { fullName: 'x'.repeat(201) },
+    { fullName: '  ' },
+    { fullName: 'a\0b' },
+    { fullName: ['x'] },
+    { profilePhoto: 'javascript:alert(1)' },
+    { profilePhoto: 'not a url' },
+    { profilePhoto: `https://e.com/${'x'.repeat(2_048)}` },
+    { profilePhoto: 5 },
+  ])('leave out what cannot be used (%#)', async (claims) => {
+    const identity = await verifier.verify(hmacToken({ sub: 'u', ...claims }))
+    expect(identity).toMatchObject({ fullName: null, profilePhoto: null })
+  })
+
+  it('make a service of nothing but the role "service"', async () => {
+    for (const role of ['Service', 'admin', true, ['service']]) {
+      expect((await verifier.verify(hmacToken({ sub: 'u', role }))).service).toBe(false)
+    }
+  })
+})
