@@ -1,1 +1,21 @@
-export {}
+export { createTestBucket } from './bucket.ts'
+export { type Cluster, type ClusterOptions, type SocketChoice, startCluster } from './cluster.ts'
+export { direct, group } from './conversations.ts'
+export { createTestDatabase, type TestDatabase } from './database.ts'
+export { type Api, apiClient, dataOf, errorOf, type HttpAnswer, type Reply } from './http.ts'
+export { signToken, user } from './people.ts'
+export type { Pod } from './pod.ts'
+export { type ProvidedServices, providedServices } from './provided.ts'
+export { type TcpProxy, tcpProxy } from './proxy.ts'
+export { createTestRedis, type TestRedis } from './redis.ts'
+export {
+  type Bound,
+  ConnectError,
+  type ConnectOptions,
+  collect,
+  connect,
+  disconnected,
+  emit,
+  next,
+  reconnected,
+} from './sockets.ts'

@@ -1,0 +1,89 @@
+import { freePort, type S3Address } from '@parley/local/services'
+import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer, Wait } from 'testcontainers'
+import type { Held } from './global-setup.ts'
+import { type TestRedis, withClient } from './redis.ts'
+
+/** The images of docker-compose.yml. */
+const POSTGRES = 'postgres:18'
+const REDIS = 'redis:8'
+const S3 = 'chrislusf/seaweedfs:latest'
+const START_BOUND_MS = 120_000
+
+// The reaper is one more image to fetch. Everything started here is stopped by its owner.
+process.env.TESTCONTAINERS_RYUK_DISABLED ??= 'true'
+
+function stopping(container: StartedTestContainer): () => Promise<void> {
+  return async () => {
+    await container.stop({ timeout: 0, remove: true, removeVolumes: true })
+  }
+}
+
+function hostOf(container: StartedTestContainer, port: number): string {
+  return `${container.getHost()}:${container.getMappedPort(port)}`
+}
+
+/** The address of a superuser of a fresh Postgres. */
+export async function postgresInContainer(): Promise<Held<string>> {
+  const container = await new GenericContainer(POSTGRES)
+    .withEnvironment({ POSTGRES_USER: 'parley', POSTGRES_PASSWORD: 'parley', POSTGRES_DB: 'parley' })
+    .withCommand(['postgres', '-c', 'max_connections=300', '-c', 'fsync=off', '-c', 'full_page_writes=off'])
+    .withExposedPorts(5432)
+    // Once while the image sets itself up, and once for good.
+    .withWaitStrategy(Wait.forLogMessage(/ready to accept connections/, 2))
+    .withStartupTimeout(START_BOUND_MS)
+    .start()
+  return { value: `postgres://parley:parley@${hostOf(container, 5432)}/parley`, stop: stopping(container) }
+}
+
+/** A fresh Redis; killed and started again it keeps its address. */
+export async function redisInContainer(): Promise<TestRedis> {
+  const port = await freePort()
+  const container = await new GenericContainer(REDIS)
+    .withCommand(['redis-server', '--save', '', '--appendonly', 'no', '--maxmemory-policy', 'noeviction'])
+    .withExposedPorts({ container: 6379, host: port })
+    .withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/))
+    .withStartupTimeout(START_BOUND_MS)
+    .start()
+  const url = `redis://${container.getHost()}:${port}`
+  const engine = await getContainerRuntimeClient()
+  const server = engine.container.getById(container.getId())
+  let paused = false
+  const resume = async () => {
+    if (paused) await server.unpause()
+    paused = false
+  }
+  return {
+    url,
+    kill: async () => {
+      await server.kill()
+      await server.wait()
+    },
+    start: async () => {
+      await server.start()
+      await withClient(url, (client) => client.ping())
+    },
+    pause: async () => {
+      if (!paused) await server.pause()
+      paused = true
+    },
+    resume,
+    [Symbol.asyncDispose]: async () => {
+      await resume()
+      await stopping(container)()
+    },
+  }
+}
+
+/** A fresh S3 server, which takes any key pair. */
+export async function s3InContainer(): Promise<Held<S3Address>> {
+  const container = await new GenericContainer(S3)
+    .withEnvironment({ S3_BUCKET: 'parley' })
+    .withCommand(['server', '-s3', '-dir=/data'])
+    .withExposedPorts(8333)
+    .withWaitStrategy(Wait.forListeningPorts())
+    .withStartupTimeout(START_BOUND_MS)
+    .start()
+  const keys = { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' }
+  const address = { endpoint: `http://${hostOf(container, 8333)}`, region: 'us-east-1', bucket: 'parley', ...keys }
+  return { value: address, stop: stopping(container) }
+}

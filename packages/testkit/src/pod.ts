@@ -1,0 +1,88 @@
+import { type AppEntry, type AppExit, type AppProcess, spawnApp } from '@parley/local'
+import type { LogRing } from './logs.ts'
+
+/** One process of a cluster. */
+export interface Pod {
+  readonly name: string
+  /** Its own address, past the edge: http://127.0.0.1:port. Stays the same over restarts. Empty for a worker. */
+  readonly url: string
+  /** http://127.0.0.1:adminPort, for health checks and metrics. */
+  readonly adminUrl: string
+  readonly pid: number
+  readonly running: boolean
+  /** Sends a signal. For one that ends the process (SIGKILL, SIGTERM, SIGINT) resolves when it is gone. */
+  kill(signal?: NodeJS.Signals): Promise<void>
+  /** Ordered stop. */
+  stop(): Promise<void>
+  /** Starts it again on the same port, stopping it first where it runs. */
+  restart(): Promise<void>
+}
+
+export interface PodOptions {
+  app: AppEntry
+  name: string
+  env: Record<string, string | undefined>
+  logs: LogRing
+}
+
+const ENDING: NodeJS.Signals[] = ['SIGKILL', 'SIGTERM', 'SIGINT']
+
+/** Starts an app and resolves when it serves. A process that ends unasked prints its last lines. */
+export async function startPod(options: PodOptions): Promise<Pod> {
+  let state = await launch(options, '0')
+  const url = state.app.port === null ? '' : `http://127.0.0.1:${state.app.port}`
+  const port = String(state.app.port ?? 0)
+  const end = (signal: NodeJS.Signals) => {
+    state.asked = true
+    state.app.kill(signal)
+    return state.app.exited
+  }
+  const stop = async () => {
+    state.asked = true
+    if (state.running) await state.app.stop()
+  }
+  return {
+    name: options.name,
+    url,
+    get adminUrl() {
+      return `http://127.0.0.1:${state.app.adminPort}`
+    },
+    get pid() {
+      return state.app.pid
+    },
+    get running() {
+      return state.running
+    },
+    kill: async (signal = 'SIGKILL') => {
+      if (ENDING.includes(signal)) await end(signal)
+      else state.app.kill(signal)
+    },
+    stop,
+    restart: async () => {
+      await stop()
+      state = await launch(options, port)
+    },
+  }
+}
+
+interface Launched {
+  app: AppProcess
+  running: boolean
+  /** Its end was asked for by the test. */
+  asked: boolean
+}
+
+async function launch({ app, name, env, logs }: PodOptions, port: string): Promise<Launched> {
+  const log = logs.from(name)
+  const process = await spawnApp({ app, name, log, env: { ...env, PORT: port } })
+  const state: Launched = { app: process, running: true, asked: false }
+  process.exited.then((exit) => {
+    state.running = false
+    if (!state.asked) console.error(`${name} ended by itself (${describe(exit)}):\n${logs.tail(name)}`)
+  })
+  return state
+}
+
+function describe({ code, signal }: AppExit): string {
+  return signal ?? `exit code ${code}`
+}

@@ -1,0 +1,24 @@
+import type { S3Address } from '@parley/local/services'
+import { inject } from 'vitest'
+
+/** What the global set-up tells every test file. */
+export interface ProvidedServices {
+  /** Where the services run: as processes of this machine, or in containers. */
+  mode: 'local' | 'containers'
+  /** A superuser's address of the database server, and the migrated database that tests get copies of. */
+  postgres: { adminUrl: string; template: string }
+  /** A Redis that all tests share; null where each starts its own. */
+  sharedRedisUrl: string | null
+  s3: S3Address | null
+}
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    parley: ProvidedServices
+  }
+}
+
+/** The services of this run. Only inside a test file. */
+export function providedServices(): ProvidedServices {
+  return inject('parley')
+}

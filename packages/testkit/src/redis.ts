@@ -1,0 +1,78 @@
+import { type RedisService, startRedis } from '@parley/local/services'
+import { Redis } from 'ioredis'
+import { providedServices } from './provided.ts'
+
+/** A Redis of one's own: tests may take it away and bring it back. */
+export interface TestRedis extends AsyncDisposable {
+  readonly url: string
+  /** Ends the server as a crash would. Its data is gone; connections are cut. Resolves when it has ended. */
+  kill(): Promise<void>
+  /** Brings a killed server back on the same address, empty. */
+  start(): Promise<void>
+  /** Freezes the server: connections stay open and nobody answers. */
+  pause(): Promise<void>
+  resume(): Promise<void>
+}
+
+/**
+ * Starts an empty Redis. With `TEST_REDIS_URL` it is that server, emptied first and shared with whoever runs at the
+ * same time; then it can be neither killed nor paused.
+ */
+export async function createTestRedis(): Promise<TestRedis> {
+  const { mode, sharedRedisUrl } = providedServices()
+  if (sharedRedisUrl !== null) return sharedServer(sharedRedisUrl)
+  if (mode === 'local') return ownServer()
+  // Loaded only where it is used: testcontainers is large.
+  const { redisInContainer } = await import('./containers.ts')
+  return redisInContainer()
+}
+
+const log = (line: string) => console.log(line)
+
+async function ownServer(): Promise<TestRedis> {
+  let server: RedisService = await startRedis({ dataDir: null, log })
+  const { url, port } = server
+  return {
+    url,
+    kill: async () => {
+      server.kill('SIGKILL')
+      await server.exited
+    },
+    start: async () => {
+      server = await startRedis({ dataDir: null, port, log })
+    },
+    pause: async () => void server.kill('SIGSTOP'),
+    resume: async () => void server.kill('SIGCONT'),
+    [Symbol.asyncDispose]: async () => {
+      // A frozen process would let the stop run into its time limit.
+      server.kill('SIGKILL')
+      await server.stop()
+    },
+  }
+}
+
+async function sharedServer(url: string): Promise<TestRedis> {
+  await withClient(url, (client) => client.flushdb())
+  const refuse = async () => {
+    throw new Error('The Redis of TEST_REDIS_URL is shared: this test needs one of its own')
+  }
+  return {
+    url,
+    kill: refuse,
+    start: refuse,
+    pause: refuse,
+    resume: refuse,
+    [Symbol.asyncDispose]: async () => undefined,
+  }
+}
+
+/** Connects, waiting some seconds for a server that is just starting, and disconnects after the work. */
+export async function withClient(url: string, work: (client: Redis) => Promise<unknown>): Promise<void> {
+  const client = new Redis(url, { lazyConnect: true, retryStrategy: (times) => (times > 50 ? null : 100) })
+  client.on('error', () => undefined)
+  try {
+    await work(client)
+  } finally {
+    client.disconnect()
+  }
+}

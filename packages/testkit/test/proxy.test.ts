@@ -1,0 +1,81 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
+import { tcpProxy } from '../src/index.ts'
+
+/** A server that sends back what it gets, behind a proxy, and one client of it. */
+async function echoBehindProxy() {
+  const server = createServer((socket) => {
+    socket.on('error', () => socket.destroy())
+    socket.pipe(socket)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const proxy = await tcpProxy({ host: '127.0.0.1', port: (server.address() as AddressInfo).port })
+  const open = async () => {
+    const client = connect(proxy.port, '127.0.0.1')
+    client.on('error', () => undefined)
+    await once(client, 'connect')
+    return client
+  }
+  onTestFinished(async () => {
+    await proxy[Symbol.asyncDispose]()
+    server.close()
+  })
+  return { proxy, open }
+}
+
+test('passes bytes both ways in order, later by the latency', async () => {
+  const { proxy, open } = await echoBehindProxy()
+  const client = await open()
+  client.setEncoding('utf8')
+  let received = ''
+  const all = new Promise<void>((resolve) => {
+    client.on('data', (text: string) => {
+      received += text
+      if (received.endsWith('.')) resolve()
+    })
+  })
+  proxy.latency(50)
+  const start = performance.now()
+  for (const part of ['delayed ', 'and ', 'in ', 'order.']) client.write(part)
+  await all
+  expect(received).toBe('delayed and in order.')
+  // Once on the way there and once on the way back; a timer may fire a millisecond early.
+  expect(performance.now() - start).toBeGreaterThan(95)
+})
+
+test('cut drops connections and refuses new ones until it is restored', async () => {
+  const { proxy, open } = await echoBehindProxy()
+  const client = await open()
+  client.resume()
+  const dropped = once(client, 'close')
+  proxy.cut()
+  await dropped
+  const refused = await open()
+  refused.resume()
+  await once(refused, 'close')
+  proxy.restore()
+  const again = await open()
+  again.write('back')
+  expect(String((await once(again, 'data'))[0])).toBe('back')
+})
+
+test('a stalled connection stays open and delivers when it is restored', async () => {
+  const { proxy, open } = await echoBehindProxy()
+  const client = await open()
+  client.write('1')
+  await once(client, 'data')
+  proxy.stall()
+  client.write('2')
+  const second = once(client, 'data')
+  proxy.restore()
+  expect(String((await second)[0])).toBe('2')
+})
+
+test('rewrites an address and keeps the rest of it', async () => {
+  const { proxy } = await echoBehindProxy()
+  expect(proxy.rewrite('postgres://user:secret@db:5432/parley?x=1')).toBe(
+    `postgres://user:secret@127.0.0.1:${proxy.port}/parley?x=1`,
+  )
+})
