@@ -74,11 +74,11 @@ export async function redisInContainer(): Promise<TestRedis> {
   }
 }
 
-/** A fresh S3 server, which takes any key pair. */
+/** A fresh S3 server; started without keys it takes any. */
 export async function s3InContainer(): Promise<Held<S3Address>> {
   const container = await new GenericContainer(S3)
     .withEnvironment({ S3_BUCKET: 'parley' })
-    .withCommand(['server', '-s3', '-dir=/data'])
+    .withCommand(['mini', '-dir=/data'])
     .withExposedPorts(8333)
     .withWaitStrategy(Wait.forListeningPorts())
     .withStartupTimeout(START_BOUND_MS)

@@ -1,0 +1,143 @@
+/**
+ * `npm test`: fetches what is missing, then lints, checks the types and runs all tests; ends with the line
+ * `N passed, N failed`, in which lint and type check count as one each. Arguments go to Vitest: `npm test -- gateway`.
+ * Plain JavaScript without dependencies, because it runs before any is there and under Node 20 or later.
+ */
+import { spawn } from 'node:child_process'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { ensureRuntime, SetupError } from './bootstrap.mjs'
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+/** A step that hangs is ended rather than waited for; all of them together take a few minutes. */
+const STEP_BOUND_MS = 15 * 60_000
+
+/** @type {Set<import('node:child_process').ChildProcess>} */
+const children = new Set()
+
+for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
+  process.once(signal, () => {
+    for (const child of children) child.kill(signal)
+    process.exitCode = 1
+  })
+}
+
+process.exitCode = (await main(process.argv.slice(2))) === 0 ? 0 : 1
+
+/** @param {string[]} args @returns {Promise<number>} how much failed */
+async function main(args) {
+  const runtime = await ensureRuntime({ log: (line) => console.log(line) }).catch((error) => {
+    console.error(error instanceof SetupError ? error.message : error)
+  })
+  if (!runtime) return summary(0, 1)
+  const { node } = runtime
+  const path = [await pnpmOnPath(node), runtime.env.PATH].join(delimiter)
+  const env = { ...runtime.env, PATH: path, TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1' }
+  const checks = [
+    await check('lint', node, ['node_modules/@biomejs/biome/bin/biome', 'check', '.'], env),
+    await check(
+      'typecheck',
+      node,
+      ['node_modules/turbo/bin/turbo', 'run', 'typecheck', '--output-logs=errors-only'],
+      env,
+    ),
+  ]
+  const tests = await runTests(node, args, env)
+  const passed = checks.filter(Boolean).length
+  return summary(passed + tests.passed, checks.length - passed + tests.failed)
+}
+
+/**
+ * Turbo starts `pnpm` by name and as a program; the one that was fetched, its install script off, is neither.
+ * @param {string} node @returns {Promise<string>} a folder for the PATH
+ */
+async function pnpmOnPath(node) {
+  const runtime = join(ROOT, '.parley', 'runtime')
+  const folder = join(runtime, 'bin')
+  await mkdir(folder, { recursive: true })
+  const script = `#!/bin/sh\nexec "${node}" "${join(runtime, 'node_modules/pnpm/bin/pnpm.mjs')}" "$@"\n`
+  await writeFile(join(folder, 'pnpm'), script, { mode: 0o755 })
+  return folder
+}
+
+/** The last line that `npm test` prints. @param {number} passed @param {number} failed */
+function summary(passed, failed) {
+  console.log(`${passed} passed, ${failed} failed`)
+  return failed
+}
+
+/**
+ * Runs a check that tells pass or fail only; its output is shown when it fails.
+ * @param {string} name @param {string} node @param {string[]} args @param {NodeJS.ProcessEnv} env
+ */
+async function check(name, node, args, env) {
+  const began = Date.now()
+  const { ok, output } = await run(node, args, env, 'pipe')
+  console.log(`${name}: ${ok ? 'passed' : 'failed'} (${seconds(began)})`)
+  if (!ok) console.log(output)
+  return ok
+}
+
+/**
+ * Runs Vitest and counts. A file that could not be loaded, or an error outside of any test, counts as one failure.
+ * @param {string} node @param {string[]} args @param {NodeJS.ProcessEnv} env
+ */
+async function runTests(node, args, env) {
+  const began = Date.now()
+  const folder = await mkdtemp(join(tmpdir(), 'parley-test-report-'))
+  const report = join(folder, 'report.json')
+  try {
+    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+    const { ok } = await run(node, ['node_modules/vitest/vitest.mjs', 'run', ...reporters, ...args], env, 'inherit')
+    const counts = countTests(await readFile(report, 'utf8').catch(() => ''))
+    if (!ok && counts.failed === 0) counts.failed = 1
+    console.log(`tests: ${counts.passed} passed, ${counts.failed} failed (${seconds(began)})`)
+    return counts
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** @param {string} json Vitest's report in Jest's format; empty when Vitest did not come to write one */
+function countTests(json) {
+  if (json === '') return { passed: 0, failed: 1 }
+  const { numPassedTests, numFailedTests, testResults } = JSON.parse(json)
+  const broken = testResults.filter(
+    (file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
+  )
+  return { passed: numPassedTests, failed: numFailedTests + broken.length }
+}
+
+/**
+ * Runs a program of the repository to its end. Never rejects.
+ * @param {string} command @param {string[]} args @param {NodeJS.ProcessEnv} env @param {'pipe' | 'inherit'} out
+ * @returns {Promise<{ ok: boolean, output: string }>}
+ */
+function run(command, args, env, out) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: ROOT, env, stdio: ['ignore', out, out], timeout: STEP_BOUND_MS })
+    let output = ''
+    const collect = (/** @type {Buffer} */ chunk) => {
+      output += chunk
+    }
+    children.add(child)
+    child.stdout?.on('data', collect)
+    child.stderr?.on('data', collect)
+    const done = (/** @type {boolean} */ ok) => {
+      children.delete(child)
+      resolve({ ok, output })
+    }
+    child.once('error', (error) => {
+      output += error.message
+      done(false)
+    })
+    child.once('close', (code) => done(code === 0))
+  })
+}
+
+/** @param {number} since ms */
+function seconds(since) {
+  return `${((Date.now() - since) / 1000).toFixed(1)} s`
+}
