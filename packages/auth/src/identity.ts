@@ -13,6 +13,8 @@ export interface Identity {
   readonly service: boolean
   /** `exp`; null for a token that does not end, which only exists outside production. */
   readonly expiresAt: Date | null
+  /** `iat`; null when the token does not say. */
+  readonly issuedAt: Date | null
 }
 
 const maxPhotoLength = 2_048
@@ -23,7 +25,7 @@ const subject = userId.refine((id) => id === id.trim(), 'must not begin or end w
 
 const instant = z.number().min(-maxInstant).max(maxInstant)
 
-const requiredClaims = z.object({ sub: subject, exp: instant.optional() })
+const requiredClaims = z.object({ sub: subject, exp: instant.optional(), iat: instant.optional().catch(undefined) })
 
 /**
  * Reads the claims of a token whose signature and times have been checked.
@@ -37,7 +39,7 @@ export function identityFromClaims(claims: unknown): Identity {
     const what = claim === 'exp' ? 'a time in seconds' : 'a user’s id of 1 to 128 characters'
     throw new ParleyError('TOKEN_INVALID', { message: `The token’s ${claim} should be ${what}.` })
   }
-  const { sub, exp } = parsed.data
+  const { sub, exp, iat } = parsed.data
   const all: Record<string, unknown> = { ...(claims as object) }
   return {
     userId: sub,
@@ -45,6 +47,7 @@ export function identityFromClaims(claims: unknown): Identity {
     profilePhoto: usablePhoto(all.profilePhoto) ?? usablePhoto(all.picture),
     service: all.role === 'service',
     expiresAt: exp === undefined ? null : new Date(exp * 1_000),
+    issuedAt: iat === undefined ? null : new Date(iat * 1_000),
   }
 }
 

@@ -99,12 +99,10 @@ export class GatewayRooms implements LocalRooms {
   }
 
   /** Puts a person's sockets into a conversation, those too that are only connecting; then tells them. */
-  #put(
-    personRoom: string,
-    { conversationId, lastSeq }: { conversationId: string; lastSeq: number },
-    packet: Buffer,
-  ): void {
+  #put(join: JoinRequest, packet: Buffer): void {
+    const { userId, conversationId, lastSeq } = join
     const { adapter } = this.#io.sockets
+    const personRoom = userRoom(userId)
     const room = conversationRoom(conversationId)
     const ids = [...(adapter.rooms.get(personRoom) ?? [])]
     if (ids.length === 0) return

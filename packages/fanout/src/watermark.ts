@@ -6,25 +6,31 @@ const INDEX = 'parley:publishers'
 export interface WatermarkOptions {
   redis: Redis
   /** This process's epoch id. */
-  origin: string
+  epoch: string
+  /** Whether an error leaves open if the batch was stored. */
+  isUnsure: (error: unknown) => boolean
+  onError: (error: unknown) => void
   /** Milliseconds after which a process that writes no more counts as dead. */
   leaseMs?: number
   /** Least time between two writes, in milliseconds. A worker learns of a published batch about this much later. */
   intervalMs?: number
-  onError: (error: unknown) => void
 }
 
 /**
  * Tells the workers up to which batch of messages this process has published what it stored, so that they neither touch
  * what is still on its way nor miss what a killed process left behind: rows of the outbox above the mark wait, and those
- * of an origin whose mark has expired are published again.
+ * of an origin whose mark is gone are published again.
+ *
+ * Batches are numbered within an origin. Where it stays unknown whether one was stored (the connection broke during its
+ * commit), the process leaves that origin for dead and goes on under a new one: the worker then does what is due.
  */
 export class PublishedWatermark {
   readonly #options: Required<WatermarkOptions>
-  readonly #open = new Set<number>()
   readonly #timer: NodeJS.Timeout
+  #generation = 0
+  #open = new Set<number>()
   #lastBatch = 0
-  #written = -1
+  #written = ''
   #writtenAt = 0
 
   constructor(options: WatermarkOptions) {
@@ -37,16 +43,19 @@ export class PublishedWatermark {
     await this.#write()
   }
 
-  /** Opens a batch; it holds the mark back until it is closed. @returns its number */
-  open(): number {
+  /** Runs `work`, which stores and then publishes one batch under this origin and number. */
+  async cover<T>(work: (origin: string, batch: number) => Promise<T>): Promise<T> {
+    const origin = this.#origin
     const batch = ++this.#lastBatch
-    this.#open.add(batch)
-    return batch
-  }
-
-  /** The batch is published, or was never stored. */
-  close(batch: number): void {
-    this.#open.delete(batch)
+    const open = this.#open.add(batch)
+    try {
+      return await work(origin, batch)
+    } catch (error) {
+      if (this.#options.isUnsure(error) && origin === this.#origin) this.#abandon()
+      throw error
+    } finally {
+      open.delete(batch)
+    }
   }
 
   async stop(): Promise<void> {
@@ -54,19 +63,33 @@ export class PublishedWatermark {
     await this.#write()
   }
 
+  get #origin(): string {
+    return `${this.#options.epoch}.${this.#generation}`
+  }
+
   /** Every batch up to this one is published. Numbers open in rising order, so the first of the set is the lowest. */
-  get mark(): number {
+  get #mark(): number {
     const [lowest] = this.#open
     return lowest === undefined ? this.#lastBatch : lowest - 1
   }
 
+  #abandon(): void {
+    const { redis, onError } = this.#options
+    redis.del(KEY + this.#origin).catch(onError)
+    this.#generation++
+    this.#open = new Set()
+    this.#lastBatch = 0
+    void this.#write()
+  }
+
   async #write(): Promise<void> {
-    const { redis, origin, leaseMs, onError } = this.#options
-    const mark = this.mark
-    if (mark === this.#written && Date.now() - this.#writtenAt < leaseMs / 3) return
+    const { redis, leaseMs, onError } = this.#options
+    const origin = this.#origin
+    const state = `${origin} ${this.#mark}`
+    if (state === this.#written && Date.now() - this.#writtenAt < leaseMs / 3) return
     try {
-      await Promise.all([redis.set(KEY + origin, mark, 'PX', leaseMs), redis.sadd(INDEX, origin)])
-      this.#written = mark
+      await Promise.all([redis.set(KEY + origin, this.#mark, 'PX', leaseMs), redis.sadd(INDEX, origin)])
+      this.#written = state
       this.#writtenAt = Date.now()
     } catch (error) {
       onError(error)

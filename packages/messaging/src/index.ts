@@ -1,1 +1,11 @@
-export {}
+export { ConversationReader } from './conversation-reader.ts'
+export { ConversationWriter } from './conversation-writer.ts'
+export { toParleyError } from './errors.ts'
+export { foldText } from './fold.ts'
+export { History } from './history.ts'
+export { Membership } from './membership.ts'
+export { MessageWriter, type MessageWriterOptions } from './message-writer.ts'
+export { type Claims, People } from './people.ts'
+export type { Events, Ledger, Presence } from './ports.ts'
+export { presentMessage } from './present.ts'
+export { ReadMarker } from './read-marker.ts'

@@ -40,12 +40,12 @@ export async function insertConversation(db: Queryable, conversation: NewConvers
     name: 'insert_conversation',
     text: `
       with created as (
-        insert into conversations (id, type, name, name_key, direct_key, created_by, participant_count)
-        values ($1, $2::conversation_type, $3, $4, $5, $6, cardinality($7::text[]))
+        insert into conversations (id, type, name, name_key, direct_key, created_by, participant_count, rev)
+        values ($1, $2::conversation_type, $3, $4, $5, $6, cardinality($7::text[]), 1)
         on conflict (direct_key) do nothing returning id
       )
-      insert into participants (conversation_id, user_id, role)
-      select created.id, u.id,
+      insert into participants (conversation_id, user_id, rev, role)
+      select created.id, u.id, 1,
         (case when u.id = $6 and $2 = 'GROUP' then 'OWNER' else 'MEMBER' end)::participant_role
       from created, unnest($7::text[]) as u (id)`,
     values: [
@@ -87,21 +87,48 @@ export async function findConversation(
   return rows[0]
 }
 
+/** What a change of a conversation's people or name needs to know. */
+export interface LockedConversation {
+  type: ConversationType
+  name: string | null
+  participant_count: number
+  /** The actor's role. */
+  role: 'OWNER' | 'MEMBER'
+}
+
 /**
  * Locks a conversation for a change of its people or its name, until the transaction ends. The order of locks is the
- * same everywhere: conversations by id, then their rows.
+ * same everywhere: conversations by id, then their rows. Undefined where `actorId` is not in it.
  */
 export async function lockConversation(
   tx: Queryable,
   conversationId: string,
-): Promise<
-  { type: ConversationType; name: string | null; last_seq: number; rev: number; participant_count: number } | undefined
-> {
-  const { rows } = await tx.query({
-    text: `select type, name, last_seq, rev, participant_count from conversations where id = $1 for no key update`,
-    values: [conversationId],
+  actorId: string,
+): Promise<LockedConversation | undefined> {
+  await tx.query({ text: 'select 1 from conversations where id = $1 for no key update', values: [conversationId] })
+  // A statement of its own: it sees what was committed before the lock was granted.
+  const { rows } = await tx.query<LockedConversation>({
+    text: `
+      select c.type, c.name, c.participant_count, p.role
+      from conversations c join participants p on p.conversation_id = c.id
+      where c.id = $1 and p.user_id = $2 and p.left_at is null`,
+    values: [conversationId, actorId],
   })
   return rows[0]
+}
+
+/** The counters of a conversation as they are now. */
+export async function readRev(
+  tx: Queryable,
+  conversationId: string,
+): Promise<{ rev: number; participant_count: number }> {
+  const { rows } = await tx.query<{ rev: number; participant_count: number }>({
+    text: 'select rev, participant_count from conversations where id = $1',
+    values: [conversationId],
+  })
+  const [row] = rows
+  if (row === undefined) throw new Error('a locked conversation is gone')
+  return row
 }
 
 /** One page of a person's conversations, newest activity first, and how many there are in all. */
@@ -134,7 +161,7 @@ async function countConversations(db: Queryable, userId: string, nameKey: string
   return (await listConversations(db, userId, nameKey, 1, 0)).total
 }
 
-/** Sets the name; the caller holds the lock. @returns the new rev */
+/** Sets the name; the caller holds the lock. */
 export async function renameConversation(
   tx: Queryable,
   conversationId: string,

@@ -1,0 +1,38 @@
+/**
+ * Gathers what is asked for in one turn of the event loop into one query: a thousand people who connect at once cost a
+ * few queries, not a thousand.
+ */
+export class BatchLoader<Key, Value> {
+  readonly #load: (keys: Key[]) => Promise<Map<Key, Value>>
+  readonly #maxBatch: number
+  #waiting: { key: Key; resolve: (value: Value | undefined) => void; reject: (error: unknown) => void }[] = []
+  #running = false
+
+  /** One query at a time: while it is under way, what comes in waits and shares the next. */
+  constructor(load: (keys: Key[]) => Promise<Map<Key, Value>>, maxBatch: number) {
+    this.#load = load
+    this.#maxBatch = maxBatch
+  }
+
+  load(key: Key): Promise<Value | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ key, resolve, reject })
+      if (this.#running) return
+      this.#running = true
+      setImmediate(() => void this.#run())
+    })
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, this.#maxBatch)
+      try {
+        const values = await this.#load([...new Set(batch.map(({ key }) => key))])
+        for (const { key, resolve } of batch) resolve(values.get(key))
+      } catch (error) {
+        for (const { reject } of batch) reject(error)
+      }
+    }
+    this.#running = false
+  }
+}

@@ -1,0 +1,150 @@
+import { isTransient, isUnavailable } from '@parley/db'
+import { ParleyError } from '@parley/protocol'
+import { toParleyError } from './errors.ts'
+
+export interface GroupCommitOptions<Item, Result> {
+  /** Does the work of a batch in one statement. One result for each item, in order; an error rejects that item alone. */
+  run: (items: Item[]) => Promise<(Result | ParleyError)[]>
+  /** Items of one key keep their order. */
+  keyOf: (item: Item) => string
+  /** Batches under way at once. */
+  lanes: number
+  maxBatch: number
+  /** Items that may wait, all lanes together; one more is refused as OVERLOADED. */
+  maxQueue: number
+  /** An item that is not done after this many milliseconds is answered UNAVAILABLE; it may still be done later. */
+  deadlineMs: number
+  /** Called with errors that are not the items' own. */
+  onError: (error: unknown) => void
+}
+
+interface Waiting<Item, Result> {
+  item: Item
+  since: number
+  resolve: (result: Result) => void
+  reject: (error: ParleyError) => void
+}
+
+interface Lane<Item, Result> {
+  queue: Waiting<Item, Result>[]
+  flight: Waiting<Item, Result>[]
+  running: boolean
+}
+
+/** Times between two attempts while the database is away, in milliseconds. */
+const RETRY_MS = 100
+
+/**
+ * Group commit: while one batch is under way, what comes in waits, and then goes as the next batch in one statement.
+ * Under load batches grow and the cost of each item falls; a lone item waits for nothing.
+ */
+export class GroupCommit<Item, Result> {
+  readonly #options: GroupCommitOptions<Item, Result>
+  readonly #lanes: Lane<Item, Result>[]
+  readonly #sweep: NodeJS.Timeout
+  #waiting = 0
+  #closed = false
+
+  constructor(options: GroupCommitOptions<Item, Result>) {
+    this.#options = options
+    this.#lanes = Array.from({ length: options.lanes }, () => ({ queue: [], flight: [], running: false }))
+    this.#sweep = setInterval(() => this.#rejectLate(), Math.max(10, options.deadlineMs / 10))
+    this.#sweep.unref()
+  }
+
+  /**
+   * @returns the item's result, once it is committed
+   * @throws {ParleyError} OVERLOADED, UNAVAILABLE, or what `run` says of this item
+   */
+  submit(item: Item): Promise<Result> {
+    if (this.#closed) return Promise.reject(new ParleyError('UNAVAILABLE', { message: 'The server is stopping.' }))
+    if (this.#waiting >= this.#options.maxQueue) return Promise.reject(new ParleyError('OVERLOADED'))
+    this.#waiting++
+    return new Promise((resolve, reject) => {
+      const lane = this.#laneOf(item)
+      lane.queue.push({ item, since: performance.now(), resolve, reject })
+      if (lane.running) return
+      lane.running = true
+      // After all sockets that are readable in this turn of the loop have been read: they share the first batch.
+      setImmediate(() => void this.#pump(lane))
+    })
+  }
+
+  /** Refuses what comes from now on and resolves when all that was accepted has been answered. */
+  async close(): Promise<void> {
+    this.#closed = true
+    while (this.#waiting > 0) await new Promise((resolve) => setTimeout(resolve, 5))
+    clearInterval(this.#sweep)
+  }
+
+  #laneOf(item: Item): Lane<Item, Result> {
+    const key = this.#options.keyOf(item)
+    let hash = 0
+    for (let i = 0; i < key.length; i++) hash = (hash * 31 + key.charCodeAt(i)) | 0
+    const lane = this.#lanes[Math.abs(hash) % this.#lanes.length]
+    if (lane === undefined) throw new RangeError('at least one lane is needed')
+    return lane
+  }
+
+  async #pump(lane: Lane<Item, Result>): Promise<void> {
+    while (lane.queue.length > 0) {
+      lane.flight = lane.queue.splice(0, this.#options.maxBatch)
+      await this.#commit(lane.flight)
+      this.#waiting -= lane.flight.length
+      lane.flight = []
+    }
+    lane.running = false
+  }
+
+  /** Never rejects. A batch that fails for what is in it is halved until the culprit is alone. */
+  async #commit(batch: Waiting<Item, Result>[]): Promise<void> {
+    const [first] = batch
+    if (first === undefined) return
+    try {
+      const results = await this.#attempt(
+        batch.map(({ item }) => item),
+        first.since + this.#options.deadlineMs,
+      )
+      batch.forEach(({ resolve, reject }, index) => {
+        const result = results[index]
+        if (result instanceof ParleyError) reject(result)
+        else if (result === undefined) reject(new ParleyError('INTERNAL'))
+        else resolve(result)
+      })
+    } catch (error) {
+      this.#options.onError(error)
+      if (batch.length === 1 || isUnavailable(error)) {
+        for (const { reject } of batch) reject(toParleyError(error))
+        return
+      }
+      const middle = Math.ceil(batch.length / 2)
+      await this.#commit(batch.slice(0, middle))
+      await this.#commit(batch.slice(middle))
+    }
+  }
+
+  /** Tries again on deadlocks, and until `deadline` while the database is away: `run` is safe to repeat. */
+  async #attempt(items: Item[], deadline: number): Promise<(Result | ParleyError)[]> {
+    for (let deadlocks = 0; ; ) {
+      try {
+        return await this.#options.run(items)
+      } catch (error) {
+        const again = isTransient(error) ? ++deadlocks < 4 : isUnavailable(error)
+        if (!again || performance.now() + RETRY_MS > deadline) throw error
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+      }
+    }
+  }
+
+  #rejectLate(): void {
+    const limit = performance.now() - this.#options.deadlineMs
+    for (const lane of this.#lanes) {
+      // In flight: answered now, though it may still be done. The promise takes its first answer only.
+      for (const { since, reject } of lane.flight) if (since < limit) reject(new ParleyError('UNAVAILABLE'))
+      let late = 0
+      while (late < lane.queue.length && (lane.queue[late]?.since ?? limit) < limit) late++
+      for (const { reject } of lane.queue.splice(0, late)) reject(new ParleyError('UNAVAILABLE'))
+      this.#waiting -= late
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import { type Database, listMessages, listReadMarks, seqBefore } from '@parley/db'
+import type { ListMessages, Message } from '@parley/protocol'
+import type { ConversationReader } from './conversation-reader.ts'
+import { presentMessage } from './present.ts'
+
+export interface HistoryMeta {
+  page: number
+  limit: number
+  /** Messages in the conversation. */
+  total: number
+  /** There are more in the direction one is reading: older ones, or newer ones with `afterSeq`. */
+  hasMore: boolean
+}
+
+/** Reads a conversation's messages. seq has no gap, so every page is a range of the primary key, at any depth. */
+export class History {
+  readonly #db: Database
+  readonly #conversations: ConversationReader
+
+  constructor(db: Database, conversations: ConversationReader) {
+    this.#db = db
+    this.#conversations = conversations
+  }
+
+  /**
+   * A page in rising order. Page 1 is the newest `limit` messages, or those next to the bound that is given.
+   * @throws {ParleyError} CONVERSATION_NOT_FOUND
+   */
+  async page(
+    conversationId: string,
+    userId: string,
+    query: ListMessages,
+  ): Promise<{ data: Message[]; meta: HistoryMeta }> {
+    const { last_seq: total } = await this.#conversations.require(conversationId, userId)
+    const { page, limit } = query
+    const range = await this.#range(conversationId, query, total)
+    const data = range.from > range.to ? [] : await this.range(conversationId, range.from, range.to)
+    const hasMore = query.afterSeq === undefined ? range.from > 1 && range.to > 0 : range.to < total
+    return { data, meta: { page, limit, total, hasMore } }
+  }
+
+  /** Messages with `from <= seq <= to`, in order; the caller has settled that they may be seen. */
+  async range(conversationId: string, from: number, to: number): Promise<Message[]> {
+    const [rows, marks] = await Promise.all([
+      listMessages(this.#db.pool, conversationId, from, to),
+      listReadMarks(this.#db.pool, [{ conversationId, fromSeq: from }]),
+    ])
+    return rows.map((row) => presentMessage(row, marks))
+  }
+
+  async #range(conversationId: string, query: ListMessages, lastSeq: number): Promise<{ from: number; to: number }> {
+    const { page, limit, before, beforeSeq, afterSeq } = query
+    const skipped = (page - 1) * limit
+    if (afterSeq !== undefined) {
+      const from = afterSeq + 1 + skipped
+      return { from, to: Math.min(lastSeq, from + limit - 1) }
+    }
+    const bound = before === undefined ? undefined : await seqBefore(this.#db.pool, conversationId, before, lastSeq)
+    const newest = bound ?? Math.min(lastSeq, (beforeSeq ?? Number.MAX_SAFE_INTEGER) - 1)
+    const to = newest - skipped
+    return { from: Math.max(1, to - limit + 1), to }
+  }
+}

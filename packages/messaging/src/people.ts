@@ -1,0 +1,77 @@
+import { type Database, findUsers, searchUsers, upsertUsers } from '@parley/db'
+import type { PageMeta, User, UserBody } from '@parley/protocol'
+import { ParleyError, pageMeta } from '@parley/protocol'
+import { foldText } from './fold.ts'
+import { presentUser } from './present.ts'
+
+/** What a token says of a person; packages/auth makes it. */
+export interface Claims {
+  userId: string
+  fullName: string | null
+  profilePhoto: string | null
+  /** When the token was issued, null if it does not say. */
+  issuedAt: Date | null
+}
+
+/** People this process has seen are not written again for this long, in milliseconds, unless their claims differ. */
+const SEEN_MS = 60_000
+const SEEN_MAX = 50_000
+
+/** Who there is. People appear with their first token or are written by the product's servers. */
+export class People {
+  readonly #db: Database
+  readonly #seen = new Map<string, { claims: string; user: User; until: number }>()
+
+  constructor(db: Database) {
+    this.#db = db
+  }
+
+  /** Makes sure that the person a token speaks for exists, as called by the newest token or server. */
+  async see(claims: Claims, now = Date.now()): Promise<User> {
+    const { userId, fullName, profilePhoto, issuedAt } = claims
+    const fingerprint = JSON.stringify([fullName, profilePhoto, issuedAt])
+    const seen = this.#seen.get(userId)
+    if (seen !== undefined && seen.claims === fingerprint && seen.until > now) return seen.user
+    await upsertUsers(
+      this.#db.pool,
+      [{ id: userId, fullName, profilePhoto: profilePhoto ?? undefined, nameKey: fullName && foldText(fullName) }],
+      issuedAt ?? new Date(0),
+    )
+    const user = await this.get(userId)
+    this.#seen.delete(userId)
+    this.#seen.set(userId, { claims: fingerprint, user, until: now + SEEN_MS })
+    for (const id of this.#seen.keys()) {
+      if (this.#seen.size <= SEEN_MAX) break
+      this.#seen.delete(id)
+    }
+    return user
+  }
+
+  /** @throws {ParleyError} USER_NOT_FOUND */
+  async get(userId: string): Promise<User> {
+    const [row] = await findUsers(this.#db.pool, [userId])
+    if (row === undefined) throw new ParleyError('USER_NOT_FOUND')
+    return presentUser(row)
+  }
+
+  /** Creates or changes people as the product's server says; in the order of the list, the last of the same id counts. */
+  async put(users: readonly (UserBody & { id: string })[], now = new Date()): Promise<User[]> {
+    const byId = new Map(users.map((user) => [user.id, user]))
+    const profiles = [...byId.values()].map(({ id, fullName, profilePhoto }) => ({
+      id,
+      fullName,
+      profilePhoto,
+      nameKey: foldText(fullName),
+    }))
+    await upsertUsers(this.#db.pool, profiles, now)
+    for (const id of byId.keys()) this.#seen.delete(id)
+    const rows = await findUsers(this.#db.pool, [...byId.keys()])
+    const stored = new Map(rows.map((row) => [row.id, presentUser(row)]))
+    return [...byId.keys()].flatMap((id) => stored.get(id) ?? [])
+  }
+
+  async search(text: string, page: number, limit: number): Promise<{ data: User[]; meta: PageMeta }> {
+    const { rows, total } = await searchUsers(this.#db, foldText(text), limit, (page - 1) * limit)
+    return { data: rows.map(presentUser), meta: pageMeta(page, limit, total) }
+  }
+}

@@ -1,0 +1,45 @@
+import { randomUUIDv7 } from 'node:crypto'
+import type { NewMessage } from '@parley/db'
+import { LIMITS, type SystemEvent, type User } from '@parley/protocol'
+
+/** A SYSTEM message by `actor`: `system` for clients to put into words of their own, `content` for all others. */
+export function systemMessage(
+  conversationId: string,
+  actor: User,
+  system: SystemEvent,
+  people: readonly User[],
+): NewMessage {
+  const id = randomUUIDv7()
+  return {
+    id,
+    conversationId,
+    senderId: actor.id,
+    clientMessageId: id,
+    content: wording(actor, system, people).slice(0, LIMITS.contentLength).toWellFormed(),
+    type: 'SYSTEM',
+    attachments: [],
+    system,
+  }
+}
+
+function wording(actor: User, system: SystemEvent, people: readonly User[]): string {
+  switch (system.event) {
+    case 'participantsAdded':
+      return `${actor.fullName} added ${listOf(people)}`
+    case 'participantRemoved':
+      return `${actor.fullName} removed ${listOf(people)}`
+    case 'participantLeft':
+      return `${actor.fullName} left`
+    case 'renamed':
+      return system.name === null
+        ? `${actor.fullName} removed the name`
+        : `${actor.fullName} renamed the group to ${system.name}`
+  }
+}
+
+/** "A, B and C"; past three names "A, B and 5 others". */
+function listOf(people: readonly User[]): string {
+  const names = people.map(({ fullName }) => fullName)
+  const shown = names.length > 3 ? [...names.slice(0, 2), `${names.length - 2} others`] : names
+  return new Intl.ListFormat('en-GB', { type: 'conjunction' }).format(shown)
+}
