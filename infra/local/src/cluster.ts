@@ -1,0 +1,178 @@
+import { execFile } from 'node:child_process'
+import { createWriteStream } from 'node:fs'
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { type Edge, startEdge, type Target } from './edge.ts'
+import { type AppProcess, repositoryRoot, spawnApp } from './processes.ts'
+import { localJwtSecret } from './secrets.ts'
+import { startServices } from './service-units.ts'
+import { type Print, step } from './steps.ts'
+import { type Supervised, supervise } from './supervisor.ts'
+
+type Environment = Record<string, string | undefined>
+
+export interface ClusterOptions {
+  /** Where data, logs and secrets are kept. */
+  home: string
+  host: string
+  /** 0 takes any free port. */
+  port: number
+  gateways: number
+  /** Throw away the data of earlier runs first. */
+  fresh: boolean
+  env: Environment
+  print: Print
+  /** Aborted when the cluster is no longer wanted: the start is given up at the next step. */
+  signal: AbortSignal
+}
+
+export interface LocalCluster {
+  readonly port: number
+  /** The gateways that serve just now. */
+  gateways(): { name: string; pid: number; port: number }[]
+  /** Stops all of it: the apps first, in order, then the edge, then the services. Never rejects. */
+  stop(): Promise<void>
+}
+
+const HOST = '127.0.0.1'
+const MIGRATION_BOUND_MS = 5 * 60_000
+/** Two seconds less than what is left of the promised ten when the services need their time too. */
+const APP_STOP_MS = 5_000
+
+/**
+ * Starts the whole cluster: services, migrations, apps, edge, each when what it needs is there.
+ * When a step fails, what was started before it is stopped again.
+ *
+ * @throws what failed, or the signal's reason
+ */
+export async function startLocalCluster(options: ClusterOptions): Promise<LocalCluster> {
+  const { home, env, print, signal } = options
+  const stops: (() => Promise<void>)[] = []
+  const stop = async () => {
+    for (const stopOne of stops.splice(0).reverse()) await stopOne().catch((error) => print(`While stopping: ${error}`))
+  }
+  try {
+    await prepareFolders(options)
+    const services = await startServices({ home, env, print, stops })
+    signal.throwIfAborted()
+    const settings = await appSettings(home, env, services)
+    await step(print, 'Schema', () => migrate(settings))
+    signal.throwIfAborted()
+
+    const edgeHolder: { edge?: Edge } = {}
+    stops.push(async () => edgeHolder.edge?.close())
+    const apps = await step(print, 'Apps', () => startApps(options, settings, stops), describeApps)
+    signal.throwIfAborted()
+    const api = apps.filter(({ name }) => name.startsWith('api'))
+    const gateways = apps.filter(({ name }) => name.startsWith('gateway'))
+    edgeHolder.edge = await startEdge({
+      host: options.host,
+      port: options.port,
+      targets: { api: () => targetsOf(api), gateway: () => targetsOf(gateways) },
+    })
+    return {
+      port: edgeHolder.edge.port,
+      gateways: () =>
+        gateways.flatMap(({ name, current }) =>
+          current && current.port !== null ? [{ name, pid: current.pid, port: current.port }] : [],
+        ),
+      stop,
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function prepareFolders({ home, fresh, env, print }: ClusterOptions): Promise<void> {
+  if (fresh) {
+    for (const folder of ['postgres', 'redis', 's3']) {
+      await rm(join(home, folder), { recursive: true, force: true, maxRetries: 5 })
+    }
+    print(`Starting afresh: the data in ${home} is gone`)
+    for (const name of ['DATABASE_URL', 'REDIS_URL', 'S3_ENDPOINT']) {
+      if (env[name]) print(`What ${name} points at is yours and is left as it is`)
+    }
+  }
+  await mkdir(join(home, 'logs'), { recursive: true })
+}
+
+/** The environment of an app: the user's own settings, then what is known here. */
+async function appSettings(home: string, env: Environment, services: Environment): Promise<Environment> {
+  const own = Object.entries(env).filter(([name]) => !/^npm_/i.test(name))
+  const ownKeys = Boolean(env.JWT_SECRET || env.JWT_JWKS_URL)
+  return {
+    ...Object.fromEntries(own),
+    ...(ownKeys ? {} : { JWT_SECRET: await localJwtSecret(home) }),
+    ...services,
+    LOG_LEVEL: env.LOG_LEVEL || 'warn',
+    // The demo users' sessions exist outside production only.
+    NODE_ENV: 'development',
+    HOST,
+    PORT: '0',
+    ADMIN_PORT: '0',
+  }
+}
+
+async function migrate(settings: Environment): Promise<void> {
+  const program = join(repositoryRoot(), 'packages/db/src/migrate.ts')
+  const options = { env: settings, cwd: repositoryRoot(), timeout: MIGRATION_BOUND_MS }
+  try {
+    await promisify(execFile)(process.execPath, [program], options)
+  } catch (error) {
+    const output = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : String(error)
+    const lines = output.split('\n').slice(-15)
+    throw new Error(['The database’s schema could not be brought up to date:', ...lines].join('\n    '))
+  }
+}
+
+async function startApps(
+  options: ClusterOptions,
+  settings: Environment,
+  stops: (() => Promise<void>)[],
+): Promise<Supervised<AppProcess>[]> {
+  const names = ['api', ...Array.from({ length: options.gateways }, (_, index) => `gateway-${index + 1}`), 'worker']
+  // When one cannot start, the others need not be waited for.
+  const failed = new AbortController()
+  const starting = AbortSignal.any([failed.signal, options.signal])
+  const started = await Promise.allSettled(
+    names.map((name) =>
+      superviseApp(name, { ...options, signal: starting }, settings).catch((error) => {
+        failed.abort(error)
+        throw error
+      }),
+    ),
+  )
+  const apps = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+  stops.push(async () => {
+    await Promise.all(apps.map((app) => app.stop()))
+  })
+  starting.throwIfAborted()
+  return apps
+}
+
+function superviseApp(name: string, options: ClusterOptions, settings: Environment): Promise<Supervised<AppProcess>> {
+  const file = join(options.home, 'logs', `${name}.log`)
+  const log = createWriteStream(file)
+  log.on('error', (error) => options.print(`${file} cannot be written: ${error.message}`))
+  const app = name === 'api' || name === 'worker' ? name : 'gateway'
+  const start = (stopped: AbortSignal) =>
+    spawnApp({
+      app,
+      name,
+      env: settings,
+      log: (line) => log.write(`${line}\n`),
+      signal: AbortSignal.any([stopped, options.signal]),
+      stopTimeoutMs: APP_STOP_MS,
+    })
+  return supervise({ name, start, hint: `its log: ${file}` }, { log: options.print })
+}
+
+function describeApps(apps: Supervised<AppProcess>[]): string {
+  return apps.map(({ name }) => name).join(', ')
+}
+
+function targetsOf(apps: readonly Supervised<AppProcess>[]): Target[] {
+  return apps.flatMap(({ current }) => (current && current.port !== null ? [{ host: HOST, port: current.port }] : []))
+}

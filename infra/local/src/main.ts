@@ -1,0 +1,88 @@
+import { join, resolve } from 'node:path'
+import { parseArguments, USAGE, UsageError } from './arguments.ts'
+import { type LocalCluster, startLocalCluster } from './cluster.ts'
+import { createDemoUsers } from './demo.ts'
+import { type Lock, takeLock } from './lock.ts'
+import { assertPortFree } from './port-owner.ts'
+import { repositoryRoot } from './processes.ts'
+import { summary } from './summary.ts'
+
+/** All is to be gone within 10 s of the first signal. */
+const STOP_BOUND_MS = 9_500
+const print = (line: string) => console.log(line)
+
+class StopRequested extends Error {}
+
+async function run(argv: readonly string[]): Promise<number> {
+  const began = performance.now()
+  const { env } = process
+  const wanted = parseArguments(argv, env)
+  if (wanted.help) {
+    print(USAGE)
+    return 0
+  }
+  const home = env.PARLEY_HOME ? resolve(env.PARLEY_HOME) : join(repositoryRoot(), '.parley')
+  const host = env.HOST || '127.0.0.1'
+  const stop = listenForStop()
+  let lock: Lock | undefined
+  let cluster: LocalCluster | undefined
+  try {
+    lock = await takeLock(home, addressOf(host, wanted.port))
+    await assertPortFree(host, wanted.port)
+    cluster = await startLocalCluster({ ...wanted, home, host, env, print, signal: stop.signal })
+    const address = addressOf(host, cluster.port)
+    await lock.update(address)
+    const users = await createDemoUsers(address).catch((error: Error) => error.message)
+    const seconds = (performance.now() - began) / 1000
+    const logs = join(home, 'logs')
+    if (!stop.signal.aborted) print(summary({ address, seconds, gateways: cluster.gateways(), logs, users }))
+    await stop.requested
+    return 0
+  } catch (error) {
+    if (stop.signal.aborted) return 0
+    throw error
+  } finally {
+    await cluster?.stop()
+    await lock?.release()
+  }
+}
+
+/** Signals and the end of the starter both ask for a stop; asking again neither hurries nor breaks it. */
+function listenForStop() {
+  const controller = new AbortController()
+  const requested = Promise.withResolvers<void>()
+  const ask = () => {
+    if (controller.signal.aborted) return
+    const began = performance.now()
+    print('\nStopping ...')
+    process.once('exit', () => print(`Stopped in ${((performance.now() - began) / 1000).toFixed(1)} s`))
+    setTimeout(() => {
+      print('Not everything has stopped in time. What is left ends by itself now that this process goes.')
+      process.exit(1)
+    }, STOP_BOUND_MS).unref()
+    controller.abort(new StopRequested('stopped'))
+    requested.resolve()
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ask)
+  process.once('disconnect', ask)
+  return { signal: controller.signal, requested: requested.promise }
+}
+
+function addressOf(host: string, port: number): string {
+  const name = host === '127.0.0.1' || host === '0.0.0.0' || host === '::' ? 'localhost' : host
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
+}
+
+// A terminal that is gone (EPIPE) must not keep the rest from being stopped in order.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+try {
+  process.exitCode = await run(process.argv.slice(2))
+} catch (error) {
+  console.error(error instanceof UsageError ? `${error.message}\n\n${USAGE}` : messageOf(error))
+  process.exitCode = error instanceof UsageError ? 2 : 1
+}
+process.exit()
+
+function messageOf(error: unknown): string {
+  return `\nParley could not start: ${error instanceof Error ? error.message : String(error)}`
+}

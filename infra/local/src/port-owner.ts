@@ -1,0 +1,61 @@
+import { execFile } from 'node:child_process'
+import { readdir, readFile, readlink } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { promisify } from 'node:util'
+
+const LISTENING = '0A'
+
+/** Thrown when the public port cannot be had; the message says who has it and what to do. */
+export class PortError extends Error {
+  override readonly name = 'PortError'
+}
+
+/** @throws PortError when the address cannot be listened on just now. */
+export async function assertPortFree(host: string, port: number): Promise<void> {
+  const server = createServer()
+  const code = await new Promise<string | undefined>((resolve) => {
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(undefined)))
+  })
+  if (code !== undefined) throw await portError(host, port, code)
+}
+
+/** The error for a port on which listening failed with the given code. */
+export async function portError(host: string, port: number, code: string): Promise<PortError> {
+  const other = 'Choose another with `npm start -- --port P`.'
+  if (code === 'EACCES') return new PortError(`This user may not listen on port ${port}. ${other}`)
+  if (code !== 'EADDRINUSE') return new PortError(`Cannot listen on ${host}:${port} (${code}). ${other}`)
+  const owner = await portOwner(port)
+  const who = owner ?? `another program; \`lsof -i :${port}\` or \`ss -ltnp\` tells which`
+  return new PortError(`Port ${port} is taken by ${who}. Stop that, or c${other.slice(1)}`)
+}
+
+/** Who listens on a TCP port, as far as this user may know: `name (pid 1)`. */
+async function portOwner(port: number): Promise<string | undefined> {
+  const pid = process.platform === 'linux' ? await ownerFromProc(port) : await ownerFromLsof(port)
+  if (pid === undefined) return undefined
+  const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+  return `${command.replaceAll('\0', ' ').trim().slice(0, 80) || 'a process'} (pid ${pid})`
+}
+
+async function ownerFromProc(port: number): Promise<number | undefined> {
+  const inodes = new Set<string>()
+  for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
+    for (const line of (await readFile(table, 'utf8').catch(() => '')).split('\n').slice(1)) {
+      const [, local, , state, , , , , , inode] = line.trim().split(/\s+/)
+      if (state === LISTENING && inode && Number.parseInt(local?.split(':')[1] ?? '', 16) === port) inodes.add(inode)
+    }
+  }
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    for (const fd of await readdir(`/proc/${pid}/fd`).catch(() => [])) {
+      const link = await readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')
+      if (inodes.has(/^socket:\[(\d+)\]$/.exec(link)?.[1] ?? '')) return Number(pid)
+    }
+  }
+  return undefined
+}
+
+async function ownerFromLsof(port: number): Promise<number | undefined> {
+  const found = await promisify(execFile)('lsof', ['-nP', `-iTCP:${port}`, '-sTCP:LISTEN', '-t']).catch(() => undefined)
+  return found ? Number.parseInt(found.stdout, 10) || undefined : undefined
+}

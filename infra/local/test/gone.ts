@@ -1,0 +1,27 @@
+import { readFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** Resolves when none of the processes is left; fails after `boundMs`. The system has no event for the end of a stranger. */
+export async function waitUntilGone(pids: readonly number[], boundMs = 5_000): Promise<void> {
+  const deadline = Date.now() + boundMs
+  for (;;) {
+    const left = pids.filter(isRunning)
+    if (left.length === 0) return
+    if (Date.now() > deadline) throw new Error(`still running after ${boundMs} ms: ${left.join(', ')}`)
+    await delay(20)
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+  } catch {
+    return false
+  }
+  try {
+    // One that has ended and that nobody has waited for yet is no process to worry about.
+    return !/^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return true
+  }
+}

@@ -1,0 +1,61 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beginningOf, takeLock } from '../src/lock.ts'
+import { assertPortFree } from '../src/port-owner.ts'
+import { localJwtSecret } from '../src/secrets.ts'
+
+let home: string
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'parley-home-'))
+})
+afterEach(() => rm(home, { recursive: true }))
+
+test('a folder that a live run holds is refused with its pid and address, and free after it', async () => {
+  const lock = await takeLock(home, 'http://localhost:1')
+  await lock.update('http://localhost:4321')
+  await expect(takeLock(home, 'http://localhost:2')).rejects.toThrow(`pid ${process.pid}, http://localhost:4321`)
+  await lock.release()
+  await (await takeLock(home, 'http://localhost:2')).release()
+})
+
+test.each([
+  ['a process that is gone', JSON.stringify({ pid: 2 ** 22 + 1, began: '1', address: 'x' })],
+  ['another process with its number', JSON.stringify({ pid: process.pid, began: 'long ago', address: 'x' })],
+  ['a half-written file', '{"pid": 1'],
+])('a lock of %s is taken over', async (_, text) => {
+  await writeFile(join(home, 'run.lock'), text)
+  await takeLock(home, 'http://localhost:3')
+  expect(JSON.parse(await readFile(join(home, 'run.lock'), 'utf8'))).toEqual({
+    pid: process.pid,
+    began: beginningOf(process.pid),
+    address: 'http://localhost:3',
+  })
+})
+
+test('of many that find a stale lock at once, one gets it', async () => {
+  await writeFile(join(home, 'run.lock'), JSON.stringify({ pid: 2 ** 22 + 1, began: '1', address: 'x' }))
+  const results = await Promise.allSettled(Array.from({ length: 8 }, (_, index) => takeLock(home, `http://x:${index}`)))
+  expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+})
+
+test('the secret is made once, kept, and readable by its owner alone', async () => {
+  const secret = await localJwtSecret(home)
+  expect(secret.length).toBeGreaterThanOrEqual(43)
+  expect(await localJwtSecret(home)).toBe(secret)
+  expect((await stat(join(home, 'secrets', 'jwt'))).mode & 0o777).toBe(0o600)
+})
+
+test('a taken port names who has it and the way out', async () => {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await expect(assertPortFree('127.0.0.1', port)).rejects.toThrow(
+    new RegExp(`^Port ${port} is taken by .*pid ${process.pid}.*--port`, 's'),
+  )
+  await new Promise((resolve) => server.close(resolve))
+  await assertPortFree('127.0.0.1', port)
+})
