@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { signalProcess } from './process-state.ts'
 
 /** Takes one line for a person to read. */
 export type Log = (line: string) => void
@@ -57,6 +58,7 @@ export type KeeperReport =
 
 /** The keeper's own grace of 8 s, and a little for its messages. */
 const STOP_BOUND_MS = 9_500
+const LAST_LINES = 20
 
 /**
  * Runs a command under a keeper process (keeper.ts), which stops it when this process ends in any way at all.
@@ -101,6 +103,31 @@ export function keep(options: KeepOptions): Promise<Running> {
   })
 }
 
+/**
+ * Runs a command under a keeper and resolves when a line of its output contains `ready`. When it ends or stays silent
+ * for `boundMs` it is stopped, and this resolves to an error whose message is its last lines.
+ */
+export async function keepUntilReady(
+  options: KeepOptions & { ready: string; boundMs: number },
+): Promise<Running | Error> {
+  const ready = Promise.withResolvers<boolean>()
+  const lines: string[] = []
+  const service = await keep({
+    ...options,
+    onLine: (line) => {
+      lines.push(line)
+      if (lines.length > LAST_LINES) lines.shift()
+      if (line.includes(options.ready)) ready.resolve(true)
+    },
+  })
+  const timer = setTimeout(() => ready.resolve(false), options.boundMs)
+  const serves = await Promise.race([ready.promise, service.exited.then(() => false)])
+  clearTimeout(timer)
+  if (serves) return service
+  await service.stop()
+  return new Error(lines.join('\n'))
+}
+
 function running(keeper: ChildProcess, pid: number, exited: Promise<Exit>): Running {
   let ended = false
   let stopped: Promise<void> | undefined
@@ -126,14 +153,5 @@ function running(keeper: ChildProcess, pid: number, exited: Promise<Exit>): Runn
       return stopped
     },
     kill: (signal) => !ended && signalProcess(pid, signal),
-  }
-}
-
-/** Sends a signal; false when there is no such process or it is not ours. */
-export function signalProcess(pid: number, signal: NodeJS.Signals | 0): boolean {
-  try {
-    return process.kill(pid, signal)
-  } catch {
-    return false
   }
 }

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process'
 import { readFile, rm } from 'node:fs/promises'
 import { promisify } from 'node:util'
-import { type Log, signalProcess } from './keep.ts'
+import type { Log } from './keep.ts'
+import { isRunning, signalProcess } from './process-state.ts'
 import { until } from './until.ts'
 
 const execute = promisify(execFile)
@@ -22,16 +23,16 @@ export interface OrphanOptions {
 
 /**
  * Makes a service's data free to be started on: stops a server that a killed run left behind, and removes a pid file
- * whose number belongs to another program by now. Rejects when the server belongs to a run that is alive.
+ * whose number belongs to another program, or to a zombie. Rejects when the server belongs to a run that is alive.
  */
 export async function clearOrphan({ pidFile, commandHas, name, ladder, log }: OrphanOptions): Promise<void> {
   const pid = Number.parseInt(await readFile(pidFile, 'utf8').catch(() => ''), 10)
   if (!(pid > 1)) return rm(pidFile, { force: true })
-  const command = await describe(pid, 'args')
   // Nobody has this number: the server sees that too, and Postgres looks for sessions left in its shared memory.
-  if (command === undefined) return
+  if (!signalProcess(pid, 0)) return
+  const command = isRunning(pid) ? ((await describe(pid, 'args')) ?? '') : ''
   if (!commandHas.every((part) => command.includes(part))) return rm(pidFile, { force: true })
-  const gone = () => !signalProcess(pid, 0)
+  const gone = () => !isRunning(pid)
   const run = await livingRun(pid)
   if (run !== undefined)
     throw new Error(`${name} for this folder belongs to process ${run}, which is running: stop it first`)
@@ -48,7 +49,7 @@ async function livingRun(pid: number): Promise<number | undefined> {
   const keeper = Number(await describe(pid, 'ppid'))
   const command = keeper > 1 ? await describe(keeper, 'args') : undefined
   const parent = Number(/keeper\.ts (\d+)/.exec(command ?? '')?.[1])
-  return parent > 1 && signalProcess(parent, 0) ? parent : undefined
+  return parent > 1 && isRunning(parent) ? parent : undefined
 }
 
 /** One column of `ps` for a process; undefined when there is no such process. */

@@ -28,7 +28,9 @@ export async function postgresAccount(paths: string[], log: Log): Promise<Postgr
     owner,
     wrap: (command, args) => {
       if (!closed) return { command, args }
+      // The securebit makes access(2) count the right, too: Postgres asks it whether its programs can be run.
       const rights = ['--inh-caps=-all,+dac_override', '--ambient-caps=-all,+dac_override']
+      rights.push('--bounding-set=-all,+dac_override', '--securebits=+no_setuid_fixup', '--no-new-privs')
       const account = [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups']
       return { command: 'setpriv', args: [...account, ...rights, '--', command, ...args] }
     },

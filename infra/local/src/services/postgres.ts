@@ -3,10 +3,11 @@ import { randomBytes } from 'node:crypto'
 import { chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import pg from 'pg'
-import { keep, type Log, type Running } from './keep.ts'
+import { keepUntilReady, type Log, type Running } from './keep.ts'
 import { clearOrphan, type Ladder } from './orphan.ts'
 import { freePort } from './ports.ts'
 import { assertExecutable, type PostgresAccount, postgresAccount } from './postgres-account.ts'
@@ -17,7 +18,8 @@ const USER = 'parley'
 const DATABASE = 'parley'
 /** Recovery after a crash replays at most max_wal_size; a minute is ample. */
 const START_BOUND_MS = 60_000
-const START_TRIES = 3
+const START_TRIES = 10
+const RETRY_MS = 300
 /** SIGINT: end the sessions and write a checkpoint. SIGQUIT: end at once, recover at the next start. */
 const LADDER: Ladder = [
   ['SIGINT', 8_000],
@@ -60,14 +62,19 @@ export async function startPostgres({ dataDir, port, log, durable }: PostgresOpt
     const chosen = port || (await freePort())
     const server = await launch(programs.postgres, pgdata, chosen, account, durable)
     if (server instanceof Error) {
-      // Somebody took the port in between, or a killed server's sessions are still ending: both pass.
-      if (attempt < START_TRIES && !port && /in use/.test(server.message)) continue
-      throw server
+      if (attempt === START_TRIES || !passes(server, Boolean(port))) throw server
+      await delay(RETRY_MS)
+      continue
     }
     const url = `postgres://${USER}:${password}@127.0.0.1:${chosen}/${DATABASE}`
     await ensureDatabase(url)
     return { ...server, url, port: chosen }
   }
+}
+
+/** Whether a failed start can go better in a moment: a killed server's sessions end, another free port is taken. */
+function passes({ message }: Error, portIsFixed: boolean): boolean {
+  return /shared memory block .* is still in use/.test(message) || (!portIsFixed && message.includes('in use'))
 }
 
 async function postgresPrograms(): Promise<{ postgres: string; initdb: string }> {
@@ -106,7 +113,9 @@ async function initialise(initdb: string, dataDir: string, account: PostgresAcco
   const login = [`--username=${USER}`, `--pwfile=${passwordFile}`, '--auth=scram-sha-256']
   const { command, args } = account.wrap(initdb, [`--pgdata=${draft}`, '--no-sync', ...login, ...locale])
   const unwrapped = command === initdb && account.owner ? account.owner : {}
-  await run(command, args, { cwd: '/', env: { ...process.env, LC_ALL: 'C' }, ...unwrapped })
+  await run(command, args, { cwd: '/', env: { ...process.env, LC_ALL: 'C' }, ...unwrapped }).catch((error) => {
+    throw new Error(`Postgres could not make its database cluster:\n${error.stderr || error.message}`)
+  })
   await rm(pgdata, { recursive: true, force: true })
   await rename(draft, pgdata)
   return password
@@ -138,10 +147,8 @@ async function launch(
   account: PostgresAccount,
   durable: boolean,
 ): Promise<Running | Error> {
-  const ready = Promise.withResolvers<true>()
-  const lines: string[] = []
   const { command, args } = account.wrap(postgres, ['-D', pgdata, ...settings(port, durable)])
-  const server = await keep({
+  const server = await keepUntilReady({
     command,
     args,
     cwd: '/',
@@ -149,19 +156,10 @@ async function launch(
     ...(command === postgres && account.owner ? account.owner : {}),
     // Fast shutdown: sessions are ended, not waited for.
     stopSignal: 'SIGINT',
-    onLine: (line) => {
-      lines.push(line)
-      if (lines.length > 20) lines.shift()
-      if (line.includes('ready to accept connections')) ready.resolve(true)
-    },
+    ready: 'ready to accept connections',
+    boundMs: START_BOUND_MS,
   })
-  const { promise: bound, resolve } = Promise.withResolvers<false>()
-  const timer = setTimeout(() => resolve(false), START_BOUND_MS)
-  const serves = await Promise.race([ready.promise, bound, server.exited.then(() => false)])
-  clearTimeout(timer)
-  if (serves) return server
-  await server.stop()
-  return new Error(`Postgres did not start:\n${lines.join('\n')}`)
+  return server instanceof Error ? new Error(`Postgres did not start:\n${server.message}`) : server
 }
 
 async function ensureDatabase(url: string): Promise<void> {

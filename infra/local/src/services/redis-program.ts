@@ -67,7 +67,7 @@ async function fromDebian(log: Log): Promise<RedisProgram | undefined> {
     await run('apt-get', ['update', '-qq'], options)
     await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'redis-server'], options)
   } catch (error) {
-    log(`apt-get could not install it: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`)
+    log(`apt-get could not install it: ${reasonOf(error)}`)
   }
   return onPath()
 }
@@ -98,7 +98,14 @@ async function builtFromSource(log: Log): Promise<RedisProgram | undefined> {
     await access(path)
     return { kind: 'program', path }
   } catch (error) {
-    log(`That failed: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`)
+    log(`That failed: ${reasonOf(error)}`)
     return undefined
   }
+}
+
+/** The line of a failed command's output that says most, for people. */
+function reasonOf(error: unknown): string {
+  const text = error instanceof Error && 'stderr' in error ? `${error.message}\n${error.stderr}` : String(error)
+  const lines = text.split('\n').filter((line) => line.trim() !== '')
+  return lines.findLast((line) => /^(E:|\w*Error:|npm error)/.test(line)) ?? lines[0] ?? 'no reason given'
 }

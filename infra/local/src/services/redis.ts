@@ -3,12 +3,10 @@ import { createHash } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
-import { Redis } from 'ioredis'
-import { keep, type Log, type Running } from './keep.ts'
+import { keepUntilReady, type Log, type Running } from './keep.ts'
 import { clearOrphan, type Ladder } from './orphan.ts'
 import { freePort } from './ports.ts'
 import { type RedisProgram, redisProgram } from './redis-program.ts'
-import { until } from './until.ts'
 
 const run = promisify(execFile)
 /** Loading a long append-only file takes its time. */
@@ -83,39 +81,16 @@ function containerName(folder: string | null, port: number): string {
   return `parley-redis-${mark}`
 }
 
-/** Starts the server and resolves when it answers PING, or to an error with its last lines. */
+/** Starts the server and resolves when it says that it serves, or to an error with its last lines. */
 async function launch(program: RedisProgram, folder: string | null, port: number): Promise<Running | Error> {
   if (program.kind === 'container')
     await run('docker', ['rm', '-f', containerName(folder, port)]).catch(() => undefined)
-  const lines: string[] = []
-  const server = await keep({
+  const server = await keepUntilReady({
     ...commandLine(program, folder, port),
-    ...(folder === null ? { cwd: '/' } : { cwd: folder }),
-    onLine: (line) => {
-      lines.push(line)
-      if (lines.length > 20) lines.shift()
-    },
+    cwd: folder ?? '/',
+    // Its own word and not a PING: another server may answer on a port that this one could not get.
+    ready: 'Ready to accept connections',
+    boundMs: START_BOUND_MS,
   })
-  let ended = false
-  server.exited.then(() => {
-    ended = true
-  })
-  await until(async () => ended || (await answersPing(port)), START_BOUND_MS, 10)
-  // Asked once more: the server may have ended while another one answers on its port.
-  if (!ended && (await answersPing(port))) return server
-  await server.stop()
-  return new Error(`Redis did not start:\n${lines.join('\n')}`)
-}
-
-async function answersPing(port: number): Promise<boolean> {
-  const client = new Redis({ host: '127.0.0.1', port, lazyConnect: true, retryStrategy: null, connectTimeout: 1_000 })
-  client.on('error', () => undefined)
-  try {
-    await client.connect()
-    return (await client.ping()) === 'PONG'
-  } catch {
-    return false
-  } finally {
-    client.disconnect()
-  }
+  return server instanceof Error ? new Error(`Redis did not start:\n${server.message}`) : server
 }

@@ -1,7 +1,8 @@
 import { fork } from 'node:child_process'
 import { mkdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { type Exit, type Log, type Running, signalProcess } from './keep.ts'
+import type { Exit, Log, Running } from './keep.ts'
+import { signalProcess } from './process-state.ts'
 
 const START_BOUND_MS = 20_000
 
