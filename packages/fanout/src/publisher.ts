@@ -40,11 +40,7 @@ export class Publisher {
   }
 
   /** An event to all sockets of some people; encoded once for all of them. */
-  async toUsers<Name extends ServerEventName>(
-    userIds: Iterable<string>,
-    event: Name,
-    payload: ServerEvents[Name],
-  ): Promise<void> {
+  toUsers<Name extends ServerEventName>(userIds: Iterable<string>, event: Name, payload: ServerEvents[Name]): void {
     const packet = encodeEvent(event, payload)
     for (const userId of userIds) void this.#event(userRoom(userId), packet, null)
   }

@@ -14,9 +14,9 @@ export function conversationIdOf(room: string): string {
   return room.slice('conv:'.length)
 }
 
-/** All sockets of one person. The tilde keeps a 15-character id from making a name of 20. */
+/** All sockets of one person. The other prefix keeps an id of 15 characters from making a name of 20. */
 export function userRoom(userId: string): string {
-  return userId.length === 15 ? `user:~${userId}` : `user:${userId}`
+  return userId.length === 15 ? `users:${userId}` : `user:${userId}`
 }
 
 export function channelOf(room: string): string {

@@ -94,7 +94,9 @@ export class ConversationReader {
       messages.map((row) => [row.conversation_id, presentMessage(row, marksOf.get(row.conversation_id) ?? NO_MARKS)]),
     )
     const shown = rows.filter(showsPresence)
-    const online = await this.#presence.online(idsOf(shown.flatMap((row) => peopleOf.get(row.id) ?? [])))
+    // With Redis away everybody is shown as offline; conversations are still there to be read.
+    const ids = idsOf(shown.flatMap((row) => peopleOf.get(row.id) ?? []))
+    const online = await this.#presence.online(ids).catch(() => new Set<string>())
     const now = new Date()
     return rows.map((row) => {
       const seen = showsPresence(row) ? online : null

@@ -1,0 +1,67 @@
+import { describe, expect, it, vi } from 'vitest'
+import { RoomOrder } from '../src/order.ts'
+
+function orderOf(next?: number) {
+  const delivered: number[] = []
+  const order = new RoomOrder<number>(250, (seq) => delivered.push(seq), next)
+  return {
+    delivered,
+    accept: (...seqs: number[]) =>
+      seqs.forEach((seq) => {
+        order.accept(seq, seq)
+      }),
+    order,
+  }
+}
+
+describe('RoomOrder', () => {
+  it('delivers in seq order whatever the order of arrival', () => {
+    const { delivered, accept } = orderOf(1)
+    accept(3, 2, 1, 5, 4)
+    expect(delivered).toEqual([1, 2, 3, 4, 5])
+  })
+
+  it('delivers each seq once', () => {
+    const { delivered, accept } = orderOf()
+    accept(7, 8, 7, 8, 10, 10, 9)
+    expect(delivered).toEqual([7, 8, 9, 10])
+  })
+
+  it('lets what was published before the first one seen through when it comes late', () => {
+    const { delivered, accept } = orderOf()
+    accept(6, 5)
+    expect(delivered).toEqual([6, 5])
+  })
+
+  it('gives a lost seq up after its patience, and takes it when it comes after all, once', () => {
+    vi.useFakeTimers()
+    try {
+      const { delivered, accept } = orderOf(1)
+      accept(1, 3, 4)
+      expect(delivered).toEqual([1])
+      vi.advanceTimersByTime(249)
+      expect(delivered).toEqual([1])
+      vi.advanceTimersByTime(1)
+      expect(delivered).toEqual([1, 3, 4])
+      accept(2, 2, 5)
+      expect(delivered).toEqual([1, 3, 4, 2, 5])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  it('waits anew for each further gap', () => {
+    vi.useFakeTimers()
+    try {
+      const { delivered, accept } = orderOf(1)
+      accept(2, 4)
+      vi.advanceTimersByTime(250)
+      expect(delivered).toEqual([2])
+      vi.advanceTimersByTime(250)
+      expect(delivered).toEqual([2, 4])
+      expect(vi.getTimerCount()).toBe(0)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+})

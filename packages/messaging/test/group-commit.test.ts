@@ -1,0 +1,128 @@
+import { ParleyError } from '@parley/protocol'
+import { describe, expect, it } from 'vitest'
+import { GroupCommit } from '../src/group-commit.ts'
+
+interface Gate {
+  batches: string[][]
+  release: () => void
+}
+
+/** A GroupCommit whose batches finish when the test says so. */
+function gated(options: { maxQueue?: number; maxBatch?: number; deadlineMs?: number; lanes?: number } = {}) {
+  const gate: Gate = { batches: [], release: () => undefined }
+  const errors: unknown[] = []
+  const commit = new GroupCommit<string, string>({
+    lanes: 1,
+    maxBatch: 10,
+    maxQueue: 100,
+    deadlineMs: 2_000,
+    ...options,
+    keyOf: (item) => item,
+    onError: (error) => errors.push(error),
+    run: async (items) => {
+      gate.batches.push(items)
+      await new Promise<void>((resolve) => {
+        gate.release = resolve
+      })
+      return items.map((item) => item.toUpperCase())
+    },
+  })
+  return { commit, gate, errors }
+}
+
+function failing(fail: (items: string[], attempt: number) => unknown, deadlineMs = 1_000) {
+  const attempts: string[][] = []
+  const commit = new GroupCommit<string, string>({
+    lanes: 1,
+    maxBatch: 10,
+    maxQueue: 100,
+    deadlineMs,
+    keyOf: () => '',
+    onError: () => undefined,
+    run: async (items) => {
+      attempts.push(items)
+      const error = fail(items, attempts.length)
+      if (error !== undefined) throw error
+      return items
+    },
+  })
+  return { commit, attempts }
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+const sqlError = (code: string) => Object.assign(new Error(code), { code })
+
+describe('GroupCommit', () => {
+  it('takes what came meanwhile as the next batch', async () => {
+    const { commit, gate } = gated()
+    const first = commit.submit('a')
+    await turn()
+    const rest = ['b', 'c', 'd'].map((item) => commit.submit(item))
+    gate.release()
+    expect(await first).toBe('A')
+    await turn()
+    gate.release()
+    expect(await Promise.all(rest)).toEqual(['B', 'C', 'D'])
+    expect(gate.batches).toEqual([['a'], ['b', 'c', 'd']])
+  })
+
+  it('refuses what is over the length of its queue as OVERLOADED', async () => {
+    const { commit, gate } = gated({ maxQueue: 2 })
+    const accepted = [commit.submit('a'), commit.submit('b')]
+    await expect(commit.submit('c')).rejects.toMatchObject({ code: 'OVERLOADED' })
+    await turn()
+    gate.release()
+    expect(await Promise.all(accepted)).toEqual(['A', 'B'])
+  })
+
+  it('answers UNAVAILABLE at the deadline while the database hangs', async () => {
+    const { commit, gate } = gated({ deadlineMs: 50 })
+    await expect(commit.submit('a')).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    gate.release()
+    await commit.close()
+  })
+
+  it('rejects the culprit of a batch alone', async () => {
+    const { commit } = failing((items) => (items.includes('bad') ? sqlError('22P05') : undefined))
+    const results = await Promise.allSettled(['a', 'b', 'bad', 'c'].map((item) => commit.submit(item)))
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled'])
+  })
+
+  it('tries a deadlock again', async () => {
+    const { commit, attempts } = failing((_items, attempt) => (attempt < 3 ? sqlError('40P01') : undefined))
+    expect(await commit.submit('a')).toBe('a')
+    expect(attempts).toHaveLength(3)
+  })
+
+  it('goes on trying while the database is away, up to the deadline', async () => {
+    const back = failing((_items, attempt) => (attempt < 3 ? sqlError('ECONNREFUSED') : undefined))
+    expect(await back.commit.submit('a')).toBe('a')
+    const away = failing(() => sqlError('57P01'), 250)
+    await expect(away.commit.submit('a')).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  })
+
+  it('passes on what is said of a single item', async () => {
+    const commit = new GroupCommit<string, string>({
+      lanes: 3,
+      maxBatch: 10,
+      maxQueue: 100,
+      deadlineMs: 1_000,
+      keyOf: (item) => item,
+      onError: () => undefined,
+      run: async (items) => items.map((item) => (item === 'b' ? new ParleyError('CONVERSATION_NOT_FOUND') : item)),
+    })
+    const results = await Promise.allSettled(['a', 'b', 'c'].map((item) => commit.submit(item)))
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+  })
+
+  it('answers all it has accepted before it closes, and takes no more', async () => {
+    const { commit, gate } = gated()
+    const sent = commit.submit('a')
+    const closed = commit.close()
+    await expect(commit.submit('b')).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    await turn()
+    gate.release()
+    expect(await sent).toBe('A')
+    await closed
+  })
+})
