@@ -4,6 +4,10 @@ import type { TestProject } from 'vitest/node'
 import { adminClient, databaseUrl, uniqueName } from './database-names.ts'
 import { postgresOnThisMachine, s3OnThisMachine } from './local-services.ts'
 
+/** The same sorting and letter case on every server, whatever its machine has; Postgres 17 and later know it. */
+const LOCALE =
+  "template template0 encoding 'UTF8' locale_provider builtin builtin_locale 'C.UTF-8' lc_collate 'C' lc_ctype 'C'"
+
 /** A started service, and how to end it. */
 export interface Held<T> {
   value: T
@@ -22,7 +26,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const template = uniqueName('template')
   const admin = adminClient(postgres.value)
   await admin.connect()
-  await admin.query(`create database ${template}`)
+  await admin.query(`create database ${template} ${LOCALE}`)
   await migrate(databaseUrl(postgres.value, template))
   project.provide('parley', {
     mode: containers ? 'containers' : 'local',
