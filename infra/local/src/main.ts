@@ -27,11 +27,13 @@ async function run(argv: readonly string[]): Promise<number> {
   let lock: Lock | undefined
   let cluster: LocalCluster | undefined
   try {
-    lock = await takeLock(home, addressOf(host, wanted.port))
+    const held = await takeLock(home, addressOf(host, wanted.port), print)
+    lock = held
+    stop.signal.addEventListener('abort', () => void held.update({ stopping: true }).catch(() => undefined))
     await assertPortFree(host, wanted.port)
     cluster = await startLocalCluster({ ...wanted, home, host, env, print, signal: stop.signal })
     const address = addressOf(host, cluster.port)
-    await lock.update(address)
+    await lock.update({ address })
     const users = await createDemoUsers(address).catch((error: Error) => error.message)
     const seconds = (performance.now() - began) / 1000
     const logs = join(home, 'logs')

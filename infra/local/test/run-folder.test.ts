@@ -9,17 +9,31 @@ import { assertPortFree } from '../src/port-owner.ts'
 import { localJwtSecret } from '../src/secrets.ts'
 
 let home: string
+let printed: string[] = []
+const print = (line: string) => void printed.push(line)
 beforeEach(async () => {
+  printed = []
   home = await mkdtemp(join(tmpdir(), 'parley-home-'))
 })
 afterEach(() => rm(home, { recursive: true }))
 
 test('a folder that a live run holds is refused with its pid and address, and free after it', async () => {
-  const lock = await takeLock(home, 'http://localhost:1')
-  await lock.update('http://localhost:4321')
-  await expect(takeLock(home, 'http://localhost:2')).rejects.toThrow(`pid ${process.pid}, http://localhost:4321`)
+  const lock = await takeLock(home, 'http://localhost:1', print)
+  await lock.update({ address: 'http://localhost:4321' })
+  await expect(takeLock(home, 'http://localhost:2', print)).rejects.toThrow(`pid ${process.pid}, http://localhost:4321`)
   await lock.release()
-  await (await takeLock(home, 'http://localhost:2')).release()
+  await (await takeLock(home, 'http://localhost:2', print)).release()
+})
+
+test('a run that is stopping is waited for', async () => {
+  const lock = await takeLock(home, 'http://localhost:1', print)
+  await lock.update({ stopping: true })
+  const next = takeLock(home, 'http://localhost:2', async (line) => {
+    print(line)
+    await lock.release()
+  })
+  await (await next).release()
+  expect(printed).toEqual([`Waiting for the run before this one to stop (pid ${process.pid})`])
 })
 
 test.each([
@@ -28,17 +42,20 @@ test.each([
   ['a half-written file', '{"pid": 1'],
 ])('a lock of %s is taken over', async (_, text) => {
   await writeFile(join(home, 'run.lock'), text)
-  await takeLock(home, 'http://localhost:3')
+  await takeLock(home, 'http://localhost:3', print)
   expect(JSON.parse(await readFile(join(home, 'run.lock'), 'utf8'))).toEqual({
     pid: process.pid,
     began: beginningOf(process.pid),
     address: 'http://localhost:3',
+    stopping: false,
   })
 })
 
 test('of many that find a stale lock at once, one gets it', async () => {
   await writeFile(join(home, 'run.lock'), JSON.stringify({ pid: 2 ** 22 + 1, began: '1', address: 'x' }))
-  const results = await Promise.allSettled(Array.from({ length: 8 }, (_, index) => takeLock(home, `http://x:${index}`)))
+  const results = await Promise.allSettled(
+    Array.from({ length: 8 }, (_, index) => takeLock(home, `http://x:${index}`, print)),
+  )
   expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
 })
 
