@@ -1,0 +1,77 @@
+import { entryValue, leavingKey, peopleKey, userKey } from './keys.ts'
+import { aliveOf, type PresenceRedis, run } from './redis.ts'
+import { assertScript, leaveScript } from './scripts.ts'
+
+export interface Connection {
+  readonly visible: boolean
+  /** When it came, in ms by this process' clock. */
+  readonly since: number
+}
+
+/** What a gateway holds of one person. The table of these is what is true; Redis follows it. */
+export interface Person {
+  readonly connections: Map<string, Connection>
+  /** `connect` calls that wait for the next write. */
+  waiting: ((becameOnline: boolean) => void)[]
+  /** The connections have changed since the last write that succeeded. */
+  dirty: boolean
+  /** The write under way; never two at once, so that they cannot overtake each other. */
+  writing: Promise<void> | null
+  /** The incarnation whose set of people this person is in. */
+  registered: string | null
+  /** Whether it has been told, or was not to be told, that the person is online. */
+  announced: boolean
+  /** A write failed before `announced`: it may have arrived, and then the next finds its own entry. */
+  uncertain: boolean
+}
+
+export function newPerson(): Person {
+  return {
+    connections: new Map(),
+    waiting: [],
+    dirty: false,
+    writing: null,
+    registered: null,
+    announced: false,
+    uncertain: false,
+  }
+}
+
+interface Write {
+  userId: string
+  epoch: string
+  incarnation: string
+  graceMs: number
+  person: Person
+}
+
+/**
+ * Brings Redis to what this gateway knows of a person. Can be repeated. Answers whether the person was offline before
+ * and is online now.
+ *
+ * Of first connections on two gateways at once, the script that runs second sees the entry of the first, whose lease is
+ * alive: one of the two is told that the person was offline.
+ */
+export async function writePerson(
+  redis: PresenceRedis,
+  { userId, epoch, incarnation, graceMs, person }: Write,
+): Promise<boolean> {
+  const connections = [...person.connections]
+  // Into the set first: whoever is in a hash can be found when this process has died.
+  if (connections.length > 0 && person.registered !== incarnation) {
+    await redis.sadd(peopleKey(incarnation), userId)
+    person.registered = incarnation
+  }
+  const entries = connections.flatMap(([id, { visible, since }]) => [id, entryValue(visible, since)])
+  const answer = await run(redis, assertScript, userKey(userId), `${epoch}.`, incarnation, graceMs, ...entries)
+  if (connections.length === 0) {
+    // Out of the set last, for the same reason.
+    await run(redis, leaveScript, leavingKey, graceMs, userId)
+    await redis.srem(peopleKey(incarnation), userId)
+    person.registered = null
+    return false
+  }
+  const [wasOnline, ...others] = Array.isArray(answer) ? answer.map(String) : []
+  if (wasOnline === '1' && !person.uncertain) return false
+  return (await aliveOf(redis, others)).size === 0
+}

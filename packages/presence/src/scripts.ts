@@ -1,0 +1,105 @@
+import { script } from './redis.ts'
+
+// Each script touches one key. The clock is Redis' own, in milliseconds; numbers are written with %.0f, as Lua would
+// put large ones into scientific notation.
+const clock = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local function text(number) return string.format('%.0f', number) end
+`
+
+/**
+ * Makes a person's hash hold exactly these connections of one epoch. Says everything each time, so it can be repeated.
+ * KEYS: user. ARGV: epoch with its dot, incarnation, graceMs, then connection and value by turns.
+ * Answers [1 if the person counted as online because of this epoch or the grace, ...incarnations of other epochs].
+ */
+export const assertScript = script(`${clock}
+local mine, left, wanted, others = false, nil, {}, {}
+for i = 4, #ARGV, 2 do wanted[ARGV[2] .. ':' .. ARGV[i]] = ARGV[i + 1] end
+local hash = redis.call('HGETALL', KEYS[1])
+for i = 1, #hash, 2 do
+  if hash[i] == 'left' then
+    left = tonumber(hash[i + 1])
+  elseif string.sub(hash[i], 1, #ARGV[1]) == ARGV[1] then
+    mine = true
+    if not wanted[hash[i]] then redis.call('HDEL', KEYS[1], hash[i]) end
+  else
+    others[#others + 1] = string.match(hash[i], '^[^:]*')
+  end
+end
+for field, value in pairs(wanted) do redis.call('HSET', KEYS[1], field, value) end
+if next(wanted) then
+  redis.call('HDEL', KEYS[1], 'left')
+else
+  redis.call('HSET', KEYS[1], 'left', text(now))
+end
+local online = mine or (left ~= nil and left + tonumber(ARGV[3]) > now)
+return { online and 1 or 0, unpack(others) }
+`)
+
+/** Has the reaper look at a person after a delay. KEYS: leaving. ARGV: delay in ms, person. */
+export const leaveScript = script(`${clock}
+return redis.call('ZADD', KEYS[1], text(now + tonumber(ARGV[1])), ARGV[2])
+`)
+
+/**
+ * Takes people who are due, and puts each off by claimMs: other reapers leave them alone meanwhile, and if this one
+ * dies they are due again. KEYS: leaving. ARGV: how many, claimMs. Answers [the new score, ...people].
+ */
+export const claimScript = script(`${clock}
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', text(now), 'LIMIT', 0, ARGV[1])
+local score = text(now + tonumber(ARGV[2]))
+for _, person in ipairs(due) do redis.call('ZADD', KEYS[1], score, person) end
+return { score, unpack(due) }
+`)
+
+/**
+ * Ends a claim: removes the person, or puts them off by a delay. A score that is not the claim's is newer and stays.
+ * KEYS: leaving. ARGV: person, the claim's score, delay in ms or -1 to remove.
+ */
+export const settleScript = script(`${clock}
+if redis.call('ZSCORE', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+if tonumber(ARGV[3]) < 0 then return redis.call('ZREM', KEYS[1], ARGV[1]) end
+return redis.call('ZADD', KEYS[1], text(now + tonumber(ARGV[3])), ARGV[1])
+`)
+
+/**
+ * Removes the connections of dead incarnations from a person's hash and says what state that leaves.
+ * KEYS: user. ARGV: graceMs, leaseMs, then the dead incarnations.
+ * Answers ['online'], ['gone'] (nothing is known of the person), ['leaving', ms that are left] or ['offline', left].
+ */
+export const judgeScript = script(`${clock}
+local grace, lease = tonumber(ARGV[1]), tonumber(ARGV[2])
+local dead, connections, left, died = {}, 0, nil, false
+for i = 3, #ARGV do dead[ARGV[i]] = true end
+local hash = redis.call('HGETALL', KEYS[1])
+for i = 1, #hash, 2 do
+  if hash[i] == 'left' then
+    left = tonumber(hash[i + 1])
+  elseif dead[string.match(hash[i], '^[^:]*')] then
+    redis.call('HDEL', KEYS[1], hash[i])
+    died = true
+  else
+    connections = connections + 1
+  end
+end
+if died then
+  -- The dead gateway last renewed its lease about leaseMs ago; nobody knows it better.
+  left = math.max(left or 0, now - lease)
+  redis.call('HSET', KEYS[1], 'left', text(left))
+end
+if connections > 0 then
+  if left then redis.call('HDEL', KEYS[1], 'left') end
+  return { 'online' }
+end
+if not left then return { 'gone' } end
+if left + grace > now then return { 'leaving', text(left + grace - now) } end
+return { 'offline', text(left) }
+`)
+
+/** Forgets a person who is still as offline as when judged. KEYS: user. ARGV: left. Answers 1, or 0 if they came back. */
+export const forgetScript = script(`
+if redis.call('HGET', KEYS[1], 'left') ~= ARGV[1] then return 0 end
+if redis.call('HLEN', KEYS[1]) > 1 then return 0 end
+return redis.call('DEL', KEYS[1])
+`)

@@ -1,0 +1,154 @@
+import { describe, expect, it } from 'vitest'
+import { eventually, renewMs, setting, timing } from './setting.ts'
+
+describe('a gateway that dies', () => {
+  it('takes its people offline when its lease ends, and they are reported once', async () => {
+    await using world = await setting()
+    const [dying, other] = [await world.gateway(), await world.gateway()]
+    const reapers = [world.reaper(), world.reaper()]
+    for (const userId of ['ann', 'ben']) await dying.connect(userId, '1')
+    await other.connect('ben', '1')
+    const died = Date.now()
+    dying.crash()
+    await eventually(() => world.isOnline('ann'), false)
+    expect(Date.now() - died).toBeLessThanOrEqual(timing.leaseMs + 1_000)
+    expect(await world.reader.epochAlive([dying.epoch, other.epoch])).toEqual(new Set([other.epoch]))
+    const reported = () => reapers.flatMap((reaper) => reaper.reported)
+    await eventually(() => reported().map(({ userId }) => userId), ['ann'])
+    expect(Math.abs((reported()[0]?.lastSeenAt.getTime() ?? 0) - died)).toBeLessThan(2_000)
+    expect(await world.isOnline('ben')).toBe(true)
+    await eventually(() => world.raw.smembers('presence:incarnations'), [`${other.epoch}.1`])
+    expect(await world.raw.exists(`presence:people:${dying.epoch}.1`)).toBe(0)
+    expect(reported()).toHaveLength(1)
+  })
+
+  it('does not keep people from being told online who come back after the lease', async () => {
+    await using world = await setting()
+    const [dying, other] = [await world.gateway(), await world.gateway()]
+    await dying.connect('ann', '1')
+    dying.crash()
+    await eventually(() => world.isOnline('ann'), false)
+    const answers = await Promise.all([other.connect('ann', '1'), other.connect('ann', '2')])
+    expect(answers.map(({ becameOnline }) => becameOnline)).toEqual([true, false])
+    const { reported } = world.reaper()
+    await eventually(() => world.raw.smembers('presence:incarnations'), [`${other.epoch}.1`])
+    expect(reported).toEqual([])
+    expect(await world.isOnline('ann')).toBe(true)
+  })
+})
+
+describe('a gateway whose lease ended while it lived', () => {
+  it('takes a new one and asserts all its people; who was reported offline is told online', async () => {
+    await using world = await setting()
+    const gateway = await world.gateway()
+    const { reported } = world.reaper({ confirmMs: 0 })
+    await gateway.connect('ann', '1')
+    await gateway.connect('ben', '1', { visible: false })
+    await world.raw.del(`presence:lease:${gateway.epoch}`)
+    await eventually(async () => (await world.reader.online(['ann', 'ben'])).size, 2)
+    expect((await world.reader.foreground(['ann', 'ben'])).has('ben')).toBe(false)
+    expect(await world.raw.get(`presence:lease:${gateway.epoch}`)).toBe(`${gateway.epoch}.2`)
+    await eventually(() => gateway.returned.toSorted(), reported.map(({ userId }) => userId).toSorted())
+    await eventually(() => world.raw.smembers('presence:incarnations'), [`${gateway.epoch}.2`])
+    expect((await world.reader.online(['ann', 'ben'])).size).toBe(2)
+  })
+})
+
+describe('a Redis that goes away', () => {
+  it('and comes back empty has everybody again within a renewal, and nobody is told anything', async () => {
+    await using world = await setting()
+    const [a, b] = [await world.gateway(), await world.gateway()]
+    const { reported } = world.reaper()
+    const people = Array.from({ length: 300 }, (_, index) => `p${index}`)
+    await Promise.all(people.map((userId, index) => (index % 2 === 0 ? a : b).connect(userId, 'c')))
+    await world.redis.kill()
+    await world.redis.start()
+    const back = Date.now()
+    await eventually(async () => (await world.reader.online(people)).size, 300)
+    expect(Date.now() - back).toBeLessThan(renewMs + 2_000)
+    expect([...a.returned, ...b.returned, ...reported]).toEqual([])
+    // It works on as before, with scripts that the new Redis has to be given again.
+    expect(await a.connect('new', '1')).toEqual({ becameOnline: true })
+    a.disconnect('new', '1')
+    await eventually(() => reported.map(({ userId }) => userId), ['new'])
+  })
+
+  it('rejects nothing, and what happened meanwhile is there when it is back', async () => {
+    await using world = await setting()
+    const gateway = await world.gateway({ connectWaitMs: 100 })
+    await gateway.connect('ann', '1')
+    await gateway.connect('ben', '1')
+    await world.redis.kill()
+    expect(await gateway.connect('eve', '1')).toEqual({ becameOnline: false })
+    gateway.disconnect('ben', '1')
+    gateway.setVisible('ann', '1', false)
+    await world.redis.start()
+    await eventually(async () => (await world.reader.online(['ann', 'eve'])).size, 2)
+    await eventually(() => gateway.returned, ['eve'])
+    await eventually(() => world.isOnline('ben'), false)
+    expect(await world.reader.foreground(['ann', 'eve'])).toEqual(new Set(['eve']))
+  })
+
+  it('does not keep a gateway from starting or stopping', async () => {
+    await using world = await setting()
+    await world.redis.kill()
+    const gateway = await world.gateway({ connectWaitMs: 100, stopMs: 200 })
+    expect(await gateway.connect('ann', '1')).toEqual({ becameOnline: false })
+    await gateway.stop()
+    const later = await world.gateway({ connectWaitMs: 100 })
+    await later.connect('ann', '1')
+    await world.redis.start()
+    await eventually(() => later.returned, ['ann'])
+  })
+
+  it('and freezes for longer than the leases takes nobody offline for good', async () => {
+    await using world = await setting()
+    const gateway = await world.gateway({ connectWaitMs: 100 })
+    const { reported } = world.reaper({ confirmMs: 1_000 })
+    await gateway.connect('ann', '1')
+    const frozenAt = Date.now()
+    await world.redis.pause()
+    await expect.poll(() => Date.now() - frozenAt, { timeout: 5_000 }).toBeGreaterThan(timing.leaseMs + 200)
+    await world.redis.resume()
+    await eventually(async () => world.raw.get(`presence:lease:${gateway.epoch}`), `${gateway.epoch}.2`)
+    await eventually(() => world.isOnline('ann'), true)
+    await eventually(() => world.raw.smembers('presence:incarnations'), [`${gateway.epoch}.2`])
+    expect(reported).toEqual([])
+  })
+})
+
+describe('a reaper', () => {
+  it('that dies or fails while reporting leaves the person to another', async () => {
+    await using world = await setting()
+    const gateway = await world.gateway()
+    const errors: unknown[] = []
+    const failing = world.reaper({
+      claimMs: 500,
+      onOffline: () => Promise.reject(new Error('no database')),
+      onError: (error) => errors.push(error),
+    })
+    await gateway.connect('ann', '1')
+    gateway.disconnect('ann', '1')
+    await eventually(() => errors.length, 1)
+    await failing.stop()
+    const { reported } = world.reaper()
+    await eventually(() => reported.map(({ userId }) => userId), ['ann'])
+  })
+
+  it('tells when a person came back while their absence was reported', async () => {
+    await using world = await setting()
+    const gateway = await world.gateway()
+    const returned: string[] = []
+    const answers: boolean[] = []
+    world.reaper({
+      onOffline: async (userId) => void answers.push((await gateway.connect(userId, '2')).becameOnline),
+      onReturn: async (userId) => void returned.push(userId),
+    })
+    await gateway.connect('ann', '1')
+    gateway.disconnect('ann', '1')
+    await eventually(() => returned, ['ann'])
+    expect(answers).toEqual([true])
+    await eventually(() => world.raw.zcard('presence:leaving'), 0)
+    expect(await world.isOnline('ann')).toBe(true)
+  })
+})

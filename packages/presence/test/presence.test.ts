@@ -1,0 +1,150 @@
+import { describe, expect, it } from 'vitest'
+import { createPresence } from '../src/index.ts'
+import { eventually, setting, timing } from './setting.ts'
+
+describe('coming online', () => {
+  it('is told to the first connection only, over all gateways', async () => {
+    await using world = await setting()
+    const [a, b] = [await world.gateway(), await world.gateway()]
+    expect(await world.isOnline('ann')).toBe(false)
+    expect(await a.connect('ann', '1')).toEqual({ becameOnline: true })
+    expect(await a.connect('ann', '2')).toEqual({ becameOnline: false })
+    expect(await b.connect('ann', '3')).toEqual({ becameOnline: false })
+    expect(await world.isOnline('ann')).toBe(true)
+  })
+
+  it('is told once when many connections come at once on two gateways', async () => {
+    await using world = await setting()
+    const gateways = [await world.gateway(), await world.gateway()]
+    const people = Array.from({ length: 50 }, (_, index) => `person-${index}`)
+    const answers = await Promise.all(
+      people.flatMap((userId) =>
+        gateways.flatMap((gateway) =>
+          ['x', 'y', 'z'].map((id) => gateway.connect(userId, id).then((a) => ({ userId, ...a }))),
+        ),
+      ),
+    )
+    const told = answers.filter(({ becameOnline }) => becameOnline).map(({ userId }) => userId)
+    expect(told.sort()).toEqual(people.sort())
+  })
+
+  it('reads a long list of people in one go', async () => {
+    await using world = await setting()
+    const gateway = await world.gateway()
+    const people = Array.from({ length: 2_500 }, (_, index) => `p${index}`)
+    await Promise.all(people.filter((_, index) => index % 2 === 0).map((userId) => gateway.connect(userId, 'c')))
+    const online = await world.reader.online([...people, ...people])
+    expect(online.size).toBe(1_250)
+    expect(online.has('p0') && !online.has('p1')).toBe(true)
+    expect((await world.reader.online([])).size).toBe(0)
+  })
+})
+
+describe('going offline', () => {
+  it('is reported after the grace, once, with the time of leaving, by one of two reapers', async () => {
+    await using world = await setting()
+    const gateway = await world.gateway()
+    const [one, two] = [world.reaper(), world.reaper()]
+    const people = Array.from({ length: 100 }, (_, index) => `p${index}`)
+    await Promise.all(people.map((userId) => gateway.connect(userId, 'c')))
+    const left = Date.now()
+    for (const userId of people) gateway.disconnect(userId, 'c')
+    expect((await world.reader.online(people)).size).toBe(100)
+    const reported = () => [...one.reported, ...two.reported]
+    await eventually(() => reported().length, 100)
+    expect(Date.now() - left).toBeLessThan(timing.graceMs + 3_000)
+    expect((await world.reader.online(people)).size).toBe(0)
+    expect(new Set(reported().map(({ userId }) => userId)).size).toBe(100)
+    for (const { lastSeenAt } of reported()) expect(Math.abs(lastSeenAt.getTime() - left)).toBeLessThan(500)
+    // Nothing of them stays behind in Redis.
+    await eventually(async () => (await world.raw.keys('presence:user:*')).length, 0)
+    expect(await world.raw.zcard('presence:leaving')).toBe(0)
+    expect(reported()).toHaveLength(100)
+  })
+
+  it('does not happen to a person who is back within the grace, on another gateway', async () => {
+    await using world = await setting()
+    const [a, b] = [await world.gateway(), await world.gateway()]
+    const { reported } = world.reaper()
+    await a.connect('ann', '1')
+    await a.connect('ben', '1')
+    for (let turn = 0; turn < 5; turn += 1) {
+      const [from, to] = turn % 2 === 0 ? [a, b] : [b, a]
+      from.disconnect('ann', '1')
+      expect(await to.connect('ann', '1')).toEqual({ becameOnline: false })
+      expect(await world.isOnline('ann')).toBe(true)
+    }
+    // Ben's report shows that the reaper has passed the moment at which Ann would have been reported.
+    a.disconnect('ben', '1')
+    await eventually(() => reported.map(({ userId }) => userId), ['ben'])
+    await eventually(() => world.raw.zcard('presence:leaving'), 0)
+    expect(reported).toHaveLength(1)
+    expect(await world.isOnline('ann')).toBe(true)
+  })
+
+  it('waits for the last of several connections', async () => {
+    await using world = await setting()
+    const [a, b] = [await world.gateway(), await world.gateway()]
+    const { reported } = world.reaper()
+    await a.connect('ann', '1')
+    await b.connect('ann', '1')
+    a.disconnect('ann', '1')
+    await eventually(() => world.raw.zcard('presence:leaving'), 1)
+    await eventually(() => world.raw.zcard('presence:leaving'), 0)
+    expect(await world.isOnline('ann')).toBe(true)
+    b.disconnect('ann', '1')
+    await eventually(() => reported.length, 1)
+    expect(await b.connect('ann', '2')).toEqual({ becameOnline: true })
+  })
+
+  it('ignores the end of a connection that it does not know', async () => {
+    await using world = await setting()
+    const gateway = await world.gateway()
+    gateway.disconnect('nobody', '1')
+    await gateway.connect('ann', '1')
+    gateway.disconnect('ann', '2')
+    gateway.setVisible('ann', '2', false)
+    expect(await world.isOnline('ann')).toBe(true)
+  })
+})
+
+describe('visibility', () => {
+  it('is in the foreground with any visible connection, and never while leaving', async () => {
+    await using world = await setting()
+    const [a, b] = [await world.gateway(), await world.gateway()]
+    const inForeground = async () => (await world.reader.foreground(['ann'])).has('ann')
+    await a.connect('ann', '1', { visible: false })
+    expect(await inForeground()).toBe(false)
+    expect(await world.isOnline('ann')).toBe(true)
+    await b.connect('ann', '1')
+    expect(await inForeground()).toBe(true)
+    b.setVisible('ann', '1', false)
+    await eventually(inForeground, false)
+    a.setVisible('ann', '1', true)
+    await eventually(inForeground, true)
+    a.disconnect('ann', '1')
+    b.disconnect('ann', '1')
+    await eventually(inForeground, false)
+  })
+})
+
+describe('stopping', () => {
+  it('hands people over: they are leaving, and who comes back elsewhere was never away', async () => {
+    await using world = await setting()
+    const [a, b] = [await world.gateway(), await world.gateway()]
+    const { reported } = world.reaper()
+    for (const userId of ['ann', 'ben']) await a.connect(userId, '1')
+    await a.stop()
+    expect(await world.reader.epochAlive([a.epoch, b.epoch, 'never'])).toEqual(new Set([b.epoch]))
+    expect((await world.reader.online(['ann', 'ben'])).size).toBe(2)
+    expect(await b.connect('ann', '1')).toEqual({ becameOnline: false })
+    await eventually(() => reported.map(({ userId }) => userId), ['ben'])
+    expect(await world.isOnline('ann')).toBe(true)
+    expect(await a.connect('ann', '2')).toEqual({ becameOnline: false })
+  })
+})
+
+it('refuses an epoch that would break its keys', async () => {
+  await using world = await setting()
+  expect(() => createPresence({ redis: world.raw, epoch: 'a.b' })).toThrow('epoch')
+})

@@ -1,0 +1,82 @@
+import { randomUUID } from 'node:crypto'
+import { createTestRedis, type TestRedis } from '@parley/testkit'
+import { Redis } from 'ioredis'
+import { expect } from 'vitest'
+import {
+  createPresence,
+  createPresenceReader,
+  createReaper,
+  type PresenceOptions,
+  type ReaperOptions,
+} from '../src/index.ts'
+
+/** Short enough to wait for, long enough that a busy machine still renews in time. */
+export const timing = { leaseMs: 1_500, graceMs: 400 }
+export const renewMs = 300
+
+/** A Redis with any number of gateways and reapers on it, all ended with the scope. */
+export async function setting() {
+  const redis: TestRedis = await createTestRedis()
+  const endings: (() => Promise<void>)[] = []
+  const client = (): Redis => {
+    const made = new Redis(redis.url, { retryStrategy: () => 50, maxRetriesPerRequest: 1 })
+    made.on('error', () => undefined)
+    endings.push(async () => made.disconnect())
+    return made
+  }
+
+  const gateway = async (options: Partial<PresenceOptions> = {}) => {
+    const own = client()
+    const epoch = randomUUID()
+    const returned: string[] = []
+    const presence = createPresence({
+      redis: own,
+      epoch,
+      ...timing,
+      renewMs,
+      stopMs: 1_000,
+      onOnline: (userId) => returned.push(userId),
+      ...options,
+    })
+    await presence.start()
+    endings.push(() => presence.stop())
+    // What SIGKILL does, as far as Redis can tell: nothing more is heard of it.
+    return { ...presence, epoch, returned, crash: () => own.disconnect() }
+  }
+
+  const reaper = (options: Partial<ReaperOptions> = {}) => {
+    const reported: { userId: string; lastSeenAt: Date }[] = []
+    const made = createReaper({
+      redis: client(),
+      ...timing,
+      intervalMs: 40,
+      confirmMs: 200,
+      onOffline: async (userId, lastSeenAt) => void reported.push({ userId, lastSeenAt }),
+      ...options,
+    })
+    made.start()
+    endings.push(() => made.stop())
+    return { reported, stop: () => made.stop() }
+  }
+
+  const raw = client()
+  const reader = createPresenceReader({ redis: raw, graceMs: timing.graceMs })
+  return {
+    redis,
+    raw,
+    reader,
+    client,
+    gateway,
+    reaper,
+    isOnline: async (userId: string) => (await reader.online([userId])).has(userId),
+    async [Symbol.asyncDispose]() {
+      for (const end of endings.reverse()) await end()
+      await redis[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** Waits until `read` answers `value`, and not for ever. */
+export async function eventually<T>(read: () => T | Promise<T>, value: T, timeout = 8_000): Promise<void> {
+  await expect.poll(read, { timeout, interval: 20 }).toEqual(value)
+}
