@@ -1,8 +1,8 @@
 import type { Server, Socket } from 'socket.io'
-import { WebSocket } from 'ws'
+import * as ws from 'ws'
 
 /** `Sender.frame` is what Socket.IO itself uses for its broadcasts; the types of ws leave it out. */
-const { Sender } = WebSocket as unknown as {
+const { Sender } = ws as unknown as {
   Sender: {
     frame(data: Buffer, options: { fin: true; rsv1: false; opcode: 1; mask: false; readOnly: false }): Buffer[]
   }

@@ -63,9 +63,14 @@ export class GatewayRooms implements LocalRooms {
     }
   }
 
+  /** Never throws: a message that cannot be delivered here has been stored and published all the same. */
   deliver(room: string, frame: Frame): void {
-    if (frame.seq === 0) this.#write(room, frame)
-    else if (this.#io.sockets.adapter.rooms.has(room)) this.#orderOf(room).accept(frame.seq, frame)
+    try {
+      if (frame.seq === 0) this.#write(room, frame)
+      else if (this.#io.sockets.adapter.rooms.has(room)) this.#orderOf(room).accept(frame.seq, frame)
+    } catch (error) {
+      this.#options.onError(error)
+    }
   }
 
   close(): void {

@@ -16,7 +16,6 @@ export const ERRORS = {
   CONVERSATION_NOT_FOUND: { status: 404, message: 'There is no such conversation.', retry: false },
   MESSAGE_NOT_FOUND: { status: 404, message: 'There is no such message in this conversation.', retry: false },
   USER_NOT_FOUND: { status: 404, message: 'There is no such person.', retry: false },
-  METHOD_NOT_ALLOWED: { status: 405, message: 'This address does not take that method.', retry: false },
   GROUP_FULL: { status: 409, message: 'The group has as many people as a group may have.', retry: false },
   PAYLOAD_TOO_LARGE: { status: 413, message: 'The request is too large.', retry: false },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, message: 'The body must be JSON.', retry: false },

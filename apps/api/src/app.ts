@@ -1,0 +1,38 @@
+import cors from '@fastify/cors'
+import { LIMITS } from '@parley/protocol'
+import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify'
+import { authentication } from './authentication.ts'
+import type { ApiDeps } from './deps.ts'
+import { answerError, answerNotFound } from './errors.ts'
+import { conversationRoutes } from './routes/conversations.ts'
+import { developmentRoutes } from './routes/development.ts'
+import { messageRoutes } from './routes/messages.ts'
+import { userRoutes } from './routes/users.ts'
+
+/** The HTTP API. It does not listen yet: main.ts does that, tests use `inject()`. */
+export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
+  const app = fastify({
+    loggerInstance: deps.logger as FastifyBaseLogger,
+    disableRequestLogging: true,
+    bodyLimit: LIMITS.payloadBytes,
+    routerOptions: { maxParamLength: 4 * LIMITS.userIdLength },
+    // Behind a balancer, and in front of it nothing else: requests are answered or refused within these.
+    requestTimeout: 30_000,
+    forceCloseConnections: 'idle',
+    frameworkErrors: answerError,
+  })
+  app.setErrorHandler(answerError)
+  app.setNotFoundHandler(answerNotFound)
+  // Tokens travel in a header that no browser adds by itself, so any page may ask.
+  await app.register(cors, { origin: true, methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'], maxAge: 600 })
+  if (deps.tokenSettings.NODE_ENV !== 'production' && deps.tokenSettings.JWT_SECRET !== undefined) {
+    await app.register(developmentRoutes, { deps, prefix: '/api/dev' })
+  }
+  await app.register(async (api) => {
+    await api.register(authentication, { deps })
+    await api.register(conversationRoutes, { deps, prefix: '/api/messages' })
+    await api.register(messageRoutes, { deps, prefix: '/api/messages' })
+    await api.register(userRoutes, { deps, prefix: '/api/users' })
+  })
+  return app
+}

@@ -1,0 +1,23 @@
+import type { FastifyJwtOptions, TokenSettings } from '@parley/auth'
+import type {
+  ConversationReader,
+  ConversationWriter,
+  History,
+  MessageWriter,
+  People,
+  ReadMarker,
+} from '@parley/messaging'
+import type { Logger } from '@parley/runtime'
+
+/** What the routes work with; main.ts puts it together. */
+export interface ApiDeps {
+  logger: Logger
+  tokenSettings: TokenSettings
+  jwtOptions: FastifyJwtOptions
+  people: People
+  conversations: ConversationReader
+  conversationWriter: ConversationWriter
+  history: History
+  messages: MessageWriter
+  reads: ReadMarker
+}

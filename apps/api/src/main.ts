@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import { createTokenVerifier } from '@parley/auth'
+import { isUnavailable, openDatabase } from '@parley/db'
+import { Bus, PublishedWatermark, Publisher } from '@parley/fanout'
+import { ConversationReader, ConversationWriter, History, MessageWriter, People, ReadMarker } from '@parley/messaging'
+import { createPresenceReader } from '@parley/presence'
+import { createLogger, loadSettingsOrExit, runProcess, startAdminServer } from '@parley/runtime'
+import { Redis } from 'ioredis'
+import { buildApp } from './app.ts'
+import { apiSettings } from './settings.ts'
+
+const settings = loadSettingsOrExit(apiSettings)
+const logger = createLogger({ name: 'api', level: settings.LOG_LEVEL })
+
+await runProcess({
+  name: 'api',
+  logger,
+  start: async ({ stopping }) => {
+    const epoch = randomUUID()
+    const onError = (error: unknown) => logger.warn({ err: error }, 'trouble with a service this pod needs')
+    const db = openDatabase({
+      url: settings.DATABASE_URL,
+      max: 10,
+      applicationName: 'parley-api',
+      queryTimeoutMs: 5_000,
+      onError,
+    })
+    const redis = new Redis(settings.REDIS_URL, {
+      connectionName: 'api',
+      maxRetriesPerRequest: 1,
+      commandTimeout: 2_000,
+    })
+    redis.on('error', onError)
+    const bus = new Bus(settings.REDIS_URL, 'api').on('error', onError)
+    await bus.ready(10_000)
+    const watermark = new PublishedWatermark({ redis, epoch, isUnsure: isUnavailable, onError })
+    await watermark.start()
+
+    const publisher = new Publisher(bus, epoch)
+    const conversations = new ConversationReader(db, createPresenceReader({ redis }))
+    const ports = { db, events: publisher, ledger: watermark, onError }
+    const messages = new MessageWriter(ports)
+    const reads = new ReadMarker(ports)
+    const app = await buildApp({
+      logger,
+      tokenSettings: settings,
+      jwtOptions: createTokenVerifier(settings).jwtOptions,
+      people: new People(db),
+      conversations,
+      conversationWriter: new ConversationWriter({ ...ports, reader: conversations }),
+      history: new History(db, conversations),
+      messages,
+      reads,
+    })
+    const admin = await startAdminServer({
+      host: settings.HOST,
+      port: settings.ADMIN_PORT,
+      ready: async () => ({
+        process: stopping.aborted ? 'stopping' : 'ok',
+        postgres: await db.pool.query('select 1').then(
+          () => 'ok' as const,
+          () => 'away',
+        ),
+        redis: bus.healthy ? 'ok' : 'away',
+      }),
+    })
+    await app.listen({ port: settings.PORT, host: settings.HOST })
+    return {
+      port: (app.server.address() as AddressInfo).port,
+      adminPort: admin.port,
+      parts: [
+        { name: 'database', stop: () => db.close() },
+        { name: 'redis', stop: async () => redis.disconnect() },
+        { name: 'fan-out', stop: () => bus.close() },
+        { name: 'watermark', stop: () => watermark.stop() },
+        { name: 'admin', stop: () => admin.stop() },
+        { name: 'writers', stop: async () => void (await Promise.all([messages.close(), reads.close()])) },
+        { name: 'http', stop: () => app.close() },
+      ],
+    }
+  },
+})

@@ -1,0 +1,28 @@
+import { parse, searchUsersQuery, upsertUsersBody, userBody, userParams } from '@parley/protocol'
+import type { FastifyPluginAsync } from 'fastify'
+import { actorOf, requireService } from '../authentication.ts'
+import type { ApiDeps } from '../deps.ts'
+
+/** People: oneself, a search for others, and the product's own servers writing them. */
+export const userRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { deps: { people } }) => {
+  app.get('/me', async (request) => ({ success: true, data: actorOf(request) }))
+
+  app.get('/', async (request) => {
+    actorOf(request)
+    const { search = '', page, limit } = parse(searchUsersQuery, request.query)
+    return { success: true, ...(await people.search(search, page, limit)) }
+  })
+
+  app.put('/:userId', async (request) => {
+    requireService(request)
+    const { userId: id } = parse(userParams, request.params)
+    const [data] = await people.put([{ id, ...parse(userBody, request.body) }])
+    return { success: true, message: 'User saved', data }
+  })
+
+  app.post('/', async (request) => {
+    requireService(request)
+    const { users } = parse(upsertUsersBody, request.body)
+    return { success: true, message: 'Users saved', data: await people.put(users) }
+  })
+}

@@ -1,0 +1,19 @@
+import {
+  databaseSettings,
+  defineSettings,
+  environmentSettings,
+  httpSettings,
+  logSettings,
+  redisSettings,
+  tokenSettings,
+} from '@parley/runtime'
+
+/** Everything an api pod is told by its environment. */
+export const apiSettings = defineSettings({
+  ...environmentSettings,
+  ...logSettings,
+  ...httpSettings,
+  ...databaseSettings,
+  ...redisSettings,
+  ...tokenSettings,
+})

@@ -1,0 +1,25 @@
+import type { TokenVerifier } from '@parley/auth'
+import type { GatewayRooms, Publisher } from '@parley/fanout'
+import type { ConversationReader, History, Membership, MessageWriter, People, ReadMarker } from '@parley/messaging'
+import type { Presence, PresenceReader } from '@parley/presence'
+import type { Logger } from '@parley/runtime'
+import type { TypingIndicators } from './typing.ts'
+
+/** What the handlers work with; main.ts puts it together. */
+export interface GatewayDeps {
+  logger: Logger
+  tokens: TokenVerifier
+  people: People
+  membership: Membership
+  conversations: ConversationReader
+  history: History
+  messages: MessageWriter
+  reads: ReadMarker
+  /** This gateway's own connections. */
+  presence: Presence
+  /** Everybody's. */
+  presenceReader: PresenceReader
+  publisher: Publisher
+  rooms: GatewayRooms
+  typing: TypingIndicators
+}

@@ -1,0 +1,120 @@
+import { randomUUID } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import { createTokenVerifier } from '@parley/auth'
+import { isUnavailable, openDatabase } from '@parley/db'
+import { Bus, encodeEvent, GatewayRooms, PublishedWatermark, Publisher } from '@parley/fanout'
+import { ConversationReader, History, Membership, MessageWriter, People, ReadMarker } from '@parley/messaging'
+import { createPresence, createPresenceReader } from '@parley/presence'
+import { createLogger, loadSettingsOrExit, runProcess, startAdminServer } from '@parley/runtime'
+import { Redis } from 'ioredis'
+import { announceOnline, serveConnections } from './connection.ts'
+import { acceptHandshakes } from './handshake.ts'
+import { buildServer, drain } from './server.ts'
+import { gatewaySettings } from './settings.ts'
+import { TypingIndicators } from './typing.ts'
+
+/** Messages a person may have missed between being added and being subscribed; more are found by syncing. */
+const CATCH_UP = 100
+
+const settings = loadSettingsOrExit(gatewaySettings)
+const logger = createLogger({ name: 'gateway', level: settings.LOG_LEVEL })
+
+await runProcess({
+  name: 'gateway',
+  logger,
+  start: async ({ stopping }) => {
+    const epoch = randomUUID()
+    const onError = (error: unknown) => logger.warn({ err: error }, 'trouble with a service this gateway needs')
+    const db = openDatabase({
+      url: settings.DATABASE_URL,
+      max: 4,
+      applicationName: 'parley-gateway',
+      queryTimeoutMs: 5_000,
+      onError,
+    })
+    const redis = new Redis(settings.REDIS_URL, {
+      connectionName: 'gateway',
+      maxRetriesPerRequest: 1,
+      commandTimeout: 2_000,
+    })
+    redis.on('error', onError)
+    const bus = new Bus(settings.REDIS_URL, 'gateway').on('error', onError)
+    await bus.ready(10_000)
+    const watermark = new PublishedWatermark({ redis, epoch, isUnsure: isUnavailable, onError })
+    await watermark.start()
+
+    const { http, io } = buildServer(logger)
+    const presenceReader = createPresenceReader({ redis })
+    const conversations = new ConversationReader(db, presenceReader)
+    const history = new History(db, conversations)
+    const rooms = new GatewayRooms(io, bus, {
+      origin: epoch,
+      onError,
+      catchUp: async ({ conversationId, lastSeq }, deliver) => {
+        const missed = await history.range(conversationId, lastSeq + 1, lastSeq + CATCH_UP)
+        for (const message of missed) deliver(message.seq, encodeEvent('newMessage', message))
+      },
+    })
+    const publisher = new Publisher(bus, epoch, rooms)
+    const messages = new MessageWriter({ db, events: publisher, ledger: watermark, onError })
+    const reads = new ReadMarker({ db, events: publisher, onError })
+    const people = new People(db)
+    const membership = new Membership(db)
+    const presence = createPresence({
+      redis,
+      epoch,
+      onError,
+      onOnline: (userId) => void announceOnline(userId, { people, membership, publisher }).catch(onError),
+    })
+    await presence.start()
+    const deps = {
+      logger,
+      tokens: createTokenVerifier(settings),
+      people,
+      membership,
+      conversations,
+      history,
+      messages,
+      reads,
+      presence,
+      presenceReader,
+      publisher,
+      rooms,
+      typing: new TypingIndicators(),
+    }
+    acceptHandshakes(io, deps)
+    serveConnections(io, deps)
+
+    const admin = await startAdminServer({
+      host: settings.HOST,
+      port: settings.ADMIN_PORT,
+      ready: async () => ({
+        process: stopping.aborted ? 'stopping' : 'ok',
+        postgres: await db.pool.query('select 1').then(
+          () => 'ok' as const,
+          () => 'away',
+        ),
+        redis: bus.healthy ? 'ok' : 'away',
+      }),
+    })
+    await new Promise<void>((resolve, reject) => {
+      http.once('error', reject)
+      http.listen(settings.PORT, settings.HOST, resolve)
+    })
+    return {
+      port: (http.address() as AddressInfo).port,
+      adminPort: admin.port,
+      parts: [
+        { name: 'database', stop: () => db.close() },
+        { name: 'redis', stop: async () => redis.disconnect() },
+        { name: 'fan-out', stop: () => bus.close() },
+        { name: 'watermark', stop: () => watermark.stop() },
+        { name: 'admin', stop: () => admin.stop() },
+        { name: 'presence', stop: () => presence.stop() },
+        { name: 'rooms', stop: async () => rooms.close() },
+        { name: 'sockets', stop: () => drain(http, io) },
+        { name: 'writers', stop: async () => void (await Promise.all([messages.close(), reads.close()])) },
+      ],
+    }
+  },
+})

@@ -1,0 +1,16 @@
+import type { Identity } from '@parley/auth'
+import type { User } from '@parley/protocol'
+import type { Socket } from 'socket.io'
+
+/** What a gateway knows of a connected socket. */
+export interface Session {
+  user: User
+  identity: Identity
+}
+
+/** Set by the handshake before the socket connects. */
+export function sessionOf(socket: Socket): Session {
+  const session = socket.data.session as Session | undefined
+  if (session === undefined) throw new Error('a socket without a session')
+  return session
+}

@@ -1,0 +1,19 @@
+import {
+  databaseSettings,
+  defineSettings,
+  environmentSettings,
+  httpSettings,
+  logSettings,
+  redisSettings,
+  tokenSettings,
+} from '@parley/runtime'
+
+/** Everything a gateway is told by its environment. */
+export const gatewaySettings = defineSettings({
+  ...environmentSettings,
+  ...logSettings,
+  ...httpSettings,
+  ...databaseSettings,
+  ...redisSettings,
+  ...tokenSettings,
+})

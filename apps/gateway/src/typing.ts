@@ -1,0 +1,57 @@
+import { conversationRoom, userRoom } from '@parley/fanout'
+import { LIMITS } from '@parley/protocol'
+import type { Socket } from 'socket.io'
+import { sessionOf } from './session.ts'
+
+interface Typing {
+  expires: NodeJS.Timeout
+  toldAt: number
+}
+
+/** A client that goes on typing is told of again after this long, for those who have come in since; milliseconds. */
+const REPEAT_MS = 3_000
+
+/**
+ * Who is typing where. quiet -> typing with `typing`; back to quiet with `stopTyping`, with the message itself, when the
+ * socket goes, or 6 s after the last `typing`. The person's own devices are not told.
+ */
+export class TypingIndicators {
+  readonly #bySocket = new Map<string, Map<string, Typing>>()
+
+  start(socket: Socket, conversationId: string, now = Date.now()): void {
+    const typing = this.#bySocket.get(socket.id) ?? new Map<string, Typing>()
+    this.#bySocket.set(socket.id, typing)
+    const before = typing.get(conversationId)
+    clearTimeout(before?.expires)
+    const again = before === undefined || now - before.toldAt >= REPEAT_MS
+    if (again) this.#tell(socket, conversationId, 'userTyping')
+    typing.set(conversationId, {
+      expires: setTimeout(() => this.stop(socket, conversationId), LIMITS.typingMs),
+      toldAt: again ? now : before.toldAt,
+    })
+  }
+
+  stop(socket: Socket, conversationId: string): void {
+    const typing = this.#bySocket.get(socket.id)
+    const before = typing?.get(conversationId)
+    if (typing === undefined || before === undefined) return
+    clearTimeout(before.expires)
+    typing.delete(conversationId)
+    if (typing.size === 0) this.#bySocket.delete(socket.id)
+    this.#tell(socket, conversationId, 'userStoppedTyping')
+  }
+
+  /** The socket is gone. */
+  forget(socket: Socket): void {
+    for (const conversationId of [...(this.#bySocket.get(socket.id)?.keys() ?? [])]) this.stop(socket, conversationId)
+  }
+
+  #tell(socket: Socket, conversationId: string, event: 'userTyping' | 'userStoppedTyping'): void {
+    const { id, fullName } = sessionOf(socket).user
+    const others = socket.to(conversationRoom(conversationId)).except(userRoom(id))
+    const payload = { conversationId, userId: id, userName: fullName }
+    // A lost "typing" is made good by the next; a lost "stopped" by the client's own clock only, so it is not dropped.
+    if (event === 'userTyping') others.volatile.emit(event, payload)
+    else others.emit(event, payload)
+  }
+}

@@ -1,0 +1,63 @@
+import { randomUUID } from 'node:crypto'
+import { openDatabase } from '@parley/db'
+import { Bus, Publisher } from '@parley/fanout'
+import { Membership, People } from '@parley/messaging'
+import { createReaper } from '@parley/presence'
+import { createLogger, loadSettingsOrExit, runProcess, startAdminServer } from '@parley/runtime'
+import { Redis } from 'ioredis'
+import { OutboxDrain } from './outbox-drain.ts'
+import { presenceNotices } from './presence-notices.ts'
+import { workerSettings } from './settings.ts'
+
+const settings = loadSettingsOrExit(workerSettings)
+const logger = createLogger({ name: 'worker', level: settings.LOG_LEVEL })
+
+await runProcess({
+  name: 'worker',
+  logger,
+  start: async ({ stopping }) => {
+    const onError = (error: unknown) => logger.warn({ err: error }, 'trouble with a service this worker needs')
+    const db = openDatabase({ url: settings.DATABASE_URL, max: 4, applicationName: 'parley-worker', onError })
+    const redis = new Redis(settings.REDIS_URL, {
+      connectionName: 'worker',
+      maxRetriesPerRequest: 1,
+      commandTimeout: 2_000,
+    })
+    redis.on('error', onError)
+    const bus = new Bus(settings.REDIS_URL, 'worker').on('error', onError)
+    await bus.ready(10_000)
+    const publisher = new Publisher(bus, randomUUID())
+    const people = new People(db)
+    const membership = new Membership(db)
+
+    const drain = new OutboxDrain({ db, redis, events: publisher, steps: [], onError })
+    drain.start()
+    const reaper = createReaper({ redis, onError, ...presenceNotices({ db, publisher, people, membership }) })
+    reaper.start()
+
+    const admin = await startAdminServer({
+      host: settings.HOST,
+      port: settings.ADMIN_PORT,
+      ready: async () => ({
+        process: stopping.aborted ? 'stopping' : 'ok',
+        postgres: await db.pool.query('select 1').then(
+          () => 'ok' as const,
+          () => 'away',
+        ),
+        redis: bus.healthy ? 'ok' : 'away',
+      }),
+    })
+    return {
+      port: null,
+      adminPort: admin.port,
+      parts: [
+        { name: 'database', stop: () => db.close() },
+        { name: 'redis', stop: async () => redis.disconnect() },
+        { name: 'fan-out', stop: () => bus.close() },
+        { name: 'admin', stop: () => admin.stop() },
+        { name: 'presence reaper', stop: () => reaper.stop() },
+        { name: 'outbox drain', stop: () => drain.stop() },
+      ],
+    }
+  },
+})

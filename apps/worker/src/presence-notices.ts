@@ -1,0 +1,32 @@
+import { type Database, touchLastSeen } from '@parley/db'
+import type { Publisher } from '@parley/fanout'
+import type { Membership, People } from '@parley/messaging'
+import type { ReaperOptions } from '@parley/presence'
+
+export interface PresenceNoticesOptions {
+  db: Database
+  publisher: Publisher
+  people: People
+  membership: Membership
+}
+
+/** What the reaper finds out, stored and told to the person's contacts. */
+export function presenceNotices({
+  db,
+  publisher,
+  people,
+  membership,
+}: PresenceNoticesOptions): Required<Pick<ReaperOptions, 'onOffline' | 'onReturn'>> {
+  return {
+    onOffline: async (userId, lastSeenAt) => {
+      await touchLastSeen(db, userId, lastSeenAt)
+      const { fullName: userName } = await people.get(userId)
+      const notice = { userId, userName, lastSeen: lastSeenAt.toISOString() }
+      publisher.toUsers(await membership.contactsOf(userId), 'userOffline', notice)
+    },
+    onReturn: async (userId) => {
+      const { fullName: userName } = await people.get(userId)
+      publisher.toUsers(await membership.contactsOf(userId), 'userOnline', { userId, userName })
+    },
+  }
+}

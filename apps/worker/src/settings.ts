@@ -1,0 +1,20 @@
+import {
+  databaseSettings,
+  defineSettings,
+  environmentSettings,
+  httpSettings,
+  logSettings,
+  redisSettings,
+} from '@parley/runtime'
+
+const { HOST, ADMIN_PORT } = httpSettings
+
+/** Everything a worker is told by its environment. */
+export const workerSettings = defineSettings({
+  ...environmentSettings,
+  ...logSettings,
+  HOST,
+  ADMIN_PORT,
+  ...databaseSettings,
+  ...redisSettings,
+})
