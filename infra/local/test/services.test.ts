@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, fork } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -8,7 +8,7 @@ import { Redis } from 'ioredis'
 import pg from 'pg'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { type Running, startPostgres, startRedis, startS3 } from '../src/services/index.ts'
-import { isRunning } from '../src/services/process-state.ts'
+import { describeProcess, isRunning } from '../src/services/process-state.ts'
 import { waitUntilGone } from './gone.ts'
 
 let folder = ''
@@ -57,13 +57,9 @@ async function otherRun(): Promise<{ parent: ChildProcess; pids: number[] }> {
   return { parent, pids: pids ?? [] }
 }
 
-/** The keepers of a run: its children that are not services themselves. */
-function keepersOf(parent: number): number[] {
-  const children = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(parent)], { encoding: 'utf8' })
-  return children
-    .split('\n')
-    .filter((line) => line.includes('keeper.ts'))
-    .map((line) => Number.parseInt(line, 10))
+/** The keeper of a service: its parent. */
+async function keeperOf(pid: number): Promise<number> {
+  return Number(await describeProcess(pid, 'ppid'))
 }
 
 test('Postgres keeps its data over a restart, and stopping twice does no harm', async () => {
@@ -105,9 +101,9 @@ test('a run killed with SIGKILL takes its services with it', async () => {
 test('services whose keepers were killed too are found and stopped by the next start', async () => {
   const { parent, pids } = await otherRun()
   const [postmaster = 0, redisServer = 0] = pids
-  for (const keeper of keepersOf(parent.pid ?? 0)) process.kill(keeper, 'SIGSTOP')
-  // Stopped first, so that none of them sees another's end before its own.
-  const keepers = keepersOf(parent.pid ?? 0)
+  const keepers = [await keeperOf(postmaster), await keeperOf(redisServer)]
+  // Halted first, so that no keeper sees the parent's end before its own.
+  for (const keeper of keepers) process.kill(keeper, 'SIGSTOP')
   parent.kill('SIGKILL')
   for (const keeper of keepers) process.kill(keeper, 'SIGKILL')
   expect([isRunning(postmaster), isRunning(redisServer)]).toEqual([true, true])

@@ -1,5 +1,5 @@
 import { migrate } from '@parley/db'
-import type { S3Address } from '@parley/local/services'
+import { redisProgram, type S3Address } from '@parley/local/services'
 import type { TestProject } from 'vitest/node'
 import { adminClient, databaseUrl, uniqueName } from './database-names.ts'
 import { postgresOnThisMachine, s3OnThisMachine } from './local-services.ts'
@@ -22,6 +22,9 @@ export interface Held<T> {
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const containers = process.env.TEST_SERVICES === 'containers'
+  const ownRedis = !containers && process.env.TEST_REDIS_URL === undefined
+  // Test files start their own Redis. Should one have to be installed, then once and before they all try.
+  if (ownRedis) await redisProgram((line) => console.log(line))
   const [postgres, s3] = await Promise.all([postgresFor(containers), s3For(containers)])
   const template = uniqueName('template')
   const admin = adminClient(postgres.value)

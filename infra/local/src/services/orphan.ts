@@ -1,11 +1,7 @@
-import { execFile } from 'node:child_process'
 import { readFile, rm } from 'node:fs/promises'
-import { promisify } from 'node:util'
 import type { Log } from './keep.ts'
-import { isRunning, signalProcess } from './process-state.ts'
+import { describeProcess, isRunning, signalProcess } from './process-state.ts'
 import { until } from './until.ts'
-
-const execute = promisify(execFile)
 
 /** The signals that end a service, gentlest first, and how long each may take in ms. */
 export type Ladder = readonly (readonly [NodeJS.Signals, number])[]
@@ -30,7 +26,7 @@ export async function clearOrphan({ pidFile, commandHas, name, ladder, log }: Or
   if (!(pid > 1)) return rm(pidFile, { force: true })
   // Nobody has this number: the server sees that too, and Postgres looks for sessions left in its shared memory.
   if (!signalProcess(pid, 0)) return
-  const command = isRunning(pid) ? ((await describe(pid, 'args')) ?? '') : ''
+  const command = isRunning(pid) ? ((await describeProcess(pid, 'args')) ?? '') : ''
   if (!commandHas.every((part) => command.includes(part))) return rm(pidFile, { force: true })
   const gone = () => !isRunning(pid)
   const run = await livingRun(pid)
@@ -46,25 +42,8 @@ export async function clearOrphan({ pidFile, commandHas, name, ladder, log }: Or
 
 /** The process that a service's keeper works for, if both are alive. */
 async function livingRun(pid: number): Promise<number | undefined> {
-  const keeper = Number(await describe(pid, 'ppid'))
-  const command = keeper > 1 ? await describe(keeper, 'args') : undefined
+  const keeper = Number(await describeProcess(pid, 'ppid'))
+  const command = keeper > 1 ? await describeProcess(keeper, 'args') : undefined
   const parent = Number(/keeper\.ts (\d+)/.exec(command ?? '')?.[1])
   return parent > 1 && isRunning(parent) ? parent : undefined
-}
-
-/** One column of `ps` for a process; undefined when there is no such process. */
-async function describe(pid: number, column: 'args' | 'ppid'): Promise<string | undefined> {
-  try {
-    const { stdout } = await execute('ps', ['-ww', '-o', `${column}=`, '-p', String(pid)])
-    return stdout.trim()
-  } catch {
-    // No such process, or (in small containers) no ps: there /proc tells.
-    if (column === 'args')
-      return readFile(`/proc/${pid}/cmdline`, 'utf8').then(
-        (line) => line.replaceAll('\0', ' '),
-        () => undefined,
-      )
-    const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
-    return /^PPid:\s*(\d+)/m.exec(status)?.[1]
-  }
 }

@@ -1,4 +1,9 @@
+import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { promisify } from 'node:util'
+
+const execute = promisify(execFile)
 
 /** Sends a signal; false when there is no such process or it is not ours. */
 export function signalProcess(pid: number, signal: NodeJS.Signals | 0): boolean {
@@ -17,5 +22,22 @@ export function isRunning(pid: number): boolean {
   } catch {
     // No /proc here (macOS), or it ended just now.
     return signalProcess(pid, 0)
+  }
+}
+
+/** A process's command line or its parent's id, as `ps` shows them; undefined when there is no such process. */
+export async function describeProcess(pid: number, column: 'args' | 'ppid'): Promise<string | undefined> {
+  try {
+    const { stdout } = await execute('ps', ['-ww', '-o', `${column}=`, '-p', String(pid)])
+    return stdout.trim()
+  } catch {
+    // No such process, or (in small containers) no ps: there /proc tells.
+    if (column === 'args')
+      return readFile(`/proc/${pid}/cmdline`, 'utf8').then(
+        (line) => line.replaceAll('\0', ' '),
+        () => undefined,
+      )
+    const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
+    return /^PPid:\s*(\d+)/m.exec(status)?.[1]
   }
 }

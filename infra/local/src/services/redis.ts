@@ -42,7 +42,7 @@ export async function startRedis({ dataDir, port, log }: RedisOptions): Promise<
   if (folder !== null) {
     await mkdir(folder, { recursive: true })
     const pidFile = join(folder, 'redis.pid')
-    await clearOrphan({ pidFile, commandHas: ['-server'], name: 'Redis', ladder: LADDER, log })
+    await clearOrphan({ pidFile, commandHas: ['-server', markOf(folder)], name: 'Redis', ladder: LADDER, log })
   }
   for (let attempt = 1; ; attempt++) {
     const chosen = port || (await freePort())
@@ -66,8 +66,7 @@ function settings(folder: string | null): string[] {
 function commandLine(program: RedisProgram, folder: string | null, port: number): { command: string; args: string[] } {
   if (program.kind === 'program') {
     const place = ['--bind', '127.0.0.1', '--port', String(port), '--logfile', '']
-    const pid = folder === null ? [] : ['--pidfile', join(folder, 'redis.pid')]
-    return { command: program.path, args: [...place, ...pid, ...settings(folder)] }
+    return { command: program.path, args: [...place, ...traces(folder), ...settings(folder)] }
   }
   const container = ['run', '--rm', '--name', containerName(folder, port), '-p', `127.0.0.1:${port}:6379`]
   const volume = folder === null ? [] : ['-v', `${folder}:/data`]
@@ -75,10 +74,19 @@ function commandLine(program: RedisProgram, folder: string | null, port: number)
   return { command: 'docker', args: [...container, ...volume, program.image, ...server] }
 }
 
-/** One name for a data folder, so that a container left behind is found again. */
+/** By what the next run finds this server should it be left behind; its title carries the folder's mark. */
+function traces(folder: string | null): string[] {
+  if (folder === null) return []
+  return ['--pidfile', join(folder, 'redis.pid'), '--proc-title-template', `{title} ${markOf(folder)} {listen-addr}`]
+}
+
+/** A name for a data folder without the characters that a process title or a container's name cannot have. */
+function markOf(folder: string): string {
+  return `parley-redis-${createHash('sha256').update(folder).digest('hex').slice(0, 12)}`
+}
+
 function containerName(folder: string | null, port: number): string {
-  const mark = folder === null ? String(port) : createHash('sha256').update(folder).digest('hex').slice(0, 12)
-  return `parley-redis-${mark}`
+  return folder === null ? `parley-redis-${port}` : markOf(folder)
 }
 
 /** Starts the server and resolves when it says that it serves, or to an error with its last lines. */
