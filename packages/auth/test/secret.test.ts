@@ -35,6 +35,7 @@ describe('a token signed with the shared secret', () => {
       profilePhoto: 'http://e.com/f',
       service: true,
       expiresAt: null,
+      issuedAt: null,
     })
   })
 
@@ -91,6 +92,14 @@ describe('the times of a token', () => {
 
   it('must be there in production', async () => {
     await refused(hmacToken({ sub: 'u' }), { NODE_ENV: 'production' }).toMatchObject({ code: 'TOKEN_INVALID' })
+  })
+
+  it('say when it was issued, where they say so in a usable form', async () => {
+    const iat = nowInSeconds() - 60
+    expect((await verifier.verify(hmacToken({ sub: 'u', iat }))).issuedAt).toEqual(new Date(iat * 1_000))
+    for (const unusable of ['now', 1e300, null]) {
+      expect((await verifier.verify(hmacToken({ sub: 'u', iat: unusable }))).issuedAt).toBeNull()
+    }
   })
 
   it.each(['tomorrow', 1e300, null, [1]])('must be a number of seconds, not %j', (exp) =>
