@@ -1,6 +1,6 @@
 import cors from '@fastify/cors'
 import { LIMITS } from '@parley/protocol'
-import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify'
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
 import { authentication } from './authentication.ts'
 import type { ApiDeps } from './deps.ts'
 import { answerError, answerNotFound } from './errors.ts'
@@ -13,7 +13,7 @@ import { userRoutes } from './routes/users.ts'
 export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: deps.logger as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: LIMITS.payloadBytes,
     routerOptions: { maxParamLength: 4 * LIMITS.userIdLength },
     // Behind a balancer, and in front of it nothing else: requests are answered or refused within these.
