@@ -59,7 +59,7 @@ export interface Cluster extends AsyncDisposable {
   service(): Api
   /** Makes these people known, as the embedding product would. */
   register(...people: User[]): Promise<void>
-  /** What the processes wrote last. */
+  /** What the processes have written, the last 5,000 lines; of one of them where it is named. */
   logs(name?: string): string
 }
 
@@ -105,7 +105,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     api: clients.api,
     service: clients.service,
     register: clients.register,
-    logs: (name) => logs.tail(name),
+    logs: (name) => logs.text(name),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   }
 }

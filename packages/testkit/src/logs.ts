@@ -1,4 +1,4 @@
-const RING_LINES = 1_000
+const RING_LINES = 5_000
 const PRINTED_LINES = 80
 
 /** The last lines that the processes of one cluster wrote. */
@@ -21,10 +21,18 @@ export class LogRing {
     }
   }
 
-  /** The last lines, of one process or of all. */
+  /** The last lines, of one process or of all; as many as one reads on a screen. */
   tail(name?: string): string {
-    const lines = name === undefined ? this.#lines : this.#lines.filter((line) => line.startsWith(`${name} | `))
-    return lines.slice(-PRINTED_LINES).join('\n')
+    return this.#of(name).slice(-PRINTED_LINES).join('\n')
+  }
+
+  /** Every line that is kept, of one process or of all. */
+  text(name?: string): string {
+    return this.#of(name).join('\n')
+  }
+
+  #of(name: string | undefined): string[] {
+    return name === undefined ? this.#lines : this.#lines.filter((line) => line.startsWith(`${name} | `))
   }
 }
 
