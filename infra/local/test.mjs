@@ -17,10 +17,12 @@ const STEP_BOUND_MS = 15 * 60_000
 /** @type {Set<import('node:child_process').ChildProcess>} */
 const children = new Set()
 
+/** After a signal the running step is ended and no other is begun. A second signal ends this process at once. */
+let interrupted = false
 for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
   process.once(signal, () => {
+    interrupted = true
     for (const child of children) child.kill(signal)
-    process.exitCode = 1
   })
 }
 
@@ -116,6 +118,7 @@ function countTests(json) {
  * @returns {Promise<{ ok: boolean, output: string }>}
  */
 function run(command, args, env, out) {
+  if (interrupted) return Promise.resolve({ ok: false, output: 'interrupted' })
   return new Promise((resolve) => {
     const child = spawn(command, args, { cwd: ROOT, env, stdio: ['ignore', out, out], timeout: STEP_BOUND_MS })
     let output = ''
