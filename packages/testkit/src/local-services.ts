@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type S3Address, startPostgres, startS3 } from '@parley/local/services'
@@ -9,6 +9,8 @@ const log = (line: string) => console.log(line)
 /** A Postgres whose data is gone after the run. */
 export async function postgresOnThisMachine(): Promise<Held<string>> {
   const folder = await mkdtemp(join(tmpdir(), 'parley-test-postgres-'))
+  // Under root Postgres has an account of its own, which must get in.
+  await chmod(folder, 0o755)
   const server = await startPostgres({ dataDir: folder, log, durable: false })
   return {
     value: server.url,
