@@ -117,6 +117,8 @@ export const messages = pgTable(
     primaryKey({ columns: [table.conversationId, table.seq] }),
     uniqueIndex('messages_id').on(table.conversationId, table.id),
     uniqueIndex('messages_client_message_id').on(table.conversationId, table.senderId, table.clientMessageId),
+    /** For sync: a message that changes after it was stored takes a new rev and gets `updated_at`. */
+    index('messages_changed').on(table.conversationId, table.rev).where(sql`${table.updatedAt} is not null`),
   ],
 )
 

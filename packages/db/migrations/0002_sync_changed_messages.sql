@@ -1,0 +1,1 @@
+CREATE INDEX "messages_changed" ON "messages" USING btree ("conversation_id","rev") WHERE "messages"."updated_at" is not null;
