@@ -38,6 +38,8 @@ export const users = pgTable('users', {
   /** When the name and photo were true (a token's `iat`): an older token never undoes what a newer one said. */
   profileAt: instant('profile_at').notNull().default(now),
   lastSeenAt: instant('last_seen_at'),
+  /** Tokens of the person issued before this are refused; null until some are revoked. */
+  tokensValidFrom: instant('tokens_valid_from'),
   createdAt: instant('created_at').notNull().default(now),
 })
 
