@@ -50,8 +50,8 @@ export class TypingIndicators {
     const { id, fullName } = sessionOf(socket).user
     const others = socket.to(conversationRoom(conversationId)).except(userRoom(id))
     const payload = { conversationId, userId: id, userName: fullName }
-    // A lost "typing" is made good by the next; a lost "stopped" by the client's own clock only, so it is not dropped.
-    if (event === 'userTyping') others.volatile.emit(event, payload)
-    else others.emit(event, payload)
+    // Not volatile: Socket.IO would drop it for whoever is just then polling, upgrading or being written to, and a client
+    // need not say it twice. It is told once in 3 s at most, so that nothing piles up.
+    others.emit(event, payload)
   }
 }
