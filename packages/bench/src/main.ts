@@ -1,0 +1,42 @@
+import { cpus, totalmem } from 'node:os'
+
+/** What a scenario is given. */
+export interface BenchArguments {
+  /** About a minute instead of several. */
+  quick: boolean
+  /** File that the figures are written to as JSON. */
+  json: string | undefined
+}
+
+/** Every scenario by its name: a module of its own, loaded when it is asked for. */
+const scenarios: Record<string, () => Promise<{ run(args: BenchArguments): Promise<void> }>> = {
+  send: () => import('./send/scenario.ts'),
+}
+
+const usage = `npm run bench -- SCENARIO [--quick] [--json FILE]\nScenarios: ${Object.keys(scenarios).join(', ')}`
+
+function parseArguments(argv: readonly string[]): { name: string; args: BenchArguments } {
+  const args: BenchArguments = { quick: false, json: undefined }
+  let name = ''
+  for (let i = 0; i < argv.length; i++) {
+    const word = argv[i] ?? ''
+    if (word === '--quick') args.quick = true
+    else if (word === '--json' && argv[i + 1] !== undefined) args.json = argv[++i]
+    else if (!word.startsWith('-') && name === '') name = word
+    else throw new Error(`${word}: not understood`)
+  }
+  return { name, args }
+}
+
+try {
+  const { name, args } = parseArguments(process.argv.slice(2))
+  const load = Object.hasOwn(scenarios, name) ? scenarios[name] : undefined
+  if (load === undefined) throw new Error(name === '' ? 'which scenario?' : `there is no scenario ${name}`)
+  const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`
+  console.log(`${name}: Node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model}), ${memory}`)
+  await (await load()).run(args)
+  process.exit()
+} catch (error) {
+  console.error(error instanceof Error ? `${error.stack}\n\n${usage}` : error)
+  process.exit(1)
+}

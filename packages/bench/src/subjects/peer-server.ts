@@ -1,0 +1,23 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createShardedAdapter } from '@socket.io/redis-adapter'
+import { Redis } from 'ioredis'
+import { Server } from 'socket.io'
+
+/** Socket.IO and its adapter as their documentation sets them up, and the ready message that spawnApp waits for. */
+export function createPeerServer(): Server {
+  const url = process.env.REDIS_URL ?? ''
+  const io = new Server({ adapter: createShardedAdapter(new Redis(url), new Redis(url)) })
+  io.on('connection', (socket) => void socket.join(`room:${socket.handshake.auth.room}`))
+  return io
+}
+
+export function serve(io: Server): void {
+  const http = createServer()
+  io.attach(http)
+  http.listen(0, '127.0.0.1', () => {
+    process.send?.({ type: 'ready', port: (http.address() as AddressInfo).port, adminPort: 0 })
+  })
+  process.once('disconnect', () => process.exit())
+  process.once('SIGTERM', () => process.exit())
+}
