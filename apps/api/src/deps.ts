@@ -1,6 +1,7 @@
 import type { FastifyJwtOptions, TokenSettings } from '@parley/auth'
 import type {
   ConversationReader,
+  ConversationSync,
   ConversationWriter,
   History,
   MessageWriter,
@@ -20,4 +21,5 @@ export interface ApiDeps {
   history: History
   messages: MessageWriter
   reads: ReadMarker
+  sync: ConversationSync
 }

@@ -3,7 +3,15 @@ import type { AddressInfo } from 'node:net'
 import { createTokenVerifier } from '@parley/auth'
 import { isUnavailable, openDatabase } from '@parley/db'
 import { Bus, PublishedWatermark, Publisher } from '@parley/fanout'
-import { ConversationReader, ConversationWriter, History, MessageWriter, People, ReadMarker } from '@parley/messaging'
+import {
+  ConversationReader,
+  ConversationSync,
+  ConversationWriter,
+  History,
+  MessageWriter,
+  People,
+  ReadMarker,
+} from '@parley/messaging'
 import { createPresenceReader } from '@parley/presence'
 import { createLogger, loadSettingsOrExit, runProcess, startAdminServer } from '@parley/runtime'
 import { Redis } from 'ioredis'
@@ -52,6 +60,7 @@ await runProcess({
       history: new History(db, conversations),
       messages,
       reads,
+      sync: new ConversationSync(db),
     })
     const admin = await startAdminServer({
       host: settings.HOST,

@@ -1,6 +1,14 @@
 import type { TokenVerifier } from '@parley/auth'
 import type { GatewayRooms, Publisher } from '@parley/fanout'
-import type { ConversationReader, History, Membership, MessageWriter, People, ReadMarker } from '@parley/messaging'
+import type {
+  ConversationReader,
+  ConversationSync,
+  History,
+  Membership,
+  MessageWriter,
+  People,
+  ReadMarker,
+} from '@parley/messaging'
 import type { Presence, PresenceReader } from '@parley/presence'
 import type { Logger } from '@parley/runtime'
 import type { TypingIndicators } from './typing.ts'
@@ -15,6 +23,7 @@ export interface GatewayDeps {
   history: History
   messages: MessageWriter
   reads: ReadMarker
+  sync: ConversationSync
   /** This gateway's own connections. */
   presence: Presence
   /** Everybody's. */

@@ -3,12 +3,21 @@ import type { AddressInfo } from 'node:net'
 import { createTokenVerifier } from '@parley/auth'
 import { isUnavailable, openDatabase } from '@parley/db'
 import { Bus, encodeEvent, GatewayRooms, PublishedWatermark, Publisher } from '@parley/fanout'
-import { ConversationReader, History, Membership, MessageWriter, People, ReadMarker } from '@parley/messaging'
+import {
+  ConversationReader,
+  ConversationSync,
+  History,
+  Membership,
+  MessageWriter,
+  People,
+  ReadMarker,
+} from '@parley/messaging'
 import { createPresence, createPresenceReader } from '@parley/presence'
 import { createLogger, loadSettingsOrExit, runProcess, startAdminServer } from '@parley/runtime'
 import { Redis } from 'ioredis'
 import { announceOnline, serveConnections } from './connection.ts'
 import { acceptHandshakes } from './handshake.ts'
+import { Resync } from './resync.ts'
 import { buildServer, drain } from './server.ts'
 import { gatewaySettings } from './settings.ts'
 import { TypingIndicators } from './typing.ts'
@@ -76,6 +85,7 @@ await runProcess({
       history,
       messages,
       reads,
+      sync: new ConversationSync(db),
       presence,
       presenceReader,
       publisher,
@@ -84,6 +94,8 @@ await runProcess({
     }
     acceptHandshakes(io, deps)
     serveConnections(io, deps)
+    const resync = new Resync({ io, rooms, membership, onError })
+    bus.on('restored', () => resync.start())
 
     const admin = await startAdminServer({
       host: settings.HOST,
@@ -112,6 +124,7 @@ await runProcess({
         { name: 'admin', stop: () => admin.stop() },
         { name: 'presence', stop: () => presence.stop() },
         { name: 'rooms', stop: async () => rooms.close() },
+        { name: 'resync', stop: async () => resync.stop() },
         { name: 'sockets', stop: () => drain(http, io) },
         { name: 'writers', stop: async () => void (await Promise.all([messages.close(), reads.close()])) },
       ],

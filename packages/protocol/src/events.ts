@@ -34,6 +34,8 @@ export const serverEvents = {
     removed: z.array(z.string()),
     participantCount: z.int(),
   }),
+  /** Something may have been missed on the way: sync, after `afterMs` milliseconds where it is given. */
+  resync: z.object({ afterMs: z.int().optional() }),
   /** A request without an ack failed. */
   exception: z.object({
     event: z.string(),

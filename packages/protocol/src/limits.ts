@@ -22,6 +22,10 @@ export const LIMITS = {
   listedParticipants: 100,
   /** Presence is shared within direct conversations and groups of at most this many people. */
   presenceGroupSize: 100,
+  /** Most conversations that a client may name in one sync, and most that one answer tells of. */
+  syncConversations: 1_000,
+  /** A conversation with more new and changed messages than this is answered with `tooLong`. */
+  syncMessages: 100,
   /** A person is shown as typing for this long after their last `typing`, in milliseconds. */
   typingMs: 6_000,
 } as const

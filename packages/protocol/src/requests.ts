@@ -12,6 +12,7 @@ import {
   timestamp,
   userId,
 } from './primitives.ts'
+import { syncBody } from './sync.ts'
 
 /*
  * What may come in, over HTTP and over sockets. Unknown fields are ignored (a client may be newer than the server);
@@ -106,6 +107,7 @@ export const clientEvents = {
   stopTyping: z.object({ conversationId }),
   markAsRead: z.object({ conversationId, messageId }),
   getOnlineUsers: z.unknown(),
+  sync: syncBody,
 } as const
 export type ClientEvents = { [Name in keyof typeof clientEvents]: z.infer<(typeof clientEvents)[Name]> }
 export type ClientEventName = keyof ClientEvents

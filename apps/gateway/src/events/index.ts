@@ -3,6 +3,7 @@ import { getOnlineUsers } from './get-online-users.ts'
 import type { EventHandler } from './handler.ts'
 import { markAsRead } from './mark-as-read.ts'
 import { sendMessage } from './send-message.ts'
+import { sync } from './sync.ts'
 import { stopTyping, typing } from './typing.ts'
 
 /** Every event that a client may send. A name that is not here is refused. */
@@ -12,4 +13,5 @@ export const eventHandlers: { [Name in ClientEventName]: EventHandler<Name> } = 
   stopTyping,
   markAsRead,
   getOnlineUsers,
+  sync,
 }

@@ -19,7 +19,8 @@ export interface MessageRow {
   updated_at: string | null
 }
 
-const COLUMNS = `m.id, m.conversation_id, m.seq, m.rev, m.sender_id, u.full_name as sender_name,
+/** What a {@link MessageRow} is made of: messages as m, their senders as u. */
+export const messageColumns = `m.id, m.conversation_id, m.seq, m.rev, m.sender_id, u.full_name as sender_name,
   u.profile_photo as sender_photo, m.client_message_id, m.content, m.type, m.attachments, m.system, m.created_at,
   m.updated_at`
 
@@ -36,7 +37,7 @@ export async function listMessages(
   const { rows } = await db.query<MessageRow>({
     name: 'list_messages',
     text: `
-      select ${COLUMNS} from messages m join users u on u.id = m.sender_id
+      select ${messageColumns} from messages m join users u on u.id = m.sender_id
       where m.conversation_id = $1 and m.seq between $2 and $3 and m.deleted_at is null order by m.seq`,
     values: [conversationId, fromSeq, toSeq],
   })
@@ -51,7 +52,7 @@ export async function findMessages(
   const { rows } = await db.query<MessageRow>({
     name: 'find_messages',
     text: `
-      select ${COLUMNS} from unnest($1::uuid[], $2::bigint[]) as k (conversation_id, seq)
+      select ${messageColumns} from unnest($1::uuid[], $2::bigint[]) as k (conversation_id, seq)
       join messages m on m.conversation_id = k.conversation_id and m.seq = k.seq and m.deleted_at is null
       join users u on u.id = m.sender_id`,
     values: [keys.map((k) => k.conversationId), keys.map((k) => k.seq)],

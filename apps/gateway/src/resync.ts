@@ -1,0 +1,69 @@
+import { conversationRoom, type GatewayRooms } from '@parley/fanout'
+import type { Membership } from '@parley/messaging'
+import type { Server, Socket } from 'socket.io'
+import { sessionOf } from './session.ts'
+
+/** All sockets of a gateway are asked within this, in milliseconds, so that not all of them sync in one moment. */
+const SPREAD_MS = 3_000
+const ROUNDS = 30
+
+export interface ResyncOptions {
+  io: Server
+  rooms: Pick<GatewayRooms, 'enter'>
+  membership: Pick<Membership, 'conversationsOf'>
+  onError: (error: unknown) => void
+}
+
+/**
+ * Asks sockets to sync after this gateway was cut off from Redis: messages went past them, and so may have people's
+ * comings and goings. Their rooms are set right first, so that nothing falls between.
+ */
+export class Resync {
+  readonly #options: ResyncOptions
+  readonly #timers = new Set<NodeJS.Timeout>()
+
+  constructor(options: ResyncOptions) {
+    this.#options = options
+  }
+
+  /** Asks every socket that is connected now; a call while an earlier one is under way begins anew. */
+  start(): void {
+    this.stop()
+    const sockets = [...this.#options.io.sockets.sockets.values()]
+    const perRound = Math.max(1, Math.ceil(sockets.length / ROUNDS))
+    for (let round = 0; round * perRound < sockets.length; round++) {
+      const batch = sockets.slice(round * perRound, (round + 1) * perRound)
+      const timer = setTimeout(
+        () => {
+          this.#timers.delete(timer)
+          for (const socket of batch) void this.#ask(socket)
+        },
+        (round * SPREAD_MS) / ROUNDS,
+      )
+      this.#timers.add(timer)
+    }
+  }
+
+  stop(): void {
+    for (const timer of this.#timers) clearTimeout(timer)
+    this.#timers.clear()
+  }
+
+  async #ask(socket: Socket): Promise<void> {
+    if (!socket.connected) return
+    await this.#setRoomsRight(socket).catch(this.#options.onError)
+    socket.emit('resync', {})
+  }
+
+  async #setRoomsRight(socket: Socket): Promise<void> {
+    const { id } = sessionOf(socket).user
+    const before = [...socket.rooms].filter((room) => room.startsWith(conversationRoom('')))
+    let current: ReadonlySet<string> = new Set()
+    await this.#options.rooms.enter(socket, id, async () => {
+      const ids = await this.#options.membership.conversationsOf(id)
+      current = new Set(ids.map(conversationRoom))
+      return ids
+    })
+    for (const room of before) if (!current.has(room)) await socket.leave(room)
+  }
+}

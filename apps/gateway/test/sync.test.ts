@@ -1,0 +1,196 @@
+import { openDatabase } from '@parley/db'
+import { ConversationSync } from '@parley/messaging'
+import type { Message, SyncAnswer, SyncedConversation, User } from '@parley/protocol'
+import { type Cluster, dataOf, direct, emit, errorOf, group, next, startCluster, user } from '@parley/testkit'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+
+let cluster: Cluster
+beforeAll(async () => {
+  cluster = await startCluster({ gateways: 2 })
+})
+afterAll(() => cluster?.[Symbol.asyncDispose]())
+
+const PATH = '/api/messages/conversations'
+
+async function sync(who: User, conversations: Record<string, number>, more = {}): Promise<SyncAnswer> {
+  return dataOf(await cluster.api(who).post<SyncAnswer>('/api/messages/sync', { conversations, ...more }))
+}
+
+async function send(who: User, conversationId: string, content: string): Promise<Message> {
+  return dataOf(await cluster.api(who).post<Message>(`${PATH}/${conversationId}/messages`, { content }))
+}
+
+function only(answer: SyncAnswer): SyncedConversation {
+  expect(answer.conversations).toHaveLength(1)
+  const [conversation] = answer.conversations
+  if (conversation === undefined) throw new Error('no conversation')
+  return conversation
+}
+
+describe('sync', () => {
+  it('answers {} with everything, and nothing when nothing has changed', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const conversation = await direct(cluster, a, b)
+    const message = await send(b, conversation.id, 'Hello')
+    const found = only(await sync(a, {}))
+    expect(found).toMatchObject({ id: conversation.id, joined: true, lastSeq: 1, unreadCount: 1, lastReadSeq: 0 })
+    expect(found.messages).toEqual([message])
+    expect(found.members.map(({ id }) => id).sort()).toEqual([a.id, b.id].sort())
+    expect(await sync(a, { [conversation.id]: found.rev })).toEqual({
+      conversations: [],
+      left: [],
+      hasMore: false,
+      after: null,
+    })
+  })
+
+  it('tells of messages, read marks, names, and people who came and went', async () => {
+    const [a, b, c, d] = [user('Ahmed'), user('Fatima'), user('Omar'), user('Zayd')]
+    const { id, rev } = await group(cluster, a, [b, c], 'Team')
+    await cluster.register(d)
+    const first = await send(a, id, 'one')
+    const second = await send(a, id, 'two')
+    const socket = await cluster.socket(b, { gateway: 1 })
+    dataOf(await emit(socket, 'markAsRead', { conversationId: id, messageId: second.id }))
+    await cluster.api(a).patch(`${PATH}/${id}`, { name: 'The team' })
+    await cluster.api(a).post(`${PATH}/${id}/participants`, { userIds: [d.id] })
+    await cluster.api(a).delete(`${PATH}/${id}/participants/${c.id}`)
+    const found = only(dataOf(await emit<SyncAnswer>(socket, 'sync', { conversations: { [id]: rev } })))
+    expect(found).toMatchObject({ name: 'The team', joined: false, tooLong: false, lastReadSeq: 2, gone: [c.id] })
+    expect(found.messages.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5])
+    expect(found.messages[0]).toEqual({ ...first, readBy: [a.id, b.id] })
+    expect(Object.fromEntries(found.members.map(({ id, lastReadSeq }) => [id, lastReadSeq]))).toEqual({
+      [a.id]: 5,
+      [b.id]: 2,
+      [d.id]: 3,
+    })
+    expect(found.participantCount).toBe(3)
+    const shown = dataOf(await cluster.api(a).get<{ rev: number }>(`${PATH}/${id}`))
+    expect(found.rev).toBe(shown.rev)
+  })
+
+  it('a message changed later comes by its rev', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    const message = await send(a, id, 'teh')
+    await send(a, id, 'two')
+    const { rev } = only(await sync(b, {}))
+    await cluster.sql.query(
+      `with c as (update conversations set rev = rev + 1 where id = $1 returning rev)
+       update messages set content = 'the', updated_at = now(), rev = (select rev from c) where conversation_id = $1 and seq = 1`,
+      [id],
+    )
+    const found = only(await sync(b, { [id]: rev }))
+    expect(found.messages).toMatchObject([{ id: message.id, seq: 1, content: 'the', rev: rev + 1 }])
+  })
+
+  it('answers tooLong past a hundred messages, with the newest alone', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id, rev } = await direct(cluster, a, b)
+    const socket = await cluster.socket(a)
+    const sends = (count: number) =>
+      Promise.all(
+        Array.from({ length: count }, (_, i) => emit(socket, 'sendMessage', { conversationId: id, content: `${i}` })),
+      )
+    await sends(100)
+    expect(only(await sync(b, { [id]: rev }))).toMatchObject({ tooLong: false, unreadCount: 100 })
+    await sends(1)
+    const found = only(await sync(b, { [id]: rev }))
+    expect(found).toMatchObject({ tooLong: true, lastSeq: 101 })
+    expect(found.messages.map(({ seq }) => seq)).toEqual([101])
+    expect(only(await sync(b, { [id]: 1_000_000 })).tooLong).toBe(true)
+  })
+
+  it('shows nothing to those who are not in a conversation, and tells those who left', async () => {
+    const [a, b, c, stranger] = [user('Ahmed'), user('Fatima'), user('Omar'), user('Stranger')]
+    const { id } = await group(cluster, a, [b, c])
+    await cluster.api(a).delete(`${PATH}/${id}/participants/${b.id}`)
+    await send(a, id, 'without Fatima')
+    expect(await sync(b, { [id]: 1 })).toEqual({ conversations: [], left: [id], hasMore: false, after: null })
+    expect(await sync(stranger, { [id]: 0 })).toMatchObject({ conversations: [], left: [id] })
+    await cluster.api(a).post(`${PATH}/${id}/participants`, { userIds: [b.id] })
+    expect(only(await sync(b, {}))).toMatchObject({ id, joined: true, joinedSeq: 2 })
+  })
+
+  it('goes through any number of conversations in pages', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    await cluster.register(a, b)
+    const text = 'x'.repeat(9_000)
+    const made = await Promise.all(
+      Array.from({ length: 24 }, async () => {
+        const conversation = await group(cluster, a, [b])
+        await send(b, conversation.id, text)
+        return conversation.id
+      }),
+    )
+    const seen: string[] = []
+    let after: string | null = null
+    let pages = 0
+    do {
+      const answer: SyncAnswer = await sync(a, {}, { after })
+      seen.push(...answer.conversations.map(({ id }) => id))
+      after = answer.after
+      expect(answer.hasMore).toBe(after !== null)
+    } while (++pages < 30 && after !== null)
+    expect(pages).toBeGreaterThan(1)
+    expect(seen).toEqual(made.sort())
+    const half = made[11] ?? ''
+    const part = await sync(a, Object.fromEntries(made.slice(0, 12).map((id) => [id, 0])), { until: half })
+    expect(part.conversations.every(({ id }) => id <= half)).toBe(true)
+  })
+
+  it('refuses what is not right', async () => {
+    const a = user('Ahmed')
+    await cluster.register(a)
+    const post = (body: unknown) => cluster.api(a).post('/api/messages/sync', body)
+    for (const body of [{}, { conversations: [] }, { conversations: { x: 1 } }, { conversations: {}, after: 'x' }]) {
+      expect(errorOf(await post(body)).code).toBe('VALIDATION_FAILED')
+    }
+    const many = Object.fromEntries(Array.from({ length: 1_001 }, () => [crypto.randomUUID(), 1]))
+    expect(errorOf(await post({ conversations: many })).code).toBe('VALIDATION_FAILED')
+    const upper = crypto.randomUUID().toUpperCase()
+    expect(dataOf(await post({ conversations: { [upper]: 1 } }))).toMatchObject({ left: [upper.toLowerCase()] })
+  })
+
+  it('a storm of people who sync at once shares its statements', async () => {
+    const people = Array.from({ length: 200 }, (_, i) => user(`Person ${i}`))
+    const [owner, ...others] = people
+    if (owner === undefined) throw new Error('nobody')
+    const rooms = await Promise.all(Array.from({ length: 20 }, () => group(cluster, owner, others)))
+    for (const { id } of rooms) await send(owner, id, 'hello')
+    await using counted = countingDatabase(cluster.databaseUrl)
+    const sync = new ConversationSync(counted.db)
+    const conversations = Object.fromEntries(rooms.map(({ id }) => [id, 1]))
+    const answers = await Promise.all(people.map(({ id }) => sync.changes(id, { conversations })))
+    for (const answer of answers)
+      expect(answer.conversations.map(({ messages }) => messages.length)).toEqual(rooms.map(() => 1))
+    expect(counted.statements()).toBeLessThanOrEqual(people.length / 50)
+  })
+})
+
+/** A database that counts what is asked of it. */
+function countingDatabase(url: string) {
+  const db = openDatabase({ url, max: 2, applicationName: 'parley-test' })
+  const query = vi.spyOn(db.pool, 'query')
+  return { db, statements: () => query.mock.calls.length, [Symbol.asyncDispose]: () => db.close() }
+}
+
+describe('resync', () => {
+  it('asks every socket after Redis was away, with the rooms set right', async () => {
+    await using own = await startCluster({ gateways: 1 })
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    await own.register(a, b)
+    const socket = await own.socket(b)
+    const asked = next(socket, 'resync', () => true, { timeoutMs: 20_000 })
+    await own.redis.kill()
+    // The api's word of this does not reach the gateway: there is nobody to carry it.
+    const { id } = await group(own, a, [b])
+    await own.redis.start()
+    await asked
+    const answer = dataOf(await emit<SyncAnswer>(socket, 'sync', { conversations: {} }))
+    expect(answer.conversations.map((conversation) => conversation.id)).toEqual([id])
+    const received = next(socket, 'newMessage')
+    const sent = dataOf(await own.api(a).post<Message>(`${PATH}/${id}/messages`, { content: 'after' }))
+    expect(await received).toEqual(sent)
+  })
+})

@@ -1,0 +1,209 @@
+import {
+  type Database,
+  type SyncHeadRow,
+  type SyncQuestion,
+  type SyncRange,
+  syncHeads,
+  syncMembers,
+  syncMessages,
+} from '@parley/db'
+import {
+  LIMITS,
+  type Message,
+  type SyncAnswer,
+  type SyncedConversation,
+  type SyncedMember,
+  type SyncRequest,
+} from '@parley/protocol'
+import { BatchLoader } from './batch-loader.ts'
+import { presentMessage } from './present.ts'
+
+/** People whose questions share the statements of one batch. */
+const BATCH = 250
+/** Conversations they may name together; more are asked about in a further batch. */
+const BATCH_CONVERSATIONS = 20_000
+/** Roughly the bytes after which an answer ends and says `hasMore`: well under what a gateway leaves unsent. */
+const ANSWER_BYTES = 256 * 1024
+
+const FIRST_ID = '00000000-0000-0000-0000-000000000000'
+const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+
+/** What is the same for all who ask about a conversation from the same rev. */
+interface Changes {
+  messages: Message[]
+  tooLong: boolean
+  members: SyncedMember[]
+  gone: string[]
+  /** As JSON, roughly. */
+  bytes: number
+}
+
+/**
+ * Tells people what changed in their conversations while they were away. Those who ask at the same time share three
+ * statements, and those who ask the same share the rows, too: a gateway that dies and sends thousands of people to the
+ * others costs the database little.
+ */
+export class ConversationSync {
+  readonly #db: Database
+  readonly #loader: BatchLoader<Question, SyncAnswer>
+
+  constructor(db: Database) {
+    this.#db = db
+    this.#loader = new BatchLoader((questions) => this.#answerAll(questions), BATCH)
+  }
+
+  /** The next page of what `userId` has missed. What a person may not see (any longer) is not in it. */
+  async changes(userId: string, { conversations, after, until }: SyncRequest): Promise<SyncAnswer> {
+    const question = { userId, known: conversations, after: after ?? FIRST_ID, until: until ?? LAST_ID }
+    const answer = await this.#loader.load(question)
+    if (answer === undefined) throw new Error('a sync without an answer')
+    return answer
+  }
+
+  async #answerAll(questions: Question[]): Promise<Map<Question, SyncAnswer>> {
+    const answers = new Map<Question, SyncAnswer>()
+    for (const part of partsOf(questions)) {
+      for (const [question, answer] of await this.#answer(part)) answers.set(question, answer)
+    }
+    return answers
+  }
+
+  async #answer(questions: Question[]): Promise<[Question, SyncAnswer][]> {
+    const heads = await syncHeads(this.#db.pool, questions, LIMITS.syncConversations + 1)
+    const byKey = new Map<string, SyncRange>()
+    for (const head of heads) if (head.type !== null) byKey.set(keyOf(head), rangeOf(head))
+    const changes = await this.#changes(byKey)
+    const headsOf = Map.groupBy(heads, (head) => head.no)
+    return questions.map((question, index) => [question, pageOf(headsOf.get(index + 1) ?? [], changes)])
+  }
+
+  async #changes(byKey: Map<string, SyncRange>): Promise<Map<string, Changes>> {
+    if (byKey.size === 0) return new Map()
+    const ranges = [...byKey.values()]
+    const messages = await syncMessages(this.#db.pool, ranges, LIMITS.syncMessages + 1)
+    const messagesOf = Map.groupBy(messages, (row) => row.range)
+    const told = ranges.map((_, index) => {
+      const rows = messagesOf.get(index + 1) ?? []
+      return rows.length > LIMITS.syncMessages ? rows.slice(-1) : rows
+    })
+    const marked = ranges.map((range, index) => ({ ...range, fromSeq: told[index]?.[0]?.seq ?? range.lastSeq + 1 }))
+    const members = await syncMembers(this.#db.pool, marked, LIMITS.listedParticipants)
+    const membersOf = Map.groupBy(members, (row) => row.range)
+    return new Map(
+      [...byKey.keys()].map((key, index) => {
+        const people = membersOf.get(index + 1) ?? []
+        const marks = people.filter((row) => !row.gone)
+        const all = messagesOf.get(index + 1)?.length ?? 0
+        const changes = {
+          messages: (told[index] ?? []).map((row) => presentMessage(row, marks)),
+          tooLong: all > LIMITS.syncMessages,
+          members: marks.filter((row) => row.changed).map(presentMember),
+          gone: people.filter((row) => row.gone && row.changed).map((row) => row.user_id),
+        }
+        return [key, { ...changes, bytes: bytesOf(changes) }]
+      }),
+    )
+  }
+}
+
+type Question = SyncQuestion
+
+function* partsOf(questions: readonly Question[]): Generator<Question[]> {
+  let part: Question[] = []
+  let named = 0
+  for (const question of questions) {
+    const count = Object.keys(question.known).length
+    if (part.length > 0 && named + count > BATCH_CONVERSATIONS) {
+      yield part
+      part = []
+      named = 0
+    }
+    part.push(question)
+    named += count
+  }
+  if (part.length > 0) yield part
+}
+
+function keyOf(head: SyncHeadRow): string {
+  return `${head.id} ${knownRevOf(head)} ${head.rev}`
+}
+
+/** A rev from the future (the database was set back) is as good as none. */
+function knownRevOf(head: SyncHeadRow): number | null {
+  return head.known_rev === null || head.known_rev > head.rev ? null : head.known_rev
+}
+
+function rangeOf(head: SyncHeadRow): SyncRange {
+  return { conversationId: head.id, knownRev: knownRevOf(head), lastSeq: head.last_seq, rev: head.rev }
+}
+
+/** As many of the heads, in the order of ids, as an answer may hold; at least one. */
+function pageOf(heads: readonly SyncHeadRow[], changes: ReadonlyMap<string, Changes>): SyncAnswer {
+  const answer: SyncAnswer = { conversations: [], left: [], hasMore: false, after: null }
+  let bytes = 0
+  let last: string | null = null
+  for (const head of heads) {
+    const change = changes.get(keyOf(head))
+    if (change === undefined) {
+      answer.left.push(head.id)
+    } else {
+      const full = answer.conversations.length === LIMITS.syncConversations
+      if (full || (last !== null && bytes + change.bytes > ANSWER_BYTES)) {
+        return { ...answer, hasMore: true, after: last }
+      }
+      bytes += Math.min(change.bytes, ANSWER_BYTES)
+      answer.conversations.push(presentSynced(head, change))
+    }
+    last = head.id
+  }
+  return answer
+}
+
+function presentSynced(head: SyncHeadRow, changes: Changes): SyncedConversation {
+  const tooLarge = changes.bytes > ANSWER_BYTES
+  const known = knownRevOf(head) !== null
+  return {
+    id: head.id,
+    type: head.type ?? 'GROUP',
+    name: head.name,
+    createdBy: head.created_by,
+    participantCount: head.participant_count,
+    lastSeq: head.last_seq,
+    rev: head.rev,
+    createdAt: head.created_at,
+    updatedAt: head.last_message_at,
+    lastReadSeq: head.last_read_seq,
+    joinedSeq: head.joined_seq,
+    unreadCount: Math.max(0, head.last_seq - head.last_read_seq),
+    joined: head.known_rev === null,
+    tooLong: changes.tooLong || tooLarge || (!known && head.known_rev !== null),
+    messages: tooLarge ? changes.messages.slice(-1) : changes.messages,
+    members: changes.members,
+    gone: changes.gone,
+  }
+}
+
+function presentMember(row: {
+  user_id: string
+  full_name: string
+  profile_photo: string | null
+  role: 'OWNER' | 'MEMBER'
+  last_read_seq: number
+  joined_seq: number
+}): SyncedMember {
+  return {
+    id: row.user_id,
+    fullName: row.full_name,
+    profilePhoto: row.profile_photo,
+    role: row.role,
+    lastReadSeq: row.last_read_seq,
+    joinedSeq: row.joined_seq,
+  }
+}
+
+/** 400 bytes for a message without its text and readers, 200 for a member: rather too much than too little. */
+function bytesOf({ messages, members, gone }: Omit<Changes, 'bytes'>): number {
+  let bytes = 400 + 200 * members.length + 50 * gone.length
+  for (const message of messages) bytes += 400 + 3 * message.content.length + 50 * message.readBy.length
+  return bytes
+}

@@ -1,0 +1,72 @@
+import { z } from 'zod'
+import { LIMITS } from './limits.ts'
+import { conversationType, message, user } from './models.ts'
+import { conversationId, instant } from './primitives.ts'
+
+/*
+ * Catching up after having been away. Every change of a conversation, of whatever kind, takes the conversation's next
+ * `rev`. A client keeps the rev it has of each conversation and asks what has changed since.
+ *
+ * A person's conversations are walked in the order of their ids. A call covers those with `after < id <= until`; the
+ * answer says in `hasMore` and `after` where to go on. So a client may have any number of conversations: it sorts them,
+ * names 1,000 a call and sets `until` to the last id named (to nothing in the last call).
+ */
+
+/** What `sync` and `POST /api/messages/sync` take. */
+export const syncBody = z.object({
+  /** The rev that the client has of each conversation it knows. `{}` asks for everything. */
+  conversations: z
+    .record(conversationId, z.int().min(0))
+    .refine((known) => Object.keys(known).length <= LIMITS.syncConversations, {
+      message: `at most ${LIMITS.syncConversations} conversations a call`,
+    }),
+  after: conversationId.nullish(),
+  until: conversationId.nullish(),
+})
+export type SyncRequest = z.infer<typeof syncBody>
+
+/** A member who is new or has changed (role, read mark). Presence does not come this way; see `getOnlineUsers`. */
+export const syncedMember = user.extend({
+  role: z.enum(['OWNER', 'MEMBER']),
+  lastReadSeq: z.int(),
+  /** Messages up to this seq were there before the person joined. */
+  joinedSeq: z.int(),
+})
+export type SyncedMember = z.infer<typeof syncedMember>
+
+/** A conversation that changed, with its counters as they are now. */
+export const syncedConversation = z.object({
+  id: z.string(),
+  type: conversationType,
+  name: z.string().nullable(),
+  createdBy: z.string(),
+  participantCount: z.int(),
+  lastSeq: z.int(),
+  rev: z.int(),
+  createdAt: instant,
+  updatedAt: instant,
+  /** The asker's own. */
+  lastReadSeq: z.int(),
+  joinedSeq: z.int(),
+  unreadCount: z.int(),
+  /** The client did not name it: `members` are all of them (100 at most), `messages` the newest one. */
+  joined: z.boolean(),
+  /** More has changed than is told here: `messages` holds the newest one only; fetch the page that is shown anew. */
+  tooLong: z.boolean(),
+  /** New messages and changed ones, in rising order of seq. */
+  messages: z.array(message),
+  members: z.array(syncedMember),
+  /** Ids of those who are no longer in it. */
+  gone: z.array(z.string()),
+})
+export type SyncedConversation = z.infer<typeof syncedConversation>
+
+export const syncAnswer = z.object({
+  conversations: z.array(syncedConversation),
+  /** Ids that the client named and that the asker is not, or no longer, in. */
+  left: z.array(z.string()),
+  hasMore: z.boolean(),
+  /** All conversations up to this id are answered; null when there is no more. */
+  after: z.string().nullable(),
+})
+export type SyncAnswer = z.infer<typeof syncAnswer>
