@@ -2,6 +2,7 @@ import { type Attachment, MESSAGE_TYPES, type SystemEvent } from '@parley/protoc
 import { sql } from 'drizzle-orm'
 import {
   bigint,
+  boolean,
   check,
   customType,
   index,
@@ -135,4 +136,71 @@ export const outbox = pgTable('outbox', {
   conversationIds: uuid('conversation_ids').array().notNull(),
   seqs: bigint('seqs', { mode: 'number' }).array().notNull(),
   createdAt: instant('created_at').notNull().default(now),
+})
+
+/** One browser or device that takes Web Push. An endpoint belongs to one person: whoever registered it last. */
+export const pushSubscriptions = pgTable(
+  'push_subscriptions',
+  {
+    id: uuid('id').primaryKey(),
+    userId: text('user_id')
+      .notNull()
+      .references(() => users.id),
+    endpoint: text('endpoint').notNull(),
+    /** The device's public key (P-256, uncompressed) and secret of RFC 8291, base64url as the browser gave them. */
+    p256dh: text('p256dh').notNull(),
+    auth: text('auth').notNull(),
+    createdAt: instant('created_at').notNull().default(now),
+    lastOkAt: instant('last_ok_at'),
+    /** The push service asked not to be called for this device before this moment (Retry-After). */
+    retryAt: instant('retry_at'),
+  },
+  (table) => [
+    uniqueIndex('push_subscriptions_endpoint').on(table.endpoint),
+    index('push_subscriptions_user').on(table.userId),
+  ],
+)
+
+/** No row: content is shown and there are no quiet hours. */
+export const pushPreferences = pgTable('push_preferences', {
+  userId: text('user_id')
+    .primaryKey()
+    .references(() => users.id),
+  showContent: boolean('show_content').notNull(),
+  /** Local times `HH:MM` in `timeZone` (an IANA name); all three or none. */
+  quietStart: text('quiet_start'),
+  quietEnd: text('quiet_end'),
+  timeZone: text('time_zone'),
+})
+
+/**
+ * Up to which message each device has been notified of a conversation. While the row stands, the notification is taken
+ * to be on the device's screen; it goes when the person has read that far and the device was told to close it.
+ */
+export const pushShown = pgTable(
+  'push_shown',
+  {
+    conversationId: uuid('conversation_id').notNull(),
+    userId: text('user_id').notNull(),
+    subscriptionId: uuid('subscription_id')
+      .notNull()
+      .references(() => pushSubscriptions.id, { onDelete: 'cascade' }),
+    /** The first message that the notification counts. */
+    fromSeq: bigint('from_seq', { mode: 'number' }).notNull(),
+    seq: bigint('seq', { mode: 'number' }).notNull(),
+    /** Shown within one summary of several conversations. */
+    digest: boolean('digest').notNull().default(false),
+    pushedAt: instant('pushed_at').notNull().default(now),
+  },
+  (table) => [
+    primaryKey({ columns: [table.conversationId, table.userId, table.subscriptionId] }),
+    index('push_shown_subscription').on(table.subscriptionId),
+  ],
+)
+
+/** A person has read, or left, a conversation of which a device shows a notification. Written by a trigger (0004_push). */
+export const pushClosings = pgTable('push_closings', {
+  id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+  conversationId: uuid('conversation_id').notNull(),
+  userId: text('user_id').notNull(),
 })
