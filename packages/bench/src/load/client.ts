@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { WebSocket } from 'ws'
 import type { LoadUser } from './message.ts'
 
@@ -36,10 +35,9 @@ export class LoadClient {
   }
 
   /** Resolves when the server has accepted the connection. */
-  async connect(): Promise<void> {
+  connect(): Promise<void> {
     const ws = this.#ws
-    await once(ws, 'open')
-    await new Promise<void>((resolve, reject) => {
+    return new Promise<void>((resolve, reject) => {
       ws.once('close', () => reject(new Error('closed while connecting')))
       ws.on('error', reject)
       const onMessage = (data: Buffer) => {
