@@ -13,6 +13,18 @@ export interface ServicesOptions {
   stops: (() => Promise<void>)[]
 }
 
+/** A service that is started here unless the environment names one. */
+interface ServiceDefinition<S extends Child> {
+  name: string
+  /** The variable that names one of the user's own. */
+  variable: string
+  /** `port` is the one it had before, when it is started again. */
+  start(port: number | undefined, log: Print): Promise<S>
+  portOf(service: S): number
+  /** The settings with which the apps reach it. */
+  settingsOf(service: S): Environment
+}
+
 /**
  * Starts those of Postgres, Redis and S3 that the environment names none of, at once, and keeps them running: one that dies
  * comes back on its old port.
@@ -24,70 +36,19 @@ export async function startServices({ home, env, print, stops }: ServicesOptions
   stops.push(async () => {
     await Promise.all(running.map((service) => service.stop()))
   })
-  const ports = new Map<string, number>()
-  /** Starts one service under supervision and resolves to it as it first came up. */
-  const keep = async <S extends Child>(name: string, start: (port: number | undefined, tell: Print) => Promise<S>) => {
-    let first: S | undefined
-    let say: Print = print
-    const unit = {
-      name,
-      start: async () => {
-        const service = await start(ports.get(name), (line) => say(line))
-        first ??= service
-        return service
-      },
+  const provide = async <S extends Child>(definition: ServiceDefinition<S>) => {
+    if (env[definition.variable]) {
+      print(`${definition.name.padEnd(10)} yours, from ${definition.variable}`)
+      return {}
     }
-    return step(
-      print,
-      name,
-      async (tell) => {
-        say = tell
-        running.push(await supervise<Child>(unit, { log: print }))
-        say = (line) => print(`  ${name}: ${line}`)
-        if (!first) throw new Error(`${name} did not start`)
-        return first
-      },
-      (service) => `pid ${service.pid}`,
-    )
+    return startService(definition, print, running)
   }
-
-  const postgres = async () => {
-    if (env.DATABASE_URL) return given(print, 'Postgres', 'DATABASE_URL')
-    const { url } = await keep('Postgres', async (port, log) => {
-      const service = await startPostgres({ dataDir: join(home, 'postgres'), port, log, durable: true })
-      ports.set('Postgres', service.port)
-      return service
-    })
-    return { DATABASE_URL: url }
-  }
-  const redis = async () => {
-    if (env.REDIS_URL) return given(print, 'Redis', 'REDIS_URL')
-    const { url } = await keep('Redis', async (port, log) => {
-      const service = await startRedis({ dataDir: join(home, 'redis'), port, log })
-      ports.set('Redis', service.port)
-      return service
-    })
-    return { REDIS_URL: url }
-  }
-  const s3 = async () => {
-    if (env.S3_ENDPOINT) return given(print, 'S3', 'S3_ENDPOINT')
-    const store = await keep('S3', async (port, log) => {
-      const service = await startS3({ dataDir: join(home, 's3'), port, log })
-      ports.set('S3', Number(new URL(service.endpoint).port))
-      return service
-    })
-    return {
-      S3_ENDPOINT: store.endpoint,
-      S3_REGION: store.region,
-      S3_BUCKET: store.bucket,
-      S3_ACCESS_KEY_ID: store.accessKeyId,
-      S3_SECRET_ACCESS_KEY: store.secretAccessKey,
-      S3_FORCE_PATH_STYLE: 'true',
-    }
-  }
-
   // All are waited for, also when one fails: what has come up by then is in `running` and can be stopped.
-  const results = await Promise.allSettled([postgres(), redis(), s3()])
+  const results = await Promise.allSettled([
+    provide(postgres(join(home, 'postgres'))),
+    provide(redis(join(home, 'redis'))),
+    provide(s3(join(home, 's3'))),
+  ])
   const settings: Environment = {}
   for (const result of results) {
     if (result.status === 'rejected') throw result.reason
@@ -96,7 +57,66 @@ export async function startServices({ home, env, print, stops }: ServicesOptions
   return settings
 }
 
-function given(print: Print, name: string, variable: string): Environment {
-  print(`${name.padEnd(10)} yours, from ${variable}`)
-  return {}
+/** Starts one service under supervision and resolves to the settings of it. */
+async function startService<S extends Child>(
+  { name, start, portOf, settingsOf }: ServiceDefinition<S>,
+  print: Print,
+  running: Supervised<Child>[],
+): Promise<Environment> {
+  let port: number | undefined
+  let settings: Environment = {}
+  const unit = {
+    name,
+    start: async () => {
+      const service = await start(port, (line) => print(`  ${name}: ${line}`))
+      port = portOf(service)
+      settings = settingsOf(service)
+      return service
+    },
+  }
+  const supervised = await step(
+    print,
+    name,
+    () => supervise<Child>(unit, { log: print }),
+    ({ current }) => `pid ${current?.pid}, port ${port}`,
+  )
+  running.push(supervised)
+  return settings
+}
+
+function postgres(dataDir: string): ServiceDefinition<Awaited<ReturnType<typeof startPostgres>>> {
+  return {
+    name: 'Postgres',
+    variable: 'DATABASE_URL',
+    start: (port, log) => startPostgres({ dataDir, port, log, durable: true }),
+    portOf: ({ port }) => port,
+    settingsOf: ({ url }) => ({ DATABASE_URL: url }),
+  }
+}
+
+function redis(dataDir: string): ServiceDefinition<Awaited<ReturnType<typeof startRedis>>> {
+  return {
+    name: 'Redis',
+    variable: 'REDIS_URL',
+    start: (port, log) => startRedis({ dataDir, port, log }),
+    portOf: ({ port }) => port,
+    settingsOf: ({ url }) => ({ REDIS_URL: url }),
+  }
+}
+
+function s3(dataDir: string): ServiceDefinition<Awaited<ReturnType<typeof startS3>>> {
+  return {
+    name: 'S3',
+    variable: 'S3_ENDPOINT',
+    start: (port, log) => startS3({ dataDir, port, log }),
+    portOf: ({ endpoint }) => Number(new URL(endpoint).port),
+    settingsOf: (store) => ({
+      S3_ENDPOINT: store.endpoint,
+      S3_REGION: store.region,
+      S3_BUCKET: store.bucket,
+      S3_ACCESS_KEY_ID: store.accessKeyId,
+      S3_SECRET_ACCESS_KEY: store.secretAccessKey,
+      S3_FORCE_PATH_STYLE: 'true',
+    }),
+  }
 }
