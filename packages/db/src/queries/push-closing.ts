@@ -1,0 +1,99 @@
+import type { Queryable } from '../pool.ts'
+import type { MemberKey } from './push-delivery.ts'
+
+export interface ClosingRow {
+  id: number
+  conversation_id: string
+  user_id: string
+}
+
+/** Notifications that are to be closed, the oldest first; locked until the transaction ends, others' rows passed over. */
+export async function takeClosings(tx: Queryable, limit: number): Promise<ClosingRow[]> {
+  const { rows } = await tx.query<ClosingRow>({
+    name: 'take_closings',
+    text: 'select id, conversation_id, user_id from push_closings order by id limit $1 for update skip locked',
+    values: [limit],
+  })
+  return rows
+}
+
+export async function deleteClosings(tx: Queryable, ids: readonly number[]): Promise<void> {
+  await tx.query({
+    name: 'delete_closings',
+    text: 'delete from push_closings where id = any ($1::bigint[])',
+    values: [ids],
+  })
+}
+
+/** A device that shows a notification of what its person has read, or may no longer see. */
+export interface StaleNotificationRow {
+  id: string
+  endpoint: string
+  p256dh: string
+  auth: string
+  seq: number
+  digest: boolean
+  /** Other conversations that the same summary on this device tells of and that are still unread. */
+  others: number
+}
+
+export async function listStaleNotifications(
+  db: Queryable,
+  { conversationId, userId }: MemberKey,
+): Promise<StaleNotificationRow[]> {
+  const { rows } = await db.query<StaleNotificationRow>({
+    name: 'list_stale_notifications',
+    text: `
+      select s.id, s.endpoint, s.p256dh, s.auth, w.seq, w.digest, (
+          select count(*) from push_shown o
+          where o.subscription_id = s.id and o.digest and w.digest and o.conversation_id <> w.conversation_id
+        ) as others
+      from push_shown w
+      join push_subscriptions s on s.id = w.subscription_id
+      left join participants p on p.conversation_id = w.conversation_id and p.user_id = w.user_id
+      where w.conversation_id = $1 and w.user_id = $2
+        and (p.user_id is null or p.left_at is not null or p.last_read_seq >= w.seq)`,
+    values: [conversationId, userId],
+  })
+  return rows
+}
+
+/** The device was told to close it, or is not worth telling. A newer notification stays. */
+export async function forgetShown(
+  db: Queryable,
+  { conversationId, userId }: MemberKey,
+  subscriptionId: string,
+  seq: number,
+): Promise<void> {
+  await db.query({
+    name: 'forget_shown',
+    text: `delete from push_shown
+      where conversation_id = $1 and user_id = $2 and subscription_id = $3 and seq <= $4`,
+    values: [conversationId, userId, subscriptionId, seq],
+  })
+}
+
+/** A conversation with something unread that came at or after a moment. */
+export interface HeldConversationRow {
+  conversation_id: string
+  last_read_seq: number
+}
+
+/** Conversations of a person, not muted, in which something came since `since` and is unread; the newest first, 100 at most. */
+export async function listHeldConversations(
+  db: Queryable,
+  userId: string,
+  since: string,
+): Promise<HeldConversationRow[]> {
+  const { rows } = await db.query<HeldConversationRow>({
+    name: 'list_held_conversations',
+    text: `
+      select p.conversation_id, p.last_read_seq
+      from participants p join conversations c on c.id = p.conversation_id
+      where p.user_id = $1 and p.left_at is null and coalesce(p.muted_until <= now(), true)
+        and c.last_seq > p.last_read_seq and c.last_message_at >= $2
+      order by c.last_message_at desc limit 100`,
+    values: [userId, since],
+  })
+  return rows
+}

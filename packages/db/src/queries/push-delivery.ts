@@ -1,0 +1,196 @@
+import type { ConversationType } from '@parley/protocol'
+import type { Queryable } from '../pool.ts'
+
+/** A member with at least one device, as a message of their conversation finds them. */
+export interface PushCandidateRow {
+  user_id: string
+  muted: boolean
+}
+
+/** Members of a conversation who have a device and have not read up to `seq`, its sender left out, in id order. */
+export async function listPushCandidates(
+  db: Queryable,
+  conversationId: string,
+  seq: number,
+  senderId: string,
+): Promise<PushCandidateRow[]> {
+  const { rows } = await db.query<PushCandidateRow>({
+    name: 'list_push_candidates',
+    text: `
+      select p.user_id, coalesce(p.muted_until > now(), false) as muted
+      from participants p
+      where p.conversation_id = $1 and p.left_at is null and p.last_read_seq < $2 and p.user_id <> $3
+        and exists (select from push_subscriptions s where s.user_id = p.user_id)
+      order by p.user_id`,
+    values: [conversationId, seq, senderId],
+  })
+  return rows
+}
+
+/** Names a person in a conversation. */
+export interface MemberKey {
+  conversationId: string
+  userId: string
+}
+
+/** What decides whether a person is to be notified of a conversation, and how. */
+export interface PushMemberRow {
+  conversation_id: string
+  user_id: string
+  member: boolean
+  muted: boolean
+  last_read_seq: number
+  type: ConversationType
+  name: string | null
+  show_content: boolean
+  quiet_start: string | null
+  quiet_end: string | null
+  time_zone: string | null
+}
+
+export async function findPushMembers(db: Queryable, keys: readonly MemberKey[]): Promise<PushMemberRow[]> {
+  const { rows } = await db.query<PushMemberRow>({
+    name: 'find_push_members',
+    text: `
+      select p.conversation_id, p.user_id, p.left_at is null as member,
+        coalesce(p.muted_until > now(), false) as muted, p.last_read_seq, c.type, c.name,
+        coalesce(f.show_content, true) as show_content, f.quiet_start, f.quiet_end, f.time_zone
+      from unnest($1::uuid[], $2::text[]) as k (conversation_id, user_id)
+      join participants p on p.conversation_id = k.conversation_id and p.user_id = k.user_id
+      join conversations c on c.id = k.conversation_id
+      left join push_preferences f on f.user_id = k.user_id`,
+    values: [keys.map((k) => k.conversationId), keys.map((k) => k.userId)],
+  })
+  return rows
+}
+
+/** A person's device, and what it shows of one conversation (nulls where it shows nothing). */
+export interface PushDeviceRow {
+  conversation_id: string
+  user_id: string
+  id: string
+  endpoint: string
+  p256dh: string
+  auth: string
+  retry_at: string | null
+  from_seq: number | null
+  seq: number | null
+  digest: boolean | null
+  pushed_at: string | null
+}
+
+export async function listPushDevices(db: Queryable, keys: readonly MemberKey[]): Promise<PushDeviceRow[]> {
+  const { rows } = await db.query<PushDeviceRow>({
+    name: 'list_push_devices',
+    text: `
+      select k.conversation_id, k.user_id, s.id, s.endpoint, s.p256dh, s.auth, s.retry_at,
+        w.from_seq, w.seq, w.digest, w.pushed_at
+      from unnest($1::uuid[], $2::text[]) as k (conversation_id, user_id)
+      join push_subscriptions s on s.user_id = k.user_id
+      left join push_shown w on w.conversation_id = k.conversation_id and w.user_id = k.user_id
+        and w.subscription_id = s.id
+      order by s.id`,
+    values: [keys.map((k) => k.conversationId), keys.map((k) => k.userId)],
+  })
+  return rows
+}
+
+/** The others' messages of a conversation after a seq; notices that the server writes are no reason to ring. */
+export interface NewsKey extends MemberKey {
+  afterSeq: number
+}
+
+export interface NewsRow {
+  conversation_id: string
+  user_id: string
+  after_seq: number
+  /** Seq of the newest, and how many there are, counted up to 100. */
+  seq: number
+  count: number
+}
+
+/** No row where there is nothing new. */
+export async function countNews(db: Queryable, keys: readonly NewsKey[]): Promise<NewsRow[]> {
+  const { rows } = await db.query<NewsRow>({
+    name: 'count_news',
+    text: `
+      select k.conversation_id, k.user_id, k.after_seq, n.seq, n.count
+      from unnest($1::uuid[], $2::text[], $3::bigint[]) as k (conversation_id, user_id, after_seq)
+      cross join lateral (
+        select max(m.seq) as seq, count(*) as count from (
+          select seq from messages where conversation_id = k.conversation_id and seq > k.after_seq
+            and sender_id <> k.user_id and type <> 'SYSTEM' and deleted_at is null
+          order by seq desc limit 100
+        ) m
+      ) n
+      where n.count > 0`,
+    values: [keys.map((k) => k.conversationId), keys.map((k) => k.userId), keys.map((k) => k.afterSeq)],
+  })
+  return rows
+}
+
+/** What a device was told just now. */
+export interface ShownRecord extends MemberKey {
+  subscriptionId: string
+  fromSeq: number
+  seq: number
+  digest: boolean
+}
+
+/**
+ * Records what devices show from now on. Where the person has read that far meanwhile, the closing is noted at once: the
+ * read came too early for the trigger. Devices that are gone are passed over. Rows are written in key order.
+ */
+export async function recordShown(db: Queryable, records: readonly ShownRecord[]): Promise<void> {
+  const column = <T>(pick: (record: ShownRecord) => T): T[] => records.map(pick)
+  await db.query({
+    name: 'record_shown',
+    text: `
+      with told as (
+        select distinct on (t.conversation_id, t.user_id, s.id) t.conversation_id, t.user_id, s.id, t.from_seq, t.seq, t.digest
+        from unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::bigint[], $6::boolean[])
+          as t (conversation_id, user_id, subscription_id, from_seq, seq, digest)
+        join push_subscriptions s on s.id = t.subscription_id and s.user_id = t.user_id
+        order by t.conversation_id, t.user_id, s.id, t.seq desc
+      ), well as (
+        update push_subscriptions set last_ok_at = now(), retry_at = null
+        where id = any ($3::uuid[]) and (last_ok_at is null or last_ok_at < now() - interval '1 hour' or retry_at is not null)
+      ), late as (
+        insert into push_closings (conversation_id, user_id)
+        select distinct t.conversation_id, t.user_id from told t
+        join participants p on p.conversation_id = t.conversation_id and p.user_id = t.user_id
+        where p.last_read_seq >= t.seq or p.left_at is not null
+      )
+      insert into push_shown (conversation_id, user_id, subscription_id, from_seq, seq, digest)
+      select * from told
+      on conflict (conversation_id, user_id, subscription_id) do update
+        set from_seq = excluded.from_seq, seq = excluded.seq, digest = excluded.digest, pushed_at = now()
+        where push_shown.seq <= excluded.seq`,
+    values: [
+      column((r) => r.conversationId),
+      column((r) => r.userId),
+      column((r) => r.subscriptionId),
+      column((r) => r.fromSeq),
+      column((r) => r.seq),
+      column((r) => r.digest),
+    ],
+  })
+}
+
+/** The push service does not know these devices any more. */
+export async function deletePushDevices(db: Queryable, ids: readonly string[]): Promise<void> {
+  await db.query({
+    name: 'delete_push_devices',
+    text: 'delete from push_subscriptions where id = any ($1::uuid[])',
+    values: [ids],
+  })
+}
+
+/** The push service asked for a pause for this device. */
+export async function pausePushDevice(db: Queryable, id: string, until: Date): Promise<void> {
+  await db.query({
+    name: 'pause_push_device',
+    text: 'update push_subscriptions set retry_at = $2 where id = $1',
+    values: [id, until.toISOString()],
+  })
+}

@@ -1,0 +1,113 @@
+import type { Queryable } from '../pool.ts'
+
+/** A registered device. */
+export interface PushSubscriptionRow {
+  id: string
+  user_id: string
+  endpoint: string
+  created_at: string
+}
+
+export interface NewPushSubscription {
+  id: string
+  userId: string
+  endpoint: string
+  p256dh: string
+  auth: string
+}
+
+/**
+ * Registers a device. An endpoint that is known keeps its row and moves to this person; what it showed of another
+ * person's conversations is forgotten with the move. Of a person's devices past `maxPerUser` the oldest go.
+ */
+export async function savePushSubscription(
+  db: Queryable,
+  { id, userId, endpoint, p256dh, auth }: NewPushSubscription,
+  maxPerUser: number,
+): Promise<PushSubscriptionRow> {
+  const { rows } = await db.query<PushSubscriptionRow>({
+    text: `
+      with forgotten as (
+        delete from push_shown where user_id <> $2
+          and subscription_id = (select s.id from push_subscriptions s where s.endpoint = $3)
+      ), surplus as (
+        delete from push_subscriptions where id in (
+          select s.id from push_subscriptions s where s.user_id = $2 and s.endpoint <> $3
+          order by s.created_at desc, s.id offset $6 - 1
+        )
+      )
+      insert into push_subscriptions (id, user_id, endpoint, p256dh, auth) values ($1, $2, $3, $4, $5)
+      on conflict (endpoint) do update set user_id = $2, p256dh = $4, auth = $5, retry_at = null
+      returning id, user_id, endpoint, created_at`,
+    values: [id, userId, endpoint, p256dh, auth, maxPerUser],
+  })
+  const [row] = rows
+  if (row === undefined) throw new Error('an upsert without a row')
+  return row
+}
+
+/** A person's devices, the newest first. */
+export async function listPushSubscriptions(db: Queryable, userId: string): Promise<PushSubscriptionRow[]> {
+  const { rows } = await db.query<PushSubscriptionRow>({
+    text: `select id, user_id, endpoint, created_at from push_subscriptions where user_id = $1
+      order by created_at desc, id`,
+    values: [userId],
+  })
+  return rows
+}
+
+/** Removes one device of this person, named by its id or by its endpoint. @returns whether there was one */
+export async function removePushSubscription(
+  db: Queryable,
+  userId: string,
+  device: { id: string } | { endpoint: string },
+): Promise<boolean> {
+  const [column, value] = 'id' in device ? ['id', device.id] : ['endpoint', device.endpoint]
+  const { rowCount } = await db.query({
+    text: `delete from push_subscriptions where user_id = $1 and ${column} = $2`,
+    values: [userId, value],
+  })
+  return rowCount === 1
+}
+
+export interface PushPreferencesRow {
+  show_content: boolean
+  /** Local times `HH:MM` in `time_zone`; all three or none. */
+  quiet_start: string | null
+  quiet_end: string | null
+  time_zone: string | null
+}
+
+/** What a person has set; undefined where they have set nothing. */
+export async function findPushPreferences(db: Queryable, userId: string): Promise<PushPreferencesRow | undefined> {
+  const { rows } = await db.query<PushPreferencesRow>({
+    text: 'select show_content, quiet_start, quiet_end, time_zone from push_preferences where user_id = $1',
+    values: [userId],
+  })
+  return rows[0]
+}
+
+export async function savePushPreferences(db: Queryable, userId: string, wanted: PushPreferencesRow): Promise<void> {
+  await db.query({
+    text: `
+      insert into push_preferences (user_id, show_content, quiet_start, quiet_end, time_zone)
+      values ($1, $2, $3, $4, $5)
+      on conflict (user_id) do update set show_content = excluded.show_content, quiet_start = excluded.quiet_start,
+        quiet_end = excluded.quiet_end, time_zone = excluded.time_zone`,
+    values: [userId, wanted.show_content, wanted.quiet_start, wanted.quiet_end, wanted.time_zone],
+  })
+}
+
+/** Mutes a conversation for one member until a moment, null for no longer. @returns whether they are a member */
+export async function muteConversation(
+  db: Queryable,
+  conversationId: string,
+  userId: string,
+  until: string | null,
+): Promise<boolean> {
+  const { rowCount } = await db.query({
+    text: `update participants set muted_until = $3 where conversation_id = $1 and user_id = $2 and left_at is null`,
+    values: [conversationId, userId, until],
+  })
+  return rowCount === 1
+}
