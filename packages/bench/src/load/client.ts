@@ -19,7 +19,7 @@ export interface ClientCounters {
  * @see https://socket.io/docs/v4/socket-io-protocol/
  */
 export class LoadClient {
-  readonly #ws: WebSocket
+  #ws: WebSocket | undefined
   readonly #user: LoadUser
   readonly #counters: ClientCounters
   readonly #sentAt = new Map<number, number>()
@@ -30,13 +30,13 @@ export class LoadClient {
     this.#user = user
     this.#counters = counters
     this.#padding = 'x'.repeat(contentBytes)
-    const url = `${user.gateway.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`
-    this.#ws = new WebSocket(url, { perMessageDeflate: false, skipUTF8Validation: true })
   }
 
   /** Resolves when the server has accepted the connection. */
   connect(): Promise<void> {
-    const ws = this.#ws
+    const url = `${this.#user.gateway.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`
+    const ws = new WebSocket(url, { perMessageDeflate: false, skipUTF8Validation: true })
+    this.#ws = ws
     return new Promise<void>((resolve, reject) => {
       ws.once('close', () => reject(new Error('closed while connecting')))
       ws.on('error', reject)
@@ -62,15 +62,15 @@ export class LoadClient {
     this.#sentAt.set(id, now)
     const content = (now.toFixed(2) + this.#padding).slice(0, this.#padding.length)
     const body = `{"conversationId":"${this.#user.conversationId}","content":"${content}","type":"TEXT"}`
-    this.#ws.send(`42${id}["sendMessage",${body}]`)
+    this.#ws?.send(`42${id}["sendMessage",${body}]`)
   }
 
   close(): void {
-    this.#ws.terminate()
+    this.#ws?.terminate()
   }
 
   #onFrame(frame: Buffer): void {
-    if (frame[0] === TWO) this.#ws.send('3')
+    if (frame[0] === TWO) this.#ws?.send('3')
     else if (frame[0] === FOUR && frame[1] === THREE) this.#onAck(frame)
     else if (frame.length > EVENT.length && frame.compare(EVENT, 0, EVENT.length, 0, EVENT.length) === 0) {
       const at = frame.indexOf(CONTENT) + CONTENT.length
