@@ -12,6 +12,7 @@ export const ERRORS = {
   TOKEN_INVALID: { status: 401, message: 'The token is not valid.', retry: false },
   TOKEN_EXPIRED: { status: 401, message: 'The token has expired.', retry: false },
   FORBIDDEN: { status: 403, message: 'This is not allowed.', retry: false },
+  PUSH_DISABLED: { status: 404, message: 'Push notifications are not set up on this server.', retry: false },
   NOT_FOUND: { status: 404, message: 'There is nothing at this address.', retry: false },
   CONVERSATION_NOT_FOUND: { status: 404, message: 'There is no such conversation.', retry: false },
   MESSAGE_NOT_FOUND: { status: 404, message: 'There is no such message in this conversation.', retry: false },

@@ -107,6 +107,8 @@ export const clientEvents = {
   stopTyping: z.object({ conversationId }),
   markAsRead: z.object({ conversationId, messageId }),
   getOnlineUsers: z.unknown(),
+  /** Whether the person looks at the application on this connection; one that never says counts as looked at. */
+  setVisibility: z.object({ visible: z.boolean() }),
   sync: syncBody,
 } as const
 export type ClientEvents = { [Name in keyof typeof clientEvents]: z.infer<(typeof clientEvents)[Name]> }

@@ -3,6 +3,7 @@ import { getOnlineUsers } from './get-online-users.ts'
 import type { EventHandler } from './handler.ts'
 import { markAsRead } from './mark-as-read.ts'
 import { sendMessage } from './send-message.ts'
+import { setVisibility } from './set-visibility.ts'
 import { sync } from './sync.ts'
 import { stopTyping, typing } from './typing.ts'
 
@@ -13,5 +14,6 @@ export const eventHandlers: { [Name in ClientEventName]: EventHandler<Name> } = 
   stopTyping,
   markAsRead,
   getOnlineUsers,
+  setVisibility,
   sync,
 }
