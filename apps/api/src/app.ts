@@ -7,6 +7,7 @@ import { answerError, answerNotFound } from './errors.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { developmentRoutes } from './routes/development.ts'
 import { messageRoutes } from './routes/messages.ts'
+import { muteRoutes, pushRoutes } from './routes/push.ts'
 import { syncRoutes } from './routes/sync.ts'
 import { userRoutes } from './routes/users.ts'
 
@@ -33,6 +34,8 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     await api.register(authentication, { deps })
     await api.register(conversationRoutes, { deps, prefix: '/api/messages' })
     await api.register(messageRoutes, { deps, prefix: '/api/messages' })
+    await api.register(muteRoutes, { deps, prefix: '/api/messages' })
+    await api.register(pushRoutes, { deps, prefix: '/api/push' })
     await api.register(syncRoutes, { deps, prefix: '/api/messages' })
     await api.register(userRoutes, { deps, prefix: '/api/users' })
   })

@@ -9,9 +9,10 @@ import type {
   ReadMarker,
 } from '@parley/messaging'
 import type { Logger } from '@parley/runtime'
+import type { PushRouteDeps } from './routes/push.ts'
 
 /** What the routes work with; main.ts puts it together. */
-export interface ApiDeps {
+export interface ApiDeps extends PushRouteDeps {
   logger: Logger
   tokenSettings: TokenSettings
   jwtOptions: FastifyJwtOptions

@@ -13,7 +13,7 @@ import {
   ReadMarker,
 } from '@parley/messaging'
 import { createPresenceReader } from '@parley/presence'
-import { createLogger, loadSettingsOrExit, runProcess, startAdminServer } from '@parley/runtime'
+import { createLogger, loadSettingsOrExit, pushEndpointPolicy, runProcess, startAdminServer } from '@parley/runtime'
 import { Redis } from 'ioredis'
 import { buildApp } from './app.ts'
 import { apiSettings } from './settings.ts'
@@ -52,6 +52,8 @@ await runProcess({
     const reads = new ReadMarker(ports)
     const app = await buildApp({
       logger,
+      db,
+      push: { publicKey: settings.VAPID_PUBLIC_KEY ?? null, ...pushEndpointPolicy(settings) },
       tokenSettings: settings,
       jwtOptions: createTokenVerifier(settings).jwtOptions,
       people: new People(db),

@@ -4,6 +4,7 @@ import {
   environmentSettings,
   httpSettings,
   logSettings,
+  pushRegistrationSettings,
   redisSettings,
   tokenSettings,
 } from '@parley/runtime'
@@ -16,4 +17,5 @@ export const apiSettings = defineSettings({
   ...databaseSettings,
   ...redisSettings,
   ...tokenSettings,
+  ...pushRegistrationSettings,
 })

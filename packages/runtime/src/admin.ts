@@ -16,6 +16,8 @@ export interface AdminServerOptions {
   readyTimeoutMs?: number
   /** More GET routes by path, e.g. `/metrics`. */
   routes?: Readonly<Record<string, AdminRoute>>
+  /** Takes every request of any method whose path is `prefix` or below it. */
+  mounts?: Readonly<Record<`/${string}`, AdminRoute>>
 }
 
 export interface AdminServer {
@@ -31,9 +33,11 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
     ['/health/live', (_request, response) => sendJson(response, 200, { status: 'ok' })],
     ['/health/ready', async (_request, response) => answerReady(response, options)],
   ])
+  const mounts = Object.entries(options.mounts ?? {})
   const server = createServer((request, response) => {
     const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
-    const route = request.method === 'GET' || request.method === 'HEAD' ? routes.get(path) : undefined
+    const own = request.method === 'GET' || request.method === 'HEAD' ? routes.get(path) : undefined
+    const route = own ?? mounts.find(([prefix]) => path === prefix || path.startsWith(`${prefix}/`))?.[1]
     if (!route) return sendJson(response, 404, { status: 'not found' })
     Promise.resolve()
       .then(() => route(request, response))

@@ -20,6 +20,20 @@ export {
 export { type Part, type ProcessOptions, runProcess, type StartedProcess } from './lifecycle.ts'
 export { createLogger, type Logger, type LoggerOptions } from './logger.ts'
 export {
+  ForbiddenAddressError,
+  guardedLookup,
+  isAllowedAddress,
+  isAllowedHost,
+  type OutboundPolicy,
+} from './outbound.ts'
+export {
+  pushEndpointPolicy,
+  pushRegistrationSettings,
+  pushSettings,
+  type VapidKeys,
+  vapidKeysOf,
+} from './push-settings.ts'
+export {
   databaseSettings,
   environmentSettings,
   httpSettings,

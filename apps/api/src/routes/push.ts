@@ -1,0 +1,150 @@
+import { ECDH, randomUUID } from 'node:crypto'
+import {
+  type Database,
+  findPushPreferences,
+  listPushSubscriptions,
+  muteConversation,
+  type PushPreferencesRow,
+  type PushSubscriptionRow,
+  removePushSubscription,
+  savePushPreferences,
+  savePushSubscription,
+} from '@parley/db'
+import {
+  conversationParams,
+  muteBody,
+  ParleyError,
+  PUSH_DEVICES_PER_USER,
+  type PushPreferences,
+  type PushSubscription,
+  type PushSubscriptionBody,
+  parse,
+  pushPreferencesBody,
+  pushSubscriptionBody,
+  pushSubscriptionParams,
+  removePushSubscriptionBody,
+} from '@parley/protocol'
+import { isAllowedHost } from '@parley/runtime'
+import type { FastifyPluginAsync } from 'fastify'
+import { actorOf } from '../authentication.ts'
+
+export interface PushRouteDeps {
+  db: Database
+  push: {
+    /** Null: push is off. */
+    publicKey: string | null
+    allowLoopback: boolean
+  }
+}
+
+/** The devices that a person wants pushes on, and when and how. Below `/api/push`. */
+export const pushRoutes: FastifyPluginAsync<{ deps: PushRouteDeps }> = async (app, { deps: { db, push } }) => {
+  app.get('/public-key', async () => ({ success: true, data: { publicKey: requirePush(push.publicKey) } }))
+
+  app.post('/subscriptions', async (request, reply) => {
+    requirePush(push.publicKey)
+    const { id: userId } = actorOf(request)
+    const { endpoint, keys } = parse(pushSubscriptionBody, request.body)
+    requireCallable(endpoint, push.allowLoopback)
+    const device = { id: randomUUID(), userId, endpoint, ...normalKeys(keys) }
+    const row = await savePushSubscription(db.pool, device, PUSH_DEVICES_PER_USER)
+    return reply.status(201).send({ success: true, message: 'Subscription saved', data: presentSubscription(row) })
+  })
+
+  app.get('/subscriptions', async (request) => {
+    const rows = await listPushSubscriptions(db.pool, actorOf(request).id)
+    return { success: true, data: rows.map(presentSubscription) }
+  })
+
+  app.delete('/subscriptions/:subscriptionId', async (request) => {
+    const { subscriptionId } = parse(pushSubscriptionParams, request.params)
+    return removed(await removePushSubscription(db.pool, actorOf(request).id, { id: subscriptionId }))
+  })
+
+  app.delete('/subscriptions', async (request) => {
+    const { endpoint } = parse(removePushSubscriptionBody, request.body)
+    return removed(await removePushSubscription(db.pool, actorOf(request).id, { endpoint }))
+  })
+
+  app.get('/preferences', async (request) => ({
+    success: true,
+    data: presentPreferences(await findPushPreferences(db.pool, actorOf(request).id)),
+  }))
+
+  app.put('/preferences', async (request) => {
+    const { id } = actorOf(request)
+    const wanted = parse(pushPreferencesBody, request.body)
+    const before = presentPreferences(await findPushPreferences(db.pool, id))
+    const data: PushPreferences = {
+      showContent: wanted.showContent ?? before.showContent,
+      quietHours: wanted.quietHours === undefined ? before.quietHours : wanted.quietHours,
+    }
+    await savePushPreferences(db.pool, id, preferencesRow(data))
+    return { success: true, message: 'Preferences saved', data }
+  })
+}
+
+/** Silence for one conversation. Below `/api/messages`. */
+export const muteRoutes: FastifyPluginAsync<{ deps: Pick<PushRouteDeps, 'db'> }> = async (app, { deps: { db } }) => {
+  app.put('/conversations/:conversationId/mute', async (request) => {
+    const { conversationId } = parse(conversationParams, request.params)
+    const { until } = parse(muteBody, request.body)
+    if (!(await muteConversation(db.pool, conversationId, actorOf(request).id, until))) {
+      throw new ParleyError('CONVERSATION_NOT_FOUND')
+    }
+    const message = until === null ? 'Conversation no longer muted' : 'Conversation muted'
+    return { success: true, message, data: { conversationId, mutedUntil: until } }
+  })
+}
+
+function requirePush(publicKey: string | null): string {
+  if (publicKey === null) throw new ParleyError('PUSH_DISABLED')
+  return publicKey
+}
+
+/** What the name resolves to is checked by the worker, each time it connects. */
+function requireCallable(endpoint: string, allowLoopback: boolean): void {
+  if (isAllowedHost(new URL(endpoint).hostname, { allowLoopback })) return
+  throw invalid('endpoint', 'must be a public address')
+}
+
+/** The keys in base64url without padding. A point that is not on the curve could never be encrypted to. */
+function normalKeys({ p256dh, auth }: PushSubscriptionBody['keys']): PushSubscriptionBody['keys'] {
+  try {
+    ECDH.convertKey(p256dh, 'prime256v1', 'base64url', 'base64url', 'compressed')
+  } catch {
+    throw invalid('keys.p256dh', 'must be a point of the curve P-256')
+  }
+  const normal = (text: string) => Buffer.from(text, 'base64url').toString('base64url')
+  return { p256dh: normal(p256dh), auth: normal(auth) }
+}
+
+function invalid(path: string, message: string): ParleyError {
+  const options = { message: `The request is not valid: ${path}: ${message}`, details: [{ path, message }] }
+  return new ParleyError('VALIDATION_FAILED', options)
+}
+
+function removed(was: boolean) {
+  if (!was) throw new ParleyError('NOT_FOUND', { message: 'There is no such subscription.' })
+  return { success: true, message: 'Subscription removed', data: null }
+}
+
+function presentSubscription(row: PushSubscriptionRow): PushSubscription {
+  return { id: row.id, endpoint: row.endpoint, createdAt: row.created_at }
+}
+
+function presentPreferences(row: PushPreferencesRow | undefined): PushPreferences {
+  if (row === undefined) return { showContent: true, quietHours: null }
+  const { quiet_start: start, quiet_end: end, time_zone: timeZone } = row
+  const quietHours = start === null || end === null || timeZone === null ? null : { start, end, timeZone }
+  return { showContent: row.show_content, quietHours }
+}
+
+function preferencesRow({ showContent, quietHours }: PushPreferences): PushPreferencesRow {
+  return {
+    show_content: showContent,
+    quiet_start: quietHours?.start ?? null,
+    quiet_end: quietHours?.end ?? null,
+    time_zone: quietHours?.timeZone ?? null,
+  }
+}
