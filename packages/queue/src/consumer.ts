@@ -1,0 +1,111 @@
+import { DelayedError, type Job, UnrecoverableError, Worker } from 'bullmq'
+import { consumerConnection, PREFIX } from './connection.ts'
+import { type JobData, type JobName, KEPT, type QueueName, queues } from './jobs.ts'
+
+/**
+ * A job that a killed process was working on is taken up by another after LOCK_MS to LOCK_MS + STALLED_CHECK_MS. The lock
+ * is renewed twice in its time while the process lives.
+ */
+const LOCK_MS = 10_000
+const STALLED_CHECK_MS = 5_000
+/** A job may meet this many deaths of the process that works on it; then something is wrong with the job. */
+const DEATHS = 10
+const BACKOFF_FIRST_MS = 1_000
+const BACKOFF_MAX_MS = 60_000
+
+/** The job is not due yet: it goes back into the queue until `at`, ms since 1970, and this counts as no attempt. */
+export class Later extends Error {
+  override readonly name = 'Later'
+  readonly at: number
+
+  constructor(at: number) {
+    super(`not before ${new Date(at).toISOString()}`)
+    this.at = at
+  }
+}
+
+/** The job can never be done: it is kept among the failed ones with this reason, and not tried again. */
+export class Dead extends UnrecoverableError {}
+
+export type Handlers<Queue extends QueueName> = {
+  [Name in JobName<Queue>]: (data: JobData<Queue, Name>) => Promise<unknown>
+}
+
+export interface ConsumerOptions<Queue extends QueueName> {
+  redisUrl: string
+  handlers: Handlers<Queue>
+  /** Jobs worked on at once in this process. */
+  concurrency: number
+  onError: (error: unknown) => void
+  /** A job is over for good without having been done. */
+  onDead?: (name: string, reason: string) => void
+}
+
+export interface Consumer {
+  /** Takes no more jobs and waits for those under way; after `limitMs` they are left for another worker. */
+  stop(limitMs?: number): Promise<void>
+}
+
+/** Starts working on a queue. What handlers throw is tried again with back-off and jitter. */
+export function startConsumer<Queue extends QueueName>(queue: Queue, options: ConsumerOptions<Queue>): Consumer {
+  const { handlers, concurrency, onError, onDead } = options
+  const connection = consumerConnection(options.redisUrl)
+  connection.on('error', onError)
+  const worker = new Worker(queue, (job, token) => run(queue, handlers, job, token), {
+    connection,
+    prefix: PREFIX,
+    concurrency,
+    lockDuration: LOCK_MS,
+    stalledInterval: STALLED_CHECK_MS,
+    maxStalledCount: DEATHS,
+    removeOnComplete: KEPT.completed,
+    removeOnFail: KEPT.failed,
+    settings: { backoffStrategy: (attempt) => backoffMs(attempt, BACKOFF_FIRST_MS, BACKOFF_MAX_MS) },
+  })
+  worker.on('error', onError)
+  worker.on('failed', (job, error) => {
+    if (job === undefined || job.finishedOn !== undefined) onDead?.(job?.name ?? 'unknown', error.message)
+    else onError(error)
+  })
+  return {
+    async stop(limitMs = 15_000) {
+      await bounded(limitMs, worker.close(), () => worker.close(true))
+      connection.disconnect()
+    },
+  }
+}
+
+async function run<Queue extends QueueName>(
+  queue: Queue,
+  handlers: Handlers<Queue>,
+  job: Job,
+  token: string | undefined,
+): Promise<unknown> {
+  const schemas: Record<string, { parse(data: unknown): unknown }> = queues[queue]
+  const schema = Object.hasOwn(schemas, job.name) ? schemas[job.name] : undefined
+  if (schema === undefined) throw new Dead(`nobody knows jobs called ${job.name}`)
+  // The schema of this name has made what the handler of this name takes.
+  const handler = handlers[job.name as JobName<Queue>] as (data: unknown) => Promise<unknown>
+  try {
+    return await handler(schema.parse(job.data))
+  } catch (error) {
+    if (!(error instanceof Later)) throw error
+    await job.moveToDelayed(Math.ceil(error.at), token)
+    throw new DelayedError()
+  }
+}
+
+/** Doubles with each attempt up to `maxMs`, and takes a random half off: those who failed together come back apart. */
+export function backoffMs(attempt: number, firstMs: number, maxMs: number, random = Math.random()): number {
+  const full = Math.min(maxMs, firstMs * 2 ** Math.min(Math.max(0, attempt - 1), 30))
+  return Math.round(full * (1 - random / 2))
+}
+
+async function bounded(ms: number, work: Promise<void>, otherwise: () => Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), ms)
+  })
+  const first = await Promise.race([work, late]).finally(() => clearTimeout(timer))
+  if (first === 'late') void otherwise().catch(() => undefined)
+}

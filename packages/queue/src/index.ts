@@ -1,0 +1,11 @@
+export {
+  backoffMs,
+  type Consumer,
+  type ConsumerOptions,
+  Dead,
+  type Handlers,
+  Later,
+  startConsumer,
+} from './consumer.ts'
+export { idPart, type JobData, type JobName, KEPT, type NewJob, pushJobs, type QueueName, queues } from './jobs.ts'
+export { createProducer, type FailedJob, type Producer, type ProducerOptions } from './producer.ts'

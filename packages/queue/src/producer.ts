@@ -1,0 +1,90 @@
+import { type JobsOptions, Queue } from 'bullmq'
+import { PREFIX, producerConnection } from './connection.ts'
+import { KEPT, type NewJob, type QueueName } from './jobs.ts'
+
+/** Jobs sent to Redis in one write. */
+const BULK = 500
+/** BullMQ waits without bound for a connection that is being made; a producer does not. */
+const ADD_BOUND_MS = 10_000
+/** Attempts of a job that throws: past these it is dead and shown as failed. */
+export const ATTEMPTS = 25
+
+export interface ProducerOptions {
+  redisUrl: string
+  onError: (error: unknown) => void
+}
+
+export interface Producer<Name extends QueueName> {
+  /**
+   * Adds jobs, many in one write. A job whose id is known already is not added again.
+   * @throws while Redis is away; some may have been added then: add them all again
+   */
+  add(jobs: readonly NewJob<Name>[]): Promise<void>
+  /** Jobs by state. */
+  counts(): Promise<Record<string, number>>
+  /** The jobs that failed for good, the latest first. */
+  failed(limit: number): Promise<FailedJob[]>
+  /** BullMQ's own object, for its board. */
+  readonly queue: Queue
+  close(): Promise<void>
+}
+
+export interface FailedJob {
+  id: string
+  name: string
+  reason: string
+  attempts: number
+  failedAt: string | null
+}
+
+export function createProducer<Name extends QueueName>(name: Name, options: ProducerOptions): Producer<Name> {
+  const connection = producerConnection(options.redisUrl)
+  connection.on('error', options.onError)
+  const queue = new Queue(name, { connection, prefix: PREFIX })
+  queue.on('error', options.onError)
+  return {
+    queue,
+    async add(jobs) {
+      for (let from = 0; from < jobs.length; from += BULK) {
+        await within(ADD_BOUND_MS, queue.addBulk(jobs.slice(from, from + BULK).map(toBulk)))
+      }
+    },
+    counts: () => within(ADD_BOUND_MS, queue.getJobCounts()),
+    async failed(limit) {
+      const jobs = await within(ADD_BOUND_MS, queue.getFailed(0, limit - 1))
+      return jobs.map((job) => ({
+        id: job.id ?? '',
+        name: job.name,
+        reason: job.failedReason ?? '',
+        attempts: job.attemptsMade,
+        failedAt: job.finishedOn === undefined ? null : new Date(job.finishedOn).toISOString(),
+      }))
+    },
+    async close() {
+      await within(ADD_BOUND_MS, queue.close()).catch(options.onError)
+      connection.disconnect()
+    },
+  }
+}
+
+function toBulk({ name, data, id, delayMs }: { name: string; data: unknown; id: string; delayMs?: number }) {
+  const opts: JobsOptions = {
+    jobId: id,
+    attempts: ATTEMPTS,
+    backoff: { type: 'custom' },
+    removeOnComplete: KEPT.completed,
+    removeOnFail: KEPT.failed,
+    ...(delayMs === undefined || delayMs <= 0 ? {} : { delay: Math.ceil(delayMs) }),
+  }
+  return { name, data, opts }
+}
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`the queue did not answer within ${ms} ms`)), ms)
+  })
+  // What comes after the bound has nobody who waits for it.
+  work.catch(() => undefined)
+  return Promise.race([work, late]).finally(() => clearTimeout(timer))
+}
