@@ -4,6 +4,7 @@ import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } 
 import { authentication } from './authentication.ts'
 import type { ApiDeps } from './deps.ts'
 import { answerError, answerNotFound } from './errors.ts'
+import { limitRequests } from './rate-limit.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { developmentRoutes } from './routes/development.ts'
 import { messageRoutes } from './routes/messages.ts'
@@ -32,6 +33,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   }
   await app.register(async (api) => {
     await api.register(authentication, { deps })
+    await api.register(limitRequests, { deps })
     await api.register(conversationRoutes, { deps, prefix: '/api/messages' })
     await api.register(messageRoutes, { deps, prefix: '/api/messages' })
     await api.register(muteRoutes, { deps, prefix: '/api/messages' })

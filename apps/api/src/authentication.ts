@@ -26,6 +26,7 @@ export const authentication = fastifyPlugin<{ deps: ApiDeps }>(async (app, { dep
   app.addHook('onRequest', async (request) => {
     const identity = await identify(request)
     request.identity = identity
+    await deps.revocations.require(identity)
     const actsFor = request.headers[ACT_AS]
     if (!identity.service) {
       if (actsFor !== undefined) throw new ParleyError('FORBIDDEN', { message: 'Only a service may act for others.' })

@@ -7,8 +7,10 @@ import type {
   MessageWriter,
   People,
   ReadMarker,
+  TokenRevocations,
 } from '@parley/messaging'
 import type { Logger } from '@parley/runtime'
+import type { Redis } from 'ioredis'
 import type { PushRouteDeps } from './routes/push.ts'
 
 /** What the routes work with; main.ts puts it together. */
@@ -16,6 +18,9 @@ export interface ApiDeps extends PushRouteDeps {
   logger: Logger
   tokenSettings: TokenSettings
   jwtOptions: FastifyJwtOptions
+  revocations: TokenRevocations
+  /** Where requests are counted, and how many a person may make in ten seconds (0: any number). */
+  rateLimit: { redis: Redis; perPerson: number }
   people: People
   conversations: ConversationReader
   conversationWriter: ConversationWriter

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { createTokenVerifier } from '@parley/auth'
 import { isUnavailable, openDatabase } from '@parley/db'
-import { Bus, PublishedWatermark, Publisher } from '@parley/fanout'
+import { Bus, onTokenNotice, PublishedWatermark, Publisher, publishTokenNotice } from '@parley/fanout'
 import {
   ConversationReader,
   ConversationSync,
@@ -11,11 +11,13 @@ import {
   MessageWriter,
   People,
   ReadMarker,
+  TokenRevocations,
 } from '@parley/messaging'
 import { createPresenceReader } from '@parley/presence'
 import { createLogger, loadSettingsOrExit, pushEndpointPolicy, runProcess, startAdminServer } from '@parley/runtime'
 import { Redis } from 'ioredis'
 import { buildApp } from './app.ts'
+import { rateLimitRedis } from './rate-limit.ts'
 import { apiSettings } from './settings.ts'
 
 const settings = loadSettingsOrExit(apiSettings)
@@ -40,6 +42,7 @@ await runProcess({
       commandTimeout: 2_000,
     })
     redis.on('error', onError)
+    const limits = rateLimitRedis(settings.REDIS_URL).on('error', onError)
     const bus = new Bus(settings.REDIS_URL, 'api').on('error', onError)
     await bus.ready(10_000)
     const watermark = new PublishedWatermark({ redis, epoch, isUnsure: isUnavailable, onError })
@@ -50,12 +53,16 @@ await runProcess({
     const ports = { db, events: publisher, ledger: watermark, onError }
     const messages = new MessageWriter(ports)
     const reads = new ReadMarker(ports)
+    const revocations = new TokenRevocations({ db, tell: (notice) => void publishTokenNotice(bus, notice) })
+    onTokenNotice(bus, (notice) => revocations.note(notice), onError)
     const app = await buildApp({
       logger,
       db,
       push: { publicKey: settings.VAPID_PUBLIC_KEY ?? null, ...pushEndpointPolicy(settings) },
       tokenSettings: settings,
       jwtOptions: createTokenVerifier(settings).jwtOptions,
+      revocations,
+      rateLimit: { redis: limits, perPerson: settings.HTTP_REQUESTS_PER_10S },
       people: new People(db),
       conversations,
       conversationWriter: new ConversationWriter({ ...ports, reader: conversations }),
@@ -82,7 +89,13 @@ await runProcess({
       adminPort: admin.port,
       parts: [
         { name: 'database', stop: () => db.close() },
-        { name: 'redis', stop: async () => redis.disconnect() },
+        {
+          name: 'redis',
+          stop: async () => {
+            redis.disconnect()
+            limits.disconnect()
+          },
+        },
         { name: 'fan-out', stop: () => bus.close() },
         { name: 'watermark', stop: () => watermark.stop() },
         { name: 'admin', stop: () => admin.stop() },

@@ -1,4 +1,5 @@
 import {
+  apiLimitSettings,
   databaseSettings,
   defineSettings,
   environmentSettings,
@@ -18,4 +19,5 @@ export const apiSettings = defineSettings({
   ...redisSettings,
   ...tokenSettings,
   ...pushRegistrationSettings,
+  ...apiLimitSettings,
 })

@@ -1,23 +1,26 @@
-import { failure, ParleyError } from '@parley/protocol'
+import { ParleyError } from '@parley/protocol'
 import type { Server, Socket } from 'socket.io'
 import type { GatewayDeps } from './deps.ts'
 import { dispatchEvents } from './dispatch.ts'
 import { sessionOf } from './session.ts'
-
-/** The longest time that setTimeout can wait, in milliseconds. */
-const TIMER_MAX = 2 ** 31 - 1
+import { endSocket } from './token-guard.ts'
 
 /** What happens from `connect` to `disconnect`. */
 export function serveConnections(io: Server, deps: GatewayDeps): void {
   io.on('connection', (socket: Socket) => {
-    const { user } = sessionOf(socket)
-    const expiry = endWithToken(socket)
+    const { user, identity, tokenLife } = sessionOf(socket)
+    tokenLife.start(identity.expiresAt)
     dispatchEvents(socket, deps)
     enterPresence(socket, deps).catch((error) => deps.logger.warn({ err: error }, 'presence could not be told'))
     socket.on('disconnect', () => {
-      clearTimeout(expiry)
+      tokenLife.stop()
+      deps.limits.forget(socket.id)
       deps.typing.forget(socket)
       deps.presence.disconnect(user.id, socket.id)
+    })
+    // Between the handshake's look and this moment the token may have been revoked.
+    deps.revocations.require(identity).catch((error: unknown) => {
+      if (error instanceof ParleyError && error.code === 'TOKEN_INVALID') endSocket(socket, error)
     })
   })
 }
@@ -36,16 +39,4 @@ export async function announceOnline(
 ): Promise<void> {
   const [{ fullName: userName }, contacts] = await Promise.all([people.get(userId), membership.contactsOf(userId)])
   publisher.toUsers(contacts, 'userOnline', { userId, userName })
-}
-
-/** A socket lives as long as its token. Closing the transport lets stock clients come back, with a new token or none. */
-function endWithToken(socket: Socket): NodeJS.Timeout | undefined {
-  const { expiresAt } = sessionOf(socket).identity
-  if (expiresAt === null) return undefined
-  const left = Math.max(0, expiresAt.getTime() - Date.now())
-  if (left > TIMER_MAX) return undefined
-  return setTimeout(() => {
-    socket.emit('exception', { event: 'connect', ...failure(new ParleyError('TOKEN_EXPIRED')) })
-    socket.conn.close()
-  }, left)
 }

@@ -8,15 +8,19 @@ import type {
   MessageWriter,
   People,
   ReadMarker,
+  TokenRevocations,
 } from '@parley/messaging'
 import type { Presence, PresenceReader } from '@parley/presence'
 import type { Logger } from '@parley/runtime'
+import type { GatewayLimits } from './limits.ts'
 import type { TypingIndicators } from './typing.ts'
 
 /** What the handlers work with; main.ts puts it together. */
 export interface GatewayDeps {
   logger: Logger
   tokens: TokenVerifier
+  revocations: TokenRevocations
+  limits: GatewayLimits
   people: People
   membership: Membership
   conversations: ConversationReader

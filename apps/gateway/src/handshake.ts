@@ -1,12 +1,18 @@
 import { toParleyError } from '@parley/messaging'
-import { failure, ParleyError } from '@parley/protocol'
+import { ERRORS, failure, ParleyError } from '@parley/protocol'
 import type { Server, Socket } from 'socket.io'
 import type { GatewayDeps } from './deps.ts'
+import { EventFlow } from './flow.ts'
 import type { Session } from './session.ts'
+import { endSocket } from './token-guard.ts'
+import { TokenLife } from './token-life.ts'
 
 /**
  * Lets a socket in: its token is checked, its person made known, its rooms joined and their subscriptions confirmed.
  * Only then does the client see `connect`, so nothing that is published from that moment on passes it by.
+ *
+ * A refusal is final for stock clients: they do not try again after a `connect_error` that carries one. So where trying
+ * again can help (the database is away, say), the transport is closed instead, upon which they come back by themselves.
  */
 export function acceptHandshakes(io: Server, deps: GatewayDeps): void {
   io.use((socket, next) => {
@@ -15,6 +21,7 @@ export function acceptHandshakes(io: Server, deps: GatewayDeps): void {
       (error) => {
         const known = toParleyError(error)
         if (known.code === 'INTERNAL') deps.logger.error({ err: error }, 'a handshake failed')
+        if (ERRORS[known.code].retry) return socket.conn.close()
         const { message, error: data } = failure(known)
         next(Object.assign(new Error(message), { data }))
       },
@@ -27,7 +34,9 @@ async function admit(socket: Socket, deps: GatewayDeps): Promise<void> {
   if (identity.service) {
     throw new ParleyError('FORBIDDEN', { message: 'A service token opens no socket; use a token of a person.' })
   }
+  await deps.revocations.require(identity)
   const user = await deps.people.see(identity)
-  socket.data.session = { user, identity } satisfies Session
+  const tokenLife = new TokenLife(() => endSocket(socket, new ParleyError('TOKEN_EXPIRED')))
+  socket.data.session = { user, identity, flow: new EventFlow(), tokenLife } satisfies Session
   await deps.rooms.enter(socket, user.id, () => deps.membership.conversationsOf(user.id))
 }

@@ -2,7 +2,15 @@ import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { createTokenVerifier } from '@parley/auth'
 import { isUnavailable, openDatabase } from '@parley/db'
-import { Bus, encodeEvent, GatewayRooms, PublishedWatermark, Publisher } from '@parley/fanout'
+import {
+  Bus,
+  encodeEvent,
+  GatewayRooms,
+  onTokenNotice,
+  PublishedWatermark,
+  Publisher,
+  publishTokenNotice,
+} from '@parley/fanout'
 import {
   ConversationReader,
   ConversationSync,
@@ -11,15 +19,19 @@ import {
   MessageWriter,
   People,
   ReadMarker,
+  TokenRevocations,
 } from '@parley/messaging'
 import { createPresence, createPresenceReader } from '@parley/presence'
 import { createLogger, loadSettingsOrExit, runProcess, startAdminServer } from '@parley/runtime'
 import { Redis } from 'ioredis'
 import { announceOnline, serveConnections } from './connection.ts'
+import { drain } from './drain.ts'
 import { acceptHandshakes } from './handshake.ts'
+import { GatewayLimits } from './limits.ts'
 import { Resync } from './resync.ts'
-import { buildServer, drain } from './server.ts'
+import { buildServer } from './server.ts'
 import { gatewaySettings } from './settings.ts'
+import { TokenGuard } from './token-guard.ts'
 import { TypingIndicators } from './typing.ts'
 
 /** Messages a person may have missed between being added and being subscribed; more are found by syncing. */
@@ -52,7 +64,8 @@ await runProcess({
     const watermark = new PublishedWatermark({ redis, epoch, isUnsure: isUnavailable, onError })
     await watermark.start()
 
-    const { http, io } = buildServer(logger)
+    const limits = new GatewayLimits(settings)
+    const { http, io } = buildServer(logger, limits)
     const presenceReader = createPresenceReader({ redis })
     const conversations = new ConversationReader(db, presenceReader)
     const history = new History(db, conversations)
@@ -69,6 +82,7 @@ await runProcess({
     const reads = new ReadMarker({ db, events: publisher, onError })
     const people = new People(db)
     const membership = new Membership(db)
+    const revocations = new TokenRevocations({ db, tell: (notice) => void publishTokenNotice(bus, notice) })
     const presence = createPresence({
       redis,
       epoch,
@@ -79,6 +93,8 @@ await runProcess({
     const deps = {
       logger,
       tokens: createTokenVerifier(settings),
+      revocations,
+      limits,
       people,
       membership,
       conversations,
@@ -95,7 +111,19 @@ await runProcess({
     acceptHandshakes(io, deps)
     serveConnections(io, deps)
     const resync = new Resync({ io, rooms, membership, onError })
-    bus.on('restored', () => resync.start())
+    const tokenGuard = new TokenGuard({ io, revocations, onError })
+    onTokenNotice(
+      bus,
+      (notice) => {
+        revocations.note(notice)
+        tokenGuard.revoke(notice.userId, notice.validFrom)
+      },
+      onError,
+    )
+    bus.on('restored', () => {
+      resync.start()
+      void tokenGuard.look()
+    })
 
     const admin = await startAdminServer({
       host: settings.HOST,
@@ -125,8 +153,10 @@ await runProcess({
         { name: 'presence', stop: () => presence.stop() },
         { name: 'rooms', stop: async () => rooms.close() },
         { name: 'resync', stop: async () => resync.stop() },
-        { name: 'sockets', stop: () => drain(http, io) },
+        { name: 'token guard', stop: async () => tokenGuard.stop() },
         { name: 'writers', stop: async () => void (await Promise.all([messages.close(), reads.close()])) },
+        // First: what the sockets have sent is answered by writers that still write.
+        { name: 'sockets', stop: () => drain({ http, io, delayMs: settings.DRAIN_DELAY_MS }) },
       ],
     }
   },

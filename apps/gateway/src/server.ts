@@ -2,17 +2,15 @@ import { createServer, type Server as HttpServer } from 'node:http'
 import { corkFrames } from '@parley/fanout'
 import type { Logger } from '@parley/runtime'
 import { Server } from 'socket.io'
+import type { GatewayLimits } from './limits.ts'
 
 /** Largest packet that is read at all, in bytes; content past its own limit gets a clear error well before. */
 const PACKET_BYTES = 2 * 1024 * 1024
 /** A connection with more unsent bytes than this is closed; its client comes back and syncs. */
 const UNSENT_BYTES = 1024 * 1024
-/** Sockets that are closed at once while draining, and the pause between such batches in milliseconds. */
-const DRAIN_BATCH = 200
-const DRAIN_PAUSE_MS = 20
 
 /** Socket.IO on an HTTP server that does not listen yet. */
-export function buildServer(logger: Logger): { http: HttpServer; io: Server } {
+export function buildServer(logger: Logger, limits: GatewayLimits): { http: HttpServer; io: Server } {
   const http = createServer((_request, response) => {
     response.writeHead(404, { 'content-type': 'application/json' })
     response.end('{"success":false,"message":"There is nothing at this address.","error":{"code":"NOT_FOUND"}}')
@@ -25,25 +23,18 @@ export function buildServer(logger: Logger): { http: HttpServer; io: Server } {
     maxHttpBufferSize: PACKET_BYTES,
     perMessageDeflate: false,
     connectTimeout: 10_000,
+    // Refused here, a stock client tries again with back-off; a session that exists is not a new connection.
+    allowRequest: (request, decide) => {
+      if (request.url?.includes('sid=')) return decide(null, true)
+      limits.takeHandshake(request).then(
+        () => decide(null, true),
+        () => decide('Too many connections.', false),
+      )
+    },
   })
   corkFrames(io, {
     maxUnsentBytes: UNSENT_BYTES,
     onSlow: (unsentBytes) => logger.warn({ unsentBytes }, 'a connection that does not read was closed'),
   })
   return { http, io }
-}
-
-/** Stops listening, then closes the sockets in batches, in a way that makes stock clients connect elsewhere. */
-export async function drain(http: HttpServer, io: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => http.close(() => resolve()))
-  http.closeIdleConnections()
-  let inBatch = 0
-  for (const socket of [...io.sockets.sockets.values()]) {
-    socket.conn.close()
-    if (++inBatch % DRAIN_BATCH === 0) await new Promise((resolve) => setTimeout(resolve, DRAIN_PAUSE_MS))
-  }
-  await new Promise((resolve) => setImmediate(resolve))
-  io.engine.close()
-  http.closeAllConnections()
-  await closed
 }

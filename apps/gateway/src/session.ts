@@ -1,11 +1,16 @@
 import type { Identity } from '@parley/auth'
 import type { User } from '@parley/protocol'
 import type { Socket } from 'socket.io'
+import type { EventFlow } from './flow.ts'
+import type { TokenLife } from './token-life.ts'
 
 /** What a gateway knows of a connected socket. */
 export interface Session {
   user: User
+  /** Of the newest token that the client handed in. */
   identity: Identity
+  flow: EventFlow
+  tokenLife: TokenLife
 }
 
 /** Set by the handshake before the socket connects. */

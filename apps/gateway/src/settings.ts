@@ -2,6 +2,7 @@ import {
   databaseSettings,
   defineSettings,
   environmentSettings,
+  gatewayLimitSettings,
   httpSettings,
   logSettings,
   redisSettings,
@@ -16,4 +17,5 @@ export const gatewaySettings = defineSettings({
   ...databaseSettings,
   ...redisSettings,
   ...tokenSettings,
+  ...gatewayLimitSettings,
 })

@@ -93,6 +93,12 @@ export const upsertUsersBody = z.object({
     .max(LIMITS.usersPerRequest),
 })
 
+/** Without `before`, all tokens issued until now. */
+export const revokeTokensBody = z
+  .object({ before: z.union([timestamp, z.int().min(0).transform(String).pipe(timestamp)]).nullish() })
+  .nullish()
+  .transform((body) => body ?? {})
+
 export const devSessionBody = z.object({
   user: z.union([
     userId.transform((id) => ({ id })),
@@ -110,6 +116,8 @@ export const clientEvents = {
   /** Whether the person looks at the application on this connection; one that never says counts as looked at. */
   setVisibility: z.object({ visible: z.boolean() }),
   sync: syncBody,
+  /** Puts a newer token of the same person in the place of the socket's own. */
+  renewToken: z.object({ token: z.string().max(16_384) }),
 } as const
 export type ClientEvents = { [Name in keyof typeof clientEvents]: z.infer<(typeof clientEvents)[Name]> }
 export type ClientEventName = keyof ClientEvents

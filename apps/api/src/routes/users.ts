@@ -1,10 +1,21 @@
-import { parse, searchUsersQuery, upsertUsersBody, userBody, userParams } from '@parley/protocol'
+import {
+  ParleyError,
+  parse,
+  revokeTokensBody,
+  searchUsersQuery,
+  upsertUsersBody,
+  userBody,
+  userParams,
+} from '@parley/protocol'
 import type { FastifyPluginAsync } from 'fastify'
 import { actorOf, requireService } from '../authentication.ts'
 import type { ApiDeps } from '../deps.ts'
 
+/** A moment later than this from now is taken for a mistake: it would lock the person out; milliseconds. */
+const CLOCK_TOLERANCE_MS = 5_000
+
 /** People: oneself, a search for others, and the product's own servers writing them. */
-export const userRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { deps: { people } }) => {
+export const userRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { deps: { people, revocations } }) => {
   app.get('/me', async (request) => ({ success: true, data: actorOf(request) }))
 
   app.get('/', async (request) => {
@@ -24,5 +35,19 @@ export const userRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { d
     requireService(request)
     const { users } = parse(upsertUsersBody, request.body)
     return { success: true, message: 'Users saved', data: await people.put(users) }
+  })
+
+  app.post('/:userId/revoke-tokens', async (request) => {
+    requireService(request)
+    const { userId } = parse(userParams, request.params)
+    const { before } = parse(revokeTokensBody, request.body)
+    const moment = before ?? new Date().toISOString()
+    if (Date.parse(moment) > Date.now() + CLOCK_TOLERANCE_MS) {
+      throw new ParleyError('VALIDATION_FAILED', {
+        details: [{ path: 'before', message: 'must not lie in the future' }],
+      })
+    }
+    const tokensValidFrom = await revocations.revoke(userId, moment)
+    return { success: true, message: 'Tokens revoked', data: { userId, tokensValidFrom } }
   })
 }

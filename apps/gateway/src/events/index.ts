@@ -2,6 +2,7 @@ import type { ClientEventName } from '@parley/protocol'
 import { getOnlineUsers } from './get-online-users.ts'
 import type { EventHandler } from './handler.ts'
 import { markAsRead } from './mark-as-read.ts'
+import { renewToken } from './renew-token.ts'
 import { sendMessage } from './send-message.ts'
 import { setVisibility } from './set-visibility.ts'
 import { sync } from './sync.ts'
@@ -16,4 +17,5 @@ export const eventHandlers: { [Name in ClientEventName]: EventHandler<Name> } = 
   getOnlineUsers,
   setVisibility,
   sync,
+  renewToken,
 }

@@ -1,0 +1,38 @@
+import rateLimit from '@fastify/rate-limit'
+import { ParleyError } from '@parley/protocol'
+import type { FastifyRequest } from 'fastify'
+import fastifyPlugin from 'fastify-plugin'
+import { Redis } from 'ioredis'
+import type { ApiDeps } from './deps.ts'
+
+const WINDOW_MS = 10_000
+/** A Redis that does not count a request within this is done without; milliseconds. */
+const COUNT_MS = 250
+
+/** The connection on which requests are counted: what it cannot do at once it does not do. */
+export function rateLimitRedis(url: string): Redis {
+  return new Redis(url, {
+    connectionName: 'api:limits',
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    commandTimeout: COUNT_MS,
+  })
+}
+
+/**
+ * Bounds what one person asks for, over all pods. The product's own servers are not counted, nor is anything while Redis
+ * is away. Every answer says in its `x-ratelimit-*` headers what is left. Comes after authentication.
+ */
+export const limitRequests = fastifyPlugin<{ deps: ApiDeps }>(async (app, { deps: { rateLimit: limit } }) => {
+  if (limit.perPerson === 0) return
+  await app.register(rateLimit, {
+    redis: limit.redis,
+    nameSpace: 'parley:requests:',
+    max: limit.perPerson,
+    timeWindow: WINDOW_MS,
+    skipOnError: true,
+    keyGenerator: (request: FastifyRequest) => request.identity?.userId ?? request.ip,
+    allowList: (request: FastifyRequest) => request.identity?.service === true,
+    errorResponseBuilder: (_request, { ttl }) => new ParleyError('RATE_LIMITED', { retryAfterMs: Math.max(1, ttl) }),
+  })
+})

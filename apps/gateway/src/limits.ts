@@ -1,0 +1,85 @@
+import type { IncomingMessage } from 'node:http'
+import { ParleyError } from '@parley/protocol'
+import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+
+export interface LimitSettings {
+  /** Events that one socket may send in ten seconds; 0 for any number. */
+  SOCKET_EVENTS_PER_10S: number
+  /** Events of one socket that may be unanswered at a time. */
+  SOCKET_EVENTS_IN_FLIGHT: number
+  /** New connections that this process takes in ten seconds; 0 for any number. */
+  HANDSHAKES_PER_10S: number
+  /** New connections that it takes from one address in ten seconds; 0 for any number. */
+  HANDSHAKES_PER_ADDRESS_PER_10S: number
+  /** Balancers in front of this process: that many addresses from the end of X-Forwarded-For are believed. */
+  TRUSTED_PROXIES: number
+}
+
+const WINDOW_S = 10
+
+/**
+ * What one process takes. Windows of ten seconds, so that a client may well send a hundred events at once after it has
+ * been away. In memory: a socket lives in one process, and a limit that waits for Redis would be the bottleneck.
+ */
+export class GatewayLimits {
+  readonly maxInFlight: number
+  readonly #events: RateLimiterMemory | null
+  readonly #handshakes: RateLimiterMemory | null
+  readonly #perAddress: RateLimiterMemory | null
+  readonly #trustedProxies: number
+
+  constructor(settings: LimitSettings) {
+    this.maxInFlight = settings.SOCKET_EVENTS_IN_FLIGHT
+    this.#trustedProxies = settings.TRUSTED_PROXIES
+    this.#events = limiter(settings.SOCKET_EVENTS_PER_10S)
+    this.#handshakes = limiter(settings.HANDSHAKES_PER_10S)
+    this.#perAddress = limiter(settings.HANDSHAKES_PER_ADDRESS_PER_10S)
+  }
+
+  /**
+   * Counts an event of a socket that has `inFlight` unanswered ones.
+   * @throws {ParleyError} RATE_LIMITED, with the time until the next is taken
+   */
+  async takeEvent(socketId: string, inFlight: number): Promise<void> {
+    if (inFlight > this.maxInFlight) {
+      throw new ParleyError('RATE_LIMITED', { message: `More than ${this.maxInFlight} events are not answered yet.` })
+    }
+    if (this.#events !== null) await take(this.#events, socketId)
+  }
+
+  /** The socket is gone. */
+  forget(socketId: string): void {
+    void this.#events?.delete(socketId)
+  }
+
+  /**
+   * Counts a handshake. Each address is looked at first, so that one that floods uses up nobody else's share.
+   * @throws {ParleyError} RATE_LIMITED
+   */
+  async takeHandshake(request: IncomingMessage): Promise<void> {
+    if (this.#perAddress !== null) await take(this.#perAddress, addressOf(request, this.#trustedProxies))
+    if (this.#handshakes !== null) await take(this.#handshakes, 'all')
+  }
+}
+
+function limiter(points: number): RateLimiterMemory | null {
+  return points === 0 ? null : new RateLimiterMemory({ points, duration: WINDOW_S })
+}
+
+async function take(limits: RateLimiterMemory, key: string): Promise<void> {
+  try {
+    await limits.consume(key)
+  } catch (error) {
+    if (!(error instanceof RateLimiterRes)) throw error
+    throw new ParleyError('RATE_LIMITED', { retryAfterMs: Math.max(1, error.msBeforeNext) })
+  }
+}
+
+/** The client's address: what the outermost of our own balancers saw. Anything further left the client wrote itself. */
+function addressOf(request: IncomingMessage, trustedProxies: number): string {
+  const peer = request.socket.remoteAddress ?? 'unknown'
+  if (trustedProxies === 0) return peer
+  const forwarded = String(request.headers['x-forwarded-for'] ?? '').split(',')
+  const seen = forwarded.map((address) => address.trim()).filter((address) => address !== '')
+  return seen.at(-trustedProxies) ?? seen[0] ?? peer
+}

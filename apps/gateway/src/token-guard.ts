@@ -1,0 +1,62 @@
+import { REVOKED, type TokenRevocations } from '@parley/messaging'
+import { failure, ParleyError } from '@parley/protocol'
+import type { Server, Socket } from 'socket.io'
+import { sessionOf } from './session.ts'
+
+export interface TokenGuardOptions {
+  io: Server
+  revocations: Pick<TokenRevocations, 'lookUp'>
+  onError: (error: unknown) => void
+  /** Time between two looks at everybody, in case a notice was lost, in milliseconds. */
+  intervalMs?: number
+}
+
+/** People looked up in one query. */
+const BATCH = 1_000
+
+/** Ends the sockets whose tokens were revoked: at once when the notice comes, within a minute if it gets lost. */
+export class TokenGuard {
+  readonly #options: TokenGuardOptions
+  readonly #timer: NodeJS.Timeout
+
+  constructor(options: TokenGuardOptions) {
+    this.#options = options
+    this.#timer = setInterval(() => void this.look(), options.intervalMs ?? 60_000)
+  }
+
+  /** This person's tokens issued before `validFrom` (milliseconds since 1970) no longer count. */
+  revoke(userId: string, validFrom: number): void {
+    for (const socket of this.#options.io.sockets.sockets.values()) {
+      const { identity } = sessionOf(socket)
+      if (identity.userId === userId && (identity.issuedAt?.getTime() ?? 0) < validFrom) endSocket(socket, revoked())
+    }
+  }
+
+  /** Looks everybody up who is connected. Never rejects. */
+  async look(): Promise<void> {
+    const sockets = [...this.#options.io.sockets.sockets.values()]
+    const userIds = [...new Set(sockets.map((socket) => sessionOf(socket).identity.userId))]
+    try {
+      for (let from = 0; from < userIds.length; from += BATCH) {
+        const found = await this.#options.revocations.lookUp(userIds.slice(from, from + BATCH))
+        for (const [userId, validFrom] of found) this.revoke(userId, validFrom)
+      }
+    } catch (error) {
+      this.#options.onError(error)
+    }
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+}
+
+function revoked(): ParleyError {
+  return new ParleyError('TOKEN_INVALID', { message: REVOKED })
+}
+
+/** Says why in an `exception` and closes the transport: stock clients come back, with a new token or none. */
+export function endSocket(socket: Socket, error: ParleyError): void {
+  socket.emit('exception', { event: 'connect', ...failure(error) })
+  socket.conn.close()
+}

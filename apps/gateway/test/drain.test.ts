@@ -1,0 +1,88 @@
+import type { Message, User } from '@parley/protocol'
+import {
+  type Cluster,
+  type ConnectOptions,
+  group,
+  next,
+  type Reply,
+  reconnected,
+  startCluster,
+  user,
+} from '@parley/testkit'
+import type { Socket } from 'socket.io-client'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+
+/*
+ * SIGTERM while people write: a gateway answers what it has taken, leaves the rest unanswered, and lets go of its sockets
+ * in a way that makes stock clients connect elsewhere.
+ */
+
+/** A clean stop takes a moment; an orchestrator kills after 30 s. */
+const STOP_BOUND_MS = 10_000
+
+const people = Array.from({ length: 12 }, (_, index) => user(`Person ${index + 1}`))
+let cluster: Cluster
+beforeEach(async () => {
+  cluster = await startCluster({ gateways: 2 })
+})
+afterEach(() => cluster?.[Symbol.asyncDispose]())
+
+async function stop(index: number): Promise<void> {
+  const began = performance.now()
+  await cluster.gateways[index]?.kill('SIGTERM')
+  expect(performance.now() - began).toBeLessThan(STOP_BOUND_MS)
+}
+
+/** Sends one message after the other until the socket is gone. */
+async function sendUntilGone(socket: Socket, conversationId: string): Promise<Reply<Message>[]> {
+  const answers: Reply<Message>[] = []
+  for (let count = 1; socket.connected; count++) {
+    const payload = { conversationId, content: `${socket.id} ${count}`, clientMessageId: `${socket.id}-${count}` }
+    // Rejects when the socket goes before the answer has come.
+    const answer: Reply<Message> | undefined = await socket.emitWithAck('sendMessage', payload).catch(() => undefined)
+    if (answer !== undefined) answers.push(answer)
+  }
+  return answers
+}
+
+it.each<[string, ConnectOptions]>([
+  ['WebSocket', { transports: ['websocket'] }],
+  ['polling', { transports: ['polling'] }],
+])('answers every send that it has taken, none with a failure (%s)', async (_name, options) => {
+  const [owner, ...others] = people as [User, ...User[]]
+  const conversation = await group(cluster, owner, others)
+  const sockets = await Promise.all(
+    people.map((person) => cluster.socket(person, { gateway: 0, reconnection: false, ...options })),
+  )
+  const sending = sockets.map((socket) => sendUntilGone(socket, conversation.id))
+  const [first] = sockets as [Socket, ...Socket[]]
+  await next(first, 'newMessage', ({ seq }) => seq > 100)
+  await stop(0)
+  const answers = (await Promise.all(sending)).flat()
+  expect(answers.filter(({ success }) => !success)).toEqual([])
+  const acked = answers.flatMap((answer) => (answer.success ? [answer.data.id] : []))
+  const { rows } = await cluster.sql.query<{ id: string }>('select id from messages where conversation_id = $1', [
+    conversation.id,
+  ])
+  const stored = new Set(rows.map(({ id }) => id))
+  expect(acked.filter((id) => !stored.has(id))).toEqual([])
+  // Over WebSocket nothing is stored that was not answered, either: the answer goes out before the socket is closed.
+  if (options.transports?.[0] === 'websocket') expect(stored.size).toBe(acked.length)
+})
+
+it('lets stock clients connect elsewhere, and nobody is shown as offline meanwhile', async () => {
+  const [watcher, ...others] = people as [User, ...User[]]
+  await group(cluster, watcher, others)
+  const watching = await cluster.socket(watcher, { gateway: 1 })
+  const sockets = await Promise.all(others.map((person) => cluster.socket(person)))
+  const reasons: string[] = []
+  for (const socket of sockets) socket.on('disconnect', (reason) => reasons.push(reason))
+  // The grace is 3 s and the reaper looks every second: whoever flickers is told of within this.
+  const flicker = next(watching, 'userOffline', undefined, { timeoutMs: 7_000 })
+  const quiet = expect(flicker).rejects.toThrow('No userOffline')
+  await stop(0)
+  expect(reasons.length).toBeGreaterThan(0)
+  expect(new Set(reasons)).toEqual(new Set(['transport close']))
+  await Promise.all(sockets.map((socket) => reconnected(socket)))
+  await quiet
+})

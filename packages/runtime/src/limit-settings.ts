@@ -1,0 +1,52 @@
+import { z } from 'zod'
+import { defineSettings, setting } from './config.ts'
+
+const count = z
+  .string()
+  .regex(/^\d{1,9}$/)
+  .transform(Number)
+
+const limit = { expected: 'a whole number; 0 for no limit' }
+
+/** What a gateway takes, and how it stops. Generous outside production, where one machine plays a thousand clients. */
+export const gatewayLimitSettings = defineSettings({
+  SOCKET_EVENTS_PER_10S: setting(count, 'Events that one socket may send in ten seconds', {
+    ...limit,
+    default: '1000',
+    developmentDefault: '50000',
+  }),
+  SOCKET_EVENTS_IN_FLIGHT: setting(
+    count.pipe(z.number().min(1)),
+    'Events of one socket that may be unanswered at a time',
+    { expected: 'a whole number from 1', default: '500', developmentDefault: '5000' },
+  ),
+  HANDSHAKES_PER_10S: setting(count, 'New connections that one gateway takes in ten seconds', {
+    ...limit,
+    default: '10000',
+    developmentDefault: '0',
+  }),
+  HANDSHAKES_PER_ADDRESS_PER_10S: setting(
+    count,
+    'New connections that one gateway takes from one address in ten seconds',
+    { ...limit, default: '1000', developmentDefault: '0' },
+  ),
+  TRUSTED_PROXIES: setting(
+    count,
+    'Balancers in front of the process: so many addresses from the end of X-Forwarded-For are believed',
+    { expected: 'a whole number; 0 where clients connect directly', default: '1' },
+  ),
+  DRAIN_DELAY_MS: setting(
+    count.pipe(z.number().max(10_000)),
+    'Milliseconds between becoming not ready and closing the first socket, for the balancer to notice',
+    { expected: 'a whole number up to 10000', default: '2000', developmentDefault: '0' },
+  ),
+})
+
+/** What an api pod takes. Counted in Redis over all pods; without Redis nothing is refused. */
+export const apiLimitSettings = defineSettings({
+  HTTP_REQUESTS_PER_10S: setting(count, 'HTTP requests that one person may make in ten seconds', {
+    ...limit,
+    default: '600',
+    developmentDefault: '50000',
+  }),
+})
