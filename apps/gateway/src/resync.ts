@@ -60,9 +60,9 @@ export class Resync {
     const before = [...socket.rooms].filter((room) => room.startsWith(conversationRoom('')))
     let current: ReadonlySet<string> = new Set()
     await this.#options.rooms.enter(socket, id, async () => {
-      const ids = await this.#options.membership.conversationsOf(id)
-      current = new Set(ids.map(conversationRoom))
-      return ids
+      const conversations = await this.#options.membership.conversationsOf(id)
+      current = new Set(conversations.map(({ conversationId }) => conversationRoom(conversationId)))
+      return conversations
     })
     for (const room of before) if (!current.has(room)) await socket.leave(room)
   }

@@ -10,6 +10,12 @@ import { CHANNEL_PREFIX, conversationIdOf, conversationRoom, roomOf, userRoom } 
 /** How long a message waits for the one before it, in milliseconds; see {@link RoomOrder}. */
 const ORDER_PATIENCE_MS = 250
 
+/** A conversation to enter, and how many messages it has: a later one waits for those between. */
+export interface Entered {
+  conversationId: string
+  lastSeq: number
+}
+
 export interface GatewayRoomsOptions {
   /** This process's epoch id. */
   origin: string
@@ -30,6 +36,8 @@ export class GatewayRooms implements LocalRooms {
   readonly #bus: Bus
   readonly #options: GatewayRoomsOptions
   readonly #orders = new Map<string, RoomOrder<Frame>>()
+  /** The seq that comes first in rooms where none has come yet. */
+  readonly #begins = new Map<string, number>()
   /** Conversations that a connecting socket's person was taken out of while it was on its way into them. */
   readonly #leftMeanwhile = new Map<string, Set<string>>()
 
@@ -41,6 +49,7 @@ export class GatewayRooms implements LocalRooms {
     io.sockets.adapter.on('delete-room', (room: string) => {
       this.#orders.get(room)?.close()
       this.#orders.delete(room)
+      this.#begins.delete(room)
     })
   }
 
@@ -49,14 +58,21 @@ export class GatewayRooms implements LocalRooms {
    * there reaches it, or after a second when Redis is away.
    * @param memberships asks for the person's conversations; called when a change of them can no longer go unnoticed
    */
-  async enter(socket: Socket, userId: string, memberships: () => Promise<readonly string[]>): Promise<void> {
+  async enter(socket: Socket, userId: string, memberships: () => Promise<readonly Entered[]>): Promise<void> {
     const left = new Set<string>()
     this.#leftMeanwhile.set(socket.id, left)
     try {
       await socket.join(userRoom(userId))
       await this.#bus.barrier()
-      const conversationIds = await memberships()
-      await socket.join(conversationIds.filter((id) => !left.has(id)).map(conversationRoom))
+      const conversations = await memberships()
+      const rooms: string[] = []
+      for (const { conversationId, lastSeq } of conversations) {
+        if (left.has(conversationId)) continue
+        const room = conversationRoom(conversationId)
+        rooms.push(room)
+        if (!this.#io.sockets.adapter.rooms.has(room)) this.#begins.set(room, lastSeq + 1)
+      }
+      await socket.join(rooms)
       await this.#bus.barrier()
     } finally {
       this.#leftMeanwhile.delete(socket.id)
@@ -81,8 +97,9 @@ export class GatewayRooms implements LocalRooms {
   #orderOf(room: string, next?: number): RoomOrder<Frame> {
     let order = this.#orders.get(room)
     if (order === undefined) {
-      order = new RoomOrder(ORDER_PATIENCE_MS, (frame) => this.#write(room, frame), next)
+      order = new RoomOrder(ORDER_PATIENCE_MS, (frame) => this.#write(room, frame), this.#begins.get(room) ?? next)
       this.#orders.set(room, order)
+      this.#begins.delete(room)
     }
     return order
   }

@@ -2,9 +2,15 @@ import { type Database, listContacts, listMemberships } from '@parley/db'
 import { LIMITS } from '@parley/protocol'
 import { BatchLoader } from './batch-loader.ts'
 
+/** A conversation that a person is in, and how many messages it had when it was looked up. */
+export interface MemberOf {
+  conversationId: string
+  lastSeq: number
+}
+
 /** Who shares conversations with whom, for those who connect and go; asked in batches. */
 export class Membership {
-  readonly #conversations: BatchLoader<string, string[]>
+  readonly #conversations: BatchLoader<string, MemberOf[]>
   readonly #contacts: BatchLoader<string, string[]>
 
   constructor({ pool }: Database) {
@@ -13,7 +19,7 @@ export class Membership {
       return collect(
         rows,
         (row) => row.user_id,
-        (row) => row.conversation_id,
+        (row) => ({ conversationId: row.conversation_id, lastSeq: row.last_seq }),
       )
     }, 500)
     this.#contacts = new BatchLoader(async (userIds) => {
@@ -26,8 +32,8 @@ export class Membership {
     }, 100)
   }
 
-  /** Ids of all conversations that a person is in. */
-  async conversationsOf(userId: string): Promise<readonly string[]> {
+  /** All conversations that a person is in. */
+  async conversationsOf(userId: string): Promise<readonly MemberOf[]> {
     return (await this.#conversations.load(userId)) ?? []
   }
 
@@ -37,8 +43,8 @@ export class Membership {
   }
 }
 
-function collect<Row>(rows: Row[], key: (row: Row) => string, value: (row: Row) => string): Map<string, string[]> {
-  const lists = new Map<string, string[]>()
+function collect<Row, Value>(rows: Row[], key: (row: Row) => string, value: (row: Row) => Value): Map<string, Value[]> {
+  const lists = new Map<string, Value[]>()
   for (const row of rows) {
     const list = lists.get(key(row))
     if (list === undefined) lists.set(key(row), [value(row)])

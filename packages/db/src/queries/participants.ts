@@ -38,13 +38,18 @@ export async function listParticipants(
 export interface MembershipRow {
   user_id: string
   conversation_id: string
+  /** Seq of the conversation's newest message. */
+  last_seq: number
 }
 
 /** Every conversation of each of these people; one query for all who connect at the same time. */
 export async function listMemberships(db: Queryable, userIds: readonly string[]): Promise<MembershipRow[]> {
   const { rows } = await db.query<MembershipRow>({
     name: 'list_memberships',
-    text: 'select user_id, conversation_id from participants where user_id = any ($1::text[]) and left_at is null',
+    text: `
+      select p.user_id, p.conversation_id, c.last_seq
+      from participants p join conversations c on c.id = p.conversation_id
+      where p.user_id = any ($1::text[]) and p.left_at is null`,
     values: [userIds],
   })
   return rows

@@ -1,0 +1,128 @@
+import type { Message } from '@parley/protocol'
+import { type Cluster, dataOf, emit, group, next, startCluster, user } from '@parley/testkit'
+import type { Socket } from 'socket.io-client'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+
+let cluster: Cluster
+beforeAll(async () => {
+  cluster = await startCluster({ gateways: 2 })
+})
+afterAll(() => cluster?.[Symbol.asyncDispose]())
+
+const oneTo = (n: number) => Array.from({ length: n }, (_, i) => i + 1)
+const pathOf = (id: string) => `/api/messages/conversations/${id}/messages`
+
+/** The seqs of the messages of a conversation, as they come; resolves when there are `count`. */
+function arrivals(socket: Socket, conversationId: string, count: number): Promise<number[]> {
+  return new Promise((resolve, reject) => {
+    const seqs: number[] = []
+    const late = setTimeout(() => reject(new Error(`${seqs.length} of ${count} messages: ${seqs.join(' ')}`)), 15_000)
+    socket.on('newMessage', (message: Message) => {
+      if (message.conversationId !== conversationId || seqs.push(message.seq) < count) return
+      // A turn more, in which a message that comes twice would show.
+      clearTimeout(late)
+      setTimeout(resolve, 300, seqs)
+    })
+  })
+}
+
+it('50 people send at once over both gateways and HTTP: 1..n without a gap, in this order for each of them', async () => {
+  const people = oneTo(50).map((n) => user(`Sender ${n}`))
+  const [owner, ...members] = people
+  if (owner === undefined) throw new RangeError('there are fifty')
+  const { id } = await group(cluster, owner, members)
+  const sockets = await Promise.all(
+    people.map((who, n) => cluster.socket(who, { gateway: n % 2, transports: ['websocket'] })),
+  )
+  const each = 6
+  const total = people.length * each
+  const received = Promise.all(sockets.map((socket) => arrivals(socket, id, total)))
+  const acked = await Promise.all(
+    sockets.map(async (socket, n) => {
+      const api = cluster.api(people[n] ?? owner)
+      const own: Message[] = []
+      for (let i = 0; i < each; i++) {
+        const content = `${n}.${i}`
+        const sent = n % 5 === 0 ? api.post<Message>(pathOf(id), { content }) : undefined
+        own.push(dataOf((await sent) ?? (await emit<Message>(socket, 'sendMessage', { conversationId: id, content }))))
+      }
+      return own
+    }),
+  )
+  const expected = oneTo(total)
+  for (const seqs of await received) expect(seqs).toEqual(expected)
+  const stored = acked.flat().sort((one, other) => one.seq - other.seq)
+  expect(stored.map(({ seq }) => seq)).toEqual(expected)
+  // Each person's own messages keep the order in which they were sent, and time goes the way of seq.
+  for (const own of acked)
+    expect(own.map(({ seq }) => seq)).toEqual(own.map(({ seq }) => seq).toSorted((a, b) => a - b))
+  expect(stored.map(({ createdAt }) => createdAt)).toEqual(stored.map(({ createdAt }) => createdAt).toSorted())
+  expect(new Set(stored.map(({ createdAt }) => createdAt)).size).toBe(total)
+  const pages = await Promise.all(
+    [3, 2, 1].map((page) => cluster.api(owner).get<Message[]>(`${pathOf(id)}?limit=100&page=${page}`)),
+  )
+  expect(pages.flatMap(dataOf).map(({ seq, content }) => [seq, content])).toEqual(
+    stored.map(({ seq, content }) => [seq, content]),
+  )
+})
+
+it('one connection sends without waiting for acks: its messages are stored in the order of sending', async () => {
+  const [owner, member] = [user('Owner'), user('Member')]
+  const { id } = await group(cluster, owner, [member])
+  const [o, m] = await Promise.all([
+    cluster.socket(owner, { gateway: 0, transports: ['websocket'] }),
+    cluster.socket(member, { gateway: 1, transports: ['websocket'] }),
+  ])
+  const received = arrivals(m, id, 200)
+  const acks = oneTo(200).map((n) => emit<Message>(o, 'sendMessage', { conversationId: id, content: String(n) }))
+  expect((await Promise.all(acks)).map(dataOf).map(({ seq, content }) => [seq, content])).toEqual(
+    oneTo(200).map((n) => [n, String(n)]),
+  )
+  expect(await received).toEqual(oneTo(200))
+})
+
+it('the same clientMessageId ten times at once from two gateways and HTTP: stored once, all answers equal', async () => {
+  const [owner, member] = [user('Owner'), user('Member')]
+  const { id: conversationId } = await group(cluster, owner, [member])
+  const [first, second, other] = await Promise.all([
+    cluster.socket(owner, { gateway: 0, transports: ['websocket'] }),
+    cluster.socket(owner, { gateway: 1, transports: ['websocket'] }),
+    cluster.socket(member, { gateway: 1, transports: ['websocket'] }),
+  ])
+  for (let round = 1; round <= 10; round++) {
+    const heard: string[] = []
+    const listen = ({ id }: Message) => heard.push(id)
+    other.on('newMessage', listen)
+    const body = { content: `Round ${round}`, clientMessageId: `once-${round}` }
+    const answers = await Promise.all([
+      ...oneTo(4).flatMap(() =>
+        [first, second].map((socket) => emit<Message>(socket, 'sendMessage', { conversationId, ...body })),
+      ),
+      ...oneTo(2).map(async () => (await cluster.api(owner).post<Message>(pathOf(conversationId), body)).body),
+    ])
+    const messages = answers.map(dataOf)
+    expect(messages).toEqual(messages.map(() => messages[0]))
+    // The mark comes after whatever the round has published.
+    const mark = next(other, 'newMessage', ({ content }) => content === `After ${round}`)
+    await emit(second, 'sendMessage', { conversationId, content: `After ${round}` })
+    const { id } = await mark
+    other.off('newMessage', listen)
+    expect(heard).toEqual([messages[0]?.id, id])
+  }
+  const { body } = await cluster.api(owner).get(`${pathOf(conversationId)}?limit=1`)
+  expect(body).toMatchObject({ meta: { total: 20 } })
+})
+
+it('the same clientMessageId of two people, or in two conversations, is not the same message', async () => {
+  const [owner, member] = [user('Owner'), user('Member')]
+  const [one, two] = await Promise.all([group(cluster, owner, [member]), group(cluster, owner, [member])])
+  const body = { content: 'Hello', clientMessageId: '1' }
+  const sent = await Promise.all([
+    cluster.api(owner).post<Message>(pathOf(one.id), body),
+    cluster.api(member).post<Message>(pathOf(one.id), body),
+    cluster.api(owner).post<Message>(pathOf(two.id), body),
+  ])
+  expect(new Set(sent.map((answer) => dataOf(answer).id)).size).toBe(3)
+  const again = await cluster.api(owner).post<Message>(pathOf(one.id), { ...body, content: 'Another text' })
+  expect(dataOf(again)).toMatchObject({ id: sent[0] && dataOf(sent[0]).id, content: 'Hello' })
+})
