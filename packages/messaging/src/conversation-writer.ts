@@ -161,15 +161,17 @@ export class ConversationWriter {
         const update = { conversationId, rev, name, added: planned.added ?? [], removed, participantCount }
         return { message: presentNewMessage(draft, stored, actor), update }
       })
-      if (change !== null) this.#tell(change)
+      if (change !== null) await this.#tell(change)
       return change
     })
   }
 
-  #tell({ message, update }: Change): void {
-    for (const userId of update.removed) this.#events.leave(userId, update)
-    this.#events.message(message, update.removed)
+  /** Waits for a removal to be on its way: what is stored after its answer must not overtake it to any gateway. */
+  async #tell({ message, update }: Change): Promise<void> {
+    const left = update.removed.map((userId) => this.#events.leave(userId, update))
+    const told = this.#events.message(message, update.removed)
     this.#events.toConversation(update.conversationId, 'conversationUpdated', update)
+    if (left.length > 0) await Promise.all([...left, told])
   }
 
   /** Brings people's open sockets into a conversation they were just put into. */
