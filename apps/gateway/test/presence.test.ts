@@ -1,0 +1,139 @@
+import type { Conversation, User } from '@parley/protocol'
+import { type Cluster, dataOf, direct, emit, group, next, startCluster, user } from '@parley/testkit'
+import type { Socket } from 'socket.io-client'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+
+/** The grace of 3 s and the reaper's look every second, and room for a slow machine. */
+const OFFLINE = { timeoutMs: 8_000 }
+
+let cluster: Cluster
+let killed: Promise<{ tookMs: number; said: unknown; cameBack: boolean; online: string[] }>
+
+beforeAll(async () => {
+  cluster = await startCluster({ gateways: 3 })
+  killed = killGateway()
+  // Awaited by the last test: it takes as long as all others together.
+  killed.catch(() => undefined)
+})
+afterAll(() => cluster?.[Symbol.asyncDispose]())
+
+const open = (who: User, gateway: number) => cluster.socket(who, { gateway, transports: ['websocket'] })
+const onlineFor = async (socket: Socket) => dataOf(await emit<string[]>(socket, 'getOnlineUsers'))
+
+async function pair(): Promise<[User, User]> {
+  const people: [User, User] = [user('Ahmed Hassan'), user('Fatima Rahman')]
+  await direct(cluster, ...people)
+  return people
+}
+
+/** Every presence event that a socket gets. */
+function presenceOf(socket: Socket): [string, string][] {
+  const heard: [string, string][] = []
+  for (const event of ['userOnline', 'userOffline'] as const) {
+    socket.on(event, ({ userName }: { userName: string }) => heard.push([event, userName]))
+  }
+  return heard
+}
+
+/** SIGKILLs the third gateway with two people on it, of whom one has a device on another gateway, too. */
+async function killGateway() {
+  const [watcher, lost, elsewhere] = [user('Watcher'), user('Lost'), user('Elsewhere')]
+  await group(cluster, watcher, [lost, elsewhere])
+  const w = await open(watcher, 0)
+  await Promise.all([open(lost, 2), open(elsewhere, 2), open(elsewhere, 1)])
+  await expect.poll(() => onlineFor(w), { timeout: 5_000 }).toHaveLength(2)
+  const heard = presenceOf(w)
+  const offline = next(w, 'userOffline', undefined, { timeoutMs: 30_000 })
+  // The clients would connect again and be online: these processes are gone with their gateway.
+  await cluster.gateways[2]?.kill('SIGKILL')
+  const since = performance.now()
+  const said = await offline
+  const tookMs = performance.now() - since
+  return { tookMs, said, cameBack: heard.length > 1, online: await onlineFor(w) }
+}
+
+it('userOnline on the first device, not on the second; userOffline after the last, and a grace', async () => {
+  const [ahmed, fatima] = await pair()
+  const a = await open(ahmed, 0)
+  const heard = presenceOf(a)
+  const online = next(a, 'userOnline')
+  const first = await open(fatima, 1)
+  expect(await online).toEqual({ userId: fatima.id, userName: 'Fatima Rahman' })
+  expect(await onlineFor(a)).toEqual([fatima.id])
+  const second = await open(fatima, 0)
+  first.disconnect()
+  // Longer than the grace: the second device keeps her online.
+  await expect(next(a, 'userOffline', undefined, { timeoutMs: 4_500 })).rejects.toThrow(/No userOffline/)
+  expect(await onlineFor(a)).toEqual([fatima.id])
+  const offline = next(a, 'userOffline', undefined, OFFLINE)
+  const closedAt = Date.now()
+  second.disconnect()
+  const said = await offline
+  expect(Date.now() - closedAt).toBeGreaterThan(2_500)
+  expect(said).toEqual({ userId: fatima.id, userName: 'Fatima Rahman', lastSeen: expect.any(String) })
+  expect(Math.abs(Date.parse(said.lastSeen) - closedAt)).toBeLessThan(1_500)
+  expect(await onlineFor(a)).toEqual([])
+  expect(heard).toEqual([
+    ['userOnline', 'Fatima Rahman'],
+    ['userOffline', 'Fatima Rahman'],
+  ])
+  const [conversation] = dataOf(await cluster.api(ahmed).get<Conversation[]>('/api/messages/conversations'))
+  expect(conversation?.participants).toMatchObject([
+    { id: fatima.id, isOnline: false, lastSeen: expect.stringMatching(new RegExp(`^${said.lastSeen.slice(0, 22)}`)) },
+    { id: ahmed.id, isOnline: true },
+  ])
+})
+
+it('who comes back within the grace, on another gateway, has never been away', async () => {
+  const [ahmed, fatima] = await pair()
+  const a = await open(ahmed, 0)
+  const online = next(a, 'userOnline')
+  const f = await open(fatima, 1)
+  await online
+  const heard = presenceOf(a)
+  f.disconnect()
+  expect(await onlineFor(a)).toEqual([fatima.id])
+  const again = await open(fatima, 0)
+  await expect(next(a, 'userOffline', undefined, { timeoutMs: 4_500 })).rejects.toThrow(/No userOffline/)
+  expect(heard).toEqual([])
+  expect(again.connected).toBe(true)
+})
+
+it('first connections on both gateways at once are told once', async () => {
+  const [ahmed, fatima] = await pair()
+  const a = await open(ahmed, 0)
+  const heard = presenceOf(a)
+  const online = next(a, 'userOnline')
+  await Promise.all([0, 1, 0, 1, 0, 1].map((gateway) => open(fatima, gateway)))
+  await online
+  // Her next message comes after whatever else was said of her.
+  const { id: conversationId } = await direct(cluster, ahmed, fatima)
+  const message = next(a, 'newMessage')
+  await emit(await open(fatima, 1), 'sendMessage', { conversationId, content: 'Here.' })
+  await message
+  expect(heard).toEqual([['userOnline', 'Fatima Rahman']])
+})
+
+it('presence is shown to people who share a conversation, in groups up to 100, and to nobody else', async () => {
+  const [ahmed, fatima] = await pair()
+  const [stranger, mate] = [user('Stranger'), user('Mate of a large group')]
+  const crowd = Array.from({ length: 100 }, (_, i) => user(`One of many ${i}`))
+  await group(cluster, ahmed, [mate, ...crowd])
+  const [s, m, f] = await Promise.all([open(stranger, 0), open(mate, 1), open(fatima, 0)])
+  const [strangerHeard, mateHeard] = [presenceOf(s), presenceOf(m)]
+  const online = next(f, 'userOnline')
+  await open(ahmed, 1)
+  expect(await online).toMatchObject({ userId: ahmed.id })
+  expect(await onlineFor(f)).toEqual([ahmed.id])
+  expect(await onlineFor(s)).toEqual([])
+  expect(await onlineFor(m)).toEqual([])
+  expect([...strangerHeard, ...mateHeard]).toEqual([])
+})
+
+it('a SIGKILLed gateway’s people are offline within 20 s; who is on another one as well stays online', async () => {
+  const { tookMs, said, cameBack, online } = await killed
+  expect(said).toMatchObject({ userName: 'Lost', lastSeen: expect.any(String) })
+  expect(tookMs).toBeLessThan(20_000)
+  expect(cameBack).toBe(false)
+  expect(online).toHaveLength(1)
+}, 40_000)
