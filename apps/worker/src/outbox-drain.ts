@@ -98,8 +98,9 @@ export class OutboxDrain {
   }
 
   /** What stored these is dead and may not have published them. Whoever has a message already knows it by its seq. */
-  #publishAgain(messages: readonly Message[]): void {
-    for (const message of messages) this.#options.events.message(message)
+  async #publishAgain(messages: readonly Message[]): Promise<void> {
+    const taken = await Promise.all(messages.map((message) => this.#options.events.message(message)))
+    if (taken.includes(false)) throw new Error('Redis did not take what had to be published again')
   }
 }
 

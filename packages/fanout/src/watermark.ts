@@ -22,7 +22,8 @@ export interface WatermarkOptions {
  * of an origin whose mark is gone are published again.
  *
  * Batches are numbered within an origin. Where it stays unknown whether one was stored (the connection broke during its
- * commit), the process leaves that origin for dead and goes on under a new one: the worker then does what is due.
+ * commit), or Redis did not take what was published, the process leaves that origin for dead and goes on under a new
+ * one: the worker then does what is due.
  */
 export class PublishedWatermark {
   readonly #options: Required<WatermarkOptions>
@@ -43,18 +44,27 @@ export class PublishedWatermark {
     await this.#write()
   }
 
-  /** Runs `work`, which stores and then publishes one batch under this origin and number. */
-  async cover<T>(work: (origin: string, batch: number) => Promise<T>): Promise<T> {
+  /**
+   * Runs `work`, which stores one batch under this origin and number and publishes it. Nobody waits for Redis: what is
+   * handed to `publishing` holds the batch open until it settles, and says by `false` that Redis did not take it.
+   */
+  async cover<T>(
+    work: (origin: string, batch: number, publishing: (taken: Promise<boolean>) => void) => Promise<T>,
+  ): Promise<T> {
     const origin = this.#origin
     const batch = ++this.#lastBatch
     const open = this.#open.add(batch)
+    const pending: Promise<boolean>[] = []
     try {
-      return await work(origin, batch)
+      return await work(origin, batch, (taken) => pending.push(taken))
     } catch (error) {
-      if (this.#options.isUnsure(error) && origin === this.#origin) this.#abandon()
+      if (this.#options.isUnsure(error)) this.#abandon(origin)
       throw error
     } finally {
-      open.delete(batch)
+      void Promise.all(pending).then((taken) => {
+        open.delete(batch)
+        if (taken.includes(false)) this.#abandon(origin)
+      }, this.#options.onError)
     }
   }
 
@@ -73,9 +83,10 @@ export class PublishedWatermark {
     return lowest === undefined ? this.#lastBatch : lowest - 1
   }
 
-  #abandon(): void {
+  #abandon(origin: string): void {
+    if (origin !== this.#origin) return
     const { redis, onError } = this.#options
-    redis.del(KEY + this.#origin).catch(onError)
+    redis.del(KEY + origin).catch(onError)
     this.#generation++
     this.#open = new Set()
     this.#lastBatch = 0

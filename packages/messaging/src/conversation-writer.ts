@@ -28,7 +28,7 @@ import {
 import type { ConversationReader } from './conversation-reader.ts'
 import { foldText } from './fold.ts'
 import { requireGroup, requireMayRemove } from './permissions.ts'
-import type { Events, Ledger } from './ports.ts'
+import type { AttachmentLinks, Events, Ledger } from './ports.ts'
 import { presentNewMessage, presentUser } from './present.ts'
 import { systemMessage } from './system-messages.ts'
 
@@ -37,6 +37,7 @@ export interface ConversationWriterOptions {
   reader: ConversationReader
   events: Events
   ledger: Ledger
+  links: AttachmentLinks
 }
 
 /** What a change left behind: the SYSTEM message that tells of it and the counters after it. */
@@ -51,12 +52,14 @@ export class ConversationWriter {
   readonly #reader: ConversationReader
   readonly #events: Events
   readonly #ledger: Ledger
+  readonly #links: AttachmentLinks
 
-  constructor({ db, reader, events, ledger }: ConversationWriterOptions) {
+  constructor({ db, reader, events, ledger, links }: ConversationWriterOptions) {
     this.#db = db
     this.#reader = reader
     this.#events = events
     this.#ledger = ledger
+    this.#links = links
   }
 
   /**
@@ -144,7 +147,7 @@ export class ConversationWriter {
     conversationId: string,
     work: (tx: Queryable, conversation: LockedConversation) => Promise<Planned | null>,
   ): Promise<Change | null> {
-    return this.#ledger.cover(async (origin, batch) => {
+    return this.#ledger.cover(async (origin, batch, publishing) => {
       const change = await transaction(this.#db, async (tx) => {
         const conversation = await lockConversation(tx, conversationId, actor.id)
         if (conversation === undefined) throw new ParleyError('CONVERSATION_NOT_FOUND')
@@ -159,19 +162,18 @@ export class ConversationWriter {
         const name = planned.name === undefined ? conversation.name : planned.name
         const removed = planned.removed === undefined ? [] : [planned.removed]
         const update = { conversationId, rev, name, added: planned.added ?? [], removed, participantCount }
-        return { message: presentNewMessage(draft, stored, actor), update }
+        return { message: presentNewMessage(draft, stored, actor, this.#links), update }
       })
-      if (change !== null) await this.#tell(change)
+      if (change !== null) publishing(this.#tell(change))
       return change
     })
   }
 
-  /** Waits for a removal to be on its way: what is stored after its answer must not overtake it to any gateway. */
-  async #tell({ message, update }: Change): Promise<void> {
-    const left = update.removed.map((userId) => this.#events.leave(userId, update))
-    const told = this.#events.message(message, update.removed)
+  #tell({ message, update }: Change): Promise<boolean> {
+    for (const userId of update.removed) this.#events.leave(userId, update)
+    const taken = this.#events.message(message, update.removed)
     this.#events.toConversation(update.conversationId, 'conversationUpdated', update)
-    if (left.length > 0) await Promise.all([...left, told])
+    return taken
   }
 
   /** Brings people's open sockets into a conversation they were just put into. */

@@ -1,14 +1,17 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { appendMessages, type Database, findMessages, listReadMarks, type NewMessage } from '@parley/db'
-import { type Message, ParleyError, type PostMessage, type User } from '@parley/protocol'
+import { type Message, ParleyError, type PostMessage, type StoredAttachment, type User } from '@parley/protocol'
+import { checkClaim, messageTypeOf, refuseClaim } from './attachments.ts'
+import { toParleyError } from './errors.ts'
 import { GroupCommit } from './group-commit.ts'
-import type { Events, Ledger } from './ports.ts'
+import type { AttachmentStore, Events, Ledger } from './ports.ts'
 import { presentMessage, presentNewMessage } from './present.ts'
 
 export interface MessageWriterOptions {
   db: Database
   events: Pick<Events, 'message'>
   ledger: Ledger
+  store: AttachmentStore
   onError: (error: unknown) => void
   /** Batches under way at once, each on a connection of its own. */
   lanes?: number
@@ -20,6 +23,8 @@ export interface MessageWriterOptions {
 export interface Draft extends PostMessage {
   conversationId: string
   sender: User
+  /** What `attachments` names, where it came with the message and was looked at as it came. */
+  checked?: readonly StoredAttachment[]
 }
 
 interface Entry {
@@ -54,7 +59,8 @@ export class MessageWriter {
   /**
    * @returns the message as stored; the one of before if this `clientMessageId` was sent already
    * @throws {ParleyError} CONVERSATION_NOT_FOUND where the sender is not a member, OVERLOADED, UNAVAILABLE. After either
-   * of the last two the message may have been stored; sending it again with the same `clientMessageId` is safe.
+   * of the last two the message may have been stored; sending it again with the same `clientMessageId` is safe. With
+   * attachments also what {@link checkClaim} and {@link messageTypeOf} throw.
    */
   send(draft: Draft): Promise<Message> {
     const id = randomUUIDv7()
@@ -62,20 +68,30 @@ export class MessageWriter {
     const key = JSON.stringify([draft.conversationId, draft.sender.id, clientMessageId])
     const pending = this.#pending.get(key)
     if (pending !== undefined) return pending
-    const { conversationId, content, type, sender } = draft
-    const message = {
-      id,
-      conversationId,
-      senderId: sender.id,
-      clientMessageId,
-      content,
-      type,
-      attachments: [],
-      system: null,
-    }
-    const sent = this.#commit.submit({ message, sender }).finally(() => this.#pending.delete(key))
+    const sent = this.#submit(draft, id, clientMessageId).finally(() => this.#pending.delete(key))
     this.#pending.set(key, sent)
     return sent
+  }
+
+  #submit(draft: Draft, id: string, clientMessageId: string): Promise<Message> {
+    const { conversationId, content, sender } = draft
+    const submit = (attachments: StoredAttachment[]) => {
+      const type = messageTypeOf(draft.type, attachments)
+      const base = { id, conversationId, senderId: sender.id, clientMessageId, content }
+      return this.#commit.submit({ message: { ...base, type, attachments, system: null }, sender })
+    }
+    return draft.attachments.length === 0 ? submit([]) : this.#filesOf(draft).then(submit)
+  }
+
+  async #filesOf(draft: Draft): Promise<StoredAttachment[]> {
+    const { conversationId, clientMessageId, attachments, sender, checked } = draft
+    if (checked !== undefined) return [...checked]
+    const { db, store } = this.#options
+    try {
+      return await checkClaim(db, store, { conversationId, clientMessageId, attachments, senderId: sender.id })
+    } catch (error) {
+      throw toParleyError(error)
+    }
   }
 
   /** Refuses what comes from now on and resolves when everything accepted has been answered. */
@@ -84,8 +100,8 @@ export class MessageWriter {
   }
 
   #store(entries: Entry[]): Promise<(Message | ParleyError)[]> {
-    const { db, ledger, events } = this.#options
-    return ledger.cover(async (origin, batch) => {
+    const { db, ledger, events, store } = this.#options
+    return ledger.cover(async (origin, batch, publishing) => {
       const rows = await appendMessages(
         db.pool,
         entries.map(({ message }) => message),
@@ -99,16 +115,22 @@ export class MessageWriter {
         const entry = entries[index]
         if (entry === undefined) continue
         if (row.fresh) {
-          const message = presentNewMessage(entry.message, row, entry.sender)
+          const message = presentNewMessage(entry.message, row, entry.sender, store)
           results[index] = message
-          events.message(message)
+          publishing(events.message(message))
         } else {
           known.push({ index, conversationId: entry.message.conversationId, seq: row.seq })
         }
       }
       if (known.length > 0) await this.#fillKnown(known, results)
-      return Array.from(results, (result) => result ?? new ParleyError('CONVERSATION_NOT_FOUND'))
+      return Promise.all(entries.map((entry, index) => results[index] ?? this.#refusal(entry)))
     })
+  }
+
+  /** Why nothing was stored: the sender is not a member, or the attachments went to another message in between. */
+  async #refusal({ message }: Entry): Promise<ParleyError> {
+    if (message.attachments.length === 0) return new ParleyError('CONVERSATION_NOT_FOUND')
+    return refuseClaim(this.#options.db, message.conversationId, message.senderId).catch(toParleyError)
   }
 
   /** Messages that had been stored before are answered as they are now. */
@@ -125,7 +147,8 @@ export class MessageWriter {
     const byKey = new Map(rows.map((row) => [`${row.conversation_id} ${row.seq}`, row]))
     for (const { index, conversationId, seq } of known) {
       const row = byKey.get(`${conversationId} ${seq}`)
-      results[index] = row === undefined ? new ParleyError('MESSAGE_NOT_FOUND') : presentMessage(row, marks)
+      results[index] =
+        row === undefined ? new ParleyError('MESSAGE_NOT_FOUND') : presentMessage(row, marks, this.#options.store)
     }
   }
 }

@@ -1,26 +1,43 @@
-import type { Conversation, Message, ServerEventName, ServerEvents } from '@parley/protocol'
+import type { Conversation, Message, ServerEventName, ServerEvents, StoredAttachment } from '@parley/protocol'
 
 /*
  * What the domain needs of the world besides the database. packages/fanout and packages/presence fill these.
  */
 
-/**
- * Sends events to the people of a conversation. Never fails. A promise that comes back resolves when the other processes
- * are sure to hear of it before anything that is sent from then on, or when it is given up; hardly anybody waits for it.
- */
+/** Sends events to the people of a conversation. Never fails and is not waited for before an answer. */
 export interface Events {
-  /** `newMessage`; `leaving` are taken out of the conversation just before. */
-  message(message: Message, leaving?: string[]): unknown
+  /**
+   * `newMessage`; `leaving` are taken out of the conversation just before. Resolves to false where other processes cannot
+   * have got it; never rejects.
+   */
+  message(message: Message, leaving?: string[]): Promise<boolean>
   toConversation<Name extends ServerEventName>(conversationId: string, event: Name, payload: ServerEvents[Name]): void
   /** All sockets of a person enter the conversation, which had `lastSeq` messages. */
   join(userId: string, lastSeq: number, conversation: Conversation): void
   /** All sockets of a person leave the conversation. */
-  leave(userId: string, update: ServerEvents['conversationUpdated']): unknown
+  leave(userId: string, update: ServerEvents['conversationUpdated']): void
 }
 
 /** Covers the storing and publishing of a batch, so that a worker finishes what a process that dies leaves undone. */
 export interface Ledger {
-  cover<T>(work: (origin: string, batch: number) => Promise<T>): Promise<T>
+  cover<T>(
+    work: (origin: string, batch: number, publishing: (taken: Promise<boolean>) => void) => Promise<T>,
+  ): Promise<T>
+}
+
+/** Addresses of attachments. packages/storage fills this. */
+export interface AttachmentLinks {
+  /** Where the file can be fetched for a while by whoever has the address. Computed on the spot: no round trip. */
+  urlOf(conversationId: string, attachment: StoredAttachment): string
+}
+
+/** The store that holds the attachments. */
+export interface AttachmentStore extends AttachmentLinks {
+  /**
+   * Looks at a file as it lies in the store now: its size in bytes, its type as its bytes have it.
+   * @throws {ParleyError} FILE_TOO_LARGE, FILE_TYPE_NOT_ALLOWED, ATTACHMENT_NOT_FOUND, STORAGE_UNAVAILABLE
+   */
+  inspect(conversationId: string, id: string, fileName: string): Promise<{ size: number; type: string }>
 }
 
 export interface Presence {
