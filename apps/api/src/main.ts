@@ -15,6 +15,7 @@ import {
 } from '@parley/messaging'
 import { createPresenceReader } from '@parley/presence'
 import { createLogger, loadSettingsOrExit, pushEndpointPolicy, runProcess, startAdminServer } from '@parley/runtime'
+import { openFileStore } from '@parley/storage'
 import { Redis } from 'ioredis'
 import { buildApp } from './app.ts'
 import { rateLimitRedis } from './rate-limit.ts'
@@ -49,8 +50,9 @@ await runProcess({
     await watermark.start()
 
     const publisher = new Publisher(bus, epoch)
-    const conversations = new ConversationReader(db, createPresenceReader({ redis }))
-    const ports = { db, events: publisher, ledger: watermark, onError }
+    const store = openFileStore(settings)
+    const conversations = new ConversationReader(db, createPresenceReader({ redis }), store)
+    const ports = { db, events: publisher, ledger: watermark, onError, links: store, store }
     const messages = new MessageWriter(ports)
     const reads = new ReadMarker(ports)
     const revocations = new TokenRevocations({ db, tell: (notice) => void publishTokenNotice(bus, notice) })
@@ -66,10 +68,10 @@ await runProcess({
       people: new People(db),
       conversations,
       conversationWriter: new ConversationWriter({ ...ports, reader: conversations }),
-      history: new History(db, conversations),
+      history: new History(db, conversations, store),
       messages,
       reads,
-      sync: new ConversationSync(db),
+      sync: new ConversationSync(db, store),
     })
     const admin = await startAdminServer({
       host: settings.HOST,

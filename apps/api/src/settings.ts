@@ -1,5 +1,6 @@
 import {
   apiLimitSettings,
+  attachmentSettings,
   databaseSettings,
   defineSettings,
   environmentSettings,
@@ -7,6 +8,7 @@ import {
   logSettings,
   pushRegistrationSettings,
   redisSettings,
+  s3Settings,
   tokenSettings,
 } from '@parley/runtime'
 
@@ -18,6 +20,8 @@ export const apiSettings = defineSettings({
   ...databaseSettings,
   ...redisSettings,
   ...tokenSettings,
+  ...s3Settings,
+  ...attachmentSettings,
   ...pushRegistrationSettings,
   ...apiLimitSettings,
 })

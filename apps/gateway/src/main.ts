@@ -23,6 +23,7 @@ import {
 } from '@parley/messaging'
 import { createPresence, createPresenceReader } from '@parley/presence'
 import { createLogger, loadSettingsOrExit, runProcess, startAdminServer } from '@parley/runtime'
+import { openFileStore } from '@parley/storage'
 import { Redis } from 'ioredis'
 import { announceOnline, serveConnections } from './connection.ts'
 import { drain } from './drain.ts'
@@ -67,8 +68,9 @@ await runProcess({
     const limits = new GatewayLimits(settings)
     const { http, io } = buildServer(logger, limits)
     const presenceReader = createPresenceReader({ redis })
-    const conversations = new ConversationReader(db, presenceReader)
-    const history = new History(db, conversations)
+    const store = openFileStore(settings)
+    const conversations = new ConversationReader(db, presenceReader, store)
+    const history = new History(db, conversations, store)
     const rooms = new GatewayRooms(io, bus, {
       origin: epoch,
       onError,
@@ -78,7 +80,7 @@ await runProcess({
       },
     })
     const publisher = new Publisher(bus, epoch, rooms)
-    const messages = new MessageWriter({ db, events: publisher, ledger: watermark, onError })
+    const messages = new MessageWriter({ db, events: publisher, ledger: watermark, store, onError })
     const reads = new ReadMarker({ db, events: publisher, onError })
     const people = new People(db)
     const membership = new Membership(db)
@@ -101,7 +103,7 @@ await runProcess({
       history,
       messages,
       reads,
-      sync: new ConversationSync(db),
+      sync: new ConversationSync(db, store),
       presence,
       presenceReader,
       publisher,

@@ -1,4 +1,5 @@
 import {
+  attachmentSettings,
   databaseSettings,
   defineSettings,
   environmentSettings,
@@ -6,6 +7,7 @@ import {
   httpSettings,
   logSettings,
   redisSettings,
+  s3Settings,
   tokenSettings,
 } from '@parley/runtime'
 
@@ -17,5 +19,7 @@ export const gatewaySettings = defineSettings({
   ...databaseSettings,
   ...redisSettings,
   ...tokenSettings,
+  ...s3Settings,
+  ...attachmentSettings,
   ...gatewayLimitSettings,
 })

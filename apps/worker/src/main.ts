@@ -4,6 +4,7 @@ import { Bus, Publisher } from '@parley/fanout'
 import { Membership, People } from '@parley/messaging'
 import { createReaper } from '@parley/presence'
 import { createLogger, loadSettingsOrExit, runProcess, startAdminServer } from '@parley/runtime'
+import { openFileStore } from '@parley/storage'
 import { Redis } from 'ioredis'
 import { OutboxDrain } from './outbox-drain.ts'
 import { presenceNotices } from './presence-notices.ts'
@@ -30,7 +31,7 @@ await runProcess({
     const people = new People(db)
     const membership = new Membership(db)
 
-    const drain = new OutboxDrain({ db, redis, events: publisher, steps: [], onError })
+    const drain = new OutboxDrain({ db, redis, events: publisher, links: openFileStore(settings), steps: [], onError })
     drain.start()
     const reaper = createReaper({ redis, onError, ...presenceNotices({ db, publisher, people, membership }) })
     reaper.start()

@@ -8,7 +8,7 @@ import {
   transaction,
 } from '@parley/db'
 import { readWatermarks } from '@parley/fanout'
-import { type Events, presentMessage } from '@parley/messaging'
+import { type AttachmentLinks, type Events, presentMessage } from '@parley/messaging'
 import type { Message } from '@parley/protocol'
 import type { Redis } from 'ioredis'
 
@@ -25,6 +25,7 @@ export interface OutboxDrainOptions {
   db: Database
   redis: Redis
   events: Pick<Events, 'message'>
+  links: AttachmentLinks
   /** Run one after the other for all messages of a round. */
   steps: readonly OutboxStep[]
   onError: (error: unknown) => void
@@ -73,7 +74,7 @@ export class OutboxDrain {
 
   /** One round. @returns how many rows were worked on */
   async drainOnce(): Promise<number> {
-    const { db, redis, maxRows, steps } = this.#options
+    const { db, redis, links, maxRows, steps } = this.#options
     const alive = await readWatermarks(redis)
     const living = new Set(alive.map(({ origin }) => origin))
     return transaction(db, async (tx) => {
@@ -82,11 +83,12 @@ export class OutboxDrain {
       this.#publishAgain(
         await loadMessages(
           db,
+          links,
           rows.filter(({ origin }) => !living.has(origin)),
         ),
       )
       if (steps.length > 0) {
-        const messages = await loadMessages(db, rows)
+        const messages = await loadMessages(db, links, rows)
         for (const step of steps) await step.run(messages)
       }
       await deleteOutbox(
@@ -105,7 +107,7 @@ export class OutboxDrain {
 }
 
 /** The messages of these rows, by conversation and seq. */
-async function loadMessages(db: Database, rows: readonly OutboxRow[]): Promise<Message[]> {
+async function loadMessages(db: Database, links: AttachmentLinks, rows: readonly OutboxRow[]): Promise<Message[]> {
   if (rows.length === 0) return []
   const keys = rows.flatMap((row) =>
     row.conversation_ids.map((conversationId, index) => ({ conversationId, seq: row.seqs[index] ?? 0 })),
@@ -120,7 +122,7 @@ async function loadMessages(db: Database, rows: readonly OutboxRow[]): Promise<M
     ),
   ])
   return messages
-    .map((row) => presentMessage(row, marks))
+    .map((row) => presentMessage(row, marks, links))
     .sort((a, b) =>
       a.conversationId === b.conversationId ? a.seq - b.seq : a.conversationId < b.conversationId ? -1 : 1,
     )

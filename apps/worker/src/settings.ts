@@ -1,10 +1,12 @@
 import {
+  attachmentSettings,
   databaseSettings,
   defineSettings,
   environmentSettings,
   httpSettings,
   logSettings,
   redisSettings,
+  s3Settings,
 } from '@parley/runtime'
 
 const { HOST, ADMIN_PORT } = httpSettings
@@ -17,4 +19,6 @@ export const workerSettings = defineSettings({
   ADMIN_PORT,
   ...databaseSettings,
   ...redisSettings,
+  ...s3Settings,
+  ...attachmentSettings,
 })

@@ -1,4 +1,4 @@
-import { type Attachment, MESSAGE_TYPES, type SystemEvent } from '@parley/protocol'
+import { MESSAGE_TYPES, type StoredAttachment, type SystemEvent } from '@parley/protocol'
 import { sql } from 'drizzle-orm'
 import {
   bigint,
@@ -17,6 +17,9 @@ import {
 } from 'drizzle-orm/pg-core'
 import { toInstant } from './instant.ts'
 
+/** Written and asked in its text form only; see queries/search.ts. */
+const tsvector = customType<{ data: string }>({ dataType: () => 'tsvector' })
+
 /** timestamptz with its microseconds: an RFC 3339 string in UTC. A JavaScript Date would cut them off. */
 const instant = customType<{ data: string; driverData: string }>({
   dataType: () => 'timestamptz',
@@ -28,6 +31,15 @@ const count = (name: string) => bigint(name, { mode: 'number' }).notNull().defau
 
 export const conversationType = pgEnum('conversation_type', ['DIRECT', 'GROUP'])
 export const messageType = pgEnum('message_type', MESSAGE_TYPES)
+/**
+ * An upload under way; one that is complete and that a message may name; one that a message names (the end, while the
+ * message lives); one that is being removed, and that no message may name any more.
+ *
+ *     UPLOADING -> READY -> CLAIMED
+ *         |          |
+ *         +----------+--> DELETING -> no row
+ */
+export const attachmentState = pgEnum('attachment_state', ['UPLOADING', 'READY', 'CLAIMED', 'DELETING'])
 export const participantRole = pgEnum('participant_role', ['OWNER', 'MEMBER'])
 
 export const users = pgTable('users', {
@@ -109,7 +121,7 @@ export const messages = pgTable(
     clientMessageId: text('client_message_id').notNull(),
     content: text('content').notNull(),
     type: messageType('type').notNull(),
-    attachments: jsonb('attachments').$type<Attachment[]>(),
+    attachments: jsonb('attachments').$type<StoredAttachment[]>(),
     system: jsonb('system').$type<SystemEvent>(),
     /** Strictly rising with seq within a conversation, to the microsecond. */
     createdAt: instant('created_at').notNull(),
@@ -204,3 +216,55 @@ export const pushClosings = pgTable('push_closings', {
   conversationId: uuid('conversation_id').notNull(),
   userId: text('user_id').notNull(),
 })
+
+/**
+ * Files in the object store, under `attachments/<conversation_id>/<id>`. The row is there before the object and goes after
+ * it, so that nothing lies in the store that no row knows of.
+ */
+export const attachments = pgTable(
+  'attachments',
+  {
+    id: uuid('id').primaryKey(),
+    conversationId: uuid('conversation_id').notNull(),
+    uploaderId: text('uploader_id').notNull(),
+    state: attachmentState('state').notNull().default('UPLOADING'),
+    fileName: text('file_name').notNull(),
+    /** Bytes; of a direct upload that is under way, what was announced. */
+    fileSize: bigint('file_size', { mode: 'number' }).notNull().default(0),
+    /** Found out from the bytes; null until they are there. */
+    fileType: text('file_type'),
+    width: integer('width'),
+    height: integer('height'),
+    preview: text('preview'),
+    /** The store's id of a multipart upload that is neither completed nor aborted. */
+    uploadId: text('upload_id'),
+    messageId: uuid('message_id'),
+    createdAt: instant('created_at').notNull().default(now),
+  },
+  (table) => [
+    // What the clean-up reads: the few that no message names.
+    index('attachments_unclaimed').on(table.createdAt).where(sql`state <> 'CLAIMED'`),
+    index('attachments_unclaimed_uploader').on(table.uploaderId).where(sql`state <> 'CLAIMED'`),
+    check('claimed_by_message', sql`(${table.state} = 'CLAIMED') = (${table.messageId} is not null)`),
+  ],
+)
+
+/**
+ * The search index: the terms of each message that can be found, made in packages/messaging/src/search and put at the
+ * place of the message's conversation by search_place(). Filled by the worker; can be made anew at any time.
+ */
+export const messageSearch = pgTable(
+  'message_search',
+  {
+    conversationId: uuid('conversation_id').notNull(),
+    seq: bigint('seq', { mode: 'number' }).notNull(),
+    /** The message's created_at. */
+    sentAt: instant('sent_at').notNull(),
+    terms: tsvector('terms').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.conversationId, table.seq] }),
+    // Without fastupdate no insert ever has to work off a pending list, and no search to read one.
+    index('message_search_terms').using('gin', table.terms).with({ fastupdate: false }),
+  ],
+)

@@ -20,17 +20,19 @@ import {
   pageMeta,
 } from '@parley/protocol'
 import { foldText } from './fold.ts'
-import type { Presence } from './ports.ts'
+import type { AttachmentLinks, Presence } from './ports.ts'
 import { presentConversation, presentMessage, presentParticipant } from './present.ts'
 
 /** Shows conversations to their members. */
 export class ConversationReader {
   readonly #db: Database
   readonly #presence: Presence
+  readonly #links: AttachmentLinks
 
-  constructor(db: Database, presence: Presence) {
+  constructor(db: Database, presence: Presence, links: AttachmentLinks) {
     this.#db = db
     this.#presence = presence
+    this.#links = links
   }
 
   /** The row, for one who is in it. @throws {ParleyError} CONVERSATION_NOT_FOUND */
@@ -91,7 +93,10 @@ export class ConversationReader {
     const peopleOf = Map.groupBy(people, (row) => row.conversation_id)
     const marksOf = Map.groupBy(marks, (row) => row.conversation_id)
     const lastOf = new Map<string, Message>(
-      messages.map((row) => [row.conversation_id, presentMessage(row, marksOf.get(row.conversation_id) ?? NO_MARKS)]),
+      messages.map((row) => [
+        row.conversation_id,
+        presentMessage(row, marksOf.get(row.conversation_id) ?? NO_MARKS, this.#links),
+      ]),
     )
     const shown = rows.filter(showsPresence)
     // With Redis away everybody is shown as offline; conversations are still there to be read.

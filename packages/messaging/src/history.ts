@@ -1,6 +1,7 @@
 import { type Database, listMessages, listReadMarks, seqBefore } from '@parley/db'
 import type { ListMessages, Message } from '@parley/protocol'
 import type { ConversationReader } from './conversation-reader.ts'
+import type { AttachmentLinks } from './ports.ts'
 import { presentMessage } from './present.ts'
 
 export interface HistoryMeta {
@@ -16,9 +17,11 @@ export interface HistoryMeta {
 export class History {
   readonly #db: Database
   readonly #conversations: ConversationReader
+  readonly #links: AttachmentLinks
 
-  constructor(db: Database, conversations: ConversationReader) {
+  constructor(db: Database, conversations: ConversationReader, links: AttachmentLinks) {
     this.#db = db
+    this.#links = links
     this.#conversations = conversations
   }
 
@@ -45,7 +48,7 @@ export class History {
       listMessages(this.#db.pool, conversationId, from, to),
       listReadMarks(this.#db.pool, [{ conversationId, fromSeq: from }]),
     ])
-    return rows.map((row) => presentMessage(row, marks))
+    return rows.map((row) => presentMessage(row, marks, this.#links))
   }
 
   async #range(conversationId: string, query: ListMessages, lastSeq: number): Promise<{ from: number; to: number }> {

@@ -1,5 +1,6 @@
 import type { ConversationRow, MessageRow, NewMessage, ParticipantRow, ReadMarkRow, UserRow } from '@parley/db'
-import type { Conversation, Message, Participant, User } from '@parley/protocol'
+import type { Attachment, Conversation, Message, Participant, StoredAttachment, User } from '@parley/protocol'
+import type { AttachmentLinks } from './ports.ts'
 
 /*
  * From rows to what clients see. Pure functions: one place for each shape.
@@ -14,6 +15,7 @@ export function presentNewMessage(
   message: NewMessage,
   stored: { seq: number; rev: number; created_at: string },
   sender: User,
+  links: AttachmentLinks,
 ): Message {
   return {
     id: message.id,
@@ -24,7 +26,7 @@ export function presentNewMessage(
     sender,
     content: message.content,
     type: message.type,
-    attachments: message.attachments,
+    attachments: presentAttachments(message.conversationId, message.attachments, links),
     readBy: [sender.id],
     clientMessageId: message.clientMessageId,
     system: message.system,
@@ -34,7 +36,7 @@ export function presentNewMessage(
 }
 
 /** @param marks read marks of the conversation's members; those of other conversations are passed over */
-export function presentMessage(row: MessageRow, marks: readonly ReadMarkRow[]): Message {
+export function presentMessage(row: MessageRow, marks: readonly ReadMarkRow[], links: AttachmentLinks): Message {
   return {
     id: row.id,
     conversationId: row.conversation_id,
@@ -44,13 +46,22 @@ export function presentMessage(row: MessageRow, marks: readonly ReadMarkRow[]): 
     sender: { id: row.sender_id, fullName: row.sender_name, profilePhoto: row.sender_photo },
     content: row.content,
     type: row.type,
-    attachments: row.attachments ?? [],
+    attachments: presentAttachments(row.conversation_id, row.attachments ?? [], links),
     readBy: readBy(row, marks),
     clientMessageId: row.client_message_id,
     system: row.system,
     createdAt: row.created_at,
     updatedAt: row.updated_at ?? row.created_at,
   }
+}
+
+/** What is stored is what stays; the address is made anew each time a message is shown, for it expires. */
+function presentAttachments(
+  conversationId: string,
+  stored: readonly StoredAttachment[],
+  links: AttachmentLinks,
+): Attachment[] {
+  return stored.map((attachment) => ({ ...attachment, url: links.urlOf(conversationId, attachment) }))
 }
 
 /** The sender first, then members whose mark has reached the message and who were there when it was sent. */

@@ -16,6 +16,7 @@ import {
   type SyncRequest,
 } from '@parley/protocol'
 import { BatchLoader } from './batch-loader.ts'
+import type { AttachmentLinks } from './ports.ts'
 import { presentMessage } from './present.ts'
 
 /** People whose questions share the statements of one batch. */
@@ -45,10 +46,12 @@ interface Changes {
  */
 export class ConversationSync {
   readonly #db: Database
+  readonly #links: AttachmentLinks
   readonly #loader: BatchLoader<Question, SyncAnswer>
 
-  constructor(db: Database) {
+  constructor(db: Database, links: AttachmentLinks) {
     this.#db = db
+    this.#links = links
     this.#loader = new BatchLoader((questions) => this.#answerAll(questions), BATCH)
   }
 
@@ -95,7 +98,7 @@ export class ConversationSync {
         const marks = people.filter((row) => !row.gone)
         const all = messagesOf.get(index + 1)?.length ?? 0
         const changes = {
-          messages: (told[index] ?? []).map((row) => presentMessage(row, marks)),
+          messages: (told[index] ?? []).map((row) => presentMessage(row, marks, this.#links)),
           tooLong: all > LIMITS.syncMessages,
           members: marks.filter((row) => row.changed).map(presentMember),
           gone: people.filter((row) => row.gone && row.changed).map((row) => row.user_id),

@@ -16,6 +16,10 @@ export const LIMITS = {
   usersPerRequest: 1_000,
   /** Longest text of a search. */
   searchLength: 200,
+  /** Most files that one message may have. */
+  attachmentsPerMessage: 10,
+  /** Longest name of a file, in bytes of UTF-8: what common file systems take. */
+  fileNameBytes: 255,
   /** Largest JSON body over HTTP and largest packet over a socket, in bytes. */
   payloadBytes: 256 * 1024,
   /** A list of conversations shows this many people of each; `GET …/conversations/:id` shows all. */

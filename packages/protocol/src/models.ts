@@ -30,12 +30,24 @@ export const participant = user.extend({
 })
 export type Participant = z.infer<typeof participant>
 
-export const attachment = z.object({
+/** What is stored of an attachment and stays the same for as long as the message lives. */
+export const storedAttachment = z.object({
   id: z.string(),
   fileName: z.string(),
   /** Bytes. */
   fileSize: z.int(),
+  /** A media type, found out from the bytes. */
   fileType: z.string(),
+  /** Pixels, the way the picture is shown (its EXIF orientation applied); of images that could be read. */
+  width: z.int().optional(),
+  height: z.int().optional(),
+  /** A tiny picture to show until the real one is there, as a data: URL; of images that could be read. */
+  preview: z.string().optional(),
+})
+export type StoredAttachment = z.infer<typeof storedAttachment>
+
+export const attachment = storedAttachment.extend({
+  /** Where the file can be fetched by whoever has this address, without a token. It expires. */
   url: z.string(),
 })
 export type Attachment = z.infer<typeof attachment>

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { attachmentId } from './attachments.ts'
 import { LIMITS } from './limits.ts'
 import { conversationType, messageType } from './models.ts'
 import {
@@ -20,10 +21,8 @@ import { syncBody } from './sync.ts'
  */
 
 const groupName = text(LIMITS.nameLength)
-const searchText = z
-  .string()
-  .max(LIMITS.searchLength)
-  .refine(isStorableText, 'must be well-formed Unicode without NUL characters')
+const STORABLE = 'must be well-formed Unicode without NUL characters'
+const searchText = z.string().max(LIMITS.searchLength).refine(isStorableText, STORABLE)
 
 /** People to put into a conversation; the same id twice counts once. */
 const userIds = z
@@ -67,13 +66,38 @@ export const listMessagesQuery = z
   )
 export type ListMessages = z.infer<typeof listMessagesQuery>
 
-export const postMessageBody = z.object({
-  content: text(LIMITS.contentLength),
-  type: sendableType.default('TEXT'),
+const messageFields = {
+  /** May be empty where there are attachments. */
+  content: z.string().max(LIMITS.contentLength).refine(isStorableText, STORABLE).default(''),
+  /** Without it: TEXT, or what the attachments are. */
+  type: sendableType.optional(),
   clientMessageId: clientMessageId.nullish(),
-  attachments: z.array(z.never(), 'attachments cannot be sent this way').max(0).nullish(),
-})
-export type PostMessage = z.infer<typeof postMessageBody>
+  /** One's own finished uploads in this conversation. */
+  attachments: z
+    .array(z.object({ id: attachmentId }))
+    .max(LIMITS.attachmentsPerMessage)
+    .refine((all) => new Set(all.map(({ id }) => id)).size === all.length, 'must not name the same one twice')
+    .nullish()
+    .transform((all) => all ?? []),
+}
+
+/** Content that says something, or files; and a type that goes with having files or none. */
+function isWholeMessage({ value, issues }: z.core.ParsePayload<Pick<PostMessage, 'content' | 'type' | 'attachments'>>) {
+  const refuse = (path: string, message: string) => issues.push({ code: 'custom', input: value, path: [path], message })
+  const { content, type, attachments } = value
+  if (attachments.length === 0) {
+    if (content.trim() === '') refuse('content', 'must not be blank')
+    if (type !== undefined && type !== 'TEXT') refuse('attachments', `a message of type ${type} has attachments`)
+  } else if (type === 'TEXT') {
+    refuse('type', 'a message with attachments is FILE, IMAGE, VIDEO or AUDIO')
+  }
+}
+
+const messageObject = z.object(messageFields)
+export type PostMessage = z.infer<typeof messageObject>
+export const postMessageBody = messageObject.check(isWholeMessage)
+/** The fields of a message that is sent as a form; its files, which the form holds, come besides. */
+export const messageForm = messageObject.omit({ attachments: true })
 
 export const markAsReadBody = z.object({ messageId })
 export const searchUsersQuery = z.object({ ...paging(20), search: searchText.optional() })
@@ -108,7 +132,7 @@ export const devSessionBody = z.object({
 
 /** Payloads of the events that a client may send. A name that is not here is refused with UNKNOWN_EVENT. */
 export const clientEvents = {
-  sendMessage: postMessageBody.extend({ conversationId }),
+  sendMessage: messageObject.extend({ conversationId }).check(isWholeMessage),
   typing: z.object({ conversationId }),
   stopTyping: z.object({ conversationId }),
   markAsRead: z.object({ conversationId, messageId }),

@@ -35,6 +35,7 @@ export {
   vapidKeysOf,
 } from './push-settings.ts'
 export {
+  attachmentSettings,
   databaseSettings,
   environmentSettings,
   httpSettings,

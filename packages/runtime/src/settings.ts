@@ -88,6 +88,11 @@ export const s3Settings = defineSettings({
   S3_ENDPOINT: setting(webUrl.optional(), 'The S3 API that stores attachments; without it, AWS in S3_REGION', {
     expected: 'an http:// or https:// URL',
   }),
+  S3_PUBLIC_ENDPOINT: setting(
+    webUrl.optional(),
+    'The same S3 API under the name by which clients reach it, for the addresses of files; without it, S3_ENDPOINT',
+    { expected: 'an http:// or https:// URL' },
+  ),
   S3_REGION: setting(z.string().max(100), 'The region of the bucket (Cloudflare R2: auto)', {
     expected: 'a region’s name',
     default: 'us-east-1',
@@ -111,4 +116,48 @@ export const s3Settings = defineSettings({
     default: 'false',
     developmentDefault: 'true',
   }),
+})
+
+const bytes = z
+  .string()
+  .regex(/^[1-9]\d{0,12}$/)
+  .transform(Number)
+
+/** One media type, or a family of them (`image/*`), or all. */
+const MEDIA_TYPE = /^(\*\/\*|[a-z0-9][a-z0-9.+-]*\/(\*|[a-z0-9][a-z0-9.+-]*))$/
+
+/** Of attachments, for whoever checks or shows them. */
+export const attachmentSettings = defineSettings({
+  ATTACHMENT_MAX_BYTES: setting(bytes, 'The largest file that may be sent with its message in one request', {
+    expected: 'a number of bytes',
+    default: String(25 * 1024 ** 2),
+  }),
+  ATTACHMENT_DIRECT_MAX_BYTES: setting(
+    bytes.refine((size) => size <= 1024 ** 4),
+    'The largest file that may be put straight into the store',
+    { expected: 'a number of bytes, at most 1099511627776 (1 TiB)', default: String(1024 ** 3) },
+  ),
+  ATTACHMENT_TYPES: setting(
+    z
+      .string()
+      .transform((text) =>
+        text
+          .toLowerCase()
+          .split(',')
+          .map((type) => type.trim()),
+      )
+      .pipe(z.array(z.string().regex(MEDIA_TYPE)).min(1)),
+    'The types of file that may be sent; the type is found out from the bytes',
+    { expected: 'media types with commas between them, such as image/*,video/mp4,application/pdf', default: '*/*' },
+  ),
+  ATTACHMENT_URL_SECONDS: setting(
+    bytes.refine((seconds) => seconds >= 4 && seconds <= 604_800),
+    'How long the address of a file is good for; up to a quarter less for one that was made before',
+    { expected: 'a number of seconds from 4 to 604800 (a week)', default: '3600' },
+  ),
+  ATTACHMENT_UPLOADS_AT_ONCE: setting(
+    bytes.refine((count) => count <= 10_000),
+    'How many requests with files a pod takes at the same time; each needs about 6 MB of memory',
+    { expected: 'a whole number from 1 to 10000', default: '32' },
+  ),
 })

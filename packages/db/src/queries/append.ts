@@ -1,4 +1,4 @@
-import type { Attachment, MessageType, SystemEvent } from '@parley/protocol'
+import type { MessageType, StoredAttachment, SystemEvent } from '@parley/protocol'
 import type { Queryable } from '../pool.ts'
 
 /** A message as it is handed to the database; ids are lower-case UUIDs. */
@@ -9,7 +9,7 @@ export interface NewMessage {
   clientMessageId: string
   content: string
   type: MessageType
-  attachments: Attachment[]
+  attachments: StoredAttachment[]
   system: SystemEvent | null
 }
 

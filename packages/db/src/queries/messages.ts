@@ -1,4 +1,4 @@
-import type { Attachment, MessageType, SystemEvent } from '@parley/protocol'
+import type { MessageType, StoredAttachment, SystemEvent } from '@parley/protocol'
 import type { Queryable } from '../pool.ts'
 
 /** A stored message with its sender as they are called now. */
@@ -13,7 +13,7 @@ export interface MessageRow {
   client_message_id: string
   content: string
   type: MessageType
-  attachments: Attachment[] | null
+  attachments: StoredAttachment[] | null
   system: SystemEvent | null
   created_at: string
   updated_at: string | null

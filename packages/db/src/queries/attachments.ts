@@ -1,0 +1,156 @@
+import type { Queryable } from '../pool.ts'
+
+/** A file of the object store; see the states in schema.ts. */
+export interface AttachmentRow {
+  id: string
+  conversation_id: string
+  uploader_id: string
+  state: 'UPLOADING' | 'READY' | 'CLAIMED' | 'DELETING'
+  file_name: string
+  file_size: number
+  file_type: string | null
+  width: number | null
+  height: number | null
+  preview: string | null
+  upload_id: string | null
+}
+
+const COLUMNS = `a.id, a.conversation_id, a.uploader_id, a.state, a.file_name, a.file_size, a.file_type, a.width, a.height,
+  a.preview, a.upload_id`
+
+export interface NewAttachment {
+  id: string
+  conversationId: string
+  uploaderId: string
+  fileName: string
+  /** What was announced; 0 where that is not known yet. */
+  fileSize: number
+}
+
+/**
+ * Notes an upload that is about to begin. At most `quota` uploads that no message names may be one person's.
+ * @returns false where the person has that many; then nothing was written. Two at once may pass by one.
+ */
+export async function insertAttachment(db: Queryable, row: NewAttachment, quota: number): Promise<boolean> {
+  const { rowCount } = await db.query({
+    name: 'insert_attachment',
+    text: `
+      insert into attachments (id, conversation_id, uploader_id, file_name, file_size)
+      select $1, $2, $3, $4, $5
+      where (select count(*) from attachments where uploader_id = $3 and state <> 'CLAIMED') < $6`,
+    values: [row.id, row.conversationId, row.uploaderId, row.fileName, row.fileSize, quota],
+  })
+  return (rowCount ?? 0) > 0
+}
+
+/** Notes the store's id of a multipart upload, for whoever has to abort it. @returns false if it is not UPLOADING any more */
+export async function noteUploadId(db: Queryable, id: string, uploadId: string): Promise<boolean> {
+  const { rowCount } = await db.query({
+    name: 'note_upload_id',
+    text: `update attachments set upload_id = $2 where id = $1 and state = 'UPLOADING'`,
+    values: [id, uploadId],
+  })
+  return (rowCount ?? 0) > 0
+}
+
+export interface FinishedAttachment {
+  fileSize: number
+  fileType: string
+  width: number | null
+  height: number | null
+  preview: string | null
+}
+
+/** UPLOADING becomes READY: the object is whole. @returns false if it is not UPLOADING any more */
+export async function finishAttachment(db: Queryable, id: string, file: FinishedAttachment): Promise<boolean> {
+  const { rowCount } = await db.query({
+    name: 'finish_attachment',
+    text: `
+      update attachments set state = 'READY', file_size = $2, file_type = $3, width = $4, height = $5, preview = $6,
+        upload_id = null
+      where id = $1 and state = 'UPLOADING'`,
+    values: [id, file.fileSize, file.fileType, file.width, file.height, file.preview],
+  })
+  return (rowCount ?? 0) > 0
+}
+
+/** What somebody uploaded to a conversation, of these ids; in no order. */
+export async function findUploads(
+  db: Queryable,
+  conversationId: string,
+  uploaderId: string,
+  ids: readonly string[],
+): Promise<AttachmentRow[]> {
+  const { rows } = await db.query<AttachmentRow>({
+    name: 'find_uploads',
+    text: `
+      select ${COLUMNS} from attachments a
+      where a.id = any ($1::uuid[]) and a.conversation_id = $2 and a.uploader_id = $3`,
+    values: [ids, conversationId, uploaderId],
+  })
+  return rows
+}
+
+/**
+ * A finished attachment, for one who may see it: a member of the conversation if a message that stands names it, its
+ * uploader (a member, too) if none names it yet.
+ */
+export async function findAttachment(db: Queryable, id: string, userId: string): Promise<AttachmentRow | undefined> {
+  const { rows } = await db.query<AttachmentRow>({
+    name: 'find_attachment',
+    text: `
+      select ${COLUMNS} from attachments a
+      join participants p on p.conversation_id = a.conversation_id and p.user_id = $2 and p.left_at is null
+      where a.id = $1 and (
+        (a.state = 'READY' and a.uploader_id = $2) or (a.state = 'CLAIMED' and exists (
+          select from messages m
+          where m.conversation_id = a.conversation_id and m.id = a.message_id and m.deleted_at is null)))`,
+    values: [id, userId],
+  })
+  return rows[0]
+}
+
+/** An upload whose object is to be removed. */
+export type CondemnedRow = Pick<AttachmentRow, 'id' | 'conversation_id' | 'upload_id'>
+
+/**
+ * Begins the removal of uploads that no message names: from now on none can. Those that a message names are left alone.
+ * @returns the ones to remove from the store, those of an unfinished removal among them
+ */
+export async function condemnAttachments(db: Queryable, ids: readonly string[]): Promise<CondemnedRow[]> {
+  const { rows } = await db.query<CondemnedRow>({
+    name: 'condemn_attachments',
+    text: `
+      update attachments set state = 'DELETING' where id = any ($1::uuid[]) and state <> 'CLAIMED'
+      returning id, conversation_id, upload_id`,
+    values: [ids],
+  })
+  return rows
+}
+
+/**
+ * Begins the removal of the oldest uploads that were begun before `before` and that no message names. Rows that somebody
+ * holds, a message that is being stored for one, are passed over.
+ */
+export async function condemnAbandoned(db: Queryable, before: Date, limit: number): Promise<CondemnedRow[]> {
+  const { rows } = await db.query<CondemnedRow>({
+    name: 'condemn_abandoned',
+    text: `
+      update attachments set state = 'DELETING'
+      where id in (
+        select id from attachments where state <> 'CLAIMED' and created_at < $1
+        order by created_at limit $2 for update skip locked)
+      returning id, conversation_id, upload_id`,
+    values: [before.toISOString(), limit],
+  })
+  return rows
+}
+
+/** The end of a removal: the objects are gone. */
+export async function deleteAttachments(db: Queryable, ids: readonly string[]): Promise<void> {
+  await db.query({
+    name: 'delete_attachments',
+    text: `delete from attachments where id = any ($1::uuid[]) and state = 'DELETING'`,
+    values: [ids],
+  })
+}

@@ -1,0 +1,92 @@
+import { type AttachmentRow, type Database, findConversation, findUploads } from '@parley/db'
+import { type MessageType, ParleyError, type PostMessage, type StoredAttachment } from '@parley/protocol'
+import type { AttachmentStore } from './ports.ts'
+
+export interface Claim extends Pick<PostMessage, 'clientMessageId' | 'attachments'> {
+  conversationId: string
+  senderId: string
+}
+
+/** What is stored with a message of a finished upload. */
+export function toStoredAttachment(row: AttachmentRow): StoredAttachment {
+  const { width, height, preview } = row
+  return {
+    id: row.id,
+    fileName: row.file_name,
+    fileSize: row.file_size,
+    fileType: row.file_type ?? 'application/octet-stream',
+    ...(width === null || height === null ? {} : { width, height }),
+    ...(preview === null ? {} : { preview }),
+  }
+}
+
+/**
+ * Looks at the uploads that a message names, before it is queued: in the table, and then in the store itself. Whether the
+ * message really gets them is settled when it is stored, by claim_attachments() in the same transaction; what this does
+ * is say exactly what is wrong, and keep round trips to the store out of that transaction.
+ */
+export async function checkClaim(db: Database, store: AttachmentStore, claim: Claim): Promise<StoredAttachment[]> {
+  const { conversationId, senderId } = claim
+  const ids = claim.attachments.map(({ id }) => id)
+  const rows = await findUploads(db.pool, conversationId, senderId, ids)
+  if (rows.length < ids.length) await refuseClaim(db, conversationId, senderId)
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  const ordered = ids.flatMap((id) => byId.get(id) ?? [])
+  await Promise.all(ordered.map((row) => checkUpload(store, row, claim)))
+  return ordered.map(toStoredAttachment)
+}
+
+async function checkUpload(store: AttachmentStore, row: AttachmentRow, claim: Claim): Promise<void> {
+  // This may be the same message sent once more, which is answered with what was stored: storing it will tell.
+  if (row.state === 'CLAIMED' && claim.clientMessageId != null) return
+  if (row.state === 'UPLOADING') {
+    throw new ParleyError('UPLOAD_INCOMPLETE', { message: `The upload ${row.id} has not been completed.` })
+  }
+  if (row.state !== 'READY') throw notFound(row.id)
+  const found = await store.inspect(row.conversation_id, row.id, row.file_name)
+  if (found.size !== row.file_size || found.type !== row.file_type) {
+    throw new ParleyError('UPLOAD_INCOMPLETE', { message: `The file ${row.id} is not the one that was uploaded.` })
+  }
+}
+
+/** @throws {ParleyError} CONVERSATION_NOT_FOUND for one who is not in it, else ATTACHMENT_NOT_FOUND */
+export async function refuseClaim(db: Database, conversationId: string, senderId: string): Promise<never> {
+  const member = await findConversation(db.pool, conversationId, senderId)
+  throw member === undefined ? new ParleyError('CONVERSATION_NOT_FOUND') : notFound()
+}
+
+function notFound(id?: string): ParleyError {
+  const what = id === undefined ? 'an attachment that' : `the attachment ${id}, which`
+  return new ParleyError('ATTACHMENT_NOT_FOUND', {
+    message: `The message names ${what} is not an unused upload of yours in this conversation.`,
+  })
+}
+
+const FAMILIES = { IMAGE: 'image/', VIDEO: 'video/', AUDIO: 'audio/' } as const
+
+/**
+ * The type of a message with these files: the one it was sent with, if that fits all of them, or the one that they have
+ * in common. Any file fits FILE; an SVG is a document, not a picture.
+ * @throws {ParleyError} ATTACHMENT_TYPE_MISMATCH
+ */
+export function messageTypeOf(wanted: MessageType | undefined, files: readonly StoredAttachment[]): MessageType {
+  if (wanted === undefined) return files.length === 0 ? 'TEXT' : commonType(files)
+  if (wanted === 'IMAGE' || wanted === 'VIDEO' || wanted === 'AUDIO') {
+    const odd = files.find((file) => !fits(wanted, file))
+    if (odd === undefined) return wanted
+    throw new ParleyError('ATTACHMENT_TYPE_MISMATCH', {
+      message: `The message is of type ${wanted}, but “${odd.fileName}” is ${odd.fileType}.`,
+      details: { id: odd.id, fileType: odd.fileType },
+    })
+  }
+  return wanted
+}
+
+function commonType(files: readonly StoredAttachment[]): MessageType {
+  const types = ['IMAGE', 'VIDEO', 'AUDIO'] as const
+  return types.find((type) => files.every((file) => fits(type, file))) ?? 'FILE'
+}
+
+function fits(type: keyof typeof FAMILIES, { fileType }: Pick<StoredAttachment, 'fileType'>): boolean {
+  return fileType.startsWith(FAMILIES[type]) && fileType !== 'image/svg+xml'
+}

@@ -1,0 +1,26 @@
+import type { StoredAttachment } from '@parley/protocol'
+import { ObjectInspector } from './inspect.ts'
+import { SignedLinks } from './links.ts'
+import type { StorageSettings } from './options.ts'
+
+export { contentDisposition, servedType } from './delivery.ts'
+export { cleanFileName } from './file-name.ts'
+export { ObjectInspector } from './inspect.ts'
+export { SignedLinks } from './links.ts'
+export { objectKey, type StorageSettings } from './options.ts'
+export { HEAD_BYTES, sniffType } from './sniff.ts'
+
+/** What showing and claiming attachments needs of the store; signing is local, inspecting is one request to S3. */
+export interface FileStore {
+  urlOf(conversationId: string, attachment: StoredAttachment): string
+  inspect(conversationId: string, id: string, fileName: string): Promise<{ size: number; type: string }>
+}
+
+export function openFileStore(settings: StorageSettings): FileStore {
+  const links = new SignedLinks(settings)
+  const inspector = new ObjectInspector(settings)
+  return {
+    urlOf: (conversationId, attachment) => links.urlOf(conversationId, attachment),
+    inspect: (conversationId, id, fileName) => inspector.inspect(conversationId, id, fileName),
+  }
+}

@@ -1,0 +1,40 @@
+import type { S3Credentials, S3Location } from './presign.ts'
+
+/** The settings (packages/runtime) that say where files are and which are taken. */
+export interface StorageSettings {
+  readonly S3_ENDPOINT: string | undefined
+  readonly S3_PUBLIC_ENDPOINT: string | undefined
+  readonly S3_REGION: string
+  readonly S3_BUCKET: string
+  readonly S3_ACCESS_KEY_ID: string
+  readonly S3_SECRET_ACCESS_KEY: string
+  readonly S3_FORCE_PATH_STYLE: boolean
+  readonly ATTACHMENT_MAX_BYTES: number
+  readonly ATTACHMENT_DIRECT_MAX_BYTES: number
+  readonly ATTACHMENT_TYPES: readonly string[]
+  readonly ATTACHMENT_URL_SECONDS: number
+}
+
+/** The bucket as this process reaches it. */
+export function locationOf(settings: StorageSettings): S3Location {
+  return {
+    endpoint: settings.S3_ENDPOINT,
+    region: settings.S3_REGION,
+    bucket: settings.S3_BUCKET,
+    forcePathStyle: settings.S3_FORCE_PATH_STYLE,
+  }
+}
+
+/** The bucket as clients reach it. */
+export function publicLocationOf(settings: StorageSettings): S3Location {
+  return { ...locationOf(settings), endpoint: settings.S3_PUBLIC_ENDPOINT ?? settings.S3_ENDPOINT }
+}
+
+export function credentialsOf(settings: StorageSettings): S3Credentials {
+  return { accessKeyId: settings.S3_ACCESS_KEY_ID, secretAccessKey: settings.S3_SECRET_ACCESS_KEY }
+}
+
+/** Where an attachment lies in the bucket. */
+export function objectKey(conversationId: string, id: string): string {
+  return `attachments/${conversationId}/${id}`
+}
