@@ -164,15 +164,21 @@ export class ConversationWriter {
         const update = { conversationId, rev, name, added: planned.added ?? [], removed, participantCount }
         return { message: presentNewMessage(draft, stored, actor, this.#links), update }
       })
-      if (change !== null) publishing(this.#tell(change))
+      if (change === null) return null
+      const told = this.#tell(change)
+      publishing(told)
+      // What is stored after a removal's answer must not overtake the removal to any gateway.
+      if (change.update.removed.length > 0) await told
       return change
     })
   }
 
-  #tell({ message, update }: Change): Promise<boolean> {
-    for (const userId of update.removed) this.#events.leave(userId, update)
+  /** Resolves when the processes that Redis reaches are sure to hear of it before anything that is sent from then on. */
+  async #tell({ message, update }: Change): Promise<boolean> {
+    const left = update.removed.map((userId) => this.#events.leave(userId, update))
     const taken = this.#events.message(message, update.removed)
     this.#events.toConversation(update.conversationId, 'conversationUpdated', update)
+    await Promise.all(left)
     return taken
   }
 

@@ -4,7 +4,10 @@ import type { Conversation, Message, ServerEventName, ServerEvents, StoredAttach
  * What the domain needs of the world besides the database. packages/fanout and packages/presence fill these.
  */
 
-/** Sends events to the people of a conversation. Never fails and is not waited for before an answer. */
+/**
+ * Sends events to the people of a conversation. Never fails. What comes back resolves when the other processes are sure
+ * to hear of it before anything that is sent from then on, or when it is given up; only a removal waits for it.
+ */
 export interface Events {
   /**
    * `newMessage`; `leaving` are taken out of the conversation just before. Resolves to false where other processes cannot
@@ -15,7 +18,7 @@ export interface Events {
   /** All sockets of a person enter the conversation, which had `lastSeq` messages. */
   join(userId: string, lastSeq: number, conversation: Conversation): void
   /** All sockets of a person leave the conversation. */
-  leave(userId: string, update: ServerEvents['conversationUpdated']): void
+  leave(userId: string, update: ServerEvents['conversationUpdated']): unknown
 }
 
 /** Covers the storing and publishing of a batch, so that a worker finishes what a process that dies leaves undone. */
