@@ -1,0 +1,180 @@
+import type { ConversationType, MessageType } from '@parley/protocol'
+import type { Queryable } from '../pool.ts'
+
+/**
+ * Stands in the text of a tsvector or tsquery where each term's place goes (see search_place() in the migrations): a
+ * control character, which no term has.
+ */
+export const SEARCH_PLACE = '\u0001'
+
+/**
+ * Messages of one conversation whose terms share a place. A lookup costs what matches within one place, so that a word
+ * that every message has costs this much at most for each conversation that is looked at.
+ */
+export const SEARCH_SLICE = 1_024
+
+/** Number of the slice that a message is in. */
+export function searchSlice(seq: number): number {
+  return Math.floor(seq / SEARCH_SLICE)
+}
+
+export interface MessageTerms {
+  conversationId: string
+  seq: number
+  /** RFC 3339 */
+  sentAt: string
+  /** Text form of a tsvector with {@link SEARCH_PLACE} before each term. */
+  terms: string
+}
+
+/**
+ * Puts messages into the index, or anew where they are in it. One that is deleted by now, or not there, is left out. In
+ * key order, so that two who do the same never wait for each other in a circle.
+ */
+export async function indexMessages(db: Queryable, messages: readonly MessageTerms[]): Promise<void> {
+  if (messages.length === 0) return
+  await db.query({
+    name: 'index_messages',
+    text: `
+      insert into message_search as s (conversation_id, seq, sent_at, terms)
+      select i.conversation_id, i.seq, i.sent_at,
+        replace(i.terms, chr(1), search_place(i.conversation_id, i.slice))::tsvector
+      from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::text[])
+        as i (conversation_id, seq, slice, sent_at, terms)
+      join messages m on m.conversation_id = i.conversation_id and m.seq = i.seq and m.deleted_at is null
+      order by i.conversation_id, i.seq
+      on conflict (conversation_id, seq) do update set sent_at = excluded.sent_at, terms = excluded.terms
+      where (s.sent_at, s.terms) is distinct from (excluded.sent_at, excluded.terms)`,
+    values: [
+      messages.map((m) => m.conversationId),
+      messages.map((m) => m.seq),
+      messages.map((m) => searchSlice(m.seq)),
+      messages.map((m) => m.sentAt),
+      messages.map((m) => m.terms),
+    ],
+  })
+}
+
+/** A conversation that its member may search. */
+export interface SearchScopeRow {
+  id: string
+  type: ConversationType
+  name: string | null
+  participant_count: number
+  last_seq: number
+  last_message_at: string
+}
+
+/** The conversations that a person is in, or the one that is named, newest activity first. */
+export async function listSearchScope(
+  db: Queryable,
+  userId: string,
+  conversationId: string | null,
+): Promise<SearchScopeRow[]> {
+  const { rows } = await db.query<SearchScopeRow>({
+    name: 'list_search_scope',
+    text: `
+      select c.id, c.type, c.name, c.participant_count, c.last_seq, c.last_message_at
+      from participants p join conversations c on c.id = p.conversation_id
+      where p.user_id = $1 and p.left_at is null and ($2::uuid is null or p.conversation_id = $2)
+      order by c.last_message_at desc, c.id`,
+    values: [userId, conversationId],
+  })
+  return rows
+}
+
+export interface SlicesQuery {
+  slices: readonly { conversationId: string; slice: number }[]
+  /** Text form of a tsquery with {@link SEARCH_PLACE} before each term. */
+  query: string
+  /** What to rank by; null where nobody asks for the rank, which is then 0. */
+  rankBy: string | null
+  from: string | null
+  to: string | null
+}
+
+export interface SearchMatch {
+  conversation_id: string
+  seq: number
+  sent_at: string
+  rank: number
+}
+
+/** All that matches within these slices, in no order. One look into the index for each slice; see search_slices(). */
+export async function searchSlices(
+  db: Queryable,
+  { slices, query, rankBy, from, to }: SlicesQuery,
+): Promise<SearchMatch[]> {
+  const { rows } = await db.query<SearchMatch>({
+    name: 'search_slices',
+    text: `
+      select conversation_id, seq, sent_at, rank
+      from search_slices($1::uuid[], $2::bigint[], $3, $4, $5::timestamptz, $6::timestamptz)`,
+    values: [slices.map((s) => s.conversationId), slices.map((s) => s.slice), query, rankBy, from, to],
+  })
+  return rows
+}
+
+/** Place of a message in key order. */
+export interface MessageKey {
+  conversationId: string
+  seq: number
+}
+
+/** A message as the index is made from it. */
+export interface IndexableRow {
+  conversation_id: string
+  seq: number
+  sender_id: string
+  content: string
+  type: MessageType
+  attachments: { fileName: string }[] | null
+  created_at: string
+}
+
+/** The next messages in key order after `after` (from the first where it is null), those left out that are deleted. */
+export async function listIndexable(db: Queryable, after: MessageKey | null, limit: number): Promise<IndexableRow[]> {
+  const { rows } = await db.query<IndexableRow>({
+    name: 'list_indexable',
+    text: `
+      select conversation_id, seq, sender_id, content, type, attachments, created_at from messages
+      where (conversation_id, seq) > ($1::uuid, $2::bigint) and deleted_at is null
+      order by conversation_id, seq limit $3`,
+    values: [after?.conversationId ?? NIL, after?.seq ?? 0, limit],
+  })
+  return rows
+}
+
+/**
+ * Removes from the index what is no (living) message, within `after < key <= upTo` (to the end where `upTo` is null).
+ * @returns how many there were
+ */
+export async function pruneIndex(db: Queryable, after: MessageKey | null, upTo: MessageKey | null): Promise<number> {
+  const { rowCount } = await db.query({
+    name: 'prune_index',
+    text: `
+      delete from message_search s
+      where (s.conversation_id, s.seq) > ($1::uuid, $2::bigint) and (s.conversation_id, s.seq) <= ($3::uuid, $4::bigint)
+        and not exists (
+          select from messages m
+          where m.conversation_id = s.conversation_id and m.seq = s.seq and m.deleted_at is null)`,
+    values: [after?.conversationId ?? NIL, after?.seq ?? 0, upTo?.conversationId ?? MAX, upTo?.seq ?? 0],
+  })
+  return rowCount ?? 0
+}
+
+/** How many messages there are up to and including `upTo` in key order, the deleted ones too; all where it is null. */
+export async function countMessages(db: Queryable, upTo: MessageKey | null): Promise<number> {
+  const { rows } = await db.query<{ count: number }>({
+    name: 'count_messages',
+    text: `
+      select coalesce(sum(case when id < $1::uuid then last_seq else $2::bigint end), 0)::bigint as count
+      from conversations where id <= $1::uuid`,
+    values: [upTo?.conversationId ?? MAX, upTo?.seq ?? 0],
+  })
+  return rows[0]?.count ?? 0
+}
+
+/** The first and the last of all UUIDs; no message has them. */
+const NIL = '00000000-0000-0000-0000-000000000000'
+const MAX = 'ffffffff-ffff-ffff-ffff-ffffffffffff'

@@ -1,0 +1,98 @@
+import { type SearchMatch, type SearchScopeRow, searchSlice } from '@parley/db'
+
+/** Matches are counted, and may be paged through, up to this many. */
+export const SEARCH_DEPTH = 1_000
+/** Slices looked at by one statement. */
+const SLICES_PER_ROUND = 512
+
+export interface SliceKey {
+  conversationId: string
+  slice: number
+}
+
+/** What is left of a conversation to look at: its slices from `next` down to 0. */
+interface Front {
+  conversationId: string
+  next: number
+  /** Nothing that is left can be newer than this. RFC 3339 in UTC with microseconds: sorts as text. */
+  newest: string
+}
+
+/**
+ * Finds the newest matches of some conversations, looking at their newest messages first and going back only as far as
+ * it takes: until all have been looked at, or {@link SEARCH_DEPTH} were found and nothing that is left can belong to
+ * the first `settled` of them.
+ *
+ * Within a conversation time rises with seq, so what is left of one is older than its oldest match so far.
+ *
+ * @param look all matches within these slices, in any order
+ * @returns newest first, at most {@link SEARCH_DEPTH}; `complete` where there are no more
+ */
+export async function collectNewest(
+  scope: readonly Pick<SearchScopeRow, 'id' | 'last_seq' | 'last_message_at'>[],
+  settled: number,
+  look: (slices: SliceKey[]) => Promise<SearchMatch[]>,
+): Promise<{ matches: SearchMatch[]; complete: boolean }> {
+  const wanted = Math.min(settled, SEARCH_DEPTH)
+  let fronts: Front[] = scope
+    .filter((conversation) => conversation.last_seq > 0)
+    .map(({ id, last_seq, last_message_at }) => ({
+      conversationId: id,
+      next: searchSlice(last_seq),
+      newest: last_message_at,
+    }))
+  let matches: SearchMatch[] = []
+  for (let width = 1; ; width *= 2) {
+    const threshold = matches.length < SEARCH_DEPTH ? undefined : matches[wanted - 1]?.sent_at
+    const open = fronts.filter(({ newest }) => threshold === undefined || newest >= threshold)
+    if (open.length === 0) break
+    const slices = takeSlices(open, width)
+    const found = await look(slices)
+    matches = [...matches, ...found].sort(newestFirst)
+    fronts = advance(fronts, slices, found)
+  }
+  const complete = fronts.length === 0 && matches.length <= SEARCH_DEPTH
+  return { matches: matches.slice(0, SEARCH_DEPTH), complete }
+}
+
+/** The next `width` slices of each conversation, those with the newest messages first, as many as a statement takes. */
+function takeSlices(open: readonly Front[], width: number): SliceKey[] {
+  const slices: SliceKey[] = []
+  for (const { conversationId, next } of [...open].sort((a, b) => (a.newest < b.newest ? 1 : -1))) {
+    for (let slice = next; slice >= 0 && slice > next - width; slice--) {
+      if (slices.length === SLICES_PER_ROUND) return slices
+      slices.push({ conversationId, slice })
+    }
+  }
+  return slices
+}
+
+/** What is left after these slices; conversations that are done fall out. */
+function advance(fronts: readonly Front[], slices: readonly SliceKey[], found: readonly SearchMatch[]): Front[] {
+  const lowest = new Map<string, number>()
+  for (const { conversationId, slice } of slices) lowest.set(conversationId, slice)
+  const oldest = new Map<string, string>()
+  for (const { conversation_id: id, sent_at: at } of found) {
+    const known = oldest.get(id)
+    if (known === undefined || at < known) oldest.set(id, at)
+  }
+  return fronts
+    .map((front) => ({
+      conversationId: front.conversationId,
+      next: (lowest.get(front.conversationId) ?? front.next + 1) - 1,
+      newest: oldest.get(front.conversationId) ?? front.newest,
+    }))
+    .filter((front) => front.next >= 0)
+}
+
+/** The order of results: newest first, and the same for everybody where two are of the same microsecond. */
+export function newestFirst(a: SearchMatch, b: SearchMatch): number {
+  if (a.sent_at !== b.sent_at) return a.sent_at < b.sent_at ? 1 : -1
+  if (a.conversation_id !== b.conversation_id) return a.conversation_id < b.conversation_id ? 1 : -1
+  return b.seq - a.seq
+}
+
+/** Best first: what has the words closer together and little else; then the newest. */
+export function bestFirst(a: SearchMatch, b: SearchMatch): number {
+  return b.rank - a.rank || newestFirst(a, b)
+}

@@ -1,0 +1,150 @@
+import {
+  type Database,
+  findMessages,
+  listParticipants,
+  listReadMarks,
+  listSearchScope,
+  type SearchMatch,
+  type SearchScopeRow,
+  searchSlices,
+} from '@parley/db'
+import {
+  type Conversation,
+  type Highlight,
+  LIMITS,
+  type Message,
+  ParleyError,
+  pageMeta,
+  type SearchHit,
+  type SearchMessages,
+  type SearchMeta,
+} from '@parley/protocol'
+import type { AttachmentLinks, Presence } from '../ports.ts'
+import { presentMessage, presentParticipant } from '../present.ts'
+import { bestFirst, collectNewest, SEARCH_DEPTH } from './collect.ts'
+import { matchedRanges } from './match.ts'
+import { parseQuery, type QueryNode } from './query.ts'
+import { toTsquery } from './tsearch.ts'
+
+type Brief = SearchHit['conversation']
+
+/** Finds messages in the conversations that a person is in. No other conversation's part of the index is looked at. */
+export class MessageSearch {
+  readonly #db: Database
+  readonly #presence: Presence
+  readonly #links: AttachmentLinks
+
+  constructor(db: Database, presence: Presence, links: AttachmentLinks) {
+    this.#db = db
+    this.#presence = presence
+    this.#links = links
+  }
+
+  /** @throws {ParleyError} VALIDATION_FAILED where there is nothing to look for; CONVERSATION_NOT_FOUND */
+  async search(userId: string, search: SearchMessages): Promise<{ data: SearchHit[]; meta: SearchMeta }> {
+    const node = parseQuery(search.query)
+    if (node === null) throw nothingToLookFor()
+    const scope = await listSearchScope(this.#db.pool, userId, search.conversationId ?? null)
+    if (search.conversationId !== undefined && scope.length === 0) throw new ParleyError('CONVERSATION_NOT_FOUND')
+    const { page, limit } = search
+    const { matches, complete } = await this.#find(scope, node, search)
+    const shown = matches.slice((page - 1) * limit, page * limit)
+    const data = await this.#present(shown, scope, node, userId)
+    return { data, meta: { ...pageMeta(page, limit, matches.length), totalIsExact: complete } }
+  }
+
+  async #find(
+    scope: readonly SearchScopeRow[],
+    node: QueryNode,
+    { senderId, from, to, sort, page, limit }: SearchMessages,
+  ): Promise<{ matches: SearchMatch[]; complete: boolean }> {
+    const best = sort === 'best'
+    const query = {
+      query: toTsquery(node, senderId),
+      rankBy: best ? toTsquery(node) : null,
+      from: from ?? null,
+      to: to ?? null,
+    }
+    const recent =
+      from === undefined ? scope : scope.filter((row) => Date.parse(row.last_message_at) >= Date.parse(from))
+    const found = await collectNewest(recent, best ? SEARCH_DEPTH : page * limit, (slices) =>
+      searchSlices(this.#db.pool, { slices, ...query }),
+    )
+    return best ? { ...found, matches: found.matches.sort(bestFirst) } : found
+  }
+
+  /** Three queries and one look at presence, however many there are. */
+  async #present(
+    matches: readonly SearchMatch[],
+    scope: readonly SearchScopeRow[],
+    node: QueryNode,
+    userId: string,
+  ): Promise<SearchHit[]> {
+    if (matches.length === 0) return []
+    const keys = matches.map((match) => ({ conversationId: match.conversation_id, seq: match.seq }))
+    const oldest = new Map<string, number>()
+    for (const { conversationId, seq } of keys) {
+      oldest.set(conversationId, Math.min(seq, oldest.get(conversationId) ?? seq))
+    }
+    const ranges = [...oldest].map(([conversationId, fromSeq]) => ({ conversationId, fromSeq }))
+    const found = scope.filter(({ id }) => oldest.has(id))
+    const { pool } = this.#db
+    const [rows, marks, briefs] = await Promise.all([
+      findMessages(pool, keys),
+      listReadMarks(pool, ranges),
+      this.#briefs(found, userId),
+    ])
+    const marksOf = Map.groupBy(marks, (mark) => mark.conversation_id)
+    const messages = new Map(
+      rows.map((row) => [
+        `${row.conversation_id} ${row.seq}`,
+        presentMessage(row, marksOf.get(row.conversation_id) ?? [], this.#links),
+      ]),
+    )
+    return keys.flatMap(({ conversationId, seq }) => {
+      const message = messages.get(`${conversationId} ${seq}`)
+      const conversation = briefs.get(conversationId)
+      // Deleted since it was found: it is left out, and the total is one too high this once.
+      if (message === undefined || conversation === undefined) return []
+      return [{ ...message, conversation, highlights: highlightsOf(message, node) }]
+    })
+  }
+
+  async #briefs(scope: readonly SearchScopeRow[], userId: string): Promise<Map<string, Brief>> {
+    const ids = scope.map(({ id }) => id)
+    const people = await listParticipants(this.#db.pool, ids, userId, LIMITS.listedParticipants)
+    const peopleOf = Map.groupBy(people, (row) => row.conversation_id)
+    const isShown = (row: SearchScopeRow) => row.participant_count <= LIMITS.presenceGroupSize
+    const shown = new Set(scope.filter(isShown).flatMap(({ id }) => (peopleOf.get(id) ?? []).map((row) => row.id)))
+    // With Redis away everybody is shown as offline; messages are still there to be found.
+    const online = await this.#presence.online([...shown]).catch(() => new Set<string>())
+    const now = new Date()
+    return new Map(
+      scope.map((row) => {
+        const seen = isShown(row) ? online : null
+        const participants: Conversation['participants'] = (peopleOf.get(row.id) ?? []).map((person) =>
+          presentParticipant(person, seen, now),
+        )
+        return [row.id, { id: row.id, type: row.type, name: row.name, participants }]
+      }),
+    )
+  }
+}
+
+function highlightsOf(message: Message, node: QueryNode): Highlight[] {
+  const texts = [
+    { attachmentId: null, text: message.content },
+    ...message.attachments.map(({ id, fileName }) => ({ attachmentId: id, text: fileName })),
+  ]
+  return texts.flatMap(({ attachmentId, text }) =>
+    matchedRanges(node, text).map(({ start, end }) => ({ attachmentId, start, end, text: text.slice(start, end) })),
+  )
+}
+
+function nothingToLookFor(): ParleyError {
+  const message = 'must have a letter, a digit or an emoji to look for'
+  return new ParleyError('VALIDATION_FAILED', {
+    message: `The request is not valid: query: ${message}`,
+    details: [{ path: 'query', message }],
+  })
+}

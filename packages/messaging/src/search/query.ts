@@ -1,0 +1,173 @@
+import { joinedWords, type Piece, piecesOf, type Token, termsOf, unitsOf, wordsOf } from './terms.ts'
+
+/** A term of a query, `offset` positions after the first term of its sequence. */
+export interface QueryTerm {
+  term: string
+  /** Matches every term that begins like this. */
+  prefix: boolean
+  offset: number
+}
+
+/** What a text must have: terms at their distances from each other, all of several things, or any of them. */
+export type QueryNode =
+  | { kind: 'sequence'; terms: QueryTerm[] }
+  | { kind: 'all'; of: QueryNode[] }
+  | { kind: 'any'; of: QueryNode[] }
+
+/** Terms beyond these are left out: each costs a look into the index for each conversation. */
+const TERMS_MAX = 32
+/** An unspaced run this long is also looked for as it stands, whatever words the dictionary sees in it; characters. */
+const UNSPACED_EXACT_MIN = 4
+
+const QUOTED = /["“”„«»]/u
+/** What separates the words of a query; punctuation that is not here holds them together, as in user@example.com. */
+const SEPARATOR = /[\s,;!?…—、。，！？；]+/u
+
+const words = new Intl.Segmenter('zh', { granularity: 'word' })
+
+/**
+ * What a search text asks for: each word somewhere, in any order; what is in quotes, or written without a space between,
+ * in a row; the last word as a prefix unless it is in closed quotes. Null where there is nothing to look for.
+ */
+export function parseQuery(text: string): QueryNode | null {
+  const parts = text.split(QUOTED)
+  const nodes = parts.flatMap((part, index) => {
+    const quoted = index % 2 === 1
+    const last = index === parts.length - 1
+    if (quoted) return phrase(part, last)
+    const chunks = part.split(SEPARATOR).filter((chunk) => chunk !== '')
+    return chunks.flatMap((chunk, at) => chunkNodes(chunk, last && at === chunks.length - 1))
+  })
+  const kept = bounded(distinct(nodes))
+  const [only] = kept
+  return only === undefined ? null : kept.length === 1 ? only : { kind: 'all', of: kept }
+}
+
+/** Everything between two quotes in a row. */
+function phrase(text: string, prefix: boolean): QueryNode[] {
+  const terms: QueryTerm[] = []
+  let next = 0
+  for (const piece of piecesOf(text)) {
+    const found = exactTerms(piece, next)
+    terms.push(...found.terms)
+    next = found.next
+  }
+  return sequence(terms, prefix && endsInWord(text))
+}
+
+/** One piece as it stands: its words, or neighbouring pairs that cover it. */
+function exactTerms(piece: Piece, position: number): { terms: QueryTerm[]; next: number } {
+  const { tokens, next } = termsOf(piece, position)
+  const chosen = piece.kind === 'word' || piece.kind === 'emoji' ? tokens.slice(0, 1) : covering(tokens, position, next)
+  return { terms: chosen.map(({ term, position: offset }) => ({ term, prefix: false, offset })), next }
+}
+
+/** Every second pair and the last one say as much as all pairs do. A single character stands for itself. */
+function covering(tokens: readonly Token[], first: number, next: number): Token[] {
+  const length = next - first
+  if (length === 1) return tokens.slice(0, 1)
+  return tokens.slice(-(length - 1)).filter(({ position }) => (position - first) % 2 === 0 || position === next - 2)
+}
+
+/** A part of the query without spaces. */
+function chunkNodes(chunk: string, prefix: boolean): QueryNode[] {
+  const pieces = piecesOf(chunk)
+  const nodes: QueryNode[] = []
+  let row: Piece[] = []
+  const closeRow = (last: boolean) => {
+    nodes.push(...wordRow(chunk, row, last))
+    row = []
+  }
+  pieces.forEach((piece, index) => {
+    const last = prefix && index === pieces.length - 1
+    if (piece.kind === 'word') {
+      row.push(piece)
+      if (last) closeRow(true)
+      return
+    }
+    closeRow(false)
+    if (piece.kind === 'emoji') nodes.push(...sequence(exactTerms(piece, 0).terms, false))
+    if (piece.kind === 'grams') nodes.push(...gramNodes(piece))
+    if (piece.kind === 'unspaced') nodes.push(...unspacedNodes(piece, last))
+  })
+  closeRow(false)
+  return nodes
+}
+
+/** user@example.com: the words in a row. e-mail: that, or the two as one word. */
+function wordRow(chunk: string, row: readonly Piece[], prefix: boolean): QueryNode[] {
+  const tokens: Token[] = []
+  for (const piece of row) tokens.push(...termsOf(piece, tokens.length).tokens.slice(0, 1))
+  const inRow = sequence(
+    tokens.map(({ term, position: offset }) => ({ term, prefix: false, offset })),
+    prefix,
+  )
+  const [whole, ...more] = joinedWords(chunk, tokens)
+  const last = tokens.at(-1)
+  const coversAll = whole !== undefined && more.length === 0 && whole.position === 0 && whole.end === last?.end
+  if (!coversAll) return inRow
+  return [{ kind: 'any', of: [...inRow, ...sequence([{ term: whole.term, prefix: false, offset: 0 }], prefix)] }]
+}
+
+/**
+ * Chinese, Japanese, Korean: the dictionary's words of the query, each as characters in a row, in any order. Where it
+ * sees nothing but single characters, they are one row.
+ */
+function gramNodes(piece: Piece): QueryNode[] {
+  const segments = Array.from(words.segment(piece.text), ({ segment, index }) => ({
+    ...piece,
+    text: segment,
+    start: piece.start + index,
+  })).filter((segment) => unitsOf(segment).length > 0)
+  const hasWord = segments.some((segment) => unitsOf(segment).length > 1)
+  const rows = hasWord ? segments : [piece]
+  return rows.flatMap((row) => sequence(exactTerms(row, 0).terms, false))
+}
+
+/** Thai and others: the dictionary's words, or what was typed as it stands. */
+function unspacedNodes(piece: Piece, prefix: boolean): QueryNode[] {
+  const found = wordsOf(piece, 0)
+  const ofWords = found.flatMap(({ term }, index) =>
+    sequence([{ term, prefix: false, offset: 0 }], prefix && index === found.length - 1),
+  )
+  if (ofWords.length === 0) return []
+  if (unitsOf(piece).length < UNSPACED_EXACT_MIN) return ofWords
+  return [{ kind: 'any', of: [{ kind: 'all', of: ofWords }, ...sequence(exactTerms(piece, 0).terms, false)] }]
+}
+
+function sequence(all: readonly QueryTerm[], prefix: boolean): QueryNode[] {
+  const terms = all.slice(0, TERMS_MAX)
+  const [first] = terms
+  if (first === undefined) return []
+  const last = all.length - 1
+  return [
+    {
+      kind: 'sequence',
+      terms: terms.map(({ term, offset }, index) => ({
+        term,
+        prefix: prefix && index === last,
+        offset: offset - first.offset,
+      })),
+    },
+  ]
+}
+
+function endsInWord(text: string): boolean {
+  return piecesOf(text).at(-1)?.kind === 'word'
+}
+
+function distinct(nodes: readonly QueryNode[]): QueryNode[] {
+  return [...new Map(nodes.map((node) => [JSON.stringify(node), node])).values()]
+}
+
+function bounded(nodes: readonly QueryNode[]): QueryNode[] {
+  let terms = 0
+  return nodes.filter((node, index) => {
+    terms += countTerms(node)
+    return index === 0 || terms <= TERMS_MAX
+  })
+}
+
+function countTerms(node: QueryNode): number {
+  return node.kind === 'sequence' ? node.terms.length : node.of.reduce((sum, child) => sum + countTerms(child), 0)
+}

@@ -1,0 +1,52 @@
+import { SEARCH_PLACE } from '@parley/db'
+import type { QueryNode, QueryTerm } from './query.ts'
+import { type Token, tokenise } from './terms.ts'
+
+/** Stands before a sender's id, which makes a term that no text has. */
+const SENDER = '@'
+/** A phrase in quotes never runs from one text of a message into the next; positions. */
+const GAP = 16
+
+/** What the index keeps of a message, in the text form of a tsvector, places left open (see SEARCH_PLACE). */
+export function toTsvector(senderId: string, texts: readonly string[]): string {
+  const positions = new Map<string, number[]>()
+  let next = 1
+  for (const text of texts) {
+    const found = tokenise(text, next)
+    for (const { term, position } of found.tokens) addPosition(positions, term, position)
+    next = found.next + GAP
+  }
+  const entries = [...positions].map(([term, places]) => `${lexeme(term)}:${places.join(',')}`)
+  return [lexeme(SENDER + senderId), ...entries].join(' ')
+}
+
+/** Postgres keeps positions up to 16,383, and 255 of a term; what is beyond is still found, though not in a phrase. */
+function addPosition(positions: Map<string, number[]>, term: Token['term'], position: number): void {
+  const places = positions.get(term)
+  if (places === undefined) positions.set(term, [Math.min(position, 16_383)])
+  else if (places.length < 255 && position < 16_383) places.push(position)
+}
+
+/** The query in the text form of a tsquery, places left open. */
+export function toTsquery(node: QueryNode, senderId?: string): string {
+  const text = nodeText(node)
+  return senderId === undefined ? text : `${text} & ${lexeme(SENDER + senderId)}`
+}
+
+function nodeText(node: QueryNode): string {
+  if (node.kind === 'sequence') return `(${sequenceText(node.terms)})`
+  return `(${node.of.map(nodeText).join(node.kind === 'all' ? ' & ' : ' | ')})`
+}
+
+function sequenceText(terms: readonly QueryTerm[]): string {
+  return terms
+    .map(({ term, prefix, offset }, index) => {
+      const distance = offset - (terms[index - 1]?.offset ?? 0)
+      return `${index === 0 ? '' : ` <${distance}> `}${lexeme(term)}${prefix ? ':*' : ''}`
+    })
+    .join('')
+}
+
+function lexeme(term: string): string {
+  return `'${SEARCH_PLACE}${term.replaceAll(/['\\]/g, '$&$&')}'`
+}

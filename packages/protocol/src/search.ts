@@ -1,0 +1,62 @@
+import { z } from 'zod'
+import type { PageMeta } from './envelope.ts'
+import { LIMITS } from './limits.ts'
+import { conversation, message } from './models.ts'
+import { conversationId, isStorableText, paging, timestamp, userId } from './primitives.ts'
+
+export const SEARCH_SORTS = ['newest', 'best'] as const
+
+const DATE = /^\d{4}-\d\d-\d\d$/
+
+/** `query` of GET /api/messages/search, beside what narrows it down. `from` and `to` are included; a date is a UTC day. */
+export const searchMessagesQuery = z
+  .object({
+    ...paging(20),
+    query: z
+      .string()
+      .max(LIMITS.searchLength)
+      .refine(isStorableText, 'must be well-formed Unicode without NUL characters')
+      .refine((value) => value.trim().length > 0, 'must not be blank'),
+    conversationId: conversationId.optional(),
+    senderId: userId.optional(),
+    from: timestamp.optional(),
+    to: z
+      .string()
+      .transform((value) => (DATE.test(value) ? `${value}T23:59:59.999999Z` : value))
+      .pipe(timestamp)
+      .optional(),
+    sort: z.enum(SEARCH_SORTS).default('newest'),
+  })
+  .refine(({ from, to }) => from === undefined || to === undefined || Date.parse(from) <= Date.parse(to), {
+    message: 'must not be after to',
+    path: ['from'],
+  })
+export type SearchMessages = z.infer<typeof searchMessagesQuery>
+
+/**
+ * A part that matched: `text`, which stands in the message's `content` (`attachmentId` is null) or in the `fileName` of
+ * one of its attachments, from `start` up to but not including `end`, in UTF-16 code units. A word that matched by its
+ * beginning is given whole. Parts of a text come in order and do not overlap.
+ */
+export const highlight = z.object({
+  attachmentId: z.string().nullable(),
+  start: z.int(),
+  end: z.int(),
+  text: z.string(),
+})
+export type Highlight = z.infer<typeof highlight>
+
+/** A message that was found, with as much of its conversation as a list of results shows. */
+export const searchHit = message.extend({
+  conversation: conversation.pick({ id: true, type: true, name: true, participants: true }),
+  highlights: z.array(highlight),
+})
+export type SearchHit = z.infer<typeof searchHit>
+
+/**
+ * At most the newest 1,000 matches are counted and paged through; `totalIsExact` is false where there
+ * are or may be more. Those are reached with `to`.
+ */
+export interface SearchMeta extends PageMeta {
+  totalIsExact: boolean
+}
