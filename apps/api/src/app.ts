@@ -9,6 +9,7 @@ import { conversationRoutes } from './routes/conversations.ts'
 import { developmentRoutes } from './routes/development.ts'
 import { messageRoutes } from './routes/messages.ts'
 import { muteRoutes, pushRoutes } from './routes/push.ts'
+import { searchRoutes } from './routes/search.ts'
 import { syncRoutes } from './routes/sync.ts'
 import { userRoutes } from './routes/users.ts'
 
@@ -38,6 +39,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     await api.register(messageRoutes, { deps, prefix: '/api/messages' })
     await api.register(muteRoutes, { deps, prefix: '/api/messages' })
     await api.register(pushRoutes, { deps, prefix: '/api/push' })
+    await api.register(searchRoutes, { deps, prefix: '/api/messages' })
     await api.register(syncRoutes, { deps, prefix: '/api/messages' })
     await api.register(userRoutes, { deps, prefix: '/api/users' })
   })

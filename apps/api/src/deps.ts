@@ -4,6 +4,7 @@ import type {
   ConversationSync,
   ConversationWriter,
   History,
+  MessageSearch,
   MessageWriter,
   People,
   ReadMarker,
@@ -27,5 +28,6 @@ export interface ApiDeps extends PushRouteDeps {
   history: History
   messages: MessageWriter
   reads: ReadMarker
+  search: MessageSearch
   sync: ConversationSync
 }

@@ -8,6 +8,7 @@ import {
   ConversationSync,
   ConversationWriter,
   History,
+  MessageSearch,
   MessageWriter,
   People,
   ReadMarker,
@@ -51,7 +52,8 @@ await runProcess({
 
     const publisher = new Publisher(bus, epoch)
     const store = openFileStore(settings)
-    const conversations = new ConversationReader(db, createPresenceReader({ redis }), store)
+    const presence = createPresenceReader({ redis })
+    const conversations = new ConversationReader(db, presence, store)
     const ports = { db, events: publisher, ledger: watermark, onError, links: store, store }
     const messages = new MessageWriter(ports)
     const reads = new ReadMarker(ports)
@@ -71,6 +73,7 @@ await runProcess({
       history: new History(db, conversations, store),
       messages,
       reads,
+      search: new MessageSearch(db, presence, store),
       sync: new ConversationSync(db, store),
     })
     const admin = await startAdminServer({

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { openDatabase } from '@parley/db'
 import { Bus, Publisher } from '@parley/fanout'
-import { Membership, People } from '@parley/messaging'
+import { Membership, People, SearchIndexer } from '@parley/messaging'
 import { createReaper } from '@parley/presence'
 import { createLogger, loadSettingsOrExit, runProcess, startAdminServer } from '@parley/runtime'
 import { openFileStore } from '@parley/storage'
 import { Redis } from 'ioredis'
 import { OutboxDrain } from './outbox-drain.ts'
 import { presenceNotices } from './presence-notices.ts'
+import { searchStep } from './search/index-step.ts'
 import { workerSettings } from './settings.ts'
 
 const settings = loadSettingsOrExit(workerSettings)
@@ -31,7 +32,14 @@ await runProcess({
     const people = new People(db)
     const membership = new Membership(db)
 
-    const drain = new OutboxDrain({ db, redis, events: publisher, links: openFileStore(settings), steps: [], onError })
+    const drain = new OutboxDrain({
+      db,
+      redis,
+      events: publisher,
+      links: openFileStore(settings),
+      steps: [searchStep(new SearchIndexer(db))],
+      onError,
+    })
     drain.start()
     const reaper = createReaper({ redis, onError, ...presenceNotices({ db, publisher, people, membership }) })
     reaper.start()

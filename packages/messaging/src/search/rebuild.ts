@@ -21,7 +21,7 @@ export interface SearchRebuildProgress {
 
 export interface SearchRebuildOptions {
   /** Carry on after this message instead of beginning with the first. */
-  after?: MessageKey
+  after?: MessageKey | undefined
   /** Messages read and written at once. */
   batchSize?: number
   onProgress?: (progress: SearchRebuildProgress) => void

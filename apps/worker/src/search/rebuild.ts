@@ -1,0 +1,72 @@
+import { parseArgs } from 'node:util'
+import { type MessageKey, openDatabase } from '@parley/db'
+import { SearchRebuild, type SearchRebuildProgress } from '@parley/messaging'
+import { databaseSettings, defineSettings, loadSettingsOrExit } from '@parley/runtime'
+
+/*
+ * `npm run search:rebuild`: makes the search index anew from the messages, while everything goes on. Needed once after an
+ * upgrade that changes how terms are made; the release notes say so.
+ */
+
+const USAGE = 'npm run search:rebuild -- [--after CONVERSATION:SEQ] [--batch MESSAGES]'
+const REPORT_MS = 1_000
+
+const { after, batchSize } = argumentsOrExit()
+const { DATABASE_URL } = loadSettingsOrExit(defineSettings({ ...databaseSettings }))
+const db = openDatabase({ url: DATABASE_URL, max: 1, applicationName: 'parley-search-rebuild', queryTimeoutMs: 60_000 })
+const stop = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
+
+const started = performance.now()
+let reported = 0
+let last: SearchRebuildProgress | undefined
+try {
+  const end = await new SearchRebuild(db).run({ after, batchSize, onProgress, signal: stop.signal })
+  const outcome = stop.signal.aborted ? `stopped; carry on with ${carryOn(end)}` : 'done'
+  console.log(`${line(end)}; ${outcome}`)
+  process.exitCode = stop.signal.aborted ? 130 : 0
+} catch (error) {
+  console.error(`search index: failed after ${last === undefined ? 'nothing' : line(last)}: ${reason(error)}`)
+  if (last !== undefined) console.error(`carry on with ${carryOn(last)}`)
+  process.exitCode = 1
+} finally {
+  await db.close()
+}
+
+function onProgress(progress: SearchRebuildProgress): void {
+  last = progress
+  const now = performance.now()
+  if (now - reported < REPORT_MS) return
+  reported = now
+  console.log(line(progress))
+}
+
+function line({ done, total, removed }: SearchRebuildProgress): string {
+  const percent = total === 0 ? 100 : Math.floor((100 * done) / total)
+  const rate = Math.round(done / ((performance.now() - started) / 1_000))
+  return `search index: ${done} of ${total} messages (${percent} %), ${rate} a second, ${removed} stale rows removed`
+}
+
+function carryOn({ upTo }: SearchRebuildProgress): string {
+  return upTo === null
+    ? 'npm run search:rebuild'
+    : `npm run search:rebuild -- --after ${upTo.conversationId}:${upTo.seq}`
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+function argumentsOrExit(): { after: MessageKey | undefined; batchSize: number } {
+  try {
+    const { values } = parseArgs({ options: { after: { type: 'string' }, batch: { type: 'string', default: '1000' } } })
+    const batchSize = Number(values.batch)
+    if (!Number.isInteger(batchSize) || batchSize < 1 || batchSize > 10_000) throw new Error('--batch: 1 to 10000')
+    const [, conversationId, seq] = /^([0-9a-f-]{36}):(\d{1,15})$/i.exec(values.after ?? '') ?? []
+    if (values.after !== undefined && conversationId === undefined) throw new Error('--after: CONVERSATION:SEQ')
+    return { after: conversationId === undefined ? undefined : { conversationId, seq: Number(seq) }, batchSize }
+  } catch (error) {
+    console.error(`${reason(error)}\n${USAGE}`)
+    process.exit(64)
+  }
+}
