@@ -1,0 +1,237 @@
+import type { ServerEvents } from '@parley/protocol'
+import { io, type Socket } from 'socket.io-client'
+import { fullJitter } from './backoff.ts'
+import { fromBody, isFailure, isSuccess, ParleyClientError, toClientError } from './errors.ts'
+import type { TokenSource } from './token.ts'
+
+/**
+ * offline -> connecting -> syncing -> live, and back to offline from anywhere.
+ *
+ * - offline: no connection; the next try comes by itself after a while, unless the client is closed.
+ * - connecting: a try is under way.
+ * - syncing: connected, what was missed is being fetched. Sending works already.
+ * - live: nothing is missing.
+ */
+export type ConnectionState = 'offline' | 'connecting' | 'syncing' | 'live'
+
+/** First and last bound of the full-jitter delay before a reconnect, in milliseconds. */
+const BACKOFF = { baseMs: 500, maxMs: 30_000 }
+/** A connection that lasted this long counts as good: the next delay starts small again. Milliseconds. */
+const STABLE_MS = 5_000
+const ACK_MS = 10_000
+const CONNECT_MS = 10_000
+/** The longest time that setTimeout can wait, in milliseconds. */
+const TIMER_MAX = 2 ** 31 - 1
+
+export interface ConnectionOptions {
+  url: string
+  tokens: TokenSource
+  /** Passed to Engine.IO on top of the client's own choices (`extraHeaders`, `path`, …). */
+  socketOptions?: Record<string, unknown>
+  onState: (state: ConnectionState) => void
+  /** Any event of the server. */
+  onEvent: (name: string, payload: unknown) => void
+  /** Catches up; resolves when nothing is missing. Rejects when it could not: the connection is then tried anew. */
+  onConnect: () => Promise<void>
+  onError: (error: ParleyClientError) => void
+}
+
+/** One Socket.IO connection at a time, tried again for ever, with a token that is renewed while it is open. */
+export class Connection {
+  readonly #options: ConnectionOptions
+  #socket: Socket | undefined
+  #state: ConnectionState = 'offline'
+  #started = false
+  #attempt = 0
+  #retry: ReturnType<typeof setTimeout> | undefined
+  #stable: ReturnType<typeof setTimeout> | undefined
+  #renewal: ReturnType<typeof setTimeout> | undefined
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options
+  }
+
+  get state(): ConnectionState {
+    return this.#state
+  }
+
+  /** Requests can be sent. */
+  get connected(): boolean {
+    return this.#socket?.connected === true
+  }
+
+  start(): void {
+    if (this.#started) return
+    this.#started = true
+    void this.#connect()
+  }
+
+  /** Closes for good, or until the next {@link start}. */
+  stop(): void {
+    this.#started = false
+    this.#drop()
+    this.#setState('offline')
+  }
+
+  /** Tries now instead of waiting for the delay to end: the network is said to be back. */
+  hurry(): void {
+    if (!this.#started || this.#retry === undefined) return
+    this.#attempt = 0
+    clearTimeout(this.#retry)
+    this.#retry = undefined
+    void this.#connect()
+  }
+
+  /** Sends an event that needs no answer; dropped where there is no connection. */
+  tell(event: string, payload: unknown): void {
+    if (this.#socket?.connected) this.#socket.emit(event, payload, () => undefined)
+  }
+
+  /** Sends an event and resolves with the `data` of its ack. @throws {ParleyClientError} */
+  async call<T>(event: string, payload: unknown, timeoutMs = ACK_MS): Promise<T> {
+    const socket = this.#socket
+    if (!socket?.connected) throw new ParleyClientError('NETWORK', 'There is no connection.')
+    let answer: unknown
+    try {
+      answer = await socket.timeout(timeoutMs).emitWithAck(event, payload)
+    } catch (cause) {
+      if (!socket.connected) throw new ParleyClientError('NETWORK', 'The connection broke.', { cause })
+      throw new ParleyClientError('TIMEOUT', `${event} was not answered within ${timeoutMs} ms.`, { cause })
+    }
+    if (isSuccess(answer)) return answer.data as T
+    if (isFailure(answer)) throw fromBody(answer.error)
+    throw new ParleyClientError('BAD_ANSWER', `The answer to ${event} is not one of a Parley server.`)
+  }
+
+  async #connect(): Promise<void> {
+    this.#drop()
+    this.#setState('connecting')
+    const { tokens, url, socketOptions } = this.#options
+    let token: string
+    try {
+      token = await tokens.get()
+    } catch (error) {
+      return this.#failed(toClientError(error))
+    }
+    if (!this.#started || this.#socket !== undefined) return
+    const socket = io(url, {
+      transports: ['websocket', 'polling'],
+      tryAllTransports: true,
+      timeout: CONNECT_MS,
+      ...socketOptions,
+      forceNew: true,
+      reconnection: false,
+      auth: { token },
+    })
+    this.#socket = socket
+    socket.once('connect', () => this.#onConnect(socket))
+    socket.once('connect_error', (error: Error & { data?: unknown }) => {
+      const known = connectError(error)
+      if (known.isTokenProblem) tokens.reject(token)
+      this.#lost(socket, known)
+    })
+    socket.once('disconnect', (reason) => {
+      this.#lost(socket, new ParleyClientError('NETWORK', `The connection ended (${reason}).`))
+    })
+    socket.onAny((name: string, payload: unknown) => {
+      if (socket === this.#socket) this.#onEvent(token, name, payload)
+    })
+  }
+
+  #onEvent(token: string, name: string, payload: unknown): void {
+    if (name === 'exception') {
+      const { error } = payload as ServerEvents['exception']
+      if (error.code.startsWith('TOKEN_')) this.#options.tokens.reject(token)
+    }
+    this.#options.onEvent(name, payload)
+  }
+
+  #onConnect(socket: Socket): void {
+    this.#stable = setTimeout(() => {
+      this.#attempt = 0
+    }, STABLE_MS)
+    this.#planRenewal(0)
+    this.#setState('syncing')
+    this.#options.onConnect().then(
+      () => socket === this.#socket && this.#setState('live'),
+      (error) => this.#lost(socket, toClientError(error)),
+    )
+  }
+
+  /** Back to `syncing` while something that is missing is fetched on an open connection, then to `live`. */
+  async during(work: Promise<void>): Promise<void> {
+    const socket = this.#socket
+    if (this.#state === 'live') this.#setState('syncing')
+    try {
+      await work
+      if (socket !== undefined && socket === this.#socket && socket.connected) this.#setState('live')
+    } catch (error) {
+      if (socket !== undefined) this.#lost(socket, toClientError(error))
+    }
+  }
+
+  #lost(socket: Socket, error: ParleyClientError): void {
+    if (socket === this.#socket) this.#failed(error)
+  }
+
+  #failed(error: ParleyClientError): void {
+    this.#drop()
+    if (!this.#started) return
+    this.#setState('offline')
+    this.#options.onError(error)
+    const delay = Math.max(error.retryAfterMs ?? 0, fullJitter(this.#attempt++, BACKOFF))
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined
+      void this.#connect()
+    }, delay)
+  }
+
+  /** Ends the current connection and everything planned. */
+  #drop(): void {
+    for (const timer of [this.#retry, this.#stable, this.#renewal]) clearTimeout(timer)
+    this.#retry = undefined
+    const socket = this.#socket
+    this.#socket = undefined
+    socket?.offAny()
+    socket?.disconnect()
+  }
+
+  /** Hands in a new token on the open connection before the old one ends. A failure is tried again in time. */
+  #planRenewal(attempt: number): void {
+    clearTimeout(this.#renewal)
+    const { renewAt } = this.#options.tokens
+    if (renewAt === undefined) return
+    const delay = Math.max(renewAt - Date.now(), attempt === 0 ? 0 : 1_000 * 2 ** Math.min(attempt - 1, 4))
+    this.#renewal = setTimeout(
+      () => {
+        if (renewAt - Date.now() > 1_000) return this.#planRenewal(0)
+        this.#renew().then(
+          () => this.#planRenewal(0),
+          (error) => {
+            this.#options.onError(toClientError(error))
+            if (this.connected) this.#planRenewal(attempt + 1)
+          },
+        )
+      },
+      Math.min(delay, TIMER_MAX),
+    )
+  }
+
+  async #renew(): Promise<void> {
+    const token = await this.#options.tokens.renew()
+    if (this.connected) await this.call('renewToken', { token })
+  }
+
+  #setState(state: ConnectionState): void {
+    if (this.#state === state) return
+    this.#state = state
+    this.#options.onState(state)
+  }
+}
+
+/** What the handshake was refused with, or why there was no connection at all. */
+function connectError(error: Error & { data?: unknown }): ParleyClientError {
+  const answer = { success: false, error: error.data }
+  if (isFailure(answer)) return fromBody(answer.error)
+  return new ParleyClientError('NETWORK', error.message, { cause: error })
+}

@@ -1,0 +1,203 @@
+import type { Conversation, Message, ServerEvents, SyncAnswer, User } from '@parley/protocol'
+import { CatchUp } from './catch-up.ts'
+import { Connection, type ConnectionState } from './connection.ts'
+import { Emitter } from './emitter.ts'
+import { ParleyClientError, toClientError } from './errors.ts'
+import { HistoryPages } from './history.ts'
+import { Http } from './http.ts'
+import { Inbox } from './inbox.ts'
+import { Outbox } from './outbox.ts'
+import { Presence } from './presence.ts'
+import { ReadMarks } from './read-marks.ts'
+import { memoryStorage } from './storage/memory.ts'
+import type { OutboxEntry } from './storage/types.ts'
+import { TokenSource } from './token.ts'
+import type { ClientEvents, ParleyClientOptions } from './types.ts'
+import { Typing } from './typing.ts'
+
+const WINDOW = 500
+const KEPT_TIMELINES = 20
+const CATCH_UP_LIMIT = 5_000
+
+/**
+ * The parts of a client and how they hang together. `ParleyClient` (parley-client.ts) is what applications see of it.
+ */
+export class ClientCore {
+  readonly events = new Emitter<ClientEvents>()
+  readonly tokens: TokenSource
+  readonly http: Http
+  readonly connection: Connection
+  readonly inbox: Inbox
+  readonly pages: HistoryPages
+  readonly outbox: Outbox
+  readonly typing: Typing
+  readonly presence: Presence
+  readonly readMarks: ReadMarks
+  readonly #catchUp: CatchUp
+  readonly #closed = new AbortController()
+  readonly #keptTimelines: number
+  #userId: string | undefined
+  #resync: ReturnType<typeof setTimeout> | undefined
+  visible = true
+
+  constructor(options: ParleyClientOptions) {
+    const { url, getToken, socketOptions } = options
+    const onError = (error: ParleyClientError) => this.events.emit('error', error)
+    const connected = () => this.connection.connected
+    const closed = this.#closed.signal
+    this.#keptTimelines = options.keptTimelines ?? KEPT_TIMELINES
+    this.tokens = new TokenSource(getToken)
+    this.http = new Http({ url, tokens: this.tokens, fetch: options.fetch ?? fetch.bind(globalThis), closed })
+    this.presence = new Presence((...change) => this.inbox.setOnline(...change))
+    this.typing = new Typing((event, conversationId) => this.connection.tell(event, { conversationId }))
+    this.inbox = new Inbox({
+      userId: () => this.#userId ?? '',
+      online: () => this.presence.online,
+      windowSize: options.windowSize ?? WINDOW,
+      onMessage: (message) => this.#delivered(message),
+      onJoined: (conversation) => this.events.emit('joined', conversation),
+      onLeft: (conversationId) => {
+        this.readMarks.forget(conversationId)
+        this.events.emit('left', { conversationId })
+      },
+      onGap: (room) => this.#catchUp.gapSeen(room),
+      onHole: () => this.#catchUp.holeSeen(),
+    })
+    this.pages = new HistoryPages(this.http, this.inbox)
+    this.#catchUp = new CatchUp({
+      http: this.http,
+      inbox: this.inbox,
+      call: (payload) => this.connection.call<SyncAnswer>('sync', payload),
+      connected,
+      limit: options.catchUpLimit ?? CATCH_UP_LIMIT,
+      onSkipped: (skipped) => this.events.emit('skipped', skipped),
+      onError,
+      closed,
+    })
+    this.outbox = new Outbox({
+      storage: options.storage ?? memoryStorage(),
+      send: (entry) => this.#send(entry),
+      connected,
+      onError,
+    })
+    this.readMarks = new ReadMarks({
+      tell: (conversationId, messageId) => this.connection.call('markAsRead', { conversationId, messageId }),
+      connected,
+      onError,
+    })
+    this.connection = new Connection({
+      url,
+      tokens: this.tokens,
+      ...(socketOptions && { socketOptions }),
+      onState: (state) => this.#onState(state),
+      onEvent: (name, payload) => this.#onEvent(name, payload),
+      onConnect: () => this.#onConnect(),
+      onError,
+    })
+  }
+
+  get userId(): string | undefined {
+    return this.#userId
+  }
+
+  close(): void {
+    this.#closed.abort()
+    clearTimeout(this.#resync)
+    this.connection.stop()
+    this.outbox.close()
+    this.readMarks.stop()
+    this.#catchUp.stop()
+    this.typing.clear()
+    this.events.clear()
+  }
+
+  get closed(): boolean {
+    return this.#closed.signal.aborted
+  }
+
+  /** A timeline that somebody looks at loads its first page as soon as its conversation is known. */
+  load(conversationId: string): void {
+    this.inbox.trimTimelines(this.#keptTimelines)
+    if (this.inbox.get(conversationId) === undefined) return
+    this.pages.ensure(conversationId).catch((error) => this.events.emit('error', toClientError(error)))
+  }
+
+  async #onConnect(): Promise<void> {
+    await this.#identify()
+    this.outbox.flush()
+    if (!this.visible) this.connection.tell('setVisibility', { visible: false })
+    await this.#catchUp.sync()
+    this.presence.replace(await this.connection.call<string[]>('getOnlineUsers', {}))
+    this.readMarks.flush()
+    this.#loadWatched()
+  }
+
+  async #identify(): Promise<void> {
+    // A token that says nothing to the client is still one for the server.
+    this.#userId ??= this.tokens.userId ?? (await this.http.get<User>('/api/users/me')).data.id
+    if (this.tokens.userId !== undefined && this.tokens.userId !== this.#userId) {
+      throw new ParleyClientError(
+        'TOKEN_INVALID',
+        'getToken gave the token of another person; make a new client for them.',
+      )
+    }
+    await this.outbox.identify(this.#userId)
+  }
+
+  #loadWatched(): void {
+    for (const id of this.inbox.watchedTimelines()) this.load(id)
+  }
+
+  async #send(entry: OutboxEntry): Promise<Message> {
+    const { conversationId, content, type, attachmentIds, clientMessageId } = entry
+    const message = await this.connection.call<Message>('sendMessage', {
+      conversationId,
+      content,
+      clientMessageId,
+      ...(type && { type }),
+      ...(attachmentIds && { attachments: attachmentIds.map((id) => ({ id })) }),
+    })
+    this.typing.sent(conversationId)
+    this.inbox.onMessage(message)
+    return message
+  }
+
+  #delivered(message: Message): void {
+    this.typing.onStopped(message.conversationId, message.senderId)
+    this.events.emit('message', message)
+  }
+
+  #onState(state: ConnectionState): void {
+    if (state === 'offline') {
+      clearTimeout(this.#resync)
+      this.#catchUp.stop()
+      this.typing.clear()
+    }
+    this.events.emit('state', state)
+  }
+
+  /** Events that this version does not know are for later ones. */
+  #onEvent(name: string, payload: unknown): void {
+    const handlers: { [Name in keyof ServerEvents]?: (payload: ServerEvents[Name]) => void } = {
+      newMessage: (message) => this.inbox.onMessage(message),
+      messageRead: (receipt) => this.inbox.onRead(receipt),
+      conversationCreated: (conversation: Conversation) => void this.inbox.put(conversation),
+      conversationUpdated: (update) => this.inbox.onUpdated(update),
+      userTyping: ({ conversationId, ...person }) => this.typing.onTyping(conversationId, person),
+      userStoppedTyping: ({ conversationId, userId }) => this.typing.onStopped(conversationId, userId),
+      userOnline: ({ userId }) => this.presence.set(userId, true),
+      userOffline: ({ userId, lastSeen }) => this.presence.set(userId, false, lastSeen),
+      resync: ({ afterMs }) => this.#planResync(afterMs ?? 0),
+    }
+    if (!Object.hasOwn(handlers, name)) return
+    const handler = handlers[name as keyof ServerEvents] as ((payload: unknown) => void) | undefined
+    handler?.(payload)
+  }
+
+  #planResync(afterMs: number): void {
+    clearTimeout(this.#resync)
+    this.#resync = setTimeout(() => {
+      if (this.connection.connected) void this.connection.during(this.#catchUp.sync())
+    }, afterMs)
+  }
+}

@@ -1,0 +1,92 @@
+import type { Message } from '@parley/protocol'
+import { ParleyClientError } from './errors.ts'
+import type { Http } from './http.ts'
+import type { Inbox } from './inbox.ts'
+import type { Room } from './room.ts'
+
+const PAGE = 50
+
+interface Page {
+  data: Message[]
+  meta: { hasMore: boolean; total: number }
+}
+
+/** Pages of messages for the timelines. The same page is asked for once at a time. */
+export class HistoryPages {
+  readonly #http: Http
+  readonly #inbox: Inbox
+  readonly #loading = new Map<string, Promise<void>>()
+
+  constructor(http: Http, inbox: Inbox) {
+    this.#http = http
+    this.#inbox = inbox
+  }
+
+  /** The newest page, where nothing is loaded yet or one has gone back far. */
+  newest(conversationId: string): Promise<void> {
+    return this.#once(`newest ${conversationId}`, async () => {
+      const room = this.#room(conversationId)
+      const { status } = room.timeline
+      if (status === 'ready' && !room.timeline.snapshot().hasNewer) return
+      room.timeline.startLoading()
+      try {
+        const { data, meta } = await this.#page(room, {})
+        room.timeline.reset(data, meta.hasMore)
+      } catch (error) {
+        room.timeline.stopLoading()
+        throw error
+      }
+    })
+  }
+
+  /** The page before the oldest message held; nothing where there is none. */
+  async older(conversationId: string): Promise<void> {
+    await this.ensure(conversationId)
+    return this.#once(`older ${conversationId}`, async () => {
+      const room = this.#room(conversationId)
+      const { oldestSeq } = room.timeline
+      if (oldestSeq === undefined || !room.timeline.snapshot().hasOlder) return
+      const { data, meta } = await this.#page(room, { beforeSeq: oldestSeq })
+      if (room.timeline.oldestSeq === oldestSeq) room.timeline.prepend(data, meta.hasMore)
+    })
+  }
+
+  /** The page after the newest message held, where one has gone back so far that there is one. */
+  newer(conversationId: string): Promise<void> {
+    return this.#once(`newer ${conversationId}`, async () => {
+      const room = this.#room(conversationId)
+      const { newestSeq } = room.timeline
+      if (newestSeq === undefined || !room.timeline.snapshot().hasNewer) return
+      const { data, meta } = await this.#page(room, { afterSeq: newestSeq })
+      // What was delivered while the page was under way may be past its end: then there is more to load.
+      const end = data.at(-1)?.seq ?? newestSeq
+      const { newestSeq: now } = room.timeline
+      if (now === newestSeq) room.timeline.append(data, meta.hasMore || end < room.sequence.delivered)
+    })
+  }
+
+  /** The newest page where nothing is loaded. */
+  async ensure(conversationId: string): Promise<void> {
+    if (this.#room(conversationId).timeline.status !== 'ready') await this.newest(conversationId)
+  }
+
+  #room(conversationId: string): Room {
+    const room = this.#inbox.get(conversationId)
+    if (room === undefined) throw new ParleyClientError('CONVERSATION_NOT_FOUND', 'There is no such conversation.')
+    return room
+  }
+
+  #page(room: Room, query: Record<string, number>): Promise<Page> {
+    const path = `/api/messages/conversations/${room.id}/messages`
+    return this.#http.get<Page['data'], Page['meta']>(path, { query: { limit: PAGE, ...query } })
+  }
+
+  #once(key: string, work: () => Promise<void>): Promise<void> {
+    let loading = this.#loading.get(key)
+    if (loading === undefined) {
+      loading = work().finally(() => this.#loading.delete(key))
+      this.#loading.set(key, loading)
+    }
+    return loading
+  }
+}

@@ -1,0 +1,221 @@
+import type { Conversation, Message, ServerEvents, SyncedConversation } from '@parley/protocol'
+import { conversationOf, Room } from './room.ts'
+import { LazyStore } from './store.ts'
+import type { TimelineSnapshot } from './timeline.ts'
+
+/** Messages kept of conversations that the client has not been told of yet. */
+const ORPHANS_MAX = 500
+
+export interface InboxOptions {
+  /** The client's own person; known once it has connected. */
+  userId: () => string
+  online: () => ReadonlySet<string>
+  windowSize: number
+  onMessage: (message: Message) => void
+  onJoined: (conversation: Conversation) => void
+  onLeft: (conversationId: string) => void
+  /** Messages are missing between others. */
+  onGap: (room: Room) => void
+  /** Something is not known that a sync will tell. */
+  onHole: () => void
+}
+
+/** All conversations of the person, and where events find their way to them. */
+export class Inbox {
+  readonly #options: InboxOptions
+  readonly #rooms = new Map<string, Room>()
+  readonly #timelines = new Map<string, LazyStore<TimelineSnapshot>>()
+  readonly #marks = new Map<string, LazyStore<ReadonlyMap<string, number>>>()
+  #orphans: Message[] = []
+  /** A first sync has told of all conversations: one that comes up now is new. */
+  complete = false
+
+  readonly conversations = new LazyStore<readonly Conversation[]>(() => this.#sorted())
+  readonly unread = new LazyStore<number>(() => {
+    let sum = 0
+    for (const { info } of this.#rooms.values()) sum += info.unreadCount
+    return sum
+  })
+
+  constructor(options: InboxOptions) {
+    this.#options = options
+  }
+
+  get(id: string): Room | undefined {
+    return this.#rooms.get(id)
+  }
+
+  rooms(): Iterable<Room> {
+    return this.#rooms.values()
+  }
+
+  /** The store of a conversation's messages; there before the conversation is. */
+  timeline(id: string, onWatched: () => void): LazyStore<TimelineSnapshot> {
+    return storeIn(this.#timelines, id, () => this.#rooms.get(id)?.timeline.snapshot() ?? NO_TIMELINE, onWatched)
+  }
+
+  marks(id: string): LazyStore<ReadonlyMap<string, number>> {
+    return storeIn(this.#marks, id, () => this.#rooms.get(id)?.marks() ?? NO_MARKS)
+  }
+
+  onMessage(message: Message): void {
+    const room = this.#rooms.get(message.conversationId)
+    if (room === undefined) {
+      this.#orphans = [...this.#orphans.slice(1 - ORPHANS_MAX), message]
+      if (this.complete) this.#options.onHole()
+      return
+    }
+    this.accept(room, message)
+  }
+
+  /** Takes in a message from anywhere and tells of those that can be delivered now. */
+  accept(room: Room, message: Message): void {
+    for (const ready of room.accept(message)) this.#options.onMessage(ready)
+    if (room.sequence.hasGap && room.catchingUpTo === undefined) this.#options.onGap(room)
+    else if (room.revisions.hasHole) this.#options.onHole()
+  }
+
+  onRead(receipt: ServerEvents['messageRead']): void {
+    const room = this.#rooms.get(receipt.conversationId)
+    room?.onRead(receipt)
+    if (room?.revisions.hasHole) this.#options.onHole()
+  }
+
+  onUpdated(update: ServerEvents['conversationUpdated']): void {
+    const room = this.#rooms.get(update.conversationId)
+    if (room === undefined || update.rev <= room.revisions.upTo) return
+    if (update.removed.includes(this.#options.userId())) {
+      this.leave(room.id)
+      return
+    }
+    room.onUpdated(update)
+    if (room.revisions.hasHole) this.#options.onHole()
+  }
+
+  /** A conversation as the server shows it. One that is new after the first sync was just joined: its news are delivered. */
+  put(conversation: Conversation): Room {
+    const known = this.#rooms.get(conversation.id)
+    if (known !== undefined) {
+      known.refresh(conversation)
+      return known
+    }
+    const { lastSeq, lastReadSeq, lastMessage } = conversation
+    const room = this.#add(conversation, this.complete ? Math.min(lastReadSeq, lastSeq) : lastSeq)
+    room.sequence.expect(lastSeq)
+    if (lastMessage !== null) this.accept(room, lastMessage)
+    this.#adopt(room)
+    return room
+  }
+
+  /**
+   * What a sync says of one conversation. Answers with the room where more has to be fetched.
+   * @param askedRev the rev that the client had named
+   */
+  applySync(synced: SyncedConversation, askedRev: number | undefined): Room | undefined {
+    const { userId, online } = this.#options
+    // A server that was set back to an earlier state counts anew.
+    if (askedRev !== undefined && askedRev > synced.rev) this.#rooms.delete(synced.id)
+    const known = this.#rooms.get(synced.id)
+    const delivered = this.complete ? Math.min(synced.joinedSeq, synced.lastSeq) : synced.lastSeq
+    const room = known ?? this.#add(conversationOf(synced, online(), userId()), delivered)
+    room.catchingUpTo = synced.rev
+    room.applySync(synced, online())
+    for (const message of synced.messages) this.accept(room, message)
+    this.#adopt(room)
+    if (room.sequence.hasGap || (synced.tooLong && room.timeline.status !== 'idle')) return room
+    this.caughtUp(room)
+    return undefined
+  }
+
+  /** Nothing is missing up to where the catch-up was to go. */
+  caughtUp(room: Room): void {
+    if (room.catchingUpTo !== undefined) room.revisions.synced(room.catchingUpTo)
+    room.catchingUpTo = undefined
+  }
+
+  leave(id: string): void {
+    if (!this.#rooms.delete(id)) return
+    this.#changed(id)
+    this.#timelines.get(id)?.invalidate()
+    this.#options.onLeft(id)
+  }
+
+  /** The first sync is through. What nobody asked about by now is of conversations one is not in. */
+  finishSync(): void {
+    this.complete = true
+    this.#orphans = []
+  }
+
+  setOnline(userId: string, isOnline: boolean, lastSeen: string): void {
+    for (const room of this.#rooms.values()) room.setOnline(userId, isOnline, lastSeen)
+  }
+
+  /** Conversations whose messages somebody looks at. */
+  watchedTimelines(): string[] {
+    return [...this.#timelines].filter(([, store]) => store.watched).map(([id]) => id)
+  }
+
+  /** Lets go of the messages that nobody looks at, but for the `keep` timelines that were asked for last. */
+  trimTimelines(keep: number): void {
+    const idle = [...this.#timelines].flatMap(([id, store]) => {
+      const timeline = store.watched ? undefined : this.#rooms.get(id)?.timeline
+      return timeline?.status === 'ready' ? [timeline] : []
+    })
+    for (const timeline of idle.slice(0, Math.max(0, idle.length - keep))) timeline.clear()
+  }
+
+  #add(conversation: Conversation, delivered: number): Room {
+    const { id } = conversation
+    const room = new Room({
+      conversation,
+      delivered,
+      userId: this.#options.userId(),
+      windowSize: this.#options.windowSize,
+      onInfo: () => this.#changed(id),
+      onTimeline: () => this.#timelines.get(id)?.invalidate(),
+    })
+    this.#rooms.set(id, room)
+    this.#changed(id)
+    this.#timelines.get(id)?.invalidate()
+    if (this.complete) this.#options.onJoined(conversation)
+    return room
+  }
+
+  /** Messages that came before the conversation did. */
+  #adopt(room: Room): void {
+    const mine = this.#orphans.filter(({ conversationId }) => conversationId === room.id)
+    if (mine.length === 0) return
+    this.#orphans = this.#orphans.filter(({ conversationId }) => conversationId !== room.id)
+    for (const message of mine) this.accept(room, message)
+  }
+
+  #changed(id: string): void {
+    this.conversations.invalidate()
+    this.unread.invalidate()
+    this.#marks.get(id)?.invalidate()
+  }
+
+  #sorted(): readonly Conversation[] {
+    const all = Array.from(this.#rooms.values(), ({ info }) => info)
+    return all.sort((a, b) =>
+      a.updatedAt === b.updatedAt ? (a.id < b.id ? 1 : -1) : a.updatedAt < b.updatedAt ? 1 : -1,
+    )
+  }
+}
+
+const NO_MARKS: ReadonlyMap<string, number> = new Map()
+const NO_TIMELINE: TimelineSnapshot = { messages: [], status: 'idle', hasOlder: false, hasNewer: false }
+
+function storeIn<T>(
+  stores: Map<string, LazyStore<T>>,
+  id: string,
+  make: () => T,
+  onWatched?: () => void,
+): LazyStore<T> {
+  const known = stores.get(id)
+  // Asked for last: at the end of the map.
+  const store = known ?? new LazyStore(make, (watched) => watched && onWatched?.())
+  stores.delete(id)
+  stores.set(id, store)
+  return store
+}

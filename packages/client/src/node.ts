@@ -1,0 +1,2 @@
+/** What is for Node only. */
+export { fileStorage } from './storage/file.ts'

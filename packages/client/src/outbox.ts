@@ -1,0 +1,238 @@
+import type { Message } from '@parley/protocol'
+import { fullJitter } from './backoff.ts'
+import { ParleyClientError, toClientError } from './errors.ts'
+import type { OutboxEntry, OutboxStorage } from './storage/types.ts'
+import { LazyStore } from './store.ts'
+
+const BACKOFF = { baseMs: 250, maxMs: 30_000 }
+const NONE: readonly PendingMessage[] = []
+
+/**
+ * queued -> sending -> stored (and gone from here), back to queued after an error that may mend, or failed after one
+ * that will not. A failed message stays until it is retried or discarded; those after it go on.
+ */
+export interface PendingMessage extends OutboxEntry {
+  readonly status: 'queued' | 'sending' | 'failed'
+  /** Why the last try failed. */
+  readonly error: ParleyClientError | null
+}
+
+interface Item {
+  pending: PendingMessage
+  /** Those who wait for it; nobody where it comes from an earlier run. */
+  resolve: ((message: Message) => void) | undefined
+  reject: ((error: ParleyClientError) => void) | undefined
+  attempt: number
+  /** The storage's calls for this entry, in order. */
+  kept: Promise<unknown>
+}
+
+export interface OutboxOptions {
+  storage: OutboxStorage
+  /** Sends one message and resolves when it is durable. Rejects without a connection. */
+  send: (entry: OutboxEntry) => Promise<Message>
+  connected: () => boolean
+  onError: (error: ParleyClientError) => void
+}
+
+/**
+ * Messages on their way. One of each conversation is under way at a time, in the order in which they were sent;
+ * conversations do not wait for each other.
+ */
+export class Outbox {
+  readonly #options: OutboxOptions
+  readonly #queues = new Map<string, Item[]>()
+  readonly #stores = new Map<string, LazyStore<readonly PendingMessage[]>>()
+  readonly #busy = new Set<string>()
+  readonly #retries = new Map<string, ReturnType<typeof setTimeout>>()
+  #userId: string | undefined
+  #order = 0
+  #closed = false
+
+  constructor(options: OutboxOptions) {
+    this.#options = options
+  }
+
+  /** How many messages are not stored yet, failed ones too. */
+  get size(): number {
+    let size = 0
+    for (const queue of this.#queues.values()) size += queue.length
+    return size
+  }
+
+  /** What waits in a conversation, in order. */
+  pending(conversationId: string): LazyStore<readonly PendingMessage[]> {
+    let store = this.#stores.get(conversationId)
+    if (store === undefined) {
+      store = new LazyStore(() => this.#queues.get(conversationId)?.map(({ pending }) => pending) ?? NONE)
+      this.#stores.set(conversationId, store)
+    }
+    return store
+  }
+
+  /** Now it is known whose messages these are: what an earlier run left behind comes first. */
+  async identify(userId: string): Promise<void> {
+    if (this.#userId !== undefined) return
+    this.#userId = userId
+    const left = await this.#options.storage.load(userId).catch((error) => {
+      this.#options.onError(toClientError(error))
+      return []
+    })
+    const mine = new Set([...this.#queues.values()].flat().map(({ pending }) => pending.clientMessageId))
+    const entries = left.filter(({ clientMessageId }) => !mine.has(clientMessageId)).sort((a, b) => b.order - a.order)
+    for (const item of [...this.#queues.values()].flat()) this.#keep(item)
+    for (const entry of entries) {
+      const item = itemOf(entry)
+      this.#queues.set(entry.conversationId, [item, ...(this.#queues.get(entry.conversationId) ?? [])])
+      this.#changed(entry.conversationId)
+    }
+  }
+
+  /** Resolves when the message is durable. @throws {ParleyClientError} what retrying cannot mend, or CLOSED */
+  add(draft: Omit<OutboxEntry, 'order' | 'createdAt'>): Promise<Message> {
+    if (this.#closed) return Promise.reject(new ParleyClientError('CLOSED', 'The client is closed.'))
+    const createdAt = Date.now()
+    // Later than what an earlier run left behind, and in order within this one.
+    this.#order = Math.max(this.#order + 1, createdAt * 1_000)
+    const item = itemOf({ ...draft, createdAt, order: this.#order })
+    const sent = new Promise<Message>((resolve, reject) => {
+      item.resolve = resolve
+      item.reject = reject
+    })
+    const { conversationId } = draft
+    this.#queues.set(conversationId, [...(this.#queues.get(conversationId) ?? []), item])
+    if (this.#userId !== undefined) this.#keep(item)
+    this.#changed(conversationId)
+    this.#pump(conversationId)
+    return sent
+  }
+
+  /** There is a connection: everything that waits goes out. */
+  flush(): void {
+    for (const conversationId of this.#queues.keys()) {
+      this.#stopRetry(conversationId)
+      this.#pump(conversationId)
+    }
+  }
+
+  /** Sends a failed message again, at its old place. */
+  retry(clientMessageId: string): void {
+    const item = this.#find(clientMessageId)
+    if (item?.pending.status !== 'failed') return
+    this.#set(item, 'queued', null)
+    this.#pump(item.pending.conversationId)
+  }
+
+  /** Forgets a message that is not under way. */
+  discard(clientMessageId: string): void {
+    const item = this.#find(clientMessageId)
+    if (item === undefined || item.pending.status === 'sending') return
+    this.#remove(item)
+    item.reject?.(new ParleyClientError('ABORTED', 'The message was discarded.'))
+  }
+
+  /** Stops sending. What is kept in a storage goes out with the next client; those who wait are told CLOSED. */
+  close(): void {
+    this.#closed = true
+    for (const conversationId of [...this.#retries.keys()]) this.#stopRetry(conversationId)
+    for (const item of [...this.#queues.values()].flat()) {
+      item.reject?.(new ParleyClientError('CLOSED', 'The client was closed before the message was stored.'))
+    }
+  }
+
+  #pump(conversationId: string): void {
+    if (this.#closed || this.#busy.has(conversationId) || this.#retries.has(conversationId)) return
+    const item = this.#queues.get(conversationId)?.find(({ pending }) => pending.status === 'queued')
+    if (item === undefined || this.#userId === undefined || !this.#options.connected()) return
+    this.#busy.add(conversationId)
+    this.#set(item, 'sending', null)
+    this.#options
+      .send(item.pending)
+      .then(
+        (message) => {
+          this.#remove(item)
+          item.resolve?.(message)
+        },
+        (error) => this.#failed(item, toClientError(error)),
+      )
+      .finally(() => {
+        this.#busy.delete(conversationId)
+        this.#pump(conversationId)
+      })
+  }
+
+  #failed(item: Item, error: ParleyClientError): void {
+    if (this.#closed) return
+    const { conversationId } = item.pending
+    if (!error.retryable && !error.isTokenProblem) {
+      this.#set(item, 'failed', error)
+      // It is not sent again by itself, not after a reload either.
+      this.#forget(item)
+      item.reject?.(error)
+      return
+    }
+    this.#set(item, 'queued', error)
+    if (!this.#options.connected()) return
+    const delay = Math.max(error.retryAfterMs ?? 0, fullJitter(item.attempt++, BACKOFF))
+    this.#retries.set(
+      conversationId,
+      setTimeout(() => {
+        this.#retries.delete(conversationId)
+        this.#pump(conversationId)
+      }, delay),
+    )
+  }
+
+  #stopRetry(conversationId: string): void {
+    clearTimeout(this.#retries.get(conversationId))
+    this.#retries.delete(conversationId)
+  }
+
+  #find(clientMessageId: string): Item | undefined {
+    return [...this.#queues.values()].flat().find(({ pending }) => pending.clientMessageId === clientMessageId)
+  }
+
+  #set(item: Item, status: PendingMessage['status'], error: ParleyClientError | null): void {
+    item.pending = { ...item.pending, status, error }
+    this.#changed(item.pending.conversationId)
+  }
+
+  #remove(item: Item): void {
+    const { conversationId } = item.pending
+    const left = (this.#queues.get(conversationId) ?? []).filter((other) => other !== item)
+    if (left.length > 0) this.#queues.set(conversationId, left)
+    else this.#queues.delete(conversationId)
+    this.#forget(item)
+    this.#changed(conversationId)
+  }
+
+  #keep(item: Item): void {
+    const { status: _, error: __, ...entry } = item.pending
+    this.#store(item, (userId) => this.#options.storage.put(userId, entry))
+  }
+
+  #forget(item: Item): void {
+    this.#store(item, (userId) => this.#options.storage.remove(userId, item.pending.clientMessageId))
+  }
+
+  /** A storage that fails (full, forbidden) keeps nothing from being sent. */
+  #store(item: Item, work: (userId: string) => Promise<void>): void {
+    const userId = this.#userId
+    if (userId === undefined) return
+    item.kept = item.kept.then(() => work(userId)).catch((error) => this.#options.onError(toClientError(error)))
+  }
+
+  #changed(conversationId: string): void {
+    this.#stores.get(conversationId)?.invalidate()
+  }
+}
+
+function itemOf(entry: OutboxEntry): Item {
+  return {
+    pending: { ...entry, status: 'queued', error: null },
+    resolve: undefined,
+    reject: undefined,
+    attempt: 0,
+    kept: Promise.resolve(),
+  }
+}

@@ -1,0 +1,33 @@
+import { LazyStore } from './store.ts'
+
+/** Who is online among the people one shares conversations with. */
+export class Presence {
+  readonly #onChange: (userId: string, isOnline: boolean, lastSeen: string) => void
+  #online = new Set<string>()
+  /** Ids of those who are online. */
+  readonly store = new LazyStore<ReadonlySet<string>>(() => new Set(this.#online))
+
+  constructor(onChange: (userId: string, isOnline: boolean, lastSeen: string) => void) {
+    this.#onChange = onChange
+  }
+
+  get online(): ReadonlySet<string> {
+    return this.#online
+  }
+
+  set(userId: string, isOnline: boolean, lastSeen = new Date().toISOString()): void {
+    if (isOnline) this.#online.add(userId)
+    else this.#online.delete(userId)
+    this.#onChange(userId, isOnline, lastSeen)
+    this.store.invalidate()
+  }
+
+  /** Everybody who is online, as the server lists them. */
+  replace(userIds: readonly string[]): void {
+    const before = this.#online
+    this.#online = new Set(userIds)
+    for (const id of before) if (!this.#online.has(id)) this.set(id, false)
+    for (const id of this.#online) if (!before.has(id)) this.set(id, true)
+    this.store.invalidate()
+  }
+}

@@ -1,0 +1,42 @@
+/** Revs above a hole that are kept in mind; with more of them a sync is due anyway. */
+const SEEN_MAX = 1_000
+
+/**
+ * How far a conversation's changes are known without a hole. Events come with the rev they took; two that cross on their
+ * way leave a hole for a moment, one that was lost leaves it for good.
+ */
+export class Revisions {
+  readonly #seen = new Set<number>()
+  #upTo: number
+
+  constructor(upTo: number) {
+    this.#upTo = upTo
+  }
+
+  /** Everything up to this rev is known: what the client says when it syncs. */
+  get upTo(): number {
+    return this.#upTo
+  }
+
+  get hasHole(): boolean {
+    return this.#seen.size > 0
+  }
+
+  /** A change that took this rev is known. */
+  saw(rev: number): void {
+    if (rev <= this.#upTo || this.#seen.size >= SEEN_MAX) return
+    this.#seen.add(rev)
+    this.#advance()
+  }
+
+  /** A sync told everything up to this rev. */
+  synced(rev: number): void {
+    if (rev > this.#upTo) this.#upTo = rev
+    for (const seen of this.#seen) if (seen <= this.#upTo) this.#seen.delete(seen)
+    this.#advance()
+  }
+
+  #advance(): void {
+    while (this.#seen.delete(this.#upTo + 1)) this.#upTo++
+  }
+}

@@ -1,0 +1,197 @@
+import type { Conversation, Message, Participant, ServerEvents, SyncedConversation } from '@parley/protocol'
+import { Revisions } from './revisions.ts'
+import { Sequence } from './sequence.ts'
+import { Timeline } from './timeline.ts'
+
+/** The people of a conversation that are kept, as many as a list shows. */
+export interface RoomOptions {
+  conversation: Conversation
+  /** The client's own person. */
+  userId: string
+  /** Delivery begins after this seq. */
+  delivered: number
+  windowSize: number
+  /** Called when what the stores show has changed. */
+  onInfo: () => void
+  onTimeline: () => void
+}
+
+/** One conversation as the client has it. Takes in events in any order; every fact is taken once. */
+export class Room {
+  readonly timeline: Timeline
+  readonly revisions: Revisions
+  readonly sequence: Sequence
+  readonly #options: RoomOptions
+  /** The rev that a catch-up under way will have reached. */
+  catchingUpTo: number | undefined
+  #info: Conversation
+
+  constructor(options: RoomOptions) {
+    this.#options = options
+    this.#info = options.conversation
+    this.revisions = new Revisions(options.conversation.rev)
+    this.sequence = new Sequence(options.delivered)
+    this.timeline = new Timeline(options.windowSize, options.onTimeline)
+  }
+
+  get id(): string {
+    return this.#info.id
+  }
+
+  get info(): Conversation {
+    return this.#info
+  }
+
+  /** Read marks of those people who are listed. */
+  marks(): ReadonlyMap<string, number> {
+    return new Map(this.#info.participants.map(({ id, lastReadSeq }) => [id, lastReadSeq]))
+  }
+
+  /** Takes in a message, new or not. Answers with those that are to be delivered now, in order. */
+  accept(message: Message): Message[] {
+    this.revisions.saw(message.rev)
+    if (message.seq <= this.sequence.delivered) {
+      this.timeline.change(message)
+      if (this.#info.lastMessage?.id === message.id && message.rev > this.#info.lastMessage.rev) {
+        this.#update({ lastMessage: message })
+      }
+      return []
+    }
+    const ready = this.sequence.accept(message)
+    for (const next of ready) this.#deliver(next)
+    return ready
+  }
+
+  #deliver(message: Message): void {
+    this.timeline.deliver(message)
+    this.#newest(message)
+    // Who writes has read: the server moved the sender's mark with the message.
+    this.mark(message.senderId, message.seq)
+  }
+
+  #newest(message: Message): void {
+    if (message.seq < (this.#info.lastMessage?.seq ?? 0)) return
+    const lastSeq = Math.max(this.#info.lastSeq, message.seq)
+    this.#update({ lastMessage: message, lastSeq, updatedAt: message.createdAt })
+  }
+
+  /** Somebody, oneself perhaps, has read up to a seq. Marks never go back. */
+  mark(userId: string, seq: number): void {
+    const { participants, lastReadSeq } = this.#info
+    const index = participants.findIndex(({ id }) => id === userId)
+    const person = participants[index]
+    const from = person?.lastReadSeq ?? 0
+    const own = userId === this.#options.userId
+    if (own && seq > lastReadSeq) this.#update({ lastReadSeq: seq })
+    if (person !== undefined) {
+      if (seq <= from) return
+      this.#update({ participants: this.#info.participants.with(index, { ...person, lastReadSeq: seq }) })
+    }
+    this.timeline.mark(userId, from, seq)
+  }
+
+  onRead(receipt: ServerEvents['messageRead']): void {
+    this.revisions.saw(receipt.rev)
+    this.mark(receipt.userId, receipt.seq)
+  }
+
+  /**
+   * The name or the people changed; with the SYSTEM message that tells of it, that took two revs. What the event does
+   * not say (who the new people are, who owns the group now) leaves a hole in the revs, which a sync will fill.
+   */
+  onUpdated(update: ServerEvents['conversationUpdated']): void {
+    if (update.rev <= this.revisions.upTo) return
+    const { participants: people } = this.#info
+    const all = update.added.every((id) => people.some((person) => person.id === id))
+    const heirless = update.removed.every((id) => people.some((person) => person.id === id && person.role === 'MEMBER'))
+    if (all && heirless) this.revisions.saw(update.rev - 1)
+    this.revisions.saw(update.rev)
+    const participants = people.filter(({ id }) => !update.removed.includes(id))
+    this.#update({ name: update.name, participantCount: update.participantCount, participants })
+  }
+
+  /** Someone came or went. */
+  setOnline(userId: string, isOnline: boolean, lastSeen: string): void {
+    const index = this.#info.participants.findIndex(({ id }) => id === userId)
+    const person = this.#info.participants[index]
+    if (person === undefined || person.isOnline === isOnline) return
+    this.#update({ participants: this.#info.participants.with(index, { ...person, isOnline, lastSeen }) })
+  }
+
+  /** A fresh picture of it from the server (an answer over HTTP, an event). */
+  refresh(conversation: Conversation): void {
+    if (conversation.rev < this.revisions.upTo) return
+    for (const person of conversation.participants) this.mark(person.id, person.lastReadSeq)
+    const { lastSeq, lastMessage } = this.#info
+    const newest = {
+      lastSeq: Math.max(lastSeq, conversation.lastSeq),
+      lastMessage: lastMessage ?? conversation.lastMessage,
+    }
+    this.#update({
+      ...conversation,
+      ...newest,
+      lastReadSeq: Math.max(this.#info.lastReadSeq, conversation.lastReadSeq),
+    })
+  }
+
+  /**
+   * Takes in what a sync says, messages apart. Where the answer is not whole, `revisions` wait for the catch-up.
+   * @param online who is online
+   */
+  applySync(synced: SyncedConversation, online: ReadonlySet<string>): void {
+    for (const { id, lastReadSeq } of synced.members) this.mark(id, lastReadSeq)
+    const { name, type, participantCount, createdBy, createdAt } = synced
+    const participants = mergeMembers(this.#info.participants, synced, online, this.#options.userId)
+    const lastReadSeq = Math.max(this.#info.lastReadSeq, synced.lastReadSeq)
+    const lastSeq = Math.max(this.#info.lastSeq, synced.lastSeq)
+    this.#update({
+      name,
+      type,
+      participantCount,
+      createdBy,
+      createdAt,
+      participants,
+      lastReadSeq,
+      lastSeq,
+      rev: synced.rev,
+    })
+    this.sequence.expect(synced.lastSeq)
+  }
+
+  #update(change: Partial<Conversation>): void {
+    const info = { ...this.#info, ...change }
+    info.unreadCount = Math.max(0, info.lastSeq - info.lastReadSeq)
+    info.rev = Math.max(info.rev, this.revisions.upTo)
+    this.#info = info
+    this.#options.onInfo()
+  }
+}
+
+function mergeMembers(
+  participants: readonly Participant[],
+  { members, gone, joined }: SyncedConversation,
+  online: ReadonlySet<string>,
+  userId: string,
+): Participant[] {
+  const before = new Map(participants.map((person) => [person.id, person]))
+  const merged = joined ? new Map<string, Participant>() : new Map(before)
+  for (const { joinedSeq: _, ...member } of members) {
+    const known = before.get(member.id)
+    const lastReadSeq = Math.max(member.lastReadSeq, known?.lastReadSeq ?? 0)
+    const presence = known ?? { isOnline: online.has(member.id), lastSeen: null }
+    merged.set(member.id, { ...presence, ...member, lastReadSeq })
+  }
+  for (const id of gone) merged.delete(id)
+  // As everywhere: the others first, oneself last.
+  return [...merged.values()].sort((a, b) => Number(a.id === userId) - Number(b.id === userId))
+}
+
+/** What a client knows of a conversation that a sync names for the first time. */
+export function conversationOf(synced: SyncedConversation, online: ReadonlySet<string>, userId: string): Conversation {
+  const { joined: _, tooLong: __, messages, members: ___, gone: ____, joinedSeq: _____, ...rest } = synced
+  return {
+    ...rest,
+    lastMessage: messages.at(-1) ?? null,
+    participants: mergeMembers([], { ...synced, joined: true }, online, userId),
+  }
+}

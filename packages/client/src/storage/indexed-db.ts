@@ -1,0 +1,46 @@
+import { isEntry } from './entry.ts'
+import type { OutboxStorage } from './types.ts'
+
+const STORE = 'outbox'
+
+/** Keeps messages in IndexedDB. The database is opened with the first call. */
+export function indexedDbStorage(name = 'parley', factory: IDBFactory = globalThis.indexedDB): OutboxStorage {
+  let opening: Promise<IDBDatabase> | undefined
+  const open = () => {
+    opening ??= openDatabase(factory, name).catch((error) => {
+      opening = undefined
+      throw error
+    })
+    return opening
+  }
+  const run = async <T>(mode: IDBTransactionMode, work: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> => {
+    const transaction = (await open()).transaction(STORE, mode)
+    const request = work(transaction.objectStore(STORE))
+    await new Promise<void>((resolve, reject) => {
+      transaction.oncomplete = () => resolve()
+      transaction.onabort = () => reject(transaction.error ?? new Error('IndexedDB gave up'))
+      transaction.onerror = () => reject(transaction.error ?? new Error('IndexedDB failed'))
+    })
+    return request.result
+  }
+  return {
+    load: async (userId) => {
+      const all = await run<unknown[]>('readonly', (store) => store.getAll(IDBKeyRange.bound([userId], [userId, []])))
+      return all.filter(isEntry)
+    },
+    put: async (userId, entry) =>
+      void (await run('readwrite', (store) => store.put(entry, [userId, entry.clientMessageId]))),
+    remove: async (userId, clientMessageId) =>
+      void (await run('readwrite', (store) => store.delete([userId, clientMessageId]))),
+  }
+}
+
+function openDatabase(factory: IDBFactory, name: string): Promise<IDBDatabase> {
+  return new Promise((resolve, reject) => {
+    const request = factory.open(name, 1)
+    request.onupgradeneeded = () => request.result.createObjectStore(STORE)
+    request.onsuccess = () => resolve(request.result)
+    request.onerror = () => reject(request.error ?? new Error('IndexedDB could not be opened'))
+    request.onblocked = () => reject(new Error('IndexedDB is blocked by another tab'))
+  })
+}

@@ -1,0 +1,14 @@
+import type { OutboxEntry, OutboxStorage } from './types.ts'
+
+/** Keeps messages for as long as the object lives: disconnects, but not reloads. */
+export function memoryStorage(): OutboxStorage {
+  const kept = new Map<string, Map<string, OutboxEntry>>()
+  return {
+    load: async (userId) => [...(kept.get(userId)?.values() ?? [])],
+    put: async (userId, entry) => {
+      const entries = kept.get(userId) ?? new Map<string, OutboxEntry>()
+      kept.set(userId, entries.set(entry.clientMessageId, entry))
+    },
+    remove: async (userId, clientMessageId) => void kept.get(userId)?.delete(clientMessageId),
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * A value that can be watched. Fits React's `useSyncExternalStore(store.subscribe, store.getSnapshot)`: the snapshot is
+ * the same object until something in it has changed, and both functions need no `this`.
+ */
+export interface Store<T> {
+  /** The value as it is now. Never changed in place. */
+  readonly getSnapshot: () => T
+  /** Calls `listener` after changes, once for all of a turn. Returns what ends it. */
+  readonly subscribe: (listener: () => void) => () => void
+}
+
+/** A {@link Store} whose snapshot is made when it is asked for, after `invalidate`. */
+export class LazyStore<T> implements Store<T> {
+  readonly #make: () => T
+  readonly #onWatched: ((watched: boolean) => void) | undefined
+  readonly #listeners = new Set<() => void>()
+  #snapshot: T | undefined
+  #fresh = false
+  #scheduled = false
+
+  /** @param onWatched told when the first listener comes and when the last one goes */
+  constructor(make: () => T, onWatched?: (watched: boolean) => void) {
+    this.#make = make
+    this.#onWatched = onWatched
+  }
+
+  readonly getSnapshot = (): T => {
+    if (!this.#fresh) {
+      this.#snapshot = this.#make()
+      this.#fresh = true
+    }
+    return this.#snapshot as T
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    // A function of its own, so that the same listener may subscribe twice.
+    const entry = () => listener()
+    this.#listeners.add(entry)
+    if (this.#listeners.size === 1) this.#onWatched?.(true)
+    return () => {
+      if (this.#listeners.delete(entry) && this.#listeners.size === 0) this.#onWatched?.(false)
+    }
+  }
+
+  get watched(): boolean {
+    return this.#listeners.size > 0
+  }
+
+  /** The value has changed. */
+  invalidate(): void {
+    this.#fresh = false
+    if (this.#scheduled || this.#listeners.size === 0) return
+    this.#scheduled = true
+    queueMicrotask(() => {
+      this.#scheduled = false
+      for (const listener of [...this.#listeners]) listener()
+    })
+  }
+}

@@ -1,0 +1,91 @@
+import { ParleyClientError, toClientError } from './errors.ts'
+
+/** What the client reads of a token. It checks nothing: that is the server's business. */
+export interface TokenClaims {
+  sub: string | undefined
+  /** Milliseconds since 1970; undefined for a token that does not end. */
+  expiresAt: number | undefined
+}
+
+/** Reads a JWT's claims; nothing of a token that is no JWT. */
+export function readClaims(token: string): TokenClaims {
+  try {
+    const payload = token.split('.')[1] ?? ''
+    const base64 = payload.replaceAll('-', '+').replaceAll('_', '/')
+    const bytes = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0))
+    const claims: unknown = JSON.parse(new TextDecoder().decode(bytes))
+    if (typeof claims !== 'object' || claims === null) return NOTHING
+    const { sub, exp } = claims as { sub?: unknown; exp?: unknown }
+    return {
+      sub: typeof sub === 'string' ? sub : undefined,
+      expiresAt: typeof exp === 'number' ? exp * 1_000 : undefined,
+    }
+  } catch {
+    return NOTHING
+  }
+}
+
+const NOTHING: TokenClaims = { sub: undefined, expiresAt: undefined }
+
+/** A token is replaced this long before it ends, in milliseconds, or at four fifths of its life if that is later. */
+const EARLY_MS = 60_000
+
+/** Holds the current token and asks the application for a new one before it ends, or when the server refuses it. */
+export class TokenSource {
+  readonly #getToken: () => string | Promise<string>
+  readonly #now: () => number
+  #current: { token: string; claims: TokenClaims; renewAt: number } | undefined
+  #asking: Promise<string> | undefined
+
+  constructor(getToken: () => string | Promise<string>, now: () => number = Date.now) {
+    this.#getToken = getToken
+    this.#now = now
+  }
+
+  /** The person's id, once there has been a token. */
+  get userId(): string | undefined {
+    return this.#current?.claims.sub
+  }
+
+  /** When the current token should be replaced, in milliseconds since 1970; undefined if never. */
+  get renewAt(): number | undefined {
+    const renewAt = this.#current?.renewAt
+    return renewAt === Number.POSITIVE_INFINITY ? undefined : renewAt
+  }
+
+  /** The current token while it is good for a while yet, else a new one. Those who ask at the same time share it. */
+  async get(): Promise<string> {
+    if (this.#current !== undefined && this.#now() < this.#current.renewAt) return this.#current.token
+    return this.renew()
+  }
+
+  /** A new token from the application. @throws {ParleyClientError} TOKEN_MISSING where there is none */
+  renew(): Promise<string> {
+    this.#asking ??= this.#ask().finally(() => {
+      this.#asking = undefined
+    })
+    return this.#asking
+  }
+
+  /** The server does not take this one (any longer). */
+  reject(token: string | undefined): void {
+    if (this.#current !== undefined && this.#current.token === token) this.#current.renewAt = 0
+  }
+
+  async #ask(): Promise<string> {
+    let token: unknown
+    try {
+      token = await this.#getToken()
+    } catch (cause) {
+      const { message } = toClientError(cause)
+      throw new ParleyClientError('TOKEN_MISSING', `getToken failed: ${message}`, { cause })
+    }
+    if (typeof token !== 'string' || token === '') {
+      throw new ParleyClientError('TOKEN_MISSING', 'getToken gave no token.')
+    }
+    const claims = readClaims(token)
+    const left = (claims.expiresAt ?? Number.POSITIVE_INFINITY) - this.#now()
+    this.#current = { token, claims, renewAt: this.#now() + Math.max(left - EARLY_MS, left * 0.8) }
+    return token
+  }
+}

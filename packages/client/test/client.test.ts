@@ -1,0 +1,144 @@
+import { type Cluster, direct, group, startCluster, user } from '@parley/testkit'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { clientOf, liveClient, until, untilDelivered } from './setting.ts'
+
+let cluster: Cluster
+beforeAll(async () => {
+  cluster = await startCluster({ gateways: 2 })
+})
+afterAll(() => cluster?.[Symbol.asyncDispose]())
+
+describe('ParleyClient', () => {
+  it('goes through its states and shows the conversations there are', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    using ahmed = clientOf(cluster, a)
+    const states: string[] = []
+    ahmed.client.on('state', (state) => states.push(state))
+    ahmed.client.connect()
+    await ahmed.client.whenLive()
+    expect(states).toEqual(['connecting', 'syncing', 'live'])
+    expect(ahmed.client.userId).toBe(a.id)
+    expect(ahmed.client.conversations.getSnapshot()).toMatchObject([{ id, unreadCount: 0, participants: [b, a] }])
+    ahmed.client.disconnect()
+    expect(states.at(-1)).toBe('offline')
+  })
+
+  it('sends, delivers once and in order, counts unread, shows receipts', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    using ahmed = await liveClient(cluster, a)
+    using fatima = await liveClient(cluster, b)
+    const shown = await ahmed.client.open(id)
+    const sent = await Promise.all(Array.from({ length: 20 }, (_, i) => ahmed.client.send(id, `message ${i}`)))
+    expect(sent.map(({ seq }) => seq)).toEqual(sent.map((_, i) => i + 1))
+    await untilDelivered(fatima, ({ length }) => length === 20)
+    expect(fatima.delivered).toEqual(sent)
+    expect(ahmed.delivered).toEqual(sent)
+    expect(fatima.client.unread.getSnapshot()).toBe(20)
+    fatima.client.markAsRead(id)
+    expect(fatima.client.unread.getSnapshot()).toBe(0)
+    const receipts = await until(ahmed.client.receipts(id), (marks) => marks.get(b.id) === 20)
+    expect(receipts.get(a.id)).toBe(20)
+    const { messages, pending } = shown.getSnapshot()
+    expect(pending).toEqual([])
+    expect(messages.map(({ readBy }) => readBy)).toEqual(messages.map(() => [a.id, b.id]))
+    expect(messages[3] && ahmed.client.readBy(messages[3])).toEqual([a.id, b.id])
+  })
+
+  it('tells of new conversations, people who come and go, names', async () => {
+    const [a, b, c] = [user('Ahmed'), user('Fatima'), user('Omar')]
+    await cluster.register(a, b, c)
+    using ahmed = await liveClient(cluster, a)
+    using fatima = await liveClient(cluster, b)
+    using omar = await liveClient(cluster, c)
+    const { id } = await ahmed.client.createConversation({ type: 'GROUP', participantIds: [b.id], name: 'Team' })
+    await until(fatima.client.conversations, (list) => list.some((one) => one.id === id))
+    await ahmed.client.send(id, 'one')
+    await ahmed.client.addParticipants(id, [c.id])
+    await until(omar.client.conversations, (list) => list.some((one) => one.id === id && one.lastSeq === 2))
+    await until(
+      fatima.client.conversations,
+      () => fatima.client.conversation(id)?.participants.some((person) => person.fullName === 'Omar') === true,
+    )
+    await omar.client.rename(id, 'The team')
+    await until(fatima.client.conversations, () => fatima.client.conversation(id)?.name === 'The team')
+    const left = new Promise((resolve) => omar.client.on('left', resolve))
+    await ahmed.client.removeParticipant(id, c.id)
+    expect(await left).toEqual({ conversationId: id })
+    await ahmed.client.send(id, 'without Omar')
+    await untilDelivered(fatima, (list) => list.length === 5)
+    expect(fatima.delivered.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5])
+    // Who is removed does not hear of it in the conversation any more.
+    expect(omar.delivered.map(({ seq }) => seq)).toEqual([2, 3])
+    expect(omar.client.conversations.getSnapshot()).toEqual([])
+  })
+
+  it('shows typing and presence', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    using ahmed = await liveClient(cluster, a)
+    const fatima = await liveClient(cluster, b)
+    await until(ahmed.client.presence, (online) => online.has(b.id))
+    expect(ahmed.client.conversation(id)?.participants[0]?.isOnline).toBe(true)
+    fatima.client.startTyping(id)
+    await until(ahmed.client.typing(id), (people) => people.length === 1)
+    expect(ahmed.client.typing(id).getSnapshot()).toEqual([{ userId: b.id, userName: 'Fatima' }])
+    await fatima.client.send(id, 'done')
+    await until(ahmed.client.typing(id), (people) => people.length === 0)
+    fatima.client.close()
+    await until(ahmed.client.presence, (online) => !online.has(b.id))
+    expect(ahmed.client.conversation(id)?.participants[0]).toMatchObject({ isOnline: false })
+  })
+
+  it('pages through history in a window of bounded length', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await group(cluster, a, [b])
+    using ahmed = await liveClient(cluster, a)
+    await Promise.all(Array.from({ length: 220 }, (_, i) => ahmed.client.send(id, `message ${i + 1}`)))
+    using fatima = await liveClient(cluster, b, { windowSize: 120 })
+    const shown = await fatima.client.open(id)
+    const seqs = () => shown.getSnapshot().messages.map(({ seq }) => seq)
+    expect(seqs()).toEqual(range(171, 220))
+    await fatima.client.loadOlder(id)
+    await fatima.client.loadOlder(id)
+    expect(seqs()).toEqual(range(71, 190))
+    expect(shown.getSnapshot()).toMatchObject({ hasOlder: true, hasNewer: true })
+    await ahmed.client.send(id, 'new')
+    await untilDelivered(fatima, ({ length }) => length === 1)
+    expect(seqs().at(-1)).toBe(190)
+    await fatima.client.loadNewer(id)
+    expect(seqs()).toEqual(range(102, 221))
+    expect(shown.getSnapshot()).toMatchObject({ hasOlder: true, hasNewer: false })
+    await fatima.client.loadOlder(id)
+    await fatima.client.loadOlder(id)
+    await fatima.client.loadOlder(id)
+    expect(seqs()).toEqual(range(1, 120))
+    expect(shown.getSnapshot().hasOlder).toBe(false)
+    await fatima.client.open(id)
+    expect(seqs()).toEqual(range(172, 221))
+  })
+
+  it('gives up on what retrying cannot mend, and says why', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    using ahmed = await liveClient(cluster, a)
+    const pending = () => ahmed.client.messages(id).getSnapshot().pending
+    const failed = ahmed.client.send(id, ' ')
+    const after = ahmed.client.send(id, 'fine')
+    await expect(failed).rejects.toMatchObject({ name: 'ParleyClientError', code: 'VALIDATION_FAILED' })
+    expect((await after).seq).toBe(1)
+    expect(pending()).toMatchObject([{ content: ' ', status: 'failed', error: { code: 'VALIDATION_FAILED' } }])
+    const [first] = pending()
+    ahmed.client.discard(first?.clientMessageId ?? '')
+    expect(pending()).toEqual([])
+    await expect(ahmed.client.send(crypto.randomUUID(), 'hello')).rejects.toMatchObject({
+      code: 'CONVERSATION_NOT_FOUND',
+    })
+    await expect(ahmed.client.rename(id, 'x')).rejects.toMatchObject({ code: 'NOT_A_GROUP', status: 400 })
+  })
+})
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => from + i)
+}
