@@ -4,7 +4,8 @@ import type { User } from '@parley/protocol'
 import type pg from 'pg'
 import type { Socket } from 'socket.io-client'
 import { createTestBucket } from './bucket.ts'
-import { createTestDatabase } from './database.ts'
+import { createTestDatabase, type TestDatabase } from './database.ts'
+import { HealthChecks } from './health.ts'
 import { type Api, apiClient, dataOf } from './http.ts'
 import { LogRing } from './logs.ts'
 import { signToken } from './people.ts'
@@ -27,6 +28,12 @@ export interface ClusterOptions {
   /** Other addresses for the services, to put a proxy between; each gets the real one. */
   databaseUrl?: (real: string) => string
   redisUrl?: (real: string) => string
+  /** Settings of one process on top of all others, e.g. a proxy of its own in front of Redis. */
+  podEnv?: (name: string) => Record<string, string>
+  /** Services to use in place of new ones; they stay the caller's. For runs without Vitest both are needed. */
+  services?: { database: Pick<TestDatabase, 'url' | 'sql'>; redis: TestRedis }
+  /** Has the edge ask each process whether it is ready, as a balancer does, and leave out those that are not. */
+  healthChecks?: boolean
   /** Programs to run in place of the apps, for tests of the testkit. */
   entries?: Partial<Record<'api' | 'gateway' | 'worker', AppEntry>>
 }
@@ -59,6 +66,8 @@ export interface Cluster extends AsyncDisposable {
   service(): Api
   /** Makes these people known, as the embedding product would. */
   register(...people: User[]): Promise<void>
+  /** Cuts every connection through the edge at once; the edge is there again on the same port at once. */
+  dropConnections(): Promise<void>
   /** What the processes have written, the last 5,000 lines; of one of them where it is named. */
   logs(name?: string): string
 }
@@ -70,12 +79,14 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   undo.defer(() => {
     logs.ended = true
   })
-  const database = undo.use(await createTestDatabase())
-  const redis = undo.use(await createTestRedis())
+  const database = options.services?.database ?? undo.use(await createTestDatabase())
+  const redis = options.services?.redis ?? undo.use(await createTestRedis())
   const jwtSecret = randomBytes(32).toString('base64url')
   const env = await environment(options, database.url, redis.url, jwtSecret)
   const start = async (app: 'api' | 'gateway' | 'worker', index: number) => {
-    const pod = await startPod({ app: options.entries?.[app] ?? app, name: `${app}-${index + 1}`, env, logs })
+    const name = `${app}-${index + 1}`
+    const podEnv = { ...env, ...options.podEnv?.(name) }
+    const pod = await startPod({ app: options.entries?.[app] ?? app, name, env: podEnv, logs })
     undo.defer(() => pod.stop())
     return pod
   }
@@ -84,8 +95,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     many(options.gateways ?? 2, (index) => start('gateway', index)),
     many(options.workers ?? 1, (index) => start('worker', index)),
   ])
-  const edge = options.edge === false ? undefined : await openEdge(apis, gateways)
-  if (edge) undo.defer(() => edge.close())
+  const health = options.healthChecks ? undo.use(new HealthChecks([...apis, ...gateways])) : undefined
+  let edge = options.edge === false ? undefined : await openEdge(apis, gateways, health)
+  undo.defer(() => edge?.close())
   const url = edge ? `http://127.0.0.1:${edge.port}` : (apis[0]?.url ?? gateways[0]?.url ?? '')
   const clients = clientsOf(url, gateways, jwtSecret)
   undo.defer(() => clients.close())
@@ -105,6 +117,11 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     api: clients.api,
     service: clients.service,
     register: clients.register,
+    dropConnections: async () => {
+      const port = edge?.port
+      await edge?.close()
+      edge = await openEdge(apis, gateways, health, port)
+    },
     logs: (name) => logs.text(name),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   }
@@ -126,7 +143,7 @@ async function environment(
   redisUrl: string,
   jwtSecret: string,
 ): Promise<Record<string, string>> {
-  const bucket = await createTestBucket()
+  const bucket = options.services ? null : await createTestBucket()
   const s3 = bucket && {
     S3_ENDPOINT: bucket.endpoint,
     S3_REGION: bucket.region,
@@ -148,10 +165,18 @@ async function environment(
   }
 }
 
-function openEdge(apis: readonly Pod[], gateways: readonly Pod[]): Promise<Edge> {
-  const targets = (pods: readonly Pod[]) => (): Target[] =>
-    pods.filter((pod) => pod.running).map((pod) => ({ host: '127.0.0.1', port: Number(new URL(pod.url).port) }))
-  return startEdge({ port: 0, host: '127.0.0.1', targets: { api: targets(apis), gateway: targets(gateways) } })
+function openEdge(
+  apis: readonly Pod[],
+  gateways: readonly Pod[],
+  health: HealthChecks | undefined,
+  port = 0,
+): Promise<Edge> {
+  const targets = (pods: readonly Pod[]) => (): Target[] => {
+    const running = pods.filter((pod) => pod.running)
+    const chosen = health?.choose(running) ?? running
+    return chosen.map((pod) => ({ host: '127.0.0.1', port: Number(new URL(pod.url).port) }))
+  }
+  return startEdge({ port, host: '127.0.0.1', targets: { api: targets(apis), gateway: targets(gateways) } })
 }
 
 function clientsOf(url: string, gateways: readonly Pod[], secret: string) {

@@ -5,9 +5,10 @@ export { createTestDatabase, type TestDatabase } from './database.ts'
 export { type Api, apiClient, dataOf, errorOf, type HttpAnswer, type Reply } from './http.ts'
 export { signToken, user } from './people.ts'
 export type { Pod } from './pod.ts'
+export { type OwnPostgres, ownPostgres } from './postgres.ts'
 export { type ProvidedServices, providedServices } from './provided.ts'
 export { type TcpProxy, tcpProxy } from './proxy.ts'
-export { createTestRedis, type TestRedis } from './redis.ts'
+export { createTestRedis, ownRedis, type TestRedis } from './redis.ts'
 export {
   type Bound,
   ConnectError,

@@ -10,6 +10,8 @@ export interface Pod {
   readonly adminUrl: string
   readonly pid: number
   readonly running: boolean
+  /** How often it has ended without being asked to. */
+  readonly crashes: number
   /** Sends a signal. For one that ends the process (SIGKILL, SIGTERM, SIGINT) resolves when it is gone. */
   kill(signal?: NodeJS.Signals): Promise<void>
   /** Ordered stop. */
@@ -29,7 +31,11 @@ const ENDING: NodeJS.Signals[] = ['SIGKILL', 'SIGTERM', 'SIGINT']
 
 /** Starts an app and resolves when it serves. A process that ends unasked prints its last lines. */
 export async function startPod(options: PodOptions): Promise<Pod> {
-  let state = await launch(options, '0')
+  let crashes = 0
+  const onCrash = () => {
+    crashes++
+  }
+  let state = await launch(options, '0', onCrash)
   const url = state.app.port === null ? '' : `http://127.0.0.1:${state.app.port}`
   const port = String(state.app.port ?? 0)
   const end = (signal: NodeJS.Signals) => {
@@ -53,6 +59,9 @@ export async function startPod(options: PodOptions): Promise<Pod> {
     get running() {
       return state.running
     },
+    get crashes() {
+      return crashes
+    },
     kill: async (signal = 'SIGKILL') => {
       if (ENDING.includes(signal)) await end(signal)
       else state.app.kill(signal)
@@ -60,7 +69,7 @@ export async function startPod(options: PodOptions): Promise<Pod> {
     stop,
     restart: async () => {
       await stop()
-      state = await launch(options, port)
+      state = await launch(options, port, onCrash)
     },
   }
 }
@@ -72,13 +81,15 @@ interface Launched {
   asked: boolean
 }
 
-async function launch({ app, name, env, logs }: PodOptions, port: string): Promise<Launched> {
+async function launch({ app, name, env, logs }: PodOptions, port: string, onCrash: () => void): Promise<Launched> {
   const log = logs.from(name)
   const process = await spawnApp({ app, name, log, env: { ...env, PORT: port } })
   const state: Launched = { app: process, running: true, asked: false }
   process.exited.then((exit) => {
     state.running = false
-    if (!state.asked) console.error(`${name} ended by itself (${describe(exit)}):\n${logs.tail(name)}`)
+    if (state.asked) return
+    onCrash()
+    console.error(`${name} ended by itself (${describe(exit)}):\n${logs.tail(name)}`)
   })
   return state
 }

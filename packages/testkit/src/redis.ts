@@ -21,7 +21,7 @@ export interface TestRedis extends AsyncDisposable {
 export async function createTestRedis(): Promise<TestRedis> {
   const { mode, sharedRedisUrl } = providedServices()
   if (sharedRedisUrl !== null) return sharedServer(sharedRedisUrl)
-  if (mode === 'local') return ownServer()
+  if (mode === 'local') return ownRedis()
   // Loaded only where it is used: testcontainers is large.
   const { redisInContainer } = await import('./containers.ts')
   return redisInContainer()
@@ -29,7 +29,8 @@ export async function createTestRedis(): Promise<TestRedis> {
 
 const log = (line: string) => console.log(line)
 
-async function ownServer(): Promise<TestRedis> {
+/** A Redis of one's own on this machine; needs no Vitest. */
+export async function ownRedis(): Promise<TestRedis> {
   let server: RedisService = await startRedis({ dataDir: null, log })
   const { url, port } = server
   return {

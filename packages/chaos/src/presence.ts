@@ -1,0 +1,94 @@
+import type { Conversation } from '@parley/protocol'
+import { type Cluster, dataOf, next, user } from '@parley/testkit'
+import type { ChaosClient } from './client.ts'
+import type { Stage } from './stage.ts'
+import { until } from './waiting.ts'
+
+/** Milliseconds, measured; design §7 says what they may be. */
+export interface PresenceBounds {
+  /** From a first connection to `userOnline` at a contact. */
+  onlineMs: number
+  /** From a clean disconnect to `userOffline` at a contact; 3,000 of it are the grace. */
+  offlineAfterDisconnectMs: number
+  /** From a gateway's SIGKILL to `userOffline` of a person who was on it; null where that fault was not run. */
+  offlineAfterKillMs: number | null
+  /** Longest time after a fault until everybody's view of who is online was right again. */
+  convergedMs: number
+  /** People who were shown as offline during the rolling restart; null where it was not run. */
+  flickers: number | null
+}
+
+const SAMPLES = 3
+const BOUND_MS = 40_000
+/** Which gateways the watcher and the watched are on. */
+const WATCHER = 2
+const WATCHED = 0
+
+export async function measureComingAndGoing(
+  cluster: Cluster,
+): Promise<Pick<PresenceBounds, 'onlineMs' | 'offlineAfterDisconnectMs'>> {
+  const online: number[] = []
+  const offline: number[] = []
+  for (let sample = 0; sample < SAMPLES; sample++) {
+    const { watcher, watched } = await pair(cluster)
+    const watching = await cluster.socket(watcher, { gateway: WATCHER })
+    const options = { timeoutMs: BOUND_MS }
+    const cameOnline = next(watching, 'userOnline', ({ userId }) => userId === watched.id, options)
+    let began = performance.now()
+    const socket = await cluster.socket(watched, { gateway: WATCHED })
+    await cameOnline
+    online.push(performance.now() - began)
+    const wentOffline = next(watching, 'userOffline', ({ userId }) => userId === watched.id, options)
+    began = performance.now()
+    socket.disconnect()
+    await wentOffline
+    offline.push(performance.now() - began)
+    watching.disconnect()
+  }
+  return { onlineMs: worst(online), offlineAfterDisconnectMs: worst(offline) }
+}
+
+/** Puts a person on the gateway that is about to be killed. @returns the time from the call of the answer to `userOffline` */
+export async function watchOverKill(cluster: Cluster): Promise<() => Promise<number>> {
+  const { watcher, watched } = await pair(cluster)
+  const watching = await cluster.socket(watcher, { gateway: WATCHER })
+  const cameOnline = next(watching, 'userOnline', ({ userId }) => userId === watched.id)
+  await cluster.socket(watched, { gateway: WATCHED, reconnection: false })
+  await cameOnline
+  return async () => {
+    const began = performance.now()
+    await next(watching, 'userOffline', ({ userId }) => userId === watched.id, { timeoutMs: BOUND_MS })
+    watching.disconnect()
+    return Math.round(performance.now() - began)
+  }
+}
+
+/** Waits until everybody takes exactly their contacts for online. @returns how long it took, null if it did not come */
+export function presenceConverged(stage: Stage, clients: ReadonlyMap<string, ChaosClient>): Promise<number | null> {
+  const contacts = new Map([...clients.keys()].map((id) => [id, new Set<string>()]))
+  for (const { members } of stage.conversations) {
+    for (const member of members) for (const other of members) if (other !== member) contacts.get(member)?.add(other)
+  }
+  return until(async () => {
+    const views = await Promise.all(
+      [...clients.values()].map(async (client) => ({ client, online: await client.online() })),
+    )
+    return views.every(({ client, online }) => online !== null && same(online, contacts.get(client.user.id)))
+  }, BOUND_MS)
+}
+
+async function pair(cluster: Cluster) {
+  const [watcher, watched] = [user('Watcher'), user('Watched')]
+  await cluster.register(watcher, watched)
+  const body = { type: 'DIRECT', participantIds: [watched.id] }
+  dataOf(await cluster.api(watcher).post<Conversation>('/api/messages/conversations', body))
+  return { watcher, watched }
+}
+
+function same(a: ReadonlySet<string>, b: ReadonlySet<string> = new Set()): boolean {
+  return a.size === b.size && [...a].every((id) => b.has(id))
+}
+
+function worst(samples: number[]): number {
+  return Math.round(Math.max(...samples))
+}

@@ -1,0 +1,34 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import type { Cluster, Pod } from '@parley/testkit'
+
+const run = promisify(execFile)
+/** What a process may have grown by since it was first looked at, in MB: caches fill, heaps breathe. */
+const GROWTH_MB = 250
+
+function podsOf({ apis, gateways, workers }: Cluster): Pod[] {
+  return [...apis, ...gateways, ...workers]
+}
+
+/** Processes that ended though nobody ended them. */
+export function judgeCrashes(cluster: Cluster): string[] {
+  return podsOf(cluster)
+    .filter(({ crashes }) => crashes > 0)
+    .map(({ name, crashes }) => `${name} ended by itself ${crashes} times`)
+}
+
+/** Resident memory of each process in MB. A process that was started anew begins anew. */
+export async function readMemory(cluster: Cluster): Promise<Map<string, number>> {
+  const pods = podsOf(cluster).filter(({ running }) => running)
+  const sizes = await Promise.all(
+    pods.map(async ({ pid }) => Number((await run('ps', ['-o', 'rss=', '-p', String(pid)])).stdout) / 1_024),
+  )
+  return new Map(pods.map(({ name, pid }, index) => [`${name} (${pid})`, Math.round(sizes[index] ?? 0)]))
+}
+
+export function judgeMemory(first: ReadonlyMap<string, number>, last: ReadonlyMap<string, number>): string[] {
+  return [...last].flatMap(([name, size]) => {
+    const before = first.get(name)
+    return before !== undefined && size - before > GROWTH_MB ? [`${name} grew from ${before} to ${size} MB`] : []
+  })
+}

@@ -1,0 +1,58 @@
+import type { PresenceBounds } from './presence.ts'
+
+export interface FaultReport {
+  fault: string
+  acked: number
+  lost: number
+  duplicated: number
+  misordered: number
+  /** From the moment the fault was lifted until every client had everything; null if that did not come to be. */
+  recoveryMs: number | null
+}
+
+export interface Report {
+  faults: FaultReport[]
+  presence: PresenceBounds
+  /** In words; empty when all is well. */
+  problems: string[]
+}
+
+/** Nothing lost, duplicated or misordered, and no other promise broken. */
+export function isGood({ faults, problems }: Report): boolean {
+  return (
+    problems.length === 0 &&
+    faults.every(
+      ({ lost, duplicated, misordered, recoveryMs }) => lost + duplicated + misordered === 0 && recoveryMs !== null,
+    )
+  )
+}
+
+const HEAD = ['fault', 'acked', 'lost', 'duplicated', 'misordered', 'whole after']
+
+/** A table in Markdown, as docs/RELIABILITY.md shows it. */
+export function table(faults: readonly FaultReport[]): string {
+  const rows = faults.map(({ fault, acked, lost, duplicated, misordered, recoveryMs }) => [
+    fault,
+    String(acked),
+    String(lost),
+    String(duplicated),
+    String(misordered),
+    recoveryMs === null ? 'never' : `${(recoveryMs / 1_000).toFixed(1)} s`,
+  ])
+  const widths = HEAD.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)))
+  const line = (cells: string[]) =>
+    `| ${cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join(' | ')} |`
+  const rule = `|${widths.map((width, column) => (column === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`
+  return [line(HEAD), rule, ...rows.map(line)].join('\n')
+}
+
+export function presenceLines(presence: PresenceBounds): string {
+  const ms = (value: number | null) => (value === null ? 'not measured' : `${(value / 1_000).toFixed(1)} s`)
+  return [
+    `presence: online seen after ${ms(presence.onlineMs)}`,
+    `offline after a clean disconnect ${ms(presence.offlineAfterDisconnectMs)}`,
+    `after a gateway's SIGKILL ${ms(presence.offlineAfterKillMs)}`,
+    `everybody's view right again after a fault within ${ms(presence.convergedMs)}`,
+    `shown as offline during the rolling restart: ${presence.flickers ?? 'not measured'}`,
+  ].join('; ')
+}

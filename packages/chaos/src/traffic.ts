@@ -1,0 +1,59 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Acked, ChaosClient } from './client.ts'
+
+export interface TrafficOptions {
+  clients: readonly ChaosClient[]
+  conversationsOf: (userId: string) => readonly string[]
+  /** Shortest and longest pause of a client between an ack and its next message, in milliseconds. */
+  pauseMs: readonly [number, number]
+}
+
+/** How often a client marks a conversation as read after having written. */
+const READ_CHANCE = 0.2
+
+/** Everybody writes all the time: a client's next message follows the ack of the one before. */
+export class Traffic {
+  /** Of the current phase. */
+  acked: Acked[] = []
+  /** Sends that ended in an error no retry mends. */
+  failures: string[] = []
+  readonly #options: TrafficOptions
+  #stop = new AbortController()
+  #loops: Promise<void>[] = []
+  #count = 0
+
+  constructor(options: TrafficOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    this.#stop = new AbortController()
+    this.#loops = this.#options.clients.map((client) => this.#write(client, this.#stop.signal))
+  }
+
+  /** Lets every client finish the message it is at. Resolves to false if some could not within `boundMs`. */
+  async stop(boundMs: number): Promise<boolean> {
+    this.#stop.abort()
+    const bound = new AbortController()
+    const done = Promise.all(this.#loops).then(() => true)
+    const late = delay(boundMs, false, { signal: bound.signal }).catch(() => false)
+    return Promise.race([done, late]).finally(() => bound.abort())
+  }
+
+  async #write(client: ChaosClient, stop: AbortSignal): Promise<void> {
+    const conversations = this.#options.conversationsOf(client.user.id)
+    const [shortest, longest] = this.#options.pauseMs
+    while (!stop.aborted) {
+      const conversationId = conversations[Math.floor(Math.random() * conversations.length)]
+      if (conversationId === undefined) return
+      const content = `${++this.#count} from ${client.user.fullName}`
+      try {
+        this.acked.push(await client.send(conversationId, content))
+        if (Math.random() < READ_CHANCE) await client.read(conversationId)
+      } catch (error) {
+        this.failures.push(`${content}: ${error instanceof Error ? error.message : String(error)}`)
+      }
+      await delay(shortest + Math.random() * (longest - shortest), undefined, { signal: stop }).catch(() => undefined)
+    }
+  }
+}

@@ -1,0 +1,20 @@
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** Asks again and again until the answer is true. @returns the milliseconds it took, or null after `boundMs` */
+export async function until(condition: () => Promise<boolean> | boolean, boundMs: number): Promise<number | null> {
+  const began = performance.now()
+  while (performance.now() - began < boundMs) {
+    if (await condition()) return Math.round(performance.now() - began)
+    await delay(50)
+  }
+  return null
+}
+
+/** Rejects when `work` takes longer. */
+export async function within<T>(work: Promise<T>, boundMs: number, what: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what}: not within ${boundMs} ms`)), boundMs)
+  })
+  return Promise.race([work, late]).finally(() => clearTimeout(timer))
+}
