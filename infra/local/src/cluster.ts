@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Edge, startEdge, type Target } from './edge.ts'
 import { type AppProcess, repositoryRoot, spawnApp } from './processes.ts'
-import { localJwtSecret } from './secrets.ts'
+import { localJwtSecret, localVapidPair } from './secrets.ts'
 import { startServices } from './service-units.ts'
 import { type Print, step } from './steps.ts'
 import { type Supervised, supervise } from './supervisor.ts'
@@ -105,6 +105,7 @@ async function appSettings(home: string, env: Environment, services: Environment
   return {
     ...Object.fromEntries(own),
     ...(ownKeys ? {} : { JWT_SECRET: await localJwtSecret(home) }),
+    ...(await vapidSettings(home, env)),
     ...services,
     LOG_LEVEL: env.LOG_LEVEL || 'warn',
     // The demo users' sessions exist outside production only.
@@ -113,6 +114,13 @@ async function appSettings(home: string, env: Environment, services: Environment
     PORT: '0',
     ADMIN_PORT: '0',
   }
+}
+
+/** The user's own push keys, half a pair included (the apps say what is wrong with it), or this machine's. */
+async function vapidSettings(home: string, env: Environment): Promise<Environment> {
+  if (env.VAPID_PUBLIC_KEY || env.VAPID_PRIVATE_KEY) return {}
+  const { publicKey, privateKey } = await localVapidPair(home)
+  return { VAPID_PUBLIC_KEY: publicKey, VAPID_PRIVATE_KEY: privateKey }
 }
 
 async function migrate(settings: Environment): Promise<void> {

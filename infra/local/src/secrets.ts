@@ -1,17 +1,30 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { generateVapidPair, type VapidPair } from './vapid.ts'
 
-/**
- * The secret that tokens of this machine's cluster are signed with: made once and kept, so that tokens outlive a restart.
- * The file is readable by its owner alone, whatever the umask.
- */
-export async function localJwtSecret(home: string): Promise<string> {
+/** The secret that tokens of this machine's cluster are signed with: made once and kept, so that tokens outlive a restart. */
+export function localJwtSecret(home: string): Promise<string> {
+  return keptSecret(home, 'jwt', () => randomBytes(48).toString('base64url'))
+}
+
+/** This machine's push keys: made once and kept, for browsers stay subscribed to the public one. */
+export async function localVapidPair(home: string): Promise<VapidPair> {
+  const kept = await keptSecret(home, 'vapid', () => {
+    const { publicKey, privateKey } = generateVapidPair()
+    return `${publicKey} ${privateKey}`
+  })
+  const [publicKey = '', privateKey = ''] = kept.split(/\s+/)
+  return { publicKey, privateKey }
+}
+
+/** What the file holds, or what is made now and put there. It is readable by its owner alone, whatever the umask. */
+async function keptSecret(home: string, name: string, make: () => string): Promise<string> {
   const folder = join(home, 'secrets')
-  const file = join(folder, 'jwt')
+  const file = join(folder, name)
   const kept = (await readFile(file, 'utf8').catch(() => '')).trim()
   if (kept !== '') return kept
-  const secret = randomBytes(48).toString('base64url')
+  const secret = make()
   await mkdir(folder, { recursive: true, mode: 0o700 })
   await writeFile(file, `${secret}\n`, { mode: 0o600 })
   await chmod(file, 0o600)
