@@ -8,6 +8,7 @@ import { openFileStore } from '@parley/storage'
 import { Redis } from 'ioredis'
 import { OutboxDrain } from './outbox-drain.ts'
 import { presenceNotices } from './presence-notices.ts'
+import { buildPush } from './push/index.ts'
 import { searchStep } from './search/index-step.ts'
 import { workerSettings } from './settings.ts'
 
@@ -19,7 +20,7 @@ await runProcess({
   logger,
   start: async ({ stopping }) => {
     const onError = (error: unknown) => logger.warn({ err: error }, 'trouble with a service this worker needs')
-    const db = openDatabase({ url: settings.DATABASE_URL, max: 4, applicationName: 'parley-worker', onError })
+    const db = openDatabase({ url: settings.DATABASE_URL, max: 8, applicationName: 'parley-worker', onError })
     const redis = new Redis(settings.REDIS_URL, {
       connectionName: 'worker',
       maxRetriesPerRequest: 1,
@@ -32,13 +33,17 @@ await runProcess({
     const people = new People(db)
     const membership = new Membership(db)
 
+    const push = buildPush({ db, settings, logger, onError })
+    push.start()
     const drain = new OutboxDrain({
       db,
       redis,
       events: publisher,
       links: openFileStore(settings),
-      steps: [searchStep(new SearchIndexer(db))],
+      steps: [...push.steps, searchStep(new SearchIndexer(db))],
       onError,
+      // Half of what a push may wait for others of its conversation: it is due when it gets there.
+      idleMs: 100,
     })
     drain.start()
     const reaper = createReaper({ redis, onError, ...presenceNotices({ db, publisher, people, membership }) })
@@ -47,6 +52,8 @@ await runProcess({
     const admin = await startAdminServer({
       host: settings.HOST,
       port: settings.ADMIN_PORT,
+      routes: push.routes,
+      mounts: push.mounts,
       ready: async () => ({
         process: stopping.aborted ? 'stopping' : 'ok',
         postgres: await db.pool.query('select 1').then(
@@ -65,6 +72,7 @@ await runProcess({
         { name: 'fan-out', stop: () => bus.close() },
         { name: 'admin', stop: () => admin.stop() },
         { name: 'presence reaper', stop: () => reaper.stop() },
+        ...push.parts,
         { name: 'outbox drain', stop: () => drain.stop() },
       ],
     }

@@ -5,6 +5,7 @@ import {
   environmentSettings,
   httpSettings,
   logSettings,
+  pushSettings,
   redisSettings,
   s3Settings,
 } from '@parley/runtime'
@@ -19,6 +20,7 @@ export const workerSettings = defineSettings({
   ADMIN_PORT,
   ...databaseSettings,
   ...redisSettings,
+  ...pushSettings,
   ...s3Settings,
   ...attachmentSettings,
 })

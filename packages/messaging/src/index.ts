@@ -1,4 +1,5 @@
 export { toStoredAttachment } from './attachments.ts'
+export { BatchLoader } from './batch-loader.ts'
 export { ConversationReader } from './conversation-reader.ts'
 export { ConversationWriter } from './conversation-writer.ts'
 export { toParleyError } from './errors.ts'

@@ -28,7 +28,7 @@ export class Later extends Error {
 export class Dead extends UnrecoverableError {}
 
 export type Handlers<Queue extends QueueName> = {
-  [Name in JobName<Queue>]: (data: JobData<Queue, Name>) => Promise<unknown>
+  [Name in JobName<Queue>]: (data: JobData<Queue, Name>, jobId: string) => Promise<unknown>
 }
 
 export interface ConsumerOptions<Queue extends QueueName> {
@@ -85,9 +85,9 @@ async function run<Queue extends QueueName>(
   const schema = Object.hasOwn(schemas, job.name) ? schemas[job.name] : undefined
   if (schema === undefined) throw new Dead(`nobody knows jobs called ${job.name}`)
   // The schema of this name has made what the handler of this name takes.
-  const handler = handlers[job.name as JobName<Queue>] as (data: unknown) => Promise<unknown>
+  const handler = handlers[job.name as JobName<Queue>] as (data: unknown, jobId: string) => Promise<unknown>
   try {
-    return await handler(schema.parse(job.data))
+    return await handler(schema.parse(job.data), job.id ?? '')
   } catch (error) {
     if (!(error instanceof Later)) throw error
     await job.moveToDelayed(Math.ceil(error.at), token)

@@ -46,7 +46,7 @@ export const pushSettings = defineSettings({
   PUSH_GATHER_MS: setting(
     milliseconds(10_000),
     'How long a push waits for more messages of its conversation, in milliseconds; part of the delay of every push',
-    { expected: 'a number of milliseconds, 10000 at most', default: '300' },
+    { expected: 'a number of milliseconds, 10000 at most', default: '400' },
   ),
   PUSH_BURST_MS: setting(
     milliseconds(600_000),

@@ -33,6 +33,8 @@ export interface StaleNotificationRow {
   auth: string
   seq: number
   digest: boolean
+  /** In ms since 1970. */
+  pushed_at_ms: number
   /** Other conversations that the same summary on this device tells of and that are still unread. */
   others: number
 }
@@ -44,7 +46,8 @@ export async function listStaleNotifications(
   const { rows } = await db.query<StaleNotificationRow>({
     name: 'list_stale_notifications',
     text: `
-      select s.id, s.endpoint, s.p256dh, s.auth, w.seq, w.digest, (
+      select s.id, s.endpoint, s.p256dh, s.auth, w.seq, w.digest,
+        (extract(epoch from w.pushed_at) * 1000)::float8 as pushed_at_ms, (
           select count(*) from push_shown o
           where o.subscription_id = s.id and o.digest and w.digest and o.conversation_id <> w.conversation_id
         ) as others

@@ -3,26 +3,28 @@ import type { Queryable } from '../pool.ts'
 
 /** A member with at least one device, as a message of their conversation finds them. */
 export interface PushCandidateRow {
+  conversation_id: string
   user_id: string
   muted: boolean
 }
 
-/** Members of a conversation who have a device and have not read up to `seq`, its sender left out, in id order. */
+/**
+ * Members who have a device and have not read up to the message that is named for their conversation, its sender left
+ * out.
+ */
 export async function listPushCandidates(
   db: Queryable,
-  conversationId: string,
-  seq: number,
-  senderId: string,
+  messages: readonly { conversationId: string; seq: number; senderId: string }[],
 ): Promise<PushCandidateRow[]> {
   const { rows } = await db.query<PushCandidateRow>({
     name: 'list_push_candidates',
     text: `
-      select p.user_id, coalesce(p.muted_until > now(), false) as muted
-      from participants p
-      where p.conversation_id = $1 and p.left_at is null and p.last_read_seq < $2 and p.user_id <> $3
-        and exists (select from push_subscriptions s where s.user_id = p.user_id)
-      order by p.user_id`,
-    values: [conversationId, seq, senderId],
+      select p.conversation_id, p.user_id, coalesce(p.muted_until > now(), false) as muted
+      from unnest($1::uuid[], $2::bigint[], $3::text[]) as m (conversation_id, seq, sender_id)
+      join participants p on p.conversation_id = m.conversation_id and p.left_at is null
+        and p.last_read_seq < m.seq and p.user_id <> m.sender_id
+      where exists (select from push_subscriptions s where s.user_id = p.user_id)`,
+    values: [messages.map((m) => m.conversationId), messages.map((m) => m.seq), messages.map((m) => m.senderId)],
   })
   return rows
 }

@@ -1,0 +1,30 @@
+import type { Database } from '@parley/db'
+import type { Producer } from '@parley/queue'
+import type { Logger } from '@parley/runtime'
+import type { Redis } from 'ioredis'
+import type { PushLookup } from './lookup.ts'
+import type { PushMetrics } from './metrics.ts'
+import type { PushSender } from './sender.ts'
+
+/** What the jobs of push work with; buildPush puts it together. */
+export interface PushDeps {
+  db: Database
+  /** For turns. */
+  redis: Redis
+  lookup: PushLookup
+  sender: Pick<PushSender, 'send'>
+  producer: Producer<'push'>
+  metrics: PushMetrics
+  logger: Logger
+  times: PushTimes
+}
+
+/** All in milliseconds. */
+export interface PushTimes {
+  /** How long an undelivered notification is worth delivering. */
+  ttlMs: number
+  /** How long a message waits for others of its conversation. */
+  gatherMs: number
+  /** Least time between two notifications of one conversation on one device. */
+  burstMs: number
+}

@@ -1,0 +1,121 @@
+import type { Database } from '@parley/db'
+import { createPresenceReader } from '@parley/presence'
+import { createProducer, startConsumer } from '@parley/queue'
+import {
+  type AdminRoute,
+  type Logger,
+  type Part,
+  pushEndpointPolicy,
+  type pushSettings,
+  type SettingsOf,
+  vapidKeysOf,
+} from '@parley/runtime'
+import { Redis } from 'ioredis'
+import type { OutboxStep } from '../outbox-drain.ts'
+import { BOARD_PATH, queueBoard } from './board.ts'
+import { runCloseJob } from './close-job.ts'
+import { ClosingDrain } from './closings.ts'
+import { runDigestJob } from './digest-job.ts'
+import { PushLookup } from './lookup.ts'
+import { PushMetrics } from './metrics.ts'
+import { runNewsJob } from './news-job.ts'
+import { pushRecipients } from './recipients.ts'
+import { PushSender } from './sender.ts'
+
+/** Failed jobs that the dead-letter view lists. */
+const FAILED_SHOWN = 100
+
+export interface BuildPushOptions {
+  db: Database
+  settings: SettingsOf<typeof pushSettings> & { NODE_ENV: string; REDIS_URL: string }
+  logger: Logger
+  onError: (error: unknown) => void
+}
+
+/** Push as the worker's main.ts takes it in. */
+export interface Push {
+  /** For the outbox; none where push is off. */
+  steps: OutboxStep[]
+  /** Starts working on jobs. */
+  start(): void
+  /** To be stopped after the outbox drain. */
+  parts: Part[]
+  /** For the admin port: numbers, the dead-letter view and the board. */
+  routes: Record<string, AdminRoute>
+  mounts: Record<`/${string}`, AdminRoute>
+}
+
+/**
+ * Puts push together. Without VAPID keys it is off and said so.
+ * @throws SettingsError
+ */
+export function buildPush({ db, settings, logger, onError }: BuildPushOptions): Push {
+  const policy = pushEndpointPolicy(settings)
+  const keys = vapidKeysOf(settings)
+  if (keys === null) {
+    logger.warn('push is off: there are no VAPID keys')
+    return { steps: [], start: () => undefined, parts: [], routes: {}, mounts: {} }
+  }
+  const redis = new Redis(settings.REDIS_URL, {
+    connectionName: 'push',
+    maxRetriesPerRequest: 1,
+    commandTimeout: 2_000,
+    enableAutoPipelining: true,
+  })
+  redis.on('error', onError)
+  const presence = createPresenceReader({ redis })
+  const producer = createProducer('push', { redisUrl: settings.REDIS_URL, onError })
+  const metrics = new PushMetrics()
+  metrics.watch(producer)
+  const times = {
+    ttlMs: settings.PUSH_TTL_SECONDS * 1_000,
+    gatherMs: settings.PUSH_GATHER_MS,
+    burstMs: settings.PUSH_BURST_MS,
+  }
+  const sender = new PushSender({ keys, policy, perHost: settings.PUSH_PER_HOST })
+  const lookup = new PushLookup(db, presence)
+  const deps = { db, redis, lookup, sender, producer, metrics, logger, times }
+  const closings = new ClosingDrain({ db, producer, metrics, onError })
+  const consume = () =>
+    startConsumer('push', {
+      redisUrl: settings.REDIS_URL,
+      concurrency: settings.PUSH_CONCURRENCY,
+      onError,
+      onDead: (kind, reason) => {
+        metrics.dead(kind)
+        logger.warn({ kind, reason }, 'a push was given up')
+      },
+      handlers: {
+        message: (data, jobId) => runNewsJob(deps, data, jobId),
+        device: (data, jobId) => runNewsJob(deps, data, jobId),
+        digest: (data, jobId) => runDigestJob(deps, data, jobId),
+        close: (data, jobId) => runCloseJob(deps, data, jobId),
+      },
+    })
+  let consumer: ReturnType<typeof consume> | undefined
+  return {
+    steps: [pushRecipients({ db, presence, producer, metrics, times })],
+    start() {
+      consumer = consume()
+      closings.start()
+    },
+    parts: [
+      { name: 'push connections', stop: async () => redis.disconnect() },
+      { name: 'push sender', stop: () => sender.close() },
+      { name: 'push queue', stop: () => producer.close() },
+      { name: 'push jobs', stop: async () => consumer?.stop() },
+      { name: 'push closings', stop: () => closings.stop() },
+    ],
+    routes: {
+      '/metrics': async (_request, response) => {
+        const text = await metrics.registry.metrics()
+        response.writeHead(200, { 'content-type': metrics.registry.contentType }).end(text)
+      },
+      '/push/failed': async (_request, response) => {
+        const body = JSON.stringify({ failed: await producer.failed(FAILED_SHOWN) })
+        response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(body)
+      },
+    },
+    mounts: { [BOARD_PATH]: queueBoard([producer.queue]) },
+  }
+}

@@ -1,0 +1,80 @@
+import type { PushDeviceRow, PushMemberRow } from '@parley/db'
+import type { PushTimes } from './deps.ts'
+import type { Suppression } from './metrics.ts'
+import { quietUntil } from './quiet-hours.ts'
+
+export interface Case {
+  member: PushMemberRow | undefined
+  devices: readonly PushDeviceRow[]
+  /** The person looks at the application. */
+  foreground: boolean
+  /** The newest message that is due, and the first that came with it. */
+  seq: number
+  firstSeq: number
+  /** When that first one was stored. */
+  sentAt: number
+  now: number
+  times: Pick<PushTimes, 'burstMs'>
+}
+
+export type Verdict =
+  | { kind: 'suppress'; reason: Suppression }
+  /** Quiet hours, until then. */
+  | { kind: 'hold'; until: number }
+  /** Another notification of the conversation has only just been shown. */
+  | { kind: 'wait'; until: number }
+  /** Tell devices of what came after a seq (`groups`), and some not before a moment (`paused`). */
+  | {
+      kind: 'tell'
+      groups: Map<number, PushDeviceRow[]>
+      paused: { device: PushDeviceRow; until: number }[]
+    }
+
+/** Decides, from what is true now, whether a person is to be notified, when, on which devices and of what. */
+export function judge({ member, devices, foreground, seq, firstSeq, sentAt, now, times }: Case): Verdict {
+  const reason = suppression({ member, devices, foreground, seq })
+  if (reason !== undefined) return { kind: 'suppress', reason }
+  if (member === undefined) return { kind: 'suppress', reason: 'left' }
+  const due = devices.filter((device) => device.seq === null || device.seq < seq)
+  if (due.length === 0) return { kind: 'suppress', reason: 'covered' }
+  const quiet = quietUntil(member, now)
+  if (quiet !== null) return { kind: 'hold', until: quiet }
+  const free = Math.max(...due.map((device) => shownAt(device) + times.burstMs))
+  if (free > now) return { kind: 'wait', until: free }
+  const paused = due.flatMap((device) => {
+    const until = device.retry_at === null ? 0 : Date.parse(device.retry_at)
+    return until > now ? [{ device, until }] : []
+  })
+  const ready = due.filter((device) => !paused.some((one) => one.device === device))
+  const groups = Map.groupBy(ready, (device) =>
+    Math.max(member.last_read_seq, firstUntold(device, firstSeq, sentAt, times.burstMs) - 1),
+  )
+  return { kind: 'tell', groups, paused }
+}
+
+function suppression({
+  member,
+  devices,
+  foreground,
+  seq,
+}: Pick<Case, 'member' | 'devices' | 'foreground' | 'seq'>): Suppression | undefined {
+  if (member?.member !== true) return 'left'
+  if (devices.length === 0) return 'no device'
+  if (member.last_read_seq >= seq) return 'read'
+  if (member.muted) return 'muted'
+  return foreground ? 'foreground' : undefined
+}
+
+function shownAt(device: PushDeviceRow): number {
+  return device.pushed_at === null || device.digest === true ? 0 : Date.parse(device.pushed_at)
+}
+
+/**
+ * The first message that a device's notification is to count. What came within a burst replaces the burst's notification,
+ * and so counts what that one did; else it is what the device has not been told yet.
+ */
+function firstUntold(device: PushDeviceRow, firstSeq: number, sentAt: number, burstMs: number): number {
+  if (device.seq === null || device.from_seq === null) return firstSeq
+  const sameBurst = device.digest !== true && sentAt < shownAt(device) + burstMs
+  return sameBurst ? device.from_seq : device.seq + 1
+}

@@ -1,0 +1,132 @@
+import type { PushDeviceRow, PushMemberRow } from '@parley/db'
+import type { PushPayload } from '@parley/protocol'
+import { Dead, idPart, type JobData, Later } from '@parley/queue'
+import type { PushDeps } from './deps.ts'
+import { judge, type Verdict } from './judge.ts'
+import { newsPayload, topicOf } from './notification.ts'
+import { tell } from './tell.ts'
+import { takeTurn } from './turn.ts'
+
+type NewsData = JobData<'push', 'message'> & { subscriptionId?: string; tries?: number }
+
+/**
+ * Notifies a person of what is new in a conversation: all of their devices, or the one that could not be told before.
+ * What is new is looked up now, so that a job tells of everything that has come until it runs, and the jobs of those
+ * messages find that nothing is left to tell.
+ */
+export async function runNewsJob(deps: PushDeps, data: NewsData, jobId: string): Promise<void> {
+  await takeTurn(deps.redis, `${data.conversationId}:${data.userId}`, jobId, () => notify(deps, data))
+}
+
+async function notify(deps: PushDeps, data: NewsData): Promise<void> {
+  const { lookup, metrics, times } = deps
+  const now = Date.now()
+  const left = data.sentAt + times.ttlMs - now
+  if (left <= 0) throw new Dead('expired: the message is older than a push may be')
+  const [member, all, foreground] = await Promise.all([
+    lookup.member(data),
+    lookup.devices(data),
+    lookup.foreground(data.userId),
+  ])
+  const devices = all.filter(({ id }) => data.subscriptionId === undefined || id === data.subscriptionId)
+  const verdict = judge({ ...data, member, devices, foreground, now, times })
+  if (verdict.kind === 'suppress') return metrics.suppressed(verdict.reason)
+  if (verdict.kind === 'wait') throw new Later(verdict.until)
+  if (verdict.kind === 'hold') return hold(deps, data, verdict.until)
+  if (member === undefined) return
+  const refusals = await tellAll(deps, data, member, verdict, left)
+  if (refusals.length > 0) throw new Dead(`refused: ${refusals.join(', ')}`)
+}
+
+/** Quiet hours: one summary at their end, however much comes in them. */
+async function hold({ producer, metrics }: PushDeps, data: NewsData, until: number): Promise<void> {
+  const { userId, sentAt } = data
+  const id = `digest-${idPart(userId)}-${Math.floor(until / 60_000)}`
+  const digest = { userId, since: new Date(sentAt).toISOString() }
+  await producer.add([{ name: 'digest', data: digest, id, delayMs: until - Date.now() }])
+  metrics.queued('digest')
+  metrics.suppressed('quiet')
+}
+
+/** @returns why some devices will never be told */
+async function tellAll(
+  deps: PushDeps,
+  data: NewsData,
+  member: PushMemberRow,
+  { groups, paused }: Extract<Verdict, { kind: 'tell' }>,
+  leftMs: number,
+): Promise<string[]> {
+  await Promise.all(paused.map(({ device, until }) => tryAgain(deps, data, device.id, until, data.tries ?? 0)))
+  const told = await Promise.all(
+    [...groups].map(async ([afterSeq, devices]) => {
+      const notification = await compose(deps, data, member, afterSeq)
+      if (notification === undefined) {
+        deps.metrics.suppressed('deleted')
+        return []
+      }
+      return Promise.all(devices.map((device) => tellOne(deps, data, member, device, notification, leftMs)))
+    }),
+  )
+  return told.flat().filter((reason) => reason !== null)
+}
+
+interface Notification {
+  payload: PushPayload
+  fromSeq: number
+  seq: number
+}
+
+async function compose(
+  { lookup }: PushDeps,
+  data: NewsData,
+  member: PushMemberRow,
+  afterSeq: number,
+): Promise<Notification | undefined> {
+  const news = await lookup.news({ ...data, afterSeq })
+  if (news === undefined) return undefined
+  const message = await lookup.message(data.conversationId, news.seq)
+  if (message === undefined) return undefined
+  const payload = newsPayload({
+    message,
+    count: news.count,
+    conversation: member,
+    showContent: member.show_content,
+  })
+  return { payload, fromSeq: afterSeq + 1, seq: Math.max(news.seq, data.seq) }
+}
+
+/** @returns why this device will never be told; null if it was, or is tried again */
+async function tellOne(
+  deps: PushDeps,
+  data: NewsData,
+  member: PushMemberRow,
+  device: PushDeviceRow,
+  { payload, fromSeq, seq }: Notification,
+  leftMs: number,
+): Promise<string | null> {
+  const { lookup, metrics } = deps
+  const { conversationId, userId, tries = 0 } = data
+  const urgency = member.type === 'DIRECT' ? ('high' as const) : ('normal' as const)
+  const delivery = { ttlSeconds: Math.ceil(leftMs / 1_000), urgency, topic: topicOf(payload.tag) }
+  const told = await tell(deps, device, payload, delivery, tries)
+  if (told.kind === 'told') {
+    if (tries === 0 && device.seq === null) metrics.delay(Date.now() - data.sentAt)
+    await lookup.record({ conversationId, userId, subscriptionId: device.id, fromSeq, seq, digest: false })
+  }
+  if (told.kind === 'later') await tryAgain(deps, data, device.id, told.at, tries + 1)
+  return told.kind === 'refused' ? told.reason : null
+}
+
+/** One device by itself: the others have been told, and must not wait for it. */
+async function tryAgain(
+  { producer, metrics }: PushDeps,
+  data: NewsData,
+  subscriptionId: string,
+  at: number,
+  tries: number,
+): Promise<void> {
+  const id = `device-${data.messageId}-${subscriptionId}-${tries}-${Math.floor(at / 1_000)}`
+  const job = { ...data, subscriptionId, tries }
+  await producer.add([{ name: 'device', data: job, id, delayMs: at - Date.now() }])
+  metrics.queued('device')
+}

@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto'
+import type { ConversationType, MessageType, PushPayload } from '@parley/protocol'
+
+/**
+ * Bytes that a payload may have: a push service takes 4096 in all (RFC 8030), and the encryption adds 103 (RFC 8188: a
+ * header of 86, a tag of 16, one of padding).
+ */
+export const PAYLOAD_BYTES = 3_993
+/** Second try for a push service that found the first too large. */
+export const SHORT_PAYLOAD_BYTES = 1_024
+const NAME_LENGTH = 100
+/** An icon with a longer address is left out. */
+const ICON_LENGTH = 300
+const COUNTED = 100
+const HIDDEN = 'New message'
+
+/** A message as a notification tells of it. */
+export interface NewsMessage {
+  id: string
+  conversationId: string
+  seq: number
+  senderName: string
+  senderPhoto: string | null
+  content: string
+  type: MessageType
+  fileNames: string[]
+}
+
+/** What a notification is made of. */
+export interface News {
+  message: NewsMessage
+  /** How many messages it sums up, the newest being `message`; counted up to 100. */
+  count: number
+  conversation: { type: ConversationType; name: string | null }
+  showContent: boolean
+}
+
+/** One conversation's notification. */
+export function newsPayload({ message, count, conversation, showContent }: News): PushPayload {
+  const { id: messageId, conversationId, seq, senderName, senderPhoto } = message
+  const body = count > 1 ? `${counted(count)} new messages` : showContent ? bodyOf(message) : HIDDEN
+  const title = count > 1 && conversation.type === 'GROUP' ? (conversation.name ?? senderName) : senderName
+  return {
+    kind: 'show',
+    title: cut(title, NAME_LENGTH),
+    body,
+    tag: conversationId,
+    ...(senderPhoto !== null && senderPhoto.length <= ICON_LENGTH ? { icon: senderPhoto } : {}),
+    data: { type: 'NEW_MESSAGE', conversationId, messageId, seq, count },
+  }
+}
+
+/** What came in several conversations, as one; the newest message's conversation is the one to open. */
+export function digestPayload(
+  newest: Pick<NewsMessage, 'id' | 'conversationId'>,
+  counts: readonly number[],
+): PushPayload {
+  const count = counts.reduce((sum, one) => sum + one, 0)
+  const full = counts.some((one) => one >= COUNTED) ? '+' : ''
+  return {
+    kind: 'show',
+    title: `${count}${full} new messages`,
+    body: `In ${counts.length} conversations`,
+    tag: DIGEST_TAG,
+    data: {
+      type: 'DIGEST',
+      conversationId: newest.conversationId,
+      messageId: newest.id,
+      count,
+      conversations: counts.length,
+    },
+  }
+}
+
+export const DIGEST_TAG = 'digest'
+
+export function closePayload(conversationId: string, tag: string): PushPayload {
+  return { kind: 'close', tag, data: { type: 'CLOSE', conversationId } }
+}
+
+/** The Topic of a tag: it says nothing of the conversation to the push service. 24 bytes are 32 characters. */
+export function topicOf(tag: string): string {
+  return createHash('sha256').update(`parley push ${tag}`).digest().subarray(0, 24).toString('base64url')
+}
+
+/** The payload as JSON of at most `maxBytes`; what is too long is cut from the body's end. */
+export function encodePayload(payload: PushPayload, maxBytes = PAYLOAD_BYTES): string {
+  const whole = JSON.stringify(payload)
+  if (Buffer.byteLength(whole) <= maxBytes || payload.kind === 'close') return whole
+  const { icon: _icon, ...small } = payload
+  let [fits, fitsNot] = [0, payload.body.length]
+  while (fitsNot - fits > 1) {
+    const middle = Math.floor((fits + fitsNot) / 2)
+    const text = JSON.stringify({ ...small, body: cut(payload.body, middle) })
+    if (Buffer.byteLength(text) <= maxBytes) fits = middle
+    else fitsNot = middle
+  }
+  return JSON.stringify({ ...small, body: cut(payload.body, fits) })
+}
+
+const WORDS = { IMAGE: '📷 Photo', VIDEO: '🎬 Video', AUDIO: '🎤 Audio', FILE: '📎 File' } as const
+
+/** What was written, as the spec has it; for a message of nothing but files, what they are. */
+function bodyOf({ content, type, fileNames }: NewsMessage): string {
+  if (content.trim() !== '') return content
+  const kind = type === 'TEXT' || type === 'SYSTEM' ? 'FILE' : type
+  const [first, ...others] = fileNames
+  const name = first !== undefined && kind === 'FILE' ? `📎 ${cut(first, NAME_LENGTH)}` : WORDS[kind]
+  return others.length === 0 ? name : `${name} (+${others.length})`
+}
+
+function counted(count: number): string {
+  return count >= COUNTED ? `${COUNTED - 1}+` : String(count)
+}
+
+/** At most `max` UTF-16 code units, no pair split, an ellipsis where something is missing. */
+function cut(text: string, max: number): string {
+  if (text.length <= max) return text
+  const kept = text.slice(0, Math.max(0, max - 1))
+  return `${kept.isWellFormed() ? kept : kept.slice(0, -1)}…`
+}

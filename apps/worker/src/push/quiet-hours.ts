@@ -1,0 +1,45 @@
+import type { PushPreferencesRow } from '@parley/db'
+
+const DAY_MIN = 24 * 60
+const formats = new Map<string, Intl.DateTimeFormat>()
+const FORMATS_KEPT = 1_000
+
+/**
+ * When the quiet hours end that `now` lies in, in ms since 1970; null outside them. The end is a wall-clock time: where
+ * the clocks change during the night, it moves with them.
+ */
+export function quietUntil(
+  { quiet_start, quiet_end, time_zone }: Omit<PushPreferencesRow, 'show_content'>,
+  now: number,
+): number | null {
+  if (quiet_start === null || quiet_end === null || time_zone === null) return null
+  const [start, end, local] = [minutesOf(quiet_start), minutesOf(quiet_end), localMinutes(now, time_zone)]
+  const sinceStart = (local - start + DAY_MIN) % DAY_MIN
+  if (sinceStart >= (end - start + DAY_MIN) % DAY_MIN) return null
+  const thisMinute = Math.floor(now / 60_000)
+  const until = thisMinute + ((end - local + DAY_MIN) % DAY_MIN)
+  // Off by what the clocks were moved in between, brought into -12 h to +12 h; for zones apart by whole minutes.
+  const off = ((localMinutes(until * 60_000, time_zone) - end + DAY_MIN * 1.5) % DAY_MIN) - DAY_MIN / 2
+  return Math.max(thisMinute + 1, until - off) * 60_000
+}
+
+function minutesOf(time: string): number {
+  const [hours, minutes] = time.split(':').map(Number)
+  return (hours ?? 0) * 60 + (minutes ?? 0)
+}
+
+function localMinutes(at: number, timeZone: string): number {
+  const parts = formatOf(timeZone).formatToParts(at)
+  const part = (type: 'hour' | 'minute') => Number(parts.find((found) => found.type === type)?.value ?? 0)
+  return part('hour') * 60 + part('minute')
+}
+
+function formatOf(timeZone: string): Intl.DateTimeFormat {
+  const kept = formats.get(timeZone)
+  if (kept !== undefined) return kept
+  if (formats.size >= FORMATS_KEPT) formats.clear()
+  const options = { timeZone, hourCycle: 'h23', hour: '2-digit', minute: '2-digit' } as const
+  const made = new Intl.DateTimeFormat('en-GB', options)
+  formats.set(timeZone, made)
+  return made
+}

@@ -1,0 +1,130 @@
+import {
+  ForbiddenAddressError,
+  guardedLookup,
+  isAllowedHost,
+  type OutboundPolicy,
+  type VapidKeys,
+} from '@parley/runtime'
+import { Agent } from 'undici'
+import webPush from 'web-push'
+import { type Outcome, outcomeOf } from './outcome.ts'
+import { VapidTokens } from './vapid.ts'
+
+/** Longest that a push service may take to connect, to answer, and in all; milliseconds. */
+const TIMEOUT_MS = 10_000
+const KEEP_ALIVE_MS = 60_000
+/** Of an answer that is no success, this much is read for the log, in bytes. */
+const DETAIL_BYTES = 512
+
+/** Where a push goes, and the keys it is encrypted to. */
+export interface Device {
+  endpoint: string
+  p256dh: string
+  auth: string
+}
+
+/** Headers of RFC 8030. */
+export interface Delivery {
+  ttlSeconds: number
+  urgency: 'high' | 'normal'
+  /** At most 32 characters of base64url: a newer push takes the place of an undelivered one with the same. */
+  topic: string
+}
+
+export interface PushSenderOptions {
+  keys: VapidKeys
+  policy: OutboundPolicy
+  /** Connections held to one push service. */
+  perHost: number
+  timeoutMs?: number
+}
+
+/**
+ * Sends single pushes: encrypted (RFC 8291), signed (RFC 8292), over connections that are kept. Never rejects because of
+ * the other side, never follows a redirect, and connects to no address that is not public.
+ */
+export class PushSender {
+  readonly #tokens: VapidTokens
+  readonly #policy: OutboundPolicy
+  readonly #agent: Agent
+  readonly #timeoutMs: number
+
+  constructor({ keys, policy, perHost, timeoutMs = TIMEOUT_MS }: PushSenderOptions) {
+    this.#tokens = new VapidTokens(keys)
+    this.#policy = policy
+    this.#timeoutMs = timeoutMs
+    this.#agent = new Agent({
+      connections: perHost,
+      pipelining: 1,
+      allowH2: false,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      headersTimeout: timeoutMs,
+      bodyTimeout: timeoutMs,
+      connect: { lookup: guardedLookup(policy), timeout: timeoutMs, rejectUnauthorized: true },
+    })
+  }
+
+  async send(device: Device, payload: string, { ttlSeconds, urgency, topic }: Delivery): Promise<Outcome> {
+    const url = new URL(device.endpoint)
+    // A host that is an address goes past the look-up of names, where all others are checked.
+    if (url.protocol !== 'https:' || !isAllowedHost(url.hostname, this.#policy)) return forbidden(url.hostname)
+    try {
+      const { headers, body } = webPush.generateRequestDetails(
+        { endpoint: device.endpoint, keys: { p256dh: device.p256dh, auth: device.auth } },
+        payload,
+        { TTL: ttlSeconds, urgency, topic, contentEncoding: 'aes128gcm', vapidDetails: null as never },
+      )
+      return await this.#post(url, { ...headers, Authorization: this.#tokens.header(url.origin) }, body)
+    } catch (error) {
+      return failureOf(error, url.hostname)
+    }
+  }
+
+  async #post(url: URL, headers: Record<string, unknown>, body: Buffer): Promise<Outcome> {
+    const answer = await this.#agent.request({
+      origin: url.origin,
+      path: url.pathname + url.search,
+      method: 'POST',
+      headers: Object.entries(headers).flatMap(([name, value]) => [name, String(value)]),
+      body,
+      signal: AbortSignal.timeout(this.#timeoutMs),
+    })
+    const { statusCode } = answer
+    if (statusCode >= 200 && statusCode < 300) {
+      await answer.body.dump()
+      return { kind: 'sent', status: statusCode }
+    }
+    const retryAfter = answer.headers['retry-after']
+    const detail = await beginningOf(answer.body)
+    return outcomeOf(statusCode, typeof retryAfter === 'string' ? retryAfter : undefined, detail)
+  }
+
+  close(): Promise<void> {
+    return this.#agent.destroy()
+  }
+}
+
+/** The beginning of an answer, as text for a log; the rest is not waited for. */
+async function beginningOf(body: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of body) {
+    chunks.push(chunk)
+    size += chunk.length
+    if (size >= DETAIL_BYTES) break
+  }
+  return Buffer.concat(chunks).subarray(0, DETAIL_BYTES).toString('utf8')
+}
+
+function forbidden(hostname: string): Outcome {
+  return { kind: 'refused', reason: 'address', detail: `${hostname} is no public address` }
+}
+
+/** Errors of the network and of TLS may pass. A key that cannot be encrypted to, or a forbidden address, will not. */
+function failureOf(error: unknown, hostname: string): Outcome {
+  if (error instanceof ForbiddenAddressError) return forbidden(hostname)
+  if (!(error instanceof Error)) return { kind: 'later', reason: 'network', afterMs: null }
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name
+  if (/^ERR_(CRYPTO|OSSL|INVALID)/.test(code)) return { kind: 'refused', reason: 'keys', detail: error.message }
+  return { kind: 'later', reason: /TIMEOUT|Timeout|TimeoutError/.test(code) ? 'timeout' : 'network', afterMs: null }
+}

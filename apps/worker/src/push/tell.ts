@@ -1,0 +1,80 @@
+import { deletePushDevices, pausePushDevice } from '@parley/db'
+import type { PushPayload } from '@parley/protocol'
+import { backoffMs } from '@parley/queue'
+import type { PushDeps } from './deps.ts'
+import { encodePayload, SHORT_PAYLOAD_BYTES } from './notification.ts'
+import type { Outcome } from './outcome.ts'
+import type { Delivery, Device } from './sender.ts'
+
+const BACKOFF_FIRST_MS = 2_000
+const BACKOFF_MAX_MS = 10 * 60_000
+
+/** What the caller has to do about a push: nothing more, record it, try again later, or give it up. */
+export type Told =
+  | { kind: 'told' }
+  | { kind: 'gone' }
+  | { kind: 'later'; at: number; reason: string }
+  | { kind: 'refused'; reason: string }
+
+/** Pushes to one device and sees to what the answer means for the device itself. */
+export async function tell(
+  deps: Pick<PushDeps, 'db' | 'sender' | 'metrics' | 'logger'>,
+  device: Device & { id: string },
+  payload: PushPayload,
+  delivery: Delivery,
+  tries: number,
+): Promise<Told> {
+  const outcome = await sendFitting(deps, device, payload, delivery)
+  const { metrics } = deps
+  switch (outcome.kind) {
+    case 'sent':
+      metrics.sent(payload.data.type)
+      return { kind: 'told' }
+    case 'gone':
+      metrics.failed(String(outcome.status))
+      metrics.deviceRemoved()
+      await deletePushDevices(deps.db.pool, [device.id])
+      return { kind: 'gone' }
+    case 'later': {
+      metrics.failed(outcome.reason)
+      const wait = Math.max(outcome.afterMs ?? 0, backoffMs(tries + 1, BACKOFF_FIRST_MS, BACKOFF_MAX_MS))
+      const at = Date.now() + Math.min(wait, delivery.ttlSeconds * 1_000)
+      // Said for the device, not for this notification: others for it wait as well.
+      if (outcome.afterMs !== null) await pausePushDevice(deps.db.pool, device.id, new Date(at))
+      return { kind: 'later', at, reason: outcome.reason }
+    }
+    case 'too large':
+      metrics.failed('413')
+      return { kind: 'refused', reason: '413' }
+    case 'refused':
+      metrics.failed(outcome.reason)
+      logOnce(deps, device, outcome)
+      return { kind: 'refused', reason: outcome.reason }
+  }
+}
+
+/** A push service that finds it too large gets a shorter one at once. */
+async function sendFitting(
+  { sender, metrics }: Pick<PushDeps, 'sender' | 'metrics'>,
+  device: Device,
+  payload: PushPayload,
+  delivery: Delivery,
+): Promise<Outcome> {
+  const outcome = await sender.send(device, encodePayload(payload), delivery)
+  if (outcome.kind !== 'too large') return outcome
+  metrics.failed('413')
+  return sender.send(device, encodePayload(payload, SHORT_PAYLOAD_BYTES), delivery)
+}
+
+const logged = new Set<string>()
+const LOGGED_KEPT = 1_000
+
+/** A refusal is the same for all devices of a push service, and so is said once. */
+function logOnce({ logger }: Pick<PushDeps, 'logger'>, device: Device, refusal: { reason: string; detail: string }) {
+  const host = new URL(device.endpoint).host
+  const what = `${host} ${refusal.reason}`
+  if (logged.has(what)) return
+  if (logged.size >= LOGGED_KEPT) logged.clear()
+  logged.add(what)
+  logger.error({ host, status: refusal.reason, cause: refusal.detail }, 'a push service refuses our pushes')
+}
