@@ -1,0 +1,72 @@
+import { createTestRedis } from '@parley/testkit'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { PublishedWatermark, readWatermarks } from '../src/watermark.ts'
+
+let server: Awaited<ReturnType<typeof createTestRedis>>
+let redis: Redis
+beforeAll(async () => {
+  server = await createTestRedis()
+  redis = new Redis(server.url)
+})
+afterAll(async () => {
+  redis?.disconnect()
+  await server?.[Symbol.asyncDispose]()
+})
+
+const UNSURE = new Error('the connection broke')
+
+async function watermark(epoch: string, leaseMs = 15_000) {
+  const mark = new PublishedWatermark({
+    redis,
+    epoch,
+    leaseMs,
+    intervalMs: 10,
+    isUnsure: (error) => error === UNSURE,
+    onError: (error) => expect.unreachable(String(error)),
+  })
+  await mark.start()
+  return mark
+}
+
+const marksOf = async (epoch: string) => (await readWatermarks(redis)).filter(({ origin }) => origin.startsWith(epoch))
+
+it('rises with each batch that is published, and not past one that is not', async () => {
+  const mark = await watermark('a')
+  const first = Promise.withResolvers<boolean>()
+  await mark.cover(async (_origin, _batch, publishing) => publishing(first.promise))
+  await mark.cover(async () => undefined)
+  await expect.poll(() => marksOf('a')).toEqual([{ origin: 'a.0', batch: 0 }])
+  first.resolve(true)
+  await expect.poll(() => marksOf('a')).toEqual([{ origin: 'a.0', batch: 2 }])
+  await mark.stop()
+})
+
+it('leaves an origin for dead where a commit is in doubt', async () => {
+  const mark = await watermark('b')
+  await expect(mark.cover(() => Promise.reject(UNSURE))).rejects.toBe(UNSURE)
+  await expect.poll(() => marksOf('b')).toEqual([{ origin: 'b.1', batch: 0 }])
+  expect(await mark.cover(async (origin, batch) => `${origin}/${batch}`)).toBe('b.1/1')
+  await mark.stop()
+})
+
+it('leaves an origin for dead where Redis did not take what was published', async () => {
+  const mark = await watermark('c')
+  await mark.cover(async (_origin, _batch, publishing) => publishing(Promise.resolve(false)))
+  await expect.poll(() => marksOf('c')).toEqual([{ origin: 'c.1', batch: 0 }])
+  await mark.stop()
+})
+
+it('stays with its origin where a batch was refused', async () => {
+  const mark = await watermark('d')
+  const refused = new Error('not null')
+  await expect(mark.cover(() => Promise.reject(refused))).rejects.toBe(refused)
+  await expect.poll(() => marksOf('d')).toEqual([{ origin: 'd.0', batch: 1 }])
+  await mark.stop()
+})
+
+it('is forgotten when its process is gone', async () => {
+  const mark = await watermark('e', 60)
+  await mark.stop()
+  await vi.waitFor(async () => expect(await marksOf('e')).toEqual([]), { timeout: 2_000 })
+})
