@@ -8,6 +8,14 @@ export type { Pod } from './pod.ts'
 export { type OwnPostgres, ownPostgres } from './postgres.ts'
 export { type ProvidedServices, providedServices } from './provided.ts'
 export { type TcpProxy, tcpProxy } from './proxy.ts'
+export {
+  type PushAnswer,
+  type PushService,
+  type PushServiceOptions,
+  type ReceivedPush,
+  startPushService,
+  type TestDevice,
+} from './push/service.ts'
 export { createTestRedis, ownRedis, type TestRedis } from './redis.ts'
 export {
   type Bound,

@@ -1,0 +1,121 @@
+import { createECDH } from 'node:crypto'
+import type { Conversation, Message, User } from '@parley/protocol'
+import {
+  type Cluster,
+  type ClusterOptions,
+  dataOf,
+  type PushService,
+  startCluster,
+  startPushService,
+  type TestDevice,
+} from '@parley/testkit'
+import { Queue } from 'bullmq'
+import { Redis } from 'ioredis'
+
+const QUEUE = '{parley}:push'
+
+/** A cluster whose workers push to a push service of its own. */
+export interface PushSetting extends AsyncDisposable {
+  cluster: Cluster
+  service: PushService
+  /** Registers a new device of this person. */
+  device(person: User): Promise<TestDevice>
+  send(sender: User, conversation: Conversation, content?: string): Promise<Message>
+  /** The sum of a counter over all workers, of all labels or of those that `labels` (`reason="muted"`) picks. */
+  metric(name: string, labels?: string): Promise<number>
+}
+
+export interface PushSettingOptions extends ClusterOptions {
+  /** Keep the pushes' content, or take them unread. */
+  read?: boolean
+}
+
+export async function startPushSetting({ env, read, ...options }: PushSettingOptions = {}): Promise<PushSetting> {
+  const curve = createECDH('prime256v1')
+  const vapidPublicKey = curve.generateKeys().toString('base64url')
+  await using undo = new AsyncDisposableStack()
+  const service = undo.use(await startPushService({ vapidPublicKey, ...(read === undefined ? {} : { read }) }))
+  const cluster = undo.use(
+    await startCluster({
+      ...options,
+      env: {
+        VAPID_PUBLIC_KEY: vapidPublicKey,
+        VAPID_PRIVATE_KEY: curve.getPrivateKey('base64url').padStart(43, 'A'),
+        VAPID_SUBJECT: 'mailto:push@parley.example',
+        PUSH_ALLOW_PRIVATE_ENDPOINTS: 'true',
+        NODE_EXTRA_CA_CERTS: service.caFile,
+        ...env,
+      },
+    }),
+  )
+  const parts = undo.move()
+  return {
+    cluster,
+    service,
+    async device(person) {
+      const device = service.subscribe()
+      dataOf(await cluster.api(person).post('/api/push/subscriptions', device.subscription))
+      return device
+    },
+    async send(sender, { id }, content = 'Hello! How are you?') {
+      return dataOf(await cluster.api(sender).post<Message>(`/api/messages/conversations/${id}/messages`, { content }))
+    },
+    async metric(name, labels = '') {
+      const texts = await Promise.all(
+        cluster.workers
+          .filter(({ running }) => running)
+          .map(async ({ adminUrl }) => (await fetch(`${adminUrl}/metrics`)).text()),
+      )
+      const lines = texts.flatMap((text) => text.split('\n'))
+      const values = lines.filter((line) => new RegExp(`^${name}[{ ]`).test(line) && line.includes(labels))
+      return values.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0)
+    },
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
+  }
+}
+
+/** Jobs that wait, run, or are due within the next minutes. */
+async function openJobs(redisUrl: string): Promise<number> {
+  const redis = new Redis(redisUrl)
+  try {
+    const [waiting, active, delayed] = await Promise.all([
+      redis.llen(`${QUEUE}:wait`),
+      redis.llen(`${QUEUE}:active`),
+      // BullMQ keeps the moment in the upper bits of the score.
+      redis.zcount(`${QUEUE}:delayed`, '-inf', (Date.now() + 300_000) * 4_096),
+    ])
+    return waiting + active + delayed
+  } finally {
+    redis.disconnect()
+  }
+}
+
+/** Waits until every job that is due has run; those that wait for the end of quiet hours stay. */
+export async function idle({ cluster }: Pick<PushSetting, 'cluster'>, timeoutMs?: number): Promise<void> {
+  const quiet = async () => {
+    const { rows } = await cluster.sql.query('select 1 from outbox union all select 1 from push_closings limit 1')
+    return rows.length === 0 && (await openJobs(cluster.redisUrl)) === 0
+  }
+  await eventually('the outbox is empty and no job is due', quiet, timeoutMs)
+}
+
+/** Has all jobs that wait run now, as if their time had come. */
+export async function promoteDelayed({ cluster }: Pick<PushSetting, 'cluster'>): Promise<void> {
+  const connection = new Redis(cluster.redisUrl, { maxRetriesPerRequest: null })
+  const queue = new Queue('push', { connection, prefix: '{parley}' })
+  try {
+    await queue.promoteJobs()
+  } finally {
+    await queue.close()
+    connection.disconnect()
+  }
+}
+
+/** Resolves when `test` holds; looks every 50 ms. For what no event tells of: rows and counters. */
+export async function eventually(what: string, test: () => Promise<boolean>, timeoutMs = 10_000): Promise<void> {
+  const limit = Date.now() + timeoutMs
+  while (!(await test())) {
+    if (Date.now() > limit) throw new Error(`not within ${timeoutMs} ms: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}

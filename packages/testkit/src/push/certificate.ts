@@ -1,0 +1,50 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import forge from 'node-forge'
+
+/** A certificate of one's own for this machine, and a file of it for NODE_EXTRA_CA_CERTS. */
+export interface TestCertificate extends AsyncDisposable {
+  key: string
+  cert: string
+  caFile: string
+}
+
+const HOUR_MS = 3_600_000
+
+/** Made anew each time, good for a day, for `localhost` and the loopback addresses. */
+export async function createTestCertificate(): Promise<TestCertificate> {
+  const keys = await new Promise<forge.pki.rsa.KeyPair>((resolve, reject) => {
+    forge.pki.rsa.generateKeyPair({ bits: 2048 }, (error, pair) => (error ? reject(error) : resolve(pair)))
+  })
+  const certificate = forge.pki.createCertificate()
+  certificate.publicKey = keys.publicKey
+  certificate.serialNumber = '01'
+  certificate.validity.notBefore = new Date(Date.now() - HOUR_MS)
+  certificate.validity.notAfter = new Date(Date.now() + 24 * HOUR_MS)
+  const name = [{ name: 'commonName', value: 'Parley test push service' }]
+  certificate.setSubject(name)
+  certificate.setIssuer(name)
+  certificate.setExtensions([
+    { name: 'basicConstraints', cA: true },
+    {
+      name: 'subjectAltName',
+      altNames: [
+        { type: 2, value: 'localhost' },
+        { type: 7, ip: '127.0.0.1' },
+        { type: 7, ip: '::1' },
+      ],
+    },
+  ])
+  certificate.sign(keys.privateKey, forge.md.sha256.create())
+  const folder = await mkdtemp(join(tmpdir(), 'parley-push-'))
+  const caFile = join(folder, 'ca.pem')
+  const cert = forge.pki.certificateToPem(certificate)
+  await writeFile(caFile, cert)
+  return {
+    key: forge.pki.privateKeyToPem(keys.privateKey),
+    cert,
+    caFile,
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  }
+}
