@@ -1,0 +1,55 @@
+import { apiClient, type Cluster, errorOf, startCluster, user } from '@parley/testkit'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+
+/* How much one person may ask for: counted over all pods, and not at all while Redis is away. */
+
+const LIMIT = 10
+let cluster: Cluster
+beforeAll(async () => {
+  const env = { HTTP_REQUESTS_PER_10S: String(LIMIT) }
+  cluster = await startCluster({ apis: 2, gateways: 0, workers: 0, edge: false, env })
+})
+afterAll(() => cluster?.[Symbol.asyncDispose]())
+
+/** Asks the pods by turns. */
+async function ask(token: string, times: number) {
+  const answers = []
+  for (let time = 0; time < times; time++) {
+    answers.push(await apiClient(cluster.apis[time % 2]?.url ?? '', token).get('/api/users?limit=1'))
+  }
+  return answers
+}
+
+it('answers RATE_LIMITED past the limit, and says when to come back; others are served', async () => {
+  const answers = await ask(cluster.token(user()), LIMIT + 2)
+  expect(answers.map(({ status }) => status)).toEqual([...Array.from({ length: LIMIT }, () => 200), 429, 429])
+  expect(answers[0]?.headers.get('x-ratelimit-limit')).toBe(String(LIMIT))
+  expect(answers[0]?.headers.get('x-ratelimit-remaining')).toBe(String(LIMIT - 1))
+  const refused = answers.at(-1)
+  expect(Number(refused?.headers.get('retry-after'))).toBeGreaterThan(0)
+  const error = refused && errorOf(refused)
+  expect(error).toMatchObject({ code: 'RATE_LIMITED', retryAfterMs: expect.any(Number) })
+  expect(error?.retryAfterMs).toBeLessThanOrEqual(10_000)
+  expect((await ask(cluster.token(user()), 1))[0]?.status).toBe(200)
+})
+
+it('does not count the product’s servers', async () => {
+  const who = user()
+  await cluster.register(who)
+  const service = cluster.service()
+  for (let time = 0; time <= LIMIT; time++) {
+    expect((await service.put(`/api/users/${who.id}`, { fullName: who.fullName })).status).toBe(200)
+  }
+})
+
+it('serves everybody while Redis is away', async () => {
+  await cluster.redis.kill()
+  try {
+    const began = performance.now()
+    const answers = await ask(cluster.token(user()), LIMIT + 2)
+    expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: LIMIT + 2 }, () => 200))
+    expect(performance.now() - began).toBeLessThan(5_000)
+  } finally {
+    await cluster.redis.start()
+  }
+})

@@ -1,0 +1,55 @@
+import { apiClient, type Cluster, dataOf, errorOf, startCluster, user } from '@parley/testkit'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+
+/* POST /api/users/:userId/revoke-tokens: what was issued before a moment counts in no pod any more. */
+
+const now = () => Math.floor(Date.now() / 1_000)
+let cluster: Cluster
+beforeAll(async () => {
+  cluster = await startCluster({ apis: 2, gateways: 0, workers: 0, edge: false })
+})
+afterAll(() => cluster?.[Symbol.asyncDispose]())
+
+/** What each pod answers a token with. */
+function statuses(token: string): Promise<number[]> {
+  return Promise.all(cluster.apis.map(async ({ url }) => (await apiClient(url, token).get('/api/users/me')).status))
+}
+
+it('refuses older tokens in every pod from then on, newer ones and other people’s not', async () => {
+  const [who, other] = [user(), user()]
+  const [old, fresh] = [cluster.token(who, { iat: now() - 100 }), cluster.token(who)]
+  const others = cluster.token(other, { iat: now() - 100 })
+  for (const token of [old, fresh, others]) expect(await statuses(token)).toEqual([200, 200])
+  const before = (now() - 50) * 1_000
+  const answer = await cluster.service().post(`/api/users/${who.id}/revoke-tokens`, { before })
+  const tokensValidFrom = new Date(before).toISOString().replace('Z', '000Z')
+  expect(dataOf(answer)).toEqual({ userId: who.id, tokensValidFrom })
+  expect(await statuses(old)).toEqual([401, 401])
+  expect(errorOf(await apiClient(cluster.url, old).get('/api/users/me'))).toMatchObject({
+    code: 'TOKEN_INVALID',
+    message: 'The token was revoked.',
+  })
+  for (const token of [fresh, others]) expect(await statuses(token)).toEqual([200, 200])
+})
+
+it('without a moment refuses all tokens until now, those too that do not say when they were issued', async () => {
+  const who = user()
+  dataOf(await cluster.service().post(`/api/users/${who.id}/revoke-tokens`))
+  expect(await statuses(cluster.token(who, { iat: now() - 1 }))).toEqual([401, 401])
+  expect(await statuses(cluster.token(who, { iat: undefined }))).toEqual([401, 401])
+  expect(await statuses(cluster.token(who, { iat: now() + 1 }))).toEqual([200, 200])
+})
+
+it('never moves backwards', async () => {
+  const path = `/api/users/${user().id}/revoke-tokens`
+  const later = dataOf(await cluster.service().post<{ tokensValidFrom: string }>(path))
+  expect(dataOf(await cluster.service().post(path, { before: '2020-01-01T00:00:00Z' }))).toEqual(later)
+})
+
+it('is for the product’s servers only, and not for moments to come', async () => {
+  const who = user()
+  const path = `/api/users/${who.id}/revoke-tokens`
+  expect(errorOf(await cluster.api(who).post(path)).code).toBe('FORBIDDEN')
+  const before = new Date(Date.now() + 3_600_000).toISOString()
+  expect(errorOf(await cluster.service().post(path, { before })).code).toBe('VALIDATION_FAILED')
+})

@@ -1,0 +1,110 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import type { Message, User } from '@parley/protocol'
+import {
+  type Cluster,
+  collect,
+  connect,
+  dataOf,
+  emit,
+  group,
+  type Pod,
+  type Reply,
+  startCluster,
+  user,
+} from '@parley/testkit'
+import type { Socket } from 'socket.io-client'
+import { expect, it } from 'vitest'
+
+/* What one client may take of a gateway: events, events at a time, connections, and bytes that it does not read. */
+
+const run = promisify(execFile)
+
+async function memoryMb({ pid }: Pod): Promise<number> {
+  return Number((await run('ps', ['-o', 'rss=', '-p', String(pid)])).stdout) / 1_024
+}
+
+function codes(answers: Reply<unknown>[]): string[] {
+  return answers.map((answer) => (answer.success ? 'ok' : answer.error.code))
+}
+
+it('takes so many events of a socket in ten seconds, and says when the next', async () => {
+  await using cluster = await startCluster({ gateways: 1, workers: 0, env: { SOCKET_EVENTS_PER_10S: '20' } })
+  const [flooding, other] = await Promise.all([cluster.socket(user()), cluster.socket(user())])
+  const answers = await Promise.all(Array.from({ length: 25 }, () => emit(flooding, 'getOnlineUsers', {})))
+  expect(codes(answers)).toEqual([...Array(20).fill('ok'), ...Array(5).fill('RATE_LIMITED')])
+  const refused = answers.at(-1)
+  const retryAfterMs = refused?.success === false ? refused.error.retryAfterMs : undefined
+  expect(retryAfterMs).toBeGreaterThan(0)
+  expect(retryAfterMs).toBeLessThanOrEqual(10_000)
+  dataOf(await emit(other, 'getOnlineUsers', {}))
+})
+
+it('takes so many events of a socket at a time', async () => {
+  await using cluster = await startCluster({ gateways: 1, workers: 0, env: { SOCKET_EVENTS_IN_FLIGHT: '5' } })
+  const socket = await cluster.socket(user(), { transports: ['websocket'] })
+  const answers = codes(await Promise.all(Array.from({ length: 50 }, () => emit(socket, 'getOnlineUsers', {}))))
+  expect(answers.filter((code) => code === 'ok').length).toBeGreaterThanOrEqual(5)
+  expect(new Set(answers)).toEqual(new Set(['ok', 'RATE_LIMITED']))
+  dataOf(await emit(socket, 'getOnlineUsers', {}))
+})
+
+it('takes so many connections from an address; a stock client that is refused comes back by itself', async () => {
+  const env = { HANDSHAKES_PER_ADDRESS_PER_10S: '10', TRUSTED_PROXIES: '0' }
+  await using cluster = await startCluster({ gateways: 1, workers: 0, edge: false, env })
+  const options = { gateway: 0, transports: ['websocket' as const] }
+  await Promise.all(Array.from({ length: 10 }, () => cluster.socket(user(), options)))
+  const url = cluster.gateways[0]?.url ?? ''
+  const auth = { token: cluster.token(user()) }
+  const refused = connect(url, { auth, transports: ['websocket'], reconnection: false })
+  // By the transport and without a word of ours: a refusal with data would be final for a stock client.
+  await expect(refused).rejects.toMatchObject({ data: undefined })
+  await expect
+    .poll(() => connect(url, { auth }).then(closed, () => false), { timeout: 15_000, interval: 500 })
+    .toBe(true)
+})
+
+function closed(socket: Socket): boolean {
+  socket.disconnect()
+  return true
+}
+
+it('lets a client go that reads nothing while its room is busy; nobody else notices', async () => {
+  await using cluster = await startCluster({ gateways: 1, workers: 0 })
+  const [deaf, writer, reader] = [user('Deaf'), user('Writer'), user('Reader')]
+  const conversation = await group(cluster, deaf, [writer, reader])
+  const open = (who: User) => cluster.socket(who, { gateway: 0, transports: ['websocket'], reconnection: false })
+  const [d, w, r] = await Promise.all([open(deaf), open(writer), open(reader)])
+  const [gateway] = cluster.gateways as [Pod]
+  const before = await memoryMb(gateway)
+  tcpOf(d).pause()
+  const sent = await writeUntil(cluster, w, r, conversation.id, () =>
+    cluster.logs('gateway-1').includes('a connection that does not read was closed'),
+  )
+  expect(sent).toBeLessThan(8_000)
+  expect((await memoryMb(gateway)) - before).toBeLessThan(200)
+  expect(r.connected && w.connected).toBe(true)
+})
+
+/** Sends in rounds until `done`; each round has to reach the reader whole and in order. @returns how many were sent */
+async function writeUntil(cluster: Cluster, writer: Socket, reader: Socket, id: string, done: () => boolean) {
+  const content = 'x'.repeat(9_000)
+  let sent = 0
+  while (!done() && sent < 8_000) {
+    const round = collect(reader, 'newMessage', 100, { timeoutMs: 15_000 })
+    const payload = { conversationId: id, content, type: 'TEXT' }
+    const acks = Array.from({ length: 100 }, () => emit<Message>(writer, 'sendMessage', payload, { timeoutMs: 15_000 }))
+    for (const ack of await Promise.all(acks)) dataOf(ack)
+    const first = sent + 1
+    expect((await round).map(({ seq }) => seq)).toEqual(Array.from({ length: 100 }, (_, index) => first + index))
+    sent += 100
+  }
+  expect(cluster.gateways.every(({ running }) => running)).toBe(true)
+  return sent
+}
+
+/** The connection below a Node client's WebSocket. */
+function tcpOf(socket: Socket): { pause(): void } {
+  const transport = socket.io.engine.transport as unknown as { ws: { _socket: { pause(): void } } }
+  return transport.ws._socket
+}

@@ -1,0 +1,86 @@
+import { type Cluster, connect, dataOf, disconnected, emit, errorOf, next, startCluster, user } from '@parley/testkit'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { TokenLife } from '../src/token-life.ts'
+
+/* A socket lives as long as its token; a newer one can be handed in; a revoked one counts nowhere. */
+
+const now = () => Math.floor(Date.now() / 1_000)
+let cluster: Cluster
+beforeAll(async () => {
+  cluster = await startCluster({ gateways: 2 })
+})
+afterAll(() => cluster?.[Symbol.asyncDispose]())
+
+describe('a token that ends', () => {
+  it('closes the socket with TOKEN_EXPIRED, so that a stock client comes back', async () => {
+    const socket = await cluster.socket(user(), { claims: { exp: now() + 2 }, reconnection: false })
+    const [told, reason] = await Promise.all([next(socket, 'exception'), disconnected(socket)])
+    expect(told).toMatchObject({ event: 'connect', success: false, error: { code: 'TOKEN_EXPIRED' } })
+    expect(reason).toBe('transport close')
+  })
+
+  it('is replaced by a newer one of the same person on the open socket', async () => {
+    const who = user()
+    const socket = await cluster.socket(who, { claims: { exp: now() + 2 }, reconnection: false })
+    const exp = now() + 600
+    const answer = await emit(socket, 'renewToken', { token: cluster.token(who, { exp }) })
+    expect(dataOf(answer)).toEqual({ expiresAt: new Date(exp * 1_000).toISOString() })
+    // Past the end of the first token, and past what the clocks may differ by.
+    await expect(disconnected(socket, { timeoutMs: 4_000 })).rejects.toThrow('No disconnect')
+    dataOf(await emit(socket, 'getOnlineUsers', {}))
+  })
+
+  it('is not replaced by somebody else’s, a server’s or a bad one', async () => {
+    const socket = await cluster.socket(user())
+    const renew = async (token: unknown) => errorOf(await emit(socket, 'renewToken', { token })).code
+    expect(await renew(cluster.token(user()))).toBe('FORBIDDEN')
+    expect(await renew(cluster.token(user(), { role: 'service' }))).toBe('FORBIDDEN')
+    expect(await renew('not a token')).toBe('TOKEN_INVALID')
+    expect(await renew(cluster.token(user(), { exp: now() - 60 }))).toBe('TOKEN_EXPIRED')
+    expect(await renew(7)).toBe('VALIDATION_FAILED')
+    expect(socket.connected).toBe(true)
+  })
+})
+
+describe('a token that lasts longer than a timer can', () => {
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  it('ends when it ends', () => {
+    vi.useFakeTimers()
+    const ended = vi.fn()
+    const life = new TokenLife(ended)
+    const days = 24 * 3_600_000
+    life.start(new Date(Date.now() + 60 * days))
+    vi.advanceTimersByTime(60 * days - 1)
+    expect(ended).not.toHaveBeenCalled()
+    vi.advanceTimersByTime(1)
+    expect(ended).toHaveBeenCalledOnce()
+    life.start(null)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
+describe('a revoked token', () => {
+  it('ends the person’s sockets on every gateway at once, and opens no other', async () => {
+    const [who, other] = [user(), user()]
+    const old = { iat: now() - 100 }
+    const sockets = await Promise.all(
+      [0, 1].map((gateway) => cluster.socket(who, { gateway, claims: old, reconnection: false })),
+    )
+    const [newer, bystander] = await Promise.all([cluster.socket(who), cluster.socket(other, { claims: old })])
+    const told = Promise.all(sockets.map((socket) => next(socket, 'exception')))
+    const closed = Promise.all(sockets.map((socket) => disconnected(socket, { timeoutMs: 1_500 })))
+    const before = new Date((now() - 50) * 1_000).toISOString()
+    dataOf(await cluster.service().post(`/api/users/${who.id}/revoke-tokens`, { before }))
+    expect((await told).map(({ error }) => error.code)).toEqual(['TOKEN_INVALID', 'TOKEN_INVALID'])
+    await closed
+    for (const { url } of cluster.gateways) {
+      const auth = { token: cluster.token(who, old) }
+      await expect(connect(url, { auth })).rejects.toMatchObject({ code: 'TOKEN_INVALID' })
+    }
+    expect(errorOf(await emit(newer, 'renewToken', { token: cluster.token(who, old) })).code).toBe('TOKEN_INVALID')
+    for (const socket of [newer, bystander]) dataOf(await emit(socket, 'getOnlineUsers', {}))
+  })
+})
