@@ -6,8 +6,11 @@ import type { GatewayLimits } from './limits.ts'
 
 /** Largest packet that is read at all, in bytes; content past its own limit gets a clear error well before. */
 const PACKET_BYTES = 2 * 1024 * 1024
-/** A connection with more unsent bytes than this is closed; its client comes back and syncs. */
+/** A connection that is behind by more bytes than this for so long (ms) is closed; its client comes back and syncs. */
 const UNSENT_BYTES = 1024 * 1024
+const UNSENT_PATIENCE_MS = 3_000
+/** Behind by more than this, it is closed at once. */
+const UNSENT_HARD_BYTES = 8 * 1024 * 1024
 
 /** Socket.IO on an HTTP server that does not listen yet. */
 export function buildServer(logger: Logger, limits: GatewayLimits): { http: HttpServer; io: Server } {
@@ -34,6 +37,8 @@ export function buildServer(logger: Logger, limits: GatewayLimits): { http: Http
   })
   corkFrames(io, {
     maxUnsentBytes: UNSENT_BYTES,
+    patienceMs: UNSENT_PATIENCE_MS,
+    hardUnsentBytes: UNSENT_HARD_BYTES,
     onSlow: (unsentBytes) => logger.warn({ unsentBytes }, 'a connection that does not read was closed'),
   })
   return { http, io }

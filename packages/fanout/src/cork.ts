@@ -18,8 +18,14 @@ interface TcpSocket {
 }
 
 export interface CorkOptions {
-  /** A connection with more unsent bytes than this is closed; its client comes back and syncs. */
+  /**
+   * A connection that has more unsent bytes than this for longer than `patienceMs` is closed; its client comes back and
+   * syncs. One that reads may well be behind for a moment: the answers to a hundred sends of 10 kB each are 2 MB.
+   */
   maxUnsentBytes: number
+  patienceMs: number
+  /** With more than this it is closed at once: what one connection may cost. */
+  hardUnsentBytes: number
   /** Called with the number of unsent bytes when that happens. */
   onSlow?: (unsentBytes: number) => void
 }
@@ -29,7 +35,21 @@ export interface CorkOptions {
  * writev. Engine.IO by itself flushes each packet as it comes: a system call each. The cork alone lifts the plain stack
  * by a third to a half; figures in docs/PERFORMANCE.md.
  */
-export function corkFrames(io: Server, { maxUnsentBytes, onSlow }: CorkOptions): void {
+export function corkFrames(io: Server, options: CorkOptions): void {
+  const { onSlow } = options
+  /** Since when each connection is behind, by `performance.now()`. */
+  const behindSince = new WeakMap<EngineSocket, number>()
+  const isTooSlow = (conn: EngineSocket, unsent: number) => {
+    if (unsent > options.hardUnsentBytes) return true
+    if (unsent <= options.maxUnsentBytes) {
+      behindSince.delete(conn)
+      return false
+    }
+    const now = performance.now()
+    const since = behindSince.get(conn) ?? now
+    behindSince.set(conn, since)
+    return now - since > options.patienceMs
+  }
   let waiting = new Set<EngineSocket>()
   const flushAll = () => {
     const batch = waiting
@@ -39,7 +59,7 @@ export function corkFrames(io: Server, { maxUnsentBytes, onSlow }: CorkOptions):
   const flush = (conn: EngineSocket) => {
     const tcp = conn.transport.name === 'websocket' ? conn.transport.socket?._socket : undefined
     const unsent = (tcp?.writableLength ?? 0) + bufferedBytes(conn)
-    if (unsent > maxUnsentBytes && conn.readyState === 'open') {
+    if (conn.readyState === 'open' && isTooSlow(conn, unsent)) {
       onSlow?.(unsent)
       conn.close(true)
       // A close frame would wait behind all that is unsent.
@@ -66,10 +86,10 @@ export function corkFrames(io: Server, { maxUnsentBytes, onSlow }: CorkOptions):
   })
 }
 
-/** Bytes that wait in Engine.IO for a transport which is not writable. A healthy connection has next to none. */
+/** Bytes that wait in Engine.IO for a transport which is not writable. What it can take at once is not behind. */
 function bufferedBytes(conn: EngineSocket): number {
   let bytes = 0
-  if (conn.transport.writable && conn.writeBuffer.length < 64) return bytes
+  if (conn.transport.writable) return bytes
   for (const { data, options } of conn.writeBuffer) {
     const frame = options?.wsPreEncodedFrame
     if (frame !== undefined) for (const part of frame) bytes += part.length
