@@ -80,7 +80,7 @@ export class OutboxDrain {
     return transaction(db, async (tx) => {
       const rows = await takeOutbox(tx, alive, maxRows)
       if (rows.length === 0) return 0
-      this.#publishAgain(
+      await this.#publishAgain(
         await loadMessages(
           db,
           links,
