@@ -1,3 +1,5 @@
 export { type Indexable, SearchIndexer } from './indexer.ts'
 export { MessageSearch } from './message-search.ts'
+export { parseQuery, type QueryNode } from './query.ts'
 export { SearchRebuild, type SearchRebuildProgress } from './rebuild.ts'
+export { toTsquery } from './tsearch.ts'

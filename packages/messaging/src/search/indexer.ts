@@ -1,4 +1,4 @@
-import { type Database, indexMessages } from '@parley/db'
+import { type Database, indexMessages, type MessageTerms } from '@parley/db'
 import type { Message } from '@parley/protocol'
 import { toTsvector } from './tsearch.ts'
 
@@ -6,6 +6,9 @@ import { toTsvector } from './tsearch.ts'
 export type Indexable = Pick<Message, 'conversationId' | 'seq' | 'senderId' | 'content' | 'type' | 'createdAt'> & {
   attachments: readonly { fileName: string }[]
 }
+
+/** Messages of one statement: some tens of milliseconds of this process's time and some hundred of the database's. */
+const BATCH = 500
 
 /**
  * Puts messages into the search index: their content and the names of their files. Safe to run again for the same
@@ -19,19 +22,14 @@ export class SearchIndexer {
   }
 
   async index(messages: readonly Indexable[]): Promise<void> {
-    await indexMessages(
-      this.#db.pool,
-      messages
-        .filter(({ type }) => type !== 'SYSTEM')
-        .map((message) => ({
-          conversationId: message.conversationId,
-          seq: message.seq,
-          sentAt: message.createdAt,
-          terms: toTsvector(message.senderId, [
-            message.content,
-            ...message.attachments.map((attachment) => attachment.fileName),
-          ]),
-        })),
-    )
+    const found = messages.filter(({ type }) => type !== 'SYSTEM')
+    for (let at = 0; at < found.length; at += BATCH) {
+      await indexMessages(this.#db.pool, found.slice(at, at + BATCH).map(termsOf))
+    }
   }
+}
+
+function termsOf({ conversationId, seq, senderId, content, createdAt, attachments }: Indexable): MessageTerms {
+  const names = attachments.map(({ fileName }) => fileName)
+  return { conversationId, seq, sentAt: createdAt, terms: toTsvector(senderId, [content, ...names]) }
 }

@@ -1,0 +1,48 @@
+import type { Database } from '@parley/db'
+import { parseQuery, toTsquery } from '@parley/messaging'
+import { ASKERS, type Asker, conversationId } from './data.ts'
+import type { Ask } from './queries.ts'
+
+/** Other ways to keep the index, measured beside ours: the reasons for ours. */
+export const DESIGNS = {
+  'GIN on the terms': {
+    table: 'search_plain',
+    index: 'create index on search_plain using gin (terms) with (fastupdate = off)',
+  },
+  'GIN on conversation and terms (btree_gin)': {
+    table: 'search_composite',
+    index: 'create index on search_composite using gin (conversation_id, terms) with (fastupdate = off)',
+  },
+} as const
+export type Design = keyof typeof DESIGNS
+
+/** Copies our index with the places taken off the terms. */
+export async function buildDesigns(db: Database): Promise<void> {
+  await db.pool.query('create extension if not exists btree_gin')
+  for (const { table, index } of Object.values(DESIGNS)) {
+    await db.pool.query(`drop table if exists ${table}`)
+    await db.pool.query(
+      `create unlogged table ${table} as
+       select conversation_id, seq, sent_at, regexp_replace(terms::text, '(^| )''.{6}', '\\1''', 'g')::tsvector as terms
+       from message_search`,
+    )
+    await db.pool.query(index)
+    await db.pool.query(`create unique index on ${table} (conversation_id, seq)`)
+    await db.pool.query(`vacuum analyze ${table}`)
+  }
+}
+
+/** Rows of the first page as this design finds them: the asker's conversations named in one statement, the plan left free. */
+export async function askDesign(db: Database, design: Design, asker: Asker, { query, more }: Ask): Promise<number> {
+  const node = parseQuery(query)
+  if (node === null) return 0
+  const { first, sizes } = ASKERS[asker]
+  const { rowCount } = await db.pool.query({
+    name: design,
+    text: `
+      select conversation_id, seq from ${DESIGNS[design].table}
+      where conversation_id = any ($1::uuid[]) and terms @@ $2::tsquery order by sent_at desc limit 20`,
+    values: [sizes.map((_, n) => conversationId(first + n)), toTsquery(node, more?.senderId).replaceAll('\u0001', '')],
+  })
+  return rowCount ?? 0
+}

@@ -1,0 +1,88 @@
+import { type Database, openDatabase } from '@parley/db'
+import { MessageSearch } from '@parley/messaging'
+import { parse, searchMessagesQuery } from '@parley/protocol'
+import type { Asker } from './data.ts'
+import { askDesign, type Design } from './designs.ts'
+import { type Ask, mixOf } from './queries.ts'
+
+/** Milliseconds. */
+export interface Times {
+  count: number
+  p50: number
+  p95: number
+  p99: number
+  max: number
+}
+
+export function timesOf(took: readonly number[]): Times {
+  const sorted = took.toSorted((a, b) => a - b)
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN
+  return { count: sorted.length, p50: at(0.5), p95: at(0.95), p99: at(0.99), max: sorted.at(-1) ?? Number.NaN }
+}
+
+export interface Measured {
+  all: Times
+  kinds: Record<string, Times>
+}
+
+/** Asks all kinds of queries in turn, one after the other, and times each. A first few are not counted. */
+async function measure(count: number, seed: number, ask: (ask: Ask) => Promise<unknown>): Promise<Measured> {
+  for (const { ask: first } of mixOf(3, seed + 1)) await ask(first)
+  const took = new Map<string, number[]>()
+  for (const { kind, ask: next } of mixOf(count, seed)) {
+    const begun = performance.now()
+    await ask(next)
+    const times = took.get(kind) ?? []
+    took.set(kind, times)
+    times.push(performance.now() - begun)
+  }
+  return {
+    all: timesOf([...took.values()].flat()),
+    kinds: Object.fromEntries([...took].map(([kind, times]) => [kind, timesOf(times)])),
+  }
+}
+
+/** The whole of a search as the API does it: conversations, index, messages, read marks, people, highlights. */
+export function measureSearch(db: Database, asker: Asker, count: number, seed: number): Promise<Measured> {
+  const search = new MessageSearch(db, { online: async () => new Set() }, { urlOf: () => '' })
+  return measure(count, seed, ({ query, more }) => search.search(asker, parse(searchMessagesQuery, { query, ...more })))
+}
+
+/** The index alone, as another design keeps it. */
+export function measureDesign(
+  db: Database,
+  design: Design,
+  asker: Asker,
+  count: number,
+  seed: number,
+): Promise<Measured> {
+  return measure(count, seed, (ask) => askDesign(db, design, asker, ask))
+}
+
+/** A round trip that does nothing: what the machine gives at the moment. */
+export async function measureNothing(db: Database, count: number): Promise<Times> {
+  const took: number[] = []
+  for (let n = 0; n < count; n++) {
+    const begun = performance.now()
+    await db.pool.query('select 1')
+    took.push(performance.now() - begun)
+  }
+  return timesOf(took)
+}
+
+/** The plan of the look into the index for one query, as Postgres carried it out (auto_explain). */
+export async function explainSearch(url: string, asker: Asker, query: string): Promise<string> {
+  const db = openDatabase({ url, max: 1, applicationName: 'bench-explain' })
+  const plans: string[] = []
+  db.pool.on('connect', (client) => client.on('notice', (notice) => plans.push(notice.message ?? '')))
+  try {
+    await db.pool.query(`
+      load 'auto_explain'; set auto_explain.log_min_duration = 0; set auto_explain.log_analyze = on;
+      set auto_explain.log_buffers = on; set auto_explain.log_nested_statements = on; set client_min_messages = log`)
+    const search = new MessageSearch(db, { online: async () => new Set() }, { urlOf: () => '' })
+    await search.search(asker, parse(searchMessagesQuery, { query }))
+    return plans.find((plan) => plan.includes('message_search_terms')) ?? ''
+  } finally {
+    await db.close()
+  }
+}
