@@ -30,7 +30,6 @@ export interface CatchUpOptions {
   limit: number
   onSkipped: (skipped: { conversationId: string; fromSeq: number; toSeq: number }) => void
   onError: (error: ParleyClientError) => void
-  closed: AbortSignal
 }
 
 /** Makes the client whole again: after a connection, after a gap, after a hole. */
@@ -39,6 +38,8 @@ export class CatchUp {
   #running: Promise<void> | undefined
   #again = false
   #hole: ReturnType<typeof setTimeout> | undefined
+  /** Ends what is under way when the connection has gone. */
+  #run = new AbortController()
   readonly #gaps = new Set<Room>()
   #gapTimer: ReturnType<typeof setTimeout> | undefined
 
@@ -46,7 +47,10 @@ export class CatchUp {
     this.#options = options
   }
 
+  /** The connection has gone: the next one begins anew. */
   stop(): void {
+    this.#run.abort()
+    this.#run = new AbortController()
     clearTimeout(this.#hole)
     clearTimeout(this.#gapTimer)
     this.#hole = undefined
@@ -87,7 +91,7 @@ export class CatchUp {
           ({ sequence, catchingUpTo }) => sequence.hasGap && catchingUpTo === undefined,
         )
         this.#gaps.clear()
-        this.#later(this.#fillAll(rooms))
+        this.#later(this.#fillAll(rooms, this.#run.signal))
       },
       GAP_PATIENCE_MS * (0.5 + Math.random()),
     )
@@ -104,11 +108,16 @@ export class CatchUp {
   async #rounds(): Promise<void> {
     do {
       this.#again = false
-      await this.#round()
+      try {
+        await this.#round(this.#run.signal)
+      } catch (error) {
+        // Asked for again meanwhile, by the next connection perhaps: that one counts.
+        if (!this.#again) throw error
+      }
     } while (this.#again)
   }
 
-  async #round(): Promise<void> {
+  async #round(signal: AbortSignal): Promise<void> {
     const { inbox, call } = this.#options
     const behind = new Set<Room>()
     try {
@@ -132,29 +141,29 @@ export class CatchUp {
       }
       inbox.finishSync()
       for (const room of inbox.rooms()) if (room.sequence.hasGap) behind.add(room)
-      await this.#fillAll([...behind])
+      await this.#fillAll([...behind], signal)
     } finally {
       // What was not fetched is asked for again from the same rev.
       for (const room of behind) room.catchingUpTo = undefined
     }
   }
 
-  async #fillAll(rooms: Room[]): Promise<void> {
+  async #fillAll(rooms: Room[], signal: AbortSignal): Promise<void> {
     const waiting = [...rooms]
     const lane = async () => {
-      for (let room = waiting.pop(); room !== undefined; room = waiting.pop()) await this.#fill(room)
+      for (let room = waiting.pop(); room !== undefined; room = waiting.pop()) await this.#fill(room, signal)
     }
     await Promise.all(Array.from({ length: Math.min(LANES, rooms.length) }, lane))
   }
 
   /** Fetches what is missing in one conversation, in order. */
-  async #fill(room: Room): Promise<void> {
-    const { inbox, limit, closed } = this.#options
+  async #fill(room: Room, signal: AbortSignal): Promise<void> {
+    const { inbox, limit } = this.#options
     const { sequence, timeline } = room
     if (sequence.known - sequence.delivered > limit) this.#skip(room)
-    for (let tries = 0; sequence.hasGap && !closed.aborted; ) {
+    for (let tries = 0; sequence.hasGap; ) {
       const before = sequence.delivered
-      const { data, meta } = await this.#page(room.id, before)
+      const { data, meta } = await this.#page(room.id, before, signal)
       if (inbox.get(room.id) !== room) return
       for (const message of data) {
         // Seqs that a page leaves out are of messages that are no more.
@@ -165,10 +174,10 @@ export class CatchUp {
       if (sequence.delivered > before) continue
       // What was announced is not to be had (a copy of the database that lags behind, say).
       if (++tries === FRUITLESS_TRIES) throw new ParleyClientError('BAD_ANSWER', 'Messages are missing at the server.')
-      await wait(FRUITLESS_PAUSE_MS, closed)
+      await wait(FRUITLESS_PAUSE_MS, signal)
     }
     if (room.catchingUpTo !== undefined && timeline.status === 'ready' && !timeline.snapshot().hasNewer) {
-      await this.#refreshWindow(room)
+      await this.#refreshWindow(room, signal)
     }
     inbox.caughtUp(room)
   }
@@ -181,17 +190,22 @@ export class CatchUp {
     this.#options.onSkipped({ conversationId: room.id, fromSeq: delivered + 1, toSeq })
   }
 
-  #page(conversationId: string, afterSeq: number): Promise<{ data: Message[]; meta: { total: number } }> {
+  #page(
+    conversationId: string,
+    afterSeq: number,
+    signal: AbortSignal,
+  ): Promise<{ data: Message[]; meta: { total: number } }> {
     const path = `/api/messages/conversations/${conversationId}/messages`
-    return this.#options.http.get<Message[], { total: number }>(path, { query: { afterSeq, limit: PAGE } })
+    const query = { afterSeq, limit: PAGE }
+    return this.#options.http.get<Message[], { total: number }>(path, { query, signal })
   }
 
   /** Messages on show may have been changed by more than a sync tells. */
-  async #refreshWindow(room: Room): Promise<void> {
+  async #refreshWindow(room: Room, signal: AbortSignal): Promise<void> {
     const { oldestSeq, newestSeq } = room.timeline
     if (oldestSeq === undefined || newestSeq === undefined) return
     for (let after = oldestSeq - 1; after < newestSeq; after += PAGE) {
-      for (const message of (await this.#page(room.id, after)).data) room.timeline.change(message)
+      for (const message of (await this.#page(room.id, after, signal)).data) room.timeline.change(message)
     }
   }
 }

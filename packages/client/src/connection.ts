@@ -96,7 +96,10 @@ export class Connection {
       answer = await socket.timeout(timeoutMs).emitWithAck(event, payload)
     } catch (cause) {
       if (!socket.connected) throw new ParleyClientError('NETWORK', 'The connection broke.', { cause })
-      throw new ParleyClientError('TIMEOUT', `${event} was not answered within ${timeoutMs} ms.`, { cause })
+      const error = new ParleyClientError('TIMEOUT', `${event} was not answered within ${timeoutMs} ms.`, { cause })
+      // Servers answer within a few seconds, if only that they cannot: this one hangs. Another will do better.
+      this.#lost(socket, error)
+      throw error
     }
     if (isSuccess(answer)) return answer.data as T
     if (isFailure(answer)) throw fromBody(answer.error)

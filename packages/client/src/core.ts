@@ -72,7 +72,6 @@ export class ClientCore {
       limit: options.catchUpLimit ?? CATCH_UP_LIMIT,
       onSkipped: (skipped) => this.events.emit('skipped', skipped),
       onError,
-      closed,
     })
     this.outbox = new Outbox({
       storage: options.storage ?? memoryStorage(),
@@ -94,7 +93,12 @@ export class ClientCore {
       onConnect: () => this.#onConnect(),
       onError,
     })
+    // Node has no such events.
+    globalThis.addEventListener?.('online', this.#hurry)
   }
+
+  /** The browser says that there is a network again. */
+  readonly #hurry = () => this.connection.hurry()
 
   get userId(): string | undefined {
     return this.#userId
@@ -104,6 +108,7 @@ export class ClientCore {
     this.#closed.abort()
     clearTimeout(this.#resync)
     this.connection.stop()
+    globalThis.removeEventListener?.('online', this.#hurry)
     this.outbox.close()
     this.readMarks.stop()
     this.#catchUp.stop()

@@ -33,6 +33,10 @@ export class Http {
     return this.#options.tokens
   }
 
+  get fetch(): typeof globalThis.fetch {
+    return this.#options.fetch
+  }
+
   /** Reads: tried again a few times when that can help. */
   async get<T, M = undefined>(path: string, request: Request = {}): Promise<{ data: T; meta: M }> {
     for (let attempt = 0; ; attempt++) {
@@ -41,8 +45,10 @@ export class Http {
       } catch (error) {
         const known = toClientError(error)
         if (!known.retryable || attempt + 1 >= READ_TRIES) throw known
-        await wait(Math.max(known.retryAfterMs ?? 0, fullJitter(attempt, BACKOFF)), this.#options.closed)
-        if (this.#options.closed.aborted || request.signal?.aborted) throw known
+        const { closed } = this.#options
+        const ended = request.signal === undefined ? closed : AbortSignal.any([closed, request.signal])
+        await wait(Math.max(known.retryAfterMs ?? 0, fullJitter(attempt, BACKOFF)), ended)
+        if (ended.aborted) throw known
       }
     }
   }

@@ -35,7 +35,7 @@ export async function upload(http: Http, conversationId: string, file: File, opt
   const path = `/api/messages/conversations/${conversationId}/messages`
   const once = (token: string) =>
     typeof XMLHttpRequest === 'undefined'
-      ? viaFetch(http.address(path), token, form, options)
+      ? viaFetch(http, path, token, form, options)
       : viaXhr(http.address(path), token, form, options)
   const token = await http.tokens.get()
   try {
@@ -71,7 +71,13 @@ function viaXhr(url: string, token: string, form: FormData, { onProgress, signal
   })
 }
 
-async function viaFetch(url: string, token: string, form: FormData, options: UploadOptions): Promise<Message> {
+async function viaFetch(
+  http: Http,
+  path: string,
+  token: string,
+  form: FormData,
+  options: UploadOptions,
+): Promise<Message> {
   const { onProgress, signal } = options
   // The platform writes the multipart form; reading it through shows how much has gone.
   const whole = new Response(form)
@@ -94,7 +100,7 @@ async function viaFetch(url: string, token: string, form: FormData, options: Upl
     signal: signal ?? null,
   }
   try {
-    const answer = await fetch(url, init)
+    const answer = await http.fetch(http.address(path), init)
     return openEnvelope<Message>(answer.status, await answer.text()).data
   } catch (error) {
     throw signal?.aborted ? aborted(error) : toClientError(error)

@@ -1,0 +1,101 @@
+import { type Cluster, direct, startCluster, user } from '@parley/testkit'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readClaims, TokenSource } from '../src/token.ts'
+import { clientOf, liveClient, untilDelivered } from './setting.ts'
+
+let cluster: Cluster
+beforeAll(async () => {
+  cluster = await startCluster({ gateways: 1 })
+})
+afterAll(() => cluster?.[Symbol.asyncDispose]())
+
+/** A claim set that ends so many seconds from now. */
+function ending(seconds: number): { iat: number; exp: number } {
+  const now = Math.floor(Date.now() / 1_000)
+  return { iat: now, exp: now + seconds }
+}
+
+describe('tokens', () => {
+  it('are renewed on the open socket before they end', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    let given = 0
+    const lives = [3, 600]
+    const asked = Promise.withResolvers<void>()
+    using ahmed = await liveClient(cluster, a, {
+      getToken: () => {
+        const seconds = lives[given++] ?? 600
+        if (given === 2) asked.resolve()
+        return cluster.token(a, ending(seconds))
+      },
+    })
+    const states: string[] = []
+    ahmed.client.on('state', (state) => states.push(state))
+    await asked.promise
+    // Past the end of the first token: the socket is the same one.
+    const past = new Promise((resolve) => setTimeout(resolve, 1_500))
+    await past
+    await ahmed.client.send(id, 'still here')
+    await untilDelivered(ahmed, ({ length }) => length === 1)
+    expect(states).toEqual([])
+    expect(given).toBe(2)
+  })
+
+  it('that are refused are replaced', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    await direct(cluster, a, b)
+    const tokens = ['not a token', cluster.token(a, { exp: 1 }), cluster.token(a)]
+    using ahmed = clientOf(cluster, a, { getToken: () => tokens.shift() ?? cluster.token(a) })
+    ahmed.client.connect()
+    await ahmed.client.whenLive()
+    expect(ahmed.errors.length).toBeGreaterThan(0)
+    expect(ahmed.errors).toSatisfy((errors: { code: string }[]) =>
+      errors.every(({ code }) => code.startsWith('TOKEN_')),
+    )
+    expect(tokens).toEqual([])
+  })
+
+  it('that cannot be had are asked for again', async () => {
+    const a = user('Ahmed')
+    await cluster.register(a)
+    let asked = 0
+    const getToken = async () => {
+      if (++asked === 1) throw new Error('the login server is away')
+      return cluster.token(a)
+    }
+    using ahmed = clientOf(cluster, a, { getToken })
+    ahmed.client.connect()
+    await ahmed.client.whenLive()
+    expect(ahmed.errors).toMatchObject([{ code: 'TOKEN_MISSING' }])
+  })
+})
+
+describe('TokenSource', () => {
+  it('reads claims of any letters, and nothing of what is no JWT', () => {
+    expect(readClaims(cluster.token({ id: 'žluťoučký', fullName: '阿', profilePhoto: null }, { exp: 5 }))).toEqual({
+      sub: 'žluťoučký',
+      expiresAt: 5_000,
+    })
+    for (const token of ['', 'a.b.c', `x.${btoa('[1]')}.y`]) expect(readClaims(token).sub).toBeUndefined()
+  })
+
+  it('shares one call, keeps a token for most of its life, asks again when it was refused', async () => {
+    let now = Date.now()
+    let asked = 0
+    const source = new TokenSource(
+      () => cluster.token(`u${++asked}`, { exp: Math.floor(now / 1_000) + 3_600 }),
+      () => now,
+    )
+    const [first, again] = await Promise.all([source.get(), source.get()])
+    expect(again).toBe(first)
+    now += 3_500_000
+    expect(await source.get()).toBe(first)
+    now += 50_000
+    expect(await source.get()).not.toBe(first)
+    source.reject(first)
+    expect(asked).toBe(2)
+    source.reject(await source.get())
+    await source.get()
+    expect(asked).toBe(3)
+  })
+})
