@@ -1,0 +1,161 @@
+import { type Conversation, LIMITS, type Message } from '@parley/protocol'
+import { type Cluster, dataOf, direct, group, startCluster } from '@parley/testkit'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import {
+  ahmed,
+  type Call,
+  CONVERSATIONS,
+  CREATION,
+  fatima,
+  NOWHERE,
+  READING,
+  SHAPES,
+  stranger,
+  TOKENS,
+  WRITING,
+} from './bad-cases.ts'
+import { routesOfTheApp } from './routes-of-the-app.ts'
+
+/*
+ * Whatever a client asks: the status and the code that say what is wrong, in the envelope, from a process that lives on.
+ */
+
+const SECRET = `secret-${crypto.randomUUID()}`
+let cluster: Cluster
+let pair: Conversation
+let team: Conversation
+let message: Message
+let pid: number | undefined
+
+beforeAll(async () => {
+  cluster = await startCluster({ gateways: 2 })
+  pid = cluster.apis[0]?.pid
+  pair = await direct(cluster, ahmed, fatima)
+  team = await group(cluster, ahmed, [fatima], 'Team')
+  await cluster.register(stranger)
+  const path = `${CONVERSATIONS}/${pair.id}/messages`
+  message = dataOf(await cluster.api(ahmed).post<Message>(path, { content: SECRET }))
+})
+afterAll(() => cluster?.[Symbol.asyncDispose]())
+afterEach(() => {
+  expect(cluster.apis[0]).toMatchObject({ running: true, pid })
+})
+
+/** Sends what a well-behaved client never would. `{pair}` and `{team}` in the path stand for the ids. */
+async function call(method: string, path: string, { body, headers = {} }: Call = {}) {
+  const address = cluster.url + path.replaceAll('{pair}', pair.id).replaceAll('{team}', team.id)
+  const raw = typeof body === 'string' || body instanceof Uint8Array
+  const answer = await fetch(address, {
+    method,
+    headers: {
+      authorization: `Bearer ${cluster.token(ahmed)}`,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
+  })
+  const text = await answer.text()
+  expect(answer.headers.get('content-type')).toMatch(/^application\/json/)
+  expect(text).not.toMatch(/node_modules|\bat .+:\d+:\d+|select |insert |pg_/i)
+  return { status: answer.status, headers: answer.headers, body: JSON.parse(text) }
+}
+
+const failure = (code: string) => ({
+  success: false,
+  message: expect.stringMatching(/^[A-Z].+\.?$/),
+  error: expect.objectContaining({ code, message: expect.any(String) }),
+})
+
+describe.each([
+  ['tokens', TOKENS],
+  ['shapes', SHAPES],
+  ['creating a conversation', CREATION],
+  ['reading', READING],
+  ['writing', WRITING],
+])('%s', (_name, cases) => {
+  it.each(cases)('%s: %s', async (_what, method, path, request, status, code) => {
+    const answer = await call(method, path, request)
+    expect([answer.status, answer.body.error?.code]).toEqual([status, code])
+    expect(answer.body).toEqual(failure(code))
+    expect(answer.headers.get('www-authenticate')).toBe(status === 401 ? 'Bearer' : null)
+    if (code === 'VALIDATION_FAILED' && !answer.body.message.includes('address')) {
+      const issues = expect.arrayContaining([{ path: expect.any(String), message: expect.any(String) }])
+      expect(answer.body.error.details).toEqual(issues)
+    }
+  })
+})
+
+describe('one who is not in the conversation', () => {
+  /** What is sent to each route of a conversation; all of it would be good if it came from a member. */
+  const bodies: Record<string, unknown> = {
+    'GET /api/messages/conversations/:conversationId': undefined,
+    'PATCH /api/messages/conversations/:conversationId': { name: 'Mine now' },
+    'POST /api/messages/conversations/:conversationId/participants': { userIds: [stranger.id] },
+    'DELETE /api/messages/conversations/:conversationId/participants/:userId': undefined,
+    'GET /api/messages/conversations/:conversationId/messages': undefined,
+    'POST /api/messages/conversations/:conversationId/messages': { content: 'Let me in' },
+    'POST /api/messages/conversations/:conversationId/read': { messageId: NOWHERE },
+    'PUT /api/messages/conversations/:conversationId/mute': { until: null },
+  }
+
+  it('finds every route that names a conversation in the table of these tests', async () => {
+    const routes = (await routesOfTheApp()).filter((route) => route.includes(':conversationId'))
+    expect(routes.sort()).toEqual(Object.keys(bodies).sort())
+  })
+
+  it.each(Object.entries(bodies))('%s: there is no such conversation', async (route, body) => {
+    const [method = '', path = ''] = route.split(' ')
+    const at = (conversationId: string) => {
+      const address = path.replace(':conversationId', conversationId).replace(':userId', fatima.id)
+      const headers = { authorization: `Bearer ${cluster.token(stranger)}` }
+      return call(method, address, { headers, ...(body === undefined ? {} : { body }) })
+    }
+    for (const conversation of [pair, team]) {
+      const answer = await at(conversation.id)
+      expect([answer.status, answer.body.error?.code]).toEqual([404, 'CONVERSATION_NOT_FOUND'])
+      // Word for word what is said of one that does not exist.
+      expect((await at(NOWHERE)).body).toEqual(answer.body)
+    }
+  })
+
+  it('nothing of all this was stored', async () => {
+    const page = await cluster.api(fatima).get<Message[]>(`${CONVERSATIONS}/${pair.id}/messages`)
+    expect(dataOf(page)).toEqual([message])
+    expect(dataOf(await cluster.api(fatima).get(`${CONVERSATIONS}/${team.id}`))).toMatchObject({
+      name: 'Team',
+      participantCount: 2,
+      lastSeq: 0,
+    })
+  })
+})
+
+it('one who is in it and may not: 403', async () => {
+  const removing = await cluster.api(fatima).delete(`${CONVERSATIONS}/${team.id}/participants/${ahmed.id}`)
+  expect(removing).toMatchObject({ status: 403, body: failure('FORBIDDEN') })
+})
+
+it('what is unusual and allowed comes back as it was', async () => {
+  const path = `${CONVERSATIONS}/${pair.id}/messages`
+  for (const content of [
+    `'; drop table messages; --`,
+    '<b>&amp;</b>',
+    '\u0001\u202e👩‍👩‍👧',
+    'ü'.repeat(LIMITS.contentLength),
+  ]) {
+    const stored = dataOf(await cluster.api(ahmed).post<Message>(path, { content, more: { fields: 1 }, seq: 99 }))
+    expect(stored.content).toBe(content)
+  }
+  expect(
+    dataOf(await cluster.api(ahmed).get(`${CONVERSATIONS}?search=${encodeURIComponent("%_\\'; drop table users")}`)),
+  ).toEqual([])
+})
+
+it('after all this the logs hold neither content nor token nor secret', () => {
+  const logs = cluster.logs()
+  expect(logs).toContain('is ready')
+  for (const hidden of [SECRET, cluster.jwtSecret, cluster.token(ahmed).split('.')[1] ?? '']) {
+    expect(logs).not.toContain(hidden)
+  }
+  // A client's mistakes are no faults of ours.
+  expect(logs).not.toMatch(/"level":(50|60)/)
+})

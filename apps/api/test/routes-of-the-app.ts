@@ -1,0 +1,46 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { TokenSettings } from '@parley/auth'
+import { createTokenVerifier } from '@parley/auth'
+import { createLogger } from '@parley/runtime'
+import type { FastifyInstance } from 'fastify'
+import { buildApp } from '../src/app.ts'
+import type { ApiDeps } from '../src/deps.ts'
+
+/** An app whose routes can be looked at and whose answers need no service; anything that needs one fails. */
+export function appWithoutServices(NODE_ENV: TokenSettings['NODE_ENV']): Promise<FastifyInstance> {
+  const tokenSettings = {
+    NODE_ENV,
+    JWT_SECRET: 'a secret for tests that nobody else has',
+    JWT_JWKS_URL: undefined,
+  } as const
+  const settings = { ...tokenSettings, JWT_ISSUER: undefined, JWT_AUDIENCE: undefined } as unknown as TokenSettings
+  const deps = {
+    logger: createLogger({ name: 'api', level: 'silent' }),
+    tokenSettings: settings,
+    jwtOptions: createTokenVerifier(settings).jwtOptions,
+    rateLimit: { perPerson: 0 },
+    push: { publicKey: null, allowLoopback: false },
+  }
+  return buildApp(deps as unknown as ApiDeps)
+}
+
+/** Every route of the app, as `GET /api/users/me`; HEAD, which comes with each GET, is left out. */
+export async function routesOfTheApp(): Promise<string[]> {
+  const routes: string[] = []
+  const listen = (message: unknown) => {
+    const { fastify } = message as { fastify: FastifyInstance }
+    fastify.addHook('onRoute', ({ method, url }) => {
+      for (const name of [method].flat()) if (name !== 'HEAD' && name !== 'OPTIONS') routes.push(`${name} ${url}`)
+    })
+  }
+  // Told of each Fastify instance when it is made, before its routes are.
+  subscribe('fastify.initialization', listen)
+  try {
+    const app = await appWithoutServices('test')
+    await app.ready()
+    await app.close()
+  } finally {
+    unsubscribe('fastify.initialization', listen)
+  }
+  return routes
+}
