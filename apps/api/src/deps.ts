@@ -11,6 +11,8 @@ import type {
   TokenRevocations,
 } from '@parley/messaging'
 import type { Logger } from '@parley/runtime'
+import type { FileStore } from '@parley/storage'
+import type { AttachmentUploads } from '@parley/storage/uploads'
 import type { Redis } from 'ioredis'
 import type { PushRouteDeps } from './routes/push.ts'
 
@@ -30,4 +32,8 @@ export interface ApiDeps extends PushRouteDeps {
   reads: ReadMarker
   search: MessageSearch
   sync: ConversationSync
+  store: FileStore
+  uploads: AttachmentUploads
+  /** Requests with files that are taken at the same time. */
+  uploadsAtOnce: number
 }

@@ -17,6 +17,7 @@ import {
 import { createPresenceReader } from '@parley/presence'
 import { createLogger, loadSettingsOrExit, pushEndpointPolicy, runProcess, startAdminServer } from '@parley/runtime'
 import { openFileStore } from '@parley/storage'
+import { AttachmentUploads } from '@parley/storage/uploads'
 import { Redis } from 'ioredis'
 import { buildApp } from './app.ts'
 import { rateLimitRedis } from './rate-limit.ts'
@@ -52,6 +53,7 @@ await runProcess({
 
     const publisher = new Publisher(bus, epoch)
     const store = openFileStore(settings)
+    const uploads = new AttachmentUploads(db, settings)
     const presence = createPresenceReader({ redis })
     const conversations = new ConversationReader(db, presence, store)
     const ports = { db, events: publisher, ledger: watermark, onError, links: store, store }
@@ -75,6 +77,9 @@ await runProcess({
       reads,
       search: new MessageSearch(db, presence, store),
       sync: new ConversationSync(db, store),
+      store,
+      uploads,
+      uploadsAtOnce: settings.ATTACHMENT_UPLOADS_AT_ONCE,
     })
     const admin = await startAdminServer({
       host: settings.HOST,
@@ -94,6 +99,7 @@ await runProcess({
       adminPort: admin.port,
       parts: [
         { name: 'database', stop: () => db.close() },
+        { name: 'store for files', stop: async () => uploads.close() },
         {
           name: 'redis',
           stop: async () => {

@@ -5,7 +5,9 @@ import { Membership, People, SearchIndexer } from '@parley/messaging'
 import { createReaper } from '@parley/presence'
 import { createLogger, loadSettingsOrExit, runProcess, startAdminServer } from '@parley/runtime'
 import { openFileStore } from '@parley/storage'
+import { AttachmentUploads } from '@parley/storage/uploads'
 import { Redis } from 'ioredis'
+import { AttachmentCleaner } from './attachments/cleaner.ts'
 import { OutboxDrain } from './outbox-drain.ts'
 import { presenceNotices } from './presence-notices.ts'
 import { buildPush } from './push/index.ts'
@@ -42,12 +44,15 @@ await runProcess({
       links: openFileStore(settings),
       steps: [...push.steps, searchStep(new SearchIndexer(db))],
       onError,
-      // Half of what a push may wait for others of its conversation: it is due when it gets there.
+      // A quarter of what a push may wait for others of its conversation: it is due when it gets there.
       idleMs: 100,
     })
     drain.start()
     const reaper = createReaper({ redis, onError, ...presenceNotices({ db, publisher, people, membership }) })
     reaper.start()
+    const uploads = new AttachmentUploads(db, settings)
+    const cleaner = new AttachmentCleaner({ uploads, onError })
+    cleaner.start()
 
     const admin = await startAdminServer({
       host: settings.HOST,
@@ -68,11 +73,13 @@ await runProcess({
       adminPort: admin.port,
       parts: [
         { name: 'database', stop: () => db.close() },
+        { name: 'store for files', stop: async () => uploads.close() },
         { name: 'redis', stop: async () => redis.disconnect() },
         { name: 'fan-out', stop: () => bus.close() },
         { name: 'admin', stop: () => admin.stop() },
         { name: 'presence reaper', stop: () => reaper.stop() },
         ...push.parts,
+        { name: 'attachment cleaner', stop: () => cleaner.stop() },
         { name: 'outbox drain', stop: () => drain.stop() },
       ],
     }

@@ -1,23 +1,10 @@
-import { type AttachmentRow, type Database, findConversation, findUploads } from '@parley/db'
+import { type AttachmentRow, type Database, findConversation, findUploads, toStoredAttachment } from '@parley/db'
 import { type MessageType, ParleyError, type PostMessage, type StoredAttachment } from '@parley/protocol'
 import type { AttachmentStore } from './ports.ts'
 
 export interface Claim extends Pick<PostMessage, 'clientMessageId' | 'attachments'> {
   conversationId: string
   senderId: string
-}
-
-/** What is stored with a message of a finished upload. */
-export function toStoredAttachment(row: AttachmentRow): StoredAttachment {
-  const { width, height, preview } = row
-  return {
-    id: row.id,
-    fileName: row.file_name,
-    fileSize: row.file_size,
-    fileType: row.file_type ?? 'application/octet-stream',
-    ...(width === null || height === null ? {} : { width, height }),
-    ...(preview === null ? {} : { preview }),
-  }
 }
 
 /**

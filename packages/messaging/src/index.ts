@@ -1,4 +1,4 @@
-export { toStoredAttachment } from './attachments.ts'
+export { messageTypeOf } from './attachments.ts'
 export { BatchLoader } from './batch-loader.ts'
 export { ConversationReader } from './conversation-reader.ts'
 export { ConversationWriter } from './conversation-writer.ts'

@@ -13,6 +13,8 @@ export { HEAD_BYTES, sniffType } from './sniff.ts'
 /** What showing and claiming attachments needs of the store; signing is local, inspecting is one request to S3. */
 export interface FileStore {
   urlOf(conversationId: string, attachment: StoredAttachment): string
+  /** An address that is good from now on; the signature holds for one method. */
+  sign(method: 'GET' | 'HEAD', conversationId: string, attachment: StoredAttachment): string
   inspect(conversationId: string, id: string, fileName: string): Promise<{ size: number; type: string }>
 }
 
@@ -21,6 +23,7 @@ export function openFileStore(settings: StorageSettings): FileStore {
   const inspector = new ObjectInspector(settings)
   return {
     urlOf: (conversationId, attachment) => links.urlOf(conversationId, attachment),
+    sign: (method, conversationId, attachment) => links.sign(method, conversationId, attachment),
     inspect: (conversationId, id, fileName) => inspector.inspect(conversationId, id, fileName),
   }
 }

@@ -1,25 +1,17 @@
-import { conversationParams, listMessagesQuery, markAsReadBody, parse, postMessageBody } from '@parley/protocol'
+import { conversationParams, listMessagesQuery, markAsReadBody, parse } from '@parley/protocol'
 import type { FastifyPluginAsync } from 'fastify'
 import { actorOf } from '../authentication.ts'
 import type { ApiDeps } from '../deps.ts'
 
-/** A conversation's messages and read marks. */
+/** A conversation's messages and read marks; sending is in uploads.ts. */
 export const messageRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { deps }) => {
-  const { conversations, history, messages, reads } = deps
+  const { conversations, history, reads } = deps
   const path = '/conversations/:conversationId'
 
   app.get(`${path}/messages`, async (request) => {
     const { conversationId } = parse(conversationParams, request.params)
     const query = parse(listMessagesQuery, request.query)
     return { success: true, ...(await history.page(conversationId, actorOf(request).id, query)) }
-  })
-
-  app.post(`${path}/messages`, async (request, reply) => {
-    const { conversationId } = parse(conversationParams, request.params)
-    const sender = actorOf(request)
-    const body = parse(postMessageBody, request.body)
-    const message = await messages.send({ ...body, conversationId, sender })
-    return reply.status(201).send({ success: true, message: 'Message sent', data: message })
   })
 
   app.post(`${path}/read`, async (request) => {

@@ -4,6 +4,7 @@
  */
 import S3rver from '@20minutes/s3rver'
 import type { S3Report } from './s3.ts'
+import { multipartSupplement } from './s3-multipart.ts'
 
 const [, , directory = '', bucket = '', port = '0'] = process.argv
 
@@ -26,6 +27,14 @@ process.on('SIGTERM', leave)
 // A Ctrl-C is the parent's to handle; it stops this process when the clients of it are gone.
 process.on('SIGINT', () => undefined)
 
+/*
+ * s3rver checks signatures with encodeURIComponent, which leaves !'()* as they are; S3 has them encoded, and the name of a
+ * file to save (`filename*=UTF-8''…`) has them in every signed address. In this process nothing else encodes anything.
+ */
+const encodeLoosely = encodeURIComponent
+globalThis.encodeURIComponent = (text) =>
+  encodeLoosely(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
+
 const server = new S3rver({
   address: '127.0.0.1',
   port: Number(port),
@@ -33,6 +42,8 @@ const server = new S3rver({
   silent: true,
   configureBuckets: [{ name: bucket, configs: [CORS] }],
 })
+// Before the router, which knows no such requests.
+server.middleware.splice(-1, 0, multipartSupplement)
 server.run().then(
   (address) => report({ type: 'ready', port: address.port }),
   (error: Error) => {

@@ -10,7 +10,20 @@ declare module '@20minutes/s3rver' {
     configureBuckets: { name: string; configs: string[] }[]
   }
 
+  /** A Koa context with s3rver's store of files. An object as body becomes XML. */
+  export interface S3Context {
+    readonly method: string
+    readonly path: string
+    readonly query: Readonly<Record<string, string | string[] | undefined>>
+    readonly store: { getResourcePath(bucket: string, key: string | undefined, resource: string): string }
+    status: number
+    body: unknown
+  }
+  export type S3Middleware = (ctx: S3Context, next: () => Promise<void>) => Promise<void>
+
   export default class S3rver {
+    /** In the order in which a request passes them; the last is the router. */
+    readonly middleware: S3Middleware[]
     constructor(options: Options)
     run(): Promise<AddressInfo>
   }

@@ -1,3 +1,4 @@
+import type { StoredAttachment } from '@parley/protocol'
 import type { Queryable } from '../pool.ts'
 
 /** A file of the object store; see the states in schema.ts. */
@@ -13,6 +14,19 @@ export interface AttachmentRow {
   height: number | null
   preview: string | null
   upload_id: string | null
+}
+
+/** What is stored with a message of a finished upload. */
+export function toStoredAttachment(row: AttachmentRow): StoredAttachment {
+  const { width, height, preview } = row
+  return {
+    id: row.id,
+    fileName: row.file_name,
+    fileSize: row.file_size,
+    fileType: row.file_type ?? 'application/octet-stream',
+    ...(width === null || height === null ? {} : { width, height }),
+    ...(preview === null ? {} : { preview }),
+  }
 }
 
 const COLUMNS = `a.id, a.conversation_id, a.uploader_id, a.state, a.file_name, a.file_size, a.file_type, a.width, a.height,

@@ -1,0 +1,29 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+
+/** How long a body without files may take to come in, in milliseconds. */
+const BODY_MS = 30_000
+/** How long a body with files may stand still. */
+const STILL_MS = 60_000
+
+/**
+ * Cuts off a body that does not come to its end. Node has one time limit for all requests: it has to let a large file on a
+ * slow line pass, which would let anybody hold a connection open with a few bytes.
+ */
+export function boundBodies(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+  const { raw } = request
+  const hasBody = raw.headers['transfer-encoding'] !== undefined || Number(raw.headers['content-length'] ?? 0) > 0
+  if (hasBody && isForm(request)) {
+    // Without a listener for it, Node ends a connection on which nothing has moved for so long.
+    raw.socket.setTimeout(STILL_MS)
+    reply.raw.once('close', () => raw.socket.setTimeout(0))
+  } else if (hasBody) {
+    const timer = setTimeout(() => raw.complete || raw.destroy(), BODY_MS)
+    raw.once('close', () => clearTimeout(timer))
+  }
+  done()
+}
+
+/** A request whose body is a form with files. */
+export function isForm(request: FastifyRequest): boolean {
+  return /^multipart\/form-data\b/i.test(request.headers['content-type'] ?? '')
+}

@@ -1,0 +1,87 @@
+import { once } from 'node:events'
+import { request } from 'node:http'
+import type { Message, User } from '@parley/protocol'
+import { type Cluster, createTestBucket, type HttpAnswer, type Reply } from '@parley/testkit'
+
+/** The smallest thing that is known for a PDF, and a little more. */
+export const PDF = Buffer.from('%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n')
+
+export interface Bucket {
+  /** Settings for a cluster that stores its files there. */
+  env: Record<string, string>
+  endpoint: string
+  /** How many objects there are of a conversation. */
+  count(conversationId: string): Promise<number>
+}
+
+/** A bucket that the test can look into. */
+export async function openBucket(): Promise<Bucket> {
+  const s3 = await createTestBucket()
+  if (s3 === null) throw new Error('these tests need an S3 server')
+  const env = {
+    S3_ENDPOINT: s3.endpoint,
+    S3_REGION: s3.region,
+    S3_BUCKET: s3.bucket,
+    S3_ACCESS_KEY_ID: s3.accessKeyId,
+    S3_SECRET_ACCESS_KEY: s3.secretAccessKey,
+    S3_FORCE_PATH_STYLE: 'true',
+  }
+  const count = async (conversationId: string) => {
+    const list = await fetch(`${s3.endpoint}/${s3.bucket}?list-type=2&prefix=attachments/${conversationId}/`)
+    if (!list.ok) throw new Error(`the list of objects was answered ${list.status}`)
+    return [...(await list.text()).matchAll(/<Key>/g)].length
+  }
+  return { env, endpoint: s3.endpoint, count }
+}
+
+export function form(fields: Record<string, string>, files: readonly (readonly [string, Uint8Array])[]): FormData {
+  const body = new FormData()
+  for (const [name, value] of Object.entries(fields)) body.append(name, value)
+  for (const [name, bytes] of files) body.append('file', new Blob([new Uint8Array(bytes)]), name)
+  return body
+}
+
+/** Sends a form as a message. */
+export async function post(
+  cluster: Cluster,
+  who: User,
+  conversationId: string,
+  body: FormData,
+): Promise<HttpAnswer<Message>> {
+  const answer = await fetch(`${cluster.url}/api/messages/conversations/${conversationId}/messages`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${cluster.token(who)}` },
+    body,
+    signal: AbortSignal.timeout(15_000),
+  })
+  return { status: answer.status, headers: answer.headers, body: (await answer.json()) as Reply<Message> }
+}
+
+/** A form whose one file does not end, written by hand. */
+export function openForm(cluster: Cluster, who: User, conversationId: string, fileName: string) {
+  const upload = request(`${cluster.url}/api/messages/conversations/${conversationId}/messages`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${cluster.token(who)}`,
+      'content-type': 'multipart/form-data; boundary=b',
+      'transfer-encoding': 'chunked',
+    },
+  })
+  // Cut off in the middle: that is what it is for.
+  upload.on('error', () => undefined)
+  upload.write(`--b\r\nContent-Disposition: form-data; name="file"; filename="${fileName}"\r\n\r\n`)
+  return {
+    write: async (bytes: Uint8Array) => {
+      if (!upload.write(bytes)) await once(upload, 'drain')
+    },
+    destroy: () => upload.destroy(),
+    /** The answer's status and error code. */
+    answer: async () => {
+      const [response] = await once(upload, 'response')
+      const chunks: Buffer[] = []
+      for await (const chunk of response) chunks.push(chunk)
+      const reply = JSON.parse(Buffer.concat(chunks).toString()) as Reply<Message>
+      return { status: response.statusCode as number, code: reply.success ? undefined : reply.error.code }
+    },
+  }
+}

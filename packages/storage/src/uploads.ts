@@ -1,0 +1,233 @@
+import { randomUUIDv7 } from 'node:crypto'
+import {
+  type AttachmentRow,
+  type CondemnedRow,
+  condemnAbandoned,
+  condemnAttachments,
+  type Database,
+  deleteAttachments,
+  findUploads,
+  finishAttachment,
+  insertAttachment,
+  noteUploadId,
+  toStoredAttachment,
+} from '@parley/db'
+import { ParleyError, type StartedUpload, type StartUpload, type StoredAttachment } from '@parley/protocol'
+import { missingParts, planParts, signParts } from './direct.ts'
+import { cleanFileName } from './file-name.ts'
+import { ObjectInspector } from './inspect.ts'
+import { ObjectStore } from './objects.ts'
+import { credentialsOf, objectKey, publicLocationOf, type StorageSettings } from './options.ts'
+import { peek } from './peek.ts'
+import { requireSize, requireType } from './policy.ts'
+import { Presigner } from './presign.ts'
+import { PICTURE_BYTES, readPicture } from './preview.ts'
+import { HEAD_BYTES, sniffType } from './sniff.ts'
+import { uploadStream } from './stream-upload.ts'
+
+/** Uploads that no message names, of one person; they are removed after a day. */
+const UNCLAIMED_EACH = 100
+
+export interface IncomingFile {
+  conversationId: string
+  uploaderId: string
+  /** As the client called it. */
+  fileName: string
+  source: AsyncIterable<Buffer>
+  /** Called once the type is known, before anything is stored; throws where the file does not fit. */
+  accept: (file: Pick<StoredAttachment, 'id' | 'fileName' | 'fileType'>) => void
+  /** Aborted when the client is gone. */
+  signal: AbortSignal
+}
+
+type WholeFile = Omit<StoredAttachment, 'width' | 'height' | 'preview'> & { conversationId: string; uploaderId: string }
+
+/**
+ * Brings files into the store. Each has a row in `attachments` before its first byte is there and until its last is gone,
+ * so whatever ends in between, the process included, the worker finds what is left and removes it.
+ */
+export class AttachmentUploads {
+  readonly #db: Database
+  readonly #settings: StorageSettings
+  readonly #store: ObjectStore
+  readonly #inspector: ObjectInspector
+  readonly #presigner: Presigner
+
+  constructor(db: Database, settings: StorageSettings) {
+    this.#db = db
+    this.#settings = settings
+    this.#store = new ObjectStore(settings)
+    this.#inspector = new ObjectInspector(settings)
+    this.#presigner = new Presigner(publicLocationOf(settings), credentialsOf(settings))
+  }
+
+  /**
+   * Stores a file as it comes in. On failure nothing of it is left, or will be soon: what cannot be removed now, with the
+   * store away, the worker removes.
+   * @returns undefined for the empty file without a name that a browser's form sends where none was chosen
+   * @throws {ParleyError} FILE_TOO_LARGE, FILE_TYPE_NOT_ALLOWED, STORAGE_UNAVAILABLE, RATE_LIMITED, and what `accept` and
+   * `source` throw
+   */
+  async receive(file: IncomingFile): Promise<StoredAttachment | undefined> {
+    const { head, source } = await peek(file.source, HEAD_BYTES)
+    if (file.fileName === '' && head.length === 0) return undefined
+    const fileName = cleanFileName(file.fileName)
+    const maxBytes = this.#settings.ATTACHMENT_MAX_BYTES
+    const fileType = await sniffType(head, fileName)
+    requireType(fileName, fileType, { types: this.#settings.ATTACHMENT_TYPES })
+    const id = randomUUIDv7()
+    file.accept({ id, fileName, fileType })
+    await this.#note(id, file.conversationId, file.uploaderId, fileName, 0)
+    try {
+      const fileSize = await uploadStream(this.#store, {
+        key: objectKey(file.conversationId, id),
+        source,
+        grown: (size) => requireSize(fileName, size, maxBytes),
+        begun: (uploadId) => this.#begun(id, uploadId),
+        signal: file.signal,
+      })
+      return await this.#finish({ ...file, id, fileName, fileSize, fileType })
+    } catch (error) {
+      // The first error is the one to tell; a removal that fails is finished by the worker.
+      await this.discard([id]).catch(() => undefined)
+      throw file.signal.aborted ? new ParleyError('UPLOAD_INCOMPLETE', { cause: error }) : error
+    }
+  }
+
+  /**
+   * Begins a direct upload. All of them are multipart uploads, of one part if small: the signed addresses end with the
+   * upload, so that nobody can put other bytes in the place of a file that has been looked at, and that on any S3.
+   * @throws {ParleyError} FILE_TOO_LARGE, STORAGE_UNAVAILABLE, RATE_LIMITED
+   */
+  async start(conversationId: string, uploaderId: string, wanted: StartUpload): Promise<StartedUpload> {
+    const fileName = cleanFileName(wanted.fileName)
+    requireSize(fileName, wanted.fileSize, this.#settings.ATTACHMENT_DIRECT_MAX_BYTES)
+    const id = randomUUIDv7()
+    const key = objectKey(conversationId, id)
+    await this.#note(id, conversationId, uploaderId, fileName, wanted.fileSize)
+    try {
+      const uploadId = await this.#store.begin(key)
+      await this.#begun(id, uploadId)
+      const { parts, expiresAt } = signParts(this.#presigner, key, uploadId, planParts(wanted.fileSize), Date.now())
+      const url = parts.length === 1 ? (parts[0]?.url ?? null) : null
+      return { id, fileName, fileSize: wanted.fileSize, method: 'PUT', url, parts, expiresAt }
+    } catch (error) {
+      await this.discard([id]).catch(() => undefined)
+      throw error
+    }
+  }
+
+  /**
+   * Ends a direct upload, once all of its parts are in the store. May be asked again.
+   * @throws {ParleyError} ATTACHMENT_NOT_FOUND; UPLOAD_INCOMPLETE (details.missingParts) where parts are missing, which may
+   * still be sent; FILE_TYPE_NOT_ALLOWED and FILE_TOO_LARGE, after which the upload is gone; STORAGE_UNAVAILABLE
+   */
+  async complete(conversationId: string, uploaderId: string, id: string): Promise<StoredAttachment> {
+    const [row] = await findUploads(this.#db.pool, conversationId, uploaderId, [id])
+    if (row?.state === 'READY' || row?.state === 'CLAIMED') return toStoredAttachment(row)
+    if (row?.state !== 'UPLOADING' || row.upload_id === null) throw new ParleyError('ATTACHMENT_NOT_FOUND')
+    await this.#join(row, row.upload_id)
+    try {
+      const { size, type } = await this.#inspector.inspect(conversationId, id, row.file_name)
+      if (size !== row.file_size) throw new ParleyError('UPLOAD_INCOMPLETE')
+      const file = { id, conversationId, uploaderId, fileName: row.file_name, fileSize: size, fileType: type }
+      return await this.#finish(file)
+    } catch (error) {
+      const final = error instanceof ParleyError && !error.retryAfterMs
+      if (final) await this.discard([id]).catch(() => undefined)
+      throw error
+    }
+  }
+
+  /** Removes somebody's upload. @returns false where they have none of this id that no message names */
+  async giveUp(conversationId: string, uploaderId: string, id: string): Promise<boolean> {
+    const [row] = await findUploads(this.#db.pool, conversationId, uploaderId, [id])
+    if (row === undefined || row.state === 'CLAIMED') return false
+    await this.discard([id])
+    return true
+  }
+
+  /** Removes uploads that no message names; what a message names is left alone. */
+  async discard(ids: readonly string[]): Promise<void> {
+    if (ids.length > 0) await this.#remove(await condemnAttachments(this.#db.pool, ids))
+  }
+
+  /**
+   * Removes up to `limit` uploads that were begun before `before` and that no message names.
+   * @returns how many were removed
+   */
+  async removeAbandoned(before: Date, limit: number): Promise<number> {
+    const rows = await condemnAbandoned(this.#db.pool, before, limit)
+    await this.#remove(rows)
+    return rows.length
+  }
+
+  close(): void {
+    this.#store.close()
+  }
+
+  async #remove(rows: readonly CondemnedRow[]): Promise<void> {
+    for (const { id, conversation_id, upload_id } of rows) {
+      await this.#store.remove(objectKey(conversation_id, id), upload_id)
+      await deleteAttachments(this.#db.pool, [id])
+    }
+  }
+
+  async #note(
+    id: string,
+    conversationId: string,
+    uploaderId: string,
+    fileName: string,
+    fileSize: number,
+  ): Promise<void> {
+    const row = { id, conversationId, uploaderId, fileName, fileSize }
+    if (await insertAttachment(this.#db.pool, row, UNCLAIMED_EACH)) return
+    throw new ParleyError('RATE_LIMITED', {
+      message: `You have ${UNCLAIMED_EACH} uploads that no message names; use them or remove them first.`,
+      retryAfterMs: 60_000,
+    })
+  }
+
+  async #begun(id: string, uploadId: string): Promise<void> {
+    if (!(await noteUploadId(this.#db.pool, id, uploadId))) throw new ParleyError('ATTACHMENT_NOT_FOUND')
+  }
+
+  /** Makes one object of the parts. That there is no such upload means that it is one already. */
+  async #join(row: AttachmentRow, uploadId: string): Promise<void> {
+    const key = objectKey(row.conversation_id, row.id)
+    const parts = await this.#store.parts(key, uploadId)
+    if (parts === undefined) return
+    const missing = missingParts(planParts(row.file_size), parts)
+    if (missing.length > 0) {
+      throw new ParleyError('UPLOAD_INCOMPLETE', {
+        message: `The upload lacks ${missing.length === 1 ? 'a part' : `${missing.length} parts`}.`,
+        details: { missingParts: missing.slice(0, 100) },
+      })
+    }
+    await this.#store.complete(key, uploadId, parts)
+  }
+
+  async #finish(file: WholeFile): Promise<StoredAttachment> {
+    const { id, conversationId, uploaderId, fileName, fileSize, fileType } = file
+    const isPicture = fileType.startsWith('image/') && fileType !== 'image/svg+xml' && fileSize <= PICTURE_BYTES
+    const picture = isPicture ? await readPicture(() => this.#store.read(objectKey(conversationId, id))) : null
+    const { width = null, height = null, preview = null } = picture ?? {}
+    const finished = await finishAttachment(this.#db.pool, id, { fileSize, fileType, width, height, preview })
+    if (!finished) return this.#alreadyFinished(conversationId, uploaderId, id)
+    return {
+      id,
+      fileName,
+      fileSize,
+      fileType,
+      ...(width === null || height === null ? {} : { width, height }),
+      ...(preview === null ? {} : { preview }),
+    }
+  }
+
+  /** Completed by the same request sent twice; or else removed meanwhile. */
+  async #alreadyFinished(conversationId: string, uploaderId: string, id: string): Promise<StoredAttachment> {
+    const [row] = await findUploads(this.#db.pool, conversationId, uploaderId, [id])
+    if (row?.state === 'READY' || row?.state === 'CLAIMED') return toStoredAttachment(row)
+    throw new ParleyError('ATTACHMENT_NOT_FOUND')
+  }
+}
