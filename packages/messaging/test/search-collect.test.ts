@@ -16,7 +16,8 @@ function world(sizes: readonly number[], matches: (conversation: number, seq: nu
   return {
     scope: all.map((messages, index) => ({
       id: `c${index}`,
-      last_seq: messages.length,
+      from_seq: 1,
+      to_seq: messages.length,
       last_message_at: messages.at(-1)?.sent_at ?? at(0),
     })),
     look: async (slices: SliceKey[]) => {

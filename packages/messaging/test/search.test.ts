@@ -244,6 +244,14 @@ describe('narrowed down and sorted', () => {
     const last = await bed.search(me, 'common', { limit: '100', page: '10' })
     expect(last.contents.at(-1)).toBe('common 1501')
     expect((await bed.search(me, 'common', { limit: '100', page: '11' })).contents).toEqual([])
+    // What lies deeper is reached with a date, from both sides.
+    const [deep] = (await bed.search(me, 'rare')).data
+    const to = deep?.createdAt ?? ''
+    const older = await bed.search(me, 'common', { to, limit: '2' })
+    expect(older).toMatchObject({ contents: ['common rare', 'common 1299'], meta: { total: 1_000 } })
+    expect((await bed.search(me, 'common', { from: to, to, limit: '2' })).contents).toEqual(['common rare'])
+    expect(await bed.search(me, 'common', { from: to })).toMatchObject({ meta: { total: 1_000, totalIsExact: false } })
+    expect((await bed.search(me, 'common', { to: '2020-01-01' })).contents).toEqual([])
     expect(await bed.search(me, 'rare', { page: '1' })).toMatchObject({
       contents: ['common rare'],
       meta: { total: 1, totalIsExact: true },

@@ -61,24 +61,33 @@ export interface SearchScopeRow {
   type: ConversationType
   name: string | null
   participant_count: number
-  last_seq: number
   last_message_at: string
+  /** The messages of the time asked for are among these; all of the conversation's where it is short. */
+  from_seq: number
+  to_seq: number
 }
 
-/** The conversations that a person is in, or the one that is named, newest activity first. */
+/**
+ * The conversations that a person is in, or the one that is named, newest activity first. Where one has more than a slice,
+ * the time asked for is turned into the seqs it spans.
+ */
 export async function listSearchScope(
   db: Queryable,
   userId: string,
-  conversationId: string | null,
+  { conversationId, from, to }: { conversationId: string | null; from: string | null; to: string | null },
 ): Promise<SearchScopeRow[]> {
   const { rows } = await db.query<SearchScopeRow>({
     name: 'list_search_scope',
     text: `
-      select c.id, c.type, c.name, c.participant_count, c.last_seq, c.last_message_at
+      select c.id, c.type, c.name, c.participant_count, c.last_message_at,
+        case when $3::timestamptz is null or c.last_seq < ${SEARCH_SLICE} then 1
+          else seq_before(c.id, $3::timestamptz, c.last_seq) + 1 end as from_seq,
+        case when $4::timestamptz is null or c.last_seq < ${SEARCH_SLICE} then c.last_seq
+          else seq_before(c.id, $4::timestamptz + interval '1 microsecond', c.last_seq) end as to_seq
       from participants p join conversations c on c.id = p.conversation_id
       where p.user_id = $1 and p.left_at is null and ($2::uuid is null or p.conversation_id = $2)
       order by c.last_message_at desc, c.id`,
-    values: [userId, conversationId],
+    values: [userId, conversationId, from, to],
   })
   return rows
 }

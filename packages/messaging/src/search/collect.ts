@@ -10,10 +10,11 @@ export interface SliceKey {
   slice: number
 }
 
-/** What is left of a conversation to look at: its slices from `next` down to 0. */
+/** What is left of a conversation to look at: its slices from `next` down to `last`. */
 interface Front {
   conversationId: string
   next: number
+  last: number
   /** Nothing that is left can be newer than this. RFC 3339 in UTC with microseconds: sorts as text. */
   newest: string
 }
@@ -29,16 +30,17 @@ interface Front {
  * @returns newest first, at most {@link SEARCH_DEPTH}; `complete` where there are no more
  */
 export async function collectNewest(
-  scope: readonly Pick<SearchScopeRow, 'id' | 'last_seq' | 'last_message_at'>[],
+  scope: readonly Pick<SearchScopeRow, 'id' | 'from_seq' | 'to_seq' | 'last_message_at'>[],
   settled: number,
   look: (slices: SliceKey[]) => Promise<SearchMatch[]>,
 ): Promise<{ matches: SearchMatch[]; complete: boolean }> {
   const wanted = Math.min(settled, SEARCH_DEPTH)
   let fronts: Front[] = scope
-    .filter((conversation) => conversation.last_seq > 0)
-    .map(({ id, last_seq, last_message_at }) => ({
+    .filter(({ from_seq, to_seq }) => from_seq <= to_seq)
+    .map(({ id, from_seq, to_seq, last_message_at }) => ({
       conversationId: id,
-      next: searchSlice(last_seq),
+      next: searchSlice(to_seq),
+      last: searchSlice(from_seq),
       newest: last_message_at,
     }))
   let matches: SearchMatch[] = []
@@ -58,8 +60,8 @@ export async function collectNewest(
 /** The next `width` slices of each conversation, those with the newest messages first, as many as a statement takes. */
 function takeSlices(open: readonly Front[], width: number): SliceKey[] {
   const slices: SliceKey[] = []
-  for (const { conversationId, next } of [...open].sort((a, b) => (a.newest < b.newest ? 1 : -1))) {
-    for (let slice = next; slice >= 0 && slice > next - width; slice--) {
+  for (const { conversationId, next, last } of [...open].sort((a, b) => (a.newest < b.newest ? 1 : -1))) {
+    for (let slice = next; slice >= last && slice > next - width; slice--) {
       if (slices.length === SLICES_PER_ROUND) return slices
       slices.push({ conversationId, slice })
     }
@@ -78,11 +80,11 @@ function advance(fronts: readonly Front[], slices: readonly SliceKey[], found: r
   }
   return fronts
     .map((front) => ({
-      conversationId: front.conversationId,
+      ...front,
       next: (lowest.get(front.conversationId) ?? front.next + 1) - 1,
       newest: oldest.get(front.conversationId) ?? front.newest,
     }))
-    .filter((front) => front.next >= 0)
+    .filter((front) => front.next >= front.last)
 }
 
 /** The order of results: newest first, and the same for everybody where two are of the same microsecond. */

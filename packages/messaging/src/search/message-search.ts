@@ -44,8 +44,9 @@ export class MessageSearch {
   async search(userId: string, search: SearchMessages): Promise<{ data: SearchHit[]; meta: SearchMeta }> {
     const node = parseQuery(search.query)
     if (node === null) throw nothingToLookFor()
-    const scope = await listSearchScope(this.#db.pool, userId, search.conversationId ?? null)
-    if (search.conversationId !== undefined && scope.length === 0) throw new ParleyError('CONVERSATION_NOT_FOUND')
+    const { conversationId = null, from = null, to = null } = search
+    const scope = await listSearchScope(this.#db.pool, userId, { conversationId, from, to })
+    if (conversationId !== null && scope.length === 0) throw new ParleyError('CONVERSATION_NOT_FOUND')
     const { page, limit } = search
     const { matches, complete } = await this.#find(scope, node, search)
     const shown = matches.slice((page - 1) * limit, page * limit)
