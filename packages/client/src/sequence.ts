@@ -1,6 +1,6 @@
 import type { Message } from '@parley/protocol'
 
-/** Messages that wait for an earlier one; those of the highest seq are let go when there are more: they come again. */
+/** Messages that wait for an earlier one; more are let go: the gap before them is filled, and they come again. */
 const WAITING_MAX = 2_000
 
 /** Lets each message of a conversation through once, in the order of seq; those that come too early wait. */
@@ -40,8 +40,8 @@ export class Sequence {
     const { seq } = message
     if (seq <= this.#delivered) return []
     this.expect(seq)
+    if (this.#waiting.size >= WAITING_MAX && seq !== this.#delivered + 1) return []
     this.#waiting.set(seq, message)
-    if (this.#waiting.size > WAITING_MAX) this.#waiting.delete(Math.max(...this.#waiting.keys()))
     const ready: Message[] = []
     for (let next = this.#take(); next !== undefined; next = this.#take()) ready.push(next)
     return ready

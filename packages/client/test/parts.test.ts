@@ -1,0 +1,178 @@
+import type { Message } from '@parley/protocol'
+import { describe, expect, it, vi } from 'vitest'
+import { fullJitter } from '../src/backoff.ts'
+import { ParleyClientError } from '../src/errors.ts'
+import { memoryStorage, type OutboxEntry } from '../src/index.ts'
+import { Outbox } from '../src/outbox.ts'
+import { Revisions } from '../src/revisions.ts'
+import { Sequence } from '../src/sequence.ts'
+import { LazyStore } from '../src/store.ts'
+import { Timeline } from '../src/timeline.ts'
+
+function message(seq: number, change: Partial<Message> = {}): Message {
+  const at = '2026-01-01T00:00:00.000000Z'
+  const sender = { id: 'a', fullName: 'Ahmed', profilePhoto: null }
+  const stored: Message = {
+    id: `m${seq}`,
+    conversationId: 'c',
+    seq,
+    rev: seq,
+    senderId: 'a',
+    sender,
+    content: `message ${seq}`,
+    type: 'TEXT',
+    attachments: [],
+    readBy: ['a'],
+    clientMessageId: `c${seq}`,
+    system: null,
+    createdAt: at,
+    updatedAt: at,
+  }
+  return { ...stored, ...change }
+}
+const seqs = (messages: readonly Message[]) => messages.map(({ seq }) => seq)
+
+describe('Sequence', () => {
+  it('lets each message through once and in order, whatever order they come in', () => {
+    const sequence = new Sequence(2)
+    expect(seqs(sequence.accept(message(5)))).toEqual([])
+    expect(sequence.hasGap).toBe(true)
+    expect(seqs(sequence.accept(message(3)))).toEqual([3])
+    expect(seqs(sequence.accept(message(3)))).toEqual([])
+    expect(seqs(sequence.accept(message(1)))).toEqual([])
+    expect(seqs(sequence.accept(message(4)))).toEqual([4, 5])
+    expect(sequence.hasGap).toBe(false)
+  })
+
+  it('goes on after what is given up, and keeps a bounded number waiting', () => {
+    const sequence = new Sequence(0)
+    for (let seq = 3; seq <= 5_000; seq++) sequence.accept(message(seq))
+    sequence.skipTo(1)
+    expect(sequence.accept(message(2)).length).toBe(2_001)
+    expect(sequence.known).toBe(5_000)
+  })
+})
+
+describe('Revisions', () => {
+  it('knows how far it goes without a hole', () => {
+    const revisions = new Revisions(1)
+    revisions.saw(3)
+    revisions.saw(4)
+    expect([revisions.upTo, revisions.hasHole]).toEqual([1, true])
+    revisions.saw(2)
+    expect([revisions.upTo, revisions.hasHole]).toEqual([4, false])
+    revisions.saw(7)
+    revisions.synced(6)
+    expect([revisions.upTo, revisions.hasHole]).toEqual([7, false])
+  })
+})
+
+describe('Timeline', () => {
+  it('takes in what is delivered while its first page is under way', () => {
+    const timeline = new Timeline(10, () => undefined)
+    timeline.deliver(message(1))
+    timeline.startLoading()
+    timeline.deliver(message(4))
+    timeline.deliver(message(5))
+    timeline.reset([message(2), message(3), message(4)], true)
+    expect(seqs(timeline.snapshot().messages)).toEqual([2, 3, 4, 5])
+    expect(timeline.snapshot()).toMatchObject({ hasOlder: true, hasNewer: false, status: 'ready' })
+  })
+
+  it('marks who has read, and keeps that when a message is changed', () => {
+    const timeline = new Timeline(10, () => undefined)
+    timeline.reset([message(1), message(2), message(3)], false)
+    timeline.mark('b', 0, 2)
+    timeline.change(message(2, { rev: 9, content: 'changed' }))
+    timeline.change(message(2, { rev: 8, content: 'late' }))
+    const { messages } = timeline.snapshot()
+    expect(messages.map(({ readBy }) => readBy)).toEqual([['a', 'b'], ['a', 'b'], ['a']])
+    expect(messages[1]?.content).toBe('changed')
+  })
+
+  it('never has a gap: past one, it says that there are newer ones', () => {
+    const timeline = new Timeline(10, () => undefined)
+    timeline.reset([message(1)], false)
+    timeline.deliver(message(5))
+    expect(seqs(timeline.snapshot().messages)).toEqual([1])
+    expect(timeline.snapshot().hasNewer).toBe(true)
+  })
+})
+
+describe('LazyStore', () => {
+  it('has the same snapshot until something changes, and tells once a turn', async () => {
+    let value = 0
+    const store = new LazyStore(() => ({ value }))
+    const listener = vi.fn()
+    const stop = store.subscribe(listener)
+    const before = store.getSnapshot()
+    expect(store.getSnapshot()).toBe(before)
+    value = 1
+    store.invalidate()
+    store.invalidate()
+    expect(store.getSnapshot()).toEqual({ value: 1 })
+    await Promise.resolve()
+    expect(listener).toHaveBeenCalledTimes(1)
+    stop()
+    store.invalidate()
+    await Promise.resolve()
+    expect(listener).toHaveBeenCalledTimes(1)
+  })
+})
+
+describe('fullJitter', () => {
+  it('spreads over everything up to a bound that doubles to 30 s', () => {
+    const options = { baseMs: 500, maxMs: 30_000 }
+    expect(fullJitter(0, options, () => 0.5)).toBe(250)
+    expect(fullJitter(3, options, () => 1)).toBe(4_000)
+    expect(fullJitter(1_000, options, () => 1)).toBe(30_000)
+    expect(fullJitter(5, options, () => 0)).toBe(0)
+  })
+})
+
+describe('Outbox', () => {
+  function outboxWith(send: (entry: OutboxEntry) => Promise<Message>) {
+    const outbox = new Outbox({ storage: memoryStorage(), send, connected: () => true, onError: () => undefined })
+    const add = (content: string, conversationId = 'c') =>
+      outbox.add({ content, conversationId, clientMessageId: `id ${content}` })
+    return { outbox, add }
+  }
+
+  it('tries again after what may mend, before anything later of that conversation, with the same id', async () => {
+    const tries: string[] = []
+    const failures = [
+      new ParleyClientError('OVERLOADED', 'full', { retryAfterMs: 1 }),
+      new ParleyClientError('TIMEOUT', ''),
+    ]
+    const { outbox, add } = outboxWith(async (entry) => {
+      tries.push(entry.clientMessageId)
+      const failure = entry.content === 'one' ? failures.shift() : undefined
+      if (failure !== undefined) throw failure
+      return message(tries.length)
+    })
+    const sent = [add('one'), add('two'), add('elsewhere', 'd')]
+    expect(tries).toEqual([])
+    await outbox.identify('a')
+    outbox.flush()
+    await Promise.all(sent)
+    const here = tries.filter((id) => id !== 'id elsewhere')
+    expect(here).toEqual(['id one', 'id one', 'id one', 'id two'])
+    expect(tries.indexOf('id elsewhere')).toBe(1)
+    expect(outbox.size).toBe(0)
+  })
+
+  it('sends a failed message again when it is asked to', async () => {
+    let fail = true
+    const { outbox, add } = outboxWith(async () => {
+      if (fail) throw new ParleyClientError('FORBIDDEN', 'no')
+      return message(1)
+    })
+    await outbox.identify('a')
+    await expect(add('one')).rejects.toMatchObject({ code: 'FORBIDDEN', retryable: false })
+    expect(outbox.pending('c').getSnapshot()).toMatchObject([{ status: 'failed' }])
+    fail = false
+    const gone = new Promise<void>((resolve) => outbox.pending('c').subscribe(() => outbox.size === 0 && resolve()))
+    outbox.retry('id one')
+    await gone
+  })
+})
