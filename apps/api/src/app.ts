@@ -32,6 +32,8 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   app.addHook('onRequest', boundBodies)
   app.setErrorHandler(answerError)
   app.setNotFoundHandler(answerNotFound)
+  // Fastify takes text by itself; nothing here does.
+  app.removeContentTypeParser('text/plain')
   // Tokens travel in a header that no browser adds by itself, so any page may ask.
   await app.register(cors, { origin: true, methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'], maxAge: 600 })
   if (deps.tokenSettings.NODE_ENV !== 'production' && deps.tokenSettings.JWT_SECRET !== undefined) {

@@ -15,15 +15,25 @@ export function answerNotFound(_request: FastifyRequest, reply: FastifyReply): F
   return reply.status(404).send(failure(new ParleyError('NOT_FOUND')))
 }
 
-/** Errors that Fastify itself raises while it reads a request. */
+const NOT_AN_ADDRESS = new ParleyError('VALIDATION_FAILED', { message: 'The address of the request is not valid.' })
+
+/** What Fastify itself raises while it reads a request, by its codes. */
+const FASTIFY_ERRORS: Readonly<Record<string, ParleyError>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: new ParleyError('PAYLOAD_TOO_LARGE'),
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: new ParleyError('UNSUPPORTED_MEDIA_TYPE'),
+  FST_ERR_CTP_EMPTY_JSON_BODY: new ParleyError('MALFORMED_JSON'),
+  FST_ERR_CTP_INVALID_JSON_BODY: new ParleyError('MALFORMED_JSON'),
+  FST_ERR_BAD_URL: NOT_AN_ADDRESS,
+  FST_ERR_MAX_PARAM_LENGTH: NOT_AN_ADDRESS,
+}
+
 function fromFastify(error: unknown): ParleyError | undefined {
   if (!(error instanceof Error) || error instanceof ParleyError) return undefined
   const { code, statusCode } = error as FastifyError
-  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new ParleyError('PAYLOAD_TOO_LARGE')
-  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new ParleyError('UNSUPPORTED_MEDIA_TYPE')
-  if (code === 'FST_ERR_CTP_EMPTY_JSON_BODY' || (error instanceof SyntaxError && statusCode === 400)) {
-    return new ParleyError('MALFORMED_JSON')
-  }
+  const known = FASTIFY_ERRORS[code]
+  if (known !== undefined) return known
+  // A body that would set a prototype is refused with a plain SyntaxError.
+  if (error instanceof SyntaxError && statusCode === 400) return new ParleyError('MALFORMED_JSON')
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
     return new ParleyError('VALIDATION_FAILED', { message: error.message })
   }
