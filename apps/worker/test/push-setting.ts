@@ -74,6 +74,27 @@ export async function startPushSetting({ env, read, ...options }: PushSettingOpt
   }
 }
 
+/** Registers a device for each of these people past the API, thousands in a moment. */
+export async function manyDevices(
+  { cluster, service }: Pick<PushSetting, 'cluster' | 'service'>,
+  people: readonly User[],
+): Promise<Map<string, TestDevice>> {
+  const devices = people.map(() => service.subscribe())
+  const column = (pick: (device: TestDevice) => string) => devices.map(pick)
+  await cluster.sql.query(
+    `insert into push_subscriptions (id, user_id, endpoint, p256dh, auth)
+     select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])`,
+    [
+      column(({ id }) => id),
+      people.map(({ id }) => id),
+      column(({ subscription }) => subscription.endpoint),
+      column(({ subscription }) => subscription.keys.p256dh),
+      column(({ subscription }) => subscription.keys.auth),
+    ],
+  )
+  return new Map(people.flatMap(({ id }, index) => (devices[index] === undefined ? [] : [[id, devices[index]]])))
+}
+
 /** Jobs that wait, run, or are due within the next minutes. */
 async function openJobs(redisUrl: string): Promise<number> {
   const redis = new Redis(redisUrl)

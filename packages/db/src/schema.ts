@@ -202,6 +202,7 @@ export const pushShown = pgTable(
     seq: bigint('seq', { mode: 'number' }).notNull(),
     /** Shown within one summary of several conversations. */
     digest: boolean('digest').notNull().default(false),
+    /** 1970: nothing is shown yet, the device is owed what came after `seq`. */
     pushedAt: instant('pushed_at').notNull().default(now),
   },
   (table) => [

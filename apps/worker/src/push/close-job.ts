@@ -22,10 +22,10 @@ export async function runCloseJob(deps: PushDeps, data: CloseData, jobId: string
 
 /** @returns when to try again; null when it is over */
 async function close(deps: PushDeps, data: CloseData, notification: StaleNotificationRow): Promise<number | null> {
-  const { id, seq, digest, others } = notification
+  const { id, seq, digest, others, pushed_at_ms: shownAt } = notification
   const forget = () => forgetShown(deps.db.pool, data, id, seq)
   // A summary of several conversations stays while one of them is unread.
-  if (digest && others > 0) {
+  if (shownAt === 0 || (digest && others > 0)) {
     await forget()
     return null
   }
@@ -36,7 +36,7 @@ async function close(deps: PushDeps, data: CloseData, notification: StaleNotific
     topic: topicOf(tag),
   }
   const told = await tell(deps, notification, closePayload(data.conversationId, tag), delivery, 0)
-  if (told.kind === 'later' && Date.now() < notification.pushed_at_ms + deps.times.ttlMs) return told.at
+  if (told.kind === 'later' && Date.now() < shownAt + deps.times.ttlMs) return told.at
   if (told.kind !== 'gone') await forget()
   return null
 }

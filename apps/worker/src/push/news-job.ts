@@ -1,4 +1,4 @@
-import type { PushDeviceRow, PushMemberRow } from '@parley/db'
+import { noteOwed, type PushDeviceRow, type PushMemberRow } from '@parley/db'
 import type { PushPayload } from '@parley/protocol'
 import { Dead, idPart, type JobData, Later } from '@parley/queue'
 import type { PushDeps } from './deps.ts'
@@ -56,7 +56,7 @@ async function tellAll(
   { groups, paused }: Extract<Verdict, { kind: 'tell' }>,
   leftMs: number,
 ): Promise<string[]> {
-  await Promise.all(paused.map(({ device, until }) => tryAgain(deps, data, device.id, until, data.tries ?? 0)))
+  await Promise.all(paused.map(({ device, until }) => tryAgain(deps, data, device, until, data.tries ?? 0)))
   const told = await Promise.all(
     [...groups].map(async ([afterSeq, devices]) => {
       const notification = await compose(deps, data, member, afterSeq)
@@ -110,21 +110,24 @@ async function tellOne(
   const delivery = { ttlSeconds: Math.ceil(leftMs / 1_000), urgency, topic: topicOf(payload.tag) }
   const told = await tell(deps, device, payload, delivery, tries)
   if (told.kind === 'told') {
-    if (tries === 0 && device.seq === null) metrics.delay(Date.now() - data.sentAt)
+    // What a burst held back counts messages from before this job's own.
+    if (tries === 0 && fromSeq >= data.firstSeq) metrics.delay(Date.now() - data.sentAt)
     await lookup.record({ conversationId, userId, subscriptionId: device.id, fromSeq, seq, digest: false })
   }
-  if (told.kind === 'later') await tryAgain(deps, data, device.id, told.at, tries + 1)
+  if (told.kind === 'later') await tryAgain(deps, data, device, told.at, tries + 1)
   return told.kind === 'refused' ? told.reason : null
 }
 
 /** One device by itself: the others have been told, and must not wait for it. */
 async function tryAgain(
-  { producer, metrics }: PushDeps,
+  { db, producer, metrics }: PushDeps,
   data: NewsData,
-  subscriptionId: string,
+  device: PushDeviceRow,
   at: number,
   tries: number,
 ): Promise<void> {
+  const subscriptionId = device.id
+  if (device.seq === null) await noteOwed(db.pool, { ...data, afterSeq: data.firstSeq - 1 }, subscriptionId)
   const id = `device-${data.messageId}-${subscriptionId}-${tries}-${Math.floor(at / 1_000)}`
   const job = { ...data, subscriptionId, tries }
   await producer.add([{ name: 'device', data: job, id, delayMs: at - Date.now() }])

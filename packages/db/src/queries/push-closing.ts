@@ -33,7 +33,7 @@ export interface StaleNotificationRow {
   auth: string
   seq: number
   digest: boolean
-  /** In ms since 1970. */
+  /** In ms since 1970; 0 where nothing has been shown yet. */
   pushed_at_ms: number
   /** Other conversations that the same summary on this device tells of and that are still unread. */
   others: number

@@ -179,6 +179,25 @@ export async function recordShown(db: Queryable, records: readonly ShownRecord[]
   })
 }
 
+/**
+ * A device that shows nothing of a conversation could not be told of what came after `afterSeq`: noted, so that whichever
+ * job tells it at last tells of all of it. `pushed_at` 1970 marks that nothing is on the screen.
+ */
+export async function noteOwed(
+  db: Queryable,
+  { conversationId, userId, afterSeq }: NewsKey,
+  subscriptionId: string,
+): Promise<void> {
+  await db.query({
+    name: 'note_owed',
+    text: `
+      insert into push_shown (conversation_id, user_id, subscription_id, from_seq, seq, pushed_at)
+      select $1, $2, id, $4::bigint + 1, $4, 'epoch' from push_subscriptions where id = $3 and user_id = $2
+      on conflict do nothing`,
+    values: [conversationId, userId, subscriptionId, afterSeq],
+  })
+}
+
 /** The push service does not know these devices any more. */
 export async function deletePushDevices(db: Queryable, ids: readonly string[]): Promise<void> {
   await db.query({

@@ -33,6 +33,7 @@ export interface ReceivedPush {
 
 /** What the service says to a push. A promise holds the answer back. */
 export interface PushAnswer {
+  /** 0 cuts the connection instead. */
   status: number
   headers?: Record<string, string>
   body?: string
@@ -116,6 +117,7 @@ export async function startPushService({ vapidPublicKey, read = true }: PushServ
       news.emit('news')
     }
     await answer.after
+    if (answer.status === 0) return void request.socket.destroy()
     response.writeHead(answer.status, { ...locationOf(origin, answer), ...answer.headers }).end(answer.body)
   }
 
@@ -141,7 +143,9 @@ export async function startPushService({ vapidPublicKey, read = true }: PushServ
       common = answer
     },
     shown: (device) =>
-      pushes.filter(({ deviceId, status }) => status < 300 && (device === undefined || deviceId === device.id)),
+      pushes.filter(
+        ({ deviceId, status }) => status >= 200 && status < 300 && (device === undefined || deviceId === device.id),
+      ),
     until: (test, timeoutMs = 10_000) => waitUntil(news, pushes, errors, test, timeoutMs),
     [Symbol.asyncDispose]: async () => {
       await new Promise<void>((resolve) => {

@@ -1,0 +1,130 @@
+import { createECDH, randomBytes } from 'node:crypto'
+import type { PushSubscription } from '@parley/protocol'
+import { type Cluster, dataOf, direct, errorOf, startCluster, user } from '@parley/testkit'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+const vapid = createECDH('prime256v1')
+const publicKey = vapid.generateKeys('base64url')
+const privateKey = vapid.getPrivateKey('base64url').padStart(43, 'A')
+
+let cluster: Cluster
+beforeAll(async () => {
+  const env = { VAPID_PUBLIC_KEY: publicKey, VAPID_PRIVATE_KEY: privateKey }
+  cluster = await startCluster({ gateways: 0, workers: 0, edge: false, env })
+})
+afterAll(() => cluster?.[Symbol.asyncDispose]())
+
+function subscription(endpoint = `https://push.example.com/${randomBytes(8).toString('hex')}`) {
+  const p256dh = createECDH('prime256v1').generateKeys('base64url')
+  return { endpoint, expirationTime: null, keys: { p256dh, auth: randomBytes(16).toString('base64url') } }
+}
+
+describe('push over HTTP', () => {
+  it('gives the public key to those who have a token', async () => {
+    expect(dataOf(await cluster.api(user()).get('/api/push/public-key'))).toEqual({ publicKey })
+    expect((await cluster.api(null).get('/api/push/public-key')).status).toBe(401)
+  })
+
+  it('keeps one subscription for each device, many for a person', async () => {
+    const api = cluster.api(user())
+    const [phone, laptop] = [subscription(), subscription()]
+    const saved = dataOf(await api.post<PushSubscription>('/api/push/subscriptions', phone))
+    const again = await api.post<PushSubscription>('/api/push/subscriptions', phone)
+    expect([again.status, dataOf(again)]).toEqual([201, saved])
+    await api.post('/api/push/subscriptions', laptop)
+    const listed = dataOf(await api.get<PushSubscription[]>('/api/push/subscriptions'))
+    expect(listed.map(({ endpoint }) => endpoint).sort()).toEqual([phone.endpoint, laptop.endpoint].sort())
+  })
+
+  it('moves an endpoint to the person who registers it last', async () => {
+    const [before, after] = [cluster.api(user()), cluster.api(user())]
+    const device = subscription()
+    await before.post('/api/push/subscriptions', device)
+    await after.post('/api/push/subscriptions', device)
+    expect(dataOf(await before.get('/api/push/subscriptions'))).toEqual([])
+    expect(dataOf(await after.get('/api/push/subscriptions'))).toMatchObject([{ endpoint: device.endpoint }])
+  })
+
+  it('removes one by its id or by its endpoint, and nobody else’s', async () => {
+    const [api, stranger] = [cluster.api(user()), cluster.api(user())]
+    const [phone, laptop] = [subscription(), subscription()]
+    const { id } = dataOf(await api.post<PushSubscription>('/api/push/subscriptions', phone))
+    await api.post('/api/push/subscriptions', laptop)
+    expect((await stranger.delete(`/api/push/subscriptions/${id}`)).status).toBe(404)
+    expect((await stranger.delete('/api/push/subscriptions', { endpoint: laptop.endpoint })).status).toBe(404)
+    expect((await api.delete(`/api/push/subscriptions/${id}`)).status).toBe(200)
+    expect((await api.delete(`/api/push/subscriptions/${id}`)).status).toBe(404)
+    expect((await api.delete('/api/push/subscriptions', { endpoint: laptop.endpoint })).status).toBe(200)
+    expect(dataOf(await api.get('/api/push/subscriptions'))).toEqual([])
+  })
+
+  it('keeps the twenty newest devices of a person', async () => {
+    const api = cluster.api(user())
+    const devices = Array.from({ length: 22 }, () => subscription())
+    for (const device of devices) await api.post('/api/push/subscriptions', device)
+    const listed = dataOf(await api.get<PushSubscription[]>('/api/push/subscriptions'))
+    expect(listed.map(({ endpoint }) => endpoint).sort()).toEqual(
+      devices
+        .slice(2)
+        .map(({ endpoint }) => endpoint)
+        .sort(),
+    )
+  })
+
+  it.each([
+    ['plain http', { endpoint: 'http://push.example.com/1' }],
+    ['loopback', { endpoint: 'https://127.0.0.1/1' }],
+    ['loopback in other words', { endpoint: 'https://2130706433/1' }],
+    ['loopback by name', { endpoint: 'https://localhost/1' }],
+    ['a private address', { endpoint: 'https://192.168.1.1/1' }],
+    ['the cloud’s own address', { endpoint: 'https://169.254.169.254/latest/meta-data' }],
+    ['a mapped private address', { endpoint: 'https://[::ffff:10.0.0.1]/1' }],
+    ['unique-local IPv6', { endpoint: 'https://[fd00::1]/1' }],
+    ['a name without a domain', { endpoint: 'https://redis/1' }],
+    ['an internal name', { endpoint: 'https://metadata.google.internal/1' }],
+    ['credentials', { endpoint: 'https://a:b@push.example.com/1' }],
+    ['no address', { endpoint: 'push' }],
+    ['a long address', { endpoint: `https://push.example.com/${'a'.repeat(3_000)}` }],
+    ['no keys', { keys: undefined }],
+    ['a short secret', { keys: { ...subscription().keys, auth: 'AAAA' } }],
+    ['no point', { keys: { ...subscription().keys, p256dh: `BA${'A'.repeat(85)}` } }],
+    ['another length', { keys: { ...subscription().keys, p256dh: 'BAAA' } }],
+  ])('refuses %s', async (_what, wrong) => {
+    const answer = await cluster.api(user()).post('/api/push/subscriptions', { ...subscription(), ...wrong })
+    expect([answer.status, errorOf(answer).code]).toEqual([400, 'VALIDATION_FAILED'])
+  })
+
+  it('keeps preferences, those that are not named as they were', async () => {
+    const api = cluster.api(user())
+    const read = async () => dataOf(await api.get('/api/push/preferences'))
+    expect(await read()).toEqual({ showContent: true, quietHours: null })
+    const quietHours = { start: '22:00', end: '07:00', timeZone: 'Asia/Dhaka' }
+    await api.put('/api/push/preferences', { quietHours })
+    await api.put('/api/push/preferences', { showContent: false })
+    expect(await read()).toEqual({ showContent: false, quietHours })
+    await api.put('/api/push/preferences', { quietHours: null })
+    expect(await read()).toEqual({ showContent: false, quietHours: null })
+    for (const wrong of [{ timeZone: 'Dhaka' }, { start: '24:00' }, { end: '22:00' }]) {
+      const answer = await api.put('/api/push/preferences', { quietHours: { ...quietHours, ...wrong } })
+      expect(errorOf(answer).code).toBe('VALIDATION_FAILED')
+    }
+  })
+
+  it('mutes for members only', async () => {
+    const [a, b] = [user(), user()]
+    const { id } = await direct(cluster, a, b)
+    const path = `/api/messages/conversations/${id}/mute`
+    const until = '2999-01-01T00:00:00.000Z'
+    expect(dataOf(await cluster.api(a).put(path, { until }))).toEqual({ conversationId: id, mutedUntil: until })
+    expect(errorOf(await cluster.api(a).put(path, {})).code).toBe('VALIDATION_FAILED')
+    expect(errorOf(await cluster.api(a).put(path, { until: 'soon' })).code).toBe('VALIDATION_FAILED')
+    expect(errorOf(await cluster.api(user()).put(path, { until })).code).toBe('CONVERSATION_NOT_FOUND')
+  })
+
+  it('says so where push is not set up', async () => {
+    await using off = await startCluster({ gateways: 0, workers: 0, edge: false })
+    const api = off.api(user())
+    expect(errorOf(await api.get('/api/push/public-key')).code).toBe('PUSH_DISABLED')
+    expect(errorOf(await api.post('/api/push/subscriptions', subscription())).code).toBe('PUSH_DISABLED')
+  })
+})

@@ -1,0 +1,123 @@
+import { readFileSync } from 'node:fs'
+import type { Message } from '@parley/protocol'
+import { dataOf, direct, emit, group, user } from '@parley/testkit'
+import { describe, expect, it } from 'vitest'
+import { idle, manyDevices, type PushSetting, startPushSetting } from './push-setting.ts'
+
+/** How long before a kill a push may have come that the killed worker had no time to record, in ms. */
+const UNRECORDED_MS = 2_000
+
+describe('push when processes are killed', () => {
+  it('reaches everybody, and twice only what was on its way when a worker died', { timeout: 120_000 }, async () => {
+    await using setting = await startPushSetting({
+      gateways: 0,
+      workers: 2,
+      edge: false,
+      env: { PUSH_CONCURRENCY: '16', PUSH_BURST_MS: '0' },
+    })
+    const { cluster, service } = setting
+    const owner = user('Owner')
+    const people = Array.from({ length: 400 }, (_, index) => user(`Person ${index}`))
+    const conversation = await group(cluster, owner, people)
+    const direct = await group(cluster, owner, people.slice(0, 200))
+    await manyDevices(setting, people)
+    const kills: number[] = []
+    const killAt = async (count: number, index: number) => {
+      await service.until((pushes) => pushes.length >= count, 60_000)
+      kills.push(Date.now())
+      await cluster.workers[index]?.kill('SIGKILL')
+      await cluster.workers[index]?.restart()
+    }
+    await setting.send(owner, conversation)
+    await setting.send(owner, direct)
+    await killAt(60, 0)
+    await killAt(200, 1)
+    await killAt(350, 0)
+    await service.until((pushes) => new Set(pushes.map(pairOf)).size === 600, 60_000)
+    await idle(setting, 60_000)
+    const byPair = Map.groupBy(service.pushes, pairOf)
+    expect(byPair.size).toBe(600)
+    expect(service.errors).toEqual([])
+    const again = [...byPair.values()].filter((pushes) => pushes.length > 1)
+    // At most what one worker has under way, at each kill.
+    expect(again.length).toBeLessThanOrEqual(16 * kills.length)
+    for (const [first] of again) {
+      expect(kills.some((kill) => (first?.at ?? 0) <= kill + 100 && (first?.at ?? 0) > kill - UNRECORDED_MS)).toBe(true)
+    }
+  })
+
+  it('reaches the person when the gateway that stored the message and all workers die', {
+    timeout: 90_000,
+  }, async () => {
+    await using setting = await startPushSetting({ gateways: 2, workers: 1 })
+    const { cluster, service } = setting
+    const [sender, person] = [user(), user()]
+    const conversation = await direct(cluster, sender, person)
+    const phone = await setting.device(person)
+    const socket = await cluster.socket(sender, { gateway: 0 })
+    const ack = await emit<Message>(socket, 'sendMessage', { conversationId: conversation.id, content: 'Hello!' })
+    expect(dataOf(ack).seq).toBe(1)
+    await Promise.all([cluster.gateways[0]?.kill('SIGKILL'), cluster.workers[0]?.kill('SIGKILL')])
+    await cluster.workers[0]?.restart()
+    await service.until(() => service.shown(phone).length === 1, 40_000)
+    await idle(setting, 20_000)
+    expect(service.shown(phone)).toHaveLength(1)
+  })
+
+  it('reaches the person when Redis was away and has forgotten everything', { timeout: 90_000 }, async () => {
+    await using setting = await startPushSetting({ gateways: 0, workers: 1, edge: false })
+    const { cluster, service } = setting
+    const [sender, person] = [user(), user()]
+    const conversation = await direct(cluster, sender, person)
+    const phone = await setting.device(person)
+    await setting.send(sender, conversation, 'before')
+    await service.until(() => service.shown(phone).length === 1)
+    await cluster.redis.kill()
+    await setting.send(sender, conversation, 'while it is away')
+    await cluster.redis.start()
+    await service.until(() => service.shown(phone).length === 2, 40_000)
+    expect(service.shown(phone)[1]?.payload).toMatchObject({ data: { seq: 2 } })
+    await idle(setting, 20_000)
+    expect(service.shown(phone)).toHaveLength(2)
+  })
+})
+
+describe('push to very many', () => {
+  it('drains ten thousand offline members with flat memory', { timeout: 180_000 }, async () => {
+    await using setting = await startPushSetting({ gateways: 0, workers: 1, edge: false, read: false })
+    const { cluster, service } = setting
+    const owner = user('Owner')
+    const groups = Array.from({ length: 10 }, () => Array.from({ length: 999 }, (_, index) => user(`Person ${index}`)))
+    const conversations = []
+    for (const people of groups) conversations.push(await group(cluster, owner, people))
+    await manyDevices(setting, groups.flat())
+    const rounds: number[] = []
+    for (let round = 1; round <= 2; round++) {
+      await Promise.all(conversations.map((conversation) => setting.send(owner, conversation, `round ${round}`)))
+      rounds.push(await peakWhile(setting, () => service.count >= round * 9_990))
+    }
+    await idle(setting, 60_000)
+    expect(service.count).toBe(2 * 9_990)
+    const [first = 0, second = 0] = rounds
+    expect(first).toBeLessThan(400)
+    // What the first ten thousand needed is enough for the next.
+    expect(second).toBeLessThan(first * 1.25)
+  })
+})
+
+const pairOf = ({ deviceId, payload }: PushSetting['service']['pushes'][number]) =>
+  `${deviceId} ${payload.kind === 'show' ? payload.data.messageId : 'close'}`
+
+/** The most memory that the worker held until `done`, in MB. */
+async function peakWhile({ cluster }: PushSetting, done: () => boolean): Promise<number> {
+  const pid = cluster.workers[0]?.pid
+  const limit = Date.now() + 90_000
+  let peak = 0
+  while (!done()) {
+    if (Date.now() > limit) throw new Error('the queue did not drain within 90 s')
+    const [, kilobytes] = /^VmRSS:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+    peak = Math.max(peak, Number(kilobytes ?? 0) / 1_024)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  return peak
+}

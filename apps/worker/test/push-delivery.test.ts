@@ -1,0 +1,181 @@
+import type { Conversation, User } from '@parley/protocol'
+import { type Cluster, direct, type TestDevice, user } from '@parley/testkit'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { eventually, idle, type PushSetting, startPushSetting } from './push-setting.ts'
+
+let setting: PushSetting
+let cluster: Cluster
+beforeAll(async () => {
+  setting = await startPushSetting({ gateways: 0, workers: 2, edge: false, env: { PUSH_BURST_MS: '0' } })
+  cluster = setting.cluster
+})
+afterAll(() => setting?.[Symbol.asyncDispose]())
+
+interface Pair {
+  sender: User
+  person: User
+  conversation: Conversation
+  phone: TestDevice
+}
+
+async function pair(): Promise<Pair> {
+  const [sender, person] = [user('Ahmed Hassan'), user('Fatima Rahman')]
+  const conversation = await direct(cluster, sender, person)
+  return { sender, person, conversation, phone: await setting.device(person) }
+}
+
+const toDevice = ({ id }: TestDevice) => setting.service.pushes.filter(({ deviceId }) => deviceId === id)
+const statuses = (phone: TestDevice) => toDevice(phone).map(({ status }) => status)
+
+async function devicesOf({ id }: User): Promise<number> {
+  return (await cluster.sql.query('select 1 from push_subscriptions where user_id = $1', [id])).rows.length
+}
+
+describe('what a push service answers', () => {
+  it.each([201, 202, 200])('takes %i for success', async (status) => {
+    const { sender, conversation, phone } = await pair()
+    setting.service.answer(phone, { status })
+    await setting.send(sender, conversation)
+    await idle(setting)
+    expect(statuses(phone)).toEqual([status])
+  })
+
+  it.each([404, 410])('removes the device at %i, and tells the other one', async (status) => {
+    const { sender, person, conversation, phone } = await pair()
+    const laptop = await setting.device(person)
+    setting.service.answer(phone, { status })
+    await setting.send(sender, conversation)
+    await idle(setting)
+    expect([statuses(phone), statuses(laptop)]).toEqual([[status], [201]])
+    expect(await devicesOf(person)).toBe(1)
+    await setting.send(sender, conversation)
+    await idle(setting)
+    expect([statuses(phone), statuses(laptop)]).toEqual([[status], [201, 201]])
+  })
+
+  it('waits at 429 as long as it is told, for every message to that device', async () => {
+    const { sender, person, conversation, phone } = await pair()
+    const laptop = await setting.device(person)
+    setting.service.answer(phone, { status: 429, headers: { 'retry-after': '3' } })
+    await setting.send(sender, conversation, 'one')
+    await setting.service.until(() => statuses(phone).length === 1 && statuses(laptop).length === 1)
+    await setting.send(sender, conversation, 'two')
+    await setting.service.until(() => statuses(laptop).length === 2)
+    await idle(setting, 20_000)
+    const [refused, ...later] = toDevice(phone)
+    expect(later).toHaveLength(1)
+    expect((later[0]?.at ?? 0) - (refused?.at ?? 0)).toBeGreaterThanOrEqual(2_900)
+    expect(later[0]?.payload).toMatchObject({ body: '2 new messages', data: { seq: 2 } })
+    expect(statuses(laptop)).toEqual([201, 201])
+  })
+
+  it('tries again after a 500 and after a connection that is cut, and only on the device that failed', async () => {
+    const { sender, person, conversation, phone } = await pair()
+    const laptop = await setting.device(person)
+    setting.service.answer(phone, { status: 500 }, { status: 0 })
+    await setting.send(sender, conversation)
+    await setting.service.until(() => setting.service.shown(phone).length === 1, 20_000)
+    await idle(setting)
+    expect([statuses(phone), statuses(laptop)]).toEqual([[500, 0, 201], [201]])
+  })
+
+  it('tries again when there is no answer within ten seconds', { timeout: 40_000 }, async () => {
+    const { sender, conversation, phone } = await pair()
+    const never = Promise.withResolvers<void>()
+    setting.service.answer(phone, { status: 201, after: never.promise })
+    await setting.send(sender, conversation)
+    await setting.service.until(() => toDevice(phone).length === 2, 30_000)
+    never.resolve()
+    const [first, second] = toDevice(phone)
+    expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThanOrEqual(10_000)
+    expect(await setting.metric('parley_push_failed_total', 'timeout')).toBe(1)
+  })
+
+  it('sends a shorter body at 413', async () => {
+    const { sender, conversation, phone } = await pair()
+    setting.service.answer(phone, { status: 413 })
+    await setting.send(sender, conversation, 'ö𝒜'.repeat(3_000))
+    await idle(setting)
+    const [whole, short] = toDevice(phone)
+    expect([whole?.status, short?.status]).toEqual([413, 201])
+    expect(whole?.bytes).toBeGreaterThan(4_000)
+    expect(whole?.bytes).toBeLessThanOrEqual(4_096)
+    expect(short?.bytes).toBeLessThan(1_200)
+    expect(short?.payload.kind === 'show' && short.payload.body).toMatch(/^(ö𝒜)+ö?…$/u)
+  })
+
+  it.each([400, 403])('gives up at %i, and says once why', async (status) => {
+    const cause = `cause ${status} of the test`
+    for (const { sender, conversation, phone } of [await pair(), await pair()]) {
+      setting.service.answer(phone, { status, body: cause })
+      await setting.send(sender, conversation)
+      await idle(setting)
+      expect(statuses(phone)).toEqual([status])
+    }
+    const lines = setting.cluster.logs().split('\n')
+    // Each worker says it once for itself.
+    const said = lines.filter((line) => line.includes(cause))
+    expect(said.length).toBeGreaterThanOrEqual(1)
+    expect(said.length).toBeLessThanOrEqual(setting.cluster.workers.length)
+    expect(await setting.metric('parley_push_failed_total', `status="${status}"`)).toBe(2)
+  })
+
+  it('does not follow a redirect', async () => {
+    const { sender, conversation, phone } = await pair()
+    const elsewhere = setting.service.subscribe()
+    setting.service.answer(phone, { status: 307, headers: { location: elsewhere.subscription.endpoint } })
+    await setting.send(sender, conversation)
+    await idle(setting)
+    expect([statuses(phone), statuses(elsewhere)]).toEqual([[307], []])
+  })
+})
+
+describe('delivery', () => {
+  it('uses its connections and its VAPID token again', async () => {
+    const before = setting.service.connections
+    const { sender, conversation, phone } = await pair()
+    for (let turn = 0; turn < 6; turn++) {
+      await setting.send(sender, conversation)
+      await idle(setting)
+    }
+    expect(statuses(phone)).toHaveLength(6)
+    expect(setting.service.connections - before).toBeLessThanOrEqual(2)
+    const tokens = new Set(setting.service.pushes.map(({ authorization }) => authorization))
+    expect(tokens.size).toBeLessThanOrEqual(setting.cluster.workers.length)
+  })
+
+  it('calls no address that is not public, whatever the database says', async () => {
+    const { sender, person, conversation, phone } = await pair()
+    const endpoints = ['https://10.0.0.1/push', 'https://169.254.169.254/latest', 'http://127.0.0.1:9/push']
+    const laptops = await Promise.all(endpoints.map(() => setting.device(person)))
+    for (const [index, endpoint] of endpoints.entries()) {
+      const old = laptops[index]?.subscription.endpoint
+      await cluster.sql.query('update push_subscriptions set endpoint = $2 where endpoint = $1', [old, endpoint])
+    }
+    const refused = await setting.metric('parley_push_failed_total', 'address')
+    await setting.send(sender, conversation)
+    await idle(setting)
+    expect(statuses(phone)).toEqual([201])
+    expect(await setting.metric('parley_push_failed_total', 'address')).toBe(refused + endpoints.length)
+  })
+
+  it('shows its numbers, its dead jobs and the board on the admin port alone', async () => {
+    const [worker] = cluster.workers
+    const { sender, conversation, phone } = await pair()
+    setting.service.answer(phone, { status: 403, body: 'no' })
+    await setting.send(sender, conversation)
+    await idle(setting)
+    const failed = (await (await fetch(`${worker?.adminUrl}/push/failed`)).json()) as { failed: { reason: string }[] }
+    expect(failed.failed[0]).toMatchObject({ name: 'message', reason: 'refused: 403' })
+    const board = await fetch(`${worker?.adminUrl}/queues`)
+    expect([board.status, await board.text()]).toEqual([200, expect.stringContaining('Parley')])
+    const queues = await fetch(`${worker?.adminUrl}/queues/api/queues`)
+    expect(await queues.json()).toMatchObject({ queues: [{ name: 'push', readOnlyMode: true }] })
+    for (const path of ['/queues', '/push/failed', '/metrics']) {
+      expect((await fetch(`${cluster.url}${path}`)).status).toBe(404)
+    }
+    await eventually('the gauges show jobs', async () => (await setting.metric('parley_push_jobs', 'completed')) > 0)
+    expect(await setting.metric('parley_push_delay_seconds_count')).toBeGreaterThan(0)
+    expect(await setting.metric('parley_push_queued_total', 'message')).toBeGreaterThan(0)
+  })
+})

@@ -1,0 +1,246 @@
+import { randomUUID } from 'node:crypto'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { PushDeviceRow, PushMemberRow } from '@parley/db'
+import { backoffMs } from '@parley/queue'
+import { describe, expect, it } from 'vitest'
+import { judge } from '../src/push/judge.ts'
+import {
+  digestPayload,
+  encodePayload,
+  type News,
+  newsPayload,
+  PAYLOAD_BYTES,
+  topicOf,
+} from '../src/push/notification.ts'
+import { outcomeOf, parseRetryAfter } from '../src/push/outcome.ts'
+import { quietUntil } from '../src/push/quiet-hours.ts'
+import { PushSender } from '../src/push/sender.ts'
+import { VapidTokens } from '../src/push/vapid.ts'
+
+const keys = {
+  publicKey: 'BJh8jQIm0_vsvEOBJzHd93JQaFh49on1LIuDmEO56581EWO-77gb_EsUvFddcbjh8RzmLgRP5bUIN5CelYXjMKc',
+  privateKey: 'euPvK6f_ME04rYWxl3dXSDlYZJj3g3Lxegn1qe389pQ',
+  subject: 'mailto:push@parley.example',
+}
+const NOW = Date.parse('2025-12-11T10:30:00Z')
+
+describe('quiet hours', () => {
+  const quiet = (start: string, end: string, zone: string) => ({ quiet_start: start, quiet_end: end, time_zone: zone })
+  const at = (text: string) => Date.parse(text)
+
+  it('are kept in the person’s own time zone, past midnight too', () => {
+    const night = quiet('22:00', '07:00', 'Asia/Dhaka') // UTC+6
+    expect(quietUntil(night, at('2025-12-11T15:59:59Z'))).toBeNull()
+    expect(quietUntil(night, at('2025-12-11T16:00:00Z'))).toBe(at('2025-12-12T01:00:00Z'))
+    expect(quietUntil(night, at('2025-12-11T20:30:45.5Z'))).toBe(at('2025-12-12T01:00:00Z'))
+    expect(quietUntil(night, at('2025-12-12T00:59:59Z'))).toBe(at('2025-12-12T01:00:00Z'))
+    expect(quietUntil(night, at('2025-12-12T01:00:00Z'))).toBeNull()
+    expect(quietUntil(quiet('12:00', '13:30', 'Asia/Kolkata'), at('2025-12-11T07:00:00Z'))).toBe(
+      at('2025-12-11T08:00:00Z'),
+    )
+  })
+
+  it('end at the wall clock’s time in the night in which the clocks change', () => {
+    const night = quiet('22:00', '07:00', 'Europe/Berlin')
+    expect(quietUntil(night, at('2025-03-29T22:00:00Z'))).toBe(at('2025-03-30T05:00:00Z'))
+    expect(quietUntil(night, at('2025-10-25T21:00:00Z'))).toBe(at('2025-10-26T06:00:00Z'))
+  })
+
+  it('are none where none are set', () => {
+    expect(quietUntil({ quiet_start: null, quiet_end: null, time_zone: null }, NOW)).toBeNull()
+  })
+})
+
+describe('answers of a push service', () => {
+  it('are read as RFC 8030 and the services mean them', () => {
+    const kind = (status: number) => outcomeOf(status, undefined, '').kind
+    expect([201, 202, 404, 410, 413].map(kind)).toEqual(['sent', 'sent', 'gone', 'gone', 'too large'])
+    expect([429, 500, 502, 503, 408].map(kind)).toEqual(Array(5).fill('later'))
+    expect([400, 401, 403, 301, 307].map(kind)).toEqual(Array(5).fill('refused'))
+  })
+
+  it('say when to try again in seconds or by a date', () => {
+    expect(parseRetryAfter('120', NOW)).toBe(120_000)
+    expect(parseRetryAfter('Thu, 11 Dec 2025 10:31:00 GMT', NOW)).toBe(60_000)
+    expect(parseRetryAfter('Thu, 11 Dec 2025 10:00:00 GMT', NOW)).toBe(0)
+    expect([undefined, 'soon'].map((header) => parseRetryAfter(header, NOW))).toEqual([null, null])
+  })
+
+  it('lead to waits that double up to a bound, a random half off', () => {
+    expect([1, 2, 3, 30].map((attempt) => backoffMs(attempt, 1_000, 60_000, 0))).toEqual([1_000, 2_000, 4_000, 60_000])
+    expect(backoffMs(3, 1_000, 60_000, 1)).toBe(2_000)
+  })
+})
+
+describe('a notification', () => {
+  const message: News['message'] = {
+    id: randomUUID(),
+    conversationId: randomUUID(),
+    seq: 7,
+    senderName: 'Ahmed Hassan',
+    senderPhoto: 'https://example.com/a.png',
+    content: 'Hello!',
+    type: 'TEXT',
+    fileNames: [],
+  }
+  const news: News = { message, count: 1, conversation: { type: 'GROUP', name: 'Project' }, showContent: true }
+  const bodyOf = (change: Partial<News['message']>) => {
+    const payload = newsPayload({ ...news, message: { ...message, ...change } })
+    return payload.kind === 'show' ? payload.body : null
+  }
+
+  it('has a body that fits what was sent', () => {
+    expect(bodyOf({})).toBe('Hello!')
+    expect(bodyOf({ type: 'FILE', fileNames: ['report.pdf'] })).toBe('Hello!')
+    const empty = { content: '' }
+    expect(bodyOf({ ...empty, type: 'FILE', fileNames: ['report.pdf'] })).toBe('📎 report.pdf')
+    expect(bodyOf({ ...empty, type: 'IMAGE', fileNames: ['a.png', 'b.png', 'c.png'] })).toBe('📷 Photo (+2)')
+    expect(bodyOf({ ...empty, type: 'VIDEO' })).toBe('🎬 Video')
+    expect(bodyOf({ ...empty, type: 'AUDIO' })).toBe('🎤 Audio')
+  })
+
+  it('is called after the group when it sums up what several may have written', () => {
+    expect(newsPayload(news)).toMatchObject({ title: 'Ahmed Hassan', icon: 'https://example.com/a.png' })
+    expect(newsPayload({ ...news, count: 3 })).toMatchObject({ title: 'Project', body: '3 new messages' })
+    expect(newsPayload({ ...news, count: 100 })).toMatchObject({ body: '99+ new messages' })
+    expect(newsPayload({ ...news, showContent: false })).toMatchObject({ body: 'New message' })
+    expect(digestPayload(message, [2, 100])).toMatchObject({ title: '102+ new messages', body: 'In 2 conversations' })
+  })
+
+  it('fits a push, cut between characters', () => {
+    for (const content of ['𝒜'.repeat(5_000), '"\\'.repeat(5_000), 'a'.repeat(10_000)]) {
+      const text = encodePayload(newsPayload({ ...news, message: { ...message, content } }))
+      expect(Buffer.byteLength(text)).toBeLessThanOrEqual(PAYLOAD_BYTES)
+      expect(Buffer.byteLength(text)).toBeGreaterThan(PAYLOAD_BYTES - 10)
+      expect(JSON.parse(text).body.isWellFormed()).toBe(true)
+    }
+  })
+
+  it('has a Topic that is the same for the same tag and says nothing of it', () => {
+    expect(topicOf(message.conversationId)).toMatch(/^[\w-]{32}$/)
+    expect(topicOf(message.conversationId)).toBe(topicOf(message.conversationId))
+    expect(topicOf(message.conversationId)).not.toBe(topicOf('digest'))
+  })
+})
+
+describe('who is told, and of what', () => {
+  const member: PushMemberRow = {
+    conversation_id: '',
+    user_id: '',
+    member: true,
+    muted: false,
+    last_read_seq: 0,
+    type: 'DIRECT',
+    name: null,
+    show_content: true,
+    quiet_start: null,
+    quiet_end: null,
+    time_zone: null,
+  }
+  const device = (change: Partial<PushDeviceRow> = {}): PushDeviceRow => ({
+    conversation_id: '',
+    user_id: '',
+    id: randomUUID(),
+    endpoint: '',
+    p256dh: '',
+    auth: '',
+    retry_at: null,
+    from_seq: null,
+    seq: null,
+    digest: null,
+    pushed_at: null,
+    ...change,
+  })
+  const decide = (change: Partial<Parameters<typeof judge>[0]>) =>
+    judge({
+      member,
+      devices: [device()],
+      foreground: false,
+      seq: 5,
+      firstSeq: 5,
+      sentAt: NOW - 400,
+      now: NOW,
+      times: { burstMs: 3_000 },
+      ...change,
+    })
+  const shown = (seq: number, agoMs: number) =>
+    device({ seq, from_seq: seq, digest: false, pushed_at: new Date(NOW - agoMs).toISOString() })
+
+  it('is nobody who left, read, muted, looks, has no device or was told', () => {
+    const reason = (change: Partial<Parameters<typeof judge>[0]>) => {
+      const verdict = decide(change)
+      return verdict.kind === 'suppress' ? verdict.reason : verdict.kind
+    }
+    expect(reason({})).toBe('tell')
+    expect(reason({ member: undefined })).toBe('left')
+    expect(reason({ member: { ...member, member: false } })).toBe('left')
+    expect(reason({ member: { ...member, last_read_seq: 5 } })).toBe('read')
+    expect(reason({ member: { ...member, muted: true } })).toBe('muted')
+    expect(reason({ foreground: true })).toBe('foreground')
+    expect(reason({ devices: [] })).toBe('no device')
+    expect(reason({ devices: [shown(5, 60_000)] })).toBe('covered')
+  })
+
+  it('waits for the burst to end, and then counts what it replaces', () => {
+    expect(decide({ devices: [shown(4, 1_000)] })).toEqual({ kind: 'wait', until: NOW + 2_000 })
+    const counted = (verdict: ReturnType<typeof judge>) => (verdict.kind === 'tell' ? [...verdict.groups.keys()] : null)
+    expect(counted(decide({ devices: [shown(4, 3_100)], sentAt: NOW - 1_000 }))).toEqual([3])
+    expect(counted(decide({ devices: [shown(4, 60_000)] }))).toEqual([4])
+    expect(counted(decide({}))).toEqual([4])
+    expect(counted(decide({ member: { ...member, last_read_seq: 4 }, firstSeq: 2 }))).toEqual([4])
+  })
+
+  it('leaves a device alone whose push service asked for a pause', () => {
+    const [paused, ready] = [device({ retry_at: new Date(NOW + 9_000).toISOString() }), device()]
+    const verdict = decide({ devices: [paused, ready] })
+    if (verdict.kind !== 'tell') throw new Error(verdict.kind)
+    expect(verdict.paused).toEqual([{ device: paused, until: NOW + 9_000 }])
+    expect([...verdict.groups.values()]).toEqual([[ready]])
+  })
+
+  it('holds everything in quiet hours', () => {
+    const quiet = { quiet_start: '10:00', quiet_end: '11:00', time_zone: 'UTC' }
+    expect(decide({ member: { ...member, ...quiet } })).toEqual({ kind: 'hold', until: NOW + 30 * 60_000 })
+  })
+})
+
+describe('sending', () => {
+  it('uses a VAPID token again while it lasts, one for each push service', () => {
+    let now = NOW
+    const tokens = new VapidTokens(keys, () => now)
+    const first = tokens.header('https://a.example')
+    expect(tokens.header('https://b.example')).not.toBe(first)
+    now += 11 * 3_600_000
+    expect(tokens.header('https://a.example')).toBe(first)
+    now += 3_600_000
+    expect(tokens.header('https://a.example')).not.toBe(first)
+  })
+
+  it('reaches neither private addresses, by any spelling or name, nor a server whose certificate nobody vouches for', async () => {
+    const device = (endpoint: string) => ({ endpoint, p256dh: keys.publicKey, auth: 'AAAAAAAAAAAAAAAAAAAAAA' })
+    const delivery = { ttlSeconds: 60, urgency: 'normal', topic: 'topic' } as const
+    const sender = new PushSender({ keys, policy: { allowLoopback: false }, perHost: 1 })
+    const testing = new PushSender({ keys, policy: { allowLoopback: true }, perHost: 1, timeoutMs: 3_000 })
+    await using server = await plainTlsServer()
+    try {
+      for (const host of ['127.0.0.1', '[::1]', '0x7f.1', 'localhost', '10.1.2.3', '[::ffff:127.0.0.1]']) {
+        const outcome = await sender.send(device(`https://${host}:${server.port}/`), '{}', delivery)
+        expect([host, outcome]).toMatchObject([host, { kind: 'refused', reason: 'address' }])
+      }
+      const outcome = await testing.send(device(`https://127.0.0.1:${server.port}/`), '{}', delivery)
+      expect(outcome).toMatchObject({ kind: 'later', reason: 'network' })
+    } finally {
+      await Promise.all([sender.close(), testing.close()])
+    }
+  })
+})
+
+async function plainTlsServer(): Promise<AsyncDisposable & { port: number }> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    port: (server.address() as AddressInfo).port,
+    [Symbol.asyncDispose]: () => new Promise<void>((resolve) => server.close(() => resolve())),
+  }
+}
