@@ -57,7 +57,7 @@ await runProcess({
     const presence = createPresenceReader({ redis })
     const conversations = new ConversationReader(db, presence, store)
     const ports = { db, events: publisher, ledger: watermark, onError, links: store, store }
-    const messages = new MessageWriter(ports)
+    const messages = new MessageWriter({ ...ports, ackBeforeCommit: settings.PARLEY_TEST_ACK_BEFORE_COMMIT })
     const reads = new ReadMarker(ports)
     const revocations = new TokenRevocations({ db, tell: (notice) => void publishTokenNotice(bus, notice) })
     onTokenNotice(bus, (notice) => revocations.note(notice), onError)

@@ -9,6 +9,7 @@ import {
   pushRegistrationSettings,
   redisSettings,
   s3Settings,
+  testOnlySettings,
   tokenSettings,
 } from '@parley/runtime'
 
@@ -24,4 +25,5 @@ export const apiSettings = defineSettings({
   ...attachmentSettings,
   ...pushRegistrationSettings,
   ...apiLimitSettings,
+  ...testOnlySettings,
 })

@@ -80,7 +80,14 @@ await runProcess({
       },
     })
     const publisher = new Publisher(bus, epoch, rooms)
-    const messages = new MessageWriter({ db, events: publisher, ledger: watermark, store, onError })
+    const messages = new MessageWriter({
+      db,
+      events: publisher,
+      ledger: watermark,
+      store,
+      onError,
+      ackBeforeCommit: settings.PARLEY_TEST_ACK_BEFORE_COMMIT,
+    })
     const reads = new ReadMarker({ db, events: publisher, onError })
     const people = new People(db)
     const membership = new Membership(db)

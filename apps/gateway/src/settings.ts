@@ -8,6 +8,7 @@ import {
   logSettings,
   redisSettings,
   s3Settings,
+  testOnlySettings,
   tokenSettings,
 } from '@parley/runtime'
 
@@ -22,4 +23,5 @@ export const gatewaySettings = defineSettings({
   ...s3Settings,
   ...attachmentSettings,
   ...gatewayLimitSettings,
+  ...testOnlySettings,
 })

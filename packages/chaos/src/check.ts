@@ -131,8 +131,11 @@ export function judgeOutsiders({ conversations }: Stage, clients: ReadonlyMap<st
   )
 }
 
-/** The unread counts that the server tells equal what counting the messages gives. */
-export async function judgeUnread({ cluster, postgres, users }: Stage): Promise<string[]> {
+/** The unread counts that the server tells, and those that clients keep, equal what counting the messages gives. */
+export async function judgeUnread(
+  { cluster, postgres, users }: Stage,
+  clients: ReadonlyMap<string, ChaosClient>,
+): Promise<string[]> {
   const { rows } = await postgres.sql.query<{ user_id: string; conversation_id: string; unread: string }>(`
     select p.user_id, p.conversation_id, count(m.seq) as unread from participants p
     join messages m on m.conversation_id = p.conversation_id and m.seq > p.last_read_seq
@@ -149,6 +152,8 @@ export async function judgeUnread({ cluster, postgres, users }: Stage): Promise<
       const real = counted.get(`${id} ${conversationId}`) ?? 0
       const said = told.get(conversationId) ?? 0
       if (real !== said) wrong.push(`${fullName} is told of ${said} unread in ${conversationId}; there are ${real}`)
+      const shown = clients.get(id)?.unread()?.get(conversationId) ?? real
+      if (real !== shown) wrong.push(`${fullName} is shown ${shown} unread in ${conversationId}; there are ${real}`)
     }
   }
   return wrong

@@ -33,6 +33,8 @@ export interface ChaosClient {
   readonly offlineNotices: number
   /** Marks what it has of a conversation as read; gives up where that fails. */
   read(conversationId: string): Promise<void>
+  /** Unread messages by conversation as it counts them; null for a client that does not. */
+  unread(): ReadonlyMap<string, number> | null
   /** What went wrong with it that it should not have met. */
   readonly complaints: string[]
 }

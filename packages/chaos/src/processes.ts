@@ -10,11 +10,13 @@ function podsOf({ apis, gateways, workers }: Cluster): Pod[] {
   return [...apis, ...gateways, ...workers]
 }
 
-/** Processes that ended though nobody ended them. */
-export function judgeCrashes(cluster: Cluster): string[] {
-  return podsOf(cluster)
-    .filter(({ crashes }) => crashes > 0)
-    .map(({ name, crashes }) => `${name} ended by itself ${crashes} times`)
+/** Processes that have ended since the last look though nobody ended them. They stay away, as nobody restarts them here. */
+export function judgeCrashes(cluster: Cluster, before: Map<string, number>): string[] {
+  return podsOf(cluster).flatMap(({ name, crashes }) => {
+    const fresh = crashes > (before.get(name) ?? 0)
+    before.set(name, crashes)
+    return fresh ? [`${name} ended by itself`] : []
+  })
 }
 
 /** Resident memory of each process in MB. A process that was started anew begins anew. */

@@ -120,6 +120,10 @@ export class RawClient implements ChaosClient {
     return answer?.success ? new Set(answer.data) : null
   }
 
+  unread(): null {
+    return null
+  }
+
   /** Undefined where there was no answer: then nobody knows whether the message was stored. */
   async #emit(conversationId: string, body: object): Promise<Reply<Message> | undefined> {
     if (!this.#socket.connected) return undefined

@@ -6,6 +6,7 @@ import { measureComingAndGoing, type PresenceBounds, presenceConverged, watchOve
 import { judgeCrashes, judgeMemory, readMemory } from './processes.ts'
 import { RawClient } from './raw-client.ts'
 import type { FaultReport, Report } from './report.ts'
+import { SdkClient } from './sdk-client.ts'
 import { type Stage, setStage } from './stage.ts'
 import { Traffic } from './traffic.ts'
 import { until } from './waiting.ts'
@@ -21,6 +22,8 @@ export interface RunOptions {
   calmMs?: number
   /** Leaves out what only the full report needs. */
   short?: boolean
+  /** Stock socket.io clients only, without the SDK. */
+  rawOnly?: boolean
 }
 
 const PAUSE_MS = [100, 500] as const
@@ -31,7 +34,7 @@ const STOP_BOUND_MS = 30_000
 export async function runChaos(options: RunOptions): Promise<Report> {
   const chosen = FAULTS.filter(({ name }) => options.faults?.includes(name) ?? true)
   await using stage = await setStage(options)
-  const clients = makeClients(stage)
+  const clients = makeClients(stage, options.rawOnly ?? false)
   await startClients(stage, clients)
   options.log(`${clients.size} clients, ${stage.conversations.length} conversations, 3 gateways, 2 apis, 2 workers`)
   const bounds = options.short
@@ -52,6 +55,7 @@ class Run {
   readonly #clients: ReadonlyMap<string, ChaosClient>
   readonly #traffic: Traffic
   readonly #options: RunOptions
+  readonly #crashes = new Map<string, number>()
   #checked: ReadonlyMap<string, number> = new Map()
   #memory: ReadonlyMap<string, number> = new Map()
 
@@ -114,8 +118,8 @@ class Run {
     const memory = await readMemory(stage.cluster)
     problems.push(
       ...judgeOutsiders(stage, clients),
-      ...(await judgeUnread(stage)),
-      ...judgeCrashes(stage.cluster),
+      ...(await judgeUnread(stage, clients)),
+      ...judgeCrashes(stage.cluster, this.#crashes),
       ...judgeMemory(this.#memory, memory),
       ...[...clients.values()].flatMap(({ user, complaints }) =>
         complaints.splice(0).map((c) => `${user.fullName}: ${c}`),
@@ -149,10 +153,14 @@ class Run {
   }
 }
 
-/** One client in four polls, and one in five sends over HTTP. */
-function makeClients({ cluster, users }: Stage): Map<string, ChaosClient> {
+/** Every other one is the SDK; of the rest one in four polls, and one in five sends over HTTP. */
+function makeClients({ cluster, users }: Stage, rawOnly: boolean): Map<string, ChaosClient> {
   return new Map(
-    users.map((user, index) => {
+    users.map((user, place): [string, ChaosClient] => {
+      if (!rawOnly && place % 2 === 1) {
+        return [user.id, new SdkClient({ url: cluster.url, user, getToken: () => cluster.token(user) })]
+      }
+      const index = Math.floor(place / 2)
       const transports = index % 4 === 3 ? (['polling'] as const) : (['websocket'] as const)
       const options = {
         url: cluster.url,

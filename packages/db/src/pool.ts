@@ -77,6 +77,11 @@ export async function transaction<T>(db: Database, work: (tx: Queryable) => Prom
 async function once<T>(db: Database, work: (tx: Queryable) => Promise<T>): Promise<T> {
   const client = await db.pool.connect()
   let broken: Error | undefined
+  // The pool listens to idle connections only. One that breaks here between two statements would end the process.
+  const onBroken = (error: Error) => {
+    broken = error
+  }
+  client.on('error', onBroken)
   try {
     await client.query('begin')
     const result = await work(client)
@@ -88,6 +93,7 @@ async function once<T>(db: Database, work: (tx: Queryable) => Promise<T>): Promi
     })
     throw error
   } finally {
+    client.off('error', onBroken)
     client.release(broken)
   }
 }

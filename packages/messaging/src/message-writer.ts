@@ -1,6 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { appendMessages, type Database, findMessages, listReadMarks, type NewMessage } from '@parley/db'
 import { type Message, ParleyError, type PostMessage, type StoredAttachment, type User } from '@parley/protocol'
+import { ackBeforeCommit } from './ack-before-commit.ts'
 import { checkClaim, messageTypeOf, refuseClaim } from './attachments.ts'
 import { toParleyError } from './errors.ts'
 import { GroupCommit } from './group-commit.ts'
@@ -18,6 +19,8 @@ export interface MessageWriterOptions {
   maxBatch?: number
   maxQueue?: number
   deadlineMs?: number
+  /** For tests only; see {@link ackBeforeCommit}. */
+  ackBeforeCommit?: boolean
 }
 
 export interface Draft extends PostMessage {
@@ -78,7 +81,9 @@ export class MessageWriter {
     const submit = (attachments: StoredAttachment[]) => {
       const type = messageTypeOf(draft.type, attachments)
       const base = { id, conversationId, senderId: sender.id, clientMessageId, content }
-      return this.#commit.submit({ message: { ...base, type, attachments, system: null }, sender })
+      const entry = { message: { ...base, type, attachments, system: null }, sender }
+      const stored = this.#commit.submit(entry)
+      return this.#options.ackBeforeCommit ? ackBeforeCommit(stored, entry, this.#options.store) : stored
     }
     return draft.attachments.length === 0 ? submit([]) : this.#filesOf(draft).then(submit)
   }

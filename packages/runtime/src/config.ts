@@ -18,6 +18,8 @@ export interface Setting<T> {
    * `undefined` (its default is left out too); without it, this one is needed.
    */
   readonly alternativeTo?: string
+  /** Breaks a promise on purpose, for tests: in production it must not be set. */
+  readonly testOnly?: boolean
 }
 
 export type SettingOptions = Omit<Setting<unknown>, 'schema' | 'description'>
@@ -93,7 +95,8 @@ function readSetting(
 ): { value: unknown } | { problem: string } {
   // An empty variable is what compose files and shells make of an unset one.
   const given = env[variable] || undefined
-  const { expected, secret, alternativeTo } = declared
+  const { expected, secret, alternativeTo, testOnly } = declared
+  if (production && testOnly && given !== undefined) return { problem: 'is for tests only: it must not be set here' }
   const replaced = alternativeTo !== undefined && Boolean(env[alternativeTo])
   if (replaced) {
     return given === undefined

@@ -42,6 +42,15 @@ export const gatewayLimitSettings = defineSettings({
   ),
 })
 
+/** What tests break on purpose. */
+export const testOnlySettings = defineSettings({
+  PARLEY_TEST_ACK_BEFORE_COMMIT: setting(
+    z.enum(['true', 'false']).transform((text) => text === 'true'),
+    'For tests only: answers sends before they are stored, so that `npm run chaos` has losses to find',
+    { expected: 'true or false, outside production only', default: 'false', testOnly: true },
+  ),
+})
+
 /** What an api pod takes. Counted in Redis over all pods; without Redis nothing is refused. */
 export const apiLimitSettings = defineSettings({
   HTTP_REQUESTS_PER_10S: setting(count, 'HTTP requests that one person may make in ten seconds', {

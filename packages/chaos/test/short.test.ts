@@ -1,0 +1,30 @@
+import { expect, it } from 'vitest'
+import { isGood } from '../src/report.ts'
+import { runChaos } from '../src/run.ts'
+
+/* The short form of `npm run chaos`, and proof that the checker can fail. */
+
+const log = () => undefined
+
+it('loses, doubles and reorders nothing over a killed gateway, a crashed Postgres and clients thrown off', {
+  timeout: 120_000,
+}, async () => {
+  const faults = ['kill-gateway', 'crash-postgres', 'drop-clients']
+  const report = await runChaos({ clients: 12, faults, log, calmMs: 1_000, short: true })
+  expect(report.problems).toEqual([])
+  expect(report.faults.map(({ fault }) => fault)).toEqual(faults)
+  for (const { acked, lost, duplicated, misordered, recoveryMs } of report.faults) {
+    expect(acked).toBeGreaterThan(0)
+    expect({ lost, duplicated, misordered }).toEqual({ lost: 0, duplicated: 0, misordered: 0 })
+    expect(recoveryMs).not.toBeNull()
+  }
+  expect(isGood(report)).toBe(true)
+})
+
+it('reports losses where messages are acked before they are committed', { timeout: 120_000 }, async () => {
+  const env = { PARLEY_TEST_ACK_BEFORE_COMMIT: 'true' }
+  const options = { clients: 8, faults: ['stop-postgres'], env, log, calmMs: 1_000, short: true, rawOnly: true }
+  const report = await runChaos(options)
+  expect(report.faults[0]?.lost).toBeGreaterThan(0)
+  expect(isGood(report)).toBe(false)
+})
