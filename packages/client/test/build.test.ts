@@ -1,0 +1,94 @@
+import { execFileSync } from 'node:child_process'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+const PACKAGE = resolve(import.meta.dirname, '..')
+const bin = (name: string) => join(PACKAGE, 'node_modules/.bin', name)
+const dist = join(PACKAGE, 'dist')
+/** A project that has installed nothing but the client and what it depends on. */
+let project: string
+
+beforeAll(() => {
+  const env = { ...process.env, PATH: `${join(PACKAGE, '../../node_modules/.bin')}:${process.env.PATH}` }
+  execFileSync(process.execPath, ['build-types.ts'], { cwd: PACKAGE, env })
+  execFileSync(bin('tsdown'), [], { cwd: PACKAGE, env, stdio: 'pipe' })
+  project = mkdtempSync(join(tmpdir(), 'parley-client-user-'))
+  const modules = join(project, 'node_modules')
+  const installed = join(modules, '@parley/client')
+  mkdirSync(installed, { recursive: true })
+  for (const file of readdirSync(dist))
+    if (!file.startsWith('.')) cpSync(join(dist, file), join(installed, 'dist', file))
+  const { publishConfig, ...manifest } = JSON.parse(readFileSync(join(PACKAGE, 'package.json'), 'utf8'))
+  writeFileSync(join(installed, 'package.json'), JSON.stringify({ ...manifest, ...publishConfig }))
+  symlinkSync(realpathSync(join(PACKAGE, 'node_modules/socket.io-client')), join(modules, 'socket.io-client'))
+})
+afterAll(() => rmSync(project, { recursive: true, force: true }))
+
+describe('the built package', () => {
+  it('has nothing inside that it does not say', () => {
+    const imports = ['index.js', 'node.js'].flatMap((file) =>
+      Array.from(readFileSync(join(dist, file), 'utf8').matchAll(/^import .* from "(\w[^"]*)"/gm), (match) => match[1]),
+    )
+    expect([...new Set(imports)].sort()).toEqual(['node:fs/promises', 'node:path', 'socket.io-client'])
+    const code = readFileSync(join(dist, 'index.js'), 'utf8')
+    expect(code).not.toMatch(/zod|safeParse|node:/)
+  })
+
+  it('runs where only it is installed', () => {
+    const script = `
+      import { ParleyClient, memoryStorage } from '@parley/client'
+      import { fileStorage } from '@parley/client/node'
+      const client = new ParleyClient({ url: 'http://127.0.0.1:9', getToken: () => 'x', storage: memoryStorage() })
+      console.log(client.state.getSnapshot(), typeof fileStorage)
+      client.close()`
+    writeFileSync(join(project, 'run.mjs'), script)
+    expect(execFileSync(process.execPath, ['run.mjs'], { cwd: project, encoding: 'utf8' })).toBe('offline function\n')
+  })
+
+  it('has types that stand by themselves and are as strict as the sources', () => {
+    const code = `
+      import { type Message, ParleyClient, ParleyClientError, type Store } from '@parley/client'
+      const client = new ParleyClient({ url: '', getToken: async () => '' })
+      const seq: Promise<number> = client.send('c', 'text').then((message: Message) => message.seq)
+      const names: Store<readonly { name: string | null }[]> = client.conversations
+      client.on('message', ({ sender, attachments }) => [sender.fullName, attachments[0]?.fileSize.toFixed()])
+      // @ts-expect-error there is no such field
+      client.on('message', (message) => message.seqq)
+      // @ts-expect-error there is no such code
+      const known = (error: ParleyClientError) => error.code === 'NO_SUCH_CODE'
+      export { seq, names, known }`
+    writeFileSync(join(project, 'user.ts'), code)
+    const compilerOptions = {
+      strict: true,
+      noEmit: true,
+      module: 'nodenext',
+      target: 'es2023',
+      lib: ['es2023', 'dom'],
+      types: [],
+      skipLibCheck: true,
+    }
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['user.ts'] }))
+    writeFileSync(join(project, 'package.json'), '{"type":"module"}')
+    const tsc = createRequire(join(PACKAGE, '../../package.json')).resolve('typescript/package.json')
+    const run = () =>
+      execFileSync(process.execPath, [join(tsc, '../bin/tsc'), '-p', '.'], {
+        cwd: project,
+        encoding: 'utf8',
+        stdio: 'pipe',
+      })
+    expect(run()).toBe('')
+  })
+})
