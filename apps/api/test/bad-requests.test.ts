@@ -94,6 +94,13 @@ describe('one who is not in the conversation', () => {
     'DELETE /api/messages/conversations/:conversationId/participants/:userId': undefined,
     'GET /api/messages/conversations/:conversationId/messages': undefined,
     'POST /api/messages/conversations/:conversationId/messages': { content: 'Let me in' },
+    'POST /api/messages/conversations/:conversationId/attachments': {
+      fileName: 'a.txt',
+      fileSize: 1,
+      fileType: 'text/plain',
+    },
+    'POST /api/messages/conversations/:conversationId/attachments/:attachmentId/complete': undefined,
+    'DELETE /api/messages/conversations/:conversationId/attachments/:attachmentId': undefined,
     'POST /api/messages/conversations/:conversationId/read': { messageId: NOWHERE },
     'PUT /api/messages/conversations/:conversationId/mute': { until: null },
   }
@@ -106,7 +113,10 @@ describe('one who is not in the conversation', () => {
   it.each(Object.entries(bodies))('%s: there is no such conversation', async (route, body) => {
     const [method = '', path = ''] = route.split(' ')
     const at = (conversationId: string) => {
-      const address = path.replace(':conversationId', conversationId).replace(':userId', fatima.id)
+      const address = path
+        .replace(':conversationId', conversationId)
+        .replace(':userId', fatima.id)
+        .replace(':attachmentId', NOWHERE)
       const headers = { authorization: `Bearer ${cluster.token(stranger)}` }
       return call(method, address, { headers, ...(body === undefined ? {} : { body }) })
     }

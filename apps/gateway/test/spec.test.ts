@@ -154,6 +154,54 @@ describe('MessagesService', () => {
     await request(ahmed, 'POST', `/conversations/${id}/read`, { messageId: last?.id })
     expect(await unreadCount(ahmed, id)).toBe(0)
   })
+
+  it('should search messages', async () => {
+    const id = await conversationOfTwo()
+    const { createdAt } = await send(ahmed, id, 'Pomegranates, if you please')
+    const search = async (who: User) => (await request<Message[]>(who, 'GET', '/search?query=pomegranates')).body
+    // The index follows what is sent within a second.
+    await expect.poll(async () => (await search(fatima)).data, { timeout: 5_000 }).toHaveLength(1)
+    expect(await search(fatima)).toMatchObject({
+      success: true,
+      data: [
+        {
+          conversationId: id,
+          sender: { fullName: 'Ahmed Hassan' },
+          content: 'Pomegranates, if you please',
+          createdAt,
+          conversation: { type: 'DIRECT', participants: [{ id: ahmed.id }, { id: fatima.id }] },
+        },
+      ],
+      meta: { page: 1, limit: 20, total: 1 },
+    })
+    const stranger = user('Stranger')
+    expect(await search(stranger)).toMatchObject({ data: [], meta: { total: 0 } })
+  })
+
+  it('should handle file attachments', async () => {
+    const id = await conversationOfTwo()
+    const form = new FormData()
+    form.append('content', 'Check out this document')
+    form.append('type', 'FILE')
+    const bytes = '%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n'
+    form.append('file', new Blob([bytes]), 'report.pdf')
+    const answer = await fetch(`${cluster.url}/api/messages/conversations/${id}/messages`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${cluster.token(ahmed)}` },
+      body: form,
+    })
+    const { data } = (await answer.json()) as Body<Message>
+    expect(data).toMatchObject({
+      conversationId: id,
+      senderId: ahmed.id,
+      content: 'Check out this document',
+      type: 'FILE',
+      attachments: [{ fileName: 'report.pdf', fileSize: bytes.length, fileType: 'application/pdf' }],
+    })
+    const [attachment] = (await history(fatima, id)).at(-1)?.attachments ?? []
+    const file = await fetch(attachment?.url ?? '')
+    expect(await file.text()).toBe(bytes)
+  })
 })
 
 describe('Messages Gateway', () => {
