@@ -25,7 +25,7 @@ export const pushSubscriptionBody = z.object({
     .refine((url) => url.length <= 2_000, 'is too long'),
   expirationTime: z.number().nullish(),
   keys: z.object({
-    p256dh: base64url.refine((key) => bytes(key) === 65 && /^B[A-H]/.test(key), 'must be an uncompressed P-256 point'),
+    p256dh: base64url.refine((key) => bytes(key) === 65 && /^B[A-P]/.test(key), 'must be an uncompressed P-256 point'),
     auth: base64url.refine((secret) => bytes(secret) === 16, 'must be 16 bytes'),
   }),
 })
