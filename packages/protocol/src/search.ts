@@ -36,7 +36,8 @@ export type SearchMessages = z.infer<typeof searchMessagesQuery>
 /**
  * A part that matched: `text`, which stands in the message's `content` (`attachmentId` is null) or in the `fileName` of
  * one of its attachments, from `start` up to but not including `end`, in UTF-16 code units. A word that matched by its
- * beginning is given whole. Parts of a text come in order and do not overlap.
+ * beginning is given whole. Parts of a text come in order and do not overlap; of
+ * each word the first hundred are given.
  */
 export const highlight = z.object({
   attachmentId: z.string().nullable(),

@@ -11,7 +11,7 @@ export const SEARCH_PLACE = '\u0001'
  * Messages of one conversation whose terms share a place. A lookup costs what matches within one place, so that a word
  * that every message has costs this much at most for each conversation that is looked at.
  */
-export const SEARCH_SLICE = 1_024
+export const SEARCH_SLICE = 512
 
 /** Number of the slice that a message is in. */
 export function searchSlice(seq: number): number {
@@ -100,6 +100,7 @@ export interface SlicesQuery {
   rankBy: string | null
   from: string | null
   to: string | null
+  limit: number
 }
 
 export interface SearchMatch {
@@ -109,17 +110,18 @@ export interface SearchMatch {
   rank: number
 }
 
-/** All that matches within these slices, in no order. One look into the index for each slice; see search_slices(). */
+/** The newest `limit` matches within these slices. One look into the index for each slice; see search_slices(). */
 export async function searchSlices(
   db: Queryable,
-  { slices, query, rankBy, from, to }: SlicesQuery,
+  { slices, query, rankBy, from, to, limit }: SlicesQuery,
 ): Promise<SearchMatch[]> {
   const { rows } = await db.query<SearchMatch>({
     name: 'search_slices',
     text: `
       select conversation_id, seq, sent_at, rank
-      from search_slices($1::uuid[], $2::bigint[], $3, $4, $5::timestamptz, $6::timestamptz)`,
-    values: [slices.map((s) => s.conversationId), slices.map((s) => s.slice), query, rankBy, from, to],
+      from search_slices($1::uuid[], $2::bigint[], $3, $4, $5::timestamptz, $6::timestamptz)
+      order by sent_at desc limit $7`,
+    values: [slices.map((s) => s.conversationId), slices.map((s) => s.slice), query, rankBy, from, to, limit],
   })
   return rows
 }

@@ -2,6 +2,8 @@ import { type SearchMatch, type SearchScopeRow, searchSlice } from '@parley/db'
 
 /** Matches are counted, and may be paged through, up to this many. */
 export const SEARCH_DEPTH = 1_000
+/** One more than is counted tells that there are more. */
+export const ENOUGH = SEARCH_DEPTH + 1
 /** Slices looked at by one statement. */
 const SLICES_PER_ROUND = 512
 
@@ -26,7 +28,8 @@ interface Front {
  *
  * Within a conversation time rises with seq, so what is left of one is older than its oldest match so far.
  *
- * @param look all matches within these slices, in any order
+ * @param look the newest {@link ENOUGH} matches within these slices, in any order; what it leaves out is older than a
+ *   thousand others
  * @returns newest first, at most {@link SEARCH_DEPTH}; `complete` where there are no more
  */
 export async function collectNewest(

@@ -7,11 +7,20 @@ export interface Range {
   end: number
 }
 
-type Index = Map<string, Token[]>
+/** Tokens of a text by term, and of each term by position. */
+type Index = Map<string, Map<number, Token>>
+
+/** Occurrences of one sequence that are shown; a text may hold ten thousand. */
+const SHOWN_MAX = 100
 
 /** The parts of a text that a query matches, in order, those that overlap as one. Prefixes show their whole word. */
 export function matchedRanges(node: QueryNode, text: string): Range[] {
-  const index: Index = Map.groupBy(tokenise(text).tokens, (token) => token.term)
+  const index: Index = new Map()
+  for (const token of tokenise(text).tokens) {
+    const places = index.get(token.term)
+    if (places === undefined) index.set(token.term, new Map([[token.position, token]]))
+    else addShortest(places, token)
+  }
   const ranges = leavesOf(node).flatMap((terms) => occurrences(terms, index))
   const merged: Range[] = []
   for (const range of ranges.sort((a, b) => a.start - b.start || b.end - a.end)) {
@@ -28,30 +37,31 @@ function leavesOf(node: QueryNode): QueryTerm[][] {
 
 /** Where all terms of a sequence stand at their distances. */
 function occurrences(terms: readonly QueryTerm[], index: Index): Range[] {
-  const [first, ...rest] = terms
-  if (first === undefined) return []
-  return tokensOf(first, index).flatMap((begin) => {
-    let end = begin.end
-    for (const term of rest) {
-      const position = begin.position + term.offset
-      const token = tokensOf(term, index).find((candidate) => candidate.position === position)
-      if (token === undefined) return []
-      end = Math.max(end, token.end)
-    }
-    return [{ start: begin.start, end }]
-  })
+  const placesOf = terms.map((term) => ({ offset: term.offset, places: placesOfTerm(term, index) }))
+  const [first, ...rest] = placesOf
+  if (first === undefined || placesOf.some(({ places }) => places.size === 0)) return []
+  const ranges: Range[] = []
+  for (const begin of first.places.values()) {
+    const others = rest.map(({ offset, places }) => places.get(begin.position + offset))
+    if (others.includes(undefined)) continue
+    if (ranges.length === SHOWN_MAX) break
+    ranges.push({ start: begin.start, end: Math.max(begin.end, ...others.map((token) => token?.end ?? 0)) })
+  }
+  return ranges
 }
 
 /** Of several at one position the shortest: the beginning of "e-mail" is "e", not all of it. */
-function tokensOf({ term, prefix }: QueryTerm, index: Index): Token[] {
-  if (!prefix) return index.get(term) ?? []
+function placesOfTerm({ term, prefix }: QueryTerm, index: Index): Map<number, Token> {
+  if (!prefix) return index.get(term) ?? new Map()
   const shortest = new Map<number, Token>()
-  for (const [found, tokens] of index) {
+  for (const [found, places] of index) {
     if (!found.startsWith(term)) continue
-    for (const token of tokens) {
-      const known = shortest.get(token.position)
-      if (known === undefined || token.end < known.end) shortest.set(token.position, token)
-    }
+    for (const token of places.values()) addShortest(shortest, token)
   }
-  return [...shortest.values()]
+  return shortest
+}
+
+function addShortest(places: Map<number, Token>, token: Token): void {
+  const known = places.get(token.position)
+  if (known === undefined || token.end < known.end) places.set(token.position, token)
 }

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import {
   type Database,
   findMessages,
@@ -21,10 +22,13 @@ import {
 } from '@parley/protocol'
 import type { AttachmentLinks, Presence } from '../ports.ts'
 import { presentMessage, presentParticipant } from '../present.ts'
-import { bestFirst, collectNewest, SEARCH_DEPTH } from './collect.ts'
+import { bestFirst, collectNewest, ENOUGH, SEARCH_DEPTH } from './collect.ts'
 import { matchedRanges } from './match.ts'
 import { parseQuery, type QueryNode } from './query.ts'
 import { toTsquery } from './tsearch.ts'
+
+/** After highlighting as much text as this other requests have a turn: some ten milliseconds at most. */
+const CHARACTERS_AT_ONCE = 20_000
 
 type Brief = SearchHit['conversation']
 
@@ -65,6 +69,7 @@ export class MessageSearch {
       rankBy: best ? toTsquery(node) : null,
       from: from ?? null,
       to: to ?? null,
+      limit: ENOUGH,
     }
     const recent =
       from === undefined ? scope : scope.filter((row) => Date.parse(row.last_message_at) >= Date.parse(from))
@@ -102,13 +107,21 @@ export class MessageSearch {
         presentMessage(row, marksOf.get(row.conversation_id) ?? [], this.#links),
       ]),
     )
-    return keys.flatMap(({ conversationId, seq }) => {
+    const hits: SearchHit[] = []
+    let characters = 0
+    for (const { conversationId, seq } of keys) {
       const message = messages.get(`${conversationId} ${seq}`)
       const conversation = briefs.get(conversationId)
       // Deleted since it was found: it is left out, and the total is one too high this once.
-      if (message === undefined || conversation === undefined) return []
-      return [{ ...message, conversation, highlights: highlightsOf(message, node) }]
-    })
+      if (message === undefined || conversation === undefined) continue
+      hits.push({ ...message, conversation, highlights: highlightsOf(message, node) })
+      characters += message.content.length
+      if (characters > CHARACTERS_AT_ONCE) {
+        characters = 0
+        await setImmediate()
+      }
+    }
+    return hits
   }
 
   async #briefs(scope: readonly SearchScopeRow[], userId: string): Promise<Map<string, Brief>> {
