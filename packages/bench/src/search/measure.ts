@@ -2,7 +2,6 @@ import { type Database, openDatabase } from '@parley/db'
 import { MessageSearch } from '@parley/messaging'
 import { parse, searchMessagesQuery } from '@parley/protocol'
 import type { Asker } from './data.ts'
-import { askDesign, type Design } from './designs.ts'
 import { type Ask, mixOf } from './queries.ts'
 
 /** Milliseconds. */
@@ -20,43 +19,51 @@ export function timesOf(took: readonly number[]): Times {
   return { count: sorted.length, p50: at(0.5), p95: at(0.95), p99: at(0.99), max: sorted.at(-1) ?? Number.NaN }
 }
 
+/** Times of one subject, of each kind of query and of all together. */
 export interface Measured {
   all: Times
   kinds: Record<string, Times>
 }
 
-/** Asks all kinds of queries in turn, one after the other, and times each. A first few are not counted. */
-async function measure(count: number, seed: number, ask: (ask: Ask) => Promise<unknown>): Promise<Measured> {
-  for (const { ask: first } of mixOf(3, seed + 1)) await ask(first)
-  const took = new Map<string, number[]>()
-  for (const { kind, ask: next } of mixOf(count, seed)) {
-    const begun = performance.now()
-    await ask(next)
-    const times = took.get(kind) ?? []
-    took.set(kind, times)
-    times.push(performance.now() - begun)
+/** Something that answers a search. */
+export type Subject = (ask: Ask) => Promise<unknown>
+
+/**
+ * Asks all kinds of queries in turn, one after the other, each of every subject before the next: whatever else the
+ * machine does meanwhile, it does to all of them. A first few are not counted.
+ */
+export async function measure(
+  subjects: Record<string, Subject>,
+  count: number,
+  seed: number,
+): Promise<Record<string, Measured>> {
+  const took = new Map(Object.keys(subjects).map((name) => [name, new Map<string, number[]>()]))
+  for (const { ask } of mixOf(3, seed + 1)) for (const subject of Object.values(subjects)) await subject(ask)
+  for (const { kind, ask } of mixOf(count, seed)) {
+    for (const [name, subject] of Object.entries(subjects)) {
+      const begun = performance.now()
+      await subject(ask)
+      const kinds = took.get(name)
+      const times = kinds?.get(kind) ?? []
+      times.push(performance.now() - begun)
+      kinds?.set(kind, times)
+    }
   }
-  return {
-    all: timesOf([...took.values()].flat()),
-    kinds: Object.fromEntries([...took].map(([kind, times]) => [kind, timesOf(times)])),
-  }
+  return Object.fromEntries(
+    [...took].map(([name, kinds]) => [
+      name,
+      {
+        all: timesOf([...kinds.values()].flat()),
+        kinds: Object.fromEntries([...kinds].map(([kind, times]) => [kind, timesOf(times)])),
+      },
+    ]),
+  )
 }
 
 /** The whole of a search as the API does it: conversations, index, messages, read marks, people, highlights. */
-export function measureSearch(db: Database, asker: Asker, count: number, seed: number): Promise<Measured> {
+export function searchSubject(db: Database, asker: Asker): Subject {
   const search = new MessageSearch(db, { online: async () => new Set() }, { urlOf: () => '' })
-  return measure(count, seed, ({ query, more }) => search.search(asker, parse(searchMessagesQuery, { query, ...more })))
-}
-
-/** The index alone, as another design keeps it. */
-export function measureDesign(
-  db: Database,
-  design: Design,
-  asker: Asker,
-  count: number,
-  seed: number,
-): Promise<Measured> {
-  return measure(count, seed, (ask) => askDesign(db, design, asker, ask))
+  return ({ query, more }) => search.search(asker, parse(searchMessagesQuery, { query, ...more }))
 }
 
 /** A round trip that does nothing: what the machine gives at the moment. */

@@ -1,29 +1,41 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { arch, cpus, platform, tmpdir, totalmem } from 'node:os'
+import { arch, cpus, loadavg, platform, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { type Database, migrate, openDatabase } from '@parley/db'
 import { startPostgres } from '@parley/local/services'
 import type { BenchArguments } from '../main.ts'
 import { ASKERS, type Asker, fill, sizesOf, wordOf } from './data.ts'
-import { buildDesigns, DESIGNS, type Design } from './designs.ts'
-import { explainSearch, type Measured, measureDesign, measureNothing, measureSearch, type Times } from './measure.ts'
+import { askDesign, buildDesigns, DESIGNS, type Design } from './designs.ts'
+import {
+  explainSearch,
+  type Measured,
+  measure,
+  measureNothing,
+  type Subject,
+  searchSubject,
+  type Times,
+} from './measure.ts'
 
 const INDEX = 'create index message_search_terms on message_search using gin (terms) with (fastupdate = off)'
 const GOAL_MS = 50
+const OURS = 'parley'
 const askers = Object.keys(ASKERS) as Asker[]
+const designs = Object.keys(DESIGNS) as Design[]
 
-interface Stage {
+interface Size {
   conversations: number
   messages: number
+}
+
+interface World extends Size {
+  db: Database
+  url: string
   indexMb: number
-  roundTrip: Times
-  search: Record<string, Measured>
-  designs: Record<string, Record<string, Measured>>
 }
 
 /**
- * The first page of a search by a member of 50 conversations, with a thousand conversations in the system and then with
- * ten thousand: the nine thousand that the member is not in should cost them nothing.
+ * The first page of a search by a member of 50 conversations, where there are a thousand conversations and where there
+ * are ten thousand: those that the member is not in should cost nothing.
  */
 export async function run({ quick, json }: BenchArguments): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'parley-bench-search-'))
@@ -32,10 +44,7 @@ export async function run({ quick, json }: BenchArguments): Promise<void> {
   // Nothing is measured that writes, so nothing need survive.
   const postgres = await startPostgres({ dataDir: folder, log: () => undefined, durable: false })
   undo.defer(() => postgres.stop())
-  await migrate(postgres.url)
-  const db = openDatabase({ url: postgres.url, max: 4, applicationName: 'bench', queryTimeoutMs: 600_000 })
-  undo.defer(() => db.close())
-  const steps = quick
+  const sizes: Size[] = quick
     ? [
         { conversations: 500, messages: 80_000 },
         { conversations: 1_500, messages: 160_000 },
@@ -44,94 +53,94 @@ export async function run({ quick, json }: BenchArguments): Promise<void> {
         { conversations: 1_000, messages: 100_000 },
         { conversations: 10_000, messages: 1_000_000 },
       ]
-  const stages: Stage[] = []
-  let before = { conversations: 0, messages: 0 }
-  for (const step of steps) {
-    await grow(db, before, step)
-    stages.push(await measureStage(db, step, quick))
-    before = step
+  const worlds: World[] = []
+  for (const size of sizes) {
+    const world = await makeWorld(postgres.url, size)
+    undo.defer(() => world.db.close())
+    worlds.push(world)
+    if (!quick) await buildDesigns(world.db)
   }
-  const plan = await explainSearch(postgres.url, 'even', wordOf(300))
-  print(stages)
+  const results: Record<string, Record<string, Measured>> = {}
+  for (const asker of askers) {
+    console.log(`measuring: ${asker}`)
+    results[asker] = await measure(subjectsOf(worlds, asker, quick), quick ? 20 : 100, 1)
+    printResults(asker, results[asker], worlds)
+  }
+  const largest = worlds.at(-1)
+  const plan = largest === undefined ? '' : await explainSearch(largest.url, 'even', wordOf(300))
   console.log(`\nThe look into the index, as carried out:\n${plan}`)
-  if (json !== undefined) await writeFile(json, `${JSON.stringify({ machine: machine(), stages, plan }, null, 2)}\n`)
+  const roundTrip = largest === undefined ? undefined : await measureNothing(largest.db, 500)
+  console.log(
+    `\nA round trip to Postgres: p50 ${ms(roundTrip?.p50 ?? 0)} ms; load of the machine: ${loadavg()[1]?.toFixed(1)}`,
+  )
+  if (json === undefined) return
+  const figures = worlds.map(({ conversations, messages, indexMb }) => ({ conversations, messages, indexMb }))
+  await writeFile(
+    json,
+    `${JSON.stringify({ machine: machine(), worlds: figures, roundTrip, results, plan }, null, 2)}\n`,
+  )
 }
 
-async function grow(
-  db: Database,
-  before: { conversations: number; messages: number },
-  step: { conversations: number; messages: number },
-): Promise<void> {
-  const sizes = sizesOf(before.conversations, step.conversations, step.messages - before.messages)
+/** A database of this size, filled and indexed. */
+async function makeWorld(serverUrl: string, size: Size): Promise<World> {
+  const name = `bench_${size.conversations}`
+  const admin = openDatabase({ url: serverUrl, max: 1, applicationName: 'bench' })
+  await admin.pool.query(`create database ${name}`)
+  await admin.close()
+  const address = new URL(serverUrl)
+  address.pathname = `/${name}`
+  const url = address.href
+  await migrate(url)
+  const db = openDatabase({ url, max: 4, applicationName: 'bench', queryTimeoutMs: 600_000 })
   await db.pool.query('drop index message_search_terms')
-  let said = 0
-  await fill(db, sizes, (done, total) => {
+  let said = performance.now()
+  await fill(db, sizesOf(0, size.conversations, size.messages), (done, total) => {
     if (performance.now() - said < 5_000) return
     said = performance.now()
     console.log(`storing and indexing: ${done} of ${total} messages`)
   })
-  console.log('building the index')
+  console.log(`building the index of ${size.messages} messages`)
   await db.pool.query(INDEX)
   await db.pool.query('vacuum analyze')
-}
-
-async function measureStage(
-  db: Database,
-  { conversations, messages }: { conversations: number; messages: number },
-  quick: boolean,
-): Promise<Stage> {
-  const count = quick ? 20 : 200
-  console.log(`measuring with ${messages} messages in ${conversations} conversations`)
   const { rows } = await db.pool.query<{ mb: number }>(
     `select round(pg_relation_size('message_search_terms') / 1e6)::int as mb`,
   )
-  const roundTrip = await measureNothing(db, 500)
-  const search: Stage['search'] = {}
-  for (const asker of askers) search[asker] = await measureSearch(db, asker, count, conversations)
-  const designs: Stage['designs'] = {}
-  if (!quick) {
-    console.log('building the other designs')
-    await buildDesigns(db)
-    for (const design of Object.keys(DESIGNS) as Design[]) {
-      const results: Record<string, Measured> = {}
-      for (const asker of askers) results[asker] = await measureDesign(db, design, asker, count / 4, conversations)
-      designs[design] = results
-    }
-  }
-  return { conversations, messages, indexMb: rows[0]?.mb ?? 0, roundTrip, search, designs }
+  return { ...size, db, url, indexMb: rows[0]?.mb ?? 0 }
 }
 
+function subjectsOf(worlds: readonly World[], asker: Asker, quick: boolean): Record<string, Subject> {
+  const subjects: Record<string, Subject> = {}
+  for (const world of worlds) {
+    subjects[subjectName(OURS, world)] = searchSubject(world.db, asker)
+    if (quick) continue
+    for (const design of designs) {
+      subjects[subjectName(design, world)] = (ask) => askDesign(world.db, design, asker, ask)
+    }
+  }
+  return subjects
+}
+
+const subjectName = (subject: string, { messages }: Size) => `${subject}, ${messages} messages`
 const ms = (value: number) => (value < 10 ? value.toFixed(1) : value.toFixed(0))
 
-function print(stages: readonly Stage[]): void {
-  for (const { conversations, messages, indexMb, roundTrip, search, designs } of stages) {
-    console.log(
-      `\n${messages} messages in ${conversations} conversations, index ${indexMb} MB, round trip ${ms(roundTrip.p50)} ms`,
-    )
-    for (const asker of askers) {
-      printTable(`search, ${asker}`, search[asker])
-      for (const [design, results] of Object.entries(designs)) printTable(`${design}, ${asker}`, results[asker])
-    }
+function printResults(asker: Asker, results: Record<string, Measured>, worlds: readonly World[]): void {
+  for (const [name, { all, kinds }] of Object.entries(results)) {
+    console.log(`\n${`${asker}: ${name}`.padEnd(64)}     p50     p99     max (ms)`)
+    const line = (kind: string, { p50, p99, max }: Times) =>
+      console.log(`  ${kind.padEnd(62)}${[p50, p99, max].map((value) => ms(value).padStart(8)).join('')}`)
+    for (const [kind, times] of Object.entries(kinds)) line(kind, times)
+    line('all', all)
   }
-  const [few, many] = [stages[0], stages.at(-1)]
-  for (const asker of askers) {
-    const [a, b] = [few?.search[asker]?.all, many?.search[asker]?.all]
+  console.log('')
+  const [few, many] = [worlds[0], worlds.at(-1)]
+  if (few === undefined || many === undefined) return
+  for (const subject of [OURS, ...designs]) {
+    const [a, b] = [results[subjectName(subject, few)]?.all, results[subjectName(subject, many)]?.all]
     if (a === undefined || b === undefined) continue
     const growth = `p50 ${(b.p50 / a.p50).toFixed(2)} ×, p99 ${(b.p99 / a.p99).toFixed(2)} ×`
-    const met = b.p99 < GOAL_MS ? 'met' : 'missed'
-    console.log(
-      `${asker}: ${growth} for ${(many?.messages ?? 0) / (few?.messages ?? 1)} × the messages; p99 under ${GOAL_MS} ms ${met}`,
-    )
+    const goal = subject === OURS ? `; p99 ${ms(b.p99)} ms, under ${GOAL_MS} ms: ${b.p99 < GOAL_MS ? 'yes' : 'no'}` : ''
+    console.log(`${asker}: ${subject}: ${growth} for ${many.messages / few.messages} × the messages${goal}`)
   }
-}
-
-function printTable(title: string, measured: Measured | undefined): void {
-  if (measured === undefined) return
-  const line = (name: string, { p50, p99, max }: Times) =>
-    console.log(`  ${name.padEnd(36)}${ms(p50).padStart(8)}${ms(p99).padStart(8)}${ms(max).padStart(8)}`)
-  console.log(`${title}, ms${'p50'.padStart(46 - title.length - 5)}     p99     max`)
-  for (const [kind, times] of Object.entries(measured.kinds)) line(kind, times)
-  line('all', measured.all)
 }
 
 function machine(): string {
