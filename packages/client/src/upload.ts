@@ -1,42 +1,62 @@
-import type { Message } from '@parley/protocol'
+import type { Attachment, Message, StartedUpload } from '@parley/protocol'
 import { ParleyClientError, toClientError } from './errors.ts'
 import { type Http, openEnvelope } from './http.ts'
+import { transfer } from './transfer.ts'
 
 /** How much of a file is on its way. */
 export interface UploadProgress {
-  /** Bytes that have left this machine, the form's own few hundred included. */
+  /** Bytes that have left this machine. A form has some hundred bytes besides the file. */
   readonly sentBytes: number
   readonly totalBytes: number
 }
 
 export interface UploadOptions {
-  /** Text beside the file. */
-  content?: string
-  /** FILE by default where the server does not know better. */
-  type?: 'FILE' | 'IMAGE' | 'VIDEO' | 'AUDIO'
-  /** Called several times a second, last with everything sent. */
+  /** Called as bytes leave, last with all of them. */
   onProgress?: (progress: UploadProgress) => void
   signal?: AbortSignal
+}
+
+export interface SendFileOptions extends UploadOptions {
+  /** Text beside the file. */
+  content?: string
+  /** Without it, what the file is found to be. */
+  type?: 'FILE' | 'IMAGE' | 'VIDEO' | 'AUDIO'
   /** The same id in a second try stores the message once. Made by the client where it is not given. */
   clientMessageId?: string
 }
 
-/**
- * Sends a file as a message, in one request. Progress comes from XMLHttpRequest where there is one (browsers), else from
- * the body's stream as it is read (Node).
- */
-export async function upload(http: Http, conversationId: string, file: File, options: UploadOptions): Promise<Message> {
+/** A part of a direct upload is tried so often in all. */
+const PART_TRIES = 3
+
+/** Sends a file together with its message, as one form. */
+export async function sendForm(
+  http: Http,
+  conversationId: string,
+  file: File,
+  options: SendFileOptions,
+): Promise<Message> {
   const form = new FormData()
   // Fields first: the server knows them by the time the file begins.
   if (options.content !== undefined) form.set('content', options.content)
   if (options.type !== undefined) form.set('type', options.type)
   form.set('clientMessageId', options.clientMessageId ?? crypto.randomUUID())
   form.set('file', file, file.name)
-  const path = `/api/messages/conversations/${conversationId}/messages`
-  const once = (token: string) =>
-    typeof XMLHttpRequest === 'undefined'
-      ? viaFetch(http, path, token, form, options)
-      : viaXhr(http.address(path), token, form, options)
+  // The platform writes the form: as a blob its size is known, and reading it shows how much has gone.
+  const whole = new Response(form)
+  const contentType = whole.headers.get('content-type') ?? 'multipart/form-data'
+  const body = await whole.blob()
+  const once = async (token: string) => {
+    const answer = await transfer({
+      method: 'POST',
+      url: http.address(`/api/messages/conversations/${conversationId}/messages`),
+      headers: { authorization: `Bearer ${token}`, 'content-type': contentType },
+      body,
+      onSent: (sentBytes) => options.onProgress?.({ sentBytes, totalBytes: body.size }),
+      signal: options.signal,
+      fetch: http.fetch,
+    })
+    return openEnvelope<Message>(answer.status, answer.text).data
+  }
   const token = await http.tokens.get()
   try {
     return await once(token)
@@ -48,65 +68,51 @@ export async function upload(http: Http, conversationId: string, file: File, opt
   }
 }
 
-function viaXhr(url: string, token: string, form: FormData, { onProgress, signal }: UploadOptions): Promise<Message> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(aborted())
-    const request = new XMLHttpRequest()
-    const abort = () => request.abort()
-    request.open('POST', url)
-    request.setRequestHeader('authorization', `Bearer ${token}`)
-    request.upload.onprogress = ({ loaded, total }) => onProgress?.({ sentBytes: loaded, totalBytes: total })
-    request.onload = () => {
-      try {
-        resolve(openEnvelope<Message>(request.status, request.responseText).data)
-      } catch (error) {
-        reject(error)
-      }
-    }
-    request.onerror = () => reject(new ParleyClientError('NETWORK', 'The upload did not get through.'))
-    request.onabort = () => reject(aborted())
-    request.onloadend = () => signal?.removeEventListener('abort', abort)
-    signal?.addEventListener('abort', abort)
-    request.send(form)
-  })
-}
-
-async function viaFetch(
+/**
+ * Puts a file straight into the store, part by part. A message that names its id claims it; what none claims goes after
+ * a day.
+ */
+export async function uploadAttachment(
   http: Http,
-  path: string,
-  token: string,
-  form: FormData,
-  options: UploadOptions,
-): Promise<Message> {
-  const { onProgress, signal } = options
-  // The platform writes the multipart form; reading it through shows how much has gone.
-  const whole = new Response(form)
-  const contentType = whole.headers.get('content-type') ?? 'multipart/form-data'
-  const body = await whole.blob()
-  const totalBytes = body.size
-  let sentBytes = 0
-  const counter = new TransformStream<Uint8Array, Uint8Array>({
-    transform(chunk, controller) {
-      sentBytes += chunk.byteLength
-      onProgress?.({ sentBytes, totalBytes })
-      controller.enqueue(chunk)
-    },
-  })
-  const init: RequestInit & { duplex: 'half' } = {
-    method: 'POST',
-    headers: { authorization: `Bearer ${token}`, 'content-type': contentType, 'content-length': String(totalBytes) },
-    body: body.stream().pipeThrough(counter),
-    duplex: 'half',
-    signal: signal ?? null,
-  }
+  conversationId: string,
+  file: File,
+  { onProgress, signal }: UploadOptions,
+): Promise<Attachment> {
+  const path = `/api/messages/conversations/${conversationId}/attachments`
+  const body = { fileName: file.name, fileSize: file.size }
+  const { data: started } = await http.send<StartedUpload>('POST', path, { body, signal })
   try {
-    const answer = await http.fetch(http.address(path), init)
-    return openEnvelope<Message>(answer.status, await answer.text()).data
+    let done = 0
+    for (const part of started.parts) {
+      await putPart(http, file.slice(part.offset, part.offset + part.size), part.url, signal, (bytes) =>
+        onProgress?.({ sentBytes: done + bytes, totalBytes: file.size }),
+      )
+      done += part.size
+    }
+    const completed = await http.send<Attachment>('POST', `${path}/${started.id}/complete`, { signal })
+    return completed.data
   } catch (error) {
-    throw signal?.aborted ? aborted(error) : toClientError(error)
+    // The server would do it in a day.
+    await http.send('DELETE', `${path}/${started.id}`).catch(() => undefined)
+    throw error
   }
 }
 
-function aborted(cause?: unknown): ParleyClientError {
-  return new ParleyClientError('ABORTED', 'The upload was aborted.', cause === undefined ? {} : { cause })
+async function putPart(
+  http: Http,
+  body: Blob,
+  url: string,
+  signal: AbortSignal | undefined,
+  onSent: (bytes: number) => void,
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const { status } = await transfer({ method: 'PUT', url, headers: {}, body, onSent, signal, fetch: http.fetch })
+      if (status >= 200 && status < 300) return
+      throw new ParleyClientError('NETWORK', `The store for files answered ${status}.`, { status })
+    } catch (error) {
+      const known = toClientError(error)
+      if (!known.retryable || attempt === PART_TRIES) throw known
+    }
+  }
 }

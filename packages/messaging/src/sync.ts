@@ -207,6 +207,9 @@ function presentMember(row: {
 /** 400 bytes for a message without its text and readers, 200 for a member: rather too much than too little. */
 function bytesOf({ messages, members, gone }: Omit<Changes, 'bytes'>): number {
   let bytes = 400 + 200 * members.length + 50 * gone.length
-  for (const message of messages) bytes += 400 + 3 * message.content.length + 50 * message.readBy.length
+  for (const { content, readBy, attachments } of messages) {
+    bytes += 400 + 3 * content.length + 50 * readBy.length
+    for (const { url, preview = '' } of attachments) bytes += 500 + url.length + preview.length
+  }
   return bytes
 }

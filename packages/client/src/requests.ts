@@ -1,0 +1,84 @@
+import type { Conversation, Message, User } from '@parley/protocol'
+import type { ClientCore } from './core.ts'
+import type { Page } from './types.ts'
+
+const CONVERSATIONS = '/api/messages/conversations'
+
+/** A found message: as everywhere, and the conversation it is in. */
+export type FoundMessage = Message & { readonly conversation: Pick<Conversation, 'type' | 'participants'> }
+
+/** What a client asks of the server over HTTP: it happens now or fails now. */
+export class ServerRequests {
+  /** @internal */
+  protected readonly core: ClientCore
+
+  /** @internal */
+  constructor(core: ClientCore) {
+    this.core = core
+  }
+
+  /** Makes a conversation; a DIRECT one that exists already is that one. */
+  async createConversation(input: {
+    type: 'DIRECT' | 'GROUP'
+    participantIds: readonly string[]
+    name?: string
+  }): Promise<Conversation> {
+    const { data } = await this.core.http.send<Conversation>('POST', CONVERSATIONS, { body: input })
+    return this.core.inbox.put(data).info
+  }
+
+  /** Fetches one conversation with all its people. */
+  async fetchConversation(conversationId: string): Promise<Conversation> {
+    const { data } = await this.core.http.get<Conversation>(pathOf(conversationId))
+    return this.core.inbox.put(data).info
+  }
+
+  /** Names a group, or takes its name away. */
+  async rename(conversationId: string, name: string | null): Promise<Conversation> {
+    return this.#change('PATCH', conversationId, '', { name })
+  }
+
+  /** Puts people into a group. */
+  async addParticipants(conversationId: string, userIds: readonly string[]): Promise<Conversation> {
+    return this.#change('POST', conversationId, '/participants', { userIds })
+  }
+
+  /** Takes somebody out of a group; oneself, to leave it. */
+  async removeParticipant(conversationId: string, userId: string): Promise<void> {
+    await this.core.http.send('DELETE', `${pathOf(conversationId)}/participants/${encodeURIComponent(userId)}`)
+  }
+
+  /** Silences a conversation's pushes until a moment; null lets them sound again. */
+  async mute(conversationId: string, until: Date | null): Promise<void> {
+    await this.core.http.send('PUT', `${pathOf(conversationId)}/mute`, {
+      body: { until: until?.toISOString() ?? null },
+    })
+  }
+
+  /** Finds messages in one's conversations. */
+  search(
+    query: string,
+    options: { conversationId?: string; page?: number; limit?: number } = {},
+  ): Promise<Page<FoundMessage>> {
+    return this.#page<FoundMessage>('/api/messages/search', { query, ...options })
+  }
+
+  /** Finds people by name. */
+  searchUsers(search: string, options: { page?: number; limit?: number } = {}): Promise<Page<User>> {
+    return this.#page<User>('/api/users', { search, ...options })
+  }
+
+  async #page<T>(path: string, query: Record<string, string | number>): Promise<Page<T>> {
+    const { data, meta } = await this.core.http.get<T[], Omit<Page<T>, 'data'>>(path, { query })
+    return { data, page: meta.page, limit: meta.limit, total: meta.total }
+  }
+
+  async #change(method: string, conversationId: string, path: string, body: unknown): Promise<Conversation> {
+    const { data } = await this.core.http.send<Conversation>(method, pathOf(conversationId) + path, { body })
+    return this.core.inbox.put(data).info
+  }
+}
+
+function pathOf(conversationId: string): string {
+  return `${CONVERSATIONS}/${encodeURIComponent(conversationId)}`
+}

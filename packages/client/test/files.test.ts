@@ -1,0 +1,86 @@
+import { type Cluster, direct, startCluster, user } from '@parley/testkit'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { UploadProgress } from '../src/index.ts'
+import { liveClient, untilDelivered } from './setting.ts'
+
+let cluster: Cluster
+beforeAll(async () => {
+  cluster = await startCluster({ gateways: 1 })
+})
+afterAll(() => cluster?.[Symbol.asyncDispose]())
+
+const MEGABYTE = 1024 * 1024
+
+describe('files', () => {
+  it.each([
+    ['in a form', MEGABYTE],
+    ['straight into the store', 12 * MEGABYTE],
+  ])('go %s, with progress, and arrive as they were', async (_, size) => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    using ahmed = await liveClient(cluster, a)
+    using fatima = await liveClient(cluster, b)
+    const bytes = new Uint8Array(size).map((_, i) => 32 + (i % 90))
+    const progress: UploadProgress[] = []
+    const file = new File([bytes], 'grüße.txt', { type: 'text/plain' })
+    const sent = await ahmed.client.sendFile(id, file, {
+      content: 'Look',
+      onProgress: (step) => progress.push(step),
+    })
+    expect(sent).toMatchObject({ content: 'Look', type: 'FILE', seq: 1 })
+    expect(sent.attachments).toMatchObject([{ fileName: 'grüße.txt', fileSize: size }])
+    expect(progress.length).toBeGreaterThan(2)
+    expect(progress.at(-1)?.sentBytes).toBe(progress[0]?.totalBytes)
+    const [received] = await untilDelivered(fatima, ({ length }) => length === 1)
+    const fetched = await fetch(received?.attachments[0]?.url ?? '')
+    expect(Buffer.from(await fetched.arrayBuffer()).equals(bytes)).toBe(true)
+  })
+
+  it('can be stopped on their way', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    using ahmed = await liveClient(cluster, a)
+    const stop = new AbortController()
+    const file = new File([new Uint8Array(4 * MEGABYTE)], 'zeros.bin')
+    const sending = ahmed.client.sendFile(id, file, { signal: stop.signal, onProgress: () => stop.abort() })
+    await expect(sending).rejects.toMatchObject({ code: 'ABORTED' })
+    expect((await ahmed.client.send(id, 'first')).seq).toBe(1)
+  })
+
+  it('are refused with the reason', async () => {
+    const [a, b, stranger] = [user('Ahmed'), user('Fatima'), user('Stranger')]
+    const { id } = await direct(cluster, a, b)
+    await cluster.register(stranger)
+    using other = await liveClient(cluster, stranger)
+    const sending = other.client.sendFile(id, new File(['text'], 'a.txt'))
+    await expect(sending).rejects.toMatchObject({ code: 'CONVERSATION_NOT_FOUND', status: 404 })
+  })
+})
+
+describe('search', () => {
+  it('finds messages and people', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima Unusual')]
+    const { id } = await direct(cluster, a, b)
+    using ahmed = await liveClient(cluster, a)
+    const sent = await ahmed.client.send(id, 'The quick brown fox')
+    const search = () => ahmed.client.search('quick fo', { conversationId: id })
+    await expect.poll(async () => (await search()).total, { timeout: 5_000 }).toBe(1)
+    const found = await search()
+    expect(found.data).toMatchObject([{ id: sent.id, conversation: { type: 'DIRECT' } }])
+    expect((await ahmed.client.searchUsers('unusual')).data).toEqual([b])
+  })
+
+  it('mutes, and tells whether one looks', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    using ahmed = await liveClient(cluster, a)
+    await ahmed.client.mute(id, new Date('2050-01-01T00:00:00Z'))
+    const { rows } = await cluster.sql.query('select muted_until from participants where user_id = $1', [a.id])
+    expect(rows).toEqual([{ muted_until: new Date('2050-01-01T00:00:00Z') }])
+    await ahmed.client.mute(id, null)
+    ahmed.client.setVisibility(false)
+    ahmed.client.setVisibility(true)
+    await ahmed.client.send(id, 'after')
+    expect(ahmed.errors).toEqual([])
+  })
+})
