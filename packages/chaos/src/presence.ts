@@ -63,18 +63,39 @@ export async function watchOverKill(cluster: Cluster): Promise<() => Promise<num
   }
 }
 
-/** Waits until everybody takes exactly their contacts for online. @returns how long it took, null if it did not come */
-export function presenceConverged(stage: Stage, clients: ReadonlyMap<string, ChaosClient>): Promise<number | null> {
+/**
+ * Waits until everybody takes exactly their contacts for online.
+ * @returns how long it took, or whose view stayed wrong
+ */
+export async function presenceConverged(
+  stage: Stage,
+  clients: ReadonlyMap<string, ChaosClient>,
+): Promise<number | string[]> {
   const contacts = new Map([...clients.keys()].map((id) => [id, new Set<string>()]))
   for (const { members } of stage.conversations) {
     for (const member of members) for (const other of members) if (other !== member) contacts.get(member)?.add(other)
   }
-  return until(async () => {
-    const views = await Promise.all(
-      [...clients.values()].map(async (client) => ({ client, online: await client.online() })),
+  let wrong: string[] = []
+  const took = await until(async () => {
+    const views = [...clients.values()].map(async (client) =>
+      compare(client.user.fullName, await client.online(), contacts.get(client.user.id)),
     )
-    return views.every(({ client, online }) => online !== null && same(online, contacts.get(client.user.id)))
+    wrong = (await Promise.all(views)).flat()
+    return wrong.length === 0
   }, BOUND_MS)
+  return took ?? wrong
+
+  function compare(
+    who: string,
+    online: ReadonlySet<string> | null,
+    expected: ReadonlySet<string> = new Set(),
+  ): string[] {
+    if (online === null) return [`${who} cannot tell who is online`]
+    const name = (id: string) => clients.get(id)?.user.fullName ?? id
+    const missing = [...expected].filter((id) => !online.has(id)).map((id) => `${who} takes ${name(id)} for offline`)
+    const odd = [...online].filter((id) => !expected.has(id)).map((id) => `${who} takes ${name(id)} for online`)
+    return [...missing, ...odd]
+  }
 }
 
 async function pair(cluster: Cluster) {
@@ -83,10 +104,6 @@ async function pair(cluster: Cluster) {
   const body = { type: 'DIRECT', participantIds: [watched.id] }
   dataOf(await cluster.api(watcher).post<Conversation>('/api/messages/conversations', body))
   return { watcher, watched }
-}
-
-function same(a: ReadonlySet<string>, b: ReadonlySet<string> = new Set()): boolean {
-  return a.size === b.size && [...a].every((id) => b.has(id))
 }
 
 function worst(samples: number[]): number {

@@ -113,7 +113,7 @@ class Run {
     const { problems, ...counts } = judge({ stage, clients, acked, truth, checked: this.#checked })
     this.#checked = new Map([...truth].map(([id, rows]) => [id, rows.length]))
     const converged = await presenceConverged(stage, clients)
-    if (converged === null) problems.push('presence is not what the connections say')
+    if (typeof converged !== 'number') problems.push(...converged)
     else this.report.presence.convergedMs = Math.max(this.report.presence.convergedMs, converged)
     const memory = await readMemory(stage.cluster)
     problems.push(
