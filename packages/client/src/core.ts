@@ -132,9 +132,13 @@ export class ClientCore {
     this.outbox.flush()
     if (!this.visible) this.connection.tell('setVisibility', { visible: false })
     await this.#catchUp.sync()
-    this.presence.replace(await this.connection.call<string[]>('getOnlineUsers', {}))
+    await this.#refreshPresence()
     this.readMarks.flush()
     this.#loadWatched()
+  }
+
+  #refreshPresence(): Promise<void> {
+    return this.presence.refresh(() => this.connection.call<string[]>('getOnlineUsers', {}))
   }
 
   async #identify(): Promise<void> {
@@ -202,7 +206,10 @@ export class ClientCore {
   #planResync(afterMs: number): void {
     clearTimeout(this.#resync)
     this.#resync = setTimeout(() => {
-      if (this.connection.connected) void this.connection.during(this.#catchUp.sync())
+      if (!this.connection.connected) return
+      // Comings and goings went past as well.
+      const caughtUp = this.#catchUp.sync().then(() => this.#refreshPresence())
+      void this.connection.during(caughtUp)
     }, afterMs)
   }
 }

@@ -4,6 +4,8 @@ import { LazyStore } from './store.ts'
 export class Presence {
   readonly #onChange: (userId: string, isOnline: boolean, lastSeen: string) => void
   #online = new Set<string>()
+  /** What was told while a list is on its way; one for each that is. */
+  readonly #told = new Set<Map<string, boolean>>()
   /** Ids of those who are online. */
   readonly store = new LazyStore<ReadonlySet<string>>(() => new Set(this.#online))
 
@@ -16,10 +18,27 @@ export class Presence {
   }
 
   set(userId: string, isOnline: boolean, lastSeen = new Date().toISOString()): void {
+    for (const told of this.#told) told.set(userId, isOnline)
     if (isOnline) this.#online.add(userId)
     else this.#online.delete(userId)
     this.#onChange(userId, isOnline, lastSeen)
     this.store.invalidate()
+  }
+
+  /** Fetches the list of those who are online. What is told of a person meanwhile is newer than the list. */
+  async refresh(ask: () => Promise<readonly string[]>): Promise<void> {
+    const told = new Map<string, boolean>()
+    this.#told.add(told)
+    try {
+      const listed = new Set(await ask())
+      for (const [userId, isOnline] of told) {
+        if (isOnline) listed.add(userId)
+        else listed.delete(userId)
+      }
+      this.replace([...listed])
+    } finally {
+      this.#told.delete(told)
+    }
   }
 
   /** Everybody who is online, as the server lists them. */

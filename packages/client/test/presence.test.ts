@@ -1,0 +1,22 @@
+import { expect, it } from 'vitest'
+import { Presence } from '../src/presence.ts'
+
+it('takes what is told while the list is on its way for newer than the list', async () => {
+  const presence = new Presence(() => undefined)
+  presence.set('ahmed', true)
+  await presence.refresh(async () => {
+    presence.set('fatima', true)
+    presence.set('omar', false)
+    return ['omar', 'zainab']
+  })
+  expect([...presence.online].sort()).toEqual(['fatima', 'zainab'])
+  await presence.refresh(async () => ['ahmed'])
+  expect([...presence.online]).toEqual(['ahmed'])
+})
+
+it('keeps what it has when the list cannot be had', async () => {
+  const presence = new Presence(() => undefined)
+  presence.set('ahmed', true)
+  await expect(presence.refresh(() => Promise.reject(new Error('no connection')))).rejects.toThrow('no connection')
+  expect([...presence.online]).toEqual(['ahmed'])
+})
