@@ -1,0 +1,217 @@
+import type { Conversation, Message, User } from '@parley/protocol'
+import {
+  type Api,
+  apiClient,
+  type Cluster,
+  dataOf,
+  errorOf,
+  type HttpAnswer,
+  type Reply,
+  startCluster,
+  user,
+} from '@parley/testkit'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { appWithoutServices } from './routes-of-the-app.ts'
+
+const CONVERSATIONS = '/api/messages/conversations'
+
+let cluster: Cluster
+beforeAll(async () => {
+  cluster = await startCluster({ gateways: 1, workers: 0 })
+})
+afterAll(() => cluster?.[Symbol.asyncDispose]())
+
+const now = () => Math.floor(Date.now() / 1_000)
+const me = async (api: Api) => dataOf(await api.get<User>('/api/users/me'))
+const withClaims = (who: User | string, claims: Record<string, unknown>) =>
+  apiClient(cluster.url, cluster.token(who, claims))
+
+/** A request of the product's server that acts for a person. */
+async function actingFor<T>(userId: string, method: string, path: string, body?: unknown): Promise<HttpAnswer<T>> {
+  const answer = await fetch(cluster.url + path, {
+    method,
+    headers: {
+      authorization: `Bearer ${cluster.token('backend', { role: 'service' })}`,
+      'x-act-as': userId,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  })
+  return { status: answer.status, headers: answer.headers, body: (await answer.json()) as Reply<T> }
+}
+
+describe('people appear with their token', () => {
+  it('from its claims, under either of their names', async () => {
+    const photo = 'https://example.com/photo.jpg'
+    const sara = user('Sara Ali', photo)
+    expect(await me(cluster.api(sara))).toEqual(sara)
+    const id = crypto.randomUUID()
+    expect(await me(withClaims(id, { name: 'By name', picture: photo }))).toEqual({
+      id,
+      fullName: 'By name',
+      profilePhoto: photo,
+    })
+    const bare = crypto.randomUUID()
+    expect(await me(cluster.api(bare))).toEqual({ id: bare, fullName: bare, profilePhoto: null })
+  })
+
+  it('a newer token changes the name, an older one does not change it back', async () => {
+    const omar = user('Omar')
+    const at = (iat: number, fullName?: string) => me(withClaims(omar.id, { iat, fullName }))
+    expect(await at(now() - 100, 'Omar K.')).toMatchObject({ fullName: 'Omar K.' })
+    expect(await at(now() - 50, 'Omar Khan')).toMatchObject({ fullName: 'Omar Khan' })
+    expect(await at(now() - 90, 'Omar K.')).toMatchObject({ fullName: 'Omar Khan' })
+    // A token without a name says nothing of it.
+    expect(await at(now() - 10)).toMatchObject({ fullName: 'Omar Khan' })
+  })
+
+  it('claims in an unusable form are passed over', async () => {
+    const id = crypto.randomUUID()
+    const claims = { fullName: 'a\0b', name: 'Usable', profilePhoto: 'javascript:alert(1)', picture: 7 }
+    expect(await me(withClaims(id, claims))).toEqual({ id, fullName: 'Usable', profilePhoto: null })
+  })
+
+  it('the same person on twenty requests at once is made once', async () => {
+    const many = user('Many At Once')
+    const answers = await Promise.all(Array.from({ length: 20 }, () => me(cluster.api(many))))
+    expect(answers).toEqual(answers.map(() => many))
+  })
+})
+
+describe('the product’s server', () => {
+  it('writes one person and many, and they are called so from then on', async () => {
+    const [first, second] = [user('First'), user('Second', 'https://example.com/2.jpg')]
+    const service = cluster.service()
+    const { id, ...profile } = first
+    expect(await service.put(`/api/users/${id}`, profile)).toMatchObject({ status: 200, body: { data: first } })
+    const both = [{ ...first, fullName: 'First again' }, second]
+    expect(await service.post('/api/users', { users: both })).toMatchObject({ status: 200, body: { data: both } })
+    // Twice in one request: the last of the same id counts.
+    const twice = await service.post('/api/users', { users: [second, { ...second, fullName: 'Last' }] })
+    expect(dataOf(twice)).toEqual([{ ...second, fullName: 'Last' }])
+    // Without a word on the photo it stays, with null it goes.
+    expect(dataOf(await service.put(`/api/users/${second.id}`, { fullName: 'Kept' }))).toMatchObject({
+      profilePhoto: second.profilePhoto,
+    })
+    expect(
+      dataOf(await service.put(`/api/users/${second.id}`, { fullName: 'Gone', profilePhoto: null })),
+    ).toMatchObject({ profilePhoto: null })
+  })
+
+  it('writes ids as they are: with spaces, slashes, letters of any script', async () => {
+    const id = 'team/ädmin 1 حسن'
+    const written = await cluster.service().put(`/api/users/${encodeURIComponent(id)}`, { fullName: 'Odd' })
+    expect(dataOf(written)).toEqual({ id, fullName: 'Odd', profilePhoto: null })
+    expect(await me(cluster.api(id))).toMatchObject({ id })
+  })
+
+  it('bad people are refused, all of them', async () => {
+    const good = user('Good')
+    const service = cluster.service()
+    for (const bad of [
+      {},
+      { fullName: '' },
+      { fullName: 'x'.repeat(201) },
+      { fullName: 'x', profilePhoto: 'javascript:alert(1)' },
+      { fullName: 1 },
+    ]) {
+      const one = await service.put(`/api/users/${good.id}`, bad)
+      expect([one.status, errorOf(one).code]).toEqual([400, 'VALIDATION_FAILED'])
+      const many = await service.post('/api/users', { users: [good, { id: crypto.randomUUID(), ...bad }] })
+      expect([many.status, errorOf(many).code]).toEqual([400, 'VALIDATION_FAILED'])
+    }
+    const none = await cluster.api(user('Asker')).post(CONVERSATIONS, { participantIds: [good.id] })
+    expect(errorOf(none).code).toBe('UNKNOWN_USERS')
+  })
+
+  it('acts for a person whom it names, with that person’s rights', async () => {
+    const [ahmed, fatima, stranger] = [user('Ahmed'), user('Fatima'), user('Stranger')]
+    await cluster.register(ahmed, fatima, stranger)
+    const created = await actingFor<Conversation>(ahmed.id, 'POST', CONVERSATIONS, { participantIds: [fatima.id] })
+    expect(created.status).toBe(201)
+    const { id } = dataOf(created)
+    const sent = await actingFor<Message>(ahmed.id, 'POST', `${CONVERSATIONS}/${id}/messages`, {
+      content: 'Your order is on its way',
+    })
+    expect(dataOf(sent)).toMatchObject({ senderId: ahmed.id, sender: ahmed })
+    const refused = await actingFor(stranger.id, 'GET', `${CONVERSATIONS}/${id}`)
+    expect([refused.status, errorOf(refused).code]).toEqual([404, 'CONVERSATION_NOT_FOUND'])
+    expect(await me(cluster.api(ahmed))).toEqual(ahmed)
+  })
+
+  it('names a person who exists, or is refused', async () => {
+    const unknown = await actingFor('nobody', 'GET', CONVERSATIONS)
+    expect([unknown.status, errorOf(unknown).code]).toEqual([404, 'USER_NOT_FOUND'])
+    const tooLong = await actingFor('x'.repeat(129), 'GET', CONVERSATIONS)
+    expect([tooLong.status, errorOf(tooLong).code]).toEqual([400, 'VALIDATION_FAILED'])
+    for (const path of [CONVERSATIONS, '/api/users/me', '/api/users', '/api/messages/unread']) {
+      const nobody = await cluster.service().get(path)
+      expect([path, nobody.status, errorOf(nobody).code]).toEqual([path, 403, 'FORBIDDEN'])
+    }
+  })
+
+  it('what a service may do nobody else may', async () => {
+    const person = user('Person')
+    for (const answer of [
+      await cluster.api(person).put(`/api/users/${person.id}`, { fullName: 'Boss' }),
+      await cluster.api(person).post('/api/users', { users: [person] }),
+      await withClaims(person, { role: 'admin' }).post('/api/users', { users: [person] }),
+      await withClaims(person, { role: ['service'] }).post('/api/users', { users: [person] }),
+    ]) {
+      expect([answer.status, errorOf(answer).code]).toEqual([403, 'FORBIDDEN'])
+    }
+  })
+})
+
+describe('searching for people', () => {
+  it('finds parts of names whatever their case and accents, by name, in pages', async () => {
+    const mark = crypto.randomUUID().slice(0, 8)
+    const named = ['Zoë', 'Ángel', 'zed', 'Émile'].map((name) => user(`${name} ${mark}`))
+    await cluster.register(...named)
+    const search = async (query: string) => {
+      const { body } = await cluster.api(user('Asker')).get<User[]>(`/api/users?${query}`)
+      if (!body.success) throw new Error(body.message)
+      return { names: body.data.map(({ fullName }) => fullName.replace(` ${mark}`, '')), meta: body.meta }
+    }
+    expect(await search(`search=${mark.toUpperCase()}`)).toEqual({
+      names: ['Ángel', 'Émile', 'zed', 'Zoë'],
+      meta: { page: 1, limit: 20, total: 4, totalPages: 1 },
+    })
+    expect(await search(`search=ZOE ${mark}`)).toMatchObject({ names: ['Zoë'] })
+    expect(await search(`search=${mark}&limit=3&page=2`)).toEqual({
+      names: ['Zoë'],
+      meta: { page: 2, limit: 3, total: 4, totalPages: 2 },
+    })
+    expect(await search(`search=${mark}%25`)).toMatchObject({ names: [], meta: { total: 0, totalPages: 0 } })
+    expect((await search('limit=1')).names).toHaveLength(1)
+  })
+})
+
+describe('development sessions', () => {
+  it('make a person and a token that works', async () => {
+    const id = crypto.randomUUID()
+    const session = await cluster
+      .api(null)
+      .post<{ token: string; user: User }>('/api/dev/session', { user: { id, fullName: 'Demo' } })
+    expect(session.status).toBe(201)
+    const { token, user: made } = dataOf(session)
+    expect(made).toEqual({ id, fullName: 'Demo', profilePhoto: null })
+    expect(await me(apiClient(cluster.url, token))).toEqual(made)
+    const again = await cluster.api(null).post<{ user: User }>('/api/dev/session', { user: id })
+    expect(dataOf(again).user).toEqual(made)
+    const service = await apiClient(cluster.url, token).post('/api/users', { users: [made] })
+    expect(errorOf(service).code).toBe('FORBIDDEN')
+  })
+
+  it('do not exist in production', async () => {
+    for (const [environment, status] of [
+      ['production', 404],
+      ['development', 400],
+    ] as const) {
+      const app = await appWithoutServices(environment)
+      const answer = await app.inject({ method: 'POST', url: '/api/dev/session', payload: {} })
+      expect([environment, answer.statusCode]).toEqual([environment, status])
+      await app.close()
+    }
+  })
+})
