@@ -55,6 +55,8 @@ const NUMBER_JOINER = /^[.,'’٬٫]$/u
 const JOINED_MAX = 4
 /** The Arabic article before a word of three letters or more. */
 const ARTICLE = /^ال([\u0621-\u064a]{3,})$/u
+/** Most words, for which the rest can be left out. */
+const PLAIN_WORD = /^[A-Za-z0-9]{1,64}$/
 /** Longer terms are cut; characters. */
 const TERM_MAX = 64
 
@@ -75,6 +77,7 @@ export function piecesOf(text: string): Piece[] {
 
 /** A term as it is stored: folded, without anything but letters, marks and digits, of bounded length. */
 export function foldTerm(text: string): string {
+  if (PLAIN_WORD.test(text)) return text.toLowerCase()
   return cut(foldText(text).replaceAll(NOT_IN_TERM, ''))
 }
 
