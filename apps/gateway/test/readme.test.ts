@@ -10,7 +10,7 @@ const README = new URL('../../../README.md', import.meta.url)
 const HERE = fileURLToPath(new URL('../../../packages/testkit', import.meta.url))
 
 it('the chat of the README works as it stands', async () => {
-  const code = /```js\n(?<code>[^]*?)```/.exec(await readFile(README, 'utf8'))?.groups?.code
+  const code = /```js\n(?<code>[\s\S]*?)```/.exec(await readFile(README, 'utf8'))?.groups?.code
   if (code === undefined) throw new Error('the README has no block of JavaScript')
   await using cluster = await startCluster()
   const [ahmed, fatima] = [user('Ahmed Hassan'), user('Fatima Rahman')]
