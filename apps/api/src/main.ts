@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { createTokenVerifier } from '@parley/auth'
 import { isUnavailable, openDatabase } from '@parley/db'
 import { Bus, onTokenNotice, PublishedWatermark, Publisher, publishTokenNotice } from '@parley/fanout'
@@ -111,7 +112,13 @@ await runProcess({
         { name: 'watermark', stop: () => watermark.stop() },
         { name: 'admin', stop: () => admin.stop() },
         { name: 'writers', stop: async () => void (await Promise.all([messages.close(), reads.close()])) },
-        { name: 'http', stop: () => app.close() },
+        {
+          name: 'http',
+          stop: async () => {
+            await delay(settings.DRAIN_DELAY_MS)
+            await app.close()
+          },
+        },
       ],
     }
   },

@@ -3,6 +3,7 @@ import {
   attachmentSettings,
   databaseSettings,
   defineSettings,
+  drainSettings,
   environmentSettings,
   httpSettings,
   logSettings,
@@ -25,5 +26,6 @@ export const apiSettings = defineSettings({
   ...attachmentSettings,
   ...pushRegistrationSettings,
   ...apiLimitSettings,
+  ...drainSettings,
   ...testOnlySettings,
 })

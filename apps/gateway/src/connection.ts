@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { ParleyError } from '@parley/protocol'
 import type { Server, Socket } from 'socket.io'
 import type { GatewayDeps } from './deps.ts'
@@ -32,11 +33,27 @@ async function enterPresence(socket: Socket, deps: GatewayDeps): Promise<void> {
   if (becameOnline) await announceOnline(id, deps)
 }
 
+/** Times that telling is tried, and the pause between them (ms): the database may be away for a moment. */
+const TELL_TRIES = 10
+const TELL_PAUSE_MS = 1_000
+
 /** Tells a person's contacts that they are online. */
-export async function announceOnline(
-  userId: string,
-  { people, membership, publisher }: Pick<GatewayDeps, 'people' | 'membership' | 'publisher'>,
-): Promise<void> {
+export async function announceOnline(userId: string, deps: AnnounceDeps): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      // Who has gone again meanwhile is not announced after having been reported.
+      if (attempt > 1 && !(await deps.presenceReader.online([userId])).has(userId)) return
+      return await tellContacts(userId, deps)
+    } catch (error) {
+      if (attempt === TELL_TRIES) throw error
+      await delay(TELL_PAUSE_MS, undefined, { ref: false })
+    }
+  }
+}
+
+type AnnounceDeps = Pick<GatewayDeps, 'people' | 'membership' | 'publisher' | 'presenceReader'>
+
+async function tellContacts(userId: string, { people, membership, publisher }: AnnounceDeps): Promise<void> {
   const [{ fullName: userName }, contacts] = await Promise.all([people.get(userId), membership.contactsOf(userId)])
   publisher.toUsers(contacts, 'userOnline', { userId, userName })
 }

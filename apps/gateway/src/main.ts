@@ -96,7 +96,8 @@ await runProcess({
       redis,
       epoch,
       onError,
-      onOnline: (userId) => void announceOnline(userId, { people, membership, publisher }).catch(onError),
+      onOnline: (userId) =>
+        void announceOnline(userId, { people, membership, publisher, presenceReader }).catch(onError),
     })
     await presence.start()
     const deps = {

@@ -2,6 +2,7 @@ import {
   attachmentSettings,
   databaseSettings,
   defineSettings,
+  drainSettings,
   environmentSettings,
   gatewayLimitSettings,
   httpSettings,
@@ -23,5 +24,6 @@ export const gatewaySettings = defineSettings({
   ...s3Settings,
   ...attachmentSettings,
   ...gatewayLimitSettings,
+  ...drainSettings,
   ...testOnlySettings,
 })

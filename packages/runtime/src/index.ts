@@ -18,7 +18,7 @@ export {
   setting,
 } from './config.ts'
 export { type Part, type ProcessOptions, runProcess, type StartedProcess } from './lifecycle.ts'
-export { apiLimitSettings, gatewayLimitSettings, testOnlySettings } from './limit-settings.ts'
+export { apiLimitSettings, drainSettings, gatewayLimitSettings, testOnlySettings } from './limit-settings.ts'
 export { createLogger, type Logger, type LoggerOptions } from './logger.ts'
 export {
   ForbiddenAddressError,

@@ -8,7 +8,7 @@ const count = z
 
 const limit = { expected: 'a whole number; 0 for no limit' }
 
-/** What a gateway takes, and how it stops. Generous outside production, where one machine plays a thousand clients. */
+/** What a gateway takes. Generous outside production, where one machine plays a thousand clients. */
 export const gatewayLimitSettings = defineSettings({
   SOCKET_EVENTS_PER_10S: setting(count, 'Events that one socket may send in ten seconds', {
     ...limit,
@@ -35,9 +35,12 @@ export const gatewayLimitSettings = defineSettings({
     'Balancers in front of the process: so many addresses from the end of X-Forwarded-For are believed',
     { expected: 'a whole number; 0 where clients connect directly', default: '1' },
   ),
+})
+
+export const drainSettings = defineSettings({
   DRAIN_DELAY_MS: setting(
     count.pipe(z.number().max(10_000)),
-    'Milliseconds between becoming not ready and closing the first socket, for the balancer to notice',
+    'Milliseconds between becoming not ready and closing anything, for the balancer to notice',
     { expected: 'a whole number up to 10000', default: '2000', developmentDefault: '0' },
   ),
 })
