@@ -34,7 +34,7 @@ export interface KeepOptions {
   /** What makes this service stop in order. Default SIGTERM. */
   stopSignal?: NodeJS.Signals
   /** Each line of the service's output. */
-  onLine?: (line: string) => void
+  onLine?: ((line: string) => void) | undefined
 }
 
 export type KeeperRequest =
@@ -115,6 +115,7 @@ export async function keepUntilReady(
   const service = await keep({
     ...options,
     onLine: (line) => {
+      options.onLine?.(line)
       lines.push(line)
       if (lines.length > LAST_LINES) lines.shift()
       if (line.includes(options.ready)) ready.resolve(true)

@@ -42,6 +42,8 @@ export interface PostgresOptions {
   log: Log
   /** False trades crash safety for speed (no fsync): only for data that nobody keeps. */
   durable: boolean
+  /** Each line that the server writes: for those who have it log statements. */
+  onLine?: ((line: string) => void) | undefined
 }
 
 /**
@@ -49,7 +51,7 @@ export interface PostgresOptions {
  * survives restarts. A server or a pid file left by a killed run is cleared away first. Rejects with Postgres' own
  * last lines when it does not come up.
  */
-export async function startPostgres({ dataDir, port, log, durable }: PostgresOptions): Promise<PostgresService> {
+export async function startPostgres({ dataDir, port, log, durable, onLine }: PostgresOptions): Promise<PostgresService> {
   const programs = await postgresPrograms()
   const pgdata = join(dataDir, 'data')
   await mkdir(dataDir, { recursive: true })
@@ -60,7 +62,7 @@ export async function startPostgres({ dataDir, port, log, durable }: PostgresOpt
   await clearOrphan({ pidFile, commandHas: ['postgres', pgdata], name: 'Postgres', ladder: LADDER, log })
   for (let attempt = 1; ; attempt++) {
     const chosen = port || (await freePort())
-    const server = await launch(programs.postgres, pgdata, chosen, account, durable)
+    const server = await launch(programs.postgres, pgdata, chosen, account, { durable, onLine })
     if (server instanceof Error) {
       if (attempt === START_TRIES || !passes(server, Boolean(port))) throw server
       await delay(RETRY_MS)
@@ -145,7 +147,7 @@ async function launch(
   pgdata: string,
   port: number,
   account: PostgresAccount,
-  durable: boolean,
+  { durable, onLine }: Pick<PostgresOptions, 'durable' | 'onLine'>,
 ): Promise<Running | Error> {
   const { command, args } = account.wrap(postgres, ['-D', pgdata, ...settings(port, durable)])
   const server = await keepUntilReady({
@@ -158,6 +160,7 @@ async function launch(
     stopSignal: 'SIGINT',
     ready: 'ready to accept connections',
     boundMs: START_BOUND_MS,
+    onLine,
   })
   return server instanceof Error ? new Error(`Postgres did not start:\n${server.message}`) : server
 }
