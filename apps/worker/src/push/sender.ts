@@ -10,9 +10,11 @@ import webPush from 'web-push'
 import { type Outcome, outcomeOf } from './outcome.ts'
 import { VapidTokens } from './vapid.ts'
 
-/** Longest that a push service may take to connect, to answer, and in all; milliseconds. */
+/** Longest that a push service may take to connect, to answer, and between two pieces of its answer; milliseconds. */
 const TIMEOUT_MS = 10_000
 const KEEP_ALIVE_MS = 60_000
+/** Origins that are known to be allowed. */
+const ORIGINS_KEPT = 500
 /** Of an answer that is no success, this much is read for the log, in bytes. */
 const DETAIL_BYTES = 512
 
@@ -45,14 +47,13 @@ export interface PushSenderOptions {
  */
 export class PushSender {
   readonly #tokens: VapidTokens
+  readonly #called = new Set<string>()
   readonly #policy: OutboundPolicy
   readonly #agent: Agent
-  readonly #timeoutMs: number
 
   constructor({ keys, policy, perHost, timeoutMs = TIMEOUT_MS }: PushSenderOptions) {
     this.#tokens = new VapidTokens(keys)
     this.#policy = policy
-    this.#timeoutMs = timeoutMs
     this.#agent = new Agent({
       connections: perHost,
       pipelining: 1,
@@ -67,7 +68,7 @@ export class PushSender {
   async send(device: Device, payload: string, { ttlSeconds, urgency, topic }: Delivery): Promise<Outcome> {
     const url = new URL(device.endpoint)
     // A host that is an address goes past the look-up of names, where all others are checked.
-    if (url.protocol !== 'https:' || !isAllowedHost(url.hostname, this.#policy)) return forbidden(url.hostname)
+    if (!this.#mayCall(url)) return forbidden(url.hostname)
     try {
       const { headers, body } = webPush.generateRequestDetails(
         { endpoint: device.endpoint, keys: { p256dh: device.p256dh, auth: device.auth } },
@@ -80,6 +81,14 @@ export class PushSender {
     }
   }
 
+  #mayCall(url: URL): boolean {
+    if (this.#called.has(url.origin)) return true
+    if (url.protocol !== 'https:' || !isAllowedHost(url.hostname, this.#policy)) return false
+    if (this.#called.size >= ORIGINS_KEPT) this.#called.clear()
+    this.#called.add(url.origin)
+    return true
+  }
+
   async #post(url: URL, headers: Record<string, unknown>, body: Buffer): Promise<Outcome> {
     const answer = await this.#agent.request({
       origin: url.origin,
@@ -87,7 +96,6 @@ export class PushSender {
       method: 'POST',
       headers: Object.entries(headers).flatMap(([name, value]) => [name, String(value)]),
       body,
-      signal: AbortSignal.timeout(this.#timeoutMs),
     })
     const { statusCode } = answer
     if (statusCode >= 200 && statusCode < 300) {

@@ -1,33 +1,26 @@
 import { Later } from '@parley/queue'
 import type { Redis } from 'ioredis'
 
-/** A turn ends by itself after this long, in milliseconds: longer than the slowest push service may keep a job. */
-const TURN_MS = 30_000
+/** A turn ends by itself after this long, in milliseconds: well past the longest that a push service may keep a job. */
+const TURN_MS = 60_000
+/** One that took longer is left to end by itself: it may be another's by then. */
+const SAFE_MS = 45_000
 const WAIT_MS = 200
 
-/** KEYS: turn. ARGV: job, ms. A job that a killed process left behind finds its own turn and goes on with it. */
-const TAKE = `
-local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1`
-
-const END = `
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
-return 0`
-
 /**
- * Jobs about the same notification take turns, across all workers: the second finds what the first has recorded.
+ * Jobs about the same notification take turns, across all workers: the second finds what the first has recorded. A job
+ * that a killed process left behind finds its own turn and goes on with it.
  * @param subject what must not be worked on by two at once
  * @throws {Later} while it is another job's turn
  */
 export async function takeTurn<T>(redis: Redis, subject: string, jobId: string, work: () => Promise<T>): Promise<T> {
   const key = `parley:push:turn:${subject}`
-  if ((await redis.eval(TAKE, 1, key, jobId, TURN_MS)) !== 1) throw new Later(Date.now() + WAIT_MS)
+  const began = performance.now()
+  const holder = await redis.set(key, jobId, 'PX', TURN_MS, 'NX', 'GET')
+  if (holder !== null && holder !== jobId) throw new Later(Date.now() + WAIT_MS)
   try {
     return await work()
   } finally {
-    // A turn that cannot be ended now ends by itself.
-    await redis.eval(END, 1, key, jobId).catch(() => undefined)
+    if (performance.now() - began < SAFE_MS) await redis.del(key).catch(() => undefined)
   }
 }

@@ -58,8 +58,9 @@ export interface PushService extends AsyncDisposable {
   readonly errors: readonly string[]
   /** Connections that were opened so far. */
   readonly connections: number
-  /** How many came, also when they are not read. */
+  /** How many came, also when they are not read, and when each did, by Date.now(). */
   readonly count: number
+  readonly times: number[]
   subscribe(): TestDevice
   /** Answers for the next pushes to a device; 201 after those. */
   answer(device: TestDevice, ...answers: PushAnswer[]): void
@@ -84,6 +85,7 @@ export async function startPushService({ vapidPublicKey, read = true }: PushServ
   const devices = new Map<string, Subscribed>()
   const pushes: ReceivedPush[] = []
   const errors: string[] = []
+  const times: number[] = []
   const news = new EventEmitter().setMaxListeners(0)
   let common: PushAnswer | null = null
   let connections = 0
@@ -110,6 +112,7 @@ export async function startPushService({ vapidPublicKey, read = true }: PushServ
     const device = devices.get(deviceId)
     const body = await bodyOf(request)
     count++
+    times.push(Date.now())
     if (device === undefined) return void response.writeHead(404).end()
     const answer = device.answers.shift() ?? common ?? CREATED
     if (read) {
@@ -126,6 +129,7 @@ export async function startPushService({ vapidPublicKey, read = true }: PushServ
     caFile: certificate.caFile,
     pushes,
     errors,
+    times,
     get connections() {
       return connections
     },

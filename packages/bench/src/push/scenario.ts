@@ -1,0 +1,90 @@
+import { writeFile } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { BenchArguments } from '../main.ts'
+import { spreadOf } from '../statistics.ts'
+import type { Rate } from './bare-loop.ts'
+import { cpuMsOf, runBareLoop } from './programs.ts'
+import { startWorld, type World } from './world.ts'
+
+/** As many under way as a worker has by default. */
+const PARALLEL = 128
+const DRAIN_BOUND_MS = 180_000
+
+/**
+ * Two questions: how many pushes per second one worker makes beside a bare loop of web-push, round by round in the same
+ * run against the same service; and how long after its storing a message is pushed, at a hundred messages a second.
+ */
+export async function run({ quick, json }: BenchArguments): Promise<void> {
+  const rate = await measureRate(quick ? { groups: 5, rounds: 1 } : { groups: 10, rounds: 3 })
+  const delays = await measureDelay(quick ? 10 : 60)
+  if (json !== undefined) await writeFile(json, JSON.stringify({ rate, delays }, null, 2))
+}
+
+async function measureRate({ groups, rounds }: { groups: number; rounds: number }) {
+  const members = 999
+  await using world = await startWorld({ groups, members, read: false })
+  const [bare, worker]: [Rate[], Rate[]] = [[], []]
+  const payload = JSON.stringify({ title: 'Sender 1', body: 'x'.repeat(100), data: { type: 'NEW_MESSAGE' } })
+  const loop = { devices: world.devices, payload, keys: world.keys, parallel: PARALLEL }
+  for (let round = 1; round <= rounds; round++) {
+    bare.push(await runBareLoop(loop, world.service.caFile))
+    worker.push(await drainRate(world, groups, groups * members))
+    console.log(`round ${round}: web-push alone ${told(bare.slice(-1))}; one worker ${told(worker.slice(-1))}`)
+  }
+  const ratio = spreadOf(worker.map(({ perSecond }, index) => perSecond / (bare[index]?.perSecond ?? Number.NaN)))
+  console.log(
+    `medians: web-push alone ${told(bare)}; one worker ${told(worker)}; ` +
+      `round by round ${ratio.median.toFixed(2)} times (${ratio.min.toFixed(2)} to ${ratio.max.toFixed(2)})`,
+  )
+  return { bare, worker }
+}
+
+/** Between the first and the last push of a message to everybody. */
+async function drainRate(world: World, groups: number, expected: number): Promise<Rate> {
+  world.service.reset()
+  const cpu = cpuMsOf(world.worker.pid)
+  await world.send(Array.from({ length: groups }, (_, index) => index))
+  const limit = Date.now() + DRAIN_BOUND_MS
+  for (;;) {
+    const { count, firstAt, lastAt } = await world.service.report()
+    if (count >= expected) {
+      const perSecond = ((count - 1) / (lastAt - firstAt)) * 1_000
+      return { perSecond, cpuMs: (cpuMsOf(world.worker.pid) - cpu) / count }
+    }
+    if (Date.now() > limit) throw new Error(`${count} of ${expected} pushes within ${DRAIN_BOUND_MS} ms`)
+    await delay(100)
+  }
+}
+
+/** The medians. */
+function told(rates: readonly Rate[]): string {
+  const median = (pick: (rate: Rate) => number) => spreadOf(rates.map(pick)).median
+  return `${Math.round(median((rate) => rate.perSecond))}/s (${median((rate) => rate.cpuMs).toFixed(2)} ms of processor each)`
+}
+
+/** From a client's request to send to the push's arrival at the push service; each conversation rests longer than a burst. */
+async function measureDelay(seconds: number) {
+  const perSecond = 100
+  const groups = perSecond * 10
+  await using world = await startWorld({ groups, members: 1, read: true })
+  const sentAt = new Map<string, number>()
+  const sending: Promise<void>[] = []
+  const began = Date.now()
+  for (let index = 0; index < seconds * perSecond; index++) {
+    const wait = began + index * (1_000 / perSecond) - Date.now()
+    if (wait > 0) await delay(wait)
+    const at = Date.now()
+    sending.push(world.post(index % groups).then((id) => void sentAt.set(id, at)))
+  }
+  await Promise.all(sending)
+  await delay(5_000)
+  const { arrivals } = await world.service.report()
+  const delays = arrivals.map(([id, at]) => at - (sentAt.get(id) ?? Number.NaN)).sort((a, b) => a - b)
+  const at = (share: number) => delays[Math.min(delays.length - 1, Math.floor(delays.length * share))] ?? Number.NaN
+  const figures = { sent: sentAt.size, pushed: delays.length, p50: at(0.5), p99: at(0.99), max: at(1) }
+  console.log(
+    `${perSecond} messages/s for ${seconds} s: ${figures.pushed} of ${figures.sent} pushed; ` +
+      `delay p50 ${figures.p50} ms, p99 ${figures.p99} ms, max ${figures.max} ms`,
+  )
+  return figures
+}

@@ -1,0 +1,138 @@
+import { createECDH, randomBytes, randomUUID } from 'node:crypto'
+import { signToken } from '@parley/auth'
+import { appendMessages, migrate } from '@parley/db'
+import { type AppProcess, spawnApp } from '@parley/local'
+import pg from 'pg'
+import { startServices } from '../services.ts'
+import { createDatabase } from '../subjects/database.ts'
+import { type ServiceProcess, startService } from './programs.ts'
+
+const CONTENT = 'Hello! How are you? This message is about a hundred bytes long, as most messages of people are.'
+
+export interface WorldOptions {
+  groups: number
+  /** People in each group besides its one sender. */
+  members: number
+  /** Whether the push service reads what comes. */
+  read: boolean
+}
+
+/** One api, one worker, their services, and people who are all offline, each with one device. */
+export interface World extends AsyncDisposable {
+  readonly service: ServiceProcess
+  readonly keys: { subject: string; publicKey: string; privateKey: string }
+  readonly devices: Awaited<ReturnType<ServiceProcess['subscribe']>>
+  readonly worker: AppProcess
+  /** Stores one message in each of these groups, as a process that died right after it: nothing else sends. */
+  send(groups: readonly number[]): Promise<string[]>
+  /** Sends a message to one group as a client does, over HTTP. @returns its id */
+  post(group: number): Promise<string>
+}
+
+export async function startWorld({ groups, members, read }: WorldOptions): Promise<World> {
+  const curve = createECDH('prime256v1')
+  const publicKey = curve.generateKeys('base64url')
+  const privateKey = curve.getPrivateKey().toString('base64url').padStart(43, 'A')
+  const keys = { subject: 'mailto:bench@parley.example', publicKey, privateKey }
+  await using undo = new AsyncDisposableStack()
+  const services = undo.use(await startServices())
+  const service = undo.use(await startService(publicKey, read))
+  const database = await createDatabase(services.postgresUrl)
+  await migrate(database.url)
+  const sql = new pg.Pool({ connectionString: database.url, max: 4 })
+  undo.defer(() => sql.end())
+  const devices = await service.subscribe(groups * members)
+  const ids = Array.from({ length: groups }, () => randomUUID())
+  await seed(sql, ids, members, devices)
+  const jwtSecret = randomBytes(32).toString('base64url')
+  const start = (app: 'api' | 'worker') =>
+    spawnApp({ app, name: app, log: (line) => console.log(line), env: environment() })
+  const environment = () => ({
+    NODE_ENV: 'test',
+    JWT_SECRET: jwtSecret,
+    LOG_LEVEL: 'warn',
+    DATABASE_URL: database.url,
+    REDIS_URL: services.redisUrl,
+    VAPID_PUBLIC_KEY: publicKey,
+    VAPID_PRIVATE_KEY: privateKey,
+    VAPID_SUBJECT: keys.subject,
+    PUSH_ALLOW_PRIVATE_ENDPOINTS: 'true',
+    NODE_EXTRA_CA_CERTS: service.caFile,
+  })
+  const worker = await start('worker')
+  undo.defer(() => worker.stop())
+  const api = await start('api')
+  undo.defer(() => api.stop())
+  const origin = randomUUID()
+  let batch = 0
+  const parts = undo.move()
+  return {
+    service,
+    keys,
+    devices,
+    worker,
+    async send(chosen) {
+      const messages = chosen.map((index) => ({
+        id: randomUUID(),
+        conversationId: ids[index] ?? '',
+        senderId: `sender-${index}`,
+        clientMessageId: randomUUID(),
+        content: CONTENT,
+        type: 'TEXT' as const,
+        attachments: [],
+        system: null,
+      }))
+      await appendMessages(sql, messages, origin, ++batch)
+      return messages.map(({ id }) => id)
+    },
+    async post(group) {
+      const answer = await fetch(`http://127.0.0.1:${api.port}/api/messages/conversations/${ids[group]}/messages`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${tokenOf(group, jwtSecret)}` },
+        body: JSON.stringify({ content: CONTENT }),
+      })
+      const { data } = (await answer.json()) as { data: { id: string } }
+      return data.id
+    },
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
+  }
+}
+
+function tokenOf(group: number, secret: string): string {
+  const settings = {
+    NODE_ENV: 'test',
+    JWT_SECRET: secret,
+    JWT_JWKS_URL: undefined,
+    JWT_ISSUER: undefined,
+    JWT_AUDIENCE: undefined,
+  } as const
+  return signToken(settings, { sub: `sender-${group}`, fullName: `Sender ${group}` }, { expiresInSeconds: 3_600 })
+}
+
+async function seed(sql: pg.Pool, ids: string[], members: number, devices: World['devices']): Promise<void> {
+  const all = ids.length * members
+  await sql.query(
+    `insert into users (id, full_name, name_key)
+     select 'sender-' || i, 'Sender ' || i, 'sender ' || i from generate_series(0, $1 - 1) i
+     union all select 'user-' || i, 'User ' || i, 'user ' || i from generate_series(0, $2 - 1) i`,
+    [ids.length, all],
+  )
+  await sql.query(
+    `insert into conversations (id, type, created_by, participant_count, rev)
+     select id::uuid, 'GROUP', 'sender-0', $2, 1 from unnest($1::text[]) as r (id)`,
+    [ids, members + 1],
+  )
+  await sql.query(
+    `insert into participants (conversation_id, user_id, rev)
+     select ($1::text[])[1 + i]::uuid, 'sender-' || i, 1 from generate_series(0, $2 - 1) i
+     union all select ($1::text[])[1 + i / $3]::uuid, 'user-' || i, 1 from generate_series(0, $4 - 1) i`,
+    [ids, ids.length, members, all],
+  )
+  await sql.query(
+    `insert into push_subscriptions (id, user_id, endpoint, p256dh, auth)
+     select gen_random_uuid(), 'user-' || ord - 1, endpoint, p256dh, auth
+     from unnest($1::text[], $2::text[], $3::text[]) with ordinality as t (endpoint, p256dh, auth, ord)`,
+    [devices.map((d) => d.endpoint), devices.map((d) => d.keys.p256dh), devices.map((d) => d.keys.auth)],
+  )
+  await sql.query('analyze')
+}
