@@ -2,9 +2,11 @@ export type {
   Attachment,
   Conversation,
   ConversationType,
+  Highlight,
   Message,
   MessageType,
   Participant,
+  SearchHit,
   SystemEvent,
   User,
 } from '@parley/protocol'
@@ -12,7 +14,7 @@ export { ParleyClient } from './client.ts'
 export type { ConnectionState } from './connection.ts'
 export { type ClientErrorCode, ParleyClientError } from './errors.ts'
 export type { PendingMessage } from './outbox.ts'
-export type { FoundMessage, ServerRequests } from './requests.ts'
+export type { SearchOptions, ServerRequests } from './requests.ts'
 export { indexedDbStorage } from './storage/indexed-db.ts'
 export { memoryStorage } from './storage/memory.ts'
 export type { OutboxEntry, OutboxStorage } from './storage/types.ts'

@@ -1,11 +1,21 @@
-import type { Conversation, Message, User } from '@parley/protocol'
+import type { Conversation, SearchHit, User } from '@parley/protocol'
 import type { ClientCore } from './core.ts'
 import type { Page } from './types.ts'
 
 const CONVERSATIONS = '/api/messages/conversations'
 
-/** A found message: as everywhere, and the conversation it is in. */
-export type FoundMessage = Message & { readonly conversation: Pick<Conversation, 'type' | 'participants'> }
+/** What narrows a search down. */
+export interface SearchOptions {
+  conversationId?: string
+  senderId?: string
+  /** Both ends are included. */
+  from?: Date
+  to?: Date
+  /** Default: newest first. */
+  sort?: 'newest' | 'best'
+  page?: number
+  limit?: number
+}
 
 /** What a client asks of the server over HTTP: it happens now or fails now. */
 export class ServerRequests {
@@ -55,12 +65,10 @@ export class ServerRequests {
     })
   }
 
-  /** Finds messages in one's conversations. */
-  search(
-    query: string,
-    options: { conversationId?: string; page?: number; limit?: number } = {},
-  ): Promise<Page<FoundMessage>> {
-    return this.#page<FoundMessage>('/api/messages/search', { query, ...options })
+  /** Finds messages in one's conversations by their words; the last one may be a beginning. */
+  search(query: string, { from, to, ...options }: SearchOptions = {}): Promise<Page<SearchHit>> {
+    const period = { ...(from && { from: from.toISOString() }), ...(to && { to: to.toISOString() }) }
+    return this.#page<SearchHit>('/api/messages/search', { query, ...options, ...period })
   }
 
   /** Finds people by name. */
