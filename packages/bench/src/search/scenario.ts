@@ -3,6 +3,7 @@ import { arch, cpus, loadavg, platform, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { type Database, migrate, openDatabase } from '@parley/db'
 import { startPostgres } from '@parley/local/services'
+import { SearchRebuild } from '@parley/messaging'
 import type { BenchArguments } from '../main.ts'
 import { ASKERS, type Asker, fill, sizesOf, wordOf } from './data.ts'
 import { askDesign, buildDesigns, DESIGNS, type Design } from './designs.ts'
@@ -18,6 +19,8 @@ import {
 
 const INDEX = 'create index message_search_terms on message_search using gin (terms) with (fastupdate = off)'
 const GOAL_MS = 50
+/** Messages over which the rate of indexing is measured. */
+const INDEXED = 20_000
 const OURS = 'parley'
 const askers = Object.keys(ASKERS) as Asker[]
 const designs = Object.keys(DESIGNS) as Design[]
@@ -66,19 +69,34 @@ export async function run({ quick, json }: BenchArguments): Promise<void> {
     results[asker] = await measure(subjectsOf(worlds, asker, quick), quick ? 20 : 100, 1)
     printResults(asker, results[asker], worlds)
   }
-  const largest = worlds.at(-1)
+  const [smallest, largest] = [worlds[0], worlds.at(-1)]
   const plan = largest === undefined ? '' : await explainSearch(largest.url, 'even', wordOf(300))
   console.log(`\nThe look into the index, as carried out:\n${plan}`)
   const roundTrip = largest === undefined ? undefined : await measureNothing(largest.db, 500)
   console.log(
     `\nA round trip to Postgres: p50 ${ms(roundTrip?.p50 ?? 0)} ms; load of the machine: ${loadavg()[1]?.toFixed(1)}`,
   )
+  const indexedPerSec = smallest === undefined ? 0 : await measureIndexing(smallest.db)
+  console.log(`Indexed by one worker: ${Math.round(indexedPerSec)} messages a second`)
   if (json === undefined) return
   const figures = worlds.map(({ conversations, messages, indexMb }) => ({ conversations, messages, indexMb }))
   await writeFile(
     json,
-    `${JSON.stringify({ machine: machine(), worlds: figures, roundTrip, results, plan }, null, 2)}\n`,
+    `${JSON.stringify({ machine: machine(), worlds: figures, roundTrip, indexedPerSec, results, plan }, null, 2)}\n`,
   )
+}
+
+/** Messages a second that go into the index while it is in use, by the code and in the batches of the worker. */
+async function measureIndexing(db: Database): Promise<number> {
+  await db.pool.query('truncate message_search')
+  const stop = new AbortController()
+  const begun = performance.now()
+  const { done } = await new SearchRebuild(db).run({
+    batchSize: 500,
+    onProgress: (progress) => progress.done >= INDEXED && stop.abort(),
+    signal: stop.signal,
+  })
+  return done / ((performance.now() - begun) / 1_000)
 }
 
 /** A database of this size, filled and indexed. */
