@@ -10,6 +10,7 @@ export interface BenchArguments {
 
 /** Every scenario by its name: a module of its own, loaded when it is asked for. */
 const scenarios: Record<string, () => Promise<{ run(args: BenchArguments): Promise<void> }>> = {
+  attachments: () => import('./attachments/scenario.ts'),
   push: () => import('./push/scenario.ts'),
   search: () => import('./search/scenario.ts'),
   send: () => import('./send/scenario.ts'),

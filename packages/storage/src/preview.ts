@@ -48,7 +48,7 @@ export async function readPicture(read: () => Promise<Uint8Array>): Promise<Pict
 async function decode(bytes: Uint8Array): Promise<Picture> {
   const options = { limitInputPixels: MAX_PIXELS, sequentialRead: true, failOn: 'error' } as const
   try {
-    const { autoOrient } = await sharp(bytes, options).metadata()
+    const { autoOrient } = await sharp(bytes, { ...options, limitInputPixels: false }).metadata()
     const { width, height } = autoOrient
     if (width * height > MAX_PIXELS) return { width, height, preview: null }
     const preview = await sharp(bytes, options)

@@ -1,22 +1,19 @@
+import { noteReceived } from './dead-buffers.ts'
 import type { Body, ObjectStore, StoredPart } from './objects.ts'
+import { giveSlabs, SLAB_BYTES, takeSlab } from './slabs.ts'
 
 /** The least that S3 takes as a part that is not the last, and so the most that one upload has in memory. */
 const PART_BYTES = 5 * 1024 ** 2
-const SLAB_BYTES = 1024 ** 2
-/** Slabs kept for the next upload. */
-const SPARE_SLABS = 10
-
-const spare: Buffer[] = []
 
 /**
- * One part in memory, filled again and again. It grows a slab at a time, so that a small file takes one; what comes in is
- * copied, so that the network's own buffers are free again at once, before they grow old in the heap.
+ * One part in memory. It grows a slab at a time, so that a small file takes one; what comes in is copied, so that the
+ * network's own buffers are free again at once, before they grow old in the heap.
  *
  * The SDK's lib-storage does the same work with two to three parts' worth of memory (it collects chunks, joins them into a
  * part and sends that): twice the bound that ten uploads at once are held to. Hence these lines.
  */
 class PartBuffer {
-  readonly #slabs: Buffer[] = []
+  #slabs: Buffer[] = []
   #size = 0
 
   get full(): boolean {
@@ -24,38 +21,23 @@ class PartBuffer {
   }
 
   get body(): Body {
-    const count = Math.ceil(this.#size / SLAB_BYTES)
-    const pieces = this.#slabs.slice(0, count).map((slab, index) => slab.subarray(0, this.#size - index * SLAB_BYTES))
+    const pieces = this.#slabs.map((slab, index) => slab.subarray(0, this.#size - index * SLAB_BYTES))
     return { pieces, size: this.#size }
   }
 
-  /** Takes what fits. @returns how many bytes that is */
-  fill(chunk: Buffer): number {
-    let taken = 0
-    while (taken < chunk.length && !this.full) {
-      const index = Math.floor(this.#size / SLAB_BYTES)
-      const slab = this.#slabs[index] ?? this.#grow()
-      const count = chunk.copy(slab, this.#size % SLAB_BYTES, taken)
-      taken += count
-      this.#size += count
-    }
-    return taken
+  /** Takes what fits into a slab, once there is memory. @returns how many bytes that is */
+  async fill(chunk: Buffer): Promise<number> {
+    if (this.#size === this.#slabs.length * SLAB_BYTES) this.#slabs.push(await takeSlab())
+    const count = chunk.copy(this.#slabs.at(-1) ?? chunk, this.#size % SLAB_BYTES)
+    this.#size += count
+    return count
   }
 
-  clear(): void {
+  /** Gives its memory back. @param sent all requests that were given it have ended well */
+  empty(sent: boolean): void {
+    giveSlabs(this.#slabs, sent)
+    this.#slabs = []
     this.#size = 0
-  }
-
-  /** Hands the memory on. Only when no request that was sent it can still be reading: after success. */
-  release(): void {
-    for (const slab of this.#slabs.splice(0)) if (spare.length < SPARE_SLABS) spare.push(slab)
-    this.#size = 0
-  }
-
-  #grow(): Buffer {
-    const slab = spare.pop() ?? Buffer.allocUnsafeSlow(SLAB_BYTES)
-    this.#slabs.push(slab)
-    return slab
   }
 }
 
@@ -87,23 +69,28 @@ export async function uploadStream(store: ObjectStore, upload: StreamUpload): Pr
       await upload.begun(uploadId)
     }
     parts.push(await store.putPart(key, uploadId, parts.length + 1, buffer.body, signal))
-    buffer.clear()
+    buffer.empty(true)
   }
-  for await (const chunk of source) {
-    size += chunk.length
-    grown(size)
-    for (let rest = chunk; rest.length > 0; ) {
-      // Only when there is more is a full part sent: one that is all of the file goes in one request.
-      if (buffer.full) await sendPart()
-      rest = rest.subarray(buffer.fill(rest))
+  try {
+    for await (const chunk of source) {
+      size += chunk.length
+      noteReceived(chunk.length)
+      grown(size)
+      for (let rest = chunk; rest.length > 0; ) {
+        // Only when there is more is a full part sent: one that is all of the file goes in one request.
+        if (buffer.full) await sendPart()
+        rest = rest.subarray(await buffer.fill(rest))
+      }
     }
+    signal.throwIfAborted()
+    if (uploadId === undefined) await store.put(key, buffer.body, signal)
+    else {
+      await sendPart()
+      await store.complete(key, uploadId, parts)
+    }
+    buffer.empty(true)
+    return size
+  } finally {
+    buffer.empty(false)
   }
-  signal.throwIfAborted()
-  if (uploadId === undefined) await store.put(key, buffer.body, signal)
-  else {
-    await sendPart()
-    await store.complete(key, uploadId, parts)
-  }
-  buffer.release()
-  return size
 }

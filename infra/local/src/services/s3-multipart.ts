@@ -3,20 +3,27 @@ import { join } from 'node:path'
 import type { S3Context, S3Middleware } from '@20minutes/s3rver'
 
 /**
- * What s3rver lacks of multipart uploads: ListParts and AbortMultipartUpload. Who asks is not checked beyond knowing the
+ * What s3rver lacks of multipart uploads: ListParts, AbortMultipartUpload, and that a part of an
+ * upload that is over is refused. Who asks is not checked here beyond knowing the
  * upload's id (128 random bits), which is enough for a store on the loopback address.
  * @see https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html
  */
 export const multipartSupplement: S3Middleware = async (ctx, next) => {
   const uploadId = ctx.query.uploadId
-  const asked = ctx.method === 'GET' || ctx.method === 'DELETE'
-  if (!asked || typeof uploadId !== 'string' || !/^[0-9a-f]{32}$/.test(uploadId)) return next()
+  if (
+    !['GET', 'PUT', 'DELETE'].includes(ctx.method) ||
+    typeof uploadId !== 'string' ||
+    !/^[0-9a-f]{32}$/.test(uploadId)
+  )
+    return next()
   const [, bucket = '', ...key] = decodeURIComponent(ctx.path).split('/')
   const folder = join(ctx.store.getResourcePath(bucket, undefined, 'uploads'), uploadId)
   const owner = await readFile(join(folder, 'key'), 'utf8').catch(() => undefined)
   if (owner === undefined || owner !== key.join('/')) {
     ctx.status = 404
     ctx.body = { Error: { Code: 'NoSuchUpload', Message: 'The specified multipart upload does not exist.' } }
+  } else if (ctx.method === 'PUT') {
+    await next()
   } else if (ctx.method === 'DELETE') {
     await rm(folder, { recursive: true, force: true })
     ctx.status = 204

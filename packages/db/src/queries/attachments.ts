@@ -143,8 +143,8 @@ export async function condemnAttachments(db: Queryable, ids: readonly string[]):
 }
 
 /**
- * Begins the removal of the oldest uploads that were begun before `before` and that no message names. Rows that somebody
- * holds, a message that is being stored for one, are passed over.
+ * Begins the removal of the oldest uploads that were begun before `before` and that no message names, and takes up removals
+ * that were left undone. Rows that somebody holds, a message that is being stored for one, are passed over.
  */
 export async function condemnAbandoned(db: Queryable, before: Date, limit: number): Promise<CondemnedRow[]> {
   const { rows } = await db.query<CondemnedRow>({
@@ -152,7 +152,7 @@ export async function condemnAbandoned(db: Queryable, before: Date, limit: numbe
     text: `
       update attachments set state = 'DELETING'
       where id in (
-        select id from attachments where state <> 'CLAIMED' and created_at < $1
+        select id from attachments where state <> 'CLAIMED' and (state = 'DELETING' or created_at < $1)
         order by created_at limit $2 for update skip locked)
       returning id, conversation_id, upload_id`,
     values: [before.toISOString(), limit],

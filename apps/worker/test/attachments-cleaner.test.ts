@@ -1,0 +1,112 @@
+import { openDatabase } from '@parley/db'
+import { attachmentSettings, loadSettings, s3Settings } from '@parley/runtime'
+import { AttachmentUploads } from '@parley/storage/uploads'
+import { createTestBucket, createTestDatabase } from '@parley/testkit'
+import { expect, it } from 'vitest'
+import { AttachmentCleaner } from '../src/attachments/cleaner.ts'
+
+const CONVERSATION = '00000000-0000-7000-8000-000000000001'
+const HOUR = 3_600_000
+
+async function bed() {
+  await using undo = new AsyncDisposableStack()
+  const database = undo.use(await createTestDatabase())
+  const db = openDatabase({ url: database.url, max: 3, applicationName: 'test' })
+  undo.defer(() => db.close())
+  const s3 = await createTestBucket()
+  if (s3 === null) throw new Error('this test needs an S3 server')
+  const settings = loadSettings(
+    { ...s3Settings, ...attachmentSettings },
+    {
+      S3_ENDPOINT: s3.endpoint,
+      S3_REGION: s3.region,
+      S3_BUCKET: s3.bucket,
+      S3_ACCESS_KEY_ID: s3.accessKeyId,
+      S3_SECRET_ACCESS_KEY: s3.secretAccessKey,
+      S3_FORCE_PATH_STYLE: 'true',
+    },
+  )
+  const uploads = new AttachmentUploads(db, settings)
+  undo.defer(() => uploads.close())
+  const errors: unknown[] = []
+  let clock = Date.now()
+  const cleaner = new AttachmentCleaner({
+    uploads,
+    now: () => new Date(clock),
+    batch: 2,
+    onError: (e) => errors.push(e),
+  })
+  const receive = (fileName: string) =>
+    uploads.receive({
+      conversationId: CONVERSATION,
+      uploaderId: 'ahmed',
+      fileName,
+      source: (async function* () {
+        yield Buffer.from('hello')
+      })(),
+      accept: () => undefined,
+      signal: new AbortController().signal,
+    })
+  const objects = async () => {
+    const list = await fetch(`${s3.endpoint}/${s3.bucket}?list-type=2`)
+    return [...(await list.text()).matchAll(/<Key>attachments\/[^/]+\/([^<]+)</g)].map((match) => match[1])
+  }
+  const rows = async () =>
+    (await db.pool.query<{ id: string }>('select id from attachments order by id')).rows.map((row) => row.id)
+  const parts = undo.move()
+  const pass = (ms: number) => {
+    clock += ms
+  }
+  return {
+    db,
+    uploads,
+    cleaner,
+    receive,
+    objects,
+    rows,
+    pass,
+    errors,
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
+  }
+}
+
+it('removes what no message has named for a day, finished or not, and nothing else', async () => {
+  await using b = await bed()
+  const files = await Promise.all(['a.txt', 'b.txt', 'c.txt', 'd.txt'].map(b.receive))
+  const kept = files[0]?.id
+  await b.db.pool.query(`update attachments set state = 'CLAIMED', message_id = id where id = $1`, [kept])
+  const begun = await b.uploads.start(CONVERSATION, 'ahmed', { fileName: 'large.bin', fileSize: 100 })
+  expect((await fetch(begun.url ?? '', { method: 'PUT', body: 'x'.repeat(100) })).status).toBe(200)
+
+  b.pass(24 * HOUR - 60_000)
+  expect(await b.cleaner.cleanOnce()).toBe(0)
+  expect(await b.rows()).toHaveLength(5)
+  b.pass(120_000)
+  expect(await b.cleaner.cleanOnce()).toBe(4)
+  expect(await b.rows()).toEqual([kept])
+  expect(await b.objects()).toEqual([kept])
+  // Its parts are gone with it: it is over, and takes no more.
+  const late = await fetch(begun.url ?? '', { method: 'PUT', body: 'x'.repeat(100) })
+  expect(late.status).toBe(404)
+  expect(await b.cleaner.cleanOnce()).toBe(0)
+})
+
+it('finishes a removal that another began, and passes over a file that a message is about to get', async () => {
+  await using b = await bed()
+  const [left, wanted] = await Promise.all([b.receive('a.txt'), b.receive('b.txt')])
+  await b.db.pool.query(`update attachments set state = 'DELETING' where id = $1`, [left?.id])
+  expect(await b.cleaner.cleanOnce()).toBe(1)
+  b.pass(25 * HOUR)
+  const claiming = await b.db.pool.connect()
+  try {
+    await claiming.query('begin')
+    await claiming.query('select 1 from attachments where id = $1 for update', [wanted?.id])
+    expect(await b.cleaner.cleanOnce()).toBe(0)
+    await claiming.query(`update attachments set state = 'CLAIMED', message_id = id where id = $1`, [wanted?.id])
+    await claiming.query('commit')
+  } finally {
+    claiming.release()
+  }
+  expect(await b.cleaner.cleanOnce()).toBe(0)
+  expect(await b.objects()).toEqual([wanted?.id])
+})

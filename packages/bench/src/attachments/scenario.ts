@@ -1,0 +1,125 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { signToken } from '@parley/auth'
+import { migrate } from '@parley/db'
+import { spawnApp } from '@parley/local'
+import { startS3 } from '@parley/local/services'
+import pg from 'pg'
+import type { BenchArguments } from '../main.ts'
+import { startServices } from '../services.ts'
+import { uuidOf } from '../subjects/subject.ts'
+import { MemoryWatch, residentMemory } from './memory.ts'
+import { upload } from './upload.ts'
+
+const GOAL_MB = 64
+const CONVERSATION = uuidOf(1)
+const USER = 'user-1'
+
+interface Round {
+  uploads: number
+  mebibytes: number
+  seconds: number
+  beforeMb: number
+  peakMb: number
+}
+
+/**
+ * How much more memory an api pod takes while ten files of 100 MB come in at once. Each round counts from what the pod
+ * has just before it; the first round's is a pod that has taken one small file since its start, so that all code is loaded.
+ */
+export async function run({ quick, json }: BenchArguments): Promise<void> {
+  await using undo = new AsyncDisposableStack()
+  const services = undo.use(await startServices())
+  const folder = await mkdtemp(join(tmpdir(), 'parley-bench-s3-'))
+  undo.defer(() => rm(folder, { recursive: true, force: true }))
+  const s3 = await startS3({ dataDir: folder, log: () => undefined })
+  undo.defer(() => s3.stop())
+  await migrate(services.postgresUrl)
+  await seed(services.postgresUrl)
+  const secret = randomBytes(32).toString('base64url')
+  const api = await spawnApp({
+    app: 'api',
+    name: 'api',
+    log: (line) => console.log(line),
+    env: {
+      NODE_ENV: 'development',
+      LOG_LEVEL: 'warn',
+      DATABASE_URL: services.postgresUrl,
+      REDIS_URL: services.redisUrl,
+      JWT_SECRET: secret,
+      S3_ENDPOINT: s3.endpoint,
+      S3_REGION: s3.region,
+      S3_BUCKET: s3.bucket,
+      S3_ACCESS_KEY_ID: s3.accessKeyId,
+      S3_SECRET_ACCESS_KEY: s3.secretAccessKey,
+      S3_FORCE_PATH_STYLE: 'true',
+      ATTACHMENT_MAX_BYTES: String(128 * 1024 ** 2),
+    },
+  })
+  undo.defer(() => api.stop())
+  const token = signToken(
+    {
+      NODE_ENV: 'development',
+      JWT_SECRET: secret,
+      JWT_JWKS_URL: undefined,
+      JWT_ISSUER: undefined,
+      JWT_AUDIENCE: undefined,
+    },
+    { sub: USER, fullName: 'User 1' },
+    { expiresInSeconds: 3_600 },
+  )
+  const send = (mebibytes: number) =>
+    upload({ apiUrl: `http://127.0.0.1:${api.port}`, conversationId: CONVERSATION, token, mebibytes })
+  await send(1)
+  const rounds: Round[] = []
+  for (const uploads of quick ? [10] : [1, 10, 10, 10]) rounds.push(await measure(api.pid, uploads, 100, send))
+  print(rounds)
+  if (json !== undefined) await writeFile(json, `${JSON.stringify({ goalMb: GOAL_MB, rounds }, null, 2)}\n`)
+  if (rounds.some((round) => round.peakMb - round.beforeMb >= GOAL_MB)) throw new Error(`more than ${GOAL_MB} MB`)
+}
+
+async function measure(
+  pid: number,
+  uploads: number,
+  mebibytes: number,
+  send: (mebibytes: number) => Promise<number>,
+): Promise<Round> {
+  const beforeMb = await residentMemory(pid)
+  const watch = new MemoryWatch(pid)
+  const started = performance.now()
+  const sizes = await Promise.all(Array.from({ length: uploads }, () => send(mebibytes)))
+  const seconds = (performance.now() - started) / 1_000
+  if (sizes.some((size) => size !== mebibytes * 1024 ** 2))
+    throw new Error(`stored sizes are wrong: ${sizes.join(', ')}`)
+  return { uploads, mebibytes, seconds, beforeMb, peakMb: watch.stop() }
+}
+
+async function seed(url: string): Promise<void> {
+  const sql = new pg.Client({ connectionString: url })
+  await sql.connect()
+  await sql.query('insert into users (id, full_name, name_key) values ($1, $1, $1)', [USER])
+  await sql.query(
+    `insert into conversations (id, type, created_by, participant_count, rev) values ($1, 'GROUP', $2, 1, 1)`,
+    [CONVERSATION, USER],
+  )
+  await sql.query('insert into participants (conversation_id, user_id, rev) values ($1, $2, 1)', [CONVERSATION, USER])
+  await sql.end()
+}
+
+function print(rounds: readonly Round[]): void {
+  console.log('\nuploads at once | of each | time, s | MB/s | memory before, MB | at its peak, MB | more, MB')
+  for (const { uploads, mebibytes, seconds, beforeMb, peakMb } of rounds) {
+    const rate = (uploads * mebibytes * 1.048576) / seconds
+    const cells = [
+      uploads,
+      `${mebibytes} MiB`,
+      seconds.toFixed(1),
+      rate.toFixed(0),
+      beforeMb.toFixed(0),
+      peakMb.toFixed(0),
+    ]
+    console.log([...cells, (peakMb - beforeMb).toFixed(1)].join(' | '))
+  }
+}

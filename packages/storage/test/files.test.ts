@@ -1,0 +1,142 @@
+import { crc32 } from 'node:zlib'
+import sharp from 'sharp'
+import { describe, expect, it } from 'vitest'
+import { contentDisposition, servedType } from '../src/delivery.ts'
+import { missingParts, planParts } from '../src/direct.ts'
+import { cleanFileName } from '../src/file-name.ts'
+import { requireType } from '../src/policy.ts'
+import { readPicture } from '../src/preview.ts'
+import { sniffType } from '../src/sniff.ts'
+
+it.each([
+  ['report.pdf', 'report.pdf'],
+  ['../../etc/passwd', 'passwd'],
+  ['C:\\Users\\me\\photo.jpg', 'photo.jpg'],
+  ['..', 'file'],
+  ['', 'file'],
+  ['.htaccess', 'htaccess'],
+  ['a\0b\r\nc.txt', 'abc.txt'],
+  ['invoice\u202Efdp.exe', 'invoicefdp.exe'],
+  ['con.txt', '_con.txt'],
+  ['a<b>:"|?*.txt', 'a_b______.txt'],
+  ['\uD800lone.txt', '\uFFFDlone.txt'],
+  ['cafe\u0301.txt', 'caf\u00E9.txt'],
+  ['ক্‍ষ.txt', 'ক্‍ষ.txt'],
+  [`${'é'.repeat(200)}.jpeg`, `${'é'.repeat(125)}.jpeg`],
+])('the name %j is kept as %j', (given, kept) => {
+  expect(cleanFileName(given)).toBe(kept)
+  expect(Buffer.byteLength(cleanFileName(given))).toBeLessThanOrEqual(255)
+})
+
+describe('delivery', () => {
+  it('names a file in ASCII and in full', () => {
+    expect(contentDisposition('application/pdf', 'a b.pdf')).toBe('attachment; filename="a b.pdf"')
+    expect(contentDisposition('image/png', 'naïve (1).png')).toBe(
+      `inline; filename="na_ve (1).png"; filename*=UTF-8''na%C3%AFve%20%281%29.png`,
+    )
+    expect(contentDisposition('text/plain', '100% "x".txt')).toBe(
+      `attachment; filename="100_ _x_.txt"; filename*=UTF-8''100%25%20%22x%22.txt`,
+    )
+  })
+
+  it('hands out nothing that a browser might run', () => {
+    const active = [
+      'text/html',
+      'image/svg+xml',
+      'application/xhtml+xml',
+      'application/xml',
+      'text/xml',
+      'text/javascript',
+      'application/javascript',
+      'application/rss+xml',
+    ]
+    for (const type of active) {
+      expect([type, servedType(type)]).toEqual([type, 'application/octet-stream'])
+      expect(contentDisposition(type, 'a')).toMatch(/^attachment/)
+    }
+    const docx = 'application/vnd.openxmlformats-officedocument.wordprocessingml.document'
+    expect([servedType('text/plain'), servedType(docx)]).toEqual(['text/plain; charset=utf-8', docx])
+  })
+})
+
+describe('the type', () => {
+  const box = (type: string, body: Buffer) => {
+    const size = Buffer.alloc(4)
+    size.writeUInt32BE(8 + body.length)
+    return Buffer.concat([size, Buffer.from(type), body])
+  }
+  const mp4 = (handler: string) =>
+    Buffer.concat([
+      box('ftyp', Buffer.from('isom\0\0\0\0isomiso2')),
+      box('hdlr', Buffer.concat([Buffer.alloc(8), Buffer.from(handler), Buffer.alloc(12)])),
+    ])
+  const webm = (codec: string) =>
+    Buffer.concat([Buffer.from('1A45DFA3974286810142F7810142F2810442F381084282847765626D', 'hex'), Buffer.from(codec)])
+
+  it.each([
+    ['notes.txt', Buffer.from('hello'), 'text/plain'],
+    ['empty', Buffer.alloc(0), 'text/plain'],
+    ['data.csv', Buffer.from('a,b\n1,2'), 'text/csv'],
+    ['page.txt', Buffer.from('\uFEFF  <!DOCTYPE HTML><p>'), 'text/html'],
+    ['picture.png', Buffer.from('<?xml version="1.0"?>\n<!-- c --><svg xmlns="x"/>'), 'image/svg+xml'],
+    ['feed', Buffer.from('<?xml version="1.0"?><feed/>'), 'application/xml'],
+    ['harmless.html', Buffer.from('just text'), 'text/html'],
+    ['random.txt', Buffer.from([1, 2, 3, 255, 254, 0]), 'application/octet-stream'],
+    ['cut.txt', Buffer.from('hé').subarray(0, 2), 'text/plain'],
+    ['doc.txt', Buffer.from('%PDF-1.7\n'), 'application/pdf'],
+    ['voice.mp4', mp4('soun'), 'audio/mp4'],
+    ['film.mp4', mp4('vide'), 'video/mp4'],
+    ['voice.webm', webm('A_OPUS'), 'audio/webm'],
+    ['film.webm', webm('V_VP9'), 'video/webm'],
+  ])('of %s comes from its bytes', async (name, bytes, type) => {
+    expect(await sniffType(bytes, name)).toBe(type)
+  })
+
+  it('is held against the list of what may be sent', () => {
+    const allow =
+      (type: string, ...types: string[]) =>
+      () =>
+        requireType('a', type, { types })
+    expect(allow('image/png', 'image/*')).not.toThrow()
+    expect(allow('application/pdf', 'image/*', 'application/pdf')).not.toThrow()
+    expect(allow('application/x-elf', '*/*')).not.toThrow()
+    expect(allow('application/x-elf', 'image/*', 'application/pdf')).toThrow(/may not be sent/)
+  })
+})
+
+describe('a picture', () => {
+  it('that says it is huge is not unpacked', async () => {
+    const side = 12_000
+    const bomb = await sharp({ create: { width: 2, height: 2, channels: 3, background: 'white' } })
+      .png()
+      .toBuffer()
+    // The header's chunk begins at byte 8: length, "IHDR", width, height, five bytes more, checksum.
+    bomb.writeUInt32BE(side, 16)
+    bomb.writeUInt32BE(side, 20)
+    bomb.writeUInt32BE(crc32(bomb.subarray(12, 29)), 29)
+    expect(await readPicture(async () => bomb)).toEqual({ width: side, height: side, preview: null })
+  })
+
+  it('that is broken has no preview and is no error', async () => {
+    const png = await sharp({ create: { width: 50, height: 50, channels: 3, background: 'red' } })
+      .png()
+      .toBuffer()
+    expect((await readPicture(async () => png.subarray(0, 60))).preview).toBe(null)
+    expect(await readPicture(async () => Buffer.from('nothing'))).toEqual({ width: null, height: null, preview: null })
+    const many = await Promise.all(Array.from({ length: 10 }, () => readPicture(async () => png)))
+    for (const { width, preview } of many)
+      expect([width, preview?.slice(0, 23)]).toEqual([50, 'data:image/webp;base64,'])
+  })
+})
+
+it('a direct upload is cut into parts of one size', () => {
+  const MiB = 1024 ** 2
+  expect(planParts(1)).toEqual([{ partNumber: 1, offset: 0, size: 1 }])
+  expect(planParts(16 * MiB + 1).map(({ size }) => size)).toEqual([16 * MiB, 1])
+  expect(planParts(1024 ** 4).length).toBeLessThanOrEqual(1_000)
+  const stored = [
+    { partNumber: 1, etag: 'e', size: 16 * MiB },
+    { partNumber: 2, etag: 'e', size: 2 },
+  ]
+  expect(missingParts(planParts(16 * MiB + 1), stored)).toEqual([2])
+})

@@ -1,0 +1,31 @@
+import { expect, it } from 'vitest'
+import { SignedLinks } from '../src/links.ts'
+import { ObjectStore } from '../src/objects.ts'
+import { objectKey } from '../src/options.ts'
+import { storageSettings } from './bed.ts'
+
+const file = { id: 'f', fileName: 'a.txt', fileSize: 5, fileType: 'text/plain' }
+const HOUR = 3_600_000
+
+it('an address works for at least three quarters of its time and then no more', async () => {
+  const settings = await storageSettings()
+  const store = new ObjectStore(settings)
+  await store.put(objectKey('c', 'f'), { pieces: [Buffer.from('hello')], size: 5 }, new AbortController().signal)
+  const signedBefore = (ms: number) => new SignedLinks(settings, () => Date.now() - ms).urlOf('c', file)
+  expect(await (await fetch(signedBefore(0))).text()).toBe('hello')
+  expect((await fetch(signedBefore(0.74 * HOUR))).status).toBe(200)
+  expect((await fetch(signedBefore(1.01 * HOUR))).status).toBe(403)
+  store.close()
+})
+
+it('is the same for a quarter of its time in every process, so that browsers find the file in their cache', async () => {
+  const settings = await storageSettings({ S3_PUBLIC_ENDPOINT: 'https://files.example' })
+  let now = Date.parse('2026-03-01T10:00:00Z')
+  const [one, other] = [new SignedLinks(settings, () => now), new SignedLinks(settings, () => now)]
+  const first = one.urlOf('c', file)
+  expect(first).toMatch(/^https:\/\/files\.example\//)
+  now += 0.2 * HOUR
+  expect([one.urlOf('c', file), other.urlOf('c', file)]).toEqual([first, first])
+  now += 0.1 * HOUR
+  expect(one.urlOf('c', file)).not.toBe(first)
+})
