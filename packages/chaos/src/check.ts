@@ -98,6 +98,8 @@ function judgeRows(conversationId: string, rows: readonly Seen[], blame: Blame):
     if (contents.has(content)) blame('duplicated', 'a row', `"${content}" is stored twice`)
     contents.add(content)
     const count = Number.parseInt(content, 10)
+    // The server's own messages are not numbered.
+    if (Number.isNaN(count)) return
     if (count < (lastOf.get(senderId) ?? 0)) blame('misordered', 'a sender', `"${content}" stands after a later one`)
     lastOf.set(senderId, count)
   })
@@ -120,13 +122,17 @@ function judgeDelivery(id: string, rows: readonly Seen[], from: number, client: 
   if (delivered.length > rows.length) blame('duplicated', 'too many', `${who} has more of ${id} than is stored`)
 }
 
-/** Nobody got anything of a conversation that they are not in. */
+/** Nobody got anything of a conversation that they are not in, or after they were taken out of it. */
 export function judgeOutsiders({ conversations }: Stage, clients: ReadonlyMap<string, ChaosClient>): string[] {
-  const members = new Map(conversations.map(({ id, members }) => [id, new Set(members)]))
+  const groups = new Map(conversations.map((group) => [group.id, group]))
   return [...clients.values()].flatMap((client) =>
     client
       .conversations()
-      .filter((id) => client.delivered(id).length > 0 && !members.get(id)?.has(client.user.id))
+      .filter((id) => {
+        const group = groups.get(id)
+        const isMember = group?.members.includes(client.user.id) ?? false
+        return !isMember && client.delivered(id).length > (group?.ousted.get(client.user.id) ?? 0)
+      })
       .map((id) => `${client.user.fullName} got messages of ${id} without being in it`),
   )
 }

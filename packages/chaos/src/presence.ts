@@ -18,6 +18,20 @@ export interface PresenceBounds {
   flickers: number | null
 }
 
+/** What design §7 allows, in milliseconds; the grace of 3 s is in the second. */
+const ALLOWED = { offlineAfterDisconnectMs: 6_000, offlineAfterKillMs: 20_000 }
+
+/** Which bounds were not kept. */
+export function judgeBounds({ offlineAfterDisconnectMs, offlineAfterKillMs, flickers }: PresenceBounds): string[] {
+  const late = (what: string, measured: number | null, allowed: number) =>
+    measured !== null && measured > allowed ? [`presence: offline ${what} after ${measured} ms, not ${allowed}`] : []
+  return [
+    ...late('after a clean disconnect', offlineAfterDisconnectMs, ALLOWED.offlineAfterDisconnectMs),
+    ...late('after a SIGKILL', offlineAfterKillMs, ALLOWED.offlineAfterKillMs),
+    ...(flickers ? [`presence: ${flickers} times somebody was shown as offline during the rolling restart`] : []),
+  ]
+}
+
 const SAMPLES = 3
 const BOUND_MS = 40_000
 /** Which gateways the watcher and the watched are on. */

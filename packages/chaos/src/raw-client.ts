@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ErrorBody, Message, User } from '@parley/protocol'
+import type { ErrorBody, Message, ServerEvents, User } from '@parley/protocol'
 import { apiClient, type Reply } from '@parley/testkit'
 import { io, type Socket } from 'socket.io-client'
 import type { Acked, ChaosClient, Seen } from './client.ts'
@@ -53,6 +53,10 @@ export class RawClient implements ChaosClient {
     })
     this.#socket.on('newMessage', (message: Message) => {
       if (!this.#transcript(message.conversationId).accept(message)) this.#fill(message.conversationId)
+    })
+    this.#socket.on('conversationUpdated', ({ conversationId, removed }: ServerEvents['conversationUpdated']) => {
+      if (!removed.includes(this.user.id)) return
+      this.#conversationIds = this.#conversationIds.filter((id) => id !== conversationId)
     })
     this.#socket.on('userOffline', () => {
       this.offlineNotices++
@@ -184,6 +188,9 @@ export class RawClient implements ChaosClient {
       if (answer?.body.success) {
         for (const message of answer.body.data) transcript.accept(message)
         if (!answer.body.meta?.hasMore) return
+      } else if (answer?.status === 404) {
+        // No longer in it.
+        return
       } else {
         await delay(RETRY_MS)
       }

@@ -2,12 +2,18 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { isWhole, judge, judgeOutsiders, judgeUnread, readHeads, readTruth } from './check.ts'
 import type { ChaosClient } from './client.ts'
 import { FAULTS, type Fault } from './faults.ts'
-import { measureComingAndGoing, type PresenceBounds, presenceConverged, watchOverKill } from './presence.ts'
+import {
+  judgeBounds,
+  measureComingAndGoing,
+  type PresenceBounds,
+  presenceConverged,
+  watchOverKill,
+} from './presence.ts'
 import { judgeCrashes, judgeMemory, readMemory } from './processes.ts'
 import { RawClient } from './raw-client.ts'
 import type { FaultReport, Report } from './report.ts'
 import { SdkClient } from './sdk-client.ts'
-import { type Stage, setStage } from './stage.ts'
+import { oust, type Stage, setStage } from './stage.ts'
 import { Traffic } from './traffic.ts'
 import { until } from './waiting.ts'
 
@@ -28,6 +34,8 @@ export interface RunOptions {
 
 const PAUSE_MS = [100, 500] as const
 const WHOLE_BOUND_MS = 60_000
+/** People who are taken out of a group before it gets busy; it is checked that they get nothing of it. */
+const OUSTED = 3
 const STOP_BOUND_MS = 30_000
 
 /** Runs the faults one after another on a cluster of its own and checks everything after each. */
@@ -36,13 +44,18 @@ export async function runChaos(options: RunOptions): Promise<Report> {
   await using stage = await setStage(options)
   const clients = makeClients(stage, options.rawOnly ?? false)
   await startClients(stage, clients)
-  options.log(`${clients.size} clients, ${stage.conversations.length} conversations, 3 gateways, 2 apis, 2 workers`)
+  // Stock clients: what reaches them reaches their page. The SDK would hide what it should not have got.
+  await oust(stage, OUSTED, (userId) => clients.get(userId) instanceof RawClient)
+  options.log(
+    `${clients.size} clients, ${stage.conversations.length} conversations, ${stage.conversations.filter((group) => group.ousted.size > 0).length} of them with somebody taken out; 3 gateways, 2 apis, 2 workers`,
+  )
   const bounds = options.short
     ? { onlineMs: 0, offlineAfterDisconnectMs: 0 }
     : await measureComingAndGoing(stage.cluster)
   const run = new Run(stage, clients, options, { ...bounds, offlineAfterKillMs: null, convergedMs: 0, flickers: null })
   try {
     for (const fault of chosen) await run.phase(fault)
+    run.report.problems.push(...judgeBounds(run.report.presence))
     return run.report
   } finally {
     await Promise.all([...clients.values()].map((client) => client.stop()))

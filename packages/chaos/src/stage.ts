@@ -32,7 +32,15 @@ export interface Stage extends AsyncDisposable {
   proxies: TcpProxy[]
   users: User[]
   /** Conversations with the ids of their members. */
-  conversations: { id: string; members: string[] }[]
+  conversations: Group[]
+}
+
+export interface Group {
+  id: string
+  /** Ids of those who are in it; the first made it. */
+  members: string[]
+  /** Who was taken out of it, and the seq of the last message that they may have. */
+  ousted: Map<string, number>
 }
 
 export async function setStage({ clients, env = {} }: StageOptions): Promise<Stage> {
@@ -74,7 +82,7 @@ async function converse(cluster: Cluster, users: User[]): Promise<Stage['convers
     if (owner === undefined || others.length === 0) return
     const body = { type, participantIds: others.map(({ id }) => id) }
     const { id } = dataOf(await cluster.api(owner).post<Conversation>('/api/messages/conversations', body))
-    made.push({ id, members: [owner, ...others].map((member) => member.id) })
+    made.push({ id, members: [owner, ...others].map((member) => member.id), ousted: new Map() })
   }
   for (let from = 0, turn = 0; from < users.length; from += 3, turn++) {
     const size = GROUP_SIZES[turn % GROUP_SIZES.length] ?? 3
@@ -86,4 +94,20 @@ async function converse(cluster: Cluster, users: User[]): Promise<Stage['convers
   }
   for (let index = 0; index + 1 < users.length; index += 2) await create([at(index), at(index + 1)], 'DIRECT')
   return made
+}
+
+/** Takes one member whom `chosen` picks out of each of some groups, while they are connected. */
+export async function oust({ cluster, conversations }: Stage, groups: number, chosen: (userId: string) => boolean) {
+  const large = conversations.filter(({ members }) => members.length > 3)
+  for (const group of large.slice(0, groups)) {
+    const [owner, ...others] = group.members
+    const unlucky = others.find(chosen)
+    if (owner === undefined || unlucky === undefined) continue
+    const path = `/api/messages/conversations/${group.id}`
+    dataOf(await cluster.api(owner).delete(`${path}/participants/${unlucky}`))
+    // Nobody has written yet: the newest message tells of this, and they may have it.
+    const { lastSeq } = dataOf(await cluster.api(owner).get<Conversation>(path))
+    group.members = group.members.filter((id) => id !== unlucky)
+    group.ousted.set(unlucky, lastSeq)
+  }
 }
