@@ -1,0 +1,197 @@
+import type { Conversation, Message } from '@parley/protocol'
+import {
+  type Cluster,
+  collect,
+  dataOf,
+  direct,
+  emit,
+  errorOf,
+  next,
+  providedServices,
+  startCluster,
+  type TcpProxy,
+  tcpProxy,
+  user,
+} from '@parley/testkit'
+import type { Socket } from 'socket.io-client'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+/*
+ * Redis and Postgres go and come back under a running cluster. What is acked is stored, nobody hangs, no process ends.
+ */
+
+const SECRET = `secret-${crypto.randomUUID()}`
+const [ahmed, fatima] = [user('Ahmed Hassan'), user('Fatima Rahman')]
+let cluster: Cluster
+let postgres: TcpProxy
+let conversation: Conversation
+/** Both on the first gateway; Fatima's other device on the second. */
+let a: Socket
+let near: Socket
+let far: Socket
+let pids: number[]
+
+beforeAll(async () => {
+  const { hostname, port } = new URL(providedServices().postgres.adminUrl)
+  postgres = await tcpProxy({ host: hostname, port: Number(port || 5432) })
+  cluster = await startCluster({ gateways: 2, databaseUrl: (real) => postgres.rewrite(real) })
+  conversation = await direct(cluster, ahmed, fatima)
+  const open = (who: typeof ahmed, gateway: number) => cluster.socket(who, { gateway, transports: ['websocket'] })
+  ;[a, near, far] = await Promise.all([open(ahmed, 0), open(fatima, 0), open(fatima, 1)])
+  pids = pidsNow()
+})
+afterAll(async () => {
+  await cluster?.[Symbol.asyncDispose]()
+  await postgres?.[Symbol.asyncDispose]()
+})
+
+const pidsNow = () =>
+  [...cluster.gateways, ...cluster.apis, ...cluster.workers].flatMap(({ pid, running }) => (running ? pid : []))
+const send = (content: string, more: object = {}) =>
+  emit<Message>(a, 'sendMessage', { conversationId: conversation.id, content, ...more }, { timeoutMs: 8_000 })
+const path = () => `/api/messages/conversations/${conversation.id}/messages`
+const newest = async () => dataOf(await cluster.api(fatima).get<Message[]>(`${path()}?limit=1`))[0]
+
+/** Runs `work` and says how long it took, in ms. */
+async function timed<T>(work: () => Promise<T>): Promise<{ result: T; ms: number }> {
+  const since = performance.now()
+  const result = await work()
+  return { result, ms: performance.now() - since }
+}
+
+/** A message crosses from the first gateway to the second; tried again while things come back. */
+async function crossesAgain(): Promise<void> {
+  await expect
+    .poll(
+      async () => {
+        const content = `Crossing ${crypto.randomUUID()}`
+        const crossed = next(far, 'newMessage', (message) => message.content === content, { timeoutMs: 1_000 }).catch(
+          () => undefined,
+        )
+        await send(content)
+        return (await crossed)?.content === content
+      },
+      { timeout: 15_000 },
+    )
+    .toBe(true)
+}
+
+describe('Redis', () => {
+  it('away: messages are stored and acked, and reach the sockets of their own gateway', async () => {
+    await cluster.redis.kill()
+    const heard = collect(near, 'newMessage', 3, { timeoutMs: 8_000 })
+    for (const n of [1, 2, 3]) {
+      const { result, ms } = await timed(() => send(`${SECRET} without Redis ${n}`))
+      expect(dataOf(result).content).toBe(`${SECRET} without Redis ${n}`)
+      expect(ms).toBeLessThan(2_500)
+    }
+    expect((await heard).map(({ content }) => content)).toEqual([1, 2, 3].map((n) => `${SECRET} without Redis ${n}`))
+    expect(await newest()).toMatchObject({ content: `${SECRET} without Redis 3` })
+    const posted = await timed(() => cluster.api(ahmed).post<Message>(path(), { content: 'By post without Redis' }))
+    expect(posted.result.status).toBe(201)
+    expect(posted.ms).toBeLessThan(4_000)
+    const typing = next(near, 'userTyping')
+    expect(await emit(a, 'typing', { conversationId: conversation.id })).toMatchObject({ success: true })
+    await typing
+    const online = errorOf(await emit(a, 'getOnlineUsers'))
+    expect(online).toMatchObject({ code: 'UNAVAILABLE', retryAfterMs: expect.any(Number) })
+    expect((await cluster.api(ahmed).get('/api/messages/conversations')).status).toBe(200)
+  })
+
+  it('away: a socket connects all the same', async () => {
+    const { result, ms } = await timed(() =>
+      cluster.socket(ahmed, { gateway: 1, transports: ['websocket'], timeout: 10_000 }),
+    )
+    expect(ms).toBeLessThan(6_000)
+    result.disconnect()
+  })
+
+  it('back: messages cross again, those of meanwhile come after, and people are online', async () => {
+    const missed = next(far, 'newMessage', ({ content }) => content === `${SECRET} without Redis 3`, {
+      timeoutMs: 25_000,
+    })
+    await cluster.redis.start()
+    await crossesAgain()
+    await missed
+    await expect
+      .poll(async () => dataOf(await emit<string[]>(a, 'getOnlineUsers')), { timeout: 10_000 })
+      .toEqual([fatima.id])
+    expect(pidsNow()).toEqual(pids)
+  }, 40_000)
+
+  it('frozen: nobody waits for it longer than two seconds or so', async () => {
+    await cluster.redis.pause()
+    const { result, ms } = await timed(() => send(`${SECRET} while frozen`))
+    expect(result.success).toBe(true)
+    expect(ms).toBeLessThan(2_000)
+    const asked = await timed(() => emit(a, 'getOnlineUsers', undefined, { timeoutMs: 8_000 }))
+    expect(errorOf(asked.result).code).toBe('UNAVAILABLE')
+    expect(asked.ms).toBeLessThan(3_500)
+    await cluster.redis.resume()
+    await crossesAgain()
+    expect(pidsNow()).toEqual(pids)
+  }, 40_000)
+})
+
+describe('Postgres', () => {
+  const broken: [string, () => void][] = [
+    ['away', () => postgres.cut()],
+    ['silent', () => postgres.stall()],
+  ]
+  it.each(broken)(
+    '%s: UNAVAILABLE within two seconds, with a time to try again; then it works again',
+    async (what, break_) => {
+      break_()
+      const clientMessageId = `once-${what}`
+      const { result, ms } = await timed(() => send(`${SECRET} ${what}`, { clientMessageId }))
+      expect(errorOf(result)).toMatchObject({ code: 'UNAVAILABLE', retryAfterMs: expect.any(Number) })
+      expect(ms).toBeLessThan(3_500)
+      const posted = await timed(() => cluster.api(ahmed).post(path(), { content: `${SECRET} ${what}` }))
+      expect([posted.result.status, errorOf(posted.result).code]).toEqual([503, 'UNAVAILABLE'])
+      expect(Number(posted.result.headers.get('retry-after'))).toBeGreaterThan(0)
+      expect(posted.ms).toBeLessThan(6_000)
+      // Not refused, which a stock client would take for the last word: it comes back until it is let in.
+      const connecting = cluster.socket(user('New'), { gateway: 1, transports: ['websocket'], timeout: 9_000 })
+      // What needs no database goes on.
+      const typing = next(near, 'userTyping')
+      expect(await emit(a, 'typing', { conversationId: conversation.id })).toMatchObject({ success: true })
+      await typing
+      await emit(a, 'stopTyping', { conversationId: conversation.id })
+      postgres.restore()
+      expect((await connecting).connected).toBe(true)
+      const again = await retried(() => send(`${SECRET} ${what}`, { clientMessageId }))
+      const twice = dataOf(await send(`${SECRET} ${what}`, { clientMessageId }))
+      expect(twice.id).toBe(again.id)
+      const { body } = await cluster.api(fatima).get<Message[]>(`${path()}?limit=20`)
+      const stored = body.success ? body.data.filter((message) => message.clientMessageId === clientMessageId) : []
+      expect(stored.map(({ id }) => id)).toEqual([again.id])
+      await crossesAgain()
+      expect(pidsNow()).toEqual(pids)
+    },
+    60_000,
+  )
+})
+
+/** Sends again as a client does that is told to. */
+async function retried(attempt: () => Promise<Awaited<ReturnType<typeof send>>>): Promise<Message> {
+  for (let tries = 1; ; tries++) {
+    const answer = await attempt()
+    if (answer.success || tries === 10) return dataOf(answer)
+    expect(answer.error.code).toBe('UNAVAILABLE')
+  }
+}
+
+it('after all this every process lives, and no log holds content, token or secret', () => {
+  expect(pidsNow()).toEqual(pids)
+  const logs = cluster.logs()
+  expect(logs).toContain('trouble with a service')
+  const password = new URL(cluster.databaseUrl).password
+  for (const hidden of [
+    SECRET,
+    cluster.jwtSecret,
+    cluster.token(ahmed).split('.')[1] ?? '',
+    ...(password ? [`:${password}@`] : []),
+  ]) {
+    expect(logs).not.toContain(hidden)
+  }
+})
