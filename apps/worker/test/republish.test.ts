@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto'
+import { appendMessages, type NewMessage } from '@parley/db'
+import type { Conversation, Message, User } from '@parley/protocol'
+import { type Cluster, collect, dataOf, emit, group, next, startCluster, user } from '@parley/testkit'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+
+/*
+ * A gateway that is killed between its commit and its publish leaves messages that nobody has heard of. The worker
+ * publishes them. A process like that is played by storing as one does, under an origin that is not alive.
+ */
+
+const [owner, member] = [user('Owner'), user('Member')]
+let cluster: Cluster
+beforeAll(async () => {
+  cluster = await startCluster({ gateways: 2 })
+})
+afterAll(() => cluster?.[Symbol.asyncDispose]())
+
+function draft(conversation: Conversation, sender: User, content: string): NewMessage {
+  const id = randomUUID()
+  const fixed = { type: 'TEXT' as const, attachments: [], system: null }
+  return { id, conversationId: conversation.id, senderId: sender.id, clientMessageId: id, content, ...fixed }
+}
+
+const outboxRows = async () => (await cluster.sql.query('select origin from outbox')).rows.map(({ origin }) => origin)
+const open = (who: User, gateway: number) => cluster.socket(who, { gateway, transports: ['websocket'] })
+
+it('what a dead gateway has stored reaches everybody once, in its place', async () => {
+  const conversation = await group(cluster, owner, [member])
+  const sockets = await Promise.all([open(owner, 0), open(owner, 1), open(member, 0), open(member, 1)])
+  const heard = sockets.map((socket) => collect(socket, 'newMessage', 4))
+  const conversationId = conversation.id
+  await emit(sockets[0], 'sendMessage', { conversationId, content: 'alive 1' })
+  await appendMessages(
+    cluster.sql,
+    ['dead 2', 'dead 3'].map((content) => draft(conversation, owner, content)),
+    `${randomUUID()}.0`,
+    1,
+  )
+  await emit(sockets[3], 'sendMessage', { conversationId, content: 'alive 4' })
+  for (const messages of await Promise.all(heard)) {
+    expect(messages.map(({ seq }) => seq).sort()).toEqual([1, 2, 3, 4])
+    expect(messages.map(({ content }) => content).sort()).toEqual(['alive 1', 'alive 4', 'dead 2', 'dead 3'])
+  }
+  const page = await cluster.api(member).get<Message[]>(`/api/messages/conversations/${conversationId}/messages`)
+  expect(dataOf(page).map(({ content }) => content)).toEqual(['alive 1', 'dead 2', 'dead 3', 'alive 4'])
+  const again = next(sockets[1], 'newMessage', undefined, { timeoutMs: 600 })
+  await expect(again).rejects.toThrow(/No newMessage/)
+  await expect.poll(outboxRows).toEqual([])
+})
+
+it('what is published already is not published again, though its process dies', async () => {
+  const conversation = await group(cluster, owner, [member])
+  const [o, m] = await Promise.all([open(owner, 0), open(member, 1)])
+  const origin = `${randomUUID()}.0`
+  const first = next(m, 'newMessage')
+  await emit(o, 'sendMessage', { conversationId: conversation.id, content: 'one' })
+  await first
+  const heard: string[] = []
+  m.on('newMessage', ({ content }: Message) => heard.push(content))
+  await appendMessages(cluster.sql, [draft(conversation, owner, 'two')], origin, 1)
+  await expect.poll(() => heard).toEqual(['two'])
+  // The row comes back, as if the worker had died before it could delete it.
+  await cluster.sql.query('insert into outbox (origin, batch, conversation_ids, seqs) values ($1, 1, $2, $3)', [
+    origin,
+    [conversation.id],
+    [2],
+  ])
+  await expect.poll(outboxRows).toEqual([])
+  const last = next(m, 'newMessage')
+  await emit(o, 'sendMessage', { conversationId: conversation.id, content: 'three' })
+  await last
+  expect(heard).toEqual(['two', 'three'])
+})
+
+it('what a living process is about to publish is left to it', async () => {
+  const conversation = await group(cluster, owner, [member])
+  const m = await open(member, 1)
+  const redis = new Redis(cluster.redisUrl)
+  const origin = `${randomUUID()}.0`
+  // Alive, and has published nothing yet: as between its commit and its publish.
+  await redis.multi().set(`parley:published:${origin}`, 0, 'PX', 30_000).sadd('parley:publishers', origin).exec()
+  await appendMessages(cluster.sql, [draft(conversation, owner, 'on its way')], origin, 1)
+  await expect(next(m, 'newMessage', undefined, { timeoutMs: 1_200 })).rejects.toThrow(/No newMessage/)
+  expect(await outboxRows()).toEqual([origin])
+  const published = next(m, 'newMessage')
+  // Its lease ends: it died before it could.
+  await redis.del(`parley:published:${origin}`)
+  expect(await published).toMatchObject({ content: 'on its way', seq: 1, readBy: [owner.id] })
+  redis.disconnect()
+})
+
+it('a gateway killed in the middle of a flood: every message that is stored reaches the other gateway', async () => {
+  const conversation = await group(cluster, owner, [member])
+  const [o, m] = await Promise.all([open(owner, 0), open(member, 1)])
+  const heard = new Set<number>()
+  m.on('newMessage', ({ seq }: Message) => heard.add(seq))
+  for (let n = 0; n < 300; n++) o.emit('sendMessage', { conversationId: conversation.id, content: `${n}` })
+  await next(m, 'newMessage')
+  await cluster.gateways[0]?.kill('SIGKILL')
+  const { rows } = await cluster.sql.query('select seq from messages where conversation_id = $1 order by seq', [
+    conversation.id,
+  ])
+  const stored = rows.map(({ seq }) => Number(seq))
+  expect(stored.length).toBeGreaterThan(0)
+  expect(stored).toEqual(stored.map((_, index) => index + 1))
+  // Its lease is fifteen seconds long.
+  await expect.poll(() => stored.filter((seq) => !heard.has(seq)), { timeout: 25_000 }).toEqual([])
+  await expect.poll(outboxRows, { timeout: 25_000 }).toEqual([])
+}, 60_000)
