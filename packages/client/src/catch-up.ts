@@ -1,12 +1,15 @@
 import type { Message, SyncAnswer } from '@parley/protocol'
-import { LIMITS } from '@parley/protocol/limits'
-import { wait } from './backoff.ts'
+import { fullJitter, wait } from './backoff.ts'
 import { ParleyClientError, toClientError } from './errors.ts'
 import type { Http } from './http.ts'
 import type { Inbox } from './inbox.ts'
 import type { Room } from './room.ts'
+import { chunksOf } from './sync-chunks.ts'
 
 const PAGE = 100
+/** Errors of a server that answers: another connection would fare no better. */
+const SERVER_SIDE: ReadonlySet<string> = new Set(['RATE_LIMITED', 'INTERNAL', 'OVERLOADED', 'UNAVAILABLE'])
+const RETRY = { baseMs: 500, maxMs: 5_000 }
 const FRUITLESS_TRIES = 10
 const FRUITLESS_PAUSE_MS = 500
 /** Conversations whose missing messages are fetched at the same time. */
@@ -41,6 +44,8 @@ export class CatchUp {
   /** Ends what is under way when the connection has gone. */
   #run = new AbortController()
   readonly #gaps = new Set<Room>()
+  /** Conversations of which it is not sure that one has left them. */
+  readonly #doubted = new Set<string>()
   #gapTimer: ReturnType<typeof setTimeout> | undefined
 
   constructor(options: CatchUpOptions) {
@@ -70,15 +75,17 @@ export class CatchUp {
     return this.#running
   }
 
-  /** A change is missing. It may be under way; if it is not here in a while, a sync will bring it. */
+  /** A change is missing. It may be under way; if the same is missing for a while, a sync will bring it. */
   holeSeen(): void {
-    this.#hole ??= setTimeout(
-      () => {
-        this.#hole = undefined
-        if (this.#options.connected()) this.#later(this.sync())
-      },
-      HOLE_PATIENCE_MS * (1 + Math.random()),
-    )
+    const patience = HOLE_PATIENCE_MS * (1 + Math.random())
+    this.#hole ??= setTimeout(() => {
+      this.#hole = undefined
+      const since = this.#options.inbox.holeSince
+      if (since === undefined || !this.#options.connected()) return
+      // In a busy conversation events cross all the time: holes come and close again.
+      if (Date.now() - since < HOLE_PATIENCE_MS) this.holeSeen()
+      else this.#later(this.sync())
+    }, patience)
   }
 
   /** Messages are missing between others: they are fetched by their seq. */
@@ -106,15 +113,26 @@ export class CatchUp {
   }
 
   async #rounds(): Promise<void> {
-    do {
+    for (let attempt = 0; ; ) {
       this.#again = false
       try {
         await this.#round(this.#run.signal)
       } catch (error) {
         // Asked for again meanwhile, by the next connection perhaps: that one counts.
-        if (!this.#again) throw error
+        if (!this.#again && !(await this.#mayRetry(toClientError(error), attempt++))) throw error
+        continue
       }
-    } while (this.#again)
+      if (!this.#again) return
+    }
+  }
+
+  /** The server is there, but something behind it is not: waits, on the open connection, for another try. */
+  async #mayRetry(error: ParleyClientError, attempt: number): Promise<boolean> {
+    const { signal } = this.#run
+    if (!error.retryable || !SERVER_SIDE.has(error.code) || signal.aborted) return false
+    this.#options.onError(error)
+    await wait(Math.max(error.retryAfterMs ?? 0, fullJitter(attempt, RETRY)), signal)
+    return !signal.aborted
   }
 
   async #round(signal: AbortSignal): Promise<void> {
@@ -130,7 +148,7 @@ export class CatchUp {
             if (room !== undefined && (after === null || id > after)) conversations[id] = room.revisions.upTo
           }
           const answer = await call({ conversations, after, until })
-          for (const id of answer.left) inbox.leave(id)
+          for (const id of answer.left) this.#left(id, conversations[id])
           for (const synced of answer.conversations) {
             const room = inbox.applySync(synced, conversations[synced.id])
             if (room !== undefined) behind.add(room)
@@ -146,6 +164,22 @@ export class CatchUp {
       // What was not fetched is asked for again from the same rev.
       for (const room of behind) room.catchingUpTo = undefined
     }
+  }
+
+  /**
+   * The server says that one is not in a conversation. Where something has been heard of it since it was asked about, one
+   * may just have been put into it again: the next round will tell, and counts.
+   */
+  #left(id: string, askedRev: number | undefined): void {
+    const room = this.#options.inbox.get(id)
+    const heard = room !== undefined && askedRev !== undefined && room.info.rev > askedRev
+    if (heard && !this.#doubted.has(id)) {
+      this.#doubted.add(id)
+      this.#again = true
+      return
+    }
+    this.#doubted.delete(id)
+    this.#options.inbox.leave(id)
   }
 
   async #fillAll(rooms: Room[], signal: AbortSignal): Promise<void> {
@@ -207,19 +241,5 @@ export class CatchUp {
     for (let after = oldestSeq - 1; after < newestSeq; after += PAGE) {
       for (const message of (await this.#page(room.id, after, signal)).data) room.timeline.change(message)
     }
-  }
-}
-
-/** Conversations in the order of their ids, as many as one call may name, and the bounds of each call. */
-function* chunksOf(inbox: Inbox): Generator<{ ids: string[]; first: string | null; until: string | null }> {
-  const ids = Array.from(inbox.rooms(), ({ id }) => id).sort()
-  let first: string | null = null
-  for (let from = 0; ; from += LIMITS.syncConversations) {
-    const chunk = ids.slice(from, from + LIMITS.syncConversations)
-    const isLast = from + chunk.length >= ids.length
-    const until: string | null = isLast ? null : (chunk.at(-1) ?? null)
-    yield { ids: chunk, first, until }
-    if (isLast) return
-    first = until
   }
 }

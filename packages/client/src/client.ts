@@ -2,6 +2,7 @@ import type { Conversation, Message } from '@parley/protocol'
 import type { ConnectionState } from './connection.ts'
 import { ClientCore } from './core.ts'
 import { ParleyClientError } from './errors.ts'
+import { randomId } from './random-id.ts'
 import { ServerRequests } from './requests.ts'
 import { LazyStore, type Store } from './store.ts'
 import type { ClientEvents, MessagesSnapshot, ParleyClientOptions, SendOptions } from './types.ts'
@@ -56,7 +57,7 @@ export class ParleyClient extends ServerRequests {
 
   /** Connects, and stays connected until {@link disconnect} or {@link close}. */
   connect(): void {
-    if (this.core.closed) throw new ParleyClientError('CLOSED', 'The client is closed; make a new one.')
+    if (this.core.closed.aborted) throw new ParleyClientError('CLOSED', 'The client is closed; make a new one.')
     this.core.connection.start()
   }
 
@@ -77,22 +78,23 @@ export class ParleyClient extends ServerRequests {
 
   /** Resolves when the connection is live; rejects after `timeoutMs`, or when the client is closed. */
   whenLive(timeoutMs = 30_000): Promise<void> {
+    const { closed } = this.core
     return new Promise((resolve, reject) => {
-      const check = () => {
-        if (this.state.getSnapshot() !== 'live') return
-        end()
-        resolve()
-      }
-      const end = () => {
+      const end = (error?: ParleyClientError) => {
         clearTimeout(timer)
         stop()
+        closed.removeEventListener('abort', onClosed)
+        if (error === undefined) resolve()
+        else reject(error)
       }
-      const timer = setTimeout(() => {
-        end()
-        reject(new ParleyClientError('TIMEOUT', `The connection was not live within ${timeoutMs} ms.`))
-      }, timeoutMs)
+      const check = () => this.state.getSnapshot() === 'live' && end()
+      const onClosed = () => end(new ParleyClientError('CLOSED', 'The client is closed.'))
+      const late = () => end(new ParleyClientError('TIMEOUT', `The connection was not live within ${timeoutMs} ms.`))
+      const timer = setTimeout(late, timeoutMs)
       const stop = this.on('state', check)
-      check()
+      closed.addEventListener('abort', onClosed)
+      if (closed.aborted) onClosed()
+      else check()
     })
   }
 
@@ -103,7 +105,7 @@ export class ParleyClient extends ServerRequests {
    * ABORTED when it was discarded, CLOSED when the client was closed first
    */
   send(conversationId: string, content: string, options: SendOptions = {}): Promise<Message> {
-    const { type, attachmentIds, clientMessageId = crypto.randomUUID() } = options
+    const { type, attachmentIds, clientMessageId = randomId() } = options
     return this.core.outbox.add({
       conversationId,
       content,

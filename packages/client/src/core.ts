@@ -18,6 +18,7 @@ import { Typing } from './typing.ts'
 const WINDOW = 500
 const KEPT_TIMELINES = 20
 const CATCH_UP_LIMIT = 5_000
+const PRESENCE_RETRY_MS = 3_000
 
 /**
  * The parts of a client and how they hang together. `ParleyClient` (parley-client.ts) is what applications see of it.
@@ -36,8 +37,20 @@ export class ClientCore {
   readonly #catchUp: CatchUp
   readonly #closed = new AbortController()
   readonly #keptTimelines: number
+  readonly #handlers: { readonly [Name in keyof ServerEvents]?: (payload: ServerEvents[Name]) => void } = {
+    newMessage: (message) => this.inbox.onMessage(message),
+    messageRead: (receipt) => this.inbox.onRead(receipt),
+    conversationCreated: (conversation: Conversation) => void this.inbox.put(conversation),
+    conversationUpdated: (update) => this.inbox.onUpdated(update),
+    userTyping: ({ conversationId, ...person }) => this.typing.onTyping(conversationId, person),
+    userStoppedTyping: ({ conversationId, userId }) => this.typing.onStopped(conversationId, userId),
+    userOnline: ({ userId }) => this.presence.set(userId, true),
+    userOffline: ({ userId, lastSeen }) => this.presence.set(userId, false, lastSeen),
+    resync: ({ afterMs }) => this.#planResync(afterMs ?? 0),
+  }
   #userId: string | undefined
   #resync: ReturnType<typeof setTimeout> | undefined
+  #presence: ReturnType<typeof setTimeout> | undefined
   visible = true
 
   constructor(options: ParleyClientOptions) {
@@ -107,6 +120,7 @@ export class ClientCore {
   close(): void {
     this.#closed.abort()
     clearTimeout(this.#resync)
+    clearTimeout(this.#presence)
     this.connection.stop()
     globalThis.removeEventListener?.('online', this.#hurry)
     this.outbox.close()
@@ -116,8 +130,9 @@ export class ClientCore {
     this.events.clear()
   }
 
-  get closed(): boolean {
-    return this.#closed.signal.aborted
+  /** Aborted when the client is closed. */
+  get closed(): AbortSignal {
+    return this.#closed.signal
   }
 
   /** A timeline that somebody looks at loads its first page as soon as its conversation is known. */
@@ -137,8 +152,15 @@ export class ClientCore {
     this.#loadWatched()
   }
 
-  #refreshPresence(): Promise<void> {
-    return this.presence.refresh(() => this.connection.call<string[]>('getOnlineUsers', {}))
+  /** Presence is not what a connection is given up for: where the server does not know it now, it is asked again. */
+  async #refreshPresence(): Promise<void> {
+    clearTimeout(this.#presence)
+    try {
+      await this.presence.refresh(() => this.connection.call<string[]>('getOnlineUsers', {}))
+    } catch (error) {
+      this.events.emit('error', toClientError(error))
+      if (this.connection.connected) this.#presence = setTimeout(() => void this.#refreshPresence(), PRESENCE_RETRY_MS)
+    }
   }
 
   async #identify(): Promise<void> {
@@ -179,6 +201,7 @@ export class ClientCore {
   #onState(state: ConnectionState): void {
     if (state === 'offline') {
       clearTimeout(this.#resync)
+      clearTimeout(this.#presence)
       this.#catchUp.stop()
       this.typing.clear()
     }
@@ -187,19 +210,8 @@ export class ClientCore {
 
   /** Events that this version does not know are for later ones. */
   #onEvent(name: string, payload: unknown): void {
-    const handlers: { [Name in keyof ServerEvents]?: (payload: ServerEvents[Name]) => void } = {
-      newMessage: (message) => this.inbox.onMessage(message),
-      messageRead: (receipt) => this.inbox.onRead(receipt),
-      conversationCreated: (conversation: Conversation) => void this.inbox.put(conversation),
-      conversationUpdated: (update) => this.inbox.onUpdated(update),
-      userTyping: ({ conversationId, ...person }) => this.typing.onTyping(conversationId, person),
-      userStoppedTyping: ({ conversationId, userId }) => this.typing.onStopped(conversationId, userId),
-      userOnline: ({ userId }) => this.presence.set(userId, true),
-      userOffline: ({ userId, lastSeen }) => this.presence.set(userId, false, lastSeen),
-      resync: ({ afterMs }) => this.#planResync(afterMs ?? 0),
-    }
-    if (!Object.hasOwn(handlers, name)) return
-    const handler = handlers[name as keyof ServerEvents] as ((payload: unknown) => void) | undefined
+    if (!Object.hasOwn(this.#handlers, name)) return
+    const handler = this.#handlers[name as keyof ServerEvents] as ((payload: unknown) => void) | undefined
     handler?.(payload)
   }
 

@@ -5,6 +5,8 @@ import type { TimelineSnapshot } from './timeline.ts'
 
 /** Messages kept of conversations that the client has not been told of yet. */
 const ORPHANS_MAX = 500
+/** They are kept for this long, in milliseconds. */
+const ORPHAN_MS = 5_000
 
 export interface InboxOptions {
   /** The client's own person; known once it has connected. */
@@ -26,7 +28,7 @@ export class Inbox {
   readonly #rooms = new Map<string, Room>()
   readonly #timelines = new Map<string, LazyStore<TimelineSnapshot>>()
   readonly #marks = new Map<string, LazyStore<ReadonlyMap<string, number>>>()
-  #orphans: Message[] = []
+  #orphans: { message: Message; at: number }[] = []
   /** A first sync has told of all conversations: one that comes up now is new. */
   complete = false
 
@@ -61,7 +63,7 @@ export class Inbox {
   onMessage(message: Message): void {
     const room = this.#rooms.get(message.conversationId)
     if (room === undefined) {
-      this.#orphans = [...this.#orphans.slice(1 - ORPHANS_MAX), message]
+      this.#orphans = [...this.#orphans.slice(1 - ORPHANS_MAX), { message, at: Date.now() }]
       if (this.complete) this.#options.onHole()
       return
     }
@@ -140,10 +142,20 @@ export class Inbox {
     this.#options.onLeft(id)
   }
 
-  /** The first sync is through. What nobody asked about by now is of conversations one is not in. */
-  finishSync(): void {
+  /** A sync is through. What has waited for its conversation for long is of one that the person is not in. */
+  finishSync(now = Date.now()): void {
     this.complete = true
-    this.#orphans = []
+    this.#orphans = this.#orphans.filter(({ at }) => now - at < ORPHAN_MS)
+  }
+
+  /** Since when something has been missing that only a sync can bring, in milliseconds since 1970. */
+  get holeSince(): number | undefined {
+    let since = this.#orphans[0]?.at
+    for (const { revisions } of this.#rooms.values()) {
+      const { holeSince } = revisions
+      if (holeSince !== undefined && (since === undefined || holeSince < since)) since = holeSince
+    }
+    return since
   }
 
   setOnline(userId: string, isOnline: boolean, lastSeen: string): void {
@@ -183,10 +195,10 @@ export class Inbox {
 
   /** Messages that came before the conversation did. */
   #adopt(room: Room): void {
-    const mine = this.#orphans.filter(({ conversationId }) => conversationId === room.id)
+    const mine = this.#orphans.filter(({ message }) => message.conversationId === room.id)
     if (mine.length === 0) return
-    this.#orphans = this.#orphans.filter(({ conversationId }) => conversationId !== room.id)
-    for (const message of mine) this.accept(room, message)
+    this.#orphans = this.#orphans.filter(({ message }) => message.conversationId !== room.id)
+    for (const { message } of mine) this.accept(room, message)
   }
 
   #changed(id: string): void {

@@ -4,7 +4,8 @@ import { ParleyClientError, toClientError } from './errors.ts'
 import type { OutboxEntry, OutboxStorage } from './storage/types.ts'
 import { LazyStore } from './store.ts'
 
-const BACKOFF = { baseMs: 250, maxMs: 30_000 }
+/** For a server that is there but cannot store now: the connection has its own, longer back-off. */
+const BACKOFF = { baseMs: 250, maxMs: 5_000 }
 const NONE: readonly PendingMessage[] = []
 
 /**

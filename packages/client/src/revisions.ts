@@ -6,11 +6,14 @@ const SEEN_MAX = 1_000
  * way leave a hole for a moment, one that was lost leaves it for good.
  */
 export class Revisions {
+  readonly #now: () => number
   readonly #seen = new Set<number>()
   #upTo: number
+  #holeSince: number | undefined
 
-  constructor(upTo: number) {
+  constructor(upTo: number, now: () => number = Date.now) {
     this.#upTo = upTo
+    this.#now = now
   }
 
   /** Everything up to this rev is known: what the client says when it syncs. */
@@ -20,6 +23,11 @@ export class Revisions {
 
   get hasHole(): boolean {
     return this.#seen.size > 0
+  }
+
+  /** Since when the change that is missing now has been missing, in milliseconds since 1970. */
+  get holeSince(): number | undefined {
+    return this.#holeSince
   }
 
   /** A change that took this rev is known. */
@@ -37,6 +45,9 @@ export class Revisions {
   }
 
   #advance(): void {
+    const before = this.#upTo
     while (this.#seen.delete(this.#upTo + 1)) this.#upTo++
+    if (this.#seen.size === 0) this.#holeSince = undefined
+    else if (this.#holeSince === undefined || this.#upTo > before) this.#holeSince = this.#now()
   }
 }

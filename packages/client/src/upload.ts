@@ -1,6 +1,7 @@
 import type { Attachment, Message, StartedUpload } from '@parley/protocol'
 import { ParleyClientError, toClientError } from './errors.ts'
 import { type Http, openEnvelope } from './http.ts'
+import { randomId } from './random-id.ts'
 import { transfer } from './transfer.ts'
 
 /** How much of a file is on its way. */
@@ -39,7 +40,7 @@ export async function sendForm(
   // Fields first: the server knows them by the time the file begins.
   if (options.content !== undefined) form.set('content', options.content)
   if (options.type !== undefined) form.set('type', options.type)
-  form.set('clientMessageId', options.clientMessageId ?? crypto.randomUUID())
+  form.set('clientMessageId', options.clientMessageId ?? randomId())
   form.set('file', file, file.name)
   // The platform writes the form: as a blob its size is known, and reading it shows how much has gone.
   const whole = new Response(form)

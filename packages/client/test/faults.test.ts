@@ -135,7 +135,7 @@ describe('ParleyClient under faults', () => {
     const rooms = [await group(cluster, owner, others), await group(cluster, owner, others)]
     const clients = await Promise.all(people.map((who) => liveClient(cluster, who)))
     const sends = clients.flatMap(({ client }, who) =>
-      Array.from({ length: 40 }, (_, n) => client.send(rooms[n % 2]?.id ?? '', `${who}:${n}`)),
+      Array.from({ length: 20 }, (_, n) => client.send(rooms[n % 2]?.id ?? '', `${who}:${n}`)),
     )
     await Promise.race(sends)
     await cluster.gateways[0]?.kill('SIGKILL')
@@ -149,15 +149,13 @@ describe('ParleyClient under faults', () => {
           .filter(({ conversationId }) => conversationId === room.id)
           .map(({ seq, content }) => `${seq} ${content}`),
       )
-      expect(orders[0]?.map((entry) => Number.parseInt(entry, 10))).toEqual(
-        Array.from({ length: 120 }, (_, i) => i + 1),
-      )
+      expect(orders[0]?.map((entry) => Number.parseInt(entry, 10))).toEqual(Array.from({ length: 60 }, (_, i) => i + 1))
       for (const order of orders) expect(order).toEqual(orders[0])
       const own = (orders[0] ?? []).filter((entry) => entry.includes(' 3:')).map((entry) => Number(entry.split(':')[1]))
       expect(own).toEqual([...own].sort((x, y) => x - y))
     }
     for (const { client } of clients) client.close()
-  })
+  }, 60_000)
 
   it('keeps two devices of a person alike', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]

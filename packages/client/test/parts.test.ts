@@ -55,15 +55,23 @@ describe('Sequence', () => {
 
 describe('Revisions', () => {
   it('knows how far it goes without a hole', () => {
-    const revisions = new Revisions(1)
+    let now = 0
+    const revisions = new Revisions(1, () => now)
     revisions.saw(3)
     revisions.saw(4)
     expect([revisions.upTo, revisions.hasHole]).toEqual([1, true])
     revisions.saw(2)
     expect([revisions.upTo, revisions.hasHole]).toEqual([4, false])
+    expect(revisions.holeSince).toBeUndefined()
+    now = 5
     revisions.saw(7)
+    now = 6
+    revisions.saw(8)
+    expect(revisions.holeSince).toBe(5)
+    revisions.saw(5)
+    expect(revisions.holeSince).toBe(6)
     revisions.synced(6)
-    expect([revisions.upTo, revisions.hasHole]).toEqual([7, false])
+    expect([revisions.upTo, revisions.hasHole]).toEqual([8, false])
   })
 })
 

@@ -1,0 +1,40 @@
+import { direct, providedServices, startCluster, tcpProxy, user } from '@parley/testkit'
+import { describe, expect, it } from 'vitest'
+import { liveClient, until, untilDelivered } from './setting.ts'
+
+describe('ParleyClient while services of the cluster are away', () => {
+  it('connects, sends and receives without Redis, and has presence when it is back', async () => {
+    await using cluster = await startCluster({ gateways: 1 })
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    using ahmed = await liveClient(cluster, a)
+    using fatima = await liveClient(cluster, b)
+    await cluster.redis.kill()
+    ahmed.client.disconnect()
+    ahmed.client.connect()
+    await ahmed.client.whenLive()
+    await ahmed.client.send(id, 'without Redis')
+    await untilDelivered(fatima, ({ length }) => length === 1)
+    await cluster.redis.start()
+    await until(ahmed.client.presence, (online) => online.has(b.id), 20_000)
+  })
+
+  it('keeps its connection and what is sent while Postgres is away', async () => {
+    const { hostname: host, port } = new URL(providedServices().postgres.adminUrl)
+    await using postgres = await tcpProxy({ host, port: Number(port || 5432) })
+    await using cluster = await startCluster({ gateways: 1, databaseUrl: (real) => postgres.rewrite(real) })
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    using ahmed = await liveClient(cluster, a)
+    using fatima = await liveClient(cluster, b)
+    const states: string[] = []
+    ahmed.client.on('state', (state) => states.push(state))
+    postgres.cut()
+    const sent = [ahmed.client.send(id, 'one'), ahmed.client.send(id, 'two')]
+    await until(ahmed.client.messages(id), ({ pending }) => pending[0]?.error?.code === 'UNAVAILABLE')
+    postgres.restore()
+    expect((await Promise.all(sent)).map(({ seq }) => seq)).toEqual([1, 2])
+    await untilDelivered(fatima, ({ length }) => length === 2)
+    expect(states).toEqual([])
+  })
+})
