@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises'
+
 /**
  * Gathers what is asked for in one turn of the event loop into one query: a thousand people who connect at once cost a
  * few queries, not a thousand.
@@ -5,13 +7,20 @@
 export class BatchLoader<Key, Value> {
   readonly #load: (keys: Key[]) => Promise<Map<Key, Value>>
   readonly #maxBatch: number
+  readonly #lingerMs: number
+  #lastRan = Number.NEGATIVE_INFINITY
   #waiting: { key: Key; resolve: (value: Value | undefined) => void; reject: (error: unknown) => void }[] = []
   #running = false
 
-  /** One query at a time: while it is under way, what comes in waits and shares the next. */
-  constructor(load: (keys: Key[]) => Promise<Map<Key, Value>>, maxBatch: number) {
+  /**
+   * One query at a time: while it is under way, what comes in waits and shares the next.
+   * @param lingerMs queries that follow each other are held apart by this, so that each serves more; the first after a
+   *   pause waits for nothing
+   */
+  constructor(load: (keys: Key[]) => Promise<Map<Key, Value>>, maxBatch: number, lingerMs = 0) {
     this.#load = load
     this.#maxBatch = maxBatch
+    this.#lingerMs = lingerMs
   }
 
   load(key: Key): Promise<Value | undefined> {
@@ -19,7 +28,9 @@ export class BatchLoader<Key, Value> {
       this.#waiting.push({ key, resolve, reject })
       if (this.#running) return
       this.#running = true
-      setImmediate(() => void this.#run())
+      const lingerMs = this.#lastRan + this.#lingerMs - performance.now()
+      if (lingerMs > 0) setTimeout(() => void this.#run(), lingerMs)
+      else setImmediate(() => void this.#run())
     })
   }
 
@@ -32,7 +43,9 @@ export class BatchLoader<Key, Value> {
       } catch (error) {
         for (const { reject } of batch) reject(error)
       }
+      if (this.#waiting.length > 0 && this.#lingerMs > 0) await delay(this.#lingerMs)
     }
+    this.#lastRan = performance.now()
     this.#running = false
   }
 }

@@ -19,6 +19,9 @@ export function consumerConnection(url: string): Redis {
   return new Redis(url, {
     connectionName: 'queue-consumer',
     maxRetriesPerRequest: null,
+    // What many jobs say in one turn of the event loop goes out in one write.
+    enableAutoPipelining: true,
+    autoPipeliningIgnoredCommands: ['bzpopmin'],
     retryStrategy: (times) => Math.min(times * 100, 2_000),
   })
 }

@@ -20,6 +20,8 @@ import type { NewsMessage } from './notification.ts'
 /** Jobs that look at the same time share a query. */
 const BATCH = 500
 const UUID_LENGTH = 36
+/** While many jobs run, a query waits this long for more of them; a lone job waits for nothing. Milliseconds. */
+const LINGER_MS = 8
 /** A record is tried this often, one second apart, before the job that it belongs to gives up: what is not recorded is sent again. */
 const RECORD_TRIES = 10
 
@@ -33,30 +35,54 @@ export class PushLookup {
   readonly #records: BatchLoader<ShownRecord, true>
 
   constructor({ pool }: Database, presence: PresenceReader) {
-    this.#members = new BatchLoader(async (keys) => {
-      const rows = await findPushMembers(pool, keys.map(memberOf))
-      return new Map(rows.map((row) => [row.conversation_id + row.user_id, row]))
-    }, BATCH)
-    this.#devices = new BatchLoader(async (keys) => {
-      const rows = await listPushDevices(pool, keys.map(memberOf))
-      return Map.groupBy(rows, (row) => row.conversation_id + row.user_id)
-    }, BATCH)
-    this.#news = new BatchLoader(async (keys) => {
-      const rows = await countNews(pool, keys.map(newsKeyOf))
-      return new Map(rows.map((row) => [`${row.after_seq} ${row.conversation_id}${row.user_id}`, row]))
-    }, BATCH)
-    this.#messages = new BatchLoader(async (keys) => {
-      const rows = await findMessages(pool, keys.map(messageKeyOf))
-      return new Map(rows.map((row) => [row.conversation_id + row.seq, newsMessage(row)]))
-    }, BATCH)
-    this.#foreground = new BatchLoader(async (userIds) => {
-      const inFront = await presence.foreground(userIds)
-      return new Map([...inFront].map((userId) => [userId, true]))
-    }, BATCH)
-    this.#records = new BatchLoader(async (records) => {
-      await recordShown(pool, records)
-      return new Map(records.map((record) => [record, true]))
-    }, BATCH)
+    this.#members = new BatchLoader(
+      async (keys) => {
+        const rows = await findPushMembers(pool, keys.map(memberOf))
+        return new Map(rows.map((row) => [row.conversation_id + row.user_id, row]))
+      },
+      BATCH,
+      LINGER_MS,
+    )
+    this.#devices = new BatchLoader(
+      async (keys) => {
+        const rows = await listPushDevices(pool, keys.map(memberOf))
+        return Map.groupBy(rows, (row) => row.conversation_id + row.user_id)
+      },
+      BATCH,
+      LINGER_MS,
+    )
+    this.#news = new BatchLoader(
+      async (keys) => {
+        const rows = await countNews(pool, keys.map(newsKeyOf))
+        return new Map(rows.map((row) => [`${row.after_seq} ${row.conversation_id}${row.user_id}`, row]))
+      },
+      BATCH,
+      LINGER_MS,
+    )
+    this.#messages = new BatchLoader(
+      async (keys) => {
+        const rows = await findMessages(pool, keys.map(messageKeyOf))
+        return new Map(rows.map((row) => [row.conversation_id + row.seq, newsMessage(row)]))
+      },
+      BATCH,
+      LINGER_MS,
+    )
+    this.#foreground = new BatchLoader(
+      async (userIds) => {
+        const inFront = await presence.foreground(userIds)
+        return new Map([...inFront].map((userId) => [userId, true]))
+      },
+      BATCH,
+      LINGER_MS,
+    )
+    this.#records = new BatchLoader(
+      async (records) => {
+        await recordShown(pool, records)
+        return new Map(records.map((record) => [record, true]))
+      },
+      BATCH,
+      LINGER_MS,
+    )
   }
 
   /** Undefined for one who was never a member. */

@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto'
+import { createTestRedis, type TestRedis } from '@parley/testkit'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  type Consumer,
+  createProducer,
+  Dead,
+  type Handlers,
+  idPart,
+  Later,
+  type NewJob,
+  type Producer,
+  startConsumer,
+} from '../src/index.ts'
+
+let redis: TestRedis
+let producer: Producer<'push'>
+const onError = () => undefined
+beforeAll(async () => {
+  redis = await createTestRedis()
+  producer = createProducer('push', { redisUrl: redis.url, onError })
+})
+afterAll(async () => {
+  await producer?.close()
+  await redis?.[Symbol.asyncDispose]()
+})
+
+const close = (id = randomUUID()): NewJob<'push'> => ({ name: 'close', id, data: { userId: 'u', conversationId: id } })
+
+async function withConsumer(closeJob: Handlers<'push'>['close'], work: () => Promise<void>): Promise<void> {
+  const unwanted = async () => {
+    throw new Dead('not expected here')
+  }
+  const handlers = { message: unwanted, device: unwanted, digest: unwanted, close: closeJob }
+  const consumer: Consumer = startConsumer('push', { redisUrl: redis.url, handlers, concurrency: 4, onError })
+  try {
+    await work()
+  } finally {
+    await consumer.stop()
+  }
+}
+
+/** Resolves with what is called `count` times. */
+function calls<T>(count: number): { note: (value: T) => void; all: Promise<T[]> } {
+  const { promise: all, resolve } = Promise.withResolvers<T[]>()
+  const values: T[] = []
+  const note = (value: T) => {
+    values.push(value)
+    if (values.length === count) resolve(values)
+  }
+  return { note, all }
+}
+
+describe('a queue', () => {
+  it('takes a job of one id once, also after it is done', async () => {
+    const [first, last] = [close(), close()]
+    const { note, all } = calls<string>(2)
+    await producer.add([first, first])
+    await withConsumer(
+      async ({ conversationId }) => note(conversationId),
+      async () => {
+        await expect.poll(async () => (await producer.counts()).completed).toBe(1)
+        await producer.add([first, last])
+        expect(await all).toEqual([first.id, last.id])
+      },
+    )
+  })
+
+  it('gives a job that is not due yet back until its time, without counting it as an attempt', async () => {
+    const { note, all } = calls<number>(2)
+    await producer.add([close()])
+    let due = 0
+    await withConsumer(
+      async () => {
+        note(Date.now())
+        due ||= Date.now() + 300
+        if (Date.now() < due) throw new Later(due)
+      },
+      async () => {
+        const [, second = 0] = await all
+        expect(second).toBeGreaterThanOrEqual(due)
+      },
+    )
+  })
+
+  it('tries a job that throws again, and keeps one that is dead with its reason', async () => {
+    const [failing, dead] = [close(), close()]
+    const { note, all } = calls<string>(2)
+    let tries = 0
+    await producer.add([failing, dead])
+    await withConsumer(
+      async ({ conversationId }) => {
+        if (conversationId === dead.id) throw new Dead('no use')
+        note(conversationId)
+        tries++
+        if (tries === 1) throw new Error('once more')
+      },
+      async () => {
+        await all
+        await expect.poll(() => producer.failed(10)).toMatchObject([{ id: dead.id, name: 'close', reason: 'no use' }])
+      },
+    )
+  })
+
+  it('refuses at once while Redis is away, and adds again when it is back', async () => {
+    await redis.kill()
+    const began = Date.now()
+    await expect(producer.add([close()])).rejects.toThrow()
+    expect(Date.now() - began).toBeLessThan(11_000)
+    await redis.start()
+    await expect
+      .poll(
+        () =>
+          producer.add([close()]).then(
+            () => true,
+            () => false,
+          ),
+        { timeout: 10_000 },
+      )
+      .toBe(true)
+  })
+
+  it('makes ids of any text, without a colon', () => {
+    expect(idPart('user:ä/1')).toMatch(/^[\w-]+$/)
+    expect(idPart('a')).not.toBe(idPart('b'))
+  })
+})
