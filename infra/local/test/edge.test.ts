@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http'
+import { Agent, createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { type Edge, startEdge, type Target } from '../src/edge.ts'
@@ -147,6 +147,33 @@ test('a refusal before the body is in reaches a client that is still sending', a
   const { url } = await edgeFor([target])
   const answer = await fetch(`${url}/api/upload`, { method: 'POST', body: Buffer.alloc(8 * 1024 * 1024) })
   expect([answer.status, await answer.text()]).toEqual([413, 'too large'])
+})
+
+test('a connection whose body nobody took is free for its next request', async () => {
+  // Ends the connection with the body unread, as a pod does that dies.
+  const { server, target } = await pod((incoming, response) => {
+    if (incoming.url === '/api/next') return void response.end('next')
+    incoming.socket.destroy()
+  })
+  const { url } = await edgeFor([target])
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  cleanups.push(() => agent.destroy())
+  const ports = new Set<number | undefined>()
+  const send = async (method: string, path: string, body: string) => {
+    const outgoing = request(`${url}${path}`, { method, agent })
+    outgoing.end(body)
+    const [answer] = (await once(outgoing, 'response')) as [IncomingMessage]
+    answer.resume()
+    await once(answer, 'end')
+    ports.add(outgoing.socket?.localPort)
+    return answer.statusCode
+  }
+  expect(await send('POST', '/api/large', 'x'.repeat(8 * 1_048_576))).toBe(502)
+  expect(await send('GET', '/api/next', '')).toBe(200)
+  await stop(server)
+  expect(await send('POST', '/api/large', 'x'.repeat(8 * 1_048_576))).toBe(503)
+  expect(await send('GET', '/api/next', '')).toBe(503)
+  expect(ports.size).toBe(1)
 })
 
 test('a client that goes away takes its request to the pod with it', async () => {

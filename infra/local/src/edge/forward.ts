@@ -53,8 +53,13 @@ export function forwardRequest(
 function tryTarget(exchange: Exchange, index: number): void {
   const { request, response, body } = exchange
   const target = exchange.targets[index]
+  const refuse = (status: number, message: string) => {
+    // What still comes of a body is read and dropped: the client may send its next request on the same connection.
+    body?.resume()
+    answerError(response, status, 'UNAVAILABLE', message)
+  }
   if (!target) {
-    answerError(response, 503, 'UNAVAILABLE', 'Nothing can answer this just now. Try again shortly.')
+    refuse(503, 'Nothing can answer this just now. Try again shortly.')
     return
   }
   const release = exchange.opened(target)
@@ -92,9 +97,9 @@ function tryTarget(exchange: Exchange, index: number): void {
     // Once an answer has begun, its own stream tells whether it came to an end.
     if (response.headersSent || response.destroyed) return
     const repeatable = !body && REPEATABLE.has(request.method ?? '')
-    if (progress === 'timed out') answerError(response, 504, 'UNAVAILABLE', 'The answer took too long.')
+    if (progress === 'timed out') refuse(504, 'The answer took too long.')
     else if (progress === 'connecting' || repeatable) tryTarget(exchange, index + 1)
-    else answerError(response, 502, 'UNAVAILABLE', 'The connection was lost before an answer came.')
+    else refuse(502, 'The connection was lost before an answer came.')
   })
 }
 
