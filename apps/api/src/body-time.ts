@@ -4,6 +4,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 const BODY_MS = 30_000
 /** How long a body with files may stand still. */
 const STILL_MS = 60_000
+/** For how long what comes after a refusal is dropped, in milliseconds; then the connection is closed. */
+const DROP_MS = 10_000
 
 /**
  * Cuts off a body that does not come to its end. Node has one time limit for all requests: it has to let a large file on a
@@ -21,6 +23,18 @@ export function boundBodies(request: FastifyRequest, reply: FastifyReply, done: 
     raw.once('close', () => clearTimeout(timer))
   }
   done()
+}
+
+/**
+ * After a refusal, reads and drops what still comes of the body, for a while. A connection that is closed with data unread
+ * is reset, and its client may then never see the answer.
+ */
+export function dropRest({ raw }: FastifyRequest): void {
+  if (raw.complete || raw.destroyed) return
+  raw.unpipe()
+  raw.resume()
+  const timer = setTimeout(() => raw.destroy(), DROP_MS)
+  raw.once('close', () => clearTimeout(timer))
 }
 
 /** A request whose body is a form with files. */

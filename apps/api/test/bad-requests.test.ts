@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { Agent, type IncomingMessage, request } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { type Conversation, LIMITS, type Message } from '@parley/protocol'
 import { type Cluster, dataOf, direct, group, startCluster } from '@parley/testkit'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -73,8 +76,8 @@ describe.each([
   ['reading', READING],
   ['writing', WRITING],
 ])('%s', (_name, cases) => {
-  it.each(cases)('%s: %s', async (_what, method, path, request, status, code) => {
-    const answer = await call(method, path, request)
+  it.each(cases)('%s: %s', async (_what, method, path, sent, status, code) => {
+    const answer = await call(method, path, sent)
     expect([answer.status, answer.body.error?.code]).toEqual([status, code])
     expect(answer.body).toEqual(failure(code))
     expect(answer.headers.get('www-authenticate')).toBe(status === 401 ? 'Bearer' : null)
@@ -137,6 +140,29 @@ describe('one who is not in the conversation', () => {
       lastSeq: 0,
     })
   })
+})
+
+it('the refusal of a body that is still being sent arrives, and the connection stays for the next request', async () => {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  // Past the edge, which would forgive a pod that closes too early.
+  const ports = new Set<number | undefined>()
+  const send = async (headers: Record<string, string>, bytes: number) => {
+    const outgoing = request(`${cluster.apis[0]?.url}${CONVERSATIONS}`, { method: 'POST', agent, headers })
+    outgoing.end(Buffer.alloc(bytes, 'x'))
+    const [answer] = (await once(outgoing, 'response')) as [IncomingMessage]
+    const code = JSON.parse(await text(answer)).error.code
+    ports.add(outgoing.socket?.localPort)
+    return [answer.statusCode, code]
+  }
+  const json = { authorization: `Bearer ${cluster.token(ahmed)}`, 'content-type': 'application/json' }
+  const size = 8 * 1_048_576
+  expect(await send(json, size)).toEqual([413, 'PAYLOAD_TOO_LARGE'])
+  expect(await send({ ...json, 'transfer-encoding': 'chunked' }, size)).toEqual([413, 'PAYLOAD_TOO_LARGE'])
+  expect(await send({ ...json, 'content-type': 'image/png' }, size)).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE'])
+  expect(await send({ 'content-type': 'application/json' }, size)).toEqual([401, 'TOKEN_MISSING'])
+  expect(await send(json, 3)).toEqual([400, 'MALFORMED_JSON'])
+  expect(ports.size).toBe(1)
+  agent.destroy()
 })
 
 it('one who is in it and may not: 403', async () => {

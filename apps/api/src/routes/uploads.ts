@@ -13,7 +13,7 @@ import {
 } from '@parley/protocol'
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { actorOf } from '../authentication.ts'
-import { isForm } from '../body-time.ts'
+import { dropRest, isForm } from '../body-time.ts'
 import type { ApiDeps } from '../deps.ts'
 
 /** Of a form: its text fields are a message's, each of four bytes a character at most. */
@@ -26,8 +26,6 @@ const FORM_LIMITS = {
   // The size of a file is checked as it is stored, where the error can name the file.
   fileSize: Number.POSITIVE_INFINITY,
 }
-/** After a refusal, what still comes of a body is read and dropped for so long, so that the client gets to see it. */
-const DROP_MS = 10_000
 
 /** Sending a message over HTTP: as JSON, or with its files as a form. */
 export const uploadRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { deps }) => {
@@ -156,12 +154,4 @@ async function discard({ uploads, logger }: ApiDeps, files: readonly StoredAttac
   } catch (error) {
     logger.warn({ err: toParleyError(error) }, 'files of a message that was not sent stay until the clean-up')
   }
-}
-
-function dropRest({ raw }: FastifyRequest): void {
-  if (raw.complete || raw.destroyed) return
-  raw.unpipe()
-  raw.resume()
-  const timer = setTimeout(() => raw.destroy(), DROP_MS)
-  raw.once('close', () => clearTimeout(timer))
 }
