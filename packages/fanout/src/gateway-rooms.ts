@@ -8,7 +8,7 @@ import type { LocalRooms } from './publisher.ts'
 import { CHANNEL_PREFIX, conversationIdOf, conversationRoom, roomOf, userRoom } from './rooms.ts'
 
 /** How long a message waits for the one before it, in milliseconds; see {@link RoomOrder}. */
-const ORDER_PATIENCE_MS = 250
+const ORDER_PATIENCE_MS = 500
 
 /** A conversation to enter, and how many messages it has: a later one waits for those between. */
 export interface Entered {
