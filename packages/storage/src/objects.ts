@@ -27,6 +27,11 @@ export interface Body {
   size: number
 }
 
+/** How long the store may take for a request, with 5 MiB to send or little to do, in milliseconds. */
+const REQUEST_MS = 15_000
+/** How long it may take to make one object of many parts, which S3 itself warns can be minutes. */
+const COMPLETE_MS = 300_000
+
 /** How often one part is tried. The SDK repeats requests by itself, but not those whose body is a stream. */
 const ATTEMPTS = 3
 
@@ -58,7 +63,7 @@ export class ObjectStore {
       responseChecksumValidation: 'WHEN_REQUIRED',
       requestHandler: {
         connectionTimeout: 2_000,
-        socketTimeout: 15_000,
+        socketTimeout: COMPLETE_MS,
         httpAgent: { maxSockets: 128, keepAlive: true },
         httpsAgent: { maxSockets: 128, keepAlive: true },
       },
@@ -70,7 +75,7 @@ export class ObjectStore {
       signal,
       async (Body) => {
         const input = { Bucket: this.#bucket, Key, Body, ContentLength: body.size, ...AT_REST }
-        await this.#client.send(new PutObjectCommand(input), { abortSignal: signal })
+        await this.#client.send(new PutObjectCommand(input), within(REQUEST_MS, signal))
       },
       body,
     )
@@ -79,7 +84,10 @@ export class ObjectStore {
   /** @returns the upload's id */
   async begin(Key: string): Promise<string> {
     const { UploadId } = await this.#guard(
-      this.#client.send(new CreateMultipartUploadCommand({ Bucket: this.#bucket, Key, ...AT_REST })),
+      this.#client.send(
+        new CreateMultipartUploadCommand({ Bucket: this.#bucket, Key, ...AT_REST }),
+        within(REQUEST_MS),
+      ),
     )
     if (UploadId === undefined) throw new ParleyError('STORAGE_UNAVAILABLE')
     return UploadId
@@ -90,7 +98,7 @@ export class ObjectStore {
       signal,
       async (Body) => {
         const input = { Bucket: this.#bucket, Key, UploadId, PartNumber, Body, ContentLength: body.size }
-        const { ETag = '' } = await this.#client.send(new UploadPartCommand(input), { abortSignal: signal })
+        const { ETag = '' } = await this.#client.send(new UploadPartCommand(input), within(REQUEST_MS, signal))
         return { partNumber: PartNumber, etag: ETag, size: body.size }
       },
       body,
@@ -108,7 +116,7 @@ export class ObjectStore {
         UploadId,
         ...(marker === undefined ? {} : { PartNumberMarker: marker }),
       }
-      const page = await this.#unlessGone(this.#client.send(new ListPartsCommand(input)))
+      const page = await this.#unlessGone(this.#client.send(new ListPartsCommand(input), within(REQUEST_MS)))
       if (page === undefined) return undefined
       for (const part of page.Parts ?? []) {
         found.push({ partNumber: part.PartNumber ?? 0, etag: part.ETag ?? '', size: part.Size ?? 0 })
@@ -122,21 +130,25 @@ export class ObjectStore {
   async complete(Key: string, UploadId: string, parts: readonly StoredPart[]): Promise<boolean> {
     const MultipartUpload = { Parts: parts.map(({ partNumber, etag }) => ({ PartNumber: partNumber, ETag: etag })) }
     const command = new CompleteMultipartUploadCommand({ Bucket: this.#bucket, Key, UploadId, MultipartUpload })
-    return (await this.#unlessGone(this.#client.send(command))) !== undefined
+    return (await this.#unlessGone(this.#client.send(command, within(COMPLETE_MS)))) !== undefined
   }
 
   /** Removes the object and, with its id, the upload that was to become it. */
   async remove(Key: string, uploadId: string | null): Promise<void> {
     if (uploadId !== null) {
       const abort = new AbortMultipartUploadCommand({ Bucket: this.#bucket, Key, UploadId: uploadId })
-      await this.#unlessGone(this.#client.send(abort))
+      await this.#unlessGone(this.#client.send(abort, within(REQUEST_MS)))
     }
-    await this.#unlessGone(this.#client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key })))
+    await this.#unlessGone(
+      this.#client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key }), within(REQUEST_MS)),
+    )
   }
 
   /** All of an object; for ones that are known to be small. */
   async read(Key: string): Promise<Uint8Array> {
-    const { Body } = await this.#guard(this.#client.send(new GetObjectCommand({ Bucket: this.#bucket, Key })))
+    const { Body } = await this.#guard(
+      this.#client.send(new GetObjectCommand({ Bucket: this.#bucket, Key }), within(REQUEST_MS)),
+    )
     if (Body === undefined) throw new ParleyError('STORAGE_UNAVAILABLE')
     return this.#guard(Body.transformToByteArray())
   }
@@ -192,4 +204,10 @@ function isWorthAnother(error: unknown): boolean {
 
 function unavailable(cause: unknown): ParleyError {
   return cause instanceof ParleyError ? cause : new ParleyError('STORAGE_UNAVAILABLE', { cause })
+}
+
+/** Ends a request after so many milliseconds, or when `signal` says so. */
+function within(ms: number, signal?: AbortSignal): { abortSignal: AbortSignal } {
+  const limit = AbortSignal.timeout(ms)
+  return { abortSignal: signal === undefined ? limit : AbortSignal.any([signal, limit]) }
 }

@@ -1,3 +1,4 @@
+import { ParleyError } from '@parley/protocol'
 import { noteReceived } from './dead-buffers.ts'
 import type { Body, ObjectStore, StoredPart } from './objects.ts'
 import { giveSlabs, SLAB_BYTES, takeSlab } from './slabs.ts'
@@ -86,7 +87,8 @@ export async function uploadStream(store: ObjectStore, upload: StreamUpload): Pr
     if (uploadId === undefined) await store.put(key, buffer.body, signal)
     else {
       await sendPart()
-      await store.complete(key, uploadId, parts)
+      // Gone under our hands: nothing says that the object is there.
+      if (!(await store.complete(key, uploadId, parts))) throw new ParleyError('STORAGE_UNAVAILABLE')
     }
     buffer.empty(true)
     return size
