@@ -1,6 +1,7 @@
 import { toParleyError } from '@parley/messaging'
 import { failure, ParleyError } from '@parley/protocol'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { dropRest } from './body-time.ts'
 
 /** Puts every error into the envelope; what is not ours to explain is logged and answered INTERNAL. */
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -10,10 +11,16 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
     request.log.warn({ err: known.cause }, 'the store for files did not do its part')
   if (known.retryAfterMs !== undefined) reply.header('retry-after', Math.ceil(known.retryAfterMs / 1_000))
   if (known.status === 401) reply.header('www-authenticate', 'Bearer')
+  if (!request.raw.complete) {
+    // Fastify would close the connection here, with the rest of the body unread.
+    reply.removeHeader('connection')
+    dropRest(request)
+  }
   return reply.status(known.status).send(failure(known))
 }
 
-export function answerNotFound(_request: FastifyRequest, reply: FastifyReply): FastifyReply {
+export function answerNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  dropRest(request)
   return reply.status(404).send(failure(new ParleyError('NOT_FOUND')))
 }
 
