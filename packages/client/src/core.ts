@@ -19,6 +19,7 @@ const WINDOW = 500
 const KEPT_TIMELINES = 20
 const CATCH_UP_LIMIT = 5_000
 const PRESENCE_RETRY_MS = 3_000
+const PRESENCE_SETTLED_MS = 5_000
 
 /**
  * The parts of a client and how they hang together. `ParleyClient` (parley-client.ts) is what applications see of it.
@@ -147,7 +148,7 @@ export class ClientCore {
     this.outbox.flush()
     if (!this.visible) this.connection.tell('setVisibility', { visible: false })
     await this.#catchUp.sync()
-    await this.#refreshPresence()
+    await this.#lookTwice()
     this.readMarks.flush()
     this.#loadWatched()
   }
@@ -159,8 +160,22 @@ export class ClientCore {
       await this.presence.refresh(() => this.connection.call<string[]>('getOnlineUsers', {}))
     } catch (error) {
       this.events.emit('error', toClientError(error))
-      if (this.connection.connected) this.#presence = setTimeout(() => void this.#refreshPresence(), PRESENCE_RETRY_MS)
+      if (this.connection.connected) this.#planPresence(PRESENCE_RETRY_MS)
     }
+  }
+
+  /**
+   * When Redis has come back empty, each gateway writes its people anew within some seconds, and nobody is told of those
+   * who had never gone. Hence the second look.
+   */
+  async #lookTwice(): Promise<void> {
+    await this.#refreshPresence()
+    if (this.connection.connected) this.#planPresence(PRESENCE_SETTLED_MS * (1 + Math.random() / 2))
+  }
+
+  #planPresence(delayMs: number): void {
+    clearTimeout(this.#presence)
+    this.#presence = setTimeout(() => void this.#refreshPresence(), delayMs)
   }
 
   async #identify(): Promise<void> {
@@ -220,7 +235,7 @@ export class ClientCore {
     this.#resync = setTimeout(() => {
       if (!this.connection.connected) return
       // Comings and goings went past as well.
-      const caughtUp = this.#catchUp.sync().then(() => this.#refreshPresence())
+      const caughtUp = this.#catchUp.sync().then(() => this.#lookTwice())
       void this.connection.during(caughtUp)
     }, afterMs)
   }
