@@ -9,7 +9,7 @@ export interface Verdict {
   lost: number
   duplicated: number
   misordered: number
-  /** In words, the first of each kind. */
+  /** In words, the first few of each kind. */
   problems: string[]
 }
 
@@ -43,6 +43,9 @@ export function isWhole(
   )
 }
 
+/** Problems of one kind that are put into words. */
+const EXAMPLES = 6
+
 export interface Evidence {
   stage: Stage
   clients: ReadonlyMap<string, ChaosClient>
@@ -55,11 +58,12 @@ export interface Evidence {
 /** Compares what was acked, what is stored and what each client has delivered. */
 export function judge({ stage, clients, acked, truth, checked }: Evidence): Verdict {
   const verdict: Verdict = { lost: 0, duplicated: 0, misordered: 0, problems: [] }
-  const told = new Set<string>()
-  const blame = (kind: 'lost' | 'duplicated' | 'misordered', what: string, problem: string) => {
+  const told = new Map<string, number>()
+  const blame: Blame = (kind, what, problem) => {
     verdict[kind]++
-    if (told.size < 20 && !told.has(what)) verdict.problems.push(`${kind}: ${problem}`)
-    told.add(what)
+    const before = told.get(what) ?? 0
+    told.set(what, before + 1)
+    if (before < EXAMPLES) verdict.problems.push(`${kind}: ${problem}`)
   }
   judgeAcks(acked, truth, blame)
   for (const { id, members } of stage.conversations) {
@@ -108,7 +112,7 @@ function judgeRows(conversationId: string, rows: readonly Seen[], blame: Blame):
 /** A member has exactly what is stored, in its order. */
 function judgeDelivery(id: string, rows: readonly Seen[], from: number, client: ChaosClient, blame: Blame): void {
   const delivered = client.delivered(id)
-  const who = client.user.fullName
+  const who = `${client.user.fullName} (${client.describe()})`
   const places = new Map<string, number>()
   delivered.forEach((message, index) => {
     if (places.has(message.id)) blame('duplicated', 'a delivery', `${who} was shown "${message.content}" twice`)

@@ -18,6 +18,8 @@ export interface Acked {
  */
 export interface ChaosClient {
   readonly user: User
+  /** Its make and how it stands, for the report. */
+  describe(): string
   /** Resolves when it is connected for the first time. */
   start(conversationIds: readonly string[]): Promise<void>
   stop(): Promise<void>

@@ -4,7 +4,7 @@ import { FAULTS } from './faults.ts'
 import { isGood, presenceLines, table } from './report.ts'
 import { runChaos } from './run.ts'
 
-const USAGE = `npm run chaos -- [--json FILE] [--fault NAME ...] [--short] [--clients N]
+const USAGE = `npm run chaos -- [--json FILE] [--fault NAME ...] [--short] [--clients N] [--logs FILE]
 
 Faults: ${FAULTS.map(({ name }) => name).join(', ')}`
 
@@ -18,6 +18,7 @@ async function main(): Promise<number> {
       fault: { type: 'string', multiple: true },
       short: { type: 'boolean', default: false },
       clients: { type: 'string', default: '40' },
+      logs: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   })
@@ -29,7 +30,12 @@ async function main(): Promise<number> {
   }
   const short = values.short ? FAULTS.filter((fault) => fault.short).map(({ name }) => name) : undefined
   const faults = values.fault ?? short
-  const report = await runChaos({ clients, log: (line) => console.error(line), ...(faults && { faults }) })
+  const report = await runChaos({
+    clients,
+    log: (line) => console.error(line),
+    logs: values.logs,
+    ...(faults && { faults }),
+  })
   console.log(`\n${table(report.faults)}\n\n${presenceLines(report.presence)}`)
   for (const problem of report.problems) console.log(`problem: ${problem}`)
   if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`)

@@ -34,6 +34,8 @@ export class RawClient implements ChaosClient {
   readonly #filling = new Map<string, Promise<void>>()
   #conversationIds: readonly string[] = []
   #silent = 0
+  #connects = 0
+  #heardAt = 0
   #stopped = false
 
   constructor(options: RawClientOptions) {
@@ -47,7 +49,13 @@ export class RawClient implements ChaosClient {
       autoConnect: false,
       reconnectionDelayMax: 2_000,
     })
-    this.#socket.on('connect', () => this.#catchUp())
+    this.#socket.on('connect', () => {
+      this.#connects++
+      this.#catchUp()
+    })
+    this.#socket.onAny(() => {
+      this.#heardAt = performance.now()
+    })
     this.#socket.on('resync', ({ afterMs = 0 }: { afterMs?: number }) => {
       setTimeout(() => this.#catchUp(), afterMs)
     })
@@ -80,6 +88,14 @@ export class RawClient implements ChaosClient {
     this.#stopped = true
     this.#socket.disconnect()
     await Promise.all(this.#filling.values())
+  }
+
+  describe(): string {
+    const { transports, posts } = this.#options
+    const connection = this.#socket.connected ? `connected ${this.#connects} times` : 'not connected'
+    const quiet = Math.round((performance.now() - this.#heardAt) / 1_000)
+    const fetching = this.#filling.size > 0 ? `, fetching in ${this.#filling.size}` : ''
+    return `${transports.join()}${posts ? ' and HTTP' : ''}, ${connection}, heard something ${quiet} s ago${fetching}`
   }
 
   async send(conversationId: string, content: string): Promise<Acked> {

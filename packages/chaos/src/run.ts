@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isWhole, judge, judgeOutsiders, judgeUnread, readHeads, readTruth } from './check.ts'
 import type { ChaosClient } from './client.ts'
@@ -28,6 +29,8 @@ export interface RunOptions {
   calmMs?: number
   /** Leaves out what only the full report needs. */
   short?: boolean
+  /** A file for what the processes have written last. */
+  logs?: string | undefined
   /** Stock socket.io clients only, without the SDK. */
   rawOnly?: boolean
 }
@@ -59,6 +62,7 @@ export async function runChaos(options: RunOptions): Promise<Report> {
     return run.report
   } finally {
     await Promise.all([...clients.values()].map((client) => client.stop()))
+    if (options.logs !== undefined) await writeFile(options.logs, stage.cluster.logs())
   }
 }
 
@@ -159,7 +163,7 @@ class Run {
   }
 
   #blame(fault: Fault, problems: readonly string[]): void {
-    for (const problem of problems.slice(0, 20)) {
+    for (const problem of problems.slice(0, 30)) {
       this.report.problems.push(`${fault.name}: ${problem}`)
       this.#options.log(`  ${fault.name}: ${problem}`)
     }
@@ -170,10 +174,11 @@ class Run {
 function makeClients({ cluster, users }: Stage, rawOnly: boolean): Map<string, ChaosClient> {
   return new Map(
     users.map((user, place): [string, ChaosClient] => {
-      if (!rawOnly && place % 2 === 1) {
+      // Groups take every second place or so, hence the pairs: both kinds are in most of them.
+      if (!rawOnly && Math.floor(place / 2) % 2 === 1) {
         return [user.id, new SdkClient({ url: cluster.url, user, getToken: () => cluster.token(user) })]
       }
-      const index = Math.floor(place / 2)
+      const index = Math.floor(place / 4) * 2 + (place % 2)
       const transports = index % 4 === 3 ? (['polling'] as const) : (['websocket'] as const)
       const options = {
         url: cluster.url,

@@ -36,6 +36,10 @@ export class SdkClient implements ChaosClient {
     this.#client.close()
   }
 
+  describe(): string {
+    return `SDK, ${this.#client.state.getSnapshot()}, ${this.#client.pendingCount} pending`
+  }
+
   async send(conversationId: string, content: string): Promise<Acked> {
     const { id, seq, senderId } = await this.#client.send(conversationId, content)
     return { conversationId, senderId, content, id, seq }

@@ -14,6 +14,7 @@ const acked: Acked[] = stored.map((message) => ({ ...message, conversationId: RO
 function evidence(rows: Seen[], delivered: Seen[], acks = acked) {
   const client = {
     user: { id: 'a', fullName: 'A', profilePhoto: null },
+    describe: () => 'made up',
     delivered: () => delivered,
     conversations: () => [ROOM],
   } as Partial<ChaosClient> as ChaosClient

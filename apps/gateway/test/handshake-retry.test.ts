@@ -1,0 +1,37 @@
+import { ownPostgres, ownRedis, startCluster, user } from '@parley/testkit'
+import { io } from 'socket.io-client'
+import { expect, it } from 'vitest'
+
+it('a stock client that comes while the database is away is connected when it is back', {
+  timeout: 60_000,
+}, async () => {
+  await using postgres = await ownPostgres(() => undefined)
+  await using redis = await ownRedis()
+  await using cluster = await startCluster({
+    services: { database: postgres, redis },
+    gateways: 1,
+    apis: 0,
+    workers: 0,
+    edge: false,
+  })
+  await postgres.stop()
+  const socket = io(cluster.gateways[0]?.url ?? '', {
+    auth: { token: cluster.token(user()) },
+    transports: ['websocket'],
+    reconnectionDelay: 100,
+    reconnectionDelayMax: 500,
+    forceNew: true,
+  })
+  try {
+    // A refusal in words would be final: stock clients do not try again after one.
+    const refusals: unknown[] = []
+    socket.on('connect_error', (error: Error & { data?: unknown }) => refusals.push(error.data))
+    const connected = new Promise<void>((resolve) => socket.once('connect', resolve))
+    await new Promise<void>((resolve) => socket.io.once('reconnect_attempt', () => resolve()))
+    await postgres.start()
+    await connected
+    expect(refusals.filter((data) => data !== undefined)).toEqual([])
+  } finally {
+    socket.disconnect()
+  }
+})
