@@ -192,5 +192,5 @@ describe('resync', () => {
     const received = next(socket, 'newMessage')
     const sent = dataOf(await own.api(a).post<Message>(`${PATH}/${id}/messages`, { content: 'after' }))
     expect(await received).toEqual(sent)
-  })
+  }, 60_000)
 })

@@ -17,7 +17,7 @@ describe('ParleyClient while services of the cluster are away', () => {
     await untilDelivered(fatima, ({ length }) => length === 1)
     await cluster.redis.start()
     await until(ahmed.client.presence, (online) => online.has(b.id), 20_000)
-  })
+  }, 60_000)
 
   it('keeps its connection and what is sent while Postgres is away', async () => {
     const { hostname: host, port } = new URL(providedServices().postgres.adminUrl)
@@ -36,5 +36,5 @@ describe('ParleyClient while services of the cluster are away', () => {
     expect((await Promise.all(sent)).map(({ seq }) => seq)).toEqual([1, 2])
     await untilDelivered(fatima, ({ length }) => length === 2)
     expect(states).toEqual([])
-  })
+  }, 60_000)
 })

@@ -23,6 +23,8 @@ import { presentMessage } from './present.ts'
 const BATCH = 250
 /** Conversations they may name together; more are asked about in a further batch. */
 const BATCH_CONVERSATIONS = 20_000
+/** Rows that one statement may have to read and bring, so that it keeps well within its time. */
+const PART_ROWS = 40_000
 /** Roughly the bytes after which an answer ends and says `hasMore`: well under what a gateway leaves unsent. */
 const ANSWER_BYTES = 256 * 1024
 
@@ -65,7 +67,7 @@ export class ConversationSync {
 
   async #answerAll(questions: Question[]): Promise<Map<Question, SyncAnswer>> {
     const answers = new Map<Question, SyncAnswer>()
-    for (const part of partsOf(questions)) {
+    for (const part of partsOf(questions, ({ known }) => Object.keys(known).length, BATCH_CONVERSATIONS)) {
       for (const [question, answer] of await this.#answer(part)) answers.set(question, answer)
     }
     return answers
@@ -80,9 +82,19 @@ export class ConversationSync {
     return questions.map((question, index) => [question, pageOf(headsOf.get(index + 1) ?? [], changes)])
   }
 
-  async #changes(byKey: Map<string, SyncRange>): Promise<Map<string, Changes>> {
-    if (byKey.size === 0) return new Map()
-    const ranges = [...byKey.values()]
+  async #changes(byKey: ReadonlyMap<string, SyncRange>): Promise<Map<string, Changes>> {
+    const changes = new Map<string, Changes>()
+    for (const part of partsOf([...byKey], ([, range]) => rowsOf(range), PART_ROWS)) {
+      const told = await this.#changesOf(part.map(([, range]) => range))
+      for (const [index, [key]] of part.entries()) {
+        const change = told[index]
+        if (change !== undefined) changes.set(key, change)
+      }
+    }
+    return changes
+  }
+
+  async #changesOf(ranges: readonly SyncRange[]): Promise<Changes[]> {
     const messages = await syncMessages(this.#db.pool, ranges, LIMITS.syncMessages + 1)
     const messagesOf = Map.groupBy(messages, (row) => row.range)
     const told = ranges.map((_, index) => {
@@ -92,39 +104,43 @@ export class ConversationSync {
     const marked = ranges.map((range, index) => ({ ...range, fromSeq: told[index]?.[0]?.seq ?? range.lastSeq + 1 }))
     const members = await syncMembers(this.#db.pool, marked, LIMITS.listedParticipants)
     const membersOf = Map.groupBy(members, (row) => row.range)
-    return new Map(
-      [...byKey.keys()].map((key, index) => {
-        const people = membersOf.get(index + 1) ?? []
-        const marks = people.filter((row) => !row.gone)
-        const all = messagesOf.get(index + 1)?.length ?? 0
-        const changes = {
-          messages: (told[index] ?? []).map((row) => presentMessage(row, marks, this.#links)),
-          tooLong: all > LIMITS.syncMessages,
-          members: marks.filter((row) => row.changed).map(presentMember),
-          gone: people.filter((row) => row.gone && row.changed).map((row) => row.user_id),
-        }
-        return [key, { ...changes, bytes: bytesOf(changes) }]
-      }),
-    )
+    return ranges.map((_, index) => {
+      const people = membersOf.get(index + 1) ?? []
+      const marks = people.filter((row) => !row.gone)
+      const all = messagesOf.get(index + 1)?.length ?? 0
+      const changes = {
+        messages: (told[index] ?? []).map((row) => presentMessage(row, marks, this.#links)),
+        tooLong: all > LIMITS.syncMessages,
+        members: marks.filter((row) => row.changed).map(presentMember),
+        gone: people.filter((row) => row.gone && row.changed).map((row) => row.user_id),
+      }
+      return { ...changes, bytes: bytesOf(changes) }
+    })
   }
 }
 
 type Question = SyncQuestion
 
-function* partsOf(questions: readonly Question[]): Generator<Question[]> {
-  let part: Question[] = []
-  let named = 0
-  for (const question of questions) {
-    const count = Object.keys(question.known).length
-    if (part.length > 0 && named + count > BATCH_CONVERSATIONS) {
+/** Parts in order, of at most `max` weight each, or of one item that weighs more by itself. */
+function* partsOf<T>(items: readonly T[], weightOf: (item: T) => number, max: number): Generator<T[]> {
+  let part: T[] = []
+  let weight = 0
+  for (const item of items) {
+    const more = weightOf(item)
+    if (part.length > 0 && weight + more > max) {
       yield part
       part = []
-      named = 0
+      weight = 0
     }
-    part.push(question)
-    named += count
+    part.push(item)
+    weight += more
   }
   if (part.length > 0) yield part
+}
+
+/** Rows that a range may have at most, of messages and of members together: each took a rev. At least a few. */
+function rowsOf({ knownRev, rev }: SyncRange): number {
+  return knownRev === null ? LIMITS.listedParticipants : 8 + Math.min(LIMITS.syncMessages, rev - knownRev)
 }
 
 function keyOf(head: SyncHeadRow): string {
