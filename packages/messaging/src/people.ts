@@ -1,6 +1,7 @@
-import { type Database, findUsers, searchUsers, upsertUsers } from '@parley/db'
+import { type Database, findUsers, searchUsers, type UserProfile, upsertUsers } from '@parley/db'
 import type { PageMeta, User, UserBody } from '@parley/protocol'
 import { ParleyError, pageMeta } from '@parley/protocol'
+import { BatchLoader } from './batch-loader.ts'
 import { foldText } from './fold.ts'
 import { presentUser } from './present.ts'
 
@@ -16,14 +17,19 @@ export interface Claims {
 /** People this process has seen are not written again for this long, in milliseconds, unless their claims differ. */
 const SEEN_MS = 60_000
 const SEEN_MAX = 50_000
+/** People in one statement. */
+const SEE_BATCH = 500
 
 /** Who there is. People appear with their first token or are written by the product's servers. */
 export class People {
   readonly #db: Database
   readonly #seen = new Map<string, { claims: string; user: User; until: number }>()
+  /** One by one, these were most of what a connection cost: 4,000 at once took two statements each. */
+  readonly #loader: BatchLoader<Claims, User>
 
   constructor(db: Database) {
     this.#db = db
+    this.#loader = new BatchLoader((claims) => this.#write(claims), SEE_BATCH)
   }
 
   /** Makes sure that the person a token speaks for exists, as called by the newest token or server. */
@@ -32,12 +38,8 @@ export class People {
     const fingerprint = JSON.stringify([fullName, profilePhoto, issuedAt])
     const seen = this.#seen.get(userId)
     if (seen !== undefined && seen.claims === fingerprint && seen.until > now) return seen.user
-    await upsertUsers(
-      this.#db.pool,
-      [{ id: userId, fullName, profilePhoto: profilePhoto ?? undefined, nameKey: fullName && foldText(fullName) }],
-      issuedAt ?? new Date(0),
-    )
-    const user = await this.get(userId)
+    const user = await this.#loader.load(claims)
+    if (user === undefined) throw new ParleyError('USER_NOT_FOUND')
     this.#seen.delete(userId)
     this.#seen.set(userId, { claims: fingerprint, user, until: now + SEEN_MS })
     for (const id of this.#seen.keys()) {
@@ -45,6 +47,26 @@ export class People {
       this.#seen.delete(id)
     }
     return user
+  }
+
+  /** Of several tokens of one person the newest counts, for all of them. */
+  async #write(claims: readonly Claims[]): Promise<Map<Claims, User>> {
+    const newest = new Map<string, UserProfile>()
+    for (const { userId, fullName, profilePhoto, issuedAt } of claims) {
+      const profileAt = issuedAt ?? new Date(0)
+      const other = newest.get(userId)
+      if (other !== undefined && other.profileAt > profileAt) continue
+      const nameKey = fullName && foldText(fullName)
+      newest.set(userId, { id: userId, fullName, profilePhoto: profilePhoto ?? undefined, nameKey, profileAt })
+    }
+    const rows = await upsertUsers(this.#db.pool, [...newest.values()])
+    const users = new Map(rows.map((row) => [row.id, presentUser(row)]))
+    return new Map(
+      claims.flatMap((each) => {
+        const user = users.get(each.userId)
+        return user === undefined ? [] : [[each, user]]
+      }),
+    )
   }
 
   /** @throws {ParleyError} USER_NOT_FOUND */
@@ -62,10 +84,10 @@ export class People {
       fullName,
       profilePhoto,
       nameKey: foldText(fullName),
+      profileAt: now,
     }))
-    await upsertUsers(this.#db.pool, profiles, now)
+    const rows = await upsertUsers(this.#db.pool, profiles)
     for (const id of byId.keys()) this.#seen.delete(id)
-    const rows = await findUsers(this.#db.pool, [...byId.keys()])
     const stored = new Map(rows.map((row) => [row.id, presentUser(row)]))
     return [...byId.keys()].flatMap((id) => stored.get(id) ?? [])
   }

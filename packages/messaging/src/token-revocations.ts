@@ -43,8 +43,8 @@ export class TokenRevocations {
    */
   async revoke(userId: string, before: string): Promise<string> {
     const { db, tell } = this.#options
-    const unnamed = { id: userId, fullName: null, profilePhoto: undefined, nameKey: null }
-    await upsertUsers(db.pool, [unnamed], new Date(0))
+    const unnamed = { id: userId, fullName: null, profilePhoto: undefined, nameKey: null, profileAt: new Date(0) }
+    await upsertUsers(db.pool, [unnamed])
     const validFrom = (await revokeTokens(db.pool, userId, before)) ?? before
     const revocation = { userId, validFrom: Date.parse(validFrom) }
     this.note(revocation)

@@ -17,39 +17,55 @@ export interface UserProfile {
   profilePhoto: string | null | undefined
   /** fullName folded for searching, null with it. */
   nameKey: string | null
+  /** The moment at which this was true: nothing newer that is stored is undone by it. */
+  profileAt: Date
 }
 
 /**
- * Creates people, and brings those up to date about whom `profileAt` (the moment at which the profile was true) is
- * newer than what is stored. Rows are written in id order so that two calls never deadlock.
+ * Creates people, brings those up to date about whom a profile is newer than what is stored, and returns all of them as
+ * they are then, in no order. One statement, which writes nothing where nothing is new: a thousand people who come back
+ * cost a read. Rows are written in id order so that two calls never deadlock.
+ * @param profiles one for each person
  */
-export async function upsertUsers(db: Queryable, profiles: readonly UserProfile[], profileAt: Date): Promise<void> {
+export async function upsertUsers(db: Queryable, profiles: readonly UserProfile[]): Promise<UserRow[]> {
   const sorted = [...profiles].sort((a, b) => (a.id < b.id ? -1 : 1))
-  await db.query({
+  const { rows } = await db.query<UserRow>({
     name: 'upsert_users',
     text: `
       with input as (
-        select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[])
-          as t (id, full_name, photo, name_key, has_photo)
+        select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::timestamptz[])
+          as t (id, full_name, photo, name_key, has_photo, at)
       ), locked as (
-        select u.id from users u where u.id = any ($1::text[]) and u.profile_at < $6 order by u.id for no key update
+        select u.id from input i join users u on u.id = i.id and u.profile_at < i.at order by u.id
+        for no key update of u
       ), updated as (
         update users u set full_name = coalesce(i.full_name, u.full_name), name_key = coalesce(i.name_key, u.name_key),
-          profile_photo = case when i.has_photo then i.photo else u.profile_photo end, profile_at = $6
-        from input i join locked l on l.id = i.id where u.id = i.id
+          profile_photo = case when i.has_photo then i.photo else u.profile_photo end, profile_at = i.at
+        from input i join locked l on l.id = i.id where u.id = i.id and u.profile_at < i.at
+        returning u.id, u.full_name, u.profile_photo, u.last_seen_at
+      ), created as (
+        insert into users (id, full_name, profile_photo, name_key, profile_at)
+        select id, coalesce(full_name, id), photo, coalesce(name_key, lower(id)), at from input
+        on conflict (id) do nothing
+        returning id, full_name, profile_photo, last_seen_at
       )
-      insert into users (id, full_name, profile_photo, name_key, profile_at)
-      select id, coalesce(full_name, id), photo, coalesce(name_key, lower(id)), $6 from input
-      on conflict (id) do nothing`,
+      select * from updated union all select * from created union all
+      select u.id, u.full_name, u.profile_photo, u.last_seen_at from users u
+      where u.id = any ($1::text[]) and u.id not in (select id from updated)`,
     values: [
       sorted.map((u) => u.id),
       sorted.map((u) => u.fullName),
       sorted.map((u) => u.profilePhoto ?? null),
       sorted.map((u) => u.nameKey),
       sorted.map((u) => u.profilePhoto !== undefined),
-      profileAt,
+      sorted.map((u) => u.profileAt.toISOString()),
     ],
   })
+  // Of those whom somebody else created or changed while this statement ran, it has seen nothing or what they were.
+  const stored = new Map(rows.map((row) => [row.id, row]))
+  const unseen = sorted.flatMap(({ id }) => (stored.has(id) ? [] : [id]))
+  if (unseen.length > 0) for (const row of await findUsers(db, unseen)) stored.set(row.id, row)
+  return [...stored.values()]
 }
 
 /** The people with these ids, in no order; ids that nobody has are left out. */
