@@ -14,6 +14,7 @@ interface BusEvents {
 const PING_MS = 5_000
 /** A publish that Redis does not answer is given up after this, in milliseconds. */
 const PUBLISH_TIMEOUT_MS = 2_000
+const CHANNELS_A_COMMAND = 1_000
 
 /**
  * Sharded publish and subscribe over two connections to Redis 7 or later.
@@ -30,6 +31,8 @@ export class Bus extends EventEmitter<BusEvents> {
   readonly #handlers = new Map<string, Handler>()
   readonly #heartbeat: NodeJS.Timeout
   #barrier: Promise<boolean> | undefined
+  /** Channels whose subscription changed in this turn of the loop, and whether it is wanted now. */
+  #changed = new Map<string, boolean>()
   #wasReady = false
   #closed = false
   /** Publishes that Redis did not take. */
@@ -87,12 +90,12 @@ export class Bus extends EventEmitter<BusEvents> {
   /** One handler a channel. In force after the next {@link barrier}. */
   subscribe(channel: string, handler: Handler): void {
     this.#handlers.set(channel, handler)
-    this.#sub.ssubscribe(channel).catch((error) => this.#report(error))
+    this.#change(channel, true)
   }
 
   unsubscribe(channel: string): void {
     this.#handlers.delete(channel)
-    this.#sub.sunsubscribe(channel).catch((error) => this.#report(error))
+    this.#change(channel, false)
   }
 
   /**
@@ -118,7 +121,32 @@ export class Bus extends EventEmitter<BusEvents> {
     this.#sub.disconnect()
   }
 
+  /**
+   * All subscriptions of a turn travel as one command: somebody with 20 conversations costs one and not 21, and so do a
+   * hundred who connect at once. (On Redis Cluster the channels of one command would have to share a slot.)
+   */
+  #change(channel: string, wanted: boolean): void {
+    if (this.#changed.size === 0) setImmediate(() => this.#sendChanges())
+    this.#changed.set(channel, wanted)
+  }
+
+  #sendChanges(): void {
+    const changed = this.#changed
+    this.#changed = new Map()
+    const wanted = [...changed].flatMap(([channel, isWanted]) => (isWanted ? [channel] : []))
+    const unwanted = [...changed].flatMap(([channel, isWanted]) => (isWanted ? [] : [channel]))
+    for (let from = 0; from < wanted.length; from += CHANNELS_A_COMMAND) {
+      const some = wanted.slice(from, from + CHANNELS_A_COMMAND)
+      this.#sub.ssubscribe(...some).catch((error) => this.#report(error))
+    }
+    for (let from = 0; from < unwanted.length; from += CHANNELS_A_COMMAND) {
+      const some = unwanted.slice(from, from + CHANNELS_A_COMMAND)
+      this.#sub.sunsubscribe(...some).catch((error) => this.#report(error))
+    }
+  }
+
   async #pingSubscriber(timeoutMs: number): Promise<boolean> {
+    this.#sendChanges()
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<boolean>((resolve) => {
       timer = setTimeout(resolve, timeoutMs, false)
