@@ -12,8 +12,14 @@ export interface BenchArguments {
 const scenarios: Record<string, () => Promise<{ run(args: BenchArguments): Promise<void> }>> = {
   attachments: () => import('./attachments/scenario.ts'),
   push: () => import('./push/scenario.ts'),
+  gateways: () => import('./gateways/scenario.ts'),
+  history: () => import('./history/scenario.ts'),
+  idle: () => import('./idle/scenario.ts'),
+  receipts: () => import('./receipts/scenario.ts'),
   search: () => import('./search/scenario.ts'),
   send: () => import('./send/scenario.ts'),
+  steady: () => import('./steady/scenario.ts'),
+  storm: () => import('./storm/scenario.ts'),
 }
 
 const usage = `npm run bench -- SCENARIO [--quick] [--json FILE]\nScenarios: ${Object.keys(scenarios).join(', ')}`

@@ -1,5 +1,5 @@
 import { LoadClient } from './client.ts'
-import type { LoadPlan, LoadResult } from './message.ts'
+import type { LoadPhase, LoadPlan, LoadResult } from './message.ts'
 
 /** Longest wait for the acks and deliveries that are still due when sending ends, in milliseconds. */
 const SETTLE_MS = 15_000
@@ -37,8 +37,10 @@ async function generate(plan: LoadPlan): Promise<LoadResult> {
   const cpu = process.cpuUsage()
   const began = performance.now()
   measuring = true
+  tell('began')
   await wait(plan.measureMs)
   measuring = false
+  tell('ended')
   const seconds = (performance.now() - began) / 1_000
   const { user, system } = process.cpuUsage(cpu)
   sending = false
@@ -53,6 +55,10 @@ async function generate(plan: LoadPlan): Promise<LoadResult> {
     delivery: percentiles(deliveries),
     generatorCpu: (user + system) / 1e6 / seconds,
   }
+}
+
+function tell(phase: LoadPhase): void {
+  process.send?.(phase)
 }
 
 function fill(clients: readonly LoadClient[], inFlight: number): () => void {

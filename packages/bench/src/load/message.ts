@@ -11,6 +11,9 @@ export interface LoadPlan {
   ratePerSecond?: number
 }
 
+/** Sent by the generator when the measured time begins and ends. */
+export type LoadPhase = 'began' | 'ended'
+
 export interface LoadUser {
   /** http://host:port of the gateway this user connects to. */
   gateway: string

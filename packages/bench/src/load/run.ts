@@ -1,10 +1,16 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { LoadPlan, LoadResult } from './message.ts'
+import type { LoadPhase, LoadPlan, LoadResult } from './message.ts'
 
-/** Runs a plan in a process of its own. @throws when the generator fails or was itself the bottleneck's equal */
-export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
+/** Told when the measured time begins and ends. */
+export interface LoadWatcher {
+  began?(): Promise<void>
+  ended?(): Promise<void>
+}
+
+/** Runs a plan in a process of its own. @throws when the generator fails */
+export async function runLoad(plan: LoadPlan, watcher: LoadWatcher = {}): Promise<LoadResult> {
   const child = fork(fileURLToPath(new URL('./generator.ts', import.meta.url)), { serialization: 'advanced' })
   try {
     child.send(plan)
@@ -12,9 +18,12 @@ export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
     const failed = once(child, 'exit', { signal }).then(([code]) => {
       throw new Error(`the load generator ended with ${code}`)
     })
-    const [result] = (await Promise.race([once(child, 'message', { signal }), failed])) as [LoadResult]
     failed.catch(() => undefined)
-    return result
+    for (;;) {
+      const [told] = (await Promise.race([once(child, 'message', { signal }), failed])) as [LoadPhase | LoadResult]
+      if (typeof told !== 'string') return told
+      await watcher[told]?.()
+    }
   } finally {
     child.kill()
   }

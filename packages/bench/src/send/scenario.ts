@@ -1,14 +1,15 @@
-import { writeFile } from 'node:fs/promises'
-import { arch, cpus, platform, totalmem } from 'node:os'
 import type { LoadResult } from '../load/message.ts'
 import { runLoad } from '../load/run.ts'
 import type { BenchArguments } from '../main.ts'
-import { startServices } from '../services.ts'
+import { round, verdict, writeReport } from '../report.ts'
+import { type BenchServices, startServices } from '../services.ts'
 import { spreadOf } from '../statistics.ts'
 import { bare } from '../subjects/bare.ts'
 import { naive } from '../subjects/naive.ts'
 import { parley } from '../subjects/parley.ts'
 import type { Services, Shape, Subject } from '../subjects/subject.ts'
+import { assertWhole } from '../whole.ts'
+import { type DatabaseCost, measureDatabaseCost } from './database-cost.ts'
 
 const SUBJECTS = [parley, bare, naive] as const
 const USERS = 200
@@ -42,8 +43,44 @@ export async function run({ quick, json }: BenchArguments): Promise<void> {
     runs.push({ ...shape, subjects })
     print(shape, results, subjects)
   }
-  if (json !== undefined)
-    await writeFile(json, `${JSON.stringify({ machine: machine(), versions: versions(), runs }, null, 2)}\n`)
+  for (const { roomSize, subjects } of runs) printVerdicts(roomSize, subjects)
+  const databaseCost = await databaseCosts(services, quick)
+  await writeReport(json, { runs, databaseCost })
+}
+
+const GOALS: Record<number, { bare: number; naive: number }> = {
+  5: { bare: 1.5, naive: 12 },
+  20: { bare: 2, naive: 15 },
+}
+
+function printVerdicts(roomSize: number, { parley: ours, bare: theirs, naive: plain }: Record<string, Figures>): void {
+  const goals = GOALS[roomSize]
+  if (goals === undefined || ours === undefined || theirs === undefined || plain === undefined) return
+  const [bareRatio, naiveRatio] = [ours.deliveredPerSec / theirs.deliveredPerSec, ours.ackedPerSec / plain.ackedPerSec]
+  verdict(`rooms of ${roomSize}: ${round(bareRatio)} x bare, at least ${goals.bare}`, bareRatio >= goals.bare)
+  verdict(`rooms of ${roomSize}: ${round(naiveRatio)} x naive, at least ${goals.naive}`, naiveRatio >= goals.naive)
+}
+
+/** What a message costs the database, by the size of its room: it must not grow. */
+async function databaseCosts(services: BenchServices, quick: boolean): Promise<DatabaseCost[]> {
+  const costs: DatabaseCost[] = []
+  for (const roomSize of quick ? [2, 200] : [2, 5, 20, 100, 1_000]) {
+    costs.push(await measureDatabaseCost(services, roomSize, quick ? 3_000 : 6_000))
+  }
+  console.log('\nwhat a message costs the database, at 100 messages a second')
+  console.table(
+    costs.map((cost) => ({
+      'room size': cost.roomSize,
+      'gateway statements/message': round(cost.gatewayStatements),
+      'worker statements/message': round(cost.workerStatements),
+      'WAL bytes/message': Math.round(cost.walBytes),
+    })),
+  )
+  const [least, most] = [costs[0], costs.at(-1)]
+  if (least === undefined || most === undefined) return costs
+  const growth = Math.max(most.walBytes / least.walBytes, most.gatewayStatements / least.gatewayStatements)
+  verdict(`from rooms of ${least.roomSize} to ${most.roomSize} ${round(growth)} x, at most 1.2`, growth <= 1.2)
+  return costs
 }
 
 async function measure(
@@ -54,15 +91,8 @@ async function measure(
 ): Promise<LoadResult> {
   const running = await subject.start(services, shape)
   try {
-    const result = await runLoad({ users: running.users, inFlight: IN_FLIGHT, contentBytes: CONTENT_BYTES, ...times })
-    const stored = await running.stored()
-    const whole = result.delivered === result.due && (stored === null || stored === result.acked) && result.failed === 0
-    if (!whole) {
-      throw new Error(
-        `${subject.name} is not whole: ${JSON.stringify({ ...result, stored })}; its figures do not count`,
-      )
-    }
-    return result
+    const plan = { users: running.users, inFlight: IN_FLIGHT, contentBytes: CONTENT_BYTES, ...times }
+    return assertWhole(subject.name, await runLoad(plan), await running.stored())
   } finally {
     await running.stop()
   }
@@ -95,21 +125,4 @@ function print(shape: Shape, results: Map<string, LoadResult[]>, subjects: Recor
     }
   })
   console.table(rows)
-}
-
-function round(value: number): number {
-  return Math.round(value * 100) / 100
-}
-
-function machine() {
-  return {
-    cpu: cpus()[0]?.model ?? '',
-    cores: cpus().length,
-    memoryBytes: totalmem(),
-    system: `${platform()} ${arch()}`,
-  }
-}
-
-function versions() {
-  return { node: process.versions.node, date: new Date().toISOString().slice(0, 10) }
 }

@@ -28,6 +28,7 @@ export const naive: Subject = {
     const peer = await startPeer(entry, services, shape, { DATABASE_URL: database.url })
     return {
       users: peer.users,
+      gatewayPids: peer.gatewayPids,
       stored: async () => Number((await sql.query('select count(*) from message')).rows[0].count),
       async stop() {
         await peer.stop()

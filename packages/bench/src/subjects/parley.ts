@@ -4,46 +4,46 @@ import { migrate } from '@parley/db'
 import { spawnApp } from '@parley/local'
 import pg from 'pg'
 import { createDatabase } from './database.ts'
-import { layOut, type RunningSubject, type Services, type Shape, type Subject, uuidOf } from './subject.ts'
+import { layOut, type RunningSubject, roomsOf, type Services, type Shape, type Subject, uuidOf } from './subject.ts'
+
+export interface RunningParley extends RunningSubject {
+  /** http://host:port of the api. */
+  api: string
+  databaseUrl: string
+  sql: pg.Pool
+}
 
 /** The real thing, all on, as `npm start` runs it: an api, two gateways, a worker, tokens, outbox. */
-export const parley: Subject = {
+export const parley = {
   name: 'parley',
-  async start(services: Services, shape: Shape): Promise<RunningSubject> {
+  async start(services: Services, shape: Shape): Promise<RunningParley> {
     const database = await createDatabase(services.postgresUrl)
     await migrate(database.url)
-    const sql = new pg.Pool({ connectionString: database.url, max: 2 })
+    const sql = new pg.Pool({ connectionString: database.url, max: 2, application_name: 'bench' })
     await seed(sql, shape)
     const secret = randomBytes(32).toString('base64url')
-    const env = {
-      NODE_ENV: 'development',
-      LOG_LEVEL: 'warn',
-      DATABASE_URL: database.url,
-      REDIS_URL: services.redisUrl,
-      JWT_SECRET: secret,
-    }
+    const settings = { NODE_ENV: 'development', JWT_SECRET: secret } as const
+    const env = { ...settings, LOG_LEVEL: 'warn', DATABASE_URL: database.url, REDIS_URL: services.redisUrl }
     const log = (line: string) => console.log(line)
-    const apps = await Promise.all(
-      (['gateway', 'gateway', 'api', 'worker'] as const).map((app, i) =>
-        spawnApp({ app, env, name: `${app}-${i}`, log }),
-      ),
-    )
-    const gateways = apps.slice(0, 2).map((app) => `http://127.0.0.1:${app.port}`)
-    const settings = {
-      NODE_ENV: 'development',
-      JWT_SECRET: secret,
+    const count = shape.gateways ?? 2
+    const names = [...Array.from({ length: count }, () => 'gateway' as const), 'api' as const, 'worker' as const]
+    const apps = await Promise.all(names.map((app, i) => spawnApp({ app, env, name: `${app}-${i}`, log })))
+    const urls = apps.map((app) => `http://127.0.0.1:${app.port}`)
+    const sign = {
+      ...settings,
       JWT_JWKS_URL: undefined,
       JWT_ISSUER: undefined,
       JWT_AUDIENCE: undefined,
-    } as const
-    const users = layOut(shape, gateways, (user, room) => ({
-      auth: {
-        token: signToken(settings, { sub: `user-${user}`, fullName: `User ${user}` }, { expiresInSeconds: 3_600 }),
-      },
-      conversationId: uuidOf(room),
+    }
+    const users = layOut(shape, urls.slice(0, count), (user) => ({
+      auth: { token: signToken(sign, { sub: `user-${user}`, fullName: `User ${user}` }, { expiresInSeconds: 3_600 }) },
     }))
     return {
       users,
+      api: urls[count] ?? '',
+      databaseUrl: database.url,
+      sql,
+      gatewayPids: apps.slice(0, count).map(({ pid }) => pid),
       stored: async () => Number((await sql.query('select count(*) from messages')).rows[0].count),
       async stop() {
         await Promise.all(apps.map((app) => app.stop()))
@@ -52,24 +52,27 @@ export const parley: Subject = {
       },
     }
   },
-}
+} satisfies Subject
 
 /** People and rooms by SQL: how they come about is not what is measured. */
-async function seed(sql: pg.Pool, { users, roomSize }: Shape): Promise<void> {
-  const rooms = Math.ceil(users / roomSize)
+async function seed(sql: pg.Pool, shape: Shape): Promise<void> {
+  const members = Array.from({ length: shape.users }, (_, user) => user).flatMap((user) =>
+    roomsOf(user, shape).map((room) => ({ user: `user-${user}`, room: uuidOf(room) })),
+  )
   await sql.query(
-    `insert into users (id, full_name, name_key) select 'user-' || i, 'User ' || i, 'user ' || i from generate_series(0, $1 - 1) i`,
-    [users],
+    `insert into users (id, full_name, name_key, profile_at)
+     select 'user-' || i, 'User ' || i, 'user ' || i, '2020-01-01' from generate_series(0, $1 - 1) i`,
+    [shape.users],
   )
   await sql.query(
     `insert into conversations (id, type, created_by, participant_count, rev)
-     select id::uuid, 'GROUP', 'user-0', $2, 1 from unnest($1::text[]) as r (id)`,
-    [Array.from({ length: rooms }, (_, room) => uuidOf(room)), roomSize],
+     select id::uuid, 'GROUP', 'user-0', count(*), 1 from unnest($1::text[]) as r (id) group by id`,
+    [members.map(({ room }) => room)],
   )
   await sql.query(
     `insert into participants (conversation_id, user_id, rev)
-     select ($1::text[])[1 + i / $2]::uuid, 'user-' || i, 1 from generate_series(0, $3 - 1) i`,
-    [Array.from({ length: rooms }, (_, room) => uuidOf(room)), roomSize, users],
+     select room::uuid, user_id, 1 from unnest($1::text[], $2::text[]) as m (room, user_id)`,
+    [members.map(({ room }) => room), members.map(({ user }) => user)],
   )
   await sql.query('analyze')
 }

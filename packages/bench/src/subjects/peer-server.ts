@@ -3,12 +3,17 @@ import type { AddressInfo } from 'node:net'
 import { createShardedAdapter } from '@socket.io/redis-adapter'
 import { Redis } from 'ioredis'
 import { Server } from 'socket.io'
+import { roomsOf, type Shape, uuidOf } from './subject.ts'
 
 /** Socket.IO and its adapter as their documentation sets them up, and the ready message that spawnApp waits for. */
 export function createPeerServer(): Server {
   const url = process.env.REDIS_URL ?? ''
   const io = new Server({ adapter: createShardedAdapter(new Redis(url), new Redis(url)) })
-  io.on('connection', (socket) => void socket.join(`room:${socket.handshake.auth.room}`))
+  const shape: Shape = JSON.parse(process.env.SHAPE ?? '{}')
+  io.on('connection', (socket) => {
+    const user = Number(String(socket.handshake.auth.userId).slice('user-'.length))
+    void socket.join(roomsOf(user, shape).map((room) => `room:${uuidOf(room)}`))
+  })
   return io
 }
 

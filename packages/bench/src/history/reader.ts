@@ -1,0 +1,121 @@
+import { Agent, get } from 'node:http'
+import {
+  findConversation,
+  findMessages,
+  listConversations,
+  listMessages,
+  listParticipants,
+  listReadMarks,
+} from '@parley/db'
+import { LIMITS } from '@parley/protocol'
+import pg from 'pg'
+import type { ReadPlan, ReadResult } from './message.ts'
+
+const PAGE = 50
+const LIST = 20
+/** As many connections as an api has. */
+const CONNECTIONS = 10
+
+type Reader = ReadPlan['readers'][number]
+/** Answers one request; returns how many items came. */
+type Read = (reader: Reader) => Promise<number>
+
+function overHttp({ api, what, inFlight }: ReadPlan): Read {
+  const agent = new Agent({ keepAlive: true, maxSockets: inFlight })
+  return ({ token, conversationId, lastSeq }) => {
+    const path =
+      what === 'history'
+        ? `/api/messages/conversations/${conversationId}/messages?limit=${PAGE}&beforeSeq=${lastSeq}`
+        : `/api/messages/conversations?limit=${LIST}`
+    return new Promise((resolve, reject) => {
+      const request = get(`${api}${path}`, { agent, headers: { authorization: `Bearer ${token}` } }, (response) => {
+        const parts: Buffer[] = []
+        response.on('data', (part: Buffer) => parts.push(part))
+        response.on('end', () => {
+          const body = Buffer.concat(parts).toString()
+          if (response.statusCode !== 200) reject(new Error(`${response.statusCode} ${body}`))
+          else resolve(JSON.parse(body).data.length)
+        })
+      })
+      request.on('error', reject)
+    })
+  }
+}
+
+/** The api's statements, one after another or side by side as there, and nothing else. */
+function overPg({ databaseUrl, what }: ReadPlan): Read {
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: CONNECTIONS, application_name: 'bench' })
+  if (what === 'history') {
+    return async ({ userId, conversationId, lastSeq }) => {
+      await findConversation(pool, conversationId, userId)
+      const [from, to] = [Math.max(1, lastSeq - PAGE), lastSeq - 1]
+      const [rows] = await Promise.all([
+        listMessages(pool, conversationId, from, to),
+        listReadMarks(pool, [{ conversationId, fromSeq: from }]),
+      ])
+      return rows.length
+    }
+  }
+  return async ({ userId }) => {
+    const { rows } = await listConversations(pool, userId, null, LIST, 0)
+    const ids = rows.map((row) => row.id)
+    // Through Number, as plain pg gives a bigint as a string.
+    const newest = rows.map((row) => ({ conversationId: row.id, seq: Number(row.last_seq) }))
+    await Promise.all([
+      listParticipants(pool, ids, userId, LIMITS.listedParticipants),
+      findMessages(pool, newest),
+      listReadMarks(
+        pool,
+        newest.map(({ conversationId, seq }) => ({ conversationId, fromSeq: seq })),
+      ),
+    ])
+    return rows.length
+  }
+}
+
+async function measure(plan: ReadPlan): Promise<ReadResult> {
+  const read = plan.kind === 'http' ? overHttp(plan) : overPg(plan)
+  const times: number[] = []
+  let [next, items, measuring, going] = [0, 0, false, true]
+  const worker = async () => {
+    while (going) {
+      const reader = plan.readers[next++ % plan.readers.length]
+      if (reader === undefined) throw new Error('nobody reads')
+      const began = performance.now()
+      const count = await read(reader)
+      if (!measuring) continue
+      times.push(performance.now() - began)
+      items += count
+    }
+  }
+  const workers = Promise.all(Array.from({ length: plan.inFlight }, worker))
+  await Promise.race([workers, new Promise((resolve) => setTimeout(resolve, plan.warmMs))])
+  const cpu = process.cpuUsage()
+  const began = performance.now()
+  measuring = true
+  await Promise.race([workers, new Promise((resolve) => setTimeout(resolve, plan.measureMs))])
+  measuring = false
+  going = false
+  const seconds = (performance.now() - began) / 1_000
+  const { user, system } = process.cpuUsage(cpu)
+  await workers
+  const sorted = times.toSorted((a, b) => a - b)
+  const at = (share: number) => sorted[Math.floor(sorted.length * share)] ?? Number.NaN
+  return {
+    perSecond: times.length / seconds,
+    p50Ms: at(0.5),
+    p99Ms: at(0.99),
+    cpu: (user + system) / 1e6 / seconds,
+    itemsEach: items / times.length,
+  }
+}
+
+process.once('message', (plan: ReadPlan) => {
+  measure(plan).then(
+    (result) => process.send?.(result, () => process.exit()),
+    (error) => {
+      console.error(error)
+      process.exit(1)
+    },
+  )
+})

@@ -1,0 +1,94 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { BenchArguments } from '../main.ts'
+import { round, verdict, writeReport } from '../report.ts'
+import { startServices } from '../services.ts'
+import { spreadOf } from '../statistics.ts'
+import { parley } from '../subjects/parley.ts'
+import { roomsOf, uuidOf } from '../subjects/subject.ts'
+import { fillConversations } from './data.ts'
+import type { ReadPlan, ReadResult } from './message.ts'
+
+const KINDS = ['http', 'pg'] as const
+const IN_FLIGHT = 16
+
+/** A page of history and the conversation list over HTTP, against the same SQL sent by bare pg in a loop. */
+export async function run({ quick, json }: BenchArguments): Promise<void> {
+  const shape = { users: quick ? 100 : 500, roomSize: 5, roomsEach: 20 }
+  const conversations = (shape.users / shape.roomSize) * shape.roomsEach
+  const each = (quick ? 100_000 : 1_000_000) / conversations
+  const times = quick ? { warmMs: 1_000, measureMs: 3_000 } : { warmMs: 2_000, measureMs: 6_000 }
+  await using services = await startServices()
+  const running = await parley.start(services, shape)
+  const figures: Record<string, unknown> = {}
+  try {
+    await fillConversations(running.sql, shape, each)
+    console.log(`${each * conversations} messages in ${conversations} conversations`)
+    const readers = running.users.map(({ auth }, user) => ({
+      userId: `user-${user}`,
+      token: auth.token ?? '',
+      conversationId: uuidOf(roomsOf(user, shape)[user % shape.roomsEach] ?? 0),
+      // Anywhere in the past, not where the cache is warm from the page before.
+      lastSeq: 51 + ((user * 7_919) % (each - 50)),
+    }))
+    const { api, databaseUrl } = running
+    for (const what of ['history', 'list'] as const) {
+      const results = new Map<ReadPlan['kind'], ReadResult[]>(KINDS.map((kind) => [kind, []]))
+      for (let n = 0; n < (quick ? 1 : 3); n++) {
+        for (const kind of KINDS) {
+          results.get(kind)?.push(await read({ kind, what, api, databaseUrl, inFlight: IN_FLIGHT, readers, ...times }))
+        }
+      }
+      figures[what] = print(what, results)
+    }
+  } finally {
+    await running.stop()
+  }
+  await writeReport(json, { messages: each * conversations, ...figures })
+}
+
+async function read(plan: ReadPlan): Promise<ReadResult> {
+  const child = fork(fileURLToPath(new URL('./reader.ts', import.meta.url)), { serialization: 'advanced' })
+  try {
+    child.send(plan)
+    const signal = AbortSignal.timeout(plan.warmMs + plan.measureMs + 60_000)
+    const failed = once(child, 'exit', { signal }).then(([code]) => {
+      throw new Error(`the reader ended with ${code}`)
+    })
+    failed.catch(() => undefined)
+    const [result] = (await Promise.race([once(child, 'message', { signal }), failed])) as [ReadResult]
+    return result
+  } finally {
+    child.kill()
+  }
+}
+
+function print(what: string, results: Map<string, ReadResult[]>) {
+  const medians = [...results].map(([kind, list]) => ({
+    kind,
+    perSecond: spreadOf(list.map((r) => r.perSecond)),
+    p50Ms: spreadOf(list.map((r) => r.p50Ms)).median,
+    p99Ms: spreadOf(list.map((r) => r.p99Ms)).median,
+    itemsEach: spreadOf(list.map((r) => r.itemsEach)),
+  }))
+  console.log(`\n${what}`)
+  console.table(
+    medians.map(({ kind, perSecond, p50Ms, p99Ms, itemsEach }) => ({
+      by: kind,
+      'requests/s': Math.round(perSecond.median),
+      'min-max': `${Math.round(perSecond.min)}-${Math.round(perSecond.max)}`,
+      'p50 ms': round(p50Ms),
+      'p99 ms': round(p99Ms),
+      'items each': round(itemsEach.median),
+    })),
+  )
+  const rateOf = (kind: string) => medians.find((each) => each.kind === kind)?.perSecond.median ?? Number.NaN
+  const items = medians.map(({ itemsEach }) => itemsEach.median)
+  if (Math.abs((items[0] ?? 0) - (items[1] ?? 0)) > 0.5) throw new Error('the two did not read the same')
+  verdict(
+    `${what} ${round(rateOf('http') / rateOf('pg'))} x bare pg, at least 0.6`,
+    rateOf('http') >= 0.6 * rateOf('pg'),
+  )
+  return medians
+}

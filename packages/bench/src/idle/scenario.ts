@@ -1,0 +1,85 @@
+import { herdUsers } from '../load/herd-users.ts'
+import { startHerd } from '../load/run-herd.ts'
+import type { BenchArguments } from '../main.ts'
+import { cpuSeconds, residentBytes } from '../process-usage.ts'
+import { round, verdict, writeReport } from '../report.ts'
+import { startServices } from '../services.ts'
+import { spreadOf } from '../statistics.ts'
+import { bare } from '../subjects/bare.ts'
+import { parley } from '../subjects/parley.ts'
+import type { Services, Shape, Subject } from '../subjects/subject.ts'
+
+const SUBJECTS = [parley, bare] as const
+const ROOM_SIZE = 5
+const ROOMS_EACH = 20
+/** Connections that are being made at a time. */
+const AT_ONCE = 200
+/** What is left of connecting is collected in this time, in milliseconds. */
+const REST_MS = 3_000
+
+interface Figures {
+  /** Of both gateways, in KB, for each connection. */
+  kbEach: number
+  /** Connections a second until each is connected and, where there is such a thing, synced. */
+  perSecond: number
+  /** Processor time of the gateways, for each connection. */
+  cpuMsEach: number
+  /** Share of one core that the clients used. */
+  herdCpu: number
+}
+
+/** Many connections that do nothing, each in 20 conversations of five people: what they cost, and how fast they come. */
+export async function run({ quick, json }: BenchArguments): Promise<void> {
+  const shape = { users: quick ? 1_000 : 4_000, roomSize: ROOM_SIZE, roomsEach: ROOMS_EACH }
+  const results = new Map<string, Figures[]>(SUBJECTS.map(({ name }) => [name, []]))
+  await using services = await startServices()
+  for (let round = 0; round < (quick ? 1 : 3); round++) {
+    for (const subject of SUBJECTS) results.get(subject.name)?.push(await measure(subject, services, shape))
+  }
+  const medians = Object.fromEntries(
+    [...results].map(([name, list]) => [
+      name,
+      {
+        kbEach: spreadOf(list.map((each) => each.kbEach)),
+        perSecond: spreadOf(list.map((each) => each.perSecond)),
+        cpuMsEach: spreadOf(list.map((each) => each.cpuMsEach)),
+        herdCpu: spreadOf(list.map((each) => each.herdCpu)),
+      },
+    ]),
+  )
+  console.log(`\n${shape.users} connections with ${ROOMS_EACH} conversations each`)
+  console.table(
+    Object.entries(medians).map(([name, { kbEach, perSecond, cpuMsEach, herdCpu }]) => ({
+      subject: name,
+      'KB each': round(kbEach.median),
+      'KB min-max': `${round(kbEach.min)}-${round(kbEach.max)}`,
+      'connects/s': Math.round(perSecond.median),
+      'connects/s min-max': `${Math.round(perSecond.min)}-${Math.round(perSecond.max)}`,
+      'gateway CPU ms each': round(cpuMsEach.median),
+      'herd CPU': round(herdCpu.median),
+    })),
+  )
+  const [ours, theirs] = [medians.parley, medians.bare]
+  if (ours === undefined || theirs === undefined) return
+  const memory = ours.kbEach.median / theirs.kbEach.median
+  const rate = ours.perSecond.median / theirs.perSecond.median
+  verdict(`memory ${round(memory)} x bare, at most 1.15`, memory <= 1.15)
+  verdict(`connections a second ${round(rate)} x bare, at least 0.8`, rate >= 0.8)
+  await writeReport(json, { shape, subjects: medians })
+}
+
+async function measure(subject: Subject, services: Services, shape: Shape): Promise<Figures> {
+  const running = await subject.start(services, shape)
+  try {
+    using herd = await startHerd(herdUsers(running.users, shape, subject.name === 'parley'))
+    const before = await residentBytes(running.gatewayPids)
+    const cpuBefore = await cpuSeconds(running.gatewayPids)
+    const { seconds, cpu } = await herd.tell({ type: 'connect', atOnce: AT_ONCE })
+    const cpuMsEach = (((await cpuSeconds(running.gatewayPids)) - cpuBefore) * 1_000) / shape.users
+    await new Promise((resolve) => setTimeout(resolve, REST_MS))
+    const after = await residentBytes(running.gatewayPids)
+    return { kbEach: (after - before) / 1_024 / shape.users, perSecond: shape.users / seconds, cpuMsEach, herdCpu: cpu }
+  } finally {
+    await running.stop()
+  }
+}

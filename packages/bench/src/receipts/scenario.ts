@@ -1,0 +1,82 @@
+import { randomUUID } from 'node:crypto'
+import { appendMessages } from '@parley/db'
+import { herdUsers } from '../load/herd-users.ts'
+import { startHerd } from '../load/run-herd.ts'
+import type { BenchArguments } from '../main.ts'
+import { cpuSeconds } from '../process-usage.ts'
+import { round, verdict, writeReport } from '../report.ts'
+import { startServices } from '../services.ts'
+import { describe, totalOf } from '../statement-log.ts'
+import { spreadOf } from '../statistics.ts'
+import { parley } from '../subjects/parley.ts'
+import { uuidOf } from '../subjects/subject.ts'
+
+interface Figures {
+  /** Until every reader was answered and every member had been told of every reader. */
+  seconds: number
+  p50Ms: number
+  p99Ms: number
+  statements: number
+  /** Frames with read receipts that all members got together. */
+  events: number
+  cpu: number
+}
+
+/** Everybody in one large group reads its newest message in the same moment. */
+export async function run({ quick, json }: BenchArguments): Promise<void> {
+  const people = quick ? 200 : 500
+  const shape = { users: people, roomSize: people }
+  await using services = await startServices()
+  const running = await parley.start(services, shape)
+  const list: Figures[] = []
+  try {
+    using herd = await startHerd(herdUsers(running.users, shape, false))
+    await herd.tell({ type: 'connect', atOnce: 50 })
+    for (let n = 0; n < (quick ? 2 : 5); n++) {
+      const messageId = randomUUID()
+      const conversationId = uuidOf(0)
+      const base = { id: messageId, conversationId, senderId: 'user-0', clientMessageId: messageId, content: 'Read me' }
+      // Of the worker's own making would be better, but a system message comes by no reader's hand: nobody has read it.
+      const message = { ...base, type: 'TEXT' as const, attachments: [], system: null }
+      await appendMessages(running.sql, [message], `bench-${randomUUID()}`, 1)
+      // The sender's mark moved as they sent it; theirs alone is told to nobody.
+      const events = people * (people - 1)
+      const before = await cpuSeconds(running.gatewayPids)
+      const { result, counts } = await services.statements.count(() =>
+        herd.tell({
+          type: 'emit',
+          event: 'markAsRead',
+          payload: { conversationId, messageId },
+          awaited: 'messageRead',
+          events,
+        }),
+      )
+      const cpu = (await cpuSeconds(running.gatewayPids)) - before
+      console.log(describe(counts))
+      const { seconds, p50Ms, p99Ms } = result
+      list.push({ seconds, p50Ms, p99Ms, statements: totalOf(counts, 'parley-gateway'), events, cpu })
+    }
+  } finally {
+    await running.stop()
+  }
+  const median = (pick: (figures: Figures) => number) => spreadOf(list.map(pick))
+  const medians = {
+    seconds: median((f) => f.seconds),
+    p50Ms: median((f) => f.p50Ms),
+    p99Ms: median((f) => f.p99Ms),
+    statements: median((f) => f.statements),
+    events: median((f) => f.events),
+    gatewayCpuSeconds: median((f) => f.cpu),
+  }
+  console.log(`\na group of ${people} reads at once`)
+  console.table(
+    Object.entries(medians).map(([figure, { min, median: middle, max }]) => ({
+      figure,
+      median: round(middle),
+      'min-max': `${round(min)}-${round(max)}`,
+    })),
+  )
+  const each = people / medians.statements.median
+  verdict(`one statement for ${round(each)} reads, at least 50`, each >= 50)
+  await writeReport(json, { people, receipts: medians })
+}

@@ -1,0 +1,53 @@
+import { runLoad } from '../load/run.ts'
+import type { BenchServices } from '../services.ts'
+import { totalOf } from '../statement-log.ts'
+import { parley } from '../subjects/parley.ts'
+import { assertWhole } from '../whole.ts'
+
+/** Slow enough that rooms of a thousand keep up: the cost at one rate is compared, not at each size's own. */
+const PER_SECOND = 100
+
+export interface DatabaseCost {
+  roomSize: number
+  /** Statements that the gateways sent, for each message. */
+  gatewayStatements: number
+  /** Statements that the worker sent meanwhile, its looking round included, for each message. */
+  workerStatements: number
+  /** Write-ahead log by pg_current_wal_lsn, of all processes, for each message. */
+  walBytes: number
+}
+
+/** What storing a message costs Postgres in rooms of a size: statements by its log, bytes by its write-ahead log. */
+export async function measureDatabaseCost(
+  services: BenchServices,
+  roomSize: number,
+  measureMs: number,
+): Promise<DatabaseCost> {
+  const running = await parley.start(services, { users: Math.max(200, roomSize), roomSize })
+  try {
+    const lsns: string[] = []
+    const sample = async () => {
+      const { rows } = await running.sql.query<{ lsn: string }>('select pg_current_wal_lsn() as lsn')
+      lsns.push(rows[0]?.lsn ?? '')
+    }
+    // The first touch of a page after a checkpoint is logged whole: none should fall into the measured time.
+    await running.sql.query('checkpoint')
+    const load = { users: running.users, inFlight: 0, contentBytes: 100, ratePerSecond: PER_SECOND }
+    const { result, counts } = await services.statements.count(() =>
+      runLoad({ ...load, warmMs: 2_000, measureMs }, { began: sample, ended: sample }),
+    )
+    assertWhole('parley', result, await running.stored())
+    const { rows } = await running.sql.query<{ bytes: string }>('select pg_wal_lsn_diff($2, $1) as bytes', lsns)
+    const messages = (result.ackedPerSec * measureMs) / 1_000
+    // Connecting is not what a message costs.
+    const appends = counts.get('parley-gateway')?.get('append_messages') ?? 0
+    return {
+      roomSize,
+      gatewayStatements: appends / result.acked,
+      workerStatements: totalOf(counts, 'parley-worker') / result.acked,
+      walBytes: Number(rows[0]?.bytes) / messages,
+    }
+  } finally {
+    await running.stop()
+  }
+}
