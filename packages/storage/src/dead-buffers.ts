@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
 /** Bytes received, by all uploads of this process, after which the buffers they came in are collected. */
-const EVERY_BYTES = 8 * 1024 ** 2
+const EVERY_BYTES = 4 * 1024 ** 2
 
 // V8 shows its collector to contexts that are made after the flag is set.
 setFlagsFromString('--expose-gc')

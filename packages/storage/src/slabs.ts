@@ -1,7 +1,7 @@
 /** The unit in which uploads take memory. */
 export const SLAB_BYTES = 1024 ** 2
 /** What all uploads of this process together take without waiting. */
-const BUDGET_SLABS = 24
+const BUDGET_SLABS = 20
 /** How long an upload waits for memory where the others have all of it, in milliseconds. */
 const WAIT_MS = 250
 
