@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ErrorBody, Message, ServerEvents, User } from '@parley/protocol'
+import { ERRORS, type ErrorBody, type Message, type ServerEvents, type User } from '@parley/protocol'
 import { apiClient, type Reply } from '@parley/testkit'
 import { io, type Socket } from 'socket.io-client'
 import type { Acked, ChaosClient, Seen } from './client.ts'
@@ -107,7 +107,7 @@ export class RawClient implements ChaosClient {
         return { conversationId, senderId, content, id, seq }
       }
       const error: ErrorBody | undefined = answer?.error
-      if (error !== undefined && error.retryAfterMs === undefined) throw new Error(`${error.code}: ${error.message}`)
+      if (error !== undefined && !ERRORS[error.code]?.retry) throw new Error(`${error.code}: ${error.message}`)
       await delay(error?.retryAfterMs ?? RETRY_MS)
     }
     throw new Error('the client was stopped')
