@@ -8,6 +8,8 @@ import { startWorld, type World } from './world.ts'
 
 /** As many under way as a worker has by default. */
 const PARALLEL = 128
+/** Seconds of the same load before those that are measured. */
+const WARM_UP_S = 3
 const DRAIN_BOUND_MS = 180_000
 
 /**
@@ -15,8 +17,8 @@ const DRAIN_BOUND_MS = 180_000
  * run against the same service; and how long after its storing a message is pushed, at a hundred messages a second.
  */
 export async function run({ quick, json }: BenchArguments): Promise<void> {
-  const rate = await measureRate(quick ? { groups: 5, rounds: 1 } : { groups: 10, rounds: 3 })
-  const delays = await measureDelay(quick ? 10 : 60)
+  const rate = await measureRate(quick ? { groups: 3, rounds: 1 } : { groups: 5, rounds: 3 })
+  const delays = await measureDelay(quick ? 10 : 30)
   if (json !== undefined) await writeFile(json, JSON.stringify({ rate, delays }, null, 2))
 }
 
@@ -70,16 +72,21 @@ async function measureDelay(seconds: number) {
   const sentAt = new Map<string, number>()
   const sending: Promise<void>[] = []
   const began = Date.now()
-  for (let index = 0; index < seconds * perSecond; index++) {
+  for (let index = 0; index < (WARM_UP_S + seconds) * perSecond; index++) {
     const wait = began + index * (1_000 / perSecond) - Date.now()
     if (wait > 0) await delay(wait)
     const at = Date.now()
-    sending.push(world.post(index % groups).then((id) => void sentAt.set(id, at)))
+    sending.push(world.post(index % groups).then((id) => void (index >= WARM_UP_S * perSecond && sentAt.set(id, at))))
   }
   await Promise.all(sending)
   await delay(5_000)
   const { arrivals } = await world.service.report()
-  const delays = arrivals.map(([id, at]) => at - (sentAt.get(id) ?? Number.NaN)).sort((a, b) => a - b)
+  const delays = arrivals
+    .flatMap(([id, at]) => {
+      const sent = sentAt.get(id)
+      return sent === undefined ? [] : [at - sent]
+    })
+    .sort((a, b) => a - b)
   const at = (share: number) => delays[Math.min(delays.length - 1, Math.floor(delays.length * share))] ?? Number.NaN
   const figures = { sent: sentAt.size, pushed: delays.length, p50: at(0.5), p99: at(0.99), max: at(1) }
   console.log(
