@@ -26,10 +26,15 @@ export class People {
   readonly #seen = new Map<string, { claims: string; user: User; until: number }>()
   /** One by one, these were most of what a connection cost: 4,000 at once took two statements each. */
   readonly #loader: BatchLoader<Claims, User>
+  readonly #known: BatchLoader<string, User>
 
   constructor(db: Database) {
     this.#db = db
     this.#loader = new BatchLoader((claims) => this.#write(claims), SEE_BATCH)
+    this.#known = new BatchLoader(async (userIds) => {
+      const rows = await findUsers(db.pool, userIds)
+      return new Map(rows.map((row) => [row.id, presentUser(row)]))
+    }, SEE_BATCH)
   }
 
   /** Makes sure that the person a token speaks for exists, as called by the newest token or server. */
@@ -71,9 +76,9 @@ export class People {
 
   /** @throws {ParleyError} USER_NOT_FOUND */
   async get(userId: string): Promise<User> {
-    const [row] = await findUsers(this.#db.pool, [userId])
-    if (row === undefined) throw new ParleyError('USER_NOT_FOUND')
-    return presentUser(row)
+    const user = await this.#known.load(userId)
+    if (user === undefined) throw new ParleyError('USER_NOT_FOUND')
+    return user
   }
 
   /** Creates or changes people as the product's server says; in the order of the list, the last of the same id counts. */
