@@ -27,7 +27,9 @@ export const parley = {
     const log = (line: string) => console.log(line)
     const count = shape.gateways ?? 2
     const names = [...Array.from({ length: count }, () => 'gateway' as const), 'api' as const, 'worker' as const]
-    const apps = await Promise.all(names.map((app, i) => spawnApp({ app, env, name: `${app}-${i}`, log })))
+    const apps = await Promise.all(
+      names.map((app, i) => spawnApp({ app, env: { ...env, ...profiled() }, name: `${app}-${i}`, log })),
+    )
     const urls = apps.map((app) => `http://127.0.0.1:${app.port}`)
     const sign = {
       ...settings,
@@ -53,6 +55,12 @@ export const parley = {
     }
   },
 } satisfies Subject
+
+/** With BENCH_PROFILE=folder every process writes a CPU profile there when it stops. */
+function profiled(): Record<string, string> {
+  const folder = process.env.BENCH_PROFILE
+  return folder === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${folder}` }
+}
 
 /** People and rooms by SQL: how they come about is not what is measured. */
 async function seed(sql: pg.Pool, shape: Shape): Promise<void> {
