@@ -1,16 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import type { AddressInfo } from 'node:net'
 import { createTokenVerifier } from '@parley/auth'
 import { isUnavailable, openDatabase } from '@parley/db'
-import {
-  Bus,
-  encodeEvent,
-  GatewayRooms,
-  onTokenNotice,
-  PublishedWatermark,
-  Publisher,
-  publishTokenNotice,
-} from '@parley/fanout'
+import { Bus, encodeEvent, GatewayRooms, PublishedWatermark, Publisher, publishTokenNotice } from '@parley/fanout'
 import {
   ConversationReader,
   ConversationSync,
@@ -30,9 +21,9 @@ import { drain } from './drain.ts'
 import { acceptHandshakes } from './handshake.ts'
 import { GatewayLimits } from './limits.ts'
 import { Resync } from './resync.ts'
-import { buildServer } from './server.ts'
+import { buildServer, listen } from './server.ts'
 import { gatewaySettings } from './settings.ts'
-import { TokenGuard } from './token-guard.ts'
+import { guardTokens } from './token-guard.ts'
 import { TypingIndicators } from './typing.ts'
 
 /** Messages a person may have missed between being added and being subscribed; more are found by syncing. */
@@ -121,19 +112,8 @@ await runProcess({
     acceptHandshakes(io, deps)
     serveConnections(io, deps)
     const resync = new Resync({ io, rooms, membership, onError })
-    const tokenGuard = new TokenGuard({ io, revocations, onError })
-    onTokenNotice(
-      bus,
-      (notice) => {
-        revocations.note(notice)
-        tokenGuard.revoke(notice.userId, notice.validFrom)
-      },
-      onError,
-    )
-    bus.on('restored', () => {
-      resync.start()
-      void tokenGuard.look()
-    })
+    bus.on('restored', () => resync.start())
+    const tokenGuard = guardTokens({ io, bus, revocations, onError })
 
     const admin = await startAdminServer({
       host: settings.HOST,
@@ -147,12 +127,8 @@ await runProcess({
         redis: bus.healthy ? 'ok' : 'away',
       }),
     })
-    await new Promise<void>((resolve, reject) => {
-      http.once('error', reject)
-      http.listen(settings.PORT, settings.HOST, resolve)
-    })
     return {
-      port: (http.address() as AddressInfo).port,
+      port: await listen(http, settings.PORT, settings.HOST),
       adminPort: admin.port,
       parts: [
         { name: 'database', stop: () => db.close() },

@@ -1,4 +1,5 @@
 import { createServer, type Server as HttpServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { corkFrames } from '@parley/fanout'
 import type { Logger } from '@parley/runtime'
 import { Server } from 'socket.io'
@@ -42,4 +43,13 @@ export function buildServer(logger: Logger, limits: GatewayLimits): { http: Http
     onSlow: (unsentBytes) => logger.warn({ unsentBytes }, 'a connection that does not read was closed'),
   })
   return { http, io }
+}
+
+/** @returns the port it listens on */
+export async function listen(http: HttpServer, port: number, host: string): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    http.once('error', reject)
+    http.listen(port, host, resolve)
+  })
+  return (http.address() as AddressInfo).port
 }

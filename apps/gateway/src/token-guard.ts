@@ -1,3 +1,4 @@
+import { type Bus, onTokenNotice } from '@parley/fanout'
 import { REVOKED, type TokenRevocations } from '@parley/messaging'
 import { failure, ParleyError } from '@parley/protocol'
 import type { Server, Socket } from 'socket.io'
@@ -49,6 +50,26 @@ export class TokenGuard {
   stop(): void {
     clearInterval(this.#timer)
   }
+}
+
+/** A guard that hears of revocations in any process, and looks for itself after it could hear nothing. */
+export function guardTokens({
+  io,
+  bus,
+  revocations,
+  onError,
+}: Omit<TokenGuardOptions, 'revocations'> & { bus: Bus; revocations: TokenRevocations }): TokenGuard {
+  const guard = new TokenGuard({ io, revocations, onError })
+  onTokenNotice(
+    bus,
+    (notice) => {
+      revocations.note(notice)
+      guard.revoke(notice.userId, notice.validFrom)
+    },
+    onError,
+  )
+  bus.on('restored', () => void guard.look())
+  return guard
 }
 
 function revoked(): ParleyError {
