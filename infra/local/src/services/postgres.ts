@@ -51,7 +51,13 @@ export interface PostgresOptions {
  * survives restarts. A server or a pid file left by a killed run is cleared away first. Rejects with Postgres' own
  * last lines when it does not come up.
  */
-export async function startPostgres({ dataDir, port, log, durable, onLine }: PostgresOptions): Promise<PostgresService> {
+export async function startPostgres({
+  dataDir,
+  port,
+  log,
+  durable,
+  onLine,
+}: PostgresOptions): Promise<PostgresService> {
   const programs = await postgresPrograms()
   const pgdata = join(dataDir, 'data')
   await mkdir(dataDir, { recursive: true })
