@@ -10,6 +10,8 @@ import { endSocket } from './token-guard.ts'
 export function serveConnections(io: Server, deps: GatewayDeps): void {
   io.on('connection', (socket: Socket) => {
     const { user, identity, tokenLife } = sessionOf(socket)
+    // The handshake has what it needs of it. Kept, the first HTTP request would stay in memory with each connection.
+    Reflect.set(socket.conn, 'request', null)
     tokenLife.start(identity.expiresAt)
     dispatchEvents(socket, deps)
     enterPresence(socket, deps).catch((error) => deps.logger.warn({ err: error }, 'presence could not be told'))
