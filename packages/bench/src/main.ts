@@ -4,6 +4,8 @@ import { cpus, totalmem } from 'node:os'
 export interface BenchArguments {
   /** About a minute instead of several. */
   quick: boolean
+  /** Rounds, where a scenario has some; its own number when left out. */
+  rounds?: number
   /** File that the figures are written to as JSON. */
   json: string | undefined
 }
@@ -22,7 +24,7 @@ const scenarios: Record<string, () => Promise<{ run(args: BenchArguments): Promi
   storm: () => import('./storm/scenario.ts'),
 }
 
-const usage = `npm run bench -- SCENARIO [--quick] [--json FILE]\nScenarios: ${Object.keys(scenarios).join(', ')}`
+const usage = `npm run bench -- SCENARIO [--quick] [--rounds N] [--json FILE]\nScenarios: ${Object.keys(scenarios).join(', ')}`
 
 function parseArguments(argv: readonly string[]): { name: string; args: BenchArguments } {
   const args: BenchArguments = { quick: false, json: undefined }
@@ -30,6 +32,7 @@ function parseArguments(argv: readonly string[]): { name: string; args: BenchArg
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i] ?? ''
     if (word === '--quick') args.quick = true
+    else if (word === '--rounds' && /^[1-9]\d?$/.test(argv[i + 1] ?? '')) args.rounds = Number(argv[++i])
     else if (word === '--json' && argv[i + 1] !== undefined) args.json = argv[++i]
     else if (!word.startsWith('-') && name === '') name = word
     else throw new Error(`${word}: not understood`)

@@ -14,7 +14,7 @@ const KINDS = ['http', 'pg'] as const
 const IN_FLIGHT = 16
 
 /** A page of history and the conversation list over HTTP, against the same SQL sent by bare pg in a loop. */
-export async function run({ quick, json }: BenchArguments): Promise<void> {
+export async function run({ quick, json, rounds }: BenchArguments): Promise<void> {
   const shape = { users: quick ? 100 : 500, roomSize: 5, roomsEach: 20 }
   const conversations = (shape.users / shape.roomSize) * shape.roomsEach
   const each = (quick ? 100_000 : 1_000_000) / conversations
@@ -35,7 +35,7 @@ export async function run({ quick, json }: BenchArguments): Promise<void> {
     const { api, databaseUrl } = running
     for (const what of ['history', 'list'] as const) {
       const results = new Map<ReadPlan['kind'], ReadResult[]>(KINDS.map((kind) => [kind, []]))
-      for (let n = 0; n < (quick ? 1 : 3); n++) {
+      for (let n = 0; n < (rounds ?? (quick ? 1 : 3)); n++) {
         for (const kind of KINDS) {
           results.get(kind)?.push(await read({ kind, what, api, databaseUrl, inFlight: IN_FLIGHT, readers, ...times }))
         }

@@ -29,11 +29,11 @@ interface Figures {
 }
 
 /** Many connections that do nothing, each in 20 conversations of five people: what they cost, and how fast they come. */
-export async function run({ quick, json }: BenchArguments): Promise<void> {
+export async function run({ quick, json, rounds }: BenchArguments): Promise<void> {
   const shape = { users: quick ? 1_000 : 4_000, roomSize: ROOM_SIZE, roomsEach: ROOMS_EACH }
   const results = new Map<string, Figures[]>(SUBJECTS.map(({ name }) => [name, []]))
   await using services = await startServices()
-  for (let round = 0; round < (quick ? 1 : 3); round++) {
+  for (let round = 0; round < (rounds ?? (quick ? 1 : 3)); round++) {
     for (const subject of SUBJECTS) results.get(subject.name)?.push(await measure(subject, services, shape))
   }
   const medians = Object.fromEntries(

@@ -23,7 +23,7 @@ interface Figures {
 }
 
 /** Everybody in one large group reads its newest message in the same moment. */
-export async function run({ quick, json }: BenchArguments): Promise<void> {
+export async function run({ quick, json, rounds }: BenchArguments): Promise<void> {
   const people = quick ? 200 : 500
   const shape = { users: people, roomSize: people }
   await using services = await startServices()
@@ -32,7 +32,7 @@ export async function run({ quick, json }: BenchArguments): Promise<void> {
   try {
     using herd = await startHerd(herdUsers(running.users, shape, false))
     await herd.tell({ type: 'connect', atOnce: 50 })
-    for (let n = 0; n < (quick ? 2 : 5); n++) {
+    for (let n = 0; n < (rounds ?? (quick ? 2 : 5)); n++) {
       const messageId = randomUUID()
       const conversationId = uuidOf(0)
       const base = { id: messageId, conversationId, senderId: 'user-0', clientMessageId: messageId, content: 'Read me' }

@@ -14,11 +14,11 @@ const SHAPE = { users: 200, roomSize: 5 }
 const PER_SECOND = 1_000
 
 /** A thousand messages a second, evenly: how long each takes to arrive. */
-export async function run({ quick, json }: BenchArguments): Promise<void> {
+export async function run({ quick, json, rounds }: BenchArguments): Promise<void> {
   const times = quick ? { warmMs: 2_000, measureMs: 4_000 } : { warmMs: 3_000, measureMs: 10_000 }
   const results = new Map<string, LoadResult[]>(SUBJECTS.map(({ name }) => [name, []]))
   await using services = await startServices()
-  for (let n = 0; n < (quick ? 1 : 3); n++) {
+  for (let n = 0; n < (rounds ?? (quick ? 1 : 3)); n++) {
     for (const subject of SUBJECTS) results.get(subject.name)?.push(await measure(subject, services, times))
   }
   const medians = Object.fromEntries(

@@ -26,10 +26,10 @@ interface Figures {
  * Everybody is cut off in one moment and comes back at once, after a message in every conversation that somebody sent to:
  * until each has connected, synced and got every message they missed.
  */
-export async function run({ quick, json }: BenchArguments): Promise<void> {
+export async function run({ quick, json, rounds }: BenchArguments): Promise<void> {
   const shape = { users: quick ? 1_000 : 4_000, roomSize: 5, roomsEach: 20 }
   await using services = await startServices()
-  const list = await measure(services, shape, quick ? 1 : 3)
+  const list = await measure(services, shape, rounds ?? (quick ? 1 : 3))
   const medians = {
     seconds: spreadOf(list.map((each) => each.seconds)),
     p50Ms: spreadOf(list.map((each) => each.p50Ms)),

@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto'
+import { appendMessages } from '@parley/db'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { herdUsers } from '../src/load/herd-users.ts'
+import { runLoad } from '../src/load/run.ts'
+import { type Herd, startHerd } from '../src/load/run-herd.ts'
+import { type BenchServices, startServices } from '../src/services.ts'
+import { totalOf } from '../src/statement-log.ts'
+import { bare } from '../src/subjects/bare.ts'
+import { parley, type RunningParley } from '../src/subjects/parley.ts'
+import type { Shape, Subject } from '../src/subjects/subject.ts'
+import { assertWhole } from '../src/whole.ts'
+
+/*
+ * The benchmark's scenarios for a few seconds each. The bounds are wide: half of what was there should be noticed, and a
+ * noisy machine not. What does not depend on the machine's speed (statements, wholeness) is held to the goal.
+ */
+const SEND: Shape = { users: 100, roomSize: 5 }
+const HERD: Shape = { users: 200, roomSize: 5, roomsEach: 20 }
+const GROUP: Shape = { users: 100, roomSize: 100 }
+
+describe('the benchmark, for seconds', () => {
+  let services: BenchServices
+  beforeAll(async () => {
+    services = await startServices()
+  })
+  afterAll(() => services[Symbol.asyncDispose]())
+
+  async function send(subject: Subject) {
+    const running = await subject.start(services, SEND)
+    try {
+      const plan = { users: running.users, inFlight: 4, contentBytes: 100, warmMs: 1_000, measureMs: 2_000 }
+      return assertWhole(subject.name, await runLoad(plan), await running.stored())
+    } finally {
+      await running.stop()
+    }
+  }
+
+  /** Runs against a parley of its own, with the whole herd connected. */
+  async function withHerd(shape: Shape, syncs: boolean, work: (herd: Herd, running: RunningParley) => Promise<void>) {
+    const running = await parley.start(services, shape)
+    try {
+      using herd = await startHerd(herdUsers(running.users, shape, syncs))
+      await herd.tell({ type: 'connect', atOnce: 50 })
+      await work(herd, running)
+    } finally {
+      await running.stop()
+    }
+  }
+
+  test('send: durable messages beside what the plain stack delivers without storing them', async () => {
+    const [ours, theirs] = [await send(parley), await send(bare)]
+    // 1.5 and more on a quiet machine; see docs/PERFORMANCE.md.
+    expect(ours.ackedPerSec / theirs.ackedPerSec).toBeGreaterThan(0.6)
+  }, 60_000)
+
+  test('storm: everybody back at once costs few statements', async () => {
+    await withHerd(HERD, true, async (herd) => {
+      await herd.tell({ type: 'drop' })
+      const { counts } = await services.statements.count(() => herd.tell({ type: 'connect', atOnce: HERD.users }))
+      expect(totalOf(counts, 'parley-gateway')).toBeLessThan(HERD.users / 2)
+    })
+  }, 60_000)
+
+  test('receipts: everybody reads at once', async () => {
+    await withHerd(GROUP, false, async (herd, { users, sql }) => {
+      const conversationId = users[0]?.conversationId ?? ''
+      const id = randomUUID()
+      const base = { id, conversationId, senderId: 'user-0', clientMessageId: id, content: 'Read me', system: null }
+      await appendMessages(sql, [{ ...base, type: 'TEXT', attachments: [] }], `bench-${id}`, 1)
+      const { counts } = await services.statements.count(() =>
+        herd.tell({
+          type: 'emit',
+          event: 'markAsRead',
+          payload: { conversationId, messageId: id },
+          awaited: 'messageRead',
+          events: GROUP.users * (GROUP.users - 1),
+        }),
+      )
+      expect(counts.get('parley-gateway')?.get('mark_read')).toBeLessThan(GROUP.users / 5)
+    })
+  }, 60_000)
+})
