@@ -6,6 +6,7 @@ import {
   ConversationReader,
   ConversationSync,
   History,
+  leavingIn,
   Membership,
   MessageWriter,
   People,
@@ -25,9 +26,6 @@ import { buildServer, listen } from './server.ts'
 import { gatewaySettings } from './settings.ts'
 import { guardTokens } from './token-guard.ts'
 import { TypingIndicators } from './typing.ts'
-
-/** Messages a person may have missed between being added and being subscribed; more are found by syncing. */
-const CATCH_UP = 100
 
 const settings = loadSettingsOrExit(gatewaySettings)
 const logger = createLogger({ name: 'gateway', level: settings.LOG_LEVEL })
@@ -65,10 +63,12 @@ await runProcess({
     const rooms = new GatewayRooms(io, bus, {
       origin: epoch,
       onError,
-      catchUp: async ({ conversationId, lastSeq }, deliver) => {
-        const missed = await history.range(conversationId, lastSeq + 1, lastSeq + CATCH_UP)
-        for (const message of missed) deliver(message.seq, encodeEvent('newMessage', message))
-      },
+      stored: async (conversationId, from, to) =>
+        (await history.range(conversationId, from, to)).map((message) => ({
+          seq: message.seq,
+          packet: encodeEvent('newMessage', message),
+          leaving: leavingIn(message),
+        })),
     })
     const publisher = new Publisher(bus, epoch, rooms)
     const messages = new MessageWriter({

@@ -1,5 +1,8 @@
+import { randomUUID } from 'node:crypto'
+import { appendMessages } from '@parley/db'
 import type { Message } from '@parley/protocol'
 import { type Cluster, dataOf, emit, group, next, startCluster, user } from '@parley/testkit'
+import { Redis } from 'ioredis'
 import type { Socket } from 'socket.io-client'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 
@@ -64,6 +67,28 @@ it('50 people send at once over both gateways and HTTP: 1..n without a gap, in t
   expect(pages.flatMap(dataOf).map(({ seq, content }) => [seq, content])).toEqual(
     stored.map(({ seq, content }) => [seq, content]),
   )
+})
+
+it('a message that is lost on its way to the gateways is fetched by them, and comes in its place', async () => {
+  const [owner, member] = [user('Owner'), user('Member')]
+  const { id: conversationId } = await group(cluster, owner, [member])
+  const [o, m] = await Promise.all([
+    cluster.socket(owner, { gateway: 0, transports: ['websocket'] }),
+    cluster.socket(member, { gateway: 1, transports: ['websocket'] }),
+  ])
+  const received = Promise.all([arrivals(o, conversationId, 2), arrivals(m, conversationId, 2)])
+  // Stored by a process that lives, so that the worker leaves it to that process, which never publishes it.
+  const redis = new Redis(cluster.redisUrl)
+  const origin = `${randomUUID()}.0`
+  await redis.multi().set(`parley:published:${origin}`, 0, 'PX', 60_000).sadd('parley:publishers', origin).exec()
+  redis.disconnect()
+  const lost = { id: randomUUID(), conversationId, senderId: owner.id, clientMessageId: randomUUID(), content: 'Lost' }
+  await appendMessages(cluster.sql, [{ ...lost, type: 'TEXT', attachments: [], system: null }], origin, 1)
+  expect(dataOf(await emit<Message>(o, 'sendMessage', { conversationId, content: 'Next' })).seq).toBe(2)
+  expect(await received).toEqual([
+    [1, 2],
+    [1, 2],
+  ])
 })
 
 it('one connection sends without waiting for acks: its messages are stored in the order of sending', async () => {

@@ -8,7 +8,11 @@ import type { LocalRooms } from './publisher.ts'
 import { CHANNEL_PREFIX, conversationIdOf, conversationRoom, roomOf, userRoom } from './rooms.ts'
 
 /** How long a message waits for the one before it, in milliseconds; see {@link RoomOrder}. */
-const ORDER_PATIENCE_MS = 500
+const ORDER_PATIENCE_MS = 250
+/** Messages fetched at once for those whom they passed by; who misses more finds them by syncing. */
+const FETCH_MAX = 100
+/** Rooms whose missing messages are fetched at a time; after an outage of Redis the others leave it to their clients. */
+const FETCHES_AT_ONCE = 50
 
 /** A conversation to enter, and how many messages it has: a later one waits for those between. */
 export interface Entered {
@@ -16,14 +20,19 @@ export interface Entered {
   lastSeq: number
 }
 
+/** A stored message, ready to be sent. */
+export interface StoredFrame {
+  seq: number
+  packet: Buffer
+  /** Those whom the message tells to have left. */
+  leaving: string[]
+}
+
 export interface GatewayRoomsOptions {
   /** This process's epoch id. */
   origin: string
-  /**
-   * Sends what was stored in a conversation after the join and before its messages were sure to arrive. Called once the
-   * subscription is in force; `deliver` puts a message in its place, or passes over one that has been delivered.
-   */
-  catchUp: (join: JoinRequest, deliver: (seq: number, packet: Buffer) => void) => Promise<void>
+  /** The messages of a conversation with `from <= seq <= to` as they are stored; they may be told to its members. */
+  stored: (conversationId: string, from: number, to: number) => Promise<StoredFrame[]>
   onError: (error: unknown) => void
 }
 
@@ -38,6 +47,9 @@ export class GatewayRooms implements LocalRooms {
   readonly #orders = new Map<string, RoomOrder<Frame>>()
   /** The seq that comes first in rooms where none has come yet. */
   readonly #begins = new Map<string, number>()
+  /** By room: the seq after which a person was put into it, for those who were while they were connected here. */
+  readonly #joins = new Map<string, Map<string, number>>()
+  #fetches = 0
   /** Conversations that a connecting socket's person was taken out of while it was on its way into them. */
   readonly #leftMeanwhile = new Map<string, Set<string>>()
 
@@ -50,6 +62,7 @@ export class GatewayRooms implements LocalRooms {
       this.#orders.get(room)?.close()
       this.#orders.delete(room)
       this.#begins.delete(room)
+      this.#joins.delete(room)
     })
   }
 
@@ -97,15 +110,39 @@ export class GatewayRooms implements LocalRooms {
   #orderOf(room: string, next?: number): RoomOrder<Frame> {
     let order = this.#orders.get(room)
     if (order === undefined) {
-      order = new RoomOrder(ORDER_PATIENCE_MS, (frame) => this.#write(room, frame), this.#begins.get(room) ?? next)
+      const begin = this.#begins.get(room) ?? next
+      const fetch = (from: number, to: number) => this.#fetch(room, from, to)
+      order = new RoomOrder(ORDER_PATIENCE_MS, (frame) => this.#write(room, frame), begin, fetch)
       this.#orders.set(room, order)
       this.#begins.delete(room)
     }
     return order
   }
 
-  #write(room: string, { control, packet }: Frame): void {
-    for (const userId of control?.leaving ?? []) this.#take(userId, conversationIdOf(room))
+  /** Puts messages that did not arrive in their place. Frames that come late all the same are then passed over. */
+  async #fetch(room: string, from: number, to: number): Promise<void> {
+    if (this.#fetches >= FETCHES_AT_ONCE || to - from >= FETCH_MAX) return
+    this.#fetches++
+    try {
+      const order = this.#orders.get(room)
+      const stored = await this.#options.stored(conversationIdOf(room), from, to)
+      // Everybody may have left the room while the query ran.
+      if (order === undefined || this.#orders.get(room) !== order) return
+      for (const { seq, packet, leaving } of stored) {
+        order.accept(seq, { origin: '', seq, control: leaving.length === 0 ? null : { leaving }, packet })
+      }
+    } catch (error) {
+      this.#options.onError(error)
+    } finally {
+      this.#fetches--
+    }
+  }
+
+  #write(room: string, { seq, control, packet }: Frame): void {
+    for (const userId of control?.leaving ?? []) {
+      // One who has been put in again since then stays: the message that tells of their leaving was held back.
+      if ((this.#joins.get(room)?.get(userId) ?? 0) <= seq) this.#take(userId, conversationIdOf(room))
+    }
     if (control?.leave !== undefined) this.#take(control.leave.userId, control.leave.conversationId)
     if (control?.join !== undefined) this.#put(control.join, packet)
     else this.#writeTo(socketsIn(this.#io, room), packet)
@@ -129,6 +166,8 @@ export class GatewayRooms implements LocalRooms {
     const ids = [...(adapter.rooms.get(personRoom) ?? [])]
     if (ids.length === 0) return
     const already = adapter.rooms.has(room)
+    const joins = this.#joins.get(room) ?? new Map<string, number>()
+    this.#joins.set(room, joins.set(userId, lastSeq))
     for (const id of ids) {
       this.#leftMeanwhile.get(id)?.delete(conversationId)
       adapter.addAll(id, new Set([room]))
@@ -137,15 +176,16 @@ export class GatewayRooms implements LocalRooms {
     const before = already ? (this.#orders.get(room)?.next ?? lastSeq + 1) : lastSeq + 1
     const order = this.#orderOf(room, lastSeq + 1)
     const theirs = () => [...socketsIn(this.#io, personRoom)].filter((socket) => socket.rooms.has(room))
-    const deliver = (seq: number, missed: Buffer) => {
+    const deliver = ({ seq, packet: missed }: StoredFrame) => {
       if (seq < before) this.#writeTo(theirs(), missed)
       else if (adapter.rooms.has(room)) order.accept(seq, { origin: '', seq, control: null, packet: missed })
     }
     this.#bus
       .barrier()
-      .then(() => {
+      .then(async () => {
         this.#writeTo(theirs(), packet)
-        return this.#options.catchUp(join, deliver)
+        const missed = await this.#options.stored(conversationId, lastSeq + 1, lastSeq + FETCH_MAX)
+        for (const message of missed) deliver(message)
       })
       .catch(this.#options.onError)
   }
@@ -154,6 +194,7 @@ export class GatewayRooms implements LocalRooms {
   #take(userId: string, conversationId: string): void {
     const { adapter } = this.#io.sockets
     const room = conversationRoom(conversationId)
+    this.#joins.get(room)?.delete(userId)
     for (const id of adapter.rooms.get(userRoom(userId)) ?? []) {
       this.#leftMeanwhile.get(id)?.add(conversationId)
       adapter.del(id, room)

@@ -1,25 +1,33 @@
+type Fetch = (from: number, to: number) => Promise<void>
+
 /**
  * Puts what arrives in a room into the order of its seq.
  *
  * Two gateways store messages 5 and 6 of a conversation and publish them each on its own connection; 6 may well arrive
- * first. Every gateway holds it back until 5 is there, or until `patienceMs` has passed and 5 is given up as lost on the
- * way (clients then see the gap and sync). So all members see one order, and a message that is published again is let
- * through once.
+ * first. Every gateway holds it back until 5 is there. When `patienceMs` has passed it asks for 5 where it is stored: seq
+ * has no gap, so what 6 came after is there. Only what is not found then is given up as lost (clients see the gap and
+ * sync). So all members see one order, and a message that is published again is let through once.
  */
 export class RoomOrder<T> {
   readonly #patienceMs: number
   readonly #deliver: (item: T) => void
+  readonly #fetch: Fetch | undefined
   readonly #held = new Map<number, T>()
   /** Seqs below `#next` that were given up: welcome when they come after all. */
   readonly #missed = new Set<number>()
   #first: number | undefined
   #next: number
   #timer: NodeJS.Timeout | undefined
+  #fetching = false
 
-  /** @param next the seq that comes first, when it is known; otherwise the first one that arrives is. */
-  constructor(patienceMs: number, deliver: (item: T) => void, next?: number) {
+  /**
+   * @param next the seq that comes first, when it is known; otherwise the first one that arrives is
+   * @param fetch gets what is missing and has it accepted before it resolves; never rejects
+   */
+  constructor(patienceMs: number, deliver: (item: T) => void, next?: number, fetch?: Fetch) {
     this.#patienceMs = patienceMs
     this.#deliver = deliver
+    this.#fetch = fetch
     this.#first = next
     this.#next = next ?? 0
   }
@@ -40,7 +48,7 @@ export class RoomOrder<T> {
       this.#release()
     } else if (seq > this.#next) {
       this.#held.set(seq, item)
-      this.#timer ??= setTimeout(() => this.#giveUp(), this.#patienceMs)
+      this.#wait()
     } else if (seq < this.#first || this.#missed.delete(seq)) {
       this.#deliver(item)
     }
@@ -48,7 +56,29 @@ export class RoomOrder<T> {
 
   close(): void {
     clearTimeout(this.#timer)
+    this.#timer = undefined
     this.#held.clear()
+  }
+
+  #wait(): void {
+    if (!this.#fetching) this.#timer ??= setTimeout(() => this.#runOut(), this.#patienceMs)
+  }
+
+  /** Patience has run out: what is missing is fetched, or given up where it cannot be. */
+  #runOut(): void {
+    this.#timer = undefined
+    const from = this.#next
+    if (this.#fetch === undefined) {
+      this.#giveUp()
+      return
+    }
+    this.#fetching = true
+    void this.#fetch(from, Math.min(...this.#held.keys()) - 1).then(() => {
+      this.#fetching = false
+      if (this.#held.size === 0) return
+      if (this.#next === from) this.#giveUp()
+      else this.#wait()
+    })
   }
 
   /** Delivers what was waiting for the seq that has just come. */
@@ -75,6 +105,6 @@ export class RoomOrder<T> {
     }
     this.#next = lowest
     this.#release()
-    if (this.#held.size > 0) this.#timer ??= setTimeout(() => this.#giveUp(), this.#patienceMs)
+    if (this.#held.size > 0) this.#wait()
   }
 }

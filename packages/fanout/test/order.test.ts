@@ -64,4 +64,57 @@ describe('RoomOrder', () => {
       vi.useRealTimers()
     }
   })
+
+  describe('with a store to ask', () => {
+    /** Holds `stored`; 250 ms after a gap is seen it is asked. */
+    function orderWithStore(stored: number[]) {
+      const delivered: number[] = []
+      const asked: [number, number][] = []
+      const order: RoomOrder<number> = new RoomOrder(
+        250,
+        (seq) => delivered.push(seq),
+        1,
+        async (from, to) => {
+          asked.push([from, to])
+          for (const seq of stored) if (seq >= from && seq <= to) order.accept(seq, seq)
+        },
+      )
+      return { delivered, asked, order }
+    }
+
+    it('fetches what is missing, in its place, and passes over it when it comes after all', async () => {
+      vi.useFakeTimers()
+      try {
+        const { delivered, asked, order } = orderWithStore([2, 3])
+        for (const seq of [1, 4, 5]) order.accept(seq, seq)
+        await vi.advanceTimersByTimeAsync(250)
+        for (const seq of [3, 2, 6]) order.accept(seq, seq)
+        expect(delivered).toEqual([1, 2, 3, 4, 5, 6])
+        expect(asked).toEqual([[2, 3]])
+        expect(vi.getTimerCount()).toBe(0)
+      } finally {
+        vi.useRealTimers()
+      }
+    })
+
+    it('gives up what is not there either, and asks anew for a further gap', async () => {
+      vi.useFakeTimers()
+      try {
+        const { delivered, asked, order } = orderWithStore([2, 6])
+        for (const seq of [1, 4, 7]) order.accept(seq, seq)
+        await vi.advanceTimersByTimeAsync(1_000)
+        expect(delivered).toEqual([1, 2, 4, 6, 7])
+        expect(asked).toEqual([
+          [2, 3],
+          [3, 3],
+          [5, 6],
+        ])
+        order.accept(3, 3)
+        expect(delivered).toEqual([1, 2, 4, 6, 7, 3])
+        expect(vi.getTimerCount()).toBe(0)
+      } finally {
+        vi.useRealTimers()
+      }
+    })
+  })
 })

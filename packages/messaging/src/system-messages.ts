@@ -22,6 +22,11 @@ export function systemMessage(
   }
 }
 
+/** Those whom a message tells to have left the conversation. */
+export function leavingIn({ system }: { system: SystemEvent | null }): string[] {
+  return system?.event === 'participantRemoved' || system?.event === 'participantLeft' ? system.userIds : []
+}
+
 function wording(actor: User, system: SystemEvent, people: readonly User[]): string {
   switch (system.event) {
     case 'participantsAdded':
