@@ -74,7 +74,8 @@ async function measure(subject: Subject, services: Services, shape: Shape): Prom
     using herd = await startHerd(herdUsers(running.users, shape, subject.name === 'parley'))
     const before = await residentBytes(running.gatewayPids)
     const cpuBefore = await cpuSeconds(running.gatewayPids)
-    const { seconds, cpu } = await herd.tell({ type: 'connect', atOnce: AT_ONCE })
+    const { seconds, cpu, retries } = await herd.tell({ type: 'connect', atOnce: AT_ONCE })
+    if (retries > 0) console.log(`${subject.name}: ${retries} connections were put off and tried again`)
     const cpuMsEach = (((await cpuSeconds(running.gatewayPids)) - cpuBefore) * 1_000) / shape.users
     await new Promise((resolve) => setTimeout(resolve, REST_MS))
     const after = await residentBytes(running.gatewayPids)

@@ -29,6 +29,8 @@ export interface HerdAnswer {
   p99Ms: number
   /** Share of one core that the herd itself used. */
   cpu: number
+  /** Connections that were put off and tried again. */
+  retries: number
   /** What was not as it should be; empty when all is whole. */
   faults: string[]
 }

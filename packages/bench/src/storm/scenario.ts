@@ -20,6 +20,7 @@ interface Figures {
   /** Of the gateways, in seconds. */
   cpu: number
   herdCpu: number
+  retries: number
 }
 
 /**
@@ -37,6 +38,7 @@ export async function run({ quick, json, rounds }: BenchArguments): Promise<void
     statements: spreadOf(list.map((each) => each.statements)),
     cpu: spreadOf(list.map((each) => each.cpu)),
     herdCpu: spreadOf(list.map((each) => each.herdCpu)),
+    retries: spreadOf(list.map((each) => each.retries)),
   }
   console.log(`\n${shape.users} clients with ${shape.roomsEach} conversations each come back at once`)
   console.table(
@@ -67,8 +69,16 @@ async function measure(services: BenchServices, shape: Shape, rounds: number): P
       )
       const cpu = (await cpuSeconds(running.gatewayPids)) - before
       console.log(describe(counts))
-      const { seconds, p50Ms, p99Ms } = result
-      list.push({ seconds, p50Ms, p99Ms, statements: totalOf(counts, 'parley-gateway'), cpu, herdCpu: result.cpu })
+      const { seconds, p50Ms, p99Ms, retries } = result
+      list.push({
+        seconds,
+        p50Ms,
+        p99Ms,
+        statements: totalOf(counts, 'parley-gateway'),
+        cpu,
+        herdCpu: result.cpu,
+        retries,
+      })
       await new Promise((resolve) => setTimeout(resolve, 2_000))
     }
     return list
