@@ -38,6 +38,8 @@ async function main(): Promise<number> {
   })
   console.log(`\n${table(report.faults)}\n\n${presenceLines(report.presence)}`)
   for (const problem of report.problems) console.log(`problem: ${problem}`)
-  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`)
+  const { faults: rows, presence } = report
+  if (values.json !== undefined)
+    await writeFile(values.json, `${JSON.stringify({ faults: rows, presence }, null, 2)}\n`)
   return isGood(report) ? 0 : 1
 }
