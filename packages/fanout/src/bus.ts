@@ -15,6 +15,8 @@ const PING_MS = 5_000
 /** A publish that Redis does not answer is given up after this, in milliseconds. */
 const PUBLISH_TIMEOUT_MS = 2_000
 const CHANNELS_A_COMMAND = 1_000
+/** Least time between two reports of failed publishes, in milliseconds. */
+const FAILURE_REPORT_MS = 1_000
 
 /**
  * Sharded publish and subscribe over two connections to Redis 7 or later.
@@ -33,6 +35,7 @@ export class Bus extends EventEmitter<BusEvents> {
   #barrier: Promise<boolean> | undefined
   /** Channels whose subscription changed in this turn of the loop, and whether it is wanted now. */
   #changed = new Map<string, boolean>()
+  #failureReportedAt = Number.NEGATIVE_INFINITY
   #wasReady = false
   #closed = false
   /** Publishes that Redis did not take. */
@@ -82,7 +85,11 @@ export class Bus extends EventEmitter<BusEvents> {
       return true
     } catch (error) {
       this.failedPublishes++
-      this.#report(error)
+      // One a second stands for all: they fail by the thousand, and a line of log for each would be a load of its own.
+      if (performance.now() - this.#failureReportedAt > FAILURE_REPORT_MS) {
+        this.#failureReportedAt = performance.now()
+        this.#report(error)
+      }
       return false
     }
   }
