@@ -48,15 +48,16 @@ export async function run({ quick, json, rounds: given }: BenchArguments): Promi
   await writeReport(json, { runs, databaseCost })
 }
 
-const GOALS: Record<number, { bare: number; naive: number }> = {
-  5: { bare: 1.5, naive: 12 },
-  20: { bare: 2, naive: 15 },
+/** Of acked messages, and from rooms of 20 on of deliveries, where bare is the measure. */
+const GOALS: Record<number, { bare: number; of: 'ackedPerSec' | 'deliveredPerSec'; naive: number }> = {
+  5: { bare: 1.5, of: 'ackedPerSec', naive: 12 },
+  20: { bare: 2, of: 'deliveredPerSec', naive: 15 },
 }
 
 function printVerdicts(roomSize: number, { parley: ours, bare: theirs, naive: plain }: Record<string, Figures>): void {
   const goals = GOALS[roomSize]
   if (goals === undefined || ours === undefined || theirs === undefined || plain === undefined) return
-  const [bareRatio, naiveRatio] = [ours.deliveredPerSec / theirs.deliveredPerSec, ours.ackedPerSec / plain.ackedPerSec]
+  const [bareRatio, naiveRatio] = [ours[goals.of] / theirs[goals.of], ours.ackedPerSec / plain.ackedPerSec]
   verdict(`rooms of ${roomSize}: ${round(bareRatio)} x bare, at least ${goals.bare}`, bareRatio >= goals.bare)
   verdict(`rooms of ${roomSize}: ${round(naiveRatio)} x naive, at least ${goals.naive}`, naiveRatio >= goals.naive)
 }
