@@ -13,9 +13,15 @@ const UNSENT_PATIENCE_MS = 3_000
 /** Behind by more than this, it is closed at once. */
 const UNSENT_HARD_BYTES = 8 * 1024 * 1024
 
+/**
+ * How long an idle connection stays open, in milliseconds: longer than balancers keep theirs for (60 s is usual), so that
+ * none sends a request into a connection that is just being closed. Node's own 5 s did that to polling clients.
+ */
+const KEEP_ALIVE_MS = 72_000
+
 /** Socket.IO on an HTTP server that does not listen yet. */
 export function buildServer(logger: Logger, limits: GatewayLimits): { http: HttpServer; io: Server } {
-  const http = createServer((_request, response) => {
+  const http = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (_request, response) => {
     response.writeHead(404, { 'content-type': 'application/json' })
     response.end('{"success":false,"message":"There is nothing at this address.","error":{"code":"NOT_FOUND"}}')
   })

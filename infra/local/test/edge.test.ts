@@ -57,6 +57,20 @@ test('a pod that is away is passed over, also for a request with a body', async 
   }
 })
 
+test('a kept connection that the pod closes just then is made anew, with the only pod there is', async () => {
+  const used = new WeakSet<object>()
+  const once = await pod((incoming, response) => {
+    if (used.has(incoming.socket)) incoming.socket.destroy()
+    used.add(incoming.socket)
+    response.end('here')
+  })
+  const { url } = await edgeFor([once.target])
+  for (let i = 0; i < 4; i++) {
+    const answer = await fetch(`${url}/api/x`)
+    expect([answer.status, await answer.text()]).toEqual([200, 'here'])
+  }
+})
+
 test('no pod at all: 503 in the envelope, with when to retry', async () => {
   for (const targets of [[], [await deadTarget()]]) {
     const { url } = await edgeFor(targets)

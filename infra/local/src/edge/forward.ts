@@ -98,7 +98,8 @@ function tryTarget(exchange: Exchange, index: number): void {
     if (response.headersSent || response.destroyed) return
     const repeatable = !body && REPEATABLE.has(request.method ?? '')
     if (progress === 'timed out') refuse(504, 'The answer took too long.')
-    else if (progress === 'connecting' || repeatable) tryTarget(exchange, index + 1)
+    // A kept connection may have been closed from the other end just then: that says nothing about the target.
+    else if (progress === 'connecting' || repeatable) tryTarget(exchange, upstream.reusedSocket ? index : index + 1)
     else refuse(502, 'The connection was lost before an answer came.')
   })
 }
