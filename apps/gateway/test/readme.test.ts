@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { startCluster, user } from '@parley/testkit'
-import { expect, it } from 'vitest'
+import { it } from 'vitest'
 
 const README = new URL('../../../README.md', import.meta.url)
 /** Where `socket.io-client` is found, as it is in a folder where a reader has installed it. */
@@ -22,8 +22,7 @@ it('the chat of the README works as it stands', async () => {
   first.types('Hello! How are you?')
   await Promise.all([first, second].map((end) => end.prints('Ahmed Hassan: Hello! How are you?')))
   second.types("I'm good, thanks!")
-  await first.prints("Fatima Rahman: I'm good, thanks!")
-  expect(second.output()).toContain("Fatima Rahman: I'm good, thanks!")
+  await Promise.all([first, second].map((end) => end.prints("Fatima Rahman: I'm good, thanks!")))
 })
 
 function startChat(code: string, address: string, token: string, people: string[]) {
@@ -37,7 +36,6 @@ function startChat(code: string, address: string, token: string, people: string[
     output += text
   })
   return {
-    output: () => output,
     types: (line: string) => child.stdin.write(`${line}\n`),
     async prints(text: string) {
       const signal = AbortSignal.timeout(10_000)
