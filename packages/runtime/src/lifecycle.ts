@@ -34,7 +34,7 @@ export interface ProcessOptions {
  * - serving: the parent, if there is one, gets `{type: 'ready', port, adminPort}` over IPC.
  * - stopping begins with SIGTERM, SIGINT, the end of the IPC channel (the parent died) or an uncaught error. One that
  *   comes while starting waits for the start, so that what was opened is closed again.
- * - Exit codes (where there is a parent to read them): 0 after a clean stop, 1 after a crash, a failed start, a part that failed to stop or a forced end, 78
+ * - Exit codes: 0 after a clean stop, 1 after a crash, a failed start, a part that failed to stop or a forced end, 78
  *   for wrong settings.
  *
  * Resolves when the process serves.
@@ -80,12 +80,7 @@ function createStop(options: ProcessOptions, stopping: AbortController, starting
     starting
       .then(({ parts }) => stopParts(parts, logger))
       .then(
-        (failures) => {
-          // Seen once, Node 26.10: a gateway whose parent was gone hung for good inside process.exit(), on a lock of its own.
-          // Nobody is left who would end it or read its exit code, so it ends in the one way that cannot hang.
-          if (process.send !== undefined && !process.connected) process.kill(process.pid, 'SIGKILL')
-          process.exit(failures > 0 ? 1 : exitCode)
-        },
+        (failures) => process.exit(failures > 0 ? 1 : exitCode),
         () => process.exit(1), // the start failed: runProcess reports why
       )
   }
