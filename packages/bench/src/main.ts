@@ -13,6 +13,7 @@ export interface BenchArguments {
 /** Every scenario by its name: a module of its own, loaded when it is asked for. */
 const scenarios: Record<string, () => Promise<{ run(args: BenchArguments): Promise<void> }>> = {
   attachments: () => import('./attachments/scenario.ts'),
+  cost: () => import('./cost/scenario.ts'),
   push: () => import('./push/scenario.ts'),
   gateways: () => import('./gateways/scenario.ts'),
   history: () => import('./history/scenario.ts'),

@@ -1,0 +1,50 @@
+import { readdir, readFile } from 'node:fs/promises'
+
+/** Clock ticks a second in /proc; 100 on every Linux that Node runs on. */
+const TICKS = 100
+
+/** What a process of a benchmark is there for, by its command line. The first that fits counts. */
+const ROLES: readonly [role: string, pattern: RegExp][] = [
+  ['generator', /load\/generator\.ts/],
+  ['gateways', /apps\/gateway\/|(bare|naive)-server\.ts/],
+  ['api', /apps\/api\//],
+  ['worker', /apps\/worker\//],
+  ['postgres: log writer', /postgres: (walwriter|checkpointer|background writer)/],
+  ['postgres: vacuum', /postgres: autovacuum/],
+  ['postgres', /postgres/],
+  ['redis', /redis-server/],
+]
+
+/** Processor time, in seconds, that this process' descendants have used so far, by role. Linux only. */
+export async function cpuByRole(): Promise<Map<string, number>> {
+  const all = await Promise.all((await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(readProcess))
+  const known = all.filter((each) => each !== undefined)
+  const ours = new Set([process.pid])
+  for (let before = 0; before < ours.size; ) {
+    before = ours.size
+    for (const { pid, parent } of known) if (ours.has(parent)) ours.add(pid)
+  }
+  const seconds = new Map<string, number>()
+  for (const { pid, command, cpu } of known) {
+    if (pid === process.pid || !ours.has(pid)) continue
+    const role = ROLES.find(([, pattern]) => pattern.test(command))?.[0] ?? 'other'
+    seconds.set(role, (seconds.get(role) ?? 0) + cpu)
+  }
+  return seconds
+}
+
+/** Undefined for a process that has gone meanwhile. */
+async function readProcess(pid: string) {
+  try {
+    const [stat, command] = await Promise.all([
+      readFile(`/proc/${pid}/stat`, 'utf8'),
+      readFile(`/proc/${pid}/cmdline`, 'utf8'),
+    ])
+    // After the name in brackets, which may hold blanks: state, parent, ..., utime and stime as 12th and 13th.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    const cpu = (Number(fields[11]) + Number(fields[12])) / TICKS
+    return { pid: Number(pid), parent: Number(fields[1]), command: command.replaceAll('\0', ' '), cpu }
+  } catch {
+    return undefined
+  }
+}
