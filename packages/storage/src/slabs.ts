@@ -2,8 +2,11 @@
 export const SLAB_BYTES = 1024 ** 2
 /** What all uploads of this process together take without waiting. */
 const BUDGET_SLABS = 20
-/** How long an upload waits for memory where the others have all of it, in milliseconds. */
-const WAIT_MS = 250
+/**
+ * How long an upload waits for memory where the others have all of it, in milliseconds. A store that takes 20 MB/s frees
+ * the whole budget within it. With 250 ms ten uploads to one that takes 47 MB/s went past the budget (62 MB more).
+ */
+const WAIT_MS = 1_000
 
 let used = 0
 const spare: Buffer[] = []
