@@ -57,5 +57,5 @@ type AnnounceDeps = Pick<GatewayDeps, 'people' | 'membership' | 'publisher' | 'p
 
 async function tellContacts(userId: string, { people, membership, publisher }: AnnounceDeps): Promise<void> {
   const [{ fullName: userName }, contacts] = await Promise.all([people.get(userId), membership.contactsOf(userId)])
-  publisher.toUsers(contacts, 'userOnline', { userId, userName })
+  publisher.toPeople(contacts, 'userOnline', { userId, userName })
 }

@@ -22,11 +22,11 @@ export function presenceNotices({
       await touchLastSeen(db, userId, lastSeenAt)
       const { fullName: userName } = await people.get(userId)
       const notice = { userId, userName, lastSeen: lastSeenAt.toISOString() }
-      publisher.toUsers(await membership.contactsOf(userId), 'userOffline', notice)
+      publisher.toPeople(await membership.contactsOf(userId), 'userOffline', notice)
     },
     onReturn: async (userId) => {
       const { fullName: userName } = await people.get(userId)
-      publisher.toUsers(await membership.contactsOf(userId), 'userOnline', { userId, userName })
+      publisher.toPeople(await membership.contactsOf(userId), 'userOnline', { userId, userName })
     },
   }
 }

@@ -34,6 +34,8 @@ export interface Control {
   leave?: { userId: string; conversationId: string }
   /** On a conversation's channel: these people's sockets leave it. */
   leaving?: string[]
+  /** On the channel of all gateways: the people to whose sockets the packet goes. */
+  people?: string[]
 }
 
 const TILDE = 0x7e

@@ -5,7 +5,15 @@ import { preparePacket, socketsIn, writePacket } from './delivery.ts'
 import { decodeFrame, type Frame, isFrame, type JoinRequest } from './frame.ts'
 import { RoomOrder } from './order.ts'
 import type { LocalRooms } from './publisher.ts'
-import { CHANNEL_PREFIX, conversationIdOf, conversationRoom, roomOf, userRoom } from './rooms.ts'
+import {
+  CHANNEL_PREFIX,
+  channelOf,
+  conversationIdOf,
+  conversationRoom,
+  PEOPLE_ROOM,
+  roomOf,
+  userRoom,
+} from './rooms.ts'
 
 /** How long a message waits for the one before it, in milliseconds; see {@link RoomOrder}. */
 const ORDER_PATIENCE_MS = 250
@@ -58,6 +66,7 @@ export class GatewayRooms implements LocalRooms {
     this.#bus = bus
     this.#options = options
     io.adapter(createShardedAdapter(this.#redisFacade(), this.#redisFacade(), { channelPrefix: CHANNEL_PREFIX }))
+    bus.subscribe(channelOf(PEOPLE_ROOM), (payload, channel) => this.#onFrame(channel, payload))
     io.sockets.adapter.on('delete-room', (room: string) => {
       this.#orders.get(room)?.close()
       this.#orders.delete(room)
@@ -145,7 +154,12 @@ export class GatewayRooms implements LocalRooms {
     }
     if (control?.leave !== undefined) this.#take(control.leave.userId, control.leave.conversationId)
     if (control?.join !== undefined) this.#put(control.join, packet)
+    else if (control?.people !== undefined) this.#writeTo(this.#socketsOf(control.people), packet)
     else this.#writeTo(socketsIn(this.#io, room), packet)
+  }
+
+  *#socketsOf(people: readonly string[]): Generator<Socket> {
+    for (const userId of people) yield* socketsIn(this.#io, userRoom(userId))
   }
 
   #writeTo(sockets: Iterable<Socket>, packet: Buffer): void {

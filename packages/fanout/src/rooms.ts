@@ -6,6 +6,9 @@
 const PREFIX = 'socket.io#/#'
 export const CHANNEL_PREFIX = 'socket.io'
 
+/** No sockets are in it: all gateways listen to its channel, and its frames name the people whom they are for. */
+export const PEOPLE_ROOM = 'people'
+
 export function conversationRoom(conversationId: string): string {
   return `conv:${conversationId}`
 }

@@ -1,6 +1,9 @@
-import { type Database, listContacts, listMemberships } from '@parley/db'
+import { type Database, listContacts, listMemberships, type MembershipRow } from '@parley/db'
 import { LIMITS } from '@parley/protocol'
 import { BatchLoader } from './batch-loader.ts'
+
+/** People in one statement. */
+const BATCH = 500
 
 /** A conversation that a person is in, and how many messages it had when it was looked up. */
 export interface MemberOf {
@@ -16,20 +19,12 @@ export class Membership {
   constructor({ pool }: Database) {
     this.#conversations = new BatchLoader(async (userIds) => {
       const rows = await listMemberships(pool, userIds)
-      return collect(
-        rows,
-        (row) => row.user_id,
-        (row) => ({ conversationId: row.conversation_id, lastSeq: row.last_seq }),
-      )
-    }, 500)
+      return new Map(rows.map((row) => [row.user_id, membershipsOf(row)]))
+    }, BATCH)
     this.#contacts = new BatchLoader(async (userIds) => {
       const rows = await listContacts(pool, userIds, LIMITS.presenceGroupSize)
-      return collect(
-        rows,
-        (row) => row.user_id,
-        (row) => row.contact_id,
-      )
-    }, 100)
+      return new Map(rows.map((row) => [row.user_id, row.contact_ids]))
+    }, BATCH)
   }
 
   /** All conversations that a person is in. */
@@ -43,12 +38,6 @@ export class Membership {
   }
 }
 
-function collect<Row, Value>(rows: Row[], key: (row: Row) => string, value: (row: Row) => Value): Map<string, Value[]> {
-  const lists = new Map<string, Value[]>()
-  for (const row of rows) {
-    const list = lists.get(key(row))
-    if (list === undefined) lists.set(key(row), [value(row)])
-    else list.push(value(row))
-  }
-  return lists
+function membershipsOf({ conversation_ids, last_seqs }: MembershipRow): MemberOf[] {
+  return conversation_ids.map((conversationId, index) => ({ conversationId, lastSeq: last_seqs[index] ?? 0 }))
 }

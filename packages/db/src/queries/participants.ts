@@ -37,19 +37,23 @@ export async function listParticipants(
 
 export interface MembershipRow {
   user_id: string
-  conversation_id: string
-  /** Seq of the conversation's newest message. */
-  last_seq: number
+  conversation_ids: string[]
+  /** Seq of each conversation's newest message, in the same order. */
+  last_seqs: number[]
 }
 
-/** Every conversation of each of these people; one query for all who connect at the same time. */
+/**
+ * Every conversation of each of these people who has any, a row for each person; one query for all who connect at the
+ * same time. Lists travel as JSON: rows and Postgres' arrays cost the driver several times as much to read.
+ */
 export async function listMemberships(db: Queryable, userIds: readonly string[]): Promise<MembershipRow[]> {
   const { rows } = await db.query<MembershipRow>({
     name: 'list_memberships',
     text: `
-      select p.user_id, p.conversation_id, c.last_seq
+      select p.user_id, json_agg(p.conversation_id) as conversation_ids, json_agg(c.last_seq) as last_seqs
       from participants p join conversations c on c.id = p.conversation_id
-      where p.user_id = any ($1::text[]) and p.left_at is null`,
+      where p.user_id = any ($1::text[]) and p.left_at is null
+      group by p.user_id`,
     values: [userIds],
   })
   return rows
@@ -74,22 +78,24 @@ export async function listUnread(
 
 /**
  * The people to whom a person's presence is shown: all who share a conversation of at most `groupSize` people with
- * them, themself left out; at most 5,000.
+ * them, themself left out; at most 5,000. No row for one without contacts.
  */
 export async function listContacts(
   db: Queryable,
   userIds: readonly string[],
   groupSize: number,
-): Promise<{ user_id: string; contact_id: string }[]> {
-  const { rows } = await db.query<{ user_id: string; contact_id: string }>({
+): Promise<{ user_id: string; contact_ids: string[] }[]> {
+  const { rows } = await db.query<{ user_id: string; contact_ids: string[] }>({
     name: 'list_contacts',
     text: `
-      select distinct p.user_id, o.user_id as contact_id
-      from participants p
-      join conversations c on c.id = p.conversation_id and c.participant_count <= $2
-      join participants o on o.conversation_id = c.id and o.left_at is null and o.user_id <> p.user_id
-      where p.user_id = any ($1::text[]) and p.left_at is null
-      limit 5000 * cardinality($1::text[])`,
+      select user_id, json_agg(contact_id) as contact_ids from (
+        select distinct p.user_id, o.user_id as contact_id
+        from participants p
+        join conversations c on c.id = p.conversation_id and c.participant_count <= $2
+        join participants o on o.conversation_id = c.id and o.left_at is null and o.user_id <> p.user_id
+        where p.user_id = any ($1::text[]) and p.left_at is null
+        limit 5000 * cardinality($1::text[])
+      ) contacts group by user_id`,
     values: [userIds, groupSize],
   })
   return rows
