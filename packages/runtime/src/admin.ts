@@ -12,6 +12,8 @@ export interface AdminServerOptions {
   port: number
   /** Asked at each GET /health/ready; one that rejects, or takes longer than `readyTimeoutMs`, counts as not ready. */
   ready: () => Promise<ReadyChecks>
+  /** Checks that may fail without the process being taken out of service: the answer says `degraded`, with 200. */
+  optional?: (check: string) => boolean
   /** Milliseconds `ready` may take. Default 2000, below the usual probe's own limit. */
   readyTimeoutMs?: number
   /** More GET routes by path, e.g. `/metrics`. */
@@ -26,7 +28,7 @@ export interface AdminServer {
   stop(): Promise<void>
 }
 
-/** Serves GET /health/live (200 while the event loop turns) and GET /health/ready (200, or 503 naming what is missing). */
+/** Serves GET /health/live (200 while the event loop turns) and GET /health/ready (200, or 503; either names what is missing). */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const routes = new Map<string, AdminRoute>([
     ...Object.entries(options.routes ?? {}),
@@ -53,8 +55,10 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
 
 async function answerReady(response: ServerResponse, options: AdminServerOptions): Promise<void> {
   const checks = await boundedChecks(options)
-  const ready = Object.values(checks).every((state) => state === 'ok')
-  sendJson(response, ready ? 200 : 503, { status: ready ? 'ok' : 'unavailable', checks })
+  const failed = Object.keys(checks).filter((name) => checks[name] !== 'ok')
+  const ready = failed.every((name) => options.optional?.(name) ?? false)
+  const status = failed.length === 0 ? 'ok' : ready ? 'degraded' : 'unavailable'
+  sendJson(response, ready ? 200 : 503, { status, checks })
 }
 
 async function boundedChecks({ ready, readyTimeoutMs = 2_000 }: AdminServerOptions): Promise<ReadyChecks> {

@@ -17,9 +17,13 @@ export {
   type SettingsOf,
   setting,
 } from './config.ts'
+export { type RedisState, type WatchedPool, watchPools, watchRedis } from './connection-metrics.ts'
+export { type Dependencies, type DependencyCheck, Health } from './health.ts'
 export { type Part, type ProcessOptions, runProcess, type StartedProcess } from './lifecycle.ts'
 export { apiLimitSettings, drainSettings, gatewayLimitSettings, testOnlySettings } from './limit-settings.ts'
 export { createLogger, type Logger, type LoggerOptions } from './logger.ts'
+export { BATCH_SIZES, Distribution, LATENCY_SECONDS, Tally } from './measure.ts'
+export { Metrics, type Series, single } from './metrics.ts'
 export {
   ForbiddenAddressError,
   guardedLookup,
@@ -44,3 +48,16 @@ export {
   s3Settings,
   tokenSettings,
 } from './settings.ts'
+export { tracingSettings } from './telemetry-settings.ts'
+export {
+  openTracing,
+  parseTraceParent,
+  type Span,
+  type SpanAttributes,
+  type SpanOptions,
+  type TraceParent,
+  type Tracer,
+  type Tracing,
+  type TracingSettings,
+} from './tracing.ts'
+export { VERSION } from './version.ts'

@@ -31,6 +31,13 @@ it('names the dependency that is missing', async () => {
   })
 })
 
+it('is degraded, and takes work, without what it can do without', async () => {
+  const ready = async () => ({ database: 'ok', s3: 'away' })
+  const answer = await get('/health/ready', { ready, optional: (name) => name === 's3' })
+  expect(answer.status).toBe(200)
+  expect(JSON.parse(answer.text)).toEqual({ status: 'degraded', checks: { database: 'ok', s3: 'away' } })
+})
+
 it('is not ready when the check fails, and does not show why', async () => {
   const answer = await get('/health/ready', { ready: () => Promise.reject(new Error('postgres://u:hunter2@db')) })
   expect(answer).toEqual({ status: 503, text: '{"status":"unavailable","checks":{"checks":"failed"}}' })

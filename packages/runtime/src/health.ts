@@ -1,0 +1,84 @@
+import type { ReadyChecks } from './admin.ts'
+import type { Metrics } from './metrics.ts'
+
+/**
+ * Asks a dependency. False, an error, or no answer in time mean that it is away; a text says what is wrong with it
+ * (without addresses or secrets: it is shown).
+ */
+export type DependencyCheck = (signal: AbortSignal) => boolean | string | Promise<boolean | string>
+
+export interface Dependencies {
+  /** Without one of these the process is not ready. */
+  needed: Readonly<Record<string, DependencyCheck>>
+  /** Without one of these it does a part of its work: ready, and said to be degraded. */
+  wanted?: Readonly<Record<string, DependencyCheck>>
+  /** The process is stopping: not ready, whatever there is. */
+  stopping: AbortSignal
+}
+
+/** How long one dependency may take to answer, in milliseconds. */
+const CHECK_MS = 1_500
+/** Answers are good for this long: balancers, Kubernetes and Prometheus together ask more often. Milliseconds. */
+const KEPT_MS = 500
+
+/** Says how each dependency is. Checks run side by side, each with a time limit of its own. */
+export class Health {
+  readonly #dependencies: Dependencies
+  readonly #degrading: ReadonlySet<string>
+  #last: { at: number; checks: Promise<ReadyChecks> } | undefined
+
+  constructor(dependencies: Dependencies) {
+    this.#dependencies = dependencies
+    this.#degrading = new Set(Object.keys(dependencies.wanted ?? {}))
+  }
+
+  /** For the admin server. */
+  readonly ready = async (): Promise<ReadyChecks> => {
+    const process = this.#dependencies.stopping.aborted ? 'stopping' : 'ok'
+    return { process, ...(await this.#checks()) }
+  }
+
+  /** Whether the process can do without this one. */
+  readonly optional = (name: string): boolean => this.#degrading.has(name)
+
+  /** Shows the same in numbers. */
+  show(metrics: Metrics): void {
+    metrics.gauge(
+      'parley_dependency_up',
+      'Whether a service that the process works with answers (1) or not (0)',
+      ['dependency'],
+      async () =>
+        Object.entries(await this.#checks()).map(([dependency, state]) => [{ dependency }, state === 'ok' ? 1 : 0]),
+    )
+  }
+
+  #checks(): Promise<ReadyChecks> {
+    const now = performance.now()
+    if (this.#last === undefined || now - this.#last.at > KEPT_MS) this.#last = { at: now, checks: this.#ask() }
+    return this.#last.checks
+  }
+
+  async #ask(): Promise<ReadyChecks> {
+    const { needed, wanted = {} } = this.#dependencies
+    const all = Object.entries({ ...needed, ...wanted })
+    return Object.fromEntries(await Promise.all(all.map(async ([name, check]) => [name, await stateOf(check)])))
+  }
+}
+
+async function stateOf(check: DependencyCheck): Promise<string> {
+  const limit = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(resolve, CHECK_MS, 'does not answer')
+  })
+  try {
+    const state = await Promise.race([Promise.resolve(check(limit.signal)), late])
+    return state === true ? 'ok' : state === false ? 'away' : state
+  } catch {
+    // The reason may hold addresses or credentials; the log has it.
+    return 'away'
+  } finally {
+    clearTimeout(timer)
+    limit.abort()
+  }
+}

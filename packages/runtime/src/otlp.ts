@@ -1,0 +1,155 @@
+import {
+  type Attributes,
+  type Context,
+  DiagLogLevel,
+  diag,
+  type Link,
+  SpanKind as OtelKind,
+  type Span as OtelSpan,
+  ROOT_CONTEXT,
+  type SpanContext,
+  SpanStatusCode,
+  TraceFlags,
+  trace,
+} from '@opentelemetry/api'
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
+import { resourceFromAttributes } from '@opentelemetry/resources'
+import {
+  BatchSpanProcessor,
+  ParentBasedSampler,
+  TraceIdRatioBasedSampler,
+  TracerProvider,
+} from '@opentelemetry/sdk-trace'
+import type { Logger } from './logger.ts'
+import { parseTraceParent, type Span, type SpanKind, type TraceParent, type Tracing } from './tracing.ts'
+import { VERSION } from './version.ts'
+
+/** Loaded by tracing.ts, and only where there is an endpoint: OpenTelemetry is 40 files that nobody else needs. */
+
+export interface OtlpOptions {
+  /** The collector's address; spans go to `/v1/traces` below it, as JSON. */
+  endpoint: string
+  serviceName: string
+  headers: Readonly<Record<string, string>>
+  /** The part of traces that is kept, 0 to 1. What a request's own traceparent says counts more. */
+  ratio: number
+  logger: Logger
+}
+
+/** Spans that wait to be sent, at most; further ones are dropped. A span is about 1 KB. */
+const QUEUE = 8_192
+const BATCH = 512
+const SEND_EVERY_MS = 1_000
+/** How long the last spans may take at the end of the process, in milliseconds. */
+const LAST_MS = 3_000
+/** A collector that is away is told of once in so long, in milliseconds. */
+const REPORT_MS = 60_000
+/** Links of one span; a batch has at most 256 messages. */
+const LINKS = 256
+
+const KINDS: Readonly<Record<SpanKind, OtelKind>> = {
+  internal: OtelKind.INTERNAL,
+  server: OtelKind.SERVER,
+  client: OtelKind.CLIENT,
+  producer: OtelKind.PRODUCER,
+  consumer: OtelKind.CONSUMER,
+}
+
+export function openOtlp({ endpoint, serviceName, headers, ratio, logger }: OtlpOptions): Tracing {
+  reportTrouble(logger)
+  const exporter = new OTLPTraceExporter({ url: `${endpoint.replace(/\/+$/, '')}/v1/traces`, headers: { ...headers } })
+  const provider = new TracerProvider({
+    sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(ratio) }),
+    resource: resourceFromAttributes({ 'service.name': serviceName, 'service.version': VERSION }),
+    spanLimits: { linkCountLimit: LINKS, attributeValueLengthLimit: 256 },
+    spanProcessors: [
+      new BatchSpanProcessor({
+        exporter,
+        maxQueueSize: QUEUE,
+        maxExportBatchSize: BATCH,
+        scheduledDelayMillis: SEND_EVERY_MS,
+      }),
+    ],
+  })
+  const tracer = provider.getTracer('parley', VERSION)
+  return {
+    tracer: {
+      start(name, { kind = 'internal', parent, links = [], attributes, startedAt } = {}) {
+        const span = tracer.startSpan(
+          name,
+          {
+            kind: KINDS[kind],
+            links: links.flatMap(linkTo),
+            ...(attributes === undefined ? {} : { attributes }),
+            ...(startedAt === undefined ? {} : { startTime: startedAt }),
+          },
+          contextOf(parent),
+        )
+        return span.isRecording() ? wrap(span) : undefined
+      },
+    },
+    stop: () => bounded(provider.shutdown()),
+  }
+}
+
+function wrap(span: OtelSpan): Span {
+  const { traceId, spanId } = span.spanContext()
+  return {
+    traceId,
+    traceparent: `00-${traceId}-${spanId}-01`,
+    attributes: (attributes) => void span.setAttributes(attributes as Attributes),
+    end(error) {
+      if (error !== undefined) {
+        span.setAttribute('error.type', kindOf(error))
+        span.setStatus({ code: SpanStatusCode.ERROR })
+      }
+      span.end()
+    },
+  }
+}
+
+/** Messages of errors may hold what people wrote; codes and names do not. */
+function kindOf(error: unknown): string {
+  if (typeof error === 'string') return error
+  if (!(error instanceof Error)) return 'unknown'
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name
+}
+
+function spanContextOf(traceparent: TraceParent): SpanContext | undefined {
+  const [, traceId, spanId, flags] = parseTraceParent(traceparent)?.split('-') ?? []
+  if (traceId === undefined || spanId === undefined || flags === undefined) return undefined
+  return { traceId, spanId, traceFlags: Number.parseInt(flags, 16) & TraceFlags.SAMPLED, isRemote: true }
+}
+
+function contextOf(parent: TraceParent | undefined): Context {
+  const spanContext = parent === undefined ? undefined : spanContextOf(parent)
+  return spanContext === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, spanContext)
+}
+
+function linkTo(traceparent: TraceParent): Link[] {
+  const context = spanContextOf(traceparent)
+  return context === undefined ? [] : [{ context }]
+}
+
+/** What OpenTelemetry has to say goes into our log, as one line a minute at most: a collector may be away for long. */
+function reportTrouble(logger: Logger): void {
+  let reportedAt = Number.NEGATIVE_INFINITY
+  const report = (): void => {
+    if (performance.now() - reportedAt < REPORT_MS) return
+    reportedAt = performance.now()
+    logger.warn('spans could not be sent to the collector')
+  }
+  const silent = (): void => undefined
+  diag.setLogger(
+    { error: report, warn: report, info: silent, debug: silent, verbose: silent },
+    { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true },
+  )
+}
+
+async function bounded(work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, LAST_MS)
+  })
+  await Promise.race([work.catch(() => undefined), late]).finally(() => clearTimeout(timer))
+}

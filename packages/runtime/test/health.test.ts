@@ -1,0 +1,41 @@
+import { expect, it } from 'vitest'
+import { Health, Metrics } from '../src/index.ts'
+
+const never = () => new Promise<boolean>(() => undefined)
+
+it('names each dependency that is missing, also one that does not answer', async () => {
+  const { signal: stopping } = new AbortController()
+  const health = new Health({
+    needed: { postgres: () => true, redis: never },
+    wanted: { s3: () => Promise.reject(new Error('https://key:hunter2@s3')), bucket: () => 'no such bucket' },
+    stopping,
+  })
+  expect(await health.ready()).toEqual({
+    process: 'ok',
+    postgres: 'ok',
+    redis: 'does not answer',
+    s3: 'away',
+    bucket: 'no such bucket',
+  })
+  expect([health.optional('s3'), health.optional('redis')]).toEqual([true, false])
+})
+
+it('is not ready while it stops', async () => {
+  const stop = new AbortController()
+  const health = new Health({ needed: {}, stopping: stop.signal })
+  expect(await health.ready()).toEqual({ process: 'ok' })
+  stop.abort()
+  expect(await health.ready()).toEqual({ process: 'stopping' })
+})
+
+it('asks once for those who ask at the same time, and shows the same in numbers', async () => {
+  let asked = 0
+  const postgres = () => ++asked > 0
+  const health = new Health({ needed: { postgres, redis: () => false }, stopping: new AbortController().signal })
+  const metrics = new Metrics('test', '0')
+  health.show(metrics)
+  const [text] = await Promise.all([metrics.registry.metrics(), health.ready(), health.ready()])
+  expect(text).toContain('parley_dependency_up{dependency="postgres"} 1')
+  expect(text).toContain('parley_dependency_up{dependency="redis"} 0')
+  expect(asked).toBe(1)
+})
