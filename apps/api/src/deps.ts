@@ -10,10 +10,10 @@ import type {
   ReadMarker,
   TokenRevocations,
 } from '@parley/messaging'
+import type { RedisClient } from '@parley/redis'
 import type { Logger } from '@parley/runtime'
 import type { FileStore } from '@parley/storage'
 import type { AttachmentUploads } from '@parley/storage/uploads'
-import type { Redis } from 'ioredis'
 import type { PushRouteDeps } from './routes/push.ts'
 
 /** What the routes work with; main.ts puts it together. */
@@ -23,7 +23,7 @@ export interface ApiDeps extends PushRouteDeps {
   jwtOptions: FastifyJwtOptions
   revocations: TokenRevocations
   /** Where requests are counted, and how many a person may make in ten seconds (0: any number). */
-  rateLimit: { redis: Redis; perPerson: number }
+  rateLimit: { redis: RedisClient; perPerson: number }
   people: People
   conversations: ConversationReader
   conversationWriter: ConversationWriter

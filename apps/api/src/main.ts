@@ -16,10 +16,10 @@ import {
   TokenRevocations,
 } from '@parley/messaging'
 import { createPresenceReader } from '@parley/presence'
+import { openRedis, redisAddress, redisReady } from '@parley/redis'
 import { createLogger, loadSettingsOrExit, pushEndpointPolicy, runProcess, startAdminServer } from '@parley/runtime'
 import { openFileStore } from '@parley/storage'
 import { AttachmentUploads } from '@parley/storage/uploads'
-import { Redis } from 'ioredis'
 import { buildApp } from './app.ts'
 import { rateLimitRedis } from './rate-limit.ts'
 import { apiSettings } from './settings.ts'
@@ -33,6 +33,7 @@ await runProcess({
   start: async ({ stopping }) => {
     const epoch = randomUUID()
     const onError = (error: unknown) => logger.warn({ err: error }, 'trouble with a service this pod needs')
+    const address = redisAddress(settings)
     const db = openDatabase({
       url: settings.DATABASE_URL,
       max: 10,
@@ -40,15 +41,10 @@ await runProcess({
       queryTimeoutMs: 5_000,
       onError,
     })
-    const redis = new Redis(settings.REDIS_URL, {
-      connectionName: 'api',
-      maxRetriesPerRequest: 1,
-      commandTimeout: 2_000,
-    })
-    redis.on('error', onError)
-    const limits = rateLimitRedis(settings.REDIS_URL).on('error', onError)
-    const bus = new Bus(settings.REDIS_URL, 'api').on('error', onError)
-    await bus.ready(10_000)
+    const redis = openRedis(address, { name: 'api', commandTimeoutMs: 2_000, onError })
+    const limits = rateLimitRedis(address, onError)
+    const bus = new Bus(address, 'api').on('error', onError)
+    await Promise.all([bus.ready(10_000), redisReady(redis, 10_000)])
     const watermark = new PublishedWatermark({ redis, epoch, isUnsure: isUnavailable, onError })
     await watermark.start()
 

@@ -1,8 +1,8 @@
 import rateLimit from '@fastify/rate-limit'
 import { ParleyError } from '@parley/protocol'
+import { openRedis, type RedisAddress, type RedisClient } from '@parley/redis'
 import type { FastifyRequest } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
-import { Redis } from 'ioredis'
 import type { ApiDeps } from './deps.ts'
 
 const WINDOW_MS = 10_000
@@ -10,13 +10,8 @@ const WINDOW_MS = 10_000
 const COUNT_MS = 250
 
 /** The connection on which requests are counted: what it cannot do at once it does not do. */
-export function rateLimitRedis(url: string): Redis {
-  return new Redis(url, {
-    connectionName: 'api:limits',
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    commandTimeout: COUNT_MS,
-  })
+export function rateLimitRedis(address: RedisAddress, onError: (error: Error) => void): RedisClient {
+  return openRedis(address, { name: 'api:limits', queued: false, retries: 0, commandTimeoutMs: COUNT_MS, onError })
 }
 
 /**

@@ -14,9 +14,9 @@ import {
   TokenRevocations,
 } from '@parley/messaging'
 import { createPresence, createPresenceReader } from '@parley/presence'
+import { openRedis, redisAddress, redisReady } from '@parley/redis'
 import { createLogger, loadSettingsOrExit, runProcess, startAdminServer } from '@parley/runtime'
 import { openFileStore } from '@parley/storage'
-import { Redis } from 'ioredis'
 import { announceOnline, serveConnections } from './connection.ts'
 import { drain } from './drain.ts'
 import { acceptHandshakes } from './handshake.ts'
@@ -36,6 +36,7 @@ await runProcess({
   start: async ({ stopping }) => {
     const epoch = randomUUID()
     const onError = (error: unknown) => logger.warn({ err: error }, 'trouble with a service this gateway needs')
+    const address = redisAddress(settings)
     const db = openDatabase({
       url: settings.DATABASE_URL,
       max: 4,
@@ -43,14 +44,9 @@ await runProcess({
       queryTimeoutMs: 5_000,
       onError,
     })
-    const redis = new Redis(settings.REDIS_URL, {
-      connectionName: 'gateway',
-      maxRetriesPerRequest: 1,
-      commandTimeout: 2_000,
-    })
-    redis.on('error', onError)
-    const bus = new Bus(settings.REDIS_URL, 'gateway').on('error', onError)
-    await bus.ready(10_000)
+    const redis = openRedis(address, { name: 'gateway', commandTimeoutMs: 2_000, onError })
+    const bus = new Bus(address, 'gateway').on('error', onError)
+    await Promise.all([bus.ready(10_000), redisReady(redis, 10_000)])
     const watermark = new PublishedWatermark({ redis, epoch, isUnsure: isUnavailable, onError })
     await watermark.start()
 

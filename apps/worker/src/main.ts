@@ -3,10 +3,10 @@ import { openDatabase } from '@parley/db'
 import { Bus, Publisher } from '@parley/fanout'
 import { Membership, People, SearchIndexer } from '@parley/messaging'
 import { createReaper } from '@parley/presence'
+import { openRedis, redisAddress, redisReady } from '@parley/redis'
 import { createLogger, loadSettingsOrExit, runProcess, startAdminServer } from '@parley/runtime'
 import { openFileStore } from '@parley/storage'
 import { AttachmentUploads } from '@parley/storage/uploads'
-import { Redis } from 'ioredis'
 import { AttachmentCleaner } from './attachments/cleaner.ts'
 import { OutboxDrain } from './outbox-drain.ts'
 import { presenceNotices } from './presence-notices.ts'
@@ -22,20 +22,16 @@ await runProcess({
   logger,
   start: async ({ stopping }) => {
     const onError = (error: unknown) => logger.warn({ err: error }, 'trouble with a service this worker needs')
+    const address = redisAddress(settings)
     const db = openDatabase({ url: settings.DATABASE_URL, max: 8, applicationName: 'parley-worker', onError })
-    const redis = new Redis(settings.REDIS_URL, {
-      connectionName: 'worker',
-      maxRetriesPerRequest: 1,
-      commandTimeout: 2_000,
-    })
-    redis.on('error', onError)
-    const bus = new Bus(settings.REDIS_URL, 'worker').on('error', onError)
-    await bus.ready(10_000)
+    const redis = openRedis(address, { name: 'worker', commandTimeoutMs: 2_000, onError })
+    const bus = new Bus(address, 'worker').on('error', onError)
+    await Promise.all([bus.ready(10_000), redisReady(redis, 10_000)])
     const publisher = new Publisher(bus, randomUUID())
     const people = new People(db)
     const membership = new Membership(db)
 
-    const push = buildPush({ db, settings, logger, onError })
+    const push = buildPush({ db, address, settings, logger, onError })
     push.start()
     const drain = new OutboxDrain({
       db,

@@ -10,7 +10,7 @@ import {
 import { readWatermarks } from '@parley/fanout'
 import { type AttachmentLinks, type Events, presentMessage } from '@parley/messaging'
 import type { Message } from '@parley/protocol'
-import type { Redis } from 'ioredis'
+import type { RedisClient } from '@parley/redis'
 
 /**
  * One kind of work that every stored message is due. A step that rejects leaves the rows for another round, so it has to
@@ -23,7 +23,7 @@ export interface OutboxStep {
 
 export interface OutboxDrainOptions {
   db: Database
-  redis: Redis
+  redis: RedisClient
   events: Pick<Events, 'message'>
   links: AttachmentLinks
   /** Run one after the other for all messages of a round. */

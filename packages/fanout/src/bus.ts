@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { Redis } from 'ioredis'
+import { openRedis, type RedisAddress, type RedisClient, redisReady } from '@parley/redis'
 
 export type Handler = (payload: Buffer, channel: string) => void
 
@@ -28,8 +28,8 @@ const FAILURE_REPORT_MS = 1_000
  *   {@link Bus.barrier} builds on.
  */
 export class Bus extends EventEmitter<BusEvents> {
-  readonly #pub: Redis
-  readonly #sub: Redis
+  readonly #pub: RedisClient
+  readonly #sub: RedisClient
   readonly #handlers = new Map<string, Handler>()
   readonly #heartbeat: NodeJS.Timeout
   #barrier: Promise<boolean> | undefined
@@ -41,24 +41,19 @@ export class Bus extends EventEmitter<BusEvents> {
   /** Publishes that Redis did not take. */
   failedPublishes = 0
 
-  constructor(url: string, name: string) {
+  constructor(address: RedisAddress, name: string) {
     super()
-    this.#pub = new Redis(url, {
-      connectionName: `${name}:pub`,
-      enableOfflineQueue: false,
-      maxRetriesPerRequest: 1,
-      commandTimeout: PUBLISH_TIMEOUT_MS,
+    const onError = (error: Error) => this.#report(error)
+    this.#pub = openRedis(address, {
+      name: `${name}:pub`,
+      queued: false,
+      commandTimeoutMs: PUBLISH_TIMEOUT_MS,
       // All publishes of a tick travel as one write. Measured in docs/PERFORMANCE.md.
-      enableAutoPipelining: true,
-      retryStrategy,
+      pipelined: { except: [] },
+      retryDelay,
+      onError,
     })
-    this.#sub = new Redis(url, {
-      connectionName: `${name}:sub`,
-      maxRetriesPerRequest: null,
-      autoResubscribe: true,
-      retryStrategy,
-    })
-    for (const connection of [this.#pub, this.#sub]) connection.on('error', (error) => this.#report(error))
+    this.#sub = openRedis(address, { name: `${name}:sub`, retries: null, retryDelay, onError })
     this.#sub.on('ready', () => this.#onReady())
     this.#sub.on('smessageBuffer', (channel: Buffer, payload: Buffer) => {
       const name = channel.toString()
@@ -70,7 +65,7 @@ export class Bus extends EventEmitter<BusEvents> {
 
   /** Resolves when both connections stand; rejects after `timeoutMs`. */
   async ready(timeoutMs: number): Promise<void> {
-    await Promise.all([untilReady(this.#pub, timeoutMs), untilReady(this.#sub, timeoutMs)])
+    await Promise.all([redisReady(this.#pub, timeoutMs), redisReady(this.#sub, timeoutMs)])
   }
 
   /** Both connections stand. */
@@ -198,21 +193,6 @@ export class Bus extends EventEmitter<BusEvents> {
 }
 
 /** 50 ms, doubled up to 1 s, with jitter so that a cluster of gateways does not come back in one moment. */
-function retryStrategy(attempt: number): number {
+function retryDelay(attempt: number): number {
   return Math.min(1_000, 50 * 2 ** Math.min(attempt, 6)) * (0.5 + Math.random() / 2)
-}
-
-function untilReady(connection: Redis, timeoutMs: number): Promise<void> {
-  if (connection.status === 'ready') return Promise.resolve()
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      connection.off('ready', done)
-      reject(new Error(`Redis did not answer within ${timeoutMs} ms`))
-    }, timeoutMs)
-    const done = () => {
-      clearTimeout(timer)
-      resolve()
-    }
-    connection.once('ready', done)
-  })
 }

@@ -1,10 +1,10 @@
-import type { Redis } from 'ioredis'
+import type { RedisClient } from '@parley/redis'
 
 const KEY = 'parley:published:'
 const INDEX = 'parley:publishers'
 
 export interface WatermarkOptions {
-  redis: Redis
+  redis: RedisClient
   /** This process's epoch id. */
   epoch: string
   /** Whether an error leaves open if the batch was stored. */
@@ -109,7 +109,7 @@ export class PublishedWatermark {
 }
 
 /** The marks of all processes that are alive; forgets those that are not. */
-export async function readWatermarks(redis: Redis): Promise<{ origin: string; batch: number }[]> {
+export async function readWatermarks(redis: RedisClient): Promise<{ origin: string; batch: number }[]> {
   const origins = await redis.smembers(INDEX)
   const marks = await Promise.all(origins.map((origin) => redis.get(KEY + origin)))
   const dead = origins.filter((_, i) => marks[i] === null)

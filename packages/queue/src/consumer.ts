@@ -1,3 +1,4 @@
+import type { RedisAddress } from '@parley/redis'
 import { DelayedError, type Job, UnrecoverableError, Worker } from 'bullmq'
 import { consumerConnection, PREFIX } from './connection.ts'
 import { type JobData, type JobName, KEPT, type QueueName, queues } from './jobs.ts'
@@ -32,7 +33,7 @@ export type Handlers<Queue extends QueueName> = {
 }
 
 export interface ConsumerOptions<Queue extends QueueName> {
-  redisUrl: string
+  redisUrl: RedisAddress
   handlers: Handlers<Queue>
   /** Jobs worked on at once in this process. */
   concurrency: number
@@ -49,8 +50,7 @@ export interface Consumer {
 /** Starts working on a queue. What handlers throw is tried again with back-off and jitter. */
 export function startConsumer<Queue extends QueueName>(queue: Queue, options: ConsumerOptions<Queue>): Consumer {
   const { handlers, concurrency, onError, onDead } = options
-  const connection = consumerConnection(options.redisUrl)
-  connection.on('error', onError)
+  const connection = consumerConnection(options.redisUrl, onError)
   const worker = new Worker(queue, (job, token) => run(queue, handlers, job, token), {
     connection,
     prefix: PREFIX,

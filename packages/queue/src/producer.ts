@@ -1,3 +1,4 @@
+import type { RedisAddress } from '@parley/redis'
 import { type JobsOptions, Queue } from 'bullmq'
 import { PREFIX, producerConnection } from './connection.ts'
 import { KEPT, type NewJob, type QueueName } from './jobs.ts'
@@ -10,7 +11,7 @@ const ADD_BOUND_MS = 10_000
 export const ATTEMPTS = 25
 
 export interface ProducerOptions {
-  redisUrl: string
+  redisUrl: RedisAddress
   onError: (error: unknown) => void
 }
 
@@ -38,8 +39,7 @@ export interface FailedJob {
 }
 
 export function createProducer<Name extends QueueName>(name: Name, options: ProducerOptions): Producer<Name> {
-  const connection = producerConnection(options.redisUrl)
-  connection.on('error', options.onError)
+  const connection = producerConnection(options.redisUrl, options.onError)
   const queue = new Queue(name, { connection, prefix: PREFIX })
   queue.on('error', options.onError)
   return {

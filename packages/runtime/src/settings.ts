@@ -34,10 +34,20 @@ export const databaseSettings = defineSettings({
   }),
 })
 
+const redisUrl = z.url({ protocol: /^rediss?$/ })
+
 export const redisSettings = defineSettings({
-  REDIS_URL: setting(z.url({ protocol: /^rediss?$/ }), 'The Redis for fan-out, presence and queues', {
-    expected: 'a redis:// or rediss:// URL',
-    developmentDefault: 'redis://127.0.0.1:6379',
+  REDIS_URL: setting(
+    z.string().refine((text) => text.split(',').every((url) => redisUrl.safeParse(url.trim()).success)),
+    'The Redis for fan-out, presence and queues: one server, or some nodes of a Redis Cluster with commas between them',
+    {
+      expected: 'a redis:// or rediss:// URL, or several with commas between them',
+      developmentDefault: 'redis://127.0.0.1:6379',
+    },
+  ),
+  REDIS_CLUSTER: setting(flag, 'REDIS_URL is a Redis Cluster; several URLs always are, one may be its only address', {
+    expected: 'true or false',
+    default: 'false',
   }),
 })
 

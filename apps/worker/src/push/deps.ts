@@ -1,7 +1,7 @@
 import type { Database } from '@parley/db'
 import type { Producer } from '@parley/queue'
+import type { RedisClient } from '@parley/redis'
 import type { Logger } from '@parley/runtime'
-import type { Redis } from 'ioredis'
 import type { PushLookup } from './lookup.ts'
 import type { PushMetrics } from './metrics.ts'
 import type { PushSender } from './sender.ts'
@@ -10,7 +10,7 @@ import type { PushSender } from './sender.ts'
 export interface PushDeps {
   db: Database
   /** For turns. */
-  redis: Redis
+  redis: RedisClient
   lookup: PushLookup
   sender: Pick<PushSender, 'send'>
   producer: Producer<'push'>

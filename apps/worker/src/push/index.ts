@@ -1,6 +1,7 @@
 import type { Database } from '@parley/db'
 import { createPresenceReader } from '@parley/presence'
 import { createProducer, startConsumer } from '@parley/queue'
+import { openRedis, type RedisAddress } from '@parley/redis'
 import {
   type AdminRoute,
   type Logger,
@@ -10,7 +11,6 @@ import {
   type SettingsOf,
   vapidKeysOf,
 } from '@parley/runtime'
-import { Redis } from 'ioredis'
 import type { OutboxStep } from '../outbox-drain.ts'
 import { BOARD_PATH, queueBoard } from './board.ts'
 import { runCloseJob } from './close-job.ts'
@@ -27,7 +27,9 @@ const FAILED_SHOWN = 100
 
 export interface BuildPushOptions {
   db: Database
-  settings: SettingsOf<typeof pushSettings> & { NODE_ENV: string; REDIS_URL: string }
+  /** Where Redis is. */
+  address: RedisAddress
+  settings: SettingsOf<typeof pushSettings> & { NODE_ENV: string }
   logger: Logger
   onError: (error: unknown) => void
 }
@@ -49,22 +51,16 @@ export interface Push {
  * Puts push together. Without VAPID keys it is off and said so.
  * @throws SettingsError
  */
-export function buildPush({ db, settings, logger, onError }: BuildPushOptions): Push {
+export function buildPush({ db, address, settings, logger, onError }: BuildPushOptions): Push {
   const policy = pushEndpointPolicy(settings)
   const keys = vapidKeysOf(settings)
   if (keys === null) {
     logger.warn('push is off: there are no VAPID keys')
     return { steps: [], start: () => undefined, parts: [], routes: {}, mounts: {} }
   }
-  const redis = new Redis(settings.REDIS_URL, {
-    connectionName: 'push',
-    maxRetriesPerRequest: 1,
-    commandTimeout: 2_000,
-    enableAutoPipelining: true,
-  })
-  redis.on('error', onError)
+  const redis = openRedis(address, { name: 'push', commandTimeoutMs: 2_000, pipelined: { except: [] }, onError })
   const presence = createPresenceReader({ redis })
-  const producer = createProducer('push', { redisUrl: settings.REDIS_URL, onError })
+  const producer = createProducer('push', { redisUrl: address, onError })
   const metrics = new PushMetrics()
   metrics.watch(producer)
   const times = {
@@ -78,7 +74,7 @@ export function buildPush({ db, settings, logger, onError }: BuildPushOptions): 
   const closings = new ClosingDrain({ db, producer, metrics, onError })
   const consume = () =>
     startConsumer('push', {
-      redisUrl: settings.REDIS_URL,
+      redisUrl: address,
       concurrency: settings.PUSH_CONCURRENCY,
       onError,
       onDead: (kind, reason) => {

@@ -1,5 +1,5 @@
 import { Later } from '@parley/queue'
-import type { Redis } from 'ioredis'
+import type { RedisClient } from '@parley/redis'
 
 /** A turn ends by itself after this long, in milliseconds: well past the longest that a push service may keep a job. */
 const TURN_MS = 60_000
@@ -13,7 +13,12 @@ const WAIT_MS = 200
  * @param subject what must not be worked on by two at once
  * @throws {Later} while it is another job's turn
  */
-export async function takeTurn<T>(redis: Redis, subject: string, jobId: string, work: () => Promise<T>): Promise<T> {
+export async function takeTurn<T>(
+  redis: RedisClient,
+  subject: string,
+  jobId: string,
+  work: () => Promise<T>,
+): Promise<T> {
   const key = `parley:push:turn:${subject}`
   const began = performance.now()
   const holder = await redis.set(key, jobId, 'PX', TURN_MS, 'NX', 'GET')

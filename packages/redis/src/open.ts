@@ -1,0 +1,81 @@
+import { Cluster, Redis } from 'ioredis'
+import { parseAddress, type RedisAddress } from './address.ts'
+
+export type RedisClient = Redis | Cluster
+
+export interface RedisOptions {
+  /** Shown in CLIENT LIST. */
+  name: string
+  /** Failures of a connection, which is made anew by itself. */
+  onError?: (error: Error) => void
+  /** A command that takes longer fails; milliseconds. Default: none. */
+  commandTimeoutMs?: number
+  /** How often a command is sent again on a new connection; null: for ever. Default 1. */
+  retries?: number | null
+  /** Keeps commands while there is no connection. A cluster never does: wait for {@link redisReady}. Default true. */
+  queued?: boolean
+  /** All commands of a turn of the loop travel as one write, but for these. Default: each on its own. */
+  pipelined?: { except: string[] } | false
+  /** Milliseconds before attempt n to connect again. */
+  retryDelay?: (attempt: number) => number
+}
+
+/** A cluster's map of slots is read again this often, besides whenever a node refuses a key; milliseconds. */
+const SLOTS_REFRESH_MS = 5_000
+const SLOTS_TIMEOUT_MS = 2_000
+
+/** Opens a Redis, lone or a cluster. Returns at once; the connection is made meanwhile, and again whenever it is lost. */
+export function openRedis(address: RedisAddress, options: RedisOptions): RedisClient {
+  const client = connect(address, options)
+  client.on('error', (error: Error) => options.onError?.(error))
+  return client
+}
+
+function connect(address: RedisAddress, options: RedisOptions): RedisClient {
+  const { name, commandTimeoutMs, retries = 1, queued = true, pipelined = false, retryDelay = backoff } = options
+  const parsed = parseAddress(address)
+  const each = {
+    connectionName: name,
+    maxRetriesPerRequest: retries,
+    ...(commandTimeoutMs !== undefined && { commandTimeout: commandTimeoutMs }),
+  }
+  const pipelining = pipelined && {
+    enableAutoPipelining: true,
+    autoPipeliningIgnoredCommands: pipelined.except,
+  }
+  if (parsed.kind === 'lone') {
+    return new Redis(parsed.url, { ...each, ...pipelining, enableOfflineQueue: queued, retryStrategy: retryDelay })
+  }
+  return new Cluster(parsed.nodes, {
+    ...pipelining,
+    redisOptions: { ...each, ...parsed.login },
+    // What waits for a whole cluster would wait without bound: there is no time-out for it.
+    enableOfflineQueue: false,
+    slotsRefreshInterval: SLOTS_REFRESH_MS,
+    slotsRefreshTimeout: SLOTS_TIMEOUT_MS,
+    clusterRetryStrategy: retryDelay,
+    // Names stay names: a certificate is made out to them.
+    dnsLookup: (host, done) => done(null, host),
+  })
+}
+
+/** 50 ms, doubled up to 2 s, with jitter so that a cluster of processes does not come back in one moment. */
+function backoff(attempt: number): number {
+  return Math.min(2_000, 50 * 2 ** Math.min(attempt, 6)) * (0.5 + Math.random() / 2)
+}
+
+/** Resolves when the connection stands; rejects after `timeoutMs`, while it is tried on. */
+export function redisReady(client: RedisClient, timeoutMs: number): Promise<void> {
+  if (client.status === 'ready') return Promise.resolve()
+  return new Promise((resolve, reject) => {
+    const done = () => {
+      clearTimeout(timer)
+      resolve()
+    }
+    const timer = setTimeout(() => {
+      client.off('ready', done)
+      reject(new Error(`Redis did not answer within ${timeoutMs} ms`))
+    }, timeoutMs)
+    client.once('ready', done)
+  })
+}
