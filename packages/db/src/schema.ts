@@ -147,6 +147,10 @@ export const outbox = pgTable('outbox', {
   batch: bigint('batch', { mode: 'number' }).notNull(),
   conversationIds: uuid('conversation_ids').array().notNull(),
   seqs: bigint('seqs', { mode: 'number' }).array().notNull(),
+  /** The traces that messages of the batch belong to, by message id. Set by whoever traces; see queries/append.ts. */
+  traces: jsonb('traces')
+    .$type<Record<string, string>>()
+    .default(sql`nullif(current_setting('parley.traces', true), '')::jsonb`),
   createdAt: instant('created_at').notNull().default(now),
 })
 

@@ -1,5 +1,6 @@
 import { isTransient, isUnavailable } from '@parley/db'
 import { ParleyError } from '@parley/protocol'
+import { BATCH_SIZES, Distribution, LATENCY_SECONDS } from '@parley/runtime/measure'
 import { toParleyError } from './errors.ts'
 
 export interface GroupCommitOptions<Item, Result> {
@@ -16,6 +17,23 @@ export interface GroupCommitOptions<Item, Result> {
   deadlineMs: number
   /** Called with errors that are not the items' own. */
   onError: (error: unknown) => void
+}
+
+/** What group commit counts, in seconds and items. Read when somebody asks; see packages/runtime/src/measure.ts. */
+export class CommitMeasures {
+  /** Items taken in, and those refused because the queue was full. */
+  submitted = 0
+  overloaded = 0
+  /** From an item's coming in to the beginning of its batch, and to its answer. */
+  readonly queued = new Distribution(LATENCY_SECONDS)
+  readonly answered = new Distribution(LATENCY_SECONDS)
+  /** From the beginning of a batch to its end, attempts that failed included. */
+  readonly committed = new Distribution(LATENCY_SECONDS)
+  readonly batches = new Distribution(BATCH_SIZES)
+  /** Attempts made anew, after a deadlock or while the database was away. */
+  retries = 0
+  /** Batches that failed; one that is halved for the culprit in it counts each time. */
+  failures = 0
 }
 
 interface Waiting<Item, Result> {
@@ -44,6 +62,7 @@ export class GroupCommit<Item, Result> {
   readonly #sweep: NodeJS.Timeout
   #waiting = 0
   #closed = false
+  readonly measures = new CommitMeasures()
 
   constructor(options: GroupCommitOptions<Item, Result>) {
     this.#options = options
@@ -52,14 +71,23 @@ export class GroupCommit<Item, Result> {
     this.#sweep.unref()
   }
 
+  /** Items that have not been answered yet. */
+  get waiting(): number {
+    return this.#waiting
+  }
+
   /**
    * @returns the item's result, once it is committed
    * @throws {ParleyError} OVERLOADED, UNAVAILABLE, or what `run` says of this item
    */
   submit(item: Item): Promise<Result> {
     if (this.#closed) return Promise.reject(new ParleyError('UNAVAILABLE', { message: 'The server is stopping.' }))
-    if (this.#waiting >= this.#options.maxQueue) return Promise.reject(new ParleyError('OVERLOADED'))
+    if (this.#waiting >= this.#options.maxQueue) {
+      this.measures.overloaded++
+      return Promise.reject(new ParleyError('OVERLOADED'))
+    }
     this.#waiting++
+    this.measures.submitted++
     return new Promise((resolve, reject) => {
       const lane = this.#laneOf(item)
       lane.queue.push({ item, since: performance.now(), resolve, reject })
@@ -89,6 +117,7 @@ export class GroupCommit<Item, Result> {
   async #pump(lane: Lane<Item, Result>): Promise<void> {
     while (lane.queue.length > 0) {
       lane.flight = lane.queue.splice(0, this.#options.maxBatch)
+      this.#measureStart(lane.flight)
       await this.#commit(lane.flight)
       this.#waiting -= lane.flight.length
       lane.flight = []
@@ -100,18 +129,23 @@ export class GroupCommit<Item, Result> {
   async #commit(batch: Waiting<Item, Result>[]): Promise<void> {
     const [first] = batch
     if (first === undefined) return
+    const began = performance.now()
     try {
       const results = await this.#attempt(
         batch.map(({ item }) => item),
         first.since + this.#options.deadlineMs,
       )
-      batch.forEach(({ resolve, reject }, index) => {
+      const now = performance.now()
+      this.measures.committed.observe((now - began) / 1_000)
+      batch.forEach(({ since, resolve, reject }, index) => {
+        this.measures.answered.observe((now - since) / 1_000)
         const result = results[index]
         if (result instanceof ParleyError) reject(result)
         else if (result === undefined) reject(new ParleyError('INTERNAL'))
         else resolve(result)
       })
     } catch (error) {
+      this.measures.failures++
       this.#options.onError(error)
       if (batch.length === 1 || isUnavailable(error)) {
         for (const { reject } of batch) reject(toParleyError(error))
@@ -131,9 +165,16 @@ export class GroupCommit<Item, Result> {
       } catch (error) {
         const again = isTransient(error) ? ++deadlocks < 4 : isUnavailable(error)
         if (!again || performance.now() + RETRY_MS > deadline) throw error
+        this.measures.retries++
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
       }
     }
+  }
+
+  #measureStart(batch: readonly Waiting<Item, Result>[]): void {
+    const now = performance.now()
+    this.measures.batches.observe(batch.length)
+    for (const { since } of batch) this.measures.queued.observe((now - since) / 1_000)
   }
 
   #rejectLate(): void {

@@ -1,19 +1,29 @@
 import { randomUUIDv7 } from 'node:crypto'
-import { appendMessages, type Database, findMessages, listReadMarks, type NewMessage } from '@parley/db'
+import {
+  type AppendedRow,
+  appendMessages,
+  type Database,
+  findMessages,
+  listReadMarks,
+  type NewMessage,
+} from '@parley/db'
 import { type Message, ParleyError, type PostMessage, type StoredAttachment, type User } from '@parley/protocol'
+import type { Span, TraceParent, Tracer } from '@parley/runtime'
 import { ackBeforeCommit } from './ack-before-commit.ts'
 import { checkClaim, messageTypeOf, refuseClaim } from './attachments.ts'
 import { toParleyError } from './errors.ts'
-import { GroupCommit } from './group-commit.ts'
+import { type CommitMeasures, GroupCommit } from './group-commit.ts'
 import type { AttachmentStore, Events, Ledger } from './ports.ts'
 import { presentMessage, presentNewMessage } from './present.ts'
 
 export interface MessageWriterOptions {
   db: Database
-  events: Pick<Events, 'message'>
+  events: Pick<Events, 'messages'>
   ledger: Ledger
   store: AttachmentStore
   onError: (error: unknown) => void
+  /** Left out where nothing is traced. */
+  tracer?: Tracer | undefined
   /** Batches under way at once, each on a connection of its own. */
   lanes?: number
   maxBatch?: number
@@ -28,11 +38,15 @@ export interface Draft extends PostMessage {
   sender: User
   /** What `attachments` names, where it came with the message and was looked at as it came. */
   checked?: readonly StoredAttachment[]
+  /** The request or event that the message came with, where it is traced. */
+  trace?: TraceParent | undefined
 }
 
 interface Entry {
   message: NewMessage
   sender: User
+  /** From its coming in to its answer, where it is traced. */
+  span: Span | undefined
 }
 
 /**
@@ -81,8 +95,15 @@ export class MessageWriter {
     const submit = (attachments: StoredAttachment[]) => {
       const type = messageTypeOf(draft.type, attachments)
       const base = { id, conversationId, senderId: sender.id, clientMessageId, content }
-      const entry = { message: { ...base, type, attachments, system: null }, sender }
+      const span =
+        draft.trace === undefined ? undefined : this.#options.tracer?.start('store message', { parent: draft.trace })
+      const entry = { message: { ...base, type, attachments, system: null }, sender, span }
       const stored = this.#commit.submit(entry)
+      if (span !== undefined)
+        stored.then(
+          () => span.end(),
+          (error) => span.end(error),
+        )
       return this.#options.ackBeforeCommit ? ackBeforeCommit(stored, entry, this.#options.store) : stored
     }
     return draft.attachments.length === 0 ? submit([]) : this.#filesOf(draft).then(submit)
@@ -99,37 +120,74 @@ export class MessageWriter {
     }
   }
 
+  get measures(): CommitMeasures {
+    return this.#commit.measures
+  }
+
+  /** Messages that have not been answered yet. */
+  get waiting(): number {
+    return this.#commit.waiting
+  }
+
   /** Refuses what comes from now on and resolves when everything accepted has been answered. */
   close(): Promise<void> {
     return this.#commit.close()
   }
 
   #store(entries: Entry[]): Promise<(Message | ParleyError)[]> {
-    const { db, ledger, events, store } = this.#options
+    const { db, ledger, store } = this.#options
     return ledger.cover(async (origin, batch, publishing) => {
-      const rows = await appendMessages(
-        db.pool,
-        entries.map(({ message }) => message),
-        origin,
-        batch,
-      )
+      const rows = await this.#append(db, entries, origin, batch)
       const results: (Message | ParleyError | undefined)[] = new Array(entries.length)
+      const fresh: Message[] = []
       const known: { index: number; conversationId: string; seq: number }[] = []
-      for (const row of rows) {
+      // In the order of the batch, which is that of each conversation's seq.
+      for (const row of rows.sort((a, b) => a.ord - b.ord)) {
         const index = row.ord - 1
         const entry = entries[index]
         if (entry === undefined) continue
         if (row.fresh) {
           const message = presentNewMessage(entry.message, row, entry.sender, store)
           results[index] = message
-          publishing(events.message(message))
+          fresh.push(message)
         } else {
           known.push({ index, conversationId: entry.message.conversationId, seq: row.seq })
         }
       }
+      publishing(events.messages(fresh))
       if (known.length > 0) await this.#fillKnown(known, results)
       return Promise.all(entries.map((entry, index) => results[index] ?? this.#refusal(entry)))
     })
+  }
+
+  /** One statement. Traced messages link to it and it to them, and leave word in the outbox of what they belong to. */
+  async #append({ pool }: Database, entries: Entry[], origin: string, batch: number): Promise<AppendedRow[]> {
+    const messages = entries.map(({ message }) => message)
+    const traced = this.#options.tracer === undefined ? [] : entries.filter(({ span }) => span !== undefined)
+    if (traced.length === 0) return appendMessages(pool, messages, origin, batch)
+    const traces = Object.fromEntries(traced.map(({ message, span }) => [message.id, span?.traceparent ?? '']))
+    const span = this.#options.tracer?.start('commit batch', {
+      links: Object.values(traces),
+      attributes: { 'parley.batch.messages': entries.length },
+    })
+    if (span !== undefined) for (const entry of traced) entry.span?.link(span.traceparent)
+    try {
+      const rows = await appendMessages(pool, messages, origin, batch, traces)
+      span?.end()
+      return rows
+    } catch (error) {
+      span?.end(error)
+      throw error
+    }
+  }
+
+  #publish(message: Message, parent: Span | undefined): Promise<boolean> {
+    const { events, tracer } = this.#options
+    if (parent === undefined) return events.message(message)
+    const span = tracer?.start('publish message', { kind: 'producer', parent: parent.traceparent })
+    const taken = events.message(message, undefined, span?.traceparent)
+    void taken.then((ok) => span?.end(ok ? undefined : 'not published'))
+    return taken
   }
 
   /** Why nothing was stored: the sender is not a member, or the attachments went to another message in between. */

@@ -1,4 +1,5 @@
 import type { Conversation, Message, ServerEventName, ServerEvents, StoredAttachment } from '@parley/protocol'
+import type { TraceParent } from '@parley/runtime'
 
 /*
  * What the domain needs of the world besides the database. packages/fanout and packages/presence fill these.
@@ -11,9 +12,9 @@ import type { Conversation, Message, ServerEventName, ServerEvents, StoredAttach
 export interface Events {
   /**
    * `newMessage`; `leaving` are taken out of the conversation just before. Resolves to false where other processes cannot
-   * have got it; never rejects.
+   * have got it; never rejects. `trace` goes with it to the other processes, not to clients.
    */
-  message(message: Message, leaving?: string[]): Promise<boolean>
+  message(message: Message, leaving?: string[], trace?: TraceParent): Promise<boolean>
   toConversation<Name extends ServerEventName>(conversationId: string, event: Name, payload: ServerEvents[Name]): void
   /** All sockets of a person enter the conversation, which had `lastSeq` messages. */
   join(userId: string, lastSeq: number, conversation: Conversation): void

@@ -1,6 +1,6 @@
 import { type Database, markRead, type ReadRequest, type ReadRow } from '@parley/db'
 import { ParleyError, type ServerEvents, type User } from '@parley/protocol'
-import { GroupCommit } from './group-commit.ts'
+import { type CommitMeasures, GroupCommit } from './group-commit.ts'
 import type { Events } from './ports.ts'
 
 export interface ReadMarkerOptions {
@@ -38,6 +38,15 @@ export class ReadMarker {
   /** @throws {ParleyError} CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OVERLOADED, UNAVAILABLE */
   read(reader: User, conversationId: string, messageId: string): Promise<ReadReceipt> {
     return this.#commit.submit({ reader, userId: reader.id, conversationId, messageId })
+  }
+
+  get measures(): CommitMeasures {
+    return this.#commit.measures
+  }
+
+  /** Marks that have not been answered yet. */
+  get waiting(): number {
+    return this.#commit.waiting
   }
 
   close(): Promise<void> {

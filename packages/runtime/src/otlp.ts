@@ -98,6 +98,7 @@ function wrap(span: OtelSpan): Span {
     traceId,
     traceparent: `00-${traceId}-${spanId}-01`,
     attributes: (attributes) => void span.setAttributes(attributes as Attributes),
+    link: (traceparent) => void span.addLinks(linkTo(traceparent)),
     end(error) {
       if (error !== undefined) {
         span.setAttribute('error.type', kindOf(error))

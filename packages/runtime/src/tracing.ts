@@ -19,6 +19,8 @@ export interface Span {
   readonly traceparent: TraceParent
   readonly traceId: string
   attributes(attributes: SpanAttributes): void
+  /** Work of another trace that did this work among others, such as the batch that it was part of. */
+  link(traceparent: TraceParent): void
   /** @param error marks the span as failed; of an error only its name or code is kept, never its message */
   end(error?: unknown): void
 }

@@ -28,18 +28,19 @@ export interface AppendedRow {
  * Stores a batch in one round trip and one commit; see append_messages() in the migrations. Where `db` is a pool, it is
  * a transaction of its own. No row comes back for a message whose sender is not a member.
  * @param origin the storing process, for the outbox
- * @param batch that process's running number of batches
+ * @param batchNumber that process's running number of batches
+ * @param traces of messages by their ids, kept with the batch in the outbox
  */
 export async function appendMessages(
   db: Queryable,
   batch: readonly NewMessage[],
   origin: string,
   batchNumber: number,
+  traces?: Readonly<Record<string, string>>,
 ): Promise<AppendedRow[]> {
   const column = <T>(pick: (message: NewMessage) => T): T[] => batch.map(pick)
   const { rows } = await db.query<AppendedRow>({
-    name: 'append_messages',
-    text: 'select * from append_messages($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)',
+    ...(traces === undefined ? APPEND : APPEND_TRACED),
     values: [
       column((m) => m.conversationId),
       column((m) => m.senderId),
@@ -51,9 +52,25 @@ export async function appendMessages(
       column((m) => (m.system === null ? null : JSON.stringify(m.system))),
       origin,
       batchNumber,
+      ...(traces === undefined ? [] : [JSON.stringify(traces)]),
     ],
   })
   return rows
+}
+
+const APPEND = {
+  name: 'append_messages',
+  text: 'select * from append_messages($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)',
+}
+
+/**
+ * The traces go by a setting of this transaction to the default of outbox.traces, so that nobody pays for them who has none.
+ * Set in an argument: arguments are evaluated before the function runs.
+ */
+const APPEND_TRACED = {
+  name: 'append_messages_traced',
+  text: `select * from append_messages($1, $2, $3, $4, $5, $6, $7, $8,
+    case when set_config('parley.traces', $11, true) is not null then $9 end, $10)`,
 }
 
 export interface ReadRequest {

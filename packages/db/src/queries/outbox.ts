@@ -7,6 +7,8 @@ export interface OutboxRow {
   batch: number
   conversation_ids: string[]
   seqs: number[]
+  /** Traceparents by message id; null where nothing of the batch is traced. */
+  traces: Record<string, string> | null
 }
 
 /** How far a living process has published what it stored. */
@@ -23,7 +25,7 @@ export async function takeOutbox(tx: Queryable, alive: readonly Watermark[], lim
   const { rows } = await tx.query<OutboxRow>({
     name: 'take_outbox',
     text: `
-      select o.id, o.origin, o.batch, o.conversation_ids, o.seqs from outbox o
+      select o.id, o.origin, o.batch, o.conversation_ids, o.seqs, o.traces from outbox o
       left join unnest($1::text[], $2::bigint[]) as w (origin, batch) on w.origin = o.origin
       where w.origin is null or o.batch <= w.batch
       order by o.id limit $3 for update of o skip locked`,

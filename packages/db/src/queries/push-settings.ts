@@ -111,3 +111,19 @@ export async function muteConversation(
   })
   return rowCount === 1
 }
+
+export interface MuteRow {
+  conversation_id: string
+  muted_until: string
+}
+
+/** A person's conversations that are muted now. By the index on participants' user_id. */
+export async function listMutes(db: Queryable, userId: string): Promise<MuteRow[]> {
+  const { rows } = await db.query<MuteRow>({
+    text: `
+      select conversation_id, muted_until from participants
+      where user_id = $1 and left_at is null and muted_until > now()`,
+    values: [userId],
+  })
+  return rows
+}

@@ -1,0 +1,1 @@
+ALTER TABLE "outbox" ADD COLUMN "traces" jsonb DEFAULT nullif(current_setting('parley.traces', true), '')::jsonb;
