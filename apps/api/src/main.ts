@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createTokenVerifier } from '@parley/auth'
-import { isUnavailable, openDatabase } from '@parley/db'
+import { awaitSchema, isUnavailable, openDatabase } from '@parley/db'
 import { Bus, onTokenNotice, PublishedWatermark, Publisher, publishTokenNotice } from '@parley/fanout'
 import {
   ConversationReader,
@@ -40,6 +40,10 @@ await runProcess({
       applicationName: 'parley-api',
       queryTimeoutMs: 5_000,
       onError,
+    })
+    await awaitSchema(db, {
+      signal: stopping,
+      onWaiting: (reason) => logger.warn({ reason }, 'waiting for the schema'),
     })
     const redis = openRedis(address, { name: 'api', commandTimeoutMs: 2_000, onError })
     const limits = rateLimitRedis(address, onError)

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createTokenVerifier } from '@parley/auth'
-import { isUnavailable, openDatabase } from '@parley/db'
+import { awaitSchema, isUnavailable, openDatabase } from '@parley/db'
 import { Bus, encodeEvent, GatewayRooms, PublishedWatermark, Publisher, publishTokenNotice } from '@parley/fanout'
 import {
   ConversationReader,
@@ -43,6 +43,10 @@ await runProcess({
       applicationName: 'parley-gateway',
       queryTimeoutMs: 5_000,
       onError,
+    })
+    await awaitSchema(db, {
+      signal: stopping,
+      onWaiting: (reason) => logger.warn({ reason }, 'waiting for the schema'),
     })
     const redis = openRedis(address, { name: 'gateway', commandTimeoutMs: 2_000, onError })
     const bus = new Bus(address, 'gateway').on('error', onError)

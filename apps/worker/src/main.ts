@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { openDatabase } from '@parley/db'
+import { awaitSchema, openDatabase } from '@parley/db'
 import { Bus, Publisher } from '@parley/fanout'
 import { Membership, People, SearchIndexer } from '@parley/messaging'
 import { createReaper } from '@parley/presence'
@@ -24,6 +24,10 @@ await runProcess({
     const onError = (error: unknown) => logger.warn({ err: error }, 'trouble with a service this worker needs')
     const address = redisAddress(settings)
     const db = openDatabase({ url: settings.DATABASE_URL, max: 8, applicationName: 'parley-worker', onError })
+    await awaitSchema(db, {
+      signal: stopping,
+      onWaiting: (reason) => logger.warn({ reason }, 'waiting for the schema'),
+    })
     const redis = openRedis(address, { name: 'worker', commandTimeoutMs: 2_000, onError })
     const bus = new Bus(address, 'worker').on('error', onError)
     await Promise.all([bus.ready(10_000), redisReady(redis, 10_000)])

@@ -28,12 +28,16 @@ export interface AdminServer {
   stop(): Promise<void>
 }
 
-/** Serves GET /health/live (200 while the event loop turns) and GET /health/ready (200, or 503; either names what is missing). */
+/**
+ * Serves GET /health/live (200 while the event loop turns) and GET /health/ready (200, or 503; either names what is
+ * missing). GET /health/ready?drain=404 answers 404 in place of 503 when the check named `process` says `stopping`:
+ * HAProxy's way (`http-check disable-on-404`) to learn that sessions stay here and no new ones should come.
+ */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const routes = new Map<string, AdminRoute>([
     ...Object.entries(options.routes ?? {}),
     ['/health/live', (_request, response) => sendJson(response, 200, { status: 'ok' })],
-    ['/health/ready', async (_request, response) => answerReady(response, options)],
+    ['/health/ready', (request, response) => answerReady(request, response, options)],
   ])
   const mounts = Object.entries(options.mounts ?? {})
   const server = createServer((request, response) => {
@@ -53,12 +57,17 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   return { port, stop: () => close(server) }
 }
 
-async function answerReady(response: ServerResponse, options: AdminServerOptions): Promise<void> {
+async function answerReady(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: AdminServerOptions,
+): Promise<void> {
   const checks = await boundedChecks(options)
   const failed = Object.keys(checks).filter((name) => checks[name] !== 'ok')
   const ready = failed.every((name) => options.optional?.(name) ?? false)
   const status = failed.length === 0 ? 'ok' : ready ? 'degraded' : 'unavailable'
-  sendJson(response, ready ? 200 : 503, { status, checks })
+  const draining = checks.process === 'stopping' && request.url?.split('?', 2)[1] === 'drain=404'
+  sendJson(response, ready ? 200 : draining ? 404 : 503, { status, checks })
 }
 
 async function boundedChecks({ ready, readyTimeoutMs = 2_000 }: AdminServerOptions): Promise<ReadyChecks> {

@@ -48,6 +48,16 @@ it('is not ready when the check hangs', async () => {
   expect(answer).toEqual({ status: 503, text: '{"status":"unavailable","checks":{"checks":"timed out"}}' })
 })
 
+it('tells a balancer that drains by 404 of a stop, and of nothing else', async () => {
+  const ready = async () => ({ process: 'stopping', database: 'ok' })
+  expect((await get('/health/ready?drain=404', { ready })).status).toBe(404)
+  await server?.stop()
+  expect((await get('/health/ready', { ready })).status).toBe(503)
+  await server?.stop()
+  const away = async () => ({ process: 'ok', database: 'away' })
+  expect((await get('/health/ready?drain=404', { ready: away })).status).toBe(503)
+})
+
 it('serves further routes, and 404 for the rest', async () => {
   const routes = { '/metrics': (_: unknown, response: { end(text: string): void }) => response.end('up 1\n') }
   expect(await get('/metrics', { routes })).toEqual({ status: 200, text: 'up 1\n' })
