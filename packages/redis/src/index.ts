@@ -1,2 +1,3 @@
 export { type RedisAddress, redisAddress } from './address.ts'
+export { type RedisConnection, redisConnections } from './connections.ts'
 export { openRedis, type RedisClient, type RedisOptions, redisReady } from './open.ts'

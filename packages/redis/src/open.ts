@@ -1,5 +1,6 @@
 import { Cluster, Redis } from 'ioredis'
 import { parseAddress, type RedisAddress } from './address.ts'
+import { track } from './connections.ts'
 
 export type RedisClient = Redis | Cluster
 
@@ -27,6 +28,7 @@ const SLOTS_TIMEOUT_MS = 2_000
 /** Opens a Redis, lone or a cluster. Returns at once; the connection is made meanwhile, and again whenever it is lost. */
 export function openRedis(address: RedisAddress, options: RedisOptions): RedisClient {
   const client = connect(address, options)
+  track(options.name, client)
   client.on('error', (error: Error) => options.onError?.(error))
   return client
 }

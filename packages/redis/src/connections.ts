@@ -1,0 +1,32 @@
+import type { Cluster, Redis } from 'ioredis'
+
+/** One of this process's connections, for whoever shows how they are. */
+export interface RedisConnection {
+  readonly name: string
+  readonly up: boolean
+  /** Times that it was made anew. */
+  readonly reconnects: number
+  readonly errors: number
+}
+
+const tracked = new Map<Redis | Cluster, { name: string; made: number; errors: number }>()
+
+/** Keeps count of a connection until it has ended for good. */
+export function track(name: string, client: Redis | Cluster): void {
+  const counts = { name, made: 0, errors: 0 }
+  tracked.set(client, counts)
+  client.on('ready', () => counts.made++)
+  client.on('error', () => counts.errors++)
+  client.on('end', () => tracked.delete(client))
+}
+
+/** Every connection that this process holds. Several of one name, such as those to a cluster's nodes, are taken together. */
+export function redisConnections(): RedisConnection[] {
+  const byName = Map.groupBy(tracked, ([, { name }]) => name)
+  return [...byName].map(([name, group]) => ({
+    name,
+    up: group.every(([{ status }]) => status === 'ready'),
+    reconnects: group.reduce((sum, [, { made }]) => sum + Math.max(0, made - 1), 0),
+    errors: group.reduce((sum, [, { errors }]) => sum + errors, 0),
+  }))
+}
