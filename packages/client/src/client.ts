@@ -167,6 +167,22 @@ export class ParleyClient extends ServerRequests {
     return store
   }
 
+  /**
+   * Shows a conversation at one of its messages, wherever in its history that is: the store then holds a page around it,
+   * with `hasOlder` and `hasNewer` as they are there. {@link open} goes back to the newest.
+   */
+  async openAt(conversationId: string, seq: number): Promise<Store<MessagesSnapshot>> {
+    const store = this.messages(conversationId)
+    if (this.core.inbox.get(conversationId) === undefined) await this.fetchConversation(conversationId)
+    await this.core.pages.around(conversationId, seq)
+    return store
+  }
+
+  /** Fetches a message of the store anew, for fresh addresses of its attachments. */
+  refreshMessage({ conversationId, seq }: Pick<Message, 'conversationId' | 'seq'>): Promise<void> {
+    return this.core.pages.refresh(conversationId, seq)
+  }
+
   /** Loads the page before the oldest message of the store. Nothing happens where there is none. */
   loadOlder(conversationId: string): Promise<void> {
     return this.core.pages.older(conversationId)

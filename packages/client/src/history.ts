@@ -39,6 +39,27 @@ export class HistoryPages {
     })
   }
 
+  /**
+   * A page around a message, unless it is held already. Where one is far back, `hasNewer` says that there is more after it.
+   */
+  async around(conversationId: string, seq: number): Promise<void> {
+    await this.ensure(conversationId)
+    if (this.#room(conversationId).timeline.bySeq(seq) !== undefined) return
+    return this.#once(`around ${conversationId} ${seq}`, async () => {
+      const room = this.#room(conversationId)
+      const { data, meta } = await this.#page(room, { beforeSeq: seq + PAGE / 2 })
+      const end = data.at(-1)?.seq
+      if (end !== undefined) room.timeline.show(data, meta.hasMore, end < room.sequence.delivered)
+    })
+  }
+
+  /** Fetches a message anew: the addresses of its attachments expire. */
+  async refresh(conversationId: string, seq: number): Promise<void> {
+    const room = this.#room(conversationId)
+    const { data } = await this.#page(room, { beforeSeq: seq + 1, limit: 1 })
+    for (const message of data) room.timeline.change(message)
+  }
+
   /** The page before the oldest message held; nothing where there is none. */
   async older(conversationId: string): Promise<void> {
     await this.ensure(conversationId)

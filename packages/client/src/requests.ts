@@ -1,5 +1,6 @@
 import type { Conversation, SearchHit, User } from '@parley/protocol'
 import type { ClientCore } from './core.ts'
+import { ParleyClientError } from './errors.ts'
 import type { Page } from './types.ts'
 
 const CONVERSATIONS = '/api/messages/conversations'
@@ -63,6 +64,36 @@ export class ServerRequests {
     await this.core.http.send('PUT', `${pathOf(conversationId)}/mute`, {
       body: { until: until?.toISOString() ?? null },
     })
+  }
+
+  /** Until when conversations are silenced: a moment by id of the conversation, only of those that are now. */
+  async mutes(): Promise<ReadonlyMap<string, Date>> {
+    const { data } = await this.core.http.get<{ conversationId: string; mutedUntil: string }[]>('/api/messages/mutes')
+    return new Map(data.map(({ conversationId, mutedUntil }) => [conversationId, new Date(mutedUntil)]))
+  }
+
+  /** The key for `pushManager.subscribe`; null where the cluster sends no pushes. */
+  async pushPublicKey(): Promise<string | null> {
+    try {
+      return (await this.core.http.get<{ publicKey: string }>('/api/push/public-key')).data.publicKey
+    } catch (error) {
+      if (error instanceof ParleyClientError && error.code === 'PUSH_DISABLED') return null
+      throw error
+    }
+  }
+
+  /** Registers this device for pushes. @param subscription what `PushSubscription.toJSON()` gives */
+  async savePushSubscription(subscription: {
+    endpoint?: string
+    expirationTime?: number | null
+    keys?: Record<string, string>
+  }): Promise<void> {
+    await this.core.http.send('POST', '/api/push/subscriptions', { body: subscription })
+  }
+
+  /** No more pushes to this device. */
+  async removePushSubscription(endpoint: string): Promise<void> {
+    await this.core.http.send('DELETE', '/api/push/subscriptions', { body: { endpoint } })
   }
 
   /** Finds messages in one's conversations by their words; the last one may be a beginning. */

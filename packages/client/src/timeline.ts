@@ -87,6 +87,16 @@ export class Timeline {
     this.#changed()
   }
 
+  /** A page from anywhere, in place of what is here. */
+  show(page: readonly Message[], hasOlder: boolean, hasNewer: boolean): void {
+    this.#meanwhile = []
+    this.#messages = run(page)
+    this.#hasOlder = hasOlder
+    this.#hasNewer = hasNewer
+    this.#status = 'ready'
+    this.#changed()
+  }
+
   /** Messages next to the oldest one. */
   prepend(page: readonly Message[], hasOlder: boolean): void {
     const oldest = this.oldestSeq ?? Number.POSITIVE_INFINITY

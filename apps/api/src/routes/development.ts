@@ -8,6 +8,9 @@ const EXPIRES_IN_SECONDS = 7 * 24 * 3_600
 
 /** Makes demo people and tokens for them. Never registered in production. */
 export const developmentRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { deps }) => {
+  // Lets a page find out whether it may offer the demo people.
+  app.get('/session', async () => ({ success: true, data: { available: true } }))
+
   app.post('/session', async (request, reply) => {
     const wanted = parse(devSessionBody, request.body).user
     const {

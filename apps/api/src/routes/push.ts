@@ -2,6 +2,7 @@ import { ECDH, randomUUID } from 'node:crypto'
 import {
   type Database,
   findPushPreferences,
+  listMutes,
   listPushSubscriptions,
   muteConversation,
   type PushPreferencesRow,
@@ -84,8 +85,14 @@ export const pushRoutes: FastifyPluginAsync<{ deps: PushRouteDeps }> = async (ap
   })
 }
 
-/** Silence for one conversation. Below `/api/messages`. */
+/** Silence for conversations. Below `/api/messages`. */
 export const muteRoutes: FastifyPluginAsync<{ deps: Pick<PushRouteDeps, 'db'> }> = async (app, { deps: { db } }) => {
+  app.get('/mutes', async (request) => {
+    const rows = await listMutes(db.pool, actorOf(request).id)
+    const data = rows.map((row) => ({ conversationId: row.conversation_id, mutedUntil: row.muted_until }))
+    return { success: true, data }
+  })
+
   app.put('/conversations/:conversationId/mute', async (request) => {
     const { conversationId } = parse(conversationParams, request.params)
     const { until } = parse(muteBody, request.body)
