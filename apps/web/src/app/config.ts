@@ -1,0 +1,22 @@
+/** What index.html says of where the page is used. */
+export interface PageConfig {
+  /** The cluster's address. */
+  server: string
+  /** Origins whose pages may embed this one and hand in a token. */
+  embedders: ReadonlySet<string>
+}
+
+/** Reads the page's `<meta name="parley-…">`. @param origin the page's own */
+export function readConfig(meta: (name: string) => string | null, origin: string): PageConfig {
+  const server = meta('parley-server')?.trim() || origin
+  const listed = (meta('parley-embedders') ?? '').split(/\s+/).flatMap((entry) => {
+    const url = URL.parse(entry)
+    return url === null ? [] : [url.origin]
+  })
+  return { server, embedders: new Set([origin, ...listed]) }
+}
+
+export const config = readConfig(
+  (name) => document.querySelector<HTMLMetaElement>(`meta[name="${name}"]`)?.content ?? null,
+  location.origin,
+)

@@ -1,0 +1,42 @@
+import type { Conversation, Message } from '@parley/client'
+import { firstName } from '../people/names.ts'
+
+const KINDS = { IMAGE: 'Photo', VIDEO: 'Video', AUDIO: 'Audio', FILE: 'File' } as const
+
+/** A message in a few words, for lists and announcements. */
+export function wordsOf(message: Pick<Message, 'content' | 'type' | 'attachments'>): string {
+  const { content, type, attachments } = message
+  const words = content.replace(/\s+/g, ' ').trim()
+  if (words !== '') return words
+  const [file] = attachments
+  if (type === 'FILE' && file !== undefined) return file.fileName
+  return type === 'TEXT' || type === 'SYSTEM' ? '' : KINDS[type]
+}
+
+/** The last message as the list shows it. */
+export function previewOf({ type, lastMessage }: Conversation, me: string): string {
+  if (lastMessage === null) return 'No messages yet'
+  const words = wordsOf(lastMessage)
+  if (lastMessage.type === 'SYSTEM') return words
+  if (lastMessage.senderId === me) return `You: ${words}`
+  return type === 'GROUP' ? `${firstName(lastMessage.sender.fullName)}: ${words}` : words
+}
+
+/** Conversations whose title or people's names have all words of a text, whatever their case and accents. */
+export function filterConversations(
+  conversations: readonly Conversation[],
+  text: string,
+  titleOf: (conversation: Conversation) => string,
+): readonly Conversation[] {
+  const words = fold(text).split(/\s+/).filter(Boolean)
+  if (words.length === 0) return conversations
+  return conversations.filter((conversation) => {
+    const names = conversation.participants.map(({ fullName }) => fullName)
+    const where = fold([titleOf(conversation), ...names].join(' '))
+    return words.every((word) => where.includes(word))
+  })
+}
+
+function fold(text: string): string {
+  return text.normalize('NFKD').replace(/\p{M}/gu, '').toLocaleLowerCase()
+}

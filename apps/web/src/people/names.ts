@@ -1,0 +1,53 @@
+import type { Conversation, Participant } from '@parley/client'
+
+/** The other person of a direct conversation. */
+export function partnerOf(conversation: Conversation, me: string): Participant | undefined {
+  return conversation.type === 'DIRECT' ? conversation.participants.find(({ id }) => id !== me) : undefined
+}
+
+/** What a conversation is called: its name, the other's, or those of the first few people. */
+export function titleOf(conversation: Conversation, me: string): string {
+  const partner = partnerOf(conversation, me)
+  if (partner !== undefined) return partner.fullName
+  if (conversation.name !== null) return conversation.name
+  const others = conversation.participants.filter(({ id }) => id !== me)
+  if (others.length === 0) return conversation.type === 'DIRECT' ? 'Deleted person' : 'Just you'
+  const named = others.slice(0, 3).map(({ fullName }) => firstName(fullName))
+  const more = conversation.participantCount - 1 - named.length
+  return more > 0 ? `${named.join(', ')} +${more}` : named.join(', ')
+}
+
+export function firstName(fullName: string): string {
+  return fullName.trim().split(/\s+/)[0] ?? fullName
+}
+
+const segmenter = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
+
+/** One or two letters for somebody without a picture. */
+export function initialsOf(name: string): string {
+  const words = name
+    .trim()
+    .split(/\s+/)
+    .filter((word) => /[\p{L}\p{N}]/u.test(word))
+  const chosen = words.length > 1 ? [words[0], words.at(-1)] : words.slice(0, 1)
+  const letters = chosen.map((word) => [...segmenter.segment(word ?? '')][0]?.segment ?? '')
+  return letters.join('').toLocaleUpperCase() || '?'
+}
+
+export const TONES = 8
+
+/** One of {@link TONES} colours, always the same for an id. */
+export function toneOf(id: string): number {
+  let hash = 7
+  for (const character of id) hash = (hash * 31 + (character.codePointAt(0) ?? 0)) >>> 0
+  return hash % TONES
+}
+
+/** Like "Ahmed", "Ahmed and Fatima", "Ahmed, Fatima and 3 others". */
+export function listNames(names: readonly string[], shown = 2): string {
+  const [first = '', second = ''] = names
+  if (names.length <= 1) return first
+  if (names.length === 2) return `${first} and ${second}`
+  const others = names.length - shown
+  return `${names.slice(0, shown).join(', ')} and ${others} other${others === 1 ? '' : 's'}`
+}

@@ -1,0 +1,36 @@
+import { indexedDbStorage, ParleyClient } from '@parley/client'
+import { config } from '../app/config.ts'
+import { UploadQueue } from '../uploads/upload-queue.ts'
+import { type DemoPerson, demoToken } from './demo.ts'
+
+/** A person's stay: the client, and what hangs on it. */
+export interface Session {
+  readonly client: ParleyClient
+  readonly uploads: UploadQueue
+  /** Null where the product that embeds the page signs people in and out. */
+  readonly person: DemoPerson | null
+  end(): void
+}
+
+export function startSession(getToken: () => string | Promise<string>, person: DemoPerson | null): Session {
+  const client = new ParleyClient({ url: config.server, getToken, storage: indexedDbStorage('parley-web') })
+  const uploads = new UploadQueue(client)
+  const report = () => client.setVisibility(document.visibilityState === 'visible')
+  report()
+  document.addEventListener('visibilitychange', report)
+  client.connect()
+  return {
+    client,
+    uploads,
+    person,
+    end: () => {
+      document.removeEventListener('visibilitychange', report)
+      uploads.close()
+      client.close()
+    },
+  }
+}
+
+export function startDemoSession(person: DemoPerson): Session {
+  return startSession(() => demoToken(config.server, person), person)
+}

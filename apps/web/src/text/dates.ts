@@ -1,0 +1,60 @@
+const DAY_MS = 86_400_000
+
+const time = new Intl.DateTimeFormat(undefined, { hour: 'numeric', minute: '2-digit' })
+const weekday = new Intl.DateTimeFormat(undefined, { weekday: 'short' })
+const longWeekday = new Intl.DateTimeFormat(undefined, { weekday: 'long' })
+const shortDay = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' })
+const longDay = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' })
+const withYear = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', year: 'numeric' })
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'short' })
+const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' })
+
+/** Local midnights between two moments: 0 today, 1 yesterday, negative in the future. */
+export function daysBetween(earlier: Date, later: Date): number {
+  const midnight = (date: Date) => new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime()
+  // Days of summer time's changes have 23 or 25 hours.
+  return Math.round((midnight(later) - midnight(earlier)) / DAY_MS)
+}
+
+export function isSameDay(a: Date, b: Date): boolean {
+  return daysBetween(a, b) === 0
+}
+
+export function timeOf(date: Date): string {
+  return time.format(date)
+}
+
+export function fullTimeOf(date: Date): string {
+  return full.format(date)
+}
+
+/** As a list of conversations shows it: the time today, then the day. */
+export function listTimeOf(date: Date, now = new Date()): string {
+  const days = daysBetween(date, now)
+  if (days <= 0) return time.format(date)
+  if (days === 1) return 'Yesterday'
+  if (days < 7) return weekday.format(date)
+  return date.getFullYear() === now.getFullYear() ? shortDay.format(date) : withYear.format(date)
+}
+
+/** As a divider between days shows it. */
+export function dayOf(date: Date, now = new Date()): string {
+  const days = daysBetween(date, now)
+  if (days === 0) return 'Today'
+  if (days === 1) return 'Yesterday'
+  if (days > 1 && days < 7) return longWeekday.format(date)
+  return date.getFullYear() === now.getFullYear() ? longDay.format(date) : withYear.format(date)
+}
+
+/** Like "Last seen 5 minutes ago"; nothing where it is not known. */
+export function lastSeenOf(lastSeen: string | null, now = new Date()): string {
+  if (lastSeen === null) return 'Offline'
+  const date = new Date(lastSeen)
+  const minutes = Math.floor((now.getTime() - date.getTime()) / 60_000)
+  if (minutes < 1) return 'Last seen just now'
+  if (minutes < 60) return `Last seen ${relative.format(-minutes, 'minute')}`
+  if (minutes < 12 * 60) return `Last seen ${relative.format(-Math.floor(minutes / 60), 'hour')}`
+  const days = daysBetween(date, now)
+  if (days <= 1) return `Last seen ${relative.format(-days, 'day')} at ${time.format(date)}`
+  return `Last seen ${listTimeOf(date, now)}`
+}

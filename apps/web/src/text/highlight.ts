@@ -1,0 +1,38 @@
+export interface MarkedPart {
+  readonly text: string
+  readonly marked: boolean
+}
+
+/** A text in parts, those within the ranges marked. Ranges in UTF-16 code units, in any order; what lies outside is cut. */
+export function markParts(text: string, ranges: readonly { start: number; end: number }[]): MarkedPart[] {
+  const parts: MarkedPart[] = []
+  let done = 0
+  for (const range of [...ranges].sort((a, b) => a.start - b.start)) {
+    const start = Math.max(range.start, done)
+    const end = Math.min(range.end, text.length)
+    if (start >= end) continue
+    if (start > done) parts.push({ text: text.slice(done, start), marked: false })
+    parts.push({ text: text.slice(start, end), marked: true })
+    done = end
+  }
+  if (done < text.length) parts.push({ text: text.slice(done), marked: false })
+  return parts
+}
+
+/** About `length` characters around the first range, with the ranges moved along. */
+export function excerpt(
+  text: string,
+  ranges: readonly { start: number; end: number }[],
+  length = 160,
+): { text: string; ranges: { start: number; end: number }[] } {
+  const first = Math.min(...ranges.map(({ start }) => start), text.length)
+  if (text.length <= length || ranges.length === 0) return { text: text.slice(0, length), ranges: [...ranges] }
+  const wanted = Math.max(0, Math.min(first - Math.floor(length / 4), text.length - length))
+  // At a space, so that no word is cut.
+  const space = wanted === 0 ? 0 : text.indexOf(' ', wanted)
+  const from = space > 0 && space <= first ? space + 1 : wanted
+  const lead = from > 0 ? '…' : ''
+  const shift = lead.length - from
+  const moved = ranges.map(({ start, end }) => ({ start: start + shift, end: end + shift }))
+  return { text: lead + text.slice(from, from + length), ranges: moved.filter(({ end }) => end > lead.length) }
+}

@@ -1,0 +1,55 @@
+export type TextPart = { readonly text: string; readonly href: string | null }
+
+/*
+ * Addresses with a scheme, `www.` ones, and e-mail addresses. Neither spaces, quotes, angle brackets nor characters that
+ * turn the direction of text (they can make an address look like another one) are taken into them.
+ */
+const CANDIDATE =
+  /(?:https?:\/\/|mailto:|www\.)[^\s<>"'`\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+/giu
+const SAFE = new Set(['http:', 'https:', 'mailto:'])
+const CLOSERS: Readonly<Record<string, string>> = { ')': '(', ']': '[', '}': '{' }
+
+/** A text in parts, those that are addresses with where they lead. Joined, the parts are the text again. */
+export function linkify(text: string): TextPart[] {
+  const parts: TextPart[] = []
+  let done = 0
+  for (const match of text.matchAll(CANDIDATE)) {
+    // In the middle of a word it is none.
+    if (match.index < done || /[\p{L}\p{N}_@/]/u.test(text[match.index - 1] ?? ' ')) continue
+    const found = trimEnd(match[0])
+    const href = hrefOf(found)
+    if (href === null) continue
+    if (match.index > done) parts.push({ text: text.slice(done, match.index), href: null })
+    parts.push({ text: found, href })
+    done = match.index + found.length
+  }
+  if (done < text.length) parts.push({ text: text.slice(done), href: null })
+  return parts
+}
+
+/** The end of a sentence is no part of an address, nor is a bracket that was opened before it. */
+function trimEnd(found: string): string {
+  let end = found.length
+  for (; end > 0; end--) {
+    const last = found[end - 1] ?? ''
+    if (/[.,:;!?…،؛؟。、]/u.test(last)) continue
+    const opener = CLOSERS[last]
+    if (opener === undefined || count(found, opener, end) >= count(found, last, end)) break
+  }
+  return found.slice(0, end)
+}
+
+function count(text: string, character: string, end: number): number {
+  let number = 0
+  for (let index = 0; index < end; index++) if (text[index] === character) number++
+  return number
+}
+
+function hrefOf(found: string): string | null {
+  const hasScheme = /^(?:https?:\/\/|mailto:)/i.test(found)
+  const isMail = !hasScheme && !/^www\./i.test(found)
+  const url = URL.parse(hasScheme ? found : isMail ? `mailto:${found}` : `https://${found}`)
+  if (url === null || !SAFE.has(url.protocol)) return null
+  if (url.protocol === 'mailto:') return url.pathname.includes('@') ? url.href : null
+  return url.hostname === '' || /^www\.?$/i.test(url.hostname) ? null : url.href
+}

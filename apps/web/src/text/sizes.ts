@@ -1,0 +1,17 @@
+const UNITS = ['B', 'KB', 'MB', 'GB'] as const
+
+/** Like "1.4 MB". */
+export function sizeOf(bytes: number): string {
+  let [value, unit] = [bytes, 0]
+  while (value >= 999.5 && unit < UNITS.length - 1) {
+    value /= 1_000
+    unit++
+  }
+  const digits = unit === 0 || value >= 10 ? 0 : 1
+  return `${value.toFixed(digits)} ${UNITS[unit]}`
+}
+
+/** A badge's number: beyond 99 it only gets wider. */
+export function countOf(count: number): string {
+  return count > 99 ? '99+' : String(count)
+}

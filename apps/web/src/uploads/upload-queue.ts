@@ -1,0 +1,166 @@
+import { type ParleyClient, ParleyClientError } from '@parley/client'
+
+/** A file on its way, or one that has failed to go. */
+export interface Upload {
+  /** Also the clientMessageId of its message. */
+  readonly id: string
+  readonly conversationId: string
+  readonly file: File
+  readonly content: string
+  /** A picture's own bytes, to show meanwhile. */
+  readonly previewUrl: string | null
+  readonly status: 'waiting' | 'sending' | 'failed'
+  readonly sentBytes: number
+  readonly totalBytes: number
+  readonly error: string | null
+  readonly createdAt: number
+}
+
+interface Item {
+  upload: Upload
+  abort: AbortController
+  /** It may go when there is a connection again. */
+  retryable: boolean
+}
+
+const NONE: readonly Upload[] = []
+/** A browser shows no faster; and each step is a render. Milliseconds. */
+const PROGRESS_MS = 100
+
+/** Files on their way, one of each conversation at a time. They live as long as the page does. */
+export class UploadQueue {
+  readonly #client: Pick<ParleyClient, 'sendFile' | 'on'>
+  readonly #items: Item[] = []
+  readonly #snapshots = new Map<string, readonly Upload[]>()
+  readonly #listeners = new Set<() => void>()
+  readonly #stop: () => void
+
+  constructor(client: Pick<ParleyClient, 'sendFile' | 'on'>) {
+    this.#client = client
+    this.#stop = client.on('state', (state) => {
+      if (state === 'live') for (const item of this.#items) if (item.retryable) this.retry(item.upload.id)
+    })
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** The files of one conversation, in the order in which they were sent. The same array until one changes. */
+  of(conversationId: string): readonly Upload[] {
+    let snapshot = this.#snapshots.get(conversationId)
+    if (snapshot === undefined) {
+      const mine = this.#items.filter(({ upload }) => upload.conversationId === conversationId)
+      snapshot = mine.length === 0 ? NONE : mine.map(({ upload }) => upload)
+      this.#snapshots.set(conversationId, snapshot)
+    }
+    return snapshot
+  }
+
+  get size(): number {
+    return this.#items.length
+  }
+
+  /** Sends files, each as a message; `content` goes with the first. */
+  add(conversationId: string, files: readonly File[], content = ''): void {
+    files.forEach((file, index) => {
+      const isPicture = /^image\/(png|jpeg|gif|webp|avif)$/.test(file.type)
+      const upload: Upload = {
+        id: crypto.randomUUID(),
+        conversationId,
+        file,
+        content: index === 0 ? content : '',
+        previewUrl: isPicture ? URL.createObjectURL(file) : null,
+        status: 'waiting',
+        sentBytes: 0,
+        totalBytes: file.size,
+        error: null,
+        createdAt: Date.now(),
+      }
+      this.#items.push({ upload, abort: new AbortController(), retryable: false })
+    })
+    this.#changed(conversationId)
+    this.#pump(conversationId)
+  }
+
+  retry(id: string): void {
+    const item = this.#find(id)
+    if (item?.upload.status !== 'failed') return
+    item.abort = new AbortController()
+    item.retryable = false
+    this.#update(item, { status: 'waiting', sentBytes: 0, error: null })
+    this.#pump(item.upload.conversationId)
+  }
+
+  /** Cancels a file on its way, or discards one that has failed. */
+  cancel(id: string): void {
+    const item = this.#find(id)
+    if (item === undefined) return
+    this.#remove(item)
+    item.abort.abort()
+    this.#pump(item.upload.conversationId)
+  }
+
+  close(): void {
+    this.#stop()
+    for (const { upload } of [...this.#items]) this.cancel(upload.id)
+    this.#listeners.clear()
+  }
+
+  #pump(conversationId: string): void {
+    const mine = this.#items.filter(({ upload }) => upload.conversationId === conversationId)
+    if (mine.some(({ upload }) => upload.status === 'sending')) return
+    const next = mine.find(({ upload }) => upload.status === 'waiting')
+    if (next !== undefined) void this.#send(next)
+  }
+
+  async #send(item: Item): Promise<void> {
+    const { id, conversationId, file, content } = item.upload
+    let told = 0
+    this.#update(item, { status: 'sending' })
+    try {
+      await this.#client.sendFile(conversationId, file, {
+        content,
+        clientMessageId: id,
+        signal: item.abort.signal,
+        onProgress: ({ sentBytes, totalBytes }) => {
+          const now = performance.now()
+          if (now - told < PROGRESS_MS && sentBytes < totalBytes) return
+          told = now
+          this.#update(item, { sentBytes, totalBytes })
+        },
+      })
+      this.#remove(item)
+    } catch (error) {
+      if (this.#find(id) !== item || item.abort.signal.aborted) return
+      item.retryable = error instanceof ParleyClientError && error.retryable
+      this.#update(item, { status: 'failed', error: error instanceof Error ? error.message : String(error) })
+    }
+    this.#pump(conversationId)
+  }
+
+  #find(id: string): Item | undefined {
+    return this.#items.find(({ upload }) => upload.id === id)
+  }
+
+  #update(item: Item, change: Partial<Upload>): void {
+    if (!this.#items.includes(item)) return
+    item.upload = { ...item.upload, ...change }
+    this.#changed(item.upload.conversationId)
+  }
+
+  #remove(item: Item): void {
+    const index = this.#items.indexOf(item)
+    if (index < 0) return
+    this.#items.splice(index, 1)
+    const { previewUrl } = item.upload
+    if (previewUrl !== null) URL.revokeObjectURL(previewUrl)
+    this.#changed(item.upload.conversationId)
+  }
+
+  #changed(conversationId: string): void {
+    this.#snapshots.delete(conversationId)
+    for (const listener of [...this.#listeners]) listener()
+  }
+}

@@ -1,0 +1,24 @@
+import react from '@vitejs/plugin-react'
+import { defineConfig } from 'vite'
+import { initialSize } from './initial-size.ts'
+
+/** What a first visit loads at most, gzipped: the entry and everything that it imports statically. */
+const INITIAL_BYTES = 120 * 1024
+
+const CLUSTER = 'http://localhost:4000'
+
+export default defineConfig({
+  // Relative addresses: dist/ works at any path.
+  base: './',
+  plugins: [react(), initialSize(INITIAL_BYTES)],
+  build: {
+    target: ['chrome123', 'firefox128', 'safari17.5'],
+    cssTarget: ['chrome123', 'firefox128', 'safari17.5'],
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+  },
+  server: {
+    proxy: { '/api': CLUSTER, '/socket.io': { target: CLUSTER, ws: true } },
+  },
+})
