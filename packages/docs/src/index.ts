@@ -1,0 +1,3 @@
+export type { JsonSchema } from './json-schema.ts'
+export { type OpenApiDocument, openApiDocument } from './openapi.ts'
+export { errorsOf, type Operation, operations } from './operations/index.ts'

@@ -1,0 +1,92 @@
+import {
+  nothing,
+  pushPreferences,
+  pushPreferencesBody,
+  pushPublicKey,
+  pushSubscription,
+  pushSubscriptionBody,
+  pushSubscriptionParams,
+  removePushSubscriptionBody,
+} from '@parley/protocol'
+import { z } from 'zod'
+import type { Operation } from './types.ts'
+
+const tag = 'Push'
+const SUBSCRIPTIONS = '/api/push/subscriptions'
+
+export const pushOperations: readonly Operation[] = [
+  {
+    method: 'get',
+    path: '/api/push/public-key',
+    id: 'pushPublicKey',
+    tag,
+    summary: 'The key that a browser subscribes with',
+    access: 'person',
+    answers: { 200: { description: 'The key', data: pushPublicKey } },
+    errors: ['PUSH_DISABLED'],
+  },
+  {
+    method: 'post',
+    path: SUBSCRIPTIONS,
+    id: 'subscribe',
+    tag,
+    summary: 'Register a device for pushes',
+    access: 'person',
+    body: pushSubscriptionBody,
+    answers: { 201: { description: 'The subscription', data: pushSubscription } },
+    errors: ['PUSH_DISABLED'],
+  },
+  {
+    method: 'get',
+    path: SUBSCRIPTIONS,
+    id: 'listSubscriptions',
+    tag,
+    summary: "One's own devices",
+    access: 'person',
+    answers: { 200: { description: 'The subscriptions', data: z.array(pushSubscription) } },
+    errors: [],
+  },
+  {
+    method: 'delete',
+    path: SUBSCRIPTIONS,
+    id: 'unsubscribe',
+    tag,
+    summary: 'Remove a device by its endpoint',
+    access: 'person',
+    body: removePushSubscriptionBody,
+    answers: { 200: { description: 'It is removed', data: nothing } },
+    errors: ['NOT_FOUND'],
+  },
+  {
+    method: 'delete',
+    path: `${SUBSCRIPTIONS}/{subscriptionId}`,
+    id: 'removeSubscription',
+    tag,
+    summary: 'Remove a device by its id',
+    access: 'person',
+    params: pushSubscriptionParams,
+    answers: { 200: { description: 'It is removed', data: nothing } },
+    errors: ['NOT_FOUND'],
+  },
+  {
+    method: 'get',
+    path: '/api/push/preferences',
+    id: 'getPushPreferences',
+    tag,
+    summary: 'What notifications show, and when there are none',
+    access: 'person',
+    answers: { 200: { description: 'The preferences', data: pushPreferences } },
+    errors: [],
+  },
+  {
+    method: 'put',
+    path: '/api/push/preferences',
+    id: 'putPushPreferences',
+    tag,
+    summary: 'Change them; fields that are left out stay as they are',
+    access: 'person',
+    body: pushPreferencesBody,
+    answers: { 200: { description: 'The preferences as they are now', data: pushPreferences } },
+    errors: [],
+  },
+]

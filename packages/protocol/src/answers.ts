@@ -1,0 +1,73 @@
+import { z } from 'zod'
+import { ERRORS, type ErrorCode } from './errors.ts'
+import { user } from './models.ts'
+import { instant } from './primitives.ts'
+
+/*
+ * Answers that are no noun of their own, and the envelope around all of them. For documents and tests: the servers build
+ * these values with TypeScript's types and do not parse what they send.
+ */
+
+const CODES = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]
+export const errorCode = z.enum(CODES)
+
+/** The envelope of everything that failed. */
+export const failureShape = z.object({
+  success: z.literal(false),
+  message: z.string().describe('For people; in English'),
+  error: z.object({
+    code: errorCode,
+    message: z.string(),
+    details: z.unknown().optional().describe('More about it, such as the fields that are wrong: [{path, message}]'),
+    retryAfterMs: z.number().optional().describe('There where trying again can help: wait this many milliseconds'),
+  }),
+})
+
+/** The envelope of what succeeded. */
+export function successShape(data: z.ZodType, meta?: z.ZodType) {
+  return z.object({
+    success: z.literal(true),
+    message: z.string().optional().describe('What was done, where there is something to say'),
+    data,
+    ...(meta === undefined ? {} : { meta }),
+  })
+}
+
+export const pageMetaShape = z.object({
+  page: z.int(),
+  limit: z.int(),
+  total: z.int(),
+  totalPages: z.int(),
+})
+
+export const searchMetaShape = pageMetaShape.extend({
+  totalIsExact: z
+    .boolean()
+    .describe('False where there are or may be more than were counted; an earlier `to` reaches them'),
+})
+
+export const historyMetaShape = z.object({
+  page: z.int(),
+  limit: z.int(),
+  total: z.int().describe('Messages in the conversation'),
+  hasMore: z
+    .boolean()
+    .describe('There are more in the direction one is reading: older ones, or newer ones with afterSeq'),
+})
+
+export const unreadCounts = z.object({
+  total: z.int(),
+  conversations: z.array(z.object({ conversationId: z.string(), unreadCount: z.int() })),
+})
+
+export const muted = z.object({ conversationId: z.string(), mutedUntil: instant.nullable() })
+export const revokedTokens = z.object({ userId: z.string(), tokensValidFrom: instant })
+export const devSession = z.object({ token: z.string(), user })
+export const pushPublicKey = z.object({ publicKey: z.string().describe('The VAPID key, for `pushManager.subscribe`') })
+export const renewedToken = z.object({
+  expiresAt: instant.nullable().describe('When the new token ends; null for one that does not'),
+})
+export const visibility = z.object({ visible: z.boolean() })
+
+/** The acks of `typing` and `stopTyping`, and HTTP answers that have nothing to say. */
+export const nothing = z.null()
