@@ -1,6 +1,7 @@
 import react from '@vitejs/plugin-react'
 import { defineConfig } from 'vite'
 import { initialSize } from './initial-size.ts'
+import { precompress } from './precompress.ts'
 
 /** What a first visit loads at most, gzipped: the entry and everything that it imports statically. */
 const INITIAL_BYTES = 120 * 1024
@@ -10,7 +11,7 @@ const CLUSTER = 'http://localhost:4000'
 export default defineConfig({
   // Relative addresses: dist/ works at any path.
   base: './',
-  plugins: [react(), initialSize(INITIAL_BYTES)],
+  plugins: [react(), initialSize(INITIAL_BYTES), precompress()],
   build: {
     target: ['chrome123', 'firefox128', 'safari17.5'],
     cssTarget: ['chrome123', 'firefox128', 'safari17.5'],

@@ -3,12 +3,14 @@ import { createWriteStream } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { storageOrigin } from './edge/security-headers.ts'
 import { type Edge, startEdge, type Target } from './edge.ts'
 import { type AppProcess, repositoryRoot, spawnApp } from './processes.ts'
 import { localJwtSecret, localVapidPair } from './secrets.ts'
 import { startServices } from './service-units.ts'
 import { type Print, step } from './steps.ts'
 import { type Supervised, supervise } from './supervisor.ts'
+import { ensureWebClient, type WebClientBuild } from './web-client.ts'
 
 type Environment = Record<string, string | undefined>
 
@@ -29,6 +31,10 @@ export interface ClusterOptions {
 
 export interface LocalCluster {
   readonly port: number
+  /** Whether the chat is served at `/`; false where it could not be built. */
+  readonly webClient: boolean
+  /** The settings of the processes, those of services that were started here included. */
+  readonly settings: Environment
   /** The gateways that serve just now. */
   gateways(): { name: string; pid: number; port: number }[]
   /** Stops all of it: the apps first, in order, then the edge, then the services. Never rejects. */
@@ -54,6 +60,7 @@ export async function startLocalCluster(options: ClusterOptions): Promise<LocalC
   }
   try {
     await prepareFolders(options)
+    const building = buildWebClient(print, signal)
     const services = await startServices({ home, env, print, stops })
     signal.throwIfAborted()
     const settings = await appSettings(home, env, services)
@@ -66,13 +73,18 @@ export async function startLocalCluster(options: ClusterOptions): Promise<LocalC
     signal.throwIfAborted()
     const api = apps.filter(({ name }) => name.startsWith('api'))
     const gateways = apps.filter(({ name }) => name.startsWith('gateway'))
+    const web = await building
+    signal.throwIfAborted()
     edgeHolder.edge = await startEdge({
       host: options.host,
       port: options.port,
       targets: { api: () => targetsOf(api), gateway: () => targetsOf(gateways) },
+      web: web && { directory: web.directory, storageOrigin: storageOrigin(settings) },
     })
     return {
       port: edgeHolder.edge.port,
+      webClient: web !== undefined,
+      settings,
       gateways: () =>
         gateways.flatMap(({ name, current }) =>
           current && current.port !== null ? [{ name, pid: current.pid, port: current.port }] : [],
@@ -82,6 +94,17 @@ export async function startLocalCluster(options: ClusterOptions): Promise<LocalC
   } catch (error) {
     await stop()
     throw error
+  }
+}
+
+/** Never rejects: a cluster without the chat at `/` serves whoever works on the chat, or needs none. */
+async function buildWebClient(print: Print, signal: AbortSignal): Promise<WebClientBuild | undefined> {
+  const describe = ({ built }: WebClientBuild) => (built ? 'built' : 'as built before')
+  try {
+    return await step(print, 'Web client', () => ensureWebClient(signal), describe)
+  } catch (error) {
+    if (!signal.aborted) print(error instanceof Error ? error.message : String(error))
+    return undefined
   }
 }
 

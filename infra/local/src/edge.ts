@@ -6,6 +6,7 @@ import { announcedSession, LeastConnections, RoundRobin, Sessions, type Target }
 import { forwardRequest } from './edge/forward.ts'
 import { statusPage } from './edge/page.ts'
 import { forwardUpgrade, refuseUpgrade } from './edge/upgrade.ts'
+import { serveWebFiles, type WebFilesOptions } from './edge/web-files.ts'
 
 export type { Target } from './edge/balance.ts'
 
@@ -16,6 +17,8 @@ export interface EdgeOptions {
   host: string
   /** Who may be asked just now; looked up for every request. */
   targets: { api: () => readonly Target[]; gateway: () => readonly Target[] }
+  /** The built web client, to be served at `/`; without it the status page is there. */
+  web?: WebFilesOptions | undefined
 }
 
 export interface Edge {
@@ -24,10 +27,12 @@ export interface Edge {
   close(): Promise<void>
 }
 
+const STATUS_PATH = '/status'
+
 /**
  * The one public address of a local cluster, standing where HAProxy stands in production: `/api/*` goes to the api pods in
  * turn, `/socket.io/*` to the gateway with the fewest connections, and whatever names an engine.io session to the gateway
- * that made it.
+ * that made it. Everything else is a file of the web client, but for `/status`.
  *
  * The forwarding is built on node:http. The proxy libraries that were looked at (httpxy, http-proxy-3) take the request's
  * body before a connection stands and end the client's socket when one fails, which leaves no second target to try.
@@ -40,6 +45,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const gateways = new LeastConnections()
   const sessions = new Sessions()
   const sockets = new Set<Duplex>()
+  const webFiles = options.web && serveWebFiles(options.web)
 
   const gatewaysFor = (url: URL): Target[] => {
     const ordered = gateways.order(options.targets.gateway())
@@ -65,7 +71,8 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
           if (sid !== undefined) sessions.learn(sid, target)
         },
       })
-    } else answerHere(url, request, response, options)
+    } else if (webFiles && url.pathname !== STATUS_PATH) webFiles(url.pathname, request, response)
+    else answerHere(url, request, response, options)
   })
 
   server.on('connection', (socket) => {
@@ -112,7 +119,8 @@ function isUnder(url: URL, prefix: string): boolean {
 }
 
 function answerHere(url: URL, request: IncomingMessage, response: ServerResponse, options: EdgeOptions): void {
-  if (url.pathname !== '/' || (request.method !== 'GET' && request.method !== 'HEAD')) {
+  const known = url.pathname === STATUS_PATH || url.pathname === '/'
+  if (!known || (request.method !== 'GET' && request.method !== 'HEAD')) {
     answerError(response, 404, 'NOT_FOUND', 'There is nothing at this address.')
     return
   }

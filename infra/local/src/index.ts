@@ -1,3 +1,4 @@
+export { storageOrigin } from './edge/security-headers.ts'
 export { type Edge, type EdgeOptions, startEdge, type Target } from './edge.ts'
 export {
   type AppEntry,
@@ -7,3 +8,4 @@ export {
   type SpawnAppOptions,
   spawnApp,
 } from './processes.ts'
+export { ensureWebClient, type WebClientBuild } from './web-client.ts'

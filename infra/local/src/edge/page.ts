@@ -1,6 +1,6 @@
 import type { Target } from './balance.ts'
 
-/** The plain page at `/`: what runs here and where a client finds it. */
+/** The plain page at `/status`: what runs here and where a client finds it. */
 export function statusPage(apiPods: number, gateways: readonly Target[]): string {
   const list = gateways.map(({ host, port }) => `<li>gateway on ${host}:${port}</li>`).join('')
   return `<!doctype html>
