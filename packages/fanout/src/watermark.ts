@@ -1,5 +1,7 @@
 import type { RedisClient } from '@parley/redis'
 
+import { Distribution, LATENCY_SECONDS } from '@parley/runtime/measure'
+
 const KEY = 'parley:published:'
 const INDEX = 'parley:publishers'
 
@@ -33,6 +35,8 @@ export class PublishedWatermark {
   #lastBatch = 0
   #written = ''
   #writtenAt = 0
+  /** From the end of a batch's work to Redis having taken its publishes, in seconds. */
+  readonly publishing = new Distribution(LATENCY_SECONDS)
 
   constructor(options: WatermarkOptions) {
     this.#options = { leaseMs: 15_000, intervalMs: 200, ...options }
@@ -61,7 +65,9 @@ export class PublishedWatermark {
       if (this.#options.isUnsure(error)) this.#abandon(origin)
       throw error
     } finally {
+      const stored = performance.now()
       void Promise.all(pending).then((taken) => {
+        if (taken.length > 0) this.publishing.observe((performance.now() - stored) / 1_000)
         open.delete(batch)
         if (taken.includes(false)) this.#abandon(origin)
       }, this.#options.onError)

@@ -12,6 +12,7 @@ export type { AttachmentLinks, AttachmentStore, Events, Ledger, Presence } from 
 export { presentMessage } from './present.ts'
 export { ReadMarker } from './read-marker.ts'
 export * from './search/index.ts'
+export { type Measured, showCommits } from './show-commits.ts'
 export { ConversationSync } from './sync.ts'
 export { leavingIn } from './system-messages.ts'
 export { REVOKED, type Revocation, TokenRevocations } from './token-revocations.ts'

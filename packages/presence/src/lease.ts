@@ -27,6 +27,7 @@ export function createLease(options: LeaseOptions) {
   let timer: NodeJS.Timeout | undefined
   let turn: Promise<void> | null = null
   let stopped = false
+  let renewedAt = Number.NEGATIVE_INFINITY
 
   async function take(): Promise<void> {
     generation += 1
@@ -46,10 +47,12 @@ export function createLease(options: LeaseOptions) {
   }
 
   async function renew(): Promise<void> {
+    const asked = performance.now()
     const held = incarnation !== null && (await redis.set(key, incarnation, 'PX', leaseMs, 'XX')) === 'OK'
     if (stopped) return
     if (held) onRenewed()
     else await take()
+    renewedAt = asked
   }
 
   /** One turn at a time; a failed one is made up for by the next. */
@@ -74,6 +77,8 @@ export function createLease(options: LeaseOptions) {
     },
     /** The incarnation to write under; null until Redis has answered for the first time. */
     incarnation: (): string | null => incarnation,
+    /** Whether the last renewal was so recent that the lease cannot have run out. */
+    held: (): boolean => performance.now() - renewedAt < leaseMs,
     /** Ends the renewals. The lease itself runs out, unless `release` ends it. */
     stop(): void {
       stopped = true

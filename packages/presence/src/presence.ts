@@ -38,6 +38,10 @@ export interface Presence {
   setVisible(userId: string, connectionId: string, visible: boolean): void
   /** Has every connection leave with grace, so that people who come back on another gateway do not flicker. */
   stop(): Promise<void>
+  /** Whether the lease is held, as far as this process knows. */
+  readonly leaseHeld: boolean
+  /** People who are connected to this process. */
+  readonly people: number
 }
 
 /** People written at once when all of them are due. */
@@ -152,6 +156,12 @@ export function createPresence(options: PresenceOptions): Presence {
   }
 
   return {
+    get leaseHeld() {
+      return lease.held()
+    },
+    get people() {
+      return table.size
+    },
     start: () => within(connectWaitMs, lease.start()),
     async connect(userId, connectionId, { visible = true } = {}) {
       if (stopped) return { becameOnline: false }

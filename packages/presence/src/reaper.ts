@@ -28,6 +28,8 @@ export interface Reaper {
   start(): void
   /** Resolves when the look under way has ended. */
   stop(): Promise<void>
+  /** Gateways' leases as the last look saw them: those that stand, and those that have run out and are being cleaned up. */
+  readonly leases: Readonly<{ alive: number; dead: number }>
 }
 
 /** People taken at once, and how many of them are seen to side by side. */
@@ -46,6 +48,7 @@ export function createReaper(options: ReaperOptions): Reaper {
   let timer: NodeJS.Timeout | undefined
   let looking: Promise<void> | null = null
   let stopped = false
+  let leases = { alive: 0, dead: 0 }
 
   const judge = async (userId: string, dead: readonly string[]): Promise<string[]> =>
     texts(await run(redis, judgeScript, userKey(userId), graceMs, leaseMs, ...dead))
@@ -54,6 +57,7 @@ export function createReaper(options: ReaperOptions): Reaper {
     const incarnations = await redis.smembers(incarnationsKey)
     const alive = await aliveOf(redis, incarnations)
     const missing = new Set(incarnations.filter((incarnation) => !alive.has(incarnation)))
+    leases = { alive: alive.size, dead: missing.size }
     for (const incarnation of missingSince.keys()) if (!missing.has(incarnation)) missingSince.delete(incarnation)
     for (const incarnation of missing) {
       if (!missingSince.has(incarnation)) missingSince.set(incarnation, performance.now())
@@ -123,6 +127,9 @@ export function createReaper(options: ReaperOptions): Reaper {
   }
 
   return {
+    get leases() {
+      return leases
+    },
     start: tick,
     async stop() {
       stopped = true
