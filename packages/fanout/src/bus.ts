@@ -38,6 +38,7 @@ export class Bus extends EventEmitter<BusEvents> {
   #failureReportedAt = Number.NEGATIVE_INFINITY
   #wasReady = false
   #closed = false
+  publishes = 0
   /** Publishes that Redis did not take. */
   failedPublishes = 0
 
@@ -75,6 +76,7 @@ export class Bus extends EventEmitter<BusEvents> {
 
   /** Never rejects: resolves to false when Redis did not take it. */
   async publish(channel: string, payload: string | Buffer): Promise<boolean> {
+    this.publishes++
     try {
       await this.#pub.spublish(channel, payload)
       return true

@@ -35,7 +35,7 @@ export class PublishedWatermark {
   #lastBatch = 0
   #written = ''
   #writtenAt = 0
-  /** From the end of a batch's work to Redis having taken its publishes, in seconds. */
+  /** From the first publish of a batch, right after its commit, to Redis having taken its publishes, in seconds. */
   readonly publishing = new Distribution(LATENCY_SECONDS)
 
   constructor(options: WatermarkOptions) {
@@ -59,15 +59,18 @@ export class PublishedWatermark {
     const batch = ++this.#lastBatch
     const open = this.#open.add(batch)
     const pending: Promise<boolean>[] = []
+    let began = 0
+    const publishing = (taken: Promise<boolean>): void => {
+      if (pending.push(taken) === 1) began = performance.now()
+    }
     try {
-      return await work(origin, batch, (taken) => pending.push(taken))
+      return await work(origin, batch, publishing)
     } catch (error) {
       if (this.#options.isUnsure(error)) this.#abandon(origin)
       throw error
     } finally {
-      const stored = performance.now()
       void Promise.all(pending).then((taken) => {
-        if (taken.length > 0) this.publishing.observe((performance.now() - stored) / 1_000)
+        if (taken.length > 0) this.publishing.observe((performance.now() - began) / 1_000)
         open.delete(batch)
         if (taken.includes(false)) this.#abandon(origin)
       }, this.#options.onError)
