@@ -1,3 +1,8 @@
+export { type AsyncApiDocument, asyncApiDocument } from './asyncapi.ts'
+export { ERROR_ADVICE } from './error-advice.ts'
+export { errorsPage } from './errors.ts'
+export { clientEventNotes, eventErrorsOf, serverEventNotes } from './events.ts'
 export type { JsonSchema } from './json-schema.ts'
 export { type OpenApiDocument, openApiDocument } from './openapi.ts'
 export { errorsOf, type Operation, operations } from './operations/index.ts'
+export { table } from './table.ts'

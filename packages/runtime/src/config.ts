@@ -18,6 +18,8 @@ export interface Setting<T> {
    * `undefined` (its default is left out too); without it, this one is needed.
    */
   readonly alternativeTo?: string
+  /** Holds a credential that is not ours to judge: a password in a URL, a key. To be kept as secrets are. */
+  readonly credential?: boolean
   /** Breaks a promise on purpose, for tests: in production it must not be set. */
   readonly testOnly?: boolean
 }
@@ -134,7 +136,8 @@ export function renderSettingsTable(definition: SettingsDefinition): string {
   ].join('\n')
 }
 
-function describeDefault(declared: Setting<unknown>): string {
+/** What holds where a setting is not given, in words and Markdown. */
+export function describeDefault(declared: Setting<unknown>): string {
   const { default: general, developmentDefault, schema, alternativeTo } = declared
   const ends = general !== undefined ? `\`${general}\`` : schema.safeParse(undefined).success ? 'none' : 'required'
   const inProduction = alternativeTo !== undefined && general === undefined ? `required, or \`${alternativeTo}\`` : ends

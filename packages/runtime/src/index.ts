@@ -7,6 +7,7 @@ export {
 } from './admin.ts'
 export {
   defineSettings,
+  describeDefault,
   loadSettings,
   loadSettingsOrExit,
   renderSettingsTable,

@@ -30,6 +30,7 @@ export const pushSettings = defineSettings({
   ...pushRegistrationSettings,
   VAPID_PRIVATE_KEY: setting(privateKey.optional(), 'The private key of web push, of one pair with VAPID_PUBLIC_KEY', {
     expected: 'a private key as `npm run vapid` prints it',
+    credential: true,
   }),
   VAPID_SUBJECT: setting(
     z.union([z.string().regex(/^mailto:[^\s@]+@[^\s@]+$/), z.url({ protocol: /^https$/ })]).optional(),

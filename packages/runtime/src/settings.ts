@@ -30,6 +30,7 @@ export const logSettings = defineSettings({
 export const databaseSettings = defineSettings({
   DATABASE_URL: setting(z.url({ protocol: /^postgres(ql)?$/ }), 'The Postgres database that holds everything', {
     expected: 'a postgres:// URL',
+    credential: true,
     developmentDefault: 'postgres://parley:parley@127.0.0.1:5432/parley',
   }),
 })
@@ -42,6 +43,7 @@ export const redisSettings = defineSettings({
     'The Redis for fan-out, presence and queues: one server, or some nodes of a Redis Cluster with commas between them',
     {
       expected: 'a redis:// or rediss:// URL, or several with commas between them',
+      credential: true,
       developmentDefault: 'redis://127.0.0.1:6379',
     },
   ),
