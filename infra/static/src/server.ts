@@ -1,0 +1,31 @@
+import { createServer, type Server, type ServerResponse } from 'node:http'
+import { serveWebFiles } from './web-files.ts'
+
+/** Longer than balancers keep an idle connection for (60 s is usual), in milliseconds. */
+const KEEP_ALIVE_MS = 72_000
+
+export interface StaticServerOptions {
+  directory: string
+  storageOrigin: string | undefined
+}
+
+/** Serves the built web client. It does not listen yet. */
+export function buildStaticServer(options: StaticServerOptions): Server {
+  const files = serveWebFiles({ ...options, refuse })
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 30_000 }, (request, response) => {
+    // A path that cannot be read as one is nobody's file.
+    const url = URL.parse(request.url ?? '/', 'http://static')
+    if (url === null) refuse(response, 400, 'VALIDATION_FAILED', 'The request target is no address.')
+    else files(url.pathname, request, response)
+  })
+  return server
+}
+
+function refuse(response: ServerResponse, status: number, code: string, message: string): void {
+  const body = JSON.stringify({ success: false, message, error: { code, message } })
+  response.writeHead(status, {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+  })
+  response.end(body)
+}
