@@ -58,6 +58,8 @@ export class GatewayRooms implements LocalRooms {
   /** By room: the seq after which a person was put into it, for those who were while they were connected here. */
   readonly #joins = new Map<string, Map<string, number>>()
   #fetches = 0
+  /** Packets written to sockets, and how often messages were looked up that did not arrive. */
+  readonly delivered = { messages: 0, events: 0, fetches: 0 }
   /** Conversations that a connecting socket's person was taken out of while it was on its way into them. */
   readonly #leftMeanwhile = new Map<string, Set<string>>()
 
@@ -132,6 +134,7 @@ export class GatewayRooms implements LocalRooms {
   async #fetch(room: string, from: number, to: number): Promise<void> {
     if (this.#fetches >= FETCHES_AT_ONCE || to - from >= FETCH_MAX) return
     this.#fetches++
+    this.delivered.fetches++
     try {
       const order = this.#orders.get(room)
       const stored = await this.#options.stored(conversationIdOf(room), from, to)
