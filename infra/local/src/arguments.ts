@@ -4,6 +4,8 @@ export interface StartArguments {
   gateways: number
   port: number
   fresh: boolean
+  /** Whether an empty cluster gets demo conversations. */
+  demo: boolean
   help: boolean
 }
 
@@ -14,11 +16,13 @@ export class UsageError extends Error {
 
 export const USAGE = `Usage: npm start -- [options]
 
-Starts a Parley cluster on this machine: Postgres, Redis, S3, one api, gateways, one worker, and an edge in front of them.
+Starts a Parley cluster on this machine: Postgres, Redis, S3, one api, gateways, one worker, and an edge in front of them,
+which serves the chat.
 
   --gateways N   how many gateways, 1 to 16 (default 2)
   --port P       the port of the one public address (default 4000, or PORT); 0 takes any free one
   --fresh        throw away the data of earlier runs first
+  --no-demo      leave an empty cluster empty: no demo conversations
   --help         show this
 
 From the environment:
@@ -48,6 +52,7 @@ export function parseArguments(argv: readonly string[], env: Record<string, stri
         ? wholeNumber('PORT', env.PORT || '4000', 0, 65_535)
         : wholeNumber('--port', values.port, 0, 65_535),
     fresh: values.fresh ?? false,
+    demo: !(values['no-demo'] ?? false),
     help: values.help ?? false,
   }
 }
@@ -62,6 +67,7 @@ function parseFlags(argv: readonly string[]) {
         gateways: { type: 'string' },
         port: { type: 'string' },
         fresh: { type: 'boolean' },
+        'no-demo': { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
     }).values

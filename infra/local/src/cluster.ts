@@ -113,6 +113,7 @@ async function prepareFolders({ home, fresh, env, print }: ClusterOptions): Prom
     for (const folder of ['postgres', 'redis', 's3']) {
       await rm(join(home, folder), { recursive: true, force: true, maxRetries: 5 })
     }
+    await rm(join(home, 'demo-seeding'), { force: true })
     print(`Starting afresh: the data in ${home} is gone`)
     for (const name of ['DATABASE_URL', 'REDIS_URL', 'S3_ENDPOINT']) {
       if (env[name]) print(`What ${name} points at is yours and is left as it is`)

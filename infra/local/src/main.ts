@@ -1,10 +1,12 @@
 import { join, resolve } from 'node:path'
 import { parseArguments, USAGE, UsageError } from './arguments.ts'
 import { type LocalCluster, startLocalCluster } from './cluster.ts'
-import { createDemoUsers } from './demo.ts'
+import { createDemoUsers, type DemoUser } from './demo/people.ts'
+import { seedDemo } from './demo/seed.ts'
 import { type Lock, takeLock } from './lock.ts'
 import { assertPortFree } from './port-owner.ts'
 import { repositoryRoot } from './processes.ts'
+import { step } from './steps.ts'
 import { summary } from './summary.ts'
 
 /** All is to be gone within 10 s of the first signal. */
@@ -35,9 +37,13 @@ async function run(argv: readonly string[]): Promise<number> {
     const address = addressOf(host, cluster.port)
     await lock.update({ address })
     const users = await createDemoUsers(address).catch((error: Error) => error.message)
+    if (wanted.demo && typeof users !== 'string')
+      await fillWithDemo(cluster, { address, users, home, signal: stop.signal })
     const seconds = (performance.now() - began) / 1000
     const logs = join(home, 'logs')
-    if (!stop.signal.aborted) print(summary({ address, seconds, gateways: cluster.gateways(), logs, users }))
+    if (!stop.signal.aborted) {
+      print(summary({ address, webClient: cluster.webClient, seconds, gateways: cluster.gateways(), logs, users }))
+    }
     await stop.requested
     return 0
   } catch (error) {
@@ -46,6 +52,32 @@ async function run(argv: readonly string[]): Promise<number> {
   } finally {
     await cluster?.stop()
     await lock?.release()
+  }
+}
+
+interface DemoOptions {
+  address: string
+  users: readonly DemoUser[]
+  home: string
+  signal: AbortSignal
+}
+
+/** Conversations for an empty cluster; one line if it got any. Never rejects: a cluster without them runs just as well. */
+async function fillWithDemo({ settings }: LocalCluster, options: DemoOptions): Promise<void> {
+  const lines: string[] = []
+  const databaseUrl = settings.DATABASE_URL
+  if (databaseUrl === undefined) return
+  try {
+    const seeded = await step(
+      (line) => lines.push(line),
+      'Demo data',
+      () => seedDemo({ ...options, databaseUrl }),
+      (made) => (made ? `${made.conversations} conversations, ${made.messages} messages` : ''),
+    )
+    if (seeded) for (const line of lines) print(line)
+  } catch (error) {
+    if (!options.signal.aborted)
+      print(`No demo conversations: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
 

@@ -1,7 +1,9 @@
-import type { DemoUser } from './demo.ts'
+import type { DemoUser } from './demo/people.ts'
 
 export interface SummaryOptions {
   address: string
+  /** Whether the chat is served there. */
+  webClient: boolean
   seconds: number
   gateways: readonly { name: string; pid: number; port: number }[]
   logs: string
@@ -10,11 +12,12 @@ export interface SummaryOptions {
 }
 
 /** What is printed when everything runs. Tokens and commands stand on lines of their own, to be copied whole. */
-export function summary({ address, seconds, gateways, logs, users }: SummaryOptions): string {
+export function summary({ address, webClient, seconds, gateways, logs, users }: SummaryOptions): string {
   return [
     '',
     `Parley runs (${seconds.toFixed(1)} s). Ctrl-C stops it.`,
     '',
+    ...(webClient ? [`Open ${address} and click on somebody. A second window can be somebody else.`, ''] : []),
     `  Address    ${address}`,
     ...gateways.map(({ name, pid, port }) => `  ${name.padEnd(10)} pid ${pid}, port ${port}`),
     `  Logs       ${logs}`,

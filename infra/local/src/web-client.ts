@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
 import { repositoryRoot } from './processes.ts'
 
 /** What a build is made of: files and folders under the repository's root. Tests are no part of it. */
@@ -86,7 +87,12 @@ async function build(root: string, outDir: string, signal: AbortSignal | undefin
     child.once('error', reject)
     child.once('close', (code, by) => {
       if (code === 0) resolve()
-      else reject(new Error(`The web client could not be built (${by ?? `exit code ${code}`}):\n${output.trim()}`))
+      else
+        reject(
+          new Error(
+            `The web client could not be built (${by ?? `exit code ${code}`}):\n${stripVTControlCharacters(output).trim()}`,
+          ),
+        )
     })
   })
 }

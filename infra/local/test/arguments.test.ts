@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { parseArguments, UsageError } from '../src/arguments.ts'
 
-const defaults = { gateways: 2, port: 4000, fresh: false, help: false }
+const defaults = { gateways: 2, port: 4000, fresh: false, demo: true, help: false }
 
 test.each([
   [[], {}, defaults],
@@ -11,6 +11,7 @@ test.each([
   [[], { PORT: '' }, defaults],
   [['--port', '5000'], { PORT: '8080' }, { ...defaults, port: 5000 }],
   [['--port', '0'], {}, { ...defaults, port: 0 }],
+  [['--no-demo'], {}, { ...defaults, demo: false }],
   [['-h'], {}, { ...defaults, help: true }],
 ])('%j with %j', (argv, env, expected) => {
   expect(parseArguments(argv, env)).toEqual(expected)

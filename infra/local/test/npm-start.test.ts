@@ -90,6 +90,11 @@ async function processesOf(folder: string): Promise<number[]> {
   return found
 }
 
+async function conversationsOf(address: string, token: string): Promise<unknown> {
+  const headers = { authorization: `Bearer ${token}` }
+  return (await fetch(`${address}/api/messages/conversations?limit=1`, { headers })).json()
+}
+
 async function whoAmI(address: string, token: string): Promise<unknown> {
   const answer = await fetch(`${address}/api/users/me`, { headers: { authorization: `Bearer ${token}` } })
   return { status: answer.status, body: await answer.json() }
@@ -101,6 +106,13 @@ test('npm start: serves with the printed token, brings a killed gateway back, an
   const [, token = ''] = await run.printed(/^TOKEN=(\S+)$/m)
   const ahmed = { status: 200, body: { success: true, data: { id: 'ahmed', fullName: 'Ahmed Hassan' } } }
   expect(await whoAmI(address, token)).toMatchObject(ahmed)
+
+  // The first start has built the chat, unless it was built, and filled the empty database.
+  expect(run.output).toMatch(/Web client ready in/)
+  expect(run.output).toMatch(/Demo data +ready in .* 7 conversations, \d+ messages/)
+  const page = await fetch(address)
+  expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html;charset=utf-8'])
+  expect(await conversationsOf(address, token)).toMatchObject({ data: [{ unreadCount: 2 }], meta: { total: 6 } })
 
   const second = new Run()
   await second.exited
@@ -130,6 +142,7 @@ test.each(['npm', 'the process that runs the cluster'])(
   async (victim) => {
     const first = new Run(['--gateways', '1'])
     const [, token = ''] = await first.printed(/^TOKEN=(\S+)$/m)
+    expect(first.output).toMatch(/Demo data +ready/)
     const lock: { pid: number } = JSON.parse(await readFile(join(home, 'run.lock'), 'utf8'))
     const before = await processesOf(home)
     if (victim === 'npm') first.npm.kill('SIGKILL')
@@ -140,6 +153,7 @@ test.each(['npm', 'the process that runs the cluster'])(
     const [, address = ''] = await next.printed(/Address +(http:\S+)/)
     await next.printed(/^TOKEN=/m)
     expect(await whoAmI(address, token)).toMatchObject({ status: 200 })
+    expect(await conversationsOf(address, token)).toMatchObject({ meta: { total: 6 } })
     await waitUntilGone(before, 30_000)
   },
   180_000,
