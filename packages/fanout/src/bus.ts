@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { openRedis, type RedisAddress, type RedisClient, redisReady } from '@parley/redis'
+import { openSubscriptions, type Subscriptions } from './subscriptions.ts'
 
 export type Handler = (payload: Buffer, channel: string) => void
 
@@ -10,16 +11,15 @@ interface BusEvents {
   error: [error: Error]
 }
 
-/** A subscriber that does not answer a ping for this long is taken for dead and connected anew, in milliseconds. */
-const PING_MS = 5_000
 /** A publish that Redis does not answer is given up after this, in milliseconds. */
 const PUBLISH_TIMEOUT_MS = 2_000
-const CHANNELS_A_COMMAND = 1_000
+/** In a cluster: a publish follows a channel that moved, but waits for no node that is away. */
+const REDIRECTIONS = 3
 /** Least time between two reports of failed publishes, in milliseconds. */
 const FAILURE_REPORT_MS = 1_000
 
 /**
- * Sharded publish and subscribe over two connections to Redis 7 or later.
+ * Sharded publish and subscribe over two connections to Redis 7 or later; on a Redis Cluster, two to each of its nodes.
  *
  * - Publishing never waits for a Redis that is away: it fails, is counted, and that is all. Messages are in Postgres by
  *   then, and clients find the gap.
@@ -29,14 +29,12 @@ const FAILURE_REPORT_MS = 1_000
  */
 export class Bus extends EventEmitter<BusEvents> {
   readonly #pub: RedisClient
-  readonly #sub: RedisClient
+  readonly #subscriptions: Subscriptions
   readonly #handlers = new Map<string, Handler>()
-  readonly #heartbeat: NodeJS.Timeout
   #barrier: Promise<boolean> | undefined
   /** Channels whose subscription changed in this turn of the loop, and whether it is wanted now. */
   #changed = new Map<string, boolean>()
   #failureReportedAt = Number.NEGATIVE_INFINITY
-  #wasReady = false
   #closed = false
   publishes = 0
   /** Publishes that Redis did not take. */
@@ -52,26 +50,27 @@ export class Bus extends EventEmitter<BusEvents> {
       // All publishes of a tick travel as one write. Measured in docs/PERFORMANCE.md.
       pipelined: { except: [] },
       retryDelay,
+      redirections: REDIRECTIONS,
       onError,
     })
-    this.#sub = openRedis(address, { name: `${name}:sub`, retries: null, retryDelay, onError })
-    this.#sub.on('ready', () => this.#onReady())
-    this.#sub.on('smessageBuffer', (channel: Buffer, payload: Buffer) => {
-      const name = channel.toString()
-      this.#handlers.get(name)?.(payload, name)
+    this.#subscriptions = openSubscriptions(address, this.#pub, {
+      connection: { name: `${name}:sub`, retries: null, retryDelay, onError },
+      wanted: () => this.#handlers.keys(),
+      onMessage: (channel, payload) => this.#handlers.get(channel)?.(payload, channel),
+      onRestored: () => {
+        if (!this.#closed) this.emit('restored')
+      },
     })
-    this.#heartbeat = setInterval(() => void this.#checkSubscriber(), PING_MS)
-    this.#heartbeat.unref()
   }
 
-  /** Resolves when both connections stand; rejects after `timeoutMs`. */
+  /** Resolves when all connections stand; rejects after `timeoutMs`. */
   async ready(timeoutMs: number): Promise<void> {
-    await Promise.all([redisReady(this.#pub, timeoutMs), redisReady(this.#sub, timeoutMs)])
+    await Promise.all([redisReady(this.#pub, timeoutMs), this.#subscriptions.ready(timeoutMs)])
   }
 
-  /** Both connections stand. */
+  /** All connections stand. */
   get healthy(): boolean {
-    return this.#pub.status === 'ready' && this.#sub.status === 'ready'
+    return this.#pub.status === 'ready' && this.#subscriptions.healthy
   }
 
   /** Never rejects: resolves to false when Redis did not take it. */
@@ -111,7 +110,8 @@ export class Bus extends EventEmitter<BusEvents> {
       // The ping has to follow the subscriptions of everybody who shares it, hence the turn of the loop.
       setImmediate(() => {
         this.#barrier = undefined
-        resolve(this.#pingSubscriber(timeoutMs))
+        this.#sendChanges()
+        resolve(this.#subscriptions.ping(timeoutMs))
       })
     })
     return this.#barrier
@@ -119,15 +119,14 @@ export class Bus extends EventEmitter<BusEvents> {
 
   async close(): Promise<void> {
     this.#closed = true
-    clearInterval(this.#heartbeat)
     this.#handlers.clear()
     this.#pub.disconnect()
-    this.#sub.disconnect()
+    this.#subscriptions.close()
   }
 
   /**
    * All subscriptions of a turn travel as one command: somebody with 20 conversations costs one and not 21, and so do a
-   * hundred who connect at once. (On Redis Cluster the channels of one command would have to share a slot.)
+   * hundred who connect at once.
    */
   #change(channel: string, wanted: boolean): void {
     if (this.#changed.size === 0) setImmediate(() => this.#sendChanges())
@@ -139,52 +138,8 @@ export class Bus extends EventEmitter<BusEvents> {
     this.#changed = new Map()
     const wanted = [...changed].flatMap(([channel, isWanted]) => (isWanted ? [channel] : []))
     const unwanted = [...changed].flatMap(([channel, isWanted]) => (isWanted ? [] : [channel]))
-    for (let from = 0; from < wanted.length; from += CHANNELS_A_COMMAND) {
-      const some = wanted.slice(from, from + CHANNELS_A_COMMAND)
-      this.#sub.ssubscribe(...some).catch((error) => this.#report(error))
-    }
-    for (let from = 0; from < unwanted.length; from += CHANNELS_A_COMMAND) {
-      const some = unwanted.slice(from, from + CHANNELS_A_COMMAND)
-      this.#sub.sunsubscribe(...some).catch((error) => this.#report(error))
-    }
-  }
-
-  async #pingSubscriber(timeoutMs: number): Promise<boolean> {
-    this.#sendChanges()
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<boolean>((resolve) => {
-      timer = setTimeout(resolve, timeoutMs, false)
-    })
-    const pong = this.#sub.ping().then(
-      () => true,
-      () => false,
-    )
-    return Promise.race([pong, late]).finally(() => clearTimeout(timer))
-  }
-
-  async #checkSubscriber(): Promise<void> {
-    if (this.#sub.status !== 'ready') return
-    const alive = await this.#pingSubscriber(PING_MS)
-    if (!alive && !this.#closed && this.#sub.status === 'ready') this.#sub.disconnect(true)
-  }
-
-  #onReady(): void {
-    const again = this.#wasReady
-    this.#wasReady = true
-    if (again) void this.#tellRestored()
-  }
-
-  /**
-   * Waits however long Redis takes: nobody would notice what was missed if this gave up. When the connection goes again,
-   * its next `ready` leads here. Not by {@link barrier}, whose callers share the patience of the first of them.
-   */
-  async #tellRestored(): Promise<void> {
-    while (this.#sub.status === 'ready' && !this.#closed) {
-      if (await this.#pingSubscriber(PING_MS)) {
-        if (!this.#closed) this.emit('restored')
-        return
-      }
-    }
+    if (wanted.length > 0) this.#subscriptions.subscribe(wanted)
+    if (unwanted.length > 0) this.#subscriptions.unsubscribe(unwanted)
   }
 
   #report(error: unknown): void {

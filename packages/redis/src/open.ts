@@ -1,4 +1,4 @@
-import { Cluster, Redis } from 'ioredis'
+import { type RedisOptions as ClientOptions, Cluster, Redis } from 'ioredis'
 import { parseAddress, type RedisAddress } from './address.ts'
 import { track } from './connections.ts'
 
@@ -19,28 +19,41 @@ export interface RedisOptions {
   pipelined?: { except: string[] } | false
   /** Milliseconds before attempt n to connect again. */
   retryDelay?: (attempt: number) => number
+  /** In a cluster: how often a command follows a key that moved, or waits 100 ms for a node to come back. Default 16. */
+  redirections?: number
 }
 
 /** A cluster's map of slots is read again this often, besides whenever a node refuses a key; milliseconds. */
 const SLOTS_REFRESH_MS = 5_000
 const SLOTS_TIMEOUT_MS = 2_000
+/** Least time between two reports of a cluster's nodes, each of which is tried again and again; milliseconds. */
+const NODE_REPORT_MS = 1_000
 
 /** Opens a Redis, lone or a cluster. Returns at once; the connection is made meanwhile, and again whenever it is lost. */
 export function openRedis(address: RedisAddress, options: RedisOptions): RedisClient {
   const client = connect(address, options)
   track(options.name, client)
+  const onError = (error: Error) => options.onError?.(error)
+  client.on('error', onError)
+  if (client instanceof Cluster) client.on('node error', atMostEvery(NODE_REPORT_MS, onError))
+  return client
+}
+
+/** A connection of its own to one node of a cluster, with what its address says about logging in. */
+export function openNode(address: RedisAddress, node: { host: string; port: number }, options: RedisOptions): Redis {
+  const parsed = parseAddress(address)
+  const login = parsed.kind === 'cluster' ? parsed.login : {}
+  const { queued = true, retryDelay = backoff } = options
+  const each = { ...eachConnection(options), enableOfflineQueue: queued, retryStrategy: retryDelay }
+  const client = new Redis({ ...login, ...node, ...each })
   client.on('error', (error: Error) => options.onError?.(error))
   return client
 }
 
 function connect(address: RedisAddress, options: RedisOptions): RedisClient {
-  const { name, commandTimeoutMs, retries = 1, queued = true, pipelined = false, retryDelay = backoff } = options
+  const { queued = true, pipelined = false, retryDelay = backoff, redirections } = options
   const parsed = parseAddress(address)
-  const each = {
-    connectionName: name,
-    maxRetriesPerRequest: retries,
-    ...(commandTimeoutMs !== undefined && { commandTimeout: commandTimeoutMs }),
-  }
+  const each = eachConnection(options)
   const pipelining = pipelined && {
     enableAutoPipelining: true,
     autoPipeliningIgnoredCommands: pipelined.except,
@@ -56,9 +69,29 @@ function connect(address: RedisAddress, options: RedisOptions): RedisClient {
     slotsRefreshInterval: SLOTS_REFRESH_MS,
     slotsRefreshTimeout: SLOTS_TIMEOUT_MS,
     clusterRetryStrategy: retryDelay,
+    ...(redirections !== undefined && { maxRedirections: redirections }),
     // Names stay names: a certificate is made out to them.
     dnsLookup: (host, done) => done(null, host),
   })
+}
+
+function eachConnection({ name, commandTimeoutMs, retries = 1 }: RedisOptions): ClientOptions {
+  return {
+    connectionName: name,
+    maxRetriesPerRequest: retries,
+    // The bus does it, some channels at a time; nobody else subscribes.
+    autoResubscribe: false,
+    ...(commandTimeoutMs !== undefined && { commandTimeout: commandTimeoutMs }),
+  }
+}
+
+function atMostEvery(ms: number, tell: (error: Error) => void): (error: Error) => void {
+  let last = Number.NEGATIVE_INFINITY
+  return (error) => {
+    if (performance.now() - last < ms) return
+    last = performance.now()
+    tell(error)
+  }
 }
 
 /** 50 ms, doubled up to 2 s, with jitter so that a cluster of processes does not come back in one moment. */

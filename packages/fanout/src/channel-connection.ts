@@ -1,0 +1,125 @@
+import { type RedisClient, redisReady } from '@parley/redis'
+
+export interface ChannelConnectionOptions {
+  redis: RedisClient
+  /** The channels that are to be subscribed here, asked for whenever the connection is new. */
+  wanted: () => Iterable<string>
+  /** Which channels one command may name. */
+  commandsOf: (channels: readonly string[]) => Iterable<readonly string[]>
+  onMessage: (channel: string, payload: Buffer) => void
+  /** The connection was lost and is back, all its channels in force. */
+  onRestored: () => void
+  /** Redis did not take a subscription. */
+  onRefused: (error: unknown) => void
+}
+
+/** A connection that does not answer a ping for this long is taken for dead and made anew, in milliseconds. */
+const PING_MS = 5_000
+
+/**
+ * One subscriber's connection. What is asked of it while there is none is kept, and asked for again after a reconnect.
+ * Commands on one connection are answered in order: what was subscribed before a ping is in force when it is answered.
+ */
+export class ChannelConnection {
+  readonly #options: ChannelConnectionOptions
+  readonly #redis: RedisClient
+  readonly #heartbeat: NodeJS.Timeout
+  /** Settles when everything wanted has been asked for on the present connection. */
+  #asked = Promise.withResolvers<void>()
+  #current = false
+  #wasReady = false
+  #closed = false
+
+  constructor(options: ChannelConnectionOptions) {
+    const { redis, onMessage } = options
+    this.#options = options
+    this.#redis = redis
+    redis.on('ready', () => this.#onReady())
+    redis.on('close', () => this.#onClose())
+    redis.on('smessageBuffer', (channel: Buffer, payload: Buffer) => onMessage(channel.toString(), payload))
+    this.#heartbeat = setInterval(() => void this.#check(), PING_MS)
+    this.#heartbeat.unref()
+  }
+
+  get healthy(): boolean {
+    return this.#redis.status === 'ready'
+  }
+
+  ready(timeoutMs: number): Promise<void> {
+    return redisReady(this.#redis, timeoutMs)
+  }
+
+  /** Without a connection nothing is sent: `wanted` will tell when there is one. */
+  subscribe(channels: readonly string[]): void {
+    if (!this.#current) return
+    for (const some of this.#options.commandsOf(channels)) {
+      this.#redis.ssubscribe(...some).catch(this.#options.onRefused)
+    }
+  }
+
+  unsubscribe(channels: readonly string[]): void {
+    if (!this.#current) return
+    for (const some of this.#options.commandsOf(channels)) {
+      // One that Redis no longer knows is none.
+      this.#redis.sunsubscribe(...some).catch(() => undefined)
+    }
+  }
+
+  /** Whether all that was asked for so far is known to be in force within `timeoutMs`. */
+  async ping(timeoutMs: number): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<boolean>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs, false)
+    })
+    const answer = this.#current ? this.#redis.ping() : this.#asked.promise.then(() => this.#redis.ping())
+    const pong = answer.then(
+      () => true,
+      () => false,
+    )
+    return Promise.race([pong, late]).finally(() => clearTimeout(timer))
+  }
+
+  /** Gives this connection up for a new one. */
+  renew(): void {
+    if (!this.#closed) this.#redis.disconnect(true)
+  }
+
+  close(): void {
+    this.#closed = true
+    clearInterval(this.#heartbeat)
+    this.#redis.disconnect()
+  }
+
+  async #check(): Promise<void> {
+    if (!this.healthy) return
+    const alive = await this.ping(PING_MS)
+    if (!alive && this.healthy) this.renew()
+  }
+
+  #onClose(): void {
+    if (this.#current) this.#asked = Promise.withResolvers()
+    this.#current = false
+  }
+
+  #onReady(): void {
+    this.#current = true
+    this.subscribe([...this.#options.wanted()])
+    this.#asked.resolve()
+    const again = this.#wasReady
+    this.#wasReady = true
+    if (again) void this.#tellRestored()
+  }
+
+  /**
+   * Waits however long Redis takes: nobody would notice what was missed if this gave up. When the connection goes again,
+   * its next `ready` leads here.
+   */
+  async #tellRestored(): Promise<void> {
+    while (this.healthy && !this.#closed) {
+      if (await this.ping(PING_MS)) {
+        if (!this.#closed) this.#options.onRestored()
+        return
+      }
+    }
+  }
+}

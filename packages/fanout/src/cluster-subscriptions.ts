@@ -1,0 +1,193 @@
+import { openNode, type RedisAddress, SLOTS, slotOf } from '@parley/redis'
+import type { Cluster } from 'ioredis'
+import { ChannelConnection } from './channel-connection.ts'
+import type { Subscriptions, SubscriptionsOptions } from './subscriptions.ts'
+
+/** After a sign that slots have moved the map of them is read again this much later, in milliseconds. */
+const LOOK_AGAIN_MS = 100
+const CONFIRM_MS = 5_000
+/** What ioredis says when Redis has ended a subscription by itself, as it does with those of a slot that has moved. */
+const UNASKED_ANSWER = 'Command queue state error'
+
+interface Node {
+  connection: ChannelConnection
+  channels: Set<string>
+}
+
+/**
+ * Sharded subscriptions on a Redis Cluster: one connection to each node that has slots, each channel on the node of its
+ * slot. ioredis has such a group too; this one knows when what was asked for is in force, says when something may have
+ * been missed, and notices a connection that has died silently. All of that {@link ChannelConnection} does.
+ *
+ * The map of slots is the publisher's: it is read every few seconds and whenever a node sends a command elsewhere.
+ */
+export class ClusterSubscriptions implements Subscriptions {
+  readonly #address: RedisAddress
+  readonly #cluster: Cluster
+  readonly #options: SubscriptionsOptions
+  readonly #nodes = new Map<string, Node>()
+  readonly #onRefresh = () => this.#route()
+  #ownerOf: readonly (string | undefined)[] = []
+  #firstMap = Promise.withResolvers<void>()
+  #lookAgain: NodeJS.Timeout | undefined
+  /** A node refused, or ended, a subscription: all are asked for again once the map is new. */
+  #doubtful = false
+  #telling = false
+  #closed = false
+
+  constructor(address: RedisAddress, cluster: Cluster, options: SubscriptionsOptions) {
+    this.#address = address
+    this.#cluster = cluster
+    this.#options = options
+    cluster.on('refresh', this.#onRefresh)
+  }
+
+  get healthy(): boolean {
+    return this.#nodes.size > 0 && [...this.#nodes.values()].every(({ connection }) => connection.healthy)
+  }
+
+  async ready(timeoutMs: number): Promise<void> {
+    const end = performance.now() + timeoutMs
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new Error(`No map of the Redis Cluster within ${timeoutMs} ms`)), timeoutMs)
+    })
+    await Promise.race([this.#firstMap.promise, late]).finally(() => clearTimeout(timer))
+    const nodes = [...this.#nodes.values()]
+    await Promise.all(nodes.map(({ connection }) => connection.ready(Math.max(1, end - performance.now()))))
+  }
+
+  subscribe(channels: readonly string[]): void {
+    for (const [node, some] of this.#byNode(channels)) {
+      for (const channel of some) node.channels.add(channel)
+      node.connection.subscribe(some)
+    }
+  }
+
+  unsubscribe(channels: readonly string[]): void {
+    for (const [node, some] of this.#byNode(channels)) {
+      for (const channel of some) node.channels.delete(channel)
+      node.connection.unsubscribe(some)
+    }
+  }
+
+  async ping(timeoutMs: number): Promise<boolean> {
+    if (this.#nodes.size === 0) return false
+    const answers = await Promise.all([...this.#nodes.values()].map(({ connection }) => connection.ping(timeoutMs)))
+    return !this.#doubtful && answers.every((answer) => answer)
+  }
+
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#lookAgain)
+    this.#cluster.off('refresh', this.#onRefresh)
+    for (const { connection } of this.#nodes.values()) connection.close()
+    this.#nodes.clear()
+  }
+
+  /** Channels by the node that they belong to. Those of a slot that nobody has wait for the next map. */
+  #byNode(channels: readonly string[]): Map<Node, string[]> {
+    const found = new Map<Node, string[]>()
+    for (const channel of channels) {
+      const node = this.#nodes.get(this.#ownerOf[slotOf(channel)] ?? '')
+      if (node === undefined) continue
+      const some = found.get(node)
+      if (some === undefined) found.set(node, [channel])
+      else some.push(channel)
+    }
+    return found
+  }
+
+  /** Takes over the publisher's map: channels whose slot has another node now go there. */
+  #route(): void {
+    if (this.#closed) return
+    const owners = Array.from({ length: SLOTS }, (_, slot) => this.#cluster.slots[slot]?.[0])
+    const same = owners.every((owner, slot) => owner === this.#ownerOf[slot])
+    if (same && !this.#doubtful) return
+    const first = this.#ownerOf.length === 0
+    this.#ownerOf = owners
+    const needed = new Set(owners.filter((owner) => owner !== undefined))
+    for (const key of needed) if (!this.#nodes.has(key)) this.#nodes.set(key, this.#open(key))
+    for (const [key, { connection }] of this.#nodes) {
+      if (needed.has(key)) continue
+      connection.close()
+      this.#nodes.delete(key)
+    }
+    this.#moveChannels()
+    this.#doubtful = false
+    this.#firstMap.resolve()
+    if (!first) void this.#tellRestored()
+  }
+
+  /**
+   * Asks each node for all that is its own now. Asking a second time for a channel changes nothing, and the node that a
+   * slot has left has ended the subscriptions there by itself.
+   */
+  #moveChannels(): void {
+    for (const node of this.#nodes.values()) node.channels.clear()
+    this.subscribe([...this.#options.wanted()])
+  }
+
+  #open(key: string): Node {
+    const colon = key.lastIndexOf(':')
+    const node = { host: key.slice(0, colon), port: Number(key.slice(colon + 1)) }
+    const { connection: options, onMessage, onRestored } = this.#options
+    const redis = openNode(this.#address, node, {
+      ...options,
+      onError: (error) => {
+        if (error.message.startsWith(UNASKED_ANSWER)) this.#unasked(key)
+        options.onError(error)
+      },
+    })
+    // How ioredis tells that a subscription was asked of the wrong node; its promise is left unsettled.
+    redis.on('moved', () => this.#doubt(key))
+    redis.on('close', () => this.#look())
+    const connection = new ChannelConnection({
+      redis,
+      wanted: () => this.#nodes.get(key)?.channels ?? [],
+      commandsOf: bySlot,
+      onMessage,
+      onRestored,
+      onRefused: () => this.#doubt(key),
+    })
+    return { connection, channels: new Set() }
+  }
+
+  #doubt(key: string): void {
+    if (!this.#nodes.has(key)) return
+    this.#doubtful = true
+    this.#look()
+  }
+
+  #unasked(key: string): void {
+    this.#doubt(key)
+    // Which command an answer belongs to is no longer known on this connection.
+    this.#nodes.get(key)?.connection.renew()
+  }
+
+  #look(): void {
+    if (this.#closed) return
+    this.#lookAgain ??= setTimeout(() => {
+      this.#lookAgain = undefined
+      if (!this.#closed) this.#cluster.refreshSlotsCache()
+    }, LOOK_AGAIN_MS)
+  }
+
+  /** Waits however long the nodes take. In doubt the next map leads here. */
+  async #tellRestored(): Promise<void> {
+    if (this.#telling) return
+    this.#telling = true
+    while (!this.#closed && !this.#doubtful) {
+      if (await this.ping(CONFIRM_MS)) {
+        if (!this.#closed) this.#options.onRestored()
+        break
+      }
+    }
+    this.#telling = false
+  }
+}
+
+/** A command may name channels of one slot only. */
+function bySlot(channels: readonly string[]): Iterable<readonly string[]> {
+  return Map.groupBy(channels, (channel) => slotOf(channel)).values()
+}
