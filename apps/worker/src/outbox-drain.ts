@@ -24,7 +24,7 @@ export interface OutboxStep {
 export interface OutboxDrainOptions {
   db: Database
   redis: RedisClient
-  events: Pick<Events, 'message'>
+  events: Pick<Events, 'messages'>
   links: AttachmentLinks
   /** Run one after the other for all messages of a round. */
   steps: readonly OutboxStep[]
@@ -101,8 +101,8 @@ export class OutboxDrain {
 
   /** What stored these is dead and may not have published them. Whoever has a message already knows it by its seq. */
   async #publishAgain(messages: readonly Message[]): Promise<void> {
-    const taken = await Promise.all(messages.map((message) => this.#options.events.message(message)))
-    if (taken.includes(false)) throw new Error('Redis did not take what had to be published again')
+    if (!(await this.#options.events.messages(messages)))
+      throw new Error('Redis did not take what had to be published again')
   }
 }
 

@@ -26,8 +26,8 @@ it('keeps what a dead process left behind until Redis has taken it', async () =>
     db,
     redis,
     events: {
-      message: async ({ content }) => {
-        published.push(content)
+      messages: async (messages) => {
+        published.push(...messages.map(({ content }) => content))
         return taken
       },
     },

@@ -1,8 +1,8 @@
 import { createShardedAdapter } from '@socket.io/redis-adapter'
 import type { Server, Socket } from 'socket.io'
 import type { Bus, Handler } from './bus.ts'
-import { preparePacket, socketsIn, writePacket } from './delivery.ts'
-import { decodeFrame, type Frame, isFrame, type JoinRequest } from './frame.ts'
+import { preparePackets, socketsIn, writePackets } from './delivery.ts'
+import { type Control, decodeFrame, type Frame, isFrame, type JoinRequest } from './frame.ts'
 import { RoomOrder } from './order.ts'
 import type { LocalRooms } from './publisher.ts'
 import {
@@ -36,6 +36,13 @@ export interface StoredFrame {
   leaving: string[]
 }
 
+/** A packet on its way to a room. */
+interface Item {
+  seq: number
+  control: Control | null
+  packet: Buffer
+}
+
 export interface GatewayRoomsOptions {
   /** This process's epoch id. */
   origin: string
@@ -52,7 +59,7 @@ export class GatewayRooms implements LocalRooms {
   readonly #io: Server
   readonly #bus: Bus
   readonly #options: GatewayRoomsOptions
-  readonly #orders = new Map<string, RoomOrder<Frame>>()
+  readonly #orders = new Map<string, RoomOrder<Item>>()
   /** The seq that comes first in rooms where none has come yet. */
   readonly #begins = new Map<string, number>()
   /** By room: the seq after which a person was put into it, for those who were while they were connected here. */
@@ -106,8 +113,8 @@ export class GatewayRooms implements LocalRooms {
   /** Never throws: a message that cannot be delivered here has been stored and published all the same. */
   deliver(room: string, frame: Frame): void {
     try {
-      if (frame.seq === 0) this.#write(room, frame)
-      else if (this.#io.sockets.adapter.rooms.has(room)) this.#orderOf(room).accept(frame.seq, frame)
+      if (frame.seq === 0) this.#obey(room, frame)
+      else if (this.#io.sockets.adapter.rooms.has(room)) this.#orderOf(room).accept(frame.seq, itemsOf(frame))
     } catch (error) {
       this.#options.onError(error)
     }
@@ -118,12 +125,12 @@ export class GatewayRooms implements LocalRooms {
     this.#orders.clear()
   }
 
-  #orderOf(room: string, next?: number): RoomOrder<Frame> {
+  #orderOf(room: string, next?: number): RoomOrder<Item> {
     let order = this.#orders.get(room)
     if (order === undefined) {
       const begin = this.#begins.get(room) ?? next
       const fetch = (from: number, to: number) => this.#fetch(room, from, to)
-      order = new RoomOrder(ORDER_PATIENCE_MS, (frame) => this.#write(room, frame), begin, fetch)
+      order = new RoomOrder(ORDER_PATIENCE_MS, (items) => this.#write(room, items), begin, fetch)
       this.#orders.set(room, order)
       this.#begins.delete(room)
     }
@@ -141,7 +148,7 @@ export class GatewayRooms implements LocalRooms {
       // Everybody may have left the room while the query ran.
       if (order === undefined || this.#orders.get(room) !== order) return
       for (const { seq, packet, leaving } of stored) {
-        order.accept(seq, { origin: '', seq, control: leaving.length === 0 ? null : { leaving }, packet })
+        order.accept(seq, [{ seq, control: leaving.length === 0 ? null : { leaving }, packet }])
       }
     } catch (error) {
       this.#options.onError(error)
@@ -150,32 +157,50 @@ export class GatewayRooms implements LocalRooms {
     }
   }
 
-  #write(room: string, { seq, control, packet }: Frame): void {
-    for (const userId of control?.leaving ?? []) {
+  /** Writes messages that have their turn; those between two that take people out go in one piece. */
+  #write(room: string, items: readonly Item[]): void {
+    let packets: Buffer[] = []
+    for (const { seq, control, packet } of items) {
+      if (control?.leaving !== undefined) {
+        this.#writeTo(socketsIn(this.#io, room), packets)
+        packets = []
+        this.#letGo(room, seq, control.leaving)
+      }
+      packets.push(packet)
+    }
+    this.#writeTo(socketsIn(this.#io, room), packets)
+  }
+
+  #letGo(room: string, seq: number, leaving: readonly string[]): void {
+    for (const userId of leaving) {
       // One who has been put in again since then stays: the message that tells of their leaving was held back.
       if ((this.#joins.get(room)?.get(userId) ?? 0) <= seq) this.#take(userId, conversationIdOf(room))
     }
+  }
+
+  /** A frame that has no place in the order. */
+  #obey(room: string, { control, packets }: Frame): void {
     if (control?.leave !== undefined) this.#take(control.leave.userId, control.leave.conversationId)
-    if (control?.join !== undefined) this.#put(control.join, packet)
-    else if (control?.people !== undefined) this.#writeTo(this.#socketsOf(control.people), packet)
-    else this.#writeTo(socketsIn(this.#io, room), packet)
+    if (control?.join !== undefined) this.#put(control.join, packets)
+    else if (control?.people !== undefined) this.#writeTo(this.#socketsOf(control.people), packets)
+    else this.#writeTo(socketsIn(this.#io, room), packets)
   }
 
   *#socketsOf(people: readonly string[]): Generator<Socket> {
     for (const userId of people) yield* socketsIn(this.#io, userRoom(userId))
   }
 
-  #writeTo(sockets: Iterable<Socket>, packet: Buffer): void {
-    if (packet.length === 0) return
-    let prepared: ReturnType<typeof preparePacket> | undefined
+  #writeTo(sockets: Iterable<Socket>, packets: readonly Buffer[]): void {
+    if (packets.length === 0) return
+    let prepared: ReturnType<typeof preparePackets> | undefined
     for (const socket of sockets) {
-      prepared ??= preparePacket(packet)
-      writePacket(socket, prepared)
+      prepared ??= preparePackets(packets)
+      writePackets(socket, prepared)
     }
   }
 
   /** Puts a person's sockets into a conversation, those too that are only connecting; then tells them. */
-  #put(join: JoinRequest, packet: Buffer): void {
+  #put(join: JoinRequest, packets: readonly Buffer[]): void {
     const { userId, conversationId, lastSeq } = join
     const { adapter } = this.#io.sockets
     const personRoom = userRoom(userId)
@@ -194,13 +219,13 @@ export class GatewayRooms implements LocalRooms {
     const order = this.#orderOf(room, lastSeq + 1)
     const theirs = () => [...socketsIn(this.#io, personRoom)].filter((socket) => socket.rooms.has(room))
     const deliver = ({ seq, packet: missed }: StoredFrame) => {
-      if (seq < before) this.#writeTo(theirs(), missed)
-      else if (adapter.rooms.has(room)) order.accept(seq, { origin: '', seq, control: null, packet: missed })
+      if (seq < before) this.#writeTo(theirs(), [missed])
+      else if (adapter.rooms.has(room)) order.accept(seq, [{ seq, control: null, packet: missed }])
     }
     this.#bus
       .barrier()
       .then(async () => {
-        this.#writeTo(theirs(), packet)
+        this.#writeTo(theirs(), packets)
         const missed = await this.#options.stored(conversationId, lastSeq + 1, lastSeq + FETCH_MAX)
         for (const message of missed) deliver(message)
       })
@@ -239,4 +264,8 @@ export class GatewayRooms implements LocalRooms {
     // Its own sockets had it before it was published.
     else if (frame.origin !== this.#options.origin) this.deliver(roomOf(channel), frame)
   }
+}
+
+function itemsOf({ seq, control, packets }: Frame): Item[] {
+  return packets.map((packet, index) => ({ seq: seq + index, control: index === 0 ? control : null, packet }))
 }

@@ -10,7 +10,7 @@ type Fetch = (from: number, to: number) => Promise<void>
  */
 export class RoomOrder<T> {
   readonly #patienceMs: number
-  readonly #deliver: (item: T) => void
+  readonly #deliver: (items: T[]) => void
   readonly #fetch: Fetch | undefined
   readonly #held = new Map<number, T>()
   /** Seqs below `#next` that were given up: welcome when they come after all. */
@@ -21,10 +21,11 @@ export class RoomOrder<T> {
   #fetching = false
 
   /**
+   * @param deliver is given what has its turn, in order
    * @param next the seq that comes first, when it is known; otherwise the first one that arrives is
    * @param fetch gets what is missing and has it accepted before it resolves; never rejects
    */
-  constructor(patienceMs: number, deliver: (item: T) => void, next?: number, fetch?: Fetch) {
+  constructor(patienceMs: number, deliver: (items: T[]) => void, next?: number, fetch?: Fetch) {
     this.#patienceMs = patienceMs
     this.#deliver = deliver
     this.#fetch = fetch
@@ -37,21 +38,42 @@ export class RoomOrder<T> {
     return this.#first === undefined ? undefined : this.#next
   }
 
-  accept(seq: number, item: T): void {
+  /** Takes items of consecutive seqs, the first of which is `seq`. */
+  accept(seq: number, items: readonly T[]): void {
     if (this.#first === undefined) {
       this.#first = seq
       this.#next = seq
     }
+    const due: T[] = []
+    for (const [index, item] of items.entries()) this.#place(seq + index, item, due)
+    this.#release(due)
+  }
+
+  #place(seq: number, item: T, due: T[]): void {
     if (seq === this.#next) {
-      this.#deliver(item)
+      due.push(item)
       this.#next++
-      this.#release()
-    } else if (seq > this.#next) {
-      this.#held.set(seq, item)
-      this.#wait()
-    } else if (seq < this.#first || this.#missed.delete(seq)) {
-      this.#deliver(item)
+      this.#follow(due)
+    } else if (seq > this.#next) this.#held.set(seq, item)
+    else if (seq < (this.#first ?? seq) || this.#missed.delete(seq)) due.push(item)
+  }
+
+  /** Adds what was waiting for the seq that has just come. */
+  #follow(due: T[]): void {
+    for (let item = this.#held.get(this.#next); item !== undefined; item = this.#held.get(this.#next)) {
+      this.#held.delete(this.#next)
+      this.#next++
+      due.push(item)
     }
+  }
+
+  #release(due: T[]): void {
+    if (this.#held.size > 0) this.#wait()
+    else {
+      clearTimeout(this.#timer)
+      this.#timer = undefined
+    }
+    if (due.length > 0) this.#deliver(due)
   }
 
   close(): void {
@@ -81,19 +103,6 @@ export class RoomOrder<T> {
     })
   }
 
-  /** Delivers what was waiting for the seq that has just come. */
-  #release(): void {
-    for (let item = this.#held.get(this.#next); item !== undefined; item = this.#held.get(this.#next)) {
-      this.#held.delete(this.#next)
-      this.#next++
-      this.#deliver(item)
-    }
-    if (this.#held.size === 0) {
-      clearTimeout(this.#timer)
-      this.#timer = undefined
-    }
-  }
-
   /** Goes on at the lowest seq that is there; keeps the last 1,000 missing ones in mind. */
   #giveUp(): void {
     this.#timer = undefined
@@ -104,7 +113,8 @@ export class RoomOrder<T> {
       this.#missed.delete(seq)
     }
     this.#next = lowest
-    this.#release()
-    if (this.#held.size > 0) this.#wait()
+    const due: T[] = []
+    this.#follow(due)
+    this.#release(due)
   }
 }

@@ -26,12 +26,17 @@ export class Publisher {
 
   /** `newMessage` to everybody in the conversation, in seq order. `leaving` are taken out just before it. */
   message(message: Message, leaving?: string[]): Promise<boolean> {
-    return this.#send(conversationRoom(message.conversationId), {
-      origin: this.#origin,
-      seq: message.seq,
-      control: leaving === undefined ? null : { leaving },
-      packet: encodeEvent('newMessage', message),
-    })
+    return this.#run([message], leaving === undefined ? null : { leaving })
+  }
+
+  /**
+   * `newMessage` for a batch of messages, those of one conversation in seq order. What follows each other in a conversation
+   * travels as one publish and is written to each socket in one piece. Figures in docs/PERFORMANCE.md.
+   * Resolves to false where one was not taken.
+   */
+  async messages(messages: readonly Message[]): Promise<boolean> {
+    const taken = await Promise.all(runsOf(messages).map((run) => this.#run(run, null)))
+    return !taken.includes(false)
   }
 
   /** An event without a place in the order, to everybody in a conversation. */
@@ -59,8 +64,14 @@ export class Publisher {
     return this.#event(userRoom(userId), encodeEvent('conversationUpdated', update), control)
   }
 
+  #run(run: readonly [Message, ...Message[]], control: Control | null): Promise<boolean> {
+    const [{ conversationId, seq }] = run
+    const packets = run.map((message) => encodeEvent('newMessage', message))
+    return this.#send(conversationRoom(conversationId), { origin: this.#origin, seq, control, packets })
+  }
+
   #event(room: string, packet: Buffer, control: Control | null): Promise<boolean> {
-    return this.#send(room, { origin: this.#origin, seq: 0, control, packet })
+    return this.#send(room, { origin: this.#origin, seq: 0, control, packets: [packet] })
   }
 
   #send(room: string, frame: Frame): Promise<boolean> {
@@ -68,4 +79,20 @@ export class Publisher {
     this.#local?.deliver(room, frame)
     return published
   }
+}
+
+/** Messages of one conversation with one seq after the other. */
+function runsOf(messages: readonly Message[]): [Message, ...Message[]][] {
+  const runs: [Message, ...Message[]][] = []
+  const open = new Map<string, [Message, ...Message[]]>()
+  for (const message of messages) {
+    const run = open.get(message.conversationId)
+    if (run !== undefined && run[0].seq + run.length === message.seq) run.push(message)
+    else {
+      const begun: [Message, ...Message[]] = [message]
+      runs.push(begun)
+      open.set(message.conversationId, begun)
+    }
+  }
+  return runs
 }

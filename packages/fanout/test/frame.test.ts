@@ -6,13 +6,14 @@ const packet = encodeEvent('onlineUsers', ['a|b\nc', 'ü'])
 
 describe('frames', () => {
   it.each([
-    { origin: 'epoch', seq: 0, control: null, packet },
-    { origin: 'epoch', seq: 12, control: { leaving: ['a|b\nc', '~'] }, packet },
+    { origin: 'epoch', seq: 0, control: null, packets: [packet] },
+    { origin: 'epoch', seq: 7, control: null, packets: [packet, encodeEvent('onlineUsers', []), packet] },
+    { origin: 'epoch', seq: 12, control: { leaving: ['a|b\nc', '~'] }, packets: [packet] },
     {
       origin: 'e',
       seq: 0,
       control: { join: { userId: 'u', conversationId: 'c', lastSeq: 3 } },
-      packet: Buffer.alloc(0),
+      packets: [],
     },
   ])('come back as they were sent', (frame) => {
     const raw = encodeFrame(frame)
@@ -26,7 +27,18 @@ describe('frames', () => {
     expect(isFrame(Buffer.alloc(0))).toBe(false)
   })
 
-  it.each(['~', '~a', '~a|1', '~a|x|\n42', '~a|1|{\n42', '{}'])('that are broken are refused: %j', (raw) => {
+  it.each([
+    '~',
+    '~a',
+    '~a|1',
+    '~a|1|\n42',
+    '~a|x||\n42',
+    '~a|1||{\n42',
+    '~a|1|2|\n42',
+    '~a|1|x|\n42[]',
+    '~a|1|3,2|\n42[]',
+    '{}',
+  ])('that are broken are refused: %j', (raw) => {
     expect(decodeFrame(Buffer.from(raw))).toBeUndefined()
   })
 

@@ -3,12 +3,12 @@ import { RoomOrder } from '../src/order.ts'
 
 function orderOf(next?: number) {
   const delivered: number[] = []
-  const order = new RoomOrder<number>(250, (seq) => delivered.push(seq), next)
+  const order = new RoomOrder<number>(250, (seqs) => delivered.push(...seqs), next)
   return {
     delivered,
     accept: (...seqs: number[]) =>
       seqs.forEach((seq) => {
-        order.accept(seq, seq)
+        order.accept(seq, [seq])
       }),
     order,
   }
@@ -25,6 +25,20 @@ describe('RoomOrder', () => {
     const { delivered, accept } = orderOf()
     accept(7, 8, 7, 8, 10, 10, 9)
     expect(delivered).toEqual([7, 8, 9, 10])
+  })
+
+  it('takes a run of seqs, and delivers at once what it lets through', () => {
+    const runs: number[][] = []
+    const order = new RoomOrder<number>(250, (seqs) => runs.push(seqs), 1)
+    order.accept(4, [4, 5])
+    order.accept(7, [7])
+    order.accept(1, [1, 2, 3, 4])
+    order.accept(6, [6])
+    expect(runs).toEqual([
+      [1, 2, 3, 4, 5],
+      [6, 7],
+    ])
+    order.close()
   })
 
   it('lets what was published before the first one seen through when it comes late', () => {
@@ -72,11 +86,11 @@ describe('RoomOrder', () => {
       const asked: [number, number][] = []
       const order: RoomOrder<number> = new RoomOrder(
         250,
-        (seq) => delivered.push(seq),
+        (seqs) => delivered.push(...seqs),
         1,
         async (from, to) => {
           asked.push([from, to])
-          for (const seq of stored) if (seq >= from && seq <= to) order.accept(seq, seq)
+          for (const seq of stored) if (seq >= from && seq <= to) order.accept(seq, [seq])
         },
       )
       return { delivered, asked, order }
@@ -86,9 +100,9 @@ describe('RoomOrder', () => {
       vi.useFakeTimers()
       try {
         const { delivered, asked, order } = orderWithStore([2, 3])
-        for (const seq of [1, 4, 5]) order.accept(seq, seq)
+        for (const seq of [1, 4, 5]) order.accept(seq, [seq])
         await vi.advanceTimersByTimeAsync(250)
-        for (const seq of [3, 2, 6]) order.accept(seq, seq)
+        for (const seq of [3, 2, 6]) order.accept(seq, [seq])
         expect(delivered).toEqual([1, 2, 3, 4, 5, 6])
         expect(asked).toEqual([[2, 3]])
         expect(vi.getTimerCount()).toBe(0)
@@ -101,7 +115,7 @@ describe('RoomOrder', () => {
       vi.useFakeTimers()
       try {
         const { delivered, asked, order } = orderWithStore([2, 6])
-        for (const seq of [1, 4, 7]) order.accept(seq, seq)
+        for (const seq of [1, 4, 7]) order.accept(seq, [seq])
         await vi.advanceTimersByTimeAsync(1_000)
         expect(delivered).toEqual([1, 2, 4, 6, 7])
         expect(asked).toEqual([
@@ -109,7 +123,7 @@ describe('RoomOrder', () => {
           [3, 3],
           [5, 6],
         ])
-        order.accept(3, 3)
+        order.accept(3, [3])
         expect(delivered).toEqual([1, 2, 4, 6, 7, 3])
         expect(vi.getTimerCount()).toBe(0)
       } finally {

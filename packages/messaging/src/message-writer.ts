@@ -18,7 +18,7 @@ import { presentMessage, presentNewMessage } from './present.ts'
 
 export interface MessageWriterOptions {
   db: Database
-  events: Pick<Events, 'messages'>
+  events: Pick<Events, 'message' | 'messages'>
   ledger: Ledger
   store: AttachmentStore
   onError: (error: unknown) => void
@@ -154,7 +154,7 @@ export class MessageWriter {
           known.push({ index, conversationId: entry.message.conversationId, seq: row.seq })
         }
       }
-      publishing(events.messages(fresh))
+      publishing(this.#publish(fresh, entries))
       if (known.length > 0) await this.#fillKnown(known, results)
       return Promise.all(entries.map((entry, index) => results[index] ?? this.#refusal(entry)))
     })
@@ -181,7 +181,15 @@ export class MessageWriter {
     }
   }
 
-  #publish(message: Message, parent: Span | undefined): Promise<boolean> {
+  /** Together; where one is traced, each by itself, as its trace goes with it. */
+  async #publish(messages: readonly Message[], entries: readonly Entry[]): Promise<boolean> {
+    if (!entries.some(({ span }) => span !== undefined)) return this.#options.events.messages(messages)
+    const spans = new Map(entries.map(({ message, span }) => [message.id, span]))
+    const taken = await Promise.all(messages.map((message) => this.#publishTraced(message, spans.get(message.id))))
+    return !taken.includes(false)
+  }
+
+  #publishTraced(message: Message, parent: Span | undefined): Promise<boolean> {
     const { events, tracer } = this.#options
     if (parent === undefined) return events.message(message)
     const span = tracer?.start('publish message', { kind: 'producer', parent: parent.traceparent })

@@ -15,6 +15,8 @@ export interface Events {
    * have got it; never rejects. `trace` goes with it to the other processes, not to clients.
    */
   message(message: Message, leaving?: string[], trace?: TraceParent): Promise<boolean>
+  /** `newMessage` for each of a batch, those of one conversation in seq order. Resolves to false as `message` does. */
+  messages(messages: readonly Message[]): Promise<boolean>
   toConversation<Name extends ServerEventName>(conversationId: string, event: Name, payload: ServerEvents[Name]): void
   /** All sockets of a person enter the conversation, which had `lastSeq` messages. */
   join(userId: string, lastSeq: number, conversation: Conversation): void
