@@ -1,12 +1,17 @@
 import type { Conversation, Participant } from '@parley/client'
 
 /** The other person of a direct conversation. */
-export function partnerOf(conversation: Conversation, me: string): Participant | undefined {
+export function partnerOf(
+  conversation: Pick<Conversation, 'type' | 'participants'>,
+  me: string,
+): Participant | undefined {
   return conversation.type === 'DIRECT' ? conversation.participants.find(({ id }) => id !== me) : undefined
 }
 
+type Titled = Pick<Conversation, 'type' | 'name' | 'participants' | 'participantCount'>
+
 /** What a conversation is called: its name, the other's, or those of the first few people. */
-export function titleOf(conversation: Conversation, me: string): string {
+export function titleOf(conversation: Titled, me: string): string {
   const partner = partnerOf(conversation, me)
   if (partner !== undefined) return partner.fullName
   if (conversation.name !== null) return conversation.name

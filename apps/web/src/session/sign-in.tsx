@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'react'
+import { useCallback, useEffect, useState } from 'react'
 import { config } from '../app/config.ts'
 import { Avatar } from '../people/avatar.tsx'
 import { DEMO_PEOPLE, type DemoPerson, demoIsOn } from './demo.ts'
@@ -9,19 +9,14 @@ type Offer = 'asking' | 'demo' | 'embedded' | 'unreachable'
 /** A click on a demo person, outside production; elsewhere, a word on where to sign in. */
 export function SignIn({ onPerson }: { onPerson: (person: DemoPerson) => void }) {
   const [offer, setOffer] = useState<Offer>('asking')
-  const [attempt, setAttempt] = useState(0)
-
-  useEffect(() => {
-    let current = true
+  const ask = useCallback(() => {
     setOffer('asking')
     demoIsOn(config.server).then(
-      (on) => current && setOffer(on ? 'demo' : 'embedded'),
-      () => current && setOffer('unreachable'),
+      (on) => setOffer(on ? 'demo' : 'embedded'),
+      () => setOffer('unreachable'),
     )
-    return () => {
-      current = false
-    }
-  }, [attempt])
+  }, [])
+  useEffect(ask, [ask])
 
   return (
     <main className={styles.page}>
@@ -38,7 +33,7 @@ export function SignIn({ onPerson }: { onPerson: (person: DemoPerson) => void })
             <p className={styles.hint} role="alert">
               The server cannot be reached.
             </p>
-            <button type="button" className="primary" onClick={() => setAttempt((number) => number + 1)}>
+            <button type="button" className="primary" onClick={ask}>
               Try again
             </button>
           </>

@@ -1,6 +1,8 @@
 export interface MarkedPart {
   readonly text: string
   readonly marked: boolean
+  /** Its place in the text. */
+  readonly start: number
 }
 
 /** A text in parts, those within the ranges marked. Ranges in UTF-16 code units, in any order; what lies outside is cut. */
@@ -11,11 +13,11 @@ export function markParts(text: string, ranges: readonly { start: number; end: n
     const start = Math.max(range.start, done)
     const end = Math.min(range.end, text.length)
     if (start >= end) continue
-    if (start > done) parts.push({ text: text.slice(done, start), marked: false })
-    parts.push({ text: text.slice(start, end), marked: true })
+    if (start > done) parts.push({ text: text.slice(done, start), marked: false, start: done })
+    parts.push({ text: text.slice(start, end), marked: true, start })
     done = end
   }
-  if (done < text.length) parts.push({ text: text.slice(done), marked: false })
+  if (done < text.length) parts.push({ text: text.slice(done), marked: false, start: done })
   return parts
 }
 

@@ -1,4 +1,10 @@
-export type TextPart = { readonly text: string; readonly href: string | null }
+export interface TextPart {
+  readonly text: string
+  /** Where it leads; null for what is no address. */
+  readonly href: string | null
+  /** Its place in the text. */
+  readonly start: number
+}
 
 /*
  * Addresses with a scheme, `www.` ones, and e-mail addresses. Neither spaces, quotes, angle brackets nor characters that
@@ -19,11 +25,11 @@ export function linkify(text: string): TextPart[] {
     const found = trimEnd(match[0])
     const href = hrefOf(found)
     if (href === null) continue
-    if (match.index > done) parts.push({ text: text.slice(done, match.index), href: null })
-    parts.push({ text: found, href })
+    if (match.index > done) parts.push({ text: text.slice(done, match.index), href: null, start: done })
+    parts.push({ text: found, href, start: match.index })
     done = match.index + found.length
   }
-  if (done < text.length) parts.push({ text: text.slice(done), href: null })
+  if (done < text.length) parts.push({ text: text.slice(done), href: null, start: done })
   return parts
 }
 

@@ -1,0 +1,94 @@
+import { ensureWebClient, startEdge, type Target } from '@parley/local'
+import { findChromium } from '@parley/local/chromium'
+import type { User } from '@parley/protocol'
+import { type Cluster, type Pod, providedServices, startCluster } from '@parley/testkit'
+import { type Browser, type BrowserContextOptions, chromium } from 'playwright-core'
+import { Visitor } from './visitor.ts'
+
+/** Nothing of the browser's own may ask for anything in the background. */
+const BROWSER_FLAGS = [
+  '--no-sandbox',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-dev-shm-usage',
+]
+
+export interface VisitOptions extends BrowserContextOptions {
+  /** Which gateway the page is at, 0 or 1. While that one is down, the other. */
+  gateway?: 0 | 1
+  /** Signs nobody in: the page shows its sign-in. */
+  signedOut?: boolean
+  /** Where the page is opened, e.g. `#/c/<conversation>`. */
+  hash?: string
+}
+
+/** A real cluster with two gateways, an address for each of them, and a browser. All tests share it. */
+export interface Stage extends AsyncDisposable {
+  readonly cluster: Cluster
+  readonly browser: Browser
+  /** The addresses of the page, each at a gateway of its own. */
+  readonly addresses: readonly [string, string]
+  /** Opens the page as this person, in a browser context of its own. */
+  visit(who: User, options?: VisitOptions): Promise<Visitor>
+  /** Ends all visits; returns what was wrong with any of them: errors, violations of the policy, strange requests. */
+  leave(): Promise<string[]>
+}
+
+/** Builds the web client where it is not built, then starts the cluster, the edges and the browser. */
+export async function startStage(): Promise<Stage> {
+  const program = findChromium()
+  if (program === undefined) {
+    throw new Error('No Chrome or Chromium was found: install one, set CHROME_PATH, or use npm test.')
+  }
+  await using undo = new AsyncDisposableStack()
+  const { directory } = await ensureWebClient()
+  const cluster = undo.use(await startCluster())
+  const web = { directory, storageOrigin: providedServices().s3?.endpoint }
+  const api = () => targetsOf(cluster.apis)
+  const edgeAt = async (gateway: 0 | 1) => {
+    const others = () => targetsOf(cluster.gateways)
+    const own = () => targetsOf(cluster.gateways.slice(gateway, gateway + 1))
+    const edge = await startEdge({
+      port: 0,
+      host: '127.0.0.1',
+      web,
+      targets: { api, gateway: () => (own().length > 0 ? own() : others()) },
+    })
+    undo.defer(() => edge.close())
+    return `http://localhost:${edge.port}`
+  }
+  const addresses = [await edgeAt(0), await edgeAt(1)] as const
+  const browser = await chromium.launch({ executablePath: program, args: BROWSER_FLAGS, timeout: 60_000 })
+  undo.defer(() => browser.close())
+  const origins = [...addresses, ...(web.storageOrigin === undefined ? [] : [web.storageOrigin])]
+  const visitors = new Set<Visitor>()
+  const parts = undo.move()
+
+  return {
+    cluster,
+    browser,
+    addresses,
+    visit: async (who, { gateway = 0, signedOut = false, hash = '', ...contextOptions } = {}) => {
+      const context = await browser.newContext({ locale: 'en-GB', timezoneId: 'UTC', ...contextOptions })
+      const visitor = new Visitor({ who, context, page: await context.newPage(), address: addresses[gateway], origins })
+      visitors.add(visitor)
+      if (!signedOut) await visitor.bringToken(cluster.token(who))
+      await visitor.page.goto(`${addresses[gateway]}/${hash}`)
+      return visitor
+    },
+    leave: async () => {
+      const all = [...visitors]
+      visitors.clear()
+      await Promise.all(all.map((visitor) => visitor.context.close()))
+      return all.flatMap((visitor) => visitor.problems.map((problem) => `${visitor.who.fullName}: ${problem}`))
+    },
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
+  }
+}
+
+function targetsOf(pods: readonly Pod[]): Target[] {
+  return pods.filter((pod) => pod.running).map((pod) => ({ host: '127.0.0.1', port: Number(new URL(pod.url).port) }))
+}

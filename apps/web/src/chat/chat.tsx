@@ -1,0 +1,53 @@
+import { MessageCircle } from 'lucide-react'
+import { lazy, Suspense, useEffect } from 'react'
+import { leaveConversation, useRoute } from '../app/route.ts'
+import { Sidebar } from '../conversations/sidebar.tsx'
+import styles from './chat.module.css'
+import { useChat } from './context.ts'
+import { DialogProvider } from './dialogs.tsx'
+import { UnreadBadge } from './unread-badge.tsx'
+
+const loadConversation = () => import('../conversation/conversation-view.tsx')
+const ConversationView = lazy(() => loadConversation().then((module) => ({ default: module.ConversationView })))
+const DevicePush = lazy(() => import('../push/device-push.tsx').then((module) => ({ default: module.DevicePush })))
+
+/** The list, and the conversation that is looked at; on a phone one of the two. */
+export function Chat() {
+  const { client } = useChat()
+  const { conversationId, seq } = useRoute()
+
+  // Loaded beside the first list, so that the first click does not wait for it.
+  useEffect(() => {
+    void loadConversation()
+  }, [])
+
+  useEffect(
+    () =>
+      client.on('left', (left) => {
+        if (left.conversationId === conversationId) leaveConversation()
+      }),
+    [client, conversationId],
+  )
+
+  return (
+    <DialogProvider>
+      <div className={styles.chat} data-open={conversationId !== null}>
+        <Sidebar openId={conversationId} />
+        {conversationId === null ? (
+          <main className={styles.empty}>
+            <MessageCircle aria-hidden="true" strokeWidth={1.5} />
+            <p>Choose a conversation, or start a new one.</p>
+          </main>
+        ) : (
+          <Suspense fallback={<main className={styles.empty} aria-busy="true" />}>
+            <ConversationView key={conversationId} conversationId={conversationId} targetSeq={seq} />
+          </Suspense>
+        )}
+      </div>
+      <UnreadBadge />
+      <Suspense fallback={null}>
+        <DevicePush openId={conversationId} />
+      </Suspense>
+    </DialogProvider>
+  )
+}

@@ -1,0 +1,75 @@
+import type { ParleyClient } from '@parley/client'
+import { useEffect, useSyncExternalStore } from 'react'
+import { useChat } from './context.ts'
+
+type Mutes = ReadonlyMap<string, Date>
+
+/** What is muted, as far as this page knows; fetched anew with each connection. */
+class MuteStore {
+  #mutes: Mutes = new Map()
+  readonly #listeners = new Set<() => void>()
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  readonly getSnapshot = (): Mutes => this.#mutes
+
+  set(mutes: Mutes): void {
+    this.#mutes = mutes
+    for (const listener of [...this.#listeners]) listener()
+  }
+}
+
+const stores = new WeakMap<ParleyClient, MuteStore>()
+
+function storeOf(client: ParleyClient): MuteStore {
+  let store = stores.get(client)
+  if (store === undefined) {
+    const made = new MuteStore()
+    const load = () =>
+      client.mutes().then(
+        (mutes) => made.set(mutes),
+        // The list is shown without; the next connection asks again.
+        () => undefined,
+      )
+    client.on('state', (state) => state === 'live' && void load())
+    if (client.state.getSnapshot() === 'live') void load()
+    stores.set(client, made)
+    store = made
+  }
+  return store
+}
+
+/** A year in which nobody chats any more. */
+const FOREVER = new Date('9999-12-31T00:00:00Z')
+
+/** Silences a conversation for some hours, for good (`null`), or no longer (0). */
+export async function muteFor(client: ParleyClient, conversationId: string, hours: number | null): Promise<void> {
+  const until = hours === null ? FOREVER : new Date(Date.now() + hours * 3_600_000)
+  await client.mute(conversationId, hours === 0 ? null : until)
+  const mutes = new Map(storeOf(client).getSnapshot())
+  if (hours === 0) mutes.delete(conversationId)
+  else mutes.set(conversationId, until)
+  storeOf(client).set(mutes)
+}
+
+/** Whether a conversation is muted now. */
+export function useMuted(conversationId: string): boolean {
+  const { client } = useChat()
+  const store = storeOf(client)
+  const until = useSyncExternalStore(store.subscribe, () => store.getSnapshot().get(conversationId))
+  // It ends by itself; a timer holds no more than 24 days.
+  useEffect(() => {
+    const left = (until?.getTime() ?? 0) - Date.now()
+    if (left <= 0 || left > 2 ** 31 - 1) return
+    const timer = setTimeout(() => {
+      const mutes = new Map(store.getSnapshot())
+      mutes.delete(conversationId)
+      store.set(mutes)
+    }, left)
+    return () => clearTimeout(timer)
+  }, [conversationId, until, store])
+  return until !== undefined && until.getTime() > Date.now()
+}

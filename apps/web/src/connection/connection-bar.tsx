@@ -1,0 +1,64 @@
+import type { ConnectionState } from '@parley/client'
+import { CloudOff, RefreshCw } from 'lucide-react'
+import { useEffect, useState } from 'react'
+import { useChat, useStore } from '../chat/context.ts'
+import styles from './connection-bar.module.css'
+
+/** A connection that is back within this is not worth a word, in milliseconds. */
+const PATIENCE_MS = 1_200
+
+const WORDS: Readonly<Record<Exclude<ConnectionState, 'live'>, string>> = {
+  offline: 'You are offline. What you send goes out later.',
+  connecting: 'Connecting…',
+  syncing: 'Catching up…',
+}
+
+/** A quiet word above the list while there is no connection or something is being fetched. */
+export function ConnectionBar() {
+  const { client } = useChat()
+  const state = useStore(client.state)
+  const network = useNetwork()
+  const troubled = state !== 'live'
+  const [shown, setShown] = useState(false)
+
+  useEffect(() => {
+    if (!troubled) {
+      setShown(false)
+      return
+    }
+    const timer = setTimeout(() => setShown(true), PATIENCE_MS)
+    return () => clearTimeout(timer)
+  }, [troubled])
+
+  // The browser knows that there is no network: nothing is being tried then.
+  const said = network ? state : 'offline'
+  return (
+    <div className={styles.place} role="status">
+      {shown && said !== 'live' && (
+        <p className={styles.bar} data-state={said}>
+          {said === 'offline' ? <CloudOff aria-hidden="true" /> : <RefreshCw aria-hidden="true" />}
+          <span>{WORDS[said]}</span>
+          {said === 'offline' && network && (
+            <button type="button" onClick={() => client.reconnectNow()}>
+              Retry
+            </button>
+          )}
+        </p>
+      )}
+    </div>
+  )
+}
+
+function useNetwork(): boolean {
+  const [online, setOnline] = useState(navigator.onLine)
+  useEffect(() => {
+    const look = () => setOnline(navigator.onLine)
+    addEventListener('online', look)
+    addEventListener('offline', look)
+    return () => {
+      removeEventListener('online', look)
+      removeEventListener('offline', look)
+    }
+  }, [])
+  return online
+}

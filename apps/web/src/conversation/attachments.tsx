@@ -1,0 +1,111 @@
+import type { Attachment, Message } from '@parley/client'
+import { Download } from 'lucide-react'
+import { lazy, Suspense, useRef, useState } from 'react'
+import { useChat } from '../chat/context.ts'
+import styles from './attachments.module.css'
+import { FileIcon } from './file-icon.tsx'
+import { fitted, isShownImage } from './file-kinds.ts'
+
+const Viewer = lazy(() => import('../viewer/viewer.tsx').then((module) => ({ default: module.Viewer })))
+
+/** A message's files: pictures, players, and cards for the others. */
+export function Attachments({ message }: { message: Message }) {
+  const [viewed, setViewed] = useState<string | null>(null)
+  const refresh = useRefresh(message)
+  return (
+    <div className={styles.files}>
+      {message.attachments.map((attachment) => (
+        <AttachmentView
+          key={attachment.id}
+          attachment={attachment}
+          onView={() => setViewed(attachment.id)}
+          onExpired={refresh}
+        />
+      ))}
+      {viewed !== null && (
+        <Suspense fallback={null}>
+          <Viewer conversationId={message.conversationId} attachmentId={viewed} onClose={() => setViewed(null)} />
+        </Suspense>
+      )}
+    </div>
+  )
+}
+
+interface AttachmentViewProps {
+  attachment: Attachment
+  onView: () => void
+  onExpired: () => void
+}
+
+function AttachmentView({ attachment, onView, onExpired }: AttachmentViewProps) {
+  const { fileName, fileSize, fileType, url } = attachment
+  if (isShownImage(fileType)) return <Picture attachment={attachment} onView={onView} onExpired={onExpired} />
+  if (fileType.startsWith('video/')) {
+    return (
+      <video className={styles.video} src={url} aria-label={fileName} controls preload="metadata" onError={onExpired}>
+        <track kind="captions" />
+      </video>
+    )
+  }
+  if (fileType.startsWith('audio/')) {
+    return (
+      <div className={styles.audio}>
+        <span dir="auto">{fileName}</span>
+        <audio src={url} aria-label={fileName} controls preload="metadata" onError={onExpired}>
+          <track kind="captions" />
+        </audio>
+      </div>
+    )
+  }
+  return (
+    <a
+      className={styles.link}
+      href={url}
+      download={fileName}
+      rel="noopener noreferrer"
+      aria-label={`Download ${fileName}`}
+    >
+      <FileIcon name={fileName} type={fileType} size={fileSize} />
+      <Download aria-hidden="true" />
+    </a>
+  )
+}
+
+function Picture({ attachment, onView, onExpired }: AttachmentViewProps) {
+  const { fileName, url, width, height, preview } = attachment
+  const [loaded, setLoaded] = useState(false)
+  const size = fitted(width, height)
+  return (
+    <button
+      type="button"
+      className={styles.picture}
+      aria-label={`View ${fileName}`}
+      style={{ width: size.width, aspectRatio: `${size.width} / ${size.height}` }}
+      onClick={onView}
+    >
+      {preview !== undefined && !loaded && <img className={styles.preview} src={preview} alt="" />}
+      <img
+        src={url}
+        alt={fileName}
+        width={size.width}
+        height={size.height}
+        loading="lazy"
+        data-loaded={loaded}
+        onLoad={() => setLoaded(true)}
+        onError={onExpired}
+      />
+    </button>
+  )
+}
+
+/** The address of a file expires: a message whose file cannot be loaded is fetched anew, once a minute at most. */
+function useRefresh(message: Message): () => void {
+  const { client } = useChat()
+  const last = useRef(0)
+  return () => {
+    const now = Date.now()
+    if (now - last.current < 60_000) return
+    last.current = now
+    client.refreshMessage(message).catch(() => undefined)
+  }
+}

@@ -1,0 +1,149 @@
+import { ArrowLeft, Info, Paperclip, Search } from 'lucide-react'
+import { type DragEvent, useEffect, useRef, useState } from 'react'
+import { useChat, useStore } from '../chat/context.ts'
+import { useDialog } from '../chat/dialogs.tsx'
+import { useNow } from '../conversations/use-now.ts'
+import { Avatar } from '../people/avatar.tsx'
+import { partnerOf, titleOf } from '../people/names.ts'
+import { Composer, type ComposerHandle } from './composer.tsx'
+import styles from './conversation-view.module.css'
+import { History } from './history.tsx'
+import { subtitleOf } from './subtitle.ts'
+import { TypingLine } from './typing-line.tsx'
+
+interface ViewProps {
+  conversationId: string
+  /** A message to go to. */
+  targetSeq: number | null
+}
+
+/** One conversation: who it is with, its history, and where one writes. */
+export function ConversationView({ conversationId, targetSeq }: ViewProps) {
+  const { client } = useChat()
+  const conversations = useStore(client.conversations)
+  const conversation = conversations.find(({ id }) => id === conversationId)
+  const me = client.userId ?? ''
+  const composer = useRef<ComposerHandle>(null)
+  const missing = useMissing(conversationId, conversation !== undefined)
+  const drop = useFileDrop((files) => composer.current?.attach(files))
+
+  if (conversation === undefined) {
+    return (
+      <main className={styles.absent} aria-busy={!missing}>
+        {missing && (
+          <>
+            <p>This conversation does not exist, or you are no longer in it.</p>
+            <a href="#/">Back to conversations</a>
+          </>
+        )}
+      </main>
+    )
+  }
+  return (
+    <main className={styles.view} {...drop.handlers}>
+      <Header conversationId={conversationId} />
+      <History key={conversationId} conversation={conversation} me={me} targetSeq={targetSeq} />
+      <TypingLine conversationId={conversationId} />
+      <Composer ref={composer} conversationId={conversationId} title={titleOf(conversation, me)} />
+      {drop.over && (
+        <div className={styles.drop} aria-hidden="true">
+          <Paperclip />
+          Drop files to attach them
+        </div>
+      )}
+    </main>
+  )
+}
+
+function Header({ conversationId }: { conversationId: string }) {
+  const { client } = useChat()
+  const dialog = useDialog()
+  const now = useNow(30_000)
+  const conversation = useStore(client.conversations).find(({ id }) => id === conversationId)
+  if (conversation === undefined) return null
+  const me = client.userId ?? ''
+  const partner = partnerOf(conversation, me)
+  const title = titleOf(conversation, me)
+  return (
+    <header className={styles.header}>
+      <a className={`icon-button ${styles.back}`} href="#/" aria-label="Back to conversations">
+        <ArrowLeft aria-hidden="true" />
+      </a>
+      <Avatar
+        id={partner?.id ?? conversation.id}
+        name={title}
+        size="m"
+        group={conversation.type === 'GROUP'}
+        photo={partner?.profilePhoto ?? null}
+        online={partner?.isOnline ?? false}
+      />
+      <div className={styles.who}>
+        <h1 dir="auto">{title}</h1>
+        <p>{subtitleOf(conversation, me, now)}</p>
+      </div>
+      <button
+        type="button"
+        className="icon-button"
+        aria-label="Search in this conversation"
+        title="Search in this conversation"
+        onClick={() => dialog({ kind: 'search', conversationId })}
+      >
+        <Search aria-hidden="true" />
+      </button>
+      <button
+        type="button"
+        className="icon-button"
+        aria-label="Conversation details"
+        title="Conversation details"
+        onClick={() => dialog({ kind: 'details', conversationId })}
+      >
+        <Info aria-hidden="true" />
+      </button>
+    </header>
+  )
+}
+
+/** Whether a conversation that is not in the list is known not to be there. It is asked for once the client is live. */
+function useMissing(conversationId: string, known: boolean): boolean {
+  const { client } = useChat()
+  const state = useStore(client.state)
+  const [missing, setMissing] = useState(false)
+  useEffect(() => {
+    if (known || state !== 'live') return
+    let current = true
+    client.fetchConversation(conversationId).then(
+      () => undefined,
+      () => current && setMissing(true),
+    )
+    return () => {
+      current = false
+    }
+  }, [client, conversationId, known, state])
+  return missing && !known
+}
+
+/** Files dragged over an element. */
+function useFileDrop(onFiles: (files: File[]) => void) {
+  const [over, setOver] = useState(false)
+  // Children fire enter and leave, too: it is left when as many were left as entered.
+  const depth = useRef(0)
+  const hasFiles = (event: DragEvent) => event.dataTransfer.types.includes('Files')
+  const set = (change: number) => {
+    depth.current = change === 0 ? 0 : Math.max(0, depth.current + change)
+    setOver(depth.current > 0)
+  }
+  const handlers = {
+    onDragEnter: (event: DragEvent) => hasFiles(event) && set(1),
+    onDragLeave: (event: DragEvent) => hasFiles(event) && set(-1),
+    onDragOver: (event: DragEvent) => {
+      if (hasFiles(event)) event.preventDefault()
+    },
+    onDrop: (event: DragEvent) => {
+      if (!hasFiles(event)) return
+      event.preventDefault()
+      set(0)
+      onFiles([...event.dataTransfer.files])
+    },
+  }
+  return { over, handlers }
+}

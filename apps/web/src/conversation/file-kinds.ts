@@ -1,0 +1,53 @@
+export type FileKind = 'image' | 'video' | 'audio' | 'pdf' | 'archive' | 'table' | 'code' | 'text' | 'file'
+
+const BY_ENDING: Readonly<Record<string, FileKind>> = {
+  pdf: 'pdf',
+  zip: 'archive',
+  gz: 'archive',
+  tar: 'archive',
+  '7z': 'archive',
+  rar: 'archive',
+  csv: 'table',
+  xls: 'table',
+  xlsx: 'table',
+  ods: 'table',
+  json: 'code',
+  js: 'code',
+  ts: 'code',
+  html: 'code',
+  css: 'code',
+  py: 'code',
+  txt: 'text',
+  md: 'text',
+  doc: 'text',
+  docx: 'text',
+  odt: 'text',
+}
+
+/** What a file is, for its icon: by its media type, then by its name's ending. */
+export function kindOf(type: string, name: string): FileKind {
+  const [main] = type.split('/')
+  if (main === 'image' || main === 'video' || main === 'audio') return main
+  const ending = name.slice(name.lastIndexOf('.') + 1).toLowerCase()
+  return Object.hasOwn(BY_ENDING, ending) ? (BY_ENDING[ending] ?? 'file') : 'file'
+}
+
+/** Pictures that every browser shows in an `<img>`; scripts in an SVG do not run there, and it is never opened itself. */
+const SHOWN = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/avif'])
+
+export function isShownImage(type: string): boolean {
+  return SHOWN.has(type)
+}
+
+/**
+ * The size at which a picture is shown: its own, at most so large. Known before the picture is there, so that nothing
+ * moves when it comes.
+ */
+export function fitted(
+  width = 320,
+  height = 240,
+  max = { width: 320, height: 320 },
+): { width: number; height: number } {
+  const scale = Math.min(1, max.width / width, max.height / height)
+  return { width: Math.max(48, Math.round(width * scale)), height: Math.max(48, Math.round(height * scale)) }
+}

@@ -1,0 +1,46 @@
+import type { Conversation } from '@parley/client'
+import { memo } from 'react'
+import { dayOf } from '../text/dates.ts'
+import { Bubble } from './bubble.tsx'
+import styles from './history-row.module.css'
+import type { Row } from './rows.ts'
+import { PendingBubble, UploadBubble } from './unsent.tsx'
+
+interface HistoryRowProps {
+  row: Row
+  me: string
+  conversation: Conversation
+  /** It stands out: one has come to see it. */
+  flash: boolean
+}
+
+/** One row of a history. */
+export const HistoryRow = memo(function HistoryRow({ row, me, conversation, flash }: HistoryRowProps) {
+  switch (row.kind) {
+    case 'day':
+      return (
+        <div className={styles.day}>
+          <time dateTime={row.date.toISOString()}>{dayOf(row.date)}</time>
+        </div>
+      )
+    case 'unread':
+      return (
+        <div className={styles.unread}>
+          <hr aria-label="New messages" />
+          <span aria-hidden="true">New messages</span>
+        </div>
+      )
+    case 'system':
+      return (
+        <p className={styles.system} dir="auto">
+          {row.message.content}
+        </p>
+      )
+    case 'message':
+      return <Bubble {...row} me={me} conversation={conversation} flash={flash} />
+    case 'pending':
+      return <PendingBubble {...row} />
+    case 'upload':
+      return <UploadBubble {...row} />
+  }
+})

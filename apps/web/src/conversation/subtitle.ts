@@ -1,0 +1,13 @@
+import type { Conversation } from '@parley/client'
+import { partnerOf } from '../people/names.ts'
+import { lastSeenOf } from '../text/dates.ts'
+
+/** What stands below a conversation's title: whether the other is there, or how many people are in it. */
+export function subtitleOf(conversation: Conversation, me: string, now = new Date()): string {
+  const partner = partnerOf(conversation, me)
+  if (partner !== undefined) return partner.isOnline ? 'Online' : lastSeenOf(partner.lastSeen, now)
+  const { participantCount, participants } = conversation
+  const members = `${participantCount} member${participantCount === 1 ? '' : 's'}`
+  const online = participants.filter(({ id, isOnline }) => isOnline && id !== me).length
+  return online > 0 ? `${members}, ${online} online` : members
+}

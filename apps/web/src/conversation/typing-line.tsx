@@ -1,0 +1,23 @@
+import { useChat, useStore } from '../chat/context.ts'
+import { firstName, listNames } from '../people/names.ts'
+import styles from './typing-line.module.css'
+
+/** Who is typing, above where one writes. Its place is always there, so that nothing moves. */
+export function TypingLine({ conversationId }: { conversationId: string }) {
+  const { client } = useChat()
+  const people = useStore(client.typing(conversationId))
+  return (
+    <div className={styles.line}>
+      {people.length > 0 && (
+        <p>
+          <span className={styles.dots} aria-hidden="true">
+            <i />
+            <i />
+            <i />
+          </span>
+          {listNames(people.map(({ userName }) => firstName(userName)))} {people.length === 1 ? 'is' : 'are'} typing…
+        </p>
+      )}
+    </div>
+  )
+}

@@ -1,0 +1,111 @@
+import type { PendingMessage } from '@parley/client'
+import { CircleAlert, Clock, CloudOff, X } from 'lucide-react'
+import { useChat, useStore } from '../chat/context.ts'
+import { RichText } from '../text/rich-text.tsx'
+import { sizeOf } from '../text/sizes.ts'
+import type { Upload } from '../uploads/upload-queue.ts'
+import styles from './bubble.module.css'
+import { FileIcon } from './file-icon.tsx'
+import type { Place } from './rows.ts'
+
+/** One's own message that is not stored yet. */
+export function PendingBubble({ pending, first, last }: Place & { pending: PendingMessage }) {
+  const { client } = useChat()
+  const state = useStore(client.state)
+  const { clientMessageId, content, status, error } = pending
+  const failed = status === 'failed'
+  const waits = state === 'offline' || state === 'connecting'
+  return (
+    <article className={styles.line} data-own="true" data-first={first} data-last={last} aria-label="You, not sent yet">
+      <div className={`${styles.bubble} ${failed ? styles.failed : ''}`}>
+        {content !== '' && (
+          <p className={styles.text} dir="auto">
+            <RichText text={content} />
+          </p>
+        )}
+        {failed ? (
+          <Trouble
+            why={error?.message ?? ''}
+            onRetry={() => client.retry(clientMessageId)}
+            onDiscard={() => client.discard(clientMessageId)}
+          />
+        ) : (
+          <span className={styles.meta}>
+            <SendingMark waits={waits} />
+          </span>
+        )}
+      </div>
+    </article>
+  )
+}
+
+function SendingMark({ waits }: { waits: boolean }) {
+  const Icon = waits ? CloudOff : Clock
+  const words = waits ? 'Waiting for a connection' : 'Sending'
+  return <Icon width={13} height={13} role="img" aria-label={words} />
+}
+
+function Trouble({ why, onRetry, onDiscard }: { why: string; onRetry: () => void; onDiscard: () => void }) {
+  return (
+    <div className={styles.trouble} role="alert">
+      <strong title={why}>
+        <CircleAlert aria-hidden="true" />
+        Not sent
+      </strong>
+      <button type="button" onClick={onRetry}>
+        Try again
+      </button>
+      <button type="button" onClick={onDiscard}>
+        Discard
+      </button>
+    </div>
+  )
+}
+
+/** A file on its way. */
+export function UploadBubble({ upload, first, last }: Place & { upload: Upload }) {
+  const { client, uploads } = useChat()
+  const state = useStore(client.state)
+  const { id, file, content, previewUrl, status, sentBytes, totalBytes, error } = upload
+  const waits = status === 'failed' && state !== 'live'
+  return (
+    <article className={styles.line} data-own="true" data-first={first} data-last={last} aria-label="You, not sent yet">
+      <div className={`${styles.bubble} ${status === 'failed' && !waits ? styles.failed : ''}`}>
+        <div className={styles.file}>
+          {previewUrl === null ? (
+            <FileIcon name={file.name} type={file.type} size={file.size} />
+          ) : (
+            <img src={previewUrl} alt={file.name} />
+          )}
+          {content !== '' && (
+            <p className={styles.text} dir="auto">
+              {content}
+            </p>
+          )}
+          {status === 'failed' && !waits ? (
+            <Trouble why={error ?? ''} onRetry={() => uploads.retry(id)} onDiscard={() => uploads.cancel(id)} />
+          ) : (
+            <div className={styles.progress}>
+              <progress
+                aria-label={`Uploading ${file.name}`}
+                max={Math.max(1, totalBytes)}
+                value={status === 'sending' ? sentBytes : 0}
+              />
+              <button
+                type="button"
+                className="icon-button"
+                aria-label={`Cancel upload of ${file.name}`}
+                onClick={() => uploads.cancel(id)}
+              >
+                <X aria-hidden="true" />
+              </button>
+              <span className={styles.meta}>
+                {waits ? <SendingMark waits /> : `${sizeOf(sentBytes)} of ${sizeOf(totalBytes)}`}
+              </span>
+            </div>
+          )}
+        </div>
+      </div>
+    </article>
+  )
+}

@@ -1,0 +1,83 @@
+import type { Conversation } from '@parley/client'
+import type { Virtualizer } from '@tanstack/react-virtual'
+import { useEffect, useLayoutEffect, useRef, useState } from 'react'
+import { forgetTarget } from '../app/route.ts'
+import { useChat } from '../chat/context.ts'
+import type { Row } from './rows.ts'
+
+/** More unread messages than this are not on the newest page: the page around the first of them is loaded. */
+const ON_NEWEST_PAGE = 40
+/** How long a message that was gone to stands out, in milliseconds. */
+const FLASH_MS = 2_000
+
+interface OpeningOptions {
+  conversation: Conversation
+  rows: readonly Row[]
+  virtualizer: Virtualizer<HTMLDivElement, Element>
+  targetSeq: number | null
+  unreadAfter: number | null
+  status: 'idle' | 'loading' | 'ready'
+}
+
+/**
+ * Where the history is shown at first: at a message that is asked for, at the first unread one, else at the end.
+ * `opened` once it is there; `flash` is the seq of the message that is to stand out.
+ */
+export function useOpening(options: OpeningOptions): { opened: boolean; flash: number | null } {
+  const { conversation, rows, virtualizer, targetSeq, unreadAfter, status } = options
+  const { client } = useChat()
+  const { id } = conversation
+  const [opened, setOpened] = useState(false)
+  const [flash, setFlash] = useState<number | null>(null)
+  const wanted = useRef<number | null>(null)
+  const [loading, setLoading] = useState(
+    () => targetSeq !== null || (unreadAfter !== null && conversation.unreadCount > ON_NEWEST_PAGE),
+  )
+  const first = useRef({ targetSeq, seq: unreadAfter === null ? null : unreadAfter + 1, far: loading })
+
+  // Far back: at first, or when a result of a search is clicked.
+  useEffect(() => {
+    const { seq: unreadSeq, far } = first.current
+    const seq = targetSeq ?? (far && first.current.targetSeq === null ? unreadSeq : null)
+    first.current = { ...first.current, far: false }
+    if (seq === null) return
+    let current = true
+    setLoading(true)
+    client
+      .openAt(id, seq)
+      .catch(() => undefined)
+      .then(() => {
+        if (!current) return
+        wanted.current = targetSeq
+        setLoading(false)
+        if (targetSeq !== null) setOpened(false)
+      })
+    return () => {
+      current = false
+    }
+  }, [client, id, targetSeq])
+
+  const isReady = status === 'ready' && !loading
+  useLayoutEffect(() => {
+    if (opened || !isReady) return
+    const target = wanted.current
+    const at = target === null ? -1 : rows.findIndex((row) => 'message' in row && row.message.seq === target)
+    const line = target === null ? rows.findIndex(({ kind }) => kind === 'unread') : -1
+    if (at >= 0) virtualizer.scrollToIndex(at, { align: 'center' })
+    else if (line >= 0) virtualizer.scrollToIndex(line, { align: 'start' })
+    else virtualizer.scrollToEnd()
+    setOpened(true)
+    if (target === null) return
+    wanted.current = null
+    setFlash(target)
+  }, [opened, isReady, rows, virtualizer])
+
+  useEffect(() => {
+    if (flash === null) return
+    if (targetSeq !== null) forgetTarget(id)
+    const timer = setTimeout(() => setFlash(null), FLASH_MS)
+    return () => clearTimeout(timer)
+  }, [flash, id, targetSeq])
+
+  return { opened, flash }
+}

@@ -1,0 +1,98 @@
+import { Search, Settings, SquarePen } from 'lucide-react'
+import { lazy, Suspense, useDeferredValue, useState } from 'react'
+import { useChat, useStore } from '../chat/context.ts'
+import { useDialog } from '../chat/dialogs.tsx'
+import { ConnectionBar } from '../connection/connection-bar.tsx'
+import { titleOf } from '../people/names.ts'
+import { ConversationRow } from './conversation-row.tsx'
+import { filterConversations } from './preview.ts'
+import styles from './sidebar.module.css'
+import { useNow } from './use-now.ts'
+
+const SettingsMenu = lazy(() =>
+  import('../dialogs/settings-menu.tsx').then((module) => ({ default: module.SettingsMenu })),
+)
+
+/** More rows than this are drawn only when asked for: a list of thousands would be slow to draw at once. */
+const SHOWN = 100
+
+/** The list of conversations with what is above it. */
+export function Sidebar({ openId }: { openId: string | null }) {
+  const { client } = useChat()
+  const dialog = useDialog()
+  const conversations = useStore(client.conversations)
+  const state = useStore(client.state)
+  const [text, setText] = useState('')
+  const wanted = useDeferredValue(text)
+  const [shown, setShown] = useState(SHOWN)
+  const now = useNow(60_000)
+  const me = client.userId ?? ''
+  const found = filterConversations(conversations, wanted, (conversation) => titleOf(conversation, me))
+
+  return (
+    <nav className={styles.sidebar} aria-label="Conversations">
+      <header className={styles.top}>
+        <h2>Chats</h2>
+        <button
+          type="button"
+          className="icon-button"
+          aria-label="Search messages"
+          title="Search messages"
+          onClick={() => dialog({ kind: 'search', conversationId: null })}
+        >
+          <Search aria-hidden="true" />
+        </button>
+        <button
+          type="button"
+          className="icon-button"
+          aria-label="New conversation"
+          title="New conversation"
+          onClick={() => dialog({ kind: 'new' })}
+        >
+          <SquarePen aria-hidden="true" />
+        </button>
+        <Suspense
+          fallback={
+            <button type="button" className="icon-button" aria-label="Settings" disabled>
+              <Settings aria-hidden="true" />
+            </button>
+          }
+        >
+          <SettingsMenu />
+        </Suspense>
+      </header>
+      <div className={styles.filter}>
+        <Search aria-hidden="true" />
+        <input
+          type="search"
+          aria-label="Filter conversations"
+          placeholder="Filter conversations"
+          value={text}
+          onChange={(event) => setText(event.target.value)}
+        />
+      </div>
+      <ConnectionBar />
+      <ul className={styles.list} aria-label="Conversations" aria-busy={conversations.length === 0 && state !== 'live'}>
+        {found.slice(0, shown).map((conversation) => (
+          <ConversationRow
+            key={conversation.id}
+            conversation={conversation}
+            me={me}
+            open={conversation.id === openId}
+            now={now}
+          />
+        ))}
+        {found.length > shown && (
+          <li className={styles.more}>
+            <button type="button" className="secondary" onClick={() => setShown((number) => number + SHOWN)}>
+              Show more
+            </button>
+          </li>
+        )}
+      </ul>
+      {found.length === 0 && (wanted !== '' || state === 'live') && (
+        <p className={styles.none}>{wanted === '' ? 'No conversations yet. Start one above.' : 'Nothing found.'}</p>
+      )}
+    </nav>
+  )
+}

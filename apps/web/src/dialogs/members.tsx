@@ -1,0 +1,62 @@
+import type { Conversation } from '@parley/client'
+import { UserMinus } from 'lucide-react'
+import { useState } from 'react'
+import { Avatar } from '../people/avatar.tsx'
+import styles from './fields.module.css'
+
+/** More than these are shown only when asked for. */
+const SHOWN = 50
+
+interface MembersProps {
+  conversation: Conversation
+  me: string
+  disabled: boolean
+  onRemove: (userId: string) => void
+}
+
+/** The people of a group. Its owner can take others out. */
+export function Members({ conversation, me, disabled, onRemove }: MembersProps) {
+  const [shown, setShown] = useState(SHOWN)
+  const { participants } = conversation
+  const owner = participants.some(({ id, role }) => id === me && role === 'OWNER')
+  return (
+    <>
+      <h3 className={styles.heading}>Members</h3>
+      <ul className={styles.people} aria-label="Members">
+        {participants.slice(0, shown).map((person) => (
+          <li key={person.id} className={styles.person}>
+            <Avatar
+              id={person.id}
+              name={person.fullName}
+              size="m"
+              photo={person.profilePhoto}
+              online={person.isOnline && person.id !== me}
+            />
+            <span dir="auto">
+              {person.fullName}
+              {person.id === me && <small> (you)</small>}
+            </span>
+            {person.role === 'OWNER' && <small>Owner</small>}
+            {owner && person.id !== me && (
+              <button
+                type="button"
+                className="icon-button"
+                aria-label={`Remove ${person.fullName}`}
+                title="Remove from the group"
+                disabled={disabled}
+                onClick={() => onRemove(person.id)}
+              >
+                <UserMinus aria-hidden="true" />
+              </button>
+            )}
+          </li>
+        ))}
+      </ul>
+      {participants.length > shown && (
+        <button type="button" className="secondary" onClick={() => setShown((number) => number + 10 * SHOWN)}>
+          Show more
+        </button>
+      )}
+    </>
+  )
+}

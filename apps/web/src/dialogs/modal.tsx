@@ -1,0 +1,35 @@
+import { Dialog } from '@base-ui/react/dialog'
+import { X } from 'lucide-react'
+import type { ReactNode, Ref } from 'react'
+import styles from './modal.module.css'
+
+interface ModalProps {
+  title: string
+  onClose: () => void
+  children: ReactNode
+  /** What takes the focus first; the first control where it is not said. */
+  initialFocus?: React.RefObject<HTMLElement | null>
+  footer?: ReactNode
+  ref?: Ref<HTMLDivElement>
+}
+
+/** A dialog over the page; as wide as the screen on a phone. */
+export function Modal({ title, onClose, children, initialFocus, footer, ref }: ModalProps) {
+  return (
+    <Dialog.Root open onOpenChange={(open) => !open && onClose()}>
+      <Dialog.Portal>
+        <Dialog.Backdrop className={styles.backdrop} />
+        <Dialog.Popup className={styles.popup} initialFocus={initialFocus} ref={ref}>
+          <header className={styles.header}>
+            <Dialog.Title className={styles.title}>{title}</Dialog.Title>
+            <Dialog.Close className="icon-button" aria-label="Close">
+              <X aria-hidden="true" />
+            </Dialog.Close>
+          </header>
+          <div className={styles.body}>{children}</div>
+          {footer !== undefined && <footer className={styles.footer}>{footer}</footer>}
+        </Dialog.Popup>
+      </Dialog.Portal>
+    </Dialog.Root>
+  )
+}

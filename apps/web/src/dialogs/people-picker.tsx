@@ -1,0 +1,104 @@
+import type { User } from '@parley/client'
+import { X } from 'lucide-react'
+import { type RefObject, useEffect, useState } from 'react'
+import { useChat } from '../chat/context.ts'
+import { Avatar } from '../people/avatar.tsx'
+import styles from './fields.module.css'
+
+/** A pause in typing after which the server is asked, in milliseconds. */
+const PAUSE_MS = 150
+const SHOWN = 30
+
+interface PeoplePickerProps {
+  chosen: readonly User[]
+  onChange: (chosen: readonly User[]) => void
+  /** Ids of people who are not offered: oneself, those who are in it already. */
+  without: ReadonlySet<string>
+  input: RefObject<HTMLInputElement | null>
+}
+
+/** People found by name, to be ticked. */
+export function PeoplePicker({ chosen, onChange, without, input }: PeoplePickerProps) {
+  const [text, setText] = useState('')
+  const { people, state } = usePeople(text.trim())
+  const ids = new Set(chosen.map(({ id }) => id))
+  const offered = people.filter(({ id }) => !without.has(id))
+  const toggle = (person: User) =>
+    onChange(ids.has(person.id) ? chosen.filter(({ id }) => id !== person.id) : [...chosen, person])
+
+  return (
+    <>
+      <input
+        ref={input}
+        type="search"
+        className={styles.search}
+        aria-label="Search people"
+        placeholder="Search people"
+        value={text}
+        onChange={(event) => setText(event.target.value)}
+      />
+      {chosen.length > 0 && (
+        <ul className={styles.chips} aria-label="Chosen people">
+          {chosen.map((person) => (
+            <li key={person.id}>
+              <button type="button" aria-label={`Remove ${person.fullName}`} onClick={() => toggle(person)}>
+                {person.fullName}
+                <X aria-hidden="true" />
+              </button>
+            </li>
+          ))}
+        </ul>
+      )}
+      <ul className={styles.people} aria-label="People">
+        {offered.map((person) => (
+          <li key={person.id}>
+            <label className={`${styles.person} ${styles.choice}`}>
+              <Avatar id={person.id} name={person.fullName} size="m" photo={person.profilePhoto} />
+              <span dir="auto">{person.fullName}</span>
+              <input
+                type="checkbox"
+                aria-label={person.fullName}
+                checked={ids.has(person.id)}
+                onChange={() => toggle(person)}
+              />
+            </label>
+          </li>
+        ))}
+      </ul>
+      {offered.length === 0 && state !== 'asking' && (
+        <p className={styles.hint} role="status">
+          {state === 'failed' ? 'People cannot be searched now.' : 'Nobody found.'}
+        </p>
+      )}
+    </>
+  )
+}
+
+/** The first people that a name finds; the last ones stay until new ones are there. */
+function usePeople(text: string): { people: readonly User[]; state: 'asking' | 'found' | 'failed' } {
+  const { client } = useChat()
+  const [people, setPeople] = useState<readonly User[]>([])
+  const [state, setState] = useState<'asking' | 'found' | 'failed'>('asking')
+  useEffect(() => {
+    let current = true
+    setState('asking')
+    const timer = setTimeout(
+      () => {
+        client.searchUsers(text, { limit: SHOWN }).then(
+          ({ data }) => {
+            if (!current) return
+            setPeople(data)
+            setState('found')
+          },
+          () => current && setState('failed'),
+        )
+      },
+      text === '' ? 0 : PAUSE_MS,
+    )
+    return () => {
+      current = false
+      clearTimeout(timer)
+    }
+  }, [client, text])
+  return { people, state }
+}

@@ -1,0 +1,26 @@
+import { useState } from 'react'
+
+/** Something asked of the server: one at a time, and what went wrong with the last. */
+export function useAction(): {
+  busy: boolean
+  problem: string | null
+  /** Resolves to whether it went well. */
+  run: (work: () => Promise<unknown>) => Promise<boolean>
+} {
+  const [busy, setBusy] = useState(false)
+  const [problem, setProblem] = useState<string | null>(null)
+  const run = async (work: () => Promise<unknown>) => {
+    setBusy(true)
+    setProblem(null)
+    try {
+      await work()
+      return true
+    } catch (error) {
+      setProblem(error instanceof Error ? error.message : String(error))
+      return false
+    } finally {
+      setBusy(false)
+    }
+  }
+  return { busy, problem, run }
+}

@@ -1,0 +1,125 @@
+import type { SearchHit } from '@parley/client'
+import { useEffect, useRef, useState } from 'react'
+import { hrefOf } from '../app/route.ts'
+import { useChat, useStore } from '../chat/context.ts'
+import fields from '../dialogs/fields.module.css'
+import { Modal } from '../dialogs/modal.tsx'
+import { titleOf } from '../people/names.ts'
+import { Result } from './result.tsx'
+import styles from './search.module.css'
+
+/** A pause in typing after which the server is asked, in milliseconds. */
+const PAUSE_MS = 200
+const PAGE = 20
+
+interface SearchProps {
+  /** Only in this conversation; null for all. */
+  conversationId: string | null
+  onClose: () => void
+}
+
+/** Messages found by their words. A result opens the conversation at that message. */
+export function SearchMessages({ conversationId, onClose }: SearchProps) {
+  const { client } = useChat()
+  const [text, setText] = useState('')
+  const [everywhere, setEverywhere] = useState(conversationId === null)
+  const input = useRef<HTMLInputElement>(null)
+  const conversation = useStore(client.conversations).find(({ id }) => id === conversationId)
+  const where = everywhere ? null : conversationId
+  const { hits, total, state, more } = useSearch(text.trim(), where)
+  const me = client.userId ?? ''
+
+  return (
+    <Modal title="Search messages" onClose={onClose} initialFocus={input}>
+      <input
+        ref={input}
+        type="search"
+        className={fields.search}
+        aria-label="Search messages"
+        placeholder={where === null ? 'Search all conversations' : 'Search this conversation'}
+        maxLength={200}
+        value={text}
+        onChange={(event) => setText(event.target.value)}
+      />
+      {conversation !== undefined && (
+        <label className={`${fields.person} ${fields.choice} ${styles.scope}`}>
+          <input type="checkbox" checked={!everywhere} onChange={(event) => setEverywhere(!event.target.checked)} />
+          <span>Only in {titleOf(conversation, me)}</span>
+        </label>
+      )}
+      <p className={styles.state} role="status">
+        {stateWords(state, total)}
+      </p>
+      <ul className={styles.results} aria-label="Results">
+        {hits.map((hit) => (
+          <li key={hit.id}>
+            <Result hit={hit} me={me} href={hrefOf(hit.conversationId, hit.seq)} onOpen={onClose} />
+          </li>
+        ))}
+      </ul>
+      {more !== null && (
+        <button type="button" className="secondary" disabled={state === 'asking'} onClick={more}>
+          Show more
+        </button>
+      )}
+    </Modal>
+  )
+}
+
+type SearchState = 'idle' | 'asking' | 'found' | 'failed'
+
+function stateWords(state: SearchState, total: number): string {
+  if (state === 'failed') return 'The search failed. Please try again.'
+  if (state !== 'found') return ''
+  if (total === 0) return 'Nothing found.'
+  return total === 1 ? '1 message' : `${total >= 1_000 ? '1,000 or more' : total} messages`
+}
+
+/** What is found of a text so far, and how to get more of it. The last results stay until new ones are there. */
+function useSearch(text: string, conversationId: string | null) {
+  const { client } = useChat()
+  const [hits, setHits] = useState<readonly SearchHit[]>([])
+  const [total, setTotal] = useState(0)
+  const [state, setState] = useState<SearchState>('idle')
+  const [page, setPage] = useState(1)
+  const asked = `${conversationId ?? ''} ${text}`
+  const [last, setLast] = useState(asked)
+  if (last !== asked) {
+    setLast(asked)
+    setPage(1)
+  }
+
+  useEffect(() => {
+    if (text === '') {
+      setHits([])
+      setState('idle')
+      return
+    }
+    let current = true
+    setState('asking')
+    const ask = async () => {
+      const options = { page, limit: PAGE, ...(conversationId === null ? {} : { conversationId }) }
+      const found = await client.search(text, options)
+      if (!current) return
+      setHits((before) => (page === 1 ? found.data : [...before, ...found.data]))
+      setTotal(found.total)
+      setState('found')
+    }
+    const failed = (error: unknown) => {
+      if (!current) return
+      // A query of nothing but punctuation finds nothing.
+      const empty = error instanceof Error && 'code' in error && error.code === 'VALIDATION_FAILED'
+      setHits([])
+      setTotal(0)
+      setState(empty ? 'found' : 'failed')
+    }
+    const timer = setTimeout(() => void ask().catch(failed), page === 1 ? PAUSE_MS : 0)
+    return () => {
+      current = false
+      clearTimeout(timer)
+    }
+  }, [client, text, conversationId, page])
+
+  const more = hits.length < total && hits.length > 0 ? () => setPage((number) => number + 1) : null
+  return { hits, total, state, more }
+}
