@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    include: ['{apps,packages,infra}/*/test/**/*.test.ts'],
+    include: ['{apps,packages,infra}/*/test/**/*.test.ts', 'apps/web/e2e/*.test.ts'],
     globalSetup: ['packages/testkit/src/global-setup.ts'],
     setupFiles: ['packages/testkit/src/setup.ts'],
     pool: 'forks',

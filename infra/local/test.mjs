@@ -9,10 +9,13 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ensureRuntime, SetupError } from './bootstrap.mjs'
+import { ensureChromium } from './chromium.mjs'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** A step that hangs is ended rather than waited for; all of them together take a few minutes. */
 const STEP_BOUND_MS = 15 * 60_000
+/** The tests that need a browser. */
+const BROWSER_TESTS = 'apps/web/e2e/browser.test.ts'
 
 /** @type {Set<import('node:child_process').ChildProcess>} */
 const children = new Set()
@@ -46,7 +49,13 @@ async function main(args) {
       env,
     ),
   ]
-  const tests = await runTests(node, args, env)
+  const browser = selects(args, BROWSER_TESTS) ? await ensureChromium(console.log) : { path: '' }
+  const missing = 'missing' in browser ? `browser tests: not run, ${browser.missing}` : undefined
+  // On a machine that checks changes, tests that do not run are tests that fail.
+  if (missing && process.env.CI) checks.push(false)
+  const selected = missing ? [...args, '--exclude', BROWSER_TESTS] : args
+  const tests = await runTests(node, selected, env)
+  if (missing) console.log(missing)
   const passed = checks.filter(Boolean).length
   return summary(passed + tests.passed, checks.length - passed + tests.failed)
 }
@@ -62,6 +71,15 @@ async function pnpmOnPath(node) {
   const script = `#!/bin/sh\nexec "${node}" "${join(runtime, 'node_modules/pnpm/bin/pnpm.mjs')}" "$@"\n`
   await writeFile(join(folder, 'pnpm'), script, { mode: 0o755 })
   return folder
+}
+
+/**
+ * Whether Vitest, given these arguments, would run the file: arguments that are no flags are parts of paths.
+ * @param {string[]} args @param {string} file
+ */
+function selects(args, file) {
+  const filters = args.filter((arg) => !arg.startsWith('-'))
+  return filters.length === 0 || filters.some((filter) => file.includes(filter))
 }
 
 /** The last line that `npm test` prints. @param {number} passed @param {number} failed */

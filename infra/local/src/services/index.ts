@@ -1,5 +1,6 @@
 /** Real services for `npm start` and for tests; none of them outlives the process that started it. */
 export type { Exit, Log, Running } from './keep.ts'
+export { type PgBouncerOptions, type PgBouncerService, pgBouncerProgram, startPgBouncer } from './pgbouncer.ts'
 export { freePort } from './ports.ts'
 export { type PostgresOptions, type PostgresService, startPostgres } from './postgres.ts'
 export { type RedisOptions, type RedisService, startRedis } from './redis.ts'

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { installFromDebian, reasonOf } from './debian.ts'
 import type { Log } from './keep.ts'
 
 const run = promisify(execFile)
@@ -51,24 +52,7 @@ async function onPath(): Promise<RedisProgram | undefined> {
 }
 
 async function fromDebian(log: Log): Promise<RedisProgram | undefined> {
-  if (process.getuid?.() !== 0) return undefined
-  const hasApt = await access('/etc/debian_version').then(
-    () => true,
-    () => false,
-  )
-  if (!hasApt) return undefined
-  log('No Redis found: installing one with apt-get install redis-server')
-  // Without a policy the package would start a server of its own on port 6379.
-  const options = {
-    timeout: INSTALL_BOUND_MS,
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
-  }
-  try {
-    await run('apt-get', ['update', '-qq'], options)
-    await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'redis-server'], options)
-  } catch (error) {
-    log(`apt-get could not install it: ${reasonOf(error)}`)
-  }
+  await installFromDebian('redis-server', log)
   return onPath()
 }
 
@@ -101,11 +85,4 @@ async function builtFromSource(log: Log): Promise<RedisProgram | undefined> {
     log(`That failed: ${reasonOf(error)}`)
     return undefined
   }
-}
-
-/** The line of a failed command's output that says most, for people. */
-function reasonOf(error: unknown): string {
-  const text = error instanceof Error && 'stderr' in error ? `${error.message}\n${error.stderr}` : String(error)
-  const lines = text.split('\n').filter((line) => line.trim() !== '')
-  return lines.findLast((line) => /^(E:|\w*Error:|npm error)/.test(line)) ?? lines[0] ?? 'no reason given'
 }

@@ -30,14 +30,19 @@ export interface RedisOptions {
   /** Default: any free port. */
   port?: number | undefined
   log: Log
+  /** More of the server's settings, as on its command line; a program on this machine only, not a container. */
+  settings?: readonly string[]
 }
 
 /**
  * Starts a Redis on the loopback address, from the first source that redis-program.ts finds. A server that a killed
  * run left on the same folder is stopped first. Rejects with the server's last lines when it does not come up.
  */
-export async function startRedis({ dataDir, port, log }: RedisOptions): Promise<RedisService> {
+export async function startRedis({ dataDir, port, log, settings: more = [] }: RedisOptions): Promise<RedisService> {
   const program = await redisProgram(log)
+  if (program.kind === 'container' && more.length > 0) {
+    throw new Error('This needs a Redis of one’s own settings: redis-server on the PATH, not one in a container')
+  }
   const folder = dataDir === null ? null : resolve(dataDir)
   if (folder !== null) {
     await mkdir(folder, { recursive: true })
@@ -46,7 +51,7 @@ export async function startRedis({ dataDir, port, log }: RedisOptions): Promise<
   }
   for (let attempt = 1; ; attempt++) {
     const chosen = port || (await freePort())
-    const server = await launch(program, folder, chosen)
+    const server = await launch(program, folder, chosen, more)
     if (!(server instanceof Error)) return { ...server, url: `redis://127.0.0.1:${chosen}`, port: chosen }
     // Somebody took the port in between.
     if (attempt >= START_TRIES || port || !/in use|allocated/.test(server.message)) throw server
@@ -90,11 +95,18 @@ function containerName(folder: string | null, port: number): string {
 }
 
 /** Starts the server and resolves when it says that it serves, or to an error with its last lines. */
-async function launch(program: RedisProgram, folder: string | null, port: number): Promise<Running | Error> {
+async function launch(
+  program: RedisProgram,
+  folder: string | null,
+  port: number,
+  more: readonly string[],
+): Promise<Running | Error> {
   if (program.kind === 'container')
     await run('docker', ['rm', '-f', containerName(folder, port)]).catch(() => undefined)
+  const { command, args } = commandLine(program, folder, port)
   const server = await keepUntilReady({
-    ...commandLine(program, folder, port),
+    command,
+    args: [...args, ...more],
     cwd: folder ?? '/',
     // Its own word and not a PING: another server may answer on a port that this one could not get.
     ready: 'Ready to accept connections',
