@@ -1,14 +1,16 @@
-import cors from '@fastify/cors'
 import { LIMITS } from '@parley/protocol'
+import { trustsProxy } from '@parley/runtime'
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
 import { authentication } from './authentication.ts'
 import { boundBodies } from './body-time.ts'
+import { browserHeaders } from './browser-headers.ts'
 import type { ApiDeps } from './deps.ts'
 import { answerError, answerNotFound } from './errors.ts'
 import { limitRequests } from './rate-limit.ts'
 import { attachmentRoutes } from './routes/attachments.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { developmentRoutes } from './routes/development.ts'
+import { documentationRoutes } from './routes/documentation.ts'
 import { messageRoutes } from './routes/messages.ts'
 import { muteRoutes, pushRoutes } from './routes/push.ts'
 import { searchRoutes } from './routes/search.ts'
@@ -25,6 +27,8 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     routerOptions: { maxParamLength: 4 * LIMITS.userIdLength },
     // For a large file on a slow line; all other requests have as long as boundBodies() gives them.
     requestTimeout: 900_000,
+    keepAliveTimeout: deps.http.KEEP_ALIVE_SECONDS * 1_000,
+    trustProxy: trustsProxy(deps.http.TRUSTED_PROXIES),
     forceCloseConnections: 'idle',
     frameworkErrors: answerError,
   })
@@ -34,8 +38,8 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   app.setNotFoundHandler(answerNotFound)
   // Fastify takes text by itself; nothing here does.
   app.removeContentTypeParser('text/plain')
-  // Tokens travel in a header that no browser adds by itself, so any page may ask.
-  await app.register(cors, { origin: true, methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'], maxAge: 600 })
+  await app.register(browserHeaders, { http: deps.http })
+  if (deps.http.API_DOCS) await app.register(documentationRoutes, { prefix: '/api/docs' })
   if (deps.tokenSettings.NODE_ENV !== 'production' && deps.tokenSettings.JWT_SECRET !== undefined) {
     await app.register(developmentRoutes, { deps, prefix: '/api/dev' })
   }

@@ -11,7 +11,7 @@ import type {
   TokenRevocations,
 } from '@parley/messaging'
 import type { RedisClient } from '@parley/redis'
-import type { Logger } from '@parley/runtime'
+import type { apiPublicSettings, Logger, SettingsOf } from '@parley/runtime'
 import type { FileStore } from '@parley/storage'
 import type { AttachmentUploads } from '@parley/storage/uploads'
 import type { PushRouteDeps } from './routes/push.ts'
@@ -19,6 +19,8 @@ import type { PushRouteDeps } from './routes/push.ts'
 /** What the routes work with; main.ts puts it together. */
 export interface ApiDeps extends PushRouteDeps {
   logger: Logger
+  /** What browsers and balancers are told, and which of them is believed. */
+  http: SettingsOf<typeof apiPublicSettings>
   tokenSettings: TokenSettings
   jwtOptions: FastifyJwtOptions
   revocations: TokenRevocations

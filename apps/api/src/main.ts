@@ -64,6 +64,7 @@ await runProcess({
     onTokenNotice(bus, (notice) => revocations.note(notice), onError)
     const app = await buildApp({
       logger,
+      http: settings,
       db,
       push: { publicKey: settings.VAPID_PUBLIC_KEY ?? null, ...pushEndpointPolicy(settings) },
       tokenSettings: settings,

@@ -1,5 +1,6 @@
 import {
   apiLimitSettings,
+  apiPublicSettings,
   attachmentSettings,
   databaseSettings,
   defineSettings,
@@ -25,6 +26,7 @@ export const apiSettings = defineSettings({
   ...s3Settings,
   ...attachmentSettings,
   ...pushRegistrationSettings,
+  ...apiPublicSettings,
   ...apiLimitSettings,
   ...drainSettings,
   ...testOnlySettings,

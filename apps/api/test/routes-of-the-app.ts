@@ -1,13 +1,16 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { TokenSettings } from '@parley/auth'
 import { createTokenVerifier } from '@parley/auth'
-import { createLogger } from '@parley/runtime'
+import { apiPublicSettings, createLogger, loadSettings } from '@parley/runtime'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from '../src/app.ts'
 import type { ApiDeps } from '../src/deps.ts'
 
 /** An app whose routes can be looked at and whose answers need no service; anything that needs one fails. */
-export function appWithoutServices(NODE_ENV: TokenSettings['NODE_ENV']): Promise<FastifyInstance> {
+export function appWithoutServices(
+  NODE_ENV: TokenSettings['NODE_ENV'],
+  env: Readonly<Record<string, string>> = {},
+): Promise<FastifyInstance> {
   const tokenSettings = {
     NODE_ENV,
     JWT_SECRET: 'a secret for tests that nobody else has',
@@ -16,6 +19,7 @@ export function appWithoutServices(NODE_ENV: TokenSettings['NODE_ENV']): Promise
   const settings = { ...tokenSettings, JWT_ISSUER: undefined, JWT_AUDIENCE: undefined } as unknown as TokenSettings
   const deps = {
     logger: createLogger({ name: 'api', level: 'silent' }),
+    http: loadSettings(apiPublicSettings, { NODE_ENV, ...env }),
     tokenSettings: settings,
     jwtOptions: createTokenVerifier(settings).jwtOptions,
     rateLimit: { perPerson: 0 },
@@ -24,12 +28,13 @@ export function appWithoutServices(NODE_ENV: TokenSettings['NODE_ENV']): Promise
   return buildApp(deps as unknown as ApiDeps)
 }
 
-/** Every route of the app, as `GET /api/users/me`; HEAD, which comes with each GET, is left out. */
+/** Every route of the app, as `GET /api/users/me`; HEAD, which comes with each GET, and the viewer's files are left out. */
 export async function routesOfTheApp(): Promise<string[]> {
   const routes: string[] = []
   const listen = (message: unknown) => {
     const { fastify } = message as { fastify: FastifyInstance }
     fastify.addHook('onRoute', ({ method, url }) => {
+      if (url.startsWith('/api/docs')) return
       for (const name of [method].flat()) if (name !== 'HEAD' && name !== 'OPTIONS') routes.push(`${name} ${url}`)
     })
   }

@@ -63,6 +63,7 @@ export const unreadCounts = z.object({
 export const muted = z.object({ conversationId: z.string(), mutedUntil: instant.nullable() })
 export const revokedTokens = z.object({ userId: z.string(), tokensValidFrom: instant })
 export const devSession = z.object({ token: z.string(), user })
+export const devSessionsAvailable = z.object({ available: z.literal(true) })
 export const pushPublicKey = z.object({ publicKey: z.string().describe('The VAPID key, for `pushManager.subscribe`') })
 export const renewedToken = z.object({
   expiresAt: instant.nullable().describe('When the new token ends; null for one that does not'),

@@ -6,6 +6,13 @@ export {
   startAdminServer,
 } from './admin.ts'
 export {
+  addressKey,
+  clientAddress,
+  type TrustedProxies,
+  type TrustsProxy,
+  trustsProxy,
+} from './client-address.ts'
+export {
   defineSettings,
   describeDefault,
   loadSettings,
@@ -32,6 +39,7 @@ export {
   isAllowedHost,
   type OutboundPolicy,
 } from './outbound.ts'
+export { type AllowedOrigins, apiPublicSettings, publicSettings } from './public-settings.ts'
 export {
   pushEndpointPolicy,
   pushRegistrationSettings,

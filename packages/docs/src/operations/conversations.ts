@@ -109,6 +109,16 @@ export const conversationOperations: readonly Operation[] = [
   },
   {
     method: 'get',
+    path: '/api/messages/mutes',
+    id: 'listMutes',
+    tag,
+    summary: 'The conversations that are muted now, and until when',
+    access: 'person',
+    answers: { 200: { description: 'The mutes', data: z.array(muted) } },
+    errors: [],
+  },
+  {
+    method: 'get',
     path: '/api/messages/unread',
     id: 'unreadCounts',
     tag,

@@ -1,6 +1,7 @@
 import {
   devSession,
   devSessionBody,
+  devSessionsAvailable,
   pageMetaShape,
   revokedTokens,
   revokeTokensBody,
@@ -72,6 +73,17 @@ export const peopleOperations: readonly Operation[] = [
     body: revokeTokensBody,
     bodyIsOptional: true,
     answers: { 200: { description: 'Since when tokens count', data: revokedTokens } },
+    errors: [],
+  },
+  {
+    method: 'get',
+    path: '/api/dev/session',
+    id: 'hasDevSessions',
+    tag: 'Development',
+    summary: 'Whether there are demo people',
+    description: 'Outside production, and with JWT_SECRET, only; elsewhere there is nothing at this address.',
+    access: 'anybody',
+    answers: { 200: { description: 'There are', data: devSessionsAvailable } },
     errors: [],
   },
   {

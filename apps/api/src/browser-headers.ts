@@ -1,0 +1,32 @@
+import cors from '@fastify/cors'
+import helmet from '@fastify/helmet'
+import type { apiPublicSettings, SettingsOf } from '@parley/runtime'
+import fastifyPlugin from 'fastify-plugin'
+
+/** Answers that a page of another origin may read beside the body. */
+const EXPOSED = ['retry-after', 'x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset']
+/** How long a browser keeps the answer to a preflight, in seconds. */
+const PREFLIGHT_SECONDS = 600
+
+/**
+ * What browsers are told: which pages may ask (CORS_ORIGINS), and that an answer is data, not a page. Tokens travel in a
+ * header that no browser adds by itself, so no request can be forged by another page in either case.
+ */
+export const browserHeaders = fastifyPlugin<{ http: SettingsOf<typeof apiPublicSettings> }>(async (app, { http }) => {
+  const { CORS_ORIGINS: origins, HSTS_SECONDS: maxAge } = http
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"], baseUri: ["'none'"], formAction: ["'none'"] },
+    },
+    // Another origin that may ask does so with CORS, which this header does not touch.
+    crossOriginResourcePolicy: { policy: 'same-origin' },
+    strictTransportSecurity: maxAge === 0 ? false : { maxAge, includeSubDomains: false },
+  })
+  await app.register(cors, {
+    origin: origins === '*' ? '*' : origins.length === 0 ? false : [...origins],
+    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    exposedHeaders: EXPOSED,
+    maxAge: PREFLIGHT_SECONDS,
+  })
+})

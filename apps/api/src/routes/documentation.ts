@@ -1,0 +1,33 @@
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import { openApiDocument } from '@parley/docs'
+import { VERSION } from '@parley/runtime'
+import type { FastifyPluginAsync } from 'fastify'
+
+/** The viewer's own files and nothing else; React sets styles on elements, hence the one exception. */
+const POLICY = {
+  'default-src': "'none'",
+  'script-src': "'self'",
+  'style-src': "'self' 'unsafe-inline'",
+  'img-src': "'self' data:",
+  'connect-src': "'self'",
+  'base-uri': "'none'",
+  'form-action': "'none'",
+  'frame-ancestors': "'none'",
+}
+
+type SwaggerDocument = Extract<Parameters<typeof swagger>[1], { mode: 'static' }>['specification']
+
+/** The HTTP API described: a viewer at `/`, the document at `/openapi.json`. No token needed, no third party asked. */
+export const documentationRoutes: FastifyPluginAsync = async (app) => {
+  const document = openApiDocument({ version: VERSION })
+  const text = JSON.stringify(document)
+  await app.register(swagger, { mode: 'static', specification: { document } as unknown as SwaggerDocument })
+  await app.register(swaggerUi, {
+    routePrefix: '/',
+    staticCSP: POLICY,
+    theme: { title: 'Parley: HTTP API' },
+    uiConfig: { layout: 'BaseLayout', deepLinking: true, defaultModelsExpandDepth: 0, persistAuthorization: false },
+  })
+  app.get('/openapi.json', (_request, reply) => reply.type('application/json; charset=utf-8').send(text))
+}

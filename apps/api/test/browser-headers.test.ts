@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest'
+import { appWithoutServices } from './routes-of-the-app.ts'
+
+/* What browsers are told: who may ask, and that an answer is data. */
+
+const CHAT = 'https://chat.example.com'
+
+async function ask(env: Record<string, string>, origin?: string, preflight = false) {
+  const app = await appWithoutServices('production', env)
+  const headers = {
+    ...(origin === undefined ? {} : { origin }),
+    ...(preflight ? { 'access-control-request-method': 'PUT', 'access-control-request-headers': 'authorization' } : {}),
+  }
+  const answer = await app.inject({ method: preflight ? 'OPTIONS' : 'GET', url: '/api/users/me', headers })
+  await app.close()
+  return answer
+}
+
+describe('CORS_ORIGINS', () => {
+  it('lets no page of another origin ask in production unless it says so', async () => {
+    const answer = await ask({}, CHAT)
+    expect(answer.headers['access-control-allow-origin']).toBeUndefined()
+    expect((await ask({}, CHAT, true)).headers['access-control-allow-origin']).toBeUndefined()
+  })
+
+  it('lets those ask that it names, by preflight too, and lets them read when to come back', async () => {
+    const env = { CORS_ORIGINS: `${CHAT}, https://app.example.com` }
+    const [answer, preflight] = [await ask(env, CHAT), await ask(env, CHAT, true)]
+    expect(answer.headers).toMatchObject({
+      'access-control-allow-origin': CHAT,
+      vary: expect.stringContaining('Origin'),
+      'access-control-expose-headers': expect.stringContaining('retry-after'),
+    })
+    expect(preflight.statusCode).toBe(204)
+    expect(preflight.headers).toMatchObject({
+      'access-control-allow-origin': CHAT,
+      'access-control-allow-methods': expect.stringContaining('PUT'),
+      'access-control-allow-headers': 'authorization',
+    })
+    for (const other of [
+      'https://evil.example',
+      'https://chat.example.com.evil.example',
+      'http://chat.example.com',
+      'null',
+    ]) {
+      expect((await ask(env, other)).headers['access-control-allow-origin'], other).not.toBe(other)
+      expect((await ask(env, other)).headers['access-control-allow-origin'], other).not.toBe('*')
+    }
+  })
+
+  it('lets any page ask with *, and never with credentials', async () => {
+    const { headers } = await ask({ CORS_ORIGINS: '*' }, 'https://anybody.example')
+    expect(headers['access-control-allow-origin']).toBe('*')
+    expect(headers['access-control-allow-credentials']).toBeUndefined()
+  })
+
+  it.each(['chat.example.com', 'https://chat.example.com/', 'https://*.example.com', 'https://a.example,,', ' '])(
+    'is refused at the start when it is %j',
+    async (CORS_ORIGINS) => {
+      await expect(ask({ CORS_ORIGINS })).rejects.toThrow('CORS_ORIGINS is wrong')
+    },
+  )
+})
+
+it('every answer says that it is no page, is what it says it is, and may not be framed', async () => {
+  const { headers } = await ask({})
+  expect(headers).toMatchObject({
+    'content-security-policy': expect.stringContaining("default-src 'none'"),
+    'x-content-type-options': 'nosniff',
+    'x-frame-options': 'SAMEORIGIN',
+    'referrer-policy': 'no-referrer',
+    'cross-origin-resource-policy': 'same-origin',
+  })
+  expect(headers['x-powered-by']).toBeUndefined()
+  expect(headers['strict-transport-security']).toBeUndefined()
+})
+
+it('tells browsers to keep to https where HSTS_SECONDS says so', async () => {
+  const { headers } = await ask({ HSTS_SECONDS: '31536000' })
+  expect(headers['strict-transport-security']).toBe('max-age=31536000')
+})
