@@ -9,11 +9,12 @@ import {
   useRef,
   useState,
 } from 'react'
+import { randomId } from '../app/random-id.ts'
 import { useChat } from '../chat/context.ts'
 import { useHasSent } from '../push/sent.ts'
 import styles from './composer.module.css'
 import { draftOf, keepDraft } from './drafts.ts'
-import { Tray } from './tray.tsx'
+import { type ChosenFile, Tray } from './tray.tsx'
 
 /** The server's bound on a message, in UTF-16 code units. */
 const LONGEST = 10_000
@@ -34,14 +35,15 @@ interface ComposerProps {
 export function Composer({ conversationId, title, ref }: ComposerProps) {
   const { client, uploads } = useChat()
   const [text, setText] = useState(() => draftOf(conversationId))
-  const [files, setFiles] = useState<readonly File[]>([])
+  const [files, setFiles] = useState<readonly ChosenFile[]>([])
   const area = useRef<HTMLTextAreaElement>(null)
   const picker = useRef<HTMLInputElement>(null)
   const sent = useHasSent()
   const canSend = text.trim() !== '' || files.length > 0
 
   const attach = (added: readonly File[]) => {
-    setFiles((before) => [...before, ...added].slice(0, FILES))
+    const chosen = added.map((file) => ({ id: randomId(), file }))
+    setFiles((before) => [...before, ...chosen].slice(0, FILES))
     area.current?.focus()
   }
   useImperativeHandle(ref, () => ({ attach }))
@@ -63,8 +65,13 @@ export function Composer({ conversationId, title, ref }: ComposerProps) {
     if (!canSend) return
     const content = text.trim()
     // Files carry the text; what fails stays in the history, where it can be sent again.
-    if (files.length > 0) uploads.add(conversationId, files, content)
-    else client.send(conversationId, content).catch(() => undefined)
+    if (files.length > 0) {
+      uploads.add(
+        conversationId,
+        files.map(({ file }) => file),
+        content,
+      )
+    } else client.send(conversationId, content).catch(() => undefined)
     setText('')
     setFiles([])
     client.stopTyping(conversationId)
@@ -91,7 +98,7 @@ export function Composer({ conversationId, title, ref }: ComposerProps) {
 
   return (
     <form className={styles.composer} onSubmit={onSubmit}>
-      <Tray files={files} onRemove={(file) => setFiles((before) => before.filter((other) => other !== file))} />
+      <Tray files={files} onRemove={(id) => setFiles((before) => before.filter((chosen) => chosen.id !== id))} />
       <div className={styles.line}>
         <input
           ref={picker}

@@ -42,6 +42,10 @@ export function History({ conversation, me, targetSeq }: HistoryProps) {
     [messages, pending, files, me, hasOlder, hasNewer, unreadAfter],
   )
   const scroller = useRef<HTMLDivElement>(null)
+  // What scrolls has to be within reach of the keyboard; not all browsers see to that.
+  useEffect(() => {
+    if (scroller.current !== null) scroller.current.tabIndex = 0
+  }, [])
   const getItemKey = useCallback((index: number) => rows[index]?.key ?? index, [rows])
   const virtualizer = useVirtualizer({
     count: rows.length,
@@ -93,7 +97,7 @@ export function History({ conversation, me, targetSeq }: HistoryProps) {
           <span>{dayOf(day)}</span>
         </div>
       )}
-      <div ref={scroller} className={styles.scroller} tabIndex={0} role="log" aria-label="Messages" aria-live="off">
+      <div ref={scroller} className={styles.scroller} role="log" aria-label="Messages" aria-live="off">
         <div className={styles.content} style={{ height: virtualizer.getTotalSize() }}>
           <p className={styles.top}>
             {hasOlder ? 'Loading earlier messages…' : status === 'ready' ? 'This is where it begins.' : ''}

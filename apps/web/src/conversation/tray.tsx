@@ -4,9 +4,15 @@ import { FileIcon } from './file-icon.tsx'
 import { isShownImage } from './file-kinds.ts'
 import styles from './tray.module.css'
 
+/** A file that was chosen; the same one may be chosen twice. */
+export interface ChosenFile {
+  id: string
+  file: File
+}
+
 interface TrayProps {
-  files: readonly File[]
-  onRemove: (file: File) => void
+  files: readonly ChosenFile[]
+  onRemove: (id: string) => void
 }
 
 /** Files that were chosen and go with the next message. */
@@ -14,14 +20,14 @@ export function Tray({ files, onRemove }: TrayProps) {
   if (files.length === 0) return null
   return (
     <ul className={styles.tray} aria-label="Files to send">
-      {files.map((file, index) => (
-        <li key={`${index} ${file.name}`}>
+      {files.map(({ id, file }) => (
+        <li key={id}>
           {isShownImage(file.type) ? (
             <Thumbnail file={file} />
           ) : (
             <FileIcon name={file.name} type={file.type} size={file.size} />
           )}
-          <button type="button" aria-label={`Remove ${file.name}`} onClick={() => onRemove(file)}>
+          <button type="button" aria-label={`Remove ${file.name}`} onClick={() => onRemove(id)}>
             <X aria-hidden="true" />
           </button>
         </li>

@@ -1,4 +1,5 @@
 import { type ParleyClient, ParleyClientError } from '@parley/client'
+import { randomId } from '../app/random-id.ts'
 
 /** A file on its way, or one that has failed to go. */
 export interface Upload {
@@ -67,7 +68,7 @@ export class UploadQueue {
     files.forEach((file, index) => {
       const isPicture = /^image\/(png|jpeg|gif|webp|avif)$/.test(file.type)
       const upload: Upload = {
-        id: crypto.randomUUID(),
+        id: randomId(),
         conversationId,
         file,
         content: index === 0 ? content : '',
