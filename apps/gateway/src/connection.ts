@@ -3,19 +3,26 @@ import { ParleyError } from '@parley/protocol'
 import type { Server, Socket } from 'socket.io'
 import type { GatewayDeps } from './deps.ts'
 import { dispatchEvents } from './dispatch.ts'
-import { sessionOf } from './session.ts'
+import { aboutSocket, sessionOf } from './session.ts'
 import { endSocket } from './token-guard.ts'
 
 /** What happens from `connect` to `disconnect`. */
 export function serveConnections(io: Server, deps: GatewayDeps): void {
+  const verbose = deps.logger.isLevelEnabled('debug')
   io.on('connection', (socket: Socket) => {
     const { user, identity, tokenLife } = sessionOf(socket)
     // The handshake has what it needs of it. Kept, the first HTTP request would stay in memory with each connection.
     Reflect.set(socket.conn, 'request', null)
     tokenLife.start(identity.expiresAt)
+    deps.measures.connected++
+    if (verbose) deps.logger.debug({ ...aboutSocket(socket), transport: socket.conn.transport.name }, 'connected')
     dispatchEvents(socket, deps)
-    enterPresence(socket, deps).catch((error) => deps.logger.warn({ err: error }, 'presence could not be told'))
-    socket.on('disconnect', () => {
+    enterPresence(socket, deps).catch((error) =>
+      deps.logger.warn({ err: error, ...aboutSocket(socket) }, 'presence could not be told'),
+    )
+    socket.on('disconnect', (reason) => {
+      deps.measures.disconnected.add(reason)
+      if (verbose) deps.logger.debug({ ...aboutSocket(socket), reason }, 'disconnected')
       tokenLife.stop()
       deps.limits.forget(socket.id)
       deps.typing.forget(socket)

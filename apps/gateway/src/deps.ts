@@ -11,13 +11,17 @@ import type {
   TokenRevocations,
 } from '@parley/messaging'
 import type { Presence, PresenceReader } from '@parley/presence'
-import type { Logger } from '@parley/runtime'
+import type { Logger, Tracer } from '@parley/runtime'
 import type { GatewayLimits } from './limits.ts'
+import type { GatewayMeasures } from './measures.ts'
 import type { TypingIndicators } from './typing.ts'
 
 /** What the handlers work with; main.ts puts it together. */
 export interface GatewayDeps {
   logger: Logger
+  measures: GatewayMeasures
+  /** Left out where nothing is traced. */
+  tracer: Tracer | undefined
   tokens: TokenVerifier
   revocations: TokenRevocations
   limits: GatewayLimits

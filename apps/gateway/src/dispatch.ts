@@ -1,12 +1,15 @@
 import { toParleyError } from '@parley/messaging'
 import { type ClientEventName, clientEvents, failure, ParleyError, parse } from '@parley/protocol'
+import type { SpanOptions, TraceParent } from '@parley/runtime'
 import type { Socket } from 'socket.io'
 import type { GatewayDeps } from './deps.ts'
 import type { EventHandler } from './events/handler.ts'
 import { eventHandlers } from './events/index.ts'
-import { sessionOf } from './session.ts'
+import { aboutSocket, sessionOf } from './session.ts'
 
 type Ack = (answer: unknown) => void
+
+const EVENT_SPAN: SpanOptions = { kind: 'server', attributes: { 'messaging.system': 'socket.io' } }
 
 /**
  * Answers whatever a connected socket sends: in the ack where there is one, else failures as an `exception` event. A
@@ -15,23 +18,45 @@ type Ack = (answer: unknown) => void
  */
 export function dispatchEvents(socket: Socket, deps: GatewayDeps): void {
   const { flow } = sessionOf(socket)
+  const { logger, measures, tracer } = deps
+  const verbose = logger.isLevelEnabled('trace')
   socket.onAny((name: unknown, ...args: unknown[]) => {
     if (flow.closing) return
     const event = String(name)
+    // What is not ours may be anything: it is neither counted nor logged by its name.
+    const known = isClientEvent(event) ? event : 'unknown'
     const last = args.at(-1)
     const ack = typeof last === 'function' ? (last as Ack) : undefined
     flow.begin()
-    answer(socket, deps, event, ack === undefined ? args : args.slice(0, -1))
+    measures.events.add(known)
+    if (verbose) logger.trace({ ...aboutSocket(socket), event: known }, 'event')
+    const span = tracer?.start(`event ${known}`, EVENT_SPAN)
+    answer(socket, deps, event, ack === undefined ? args : args.slice(0, -1), span?.traceparent)
       .then(
-        (data) => ack?.({ success: true, data }),
-        (error) => refuse(socket, deps, event, ack, error),
+        (data) => {
+          measures.answers.add('ok')
+          span?.end()
+          ack?.({ success: true, data })
+        },
+        (error) => {
+          span?.end(error)
+          refuse(socket, deps, event, ack, error, span?.traceId)
+        },
       )
-      .catch((error) => deps.logger.error({ err: error, event }, 'an answer could not be sent'))
+      .catch((error) =>
+        logger.error({ err: error, ...aboutSocket(socket), event: known }, 'an answer could not be sent'),
+      )
       .finally(() => flow.end())
   })
 }
 
-async function answer(socket: Socket, deps: GatewayDeps, event: string, args: unknown[]): Promise<unknown> {
+async function answer(
+  socket: Socket,
+  deps: GatewayDeps,
+  event: string,
+  args: unknown[],
+  trace: TraceParent | undefined,
+): Promise<unknown> {
   const session = sessionOf(socket)
   await deps.limits.takeEvent(socket.id, session.flow.inFlight)
   if (!isClientEvent(event)) {
@@ -40,16 +65,27 @@ async function answer(socket: Socket, deps: GatewayDeps, event: string, args: un
   // Each handler takes what its own schema makes of the payload; the table's type says so, name by name.
   const handler = eventHandlers[event] as EventHandler<ClientEventName>
   const payload = parse(clientEvents[event], args[0])
-  return handler({ deps, socket, session, payload } as Parameters<typeof handler>[0])
+  return handler({ deps, socket, session, payload, trace } as Parameters<typeof handler>[0])
 }
 
 function isClientEvent(name: string): name is ClientEventName {
   return Object.hasOwn(eventHandlers, name)
 }
 
-function refuse(socket: Socket, deps: GatewayDeps, event: string, ack: Ack | undefined, error: unknown): void {
+function refuse(
+  socket: Socket,
+  { logger, measures }: GatewayDeps,
+  event: string,
+  ack: Ack | undefined,
+  error: unknown,
+  traceId: string | undefined,
+): void {
   const known = toParleyError(error)
-  if (known.code === 'INTERNAL') deps.logger.error({ err: error, event }, 'an event failed')
+  measures.answers.add('error')
+  measures.eventErrors.add(known.code)
+  const about = { ...aboutSocket(socket), event: isClientEvent(event) ? event : 'unknown', code: known.code, traceId }
+  if (known.code === 'INTERNAL') logger.error({ err: error, ...about }, 'an event failed')
+  else logger.debug(about, 'an event was refused')
   const body = failure(known)
   if (ack === undefined) socket.emit('exception', { event: event.slice(0, 100), ...body })
   else ack(body)

@@ -3,7 +3,7 @@ import { ERRORS, failure, ParleyError } from '@parley/protocol'
 import type { Server, Socket } from 'socket.io'
 import type { GatewayDeps } from './deps.ts'
 import { EventFlow } from './flow.ts'
-import type { Session } from './session.ts'
+import { aboutSocket, type Session } from './session.ts'
 import { endSocket } from './token-guard.ts'
 import { TokenLife } from './token-life.ts'
 
@@ -16,11 +16,18 @@ import { TokenLife } from './token-life.ts'
  */
 export function acceptHandshakes(io: Server, deps: GatewayDeps): void {
   io.use((socket, next) => {
+    const began = performance.now()
     admit(socket, deps).then(
-      () => next(),
+      () => {
+        deps.measures.handshakes.observe((performance.now() - began) / 1_000)
+        next()
+      },
       (error) => {
         const known = toParleyError(error)
-        if (known.code === 'INTERNAL') deps.logger.error({ err: error }, 'a handshake failed')
+        deps.measures.handshakeErrors.add(known.code)
+        const about = { ...aboutSocket(socket), code: known.code }
+        if (known.code === 'INTERNAL') deps.logger.error({ err: error, ...about }, 'a handshake failed')
+        else deps.logger.debug(about, 'a handshake was refused')
         if (ERRORS[known.code].retry) return socket.conn.close()
         const { message, error: data } = failure(known)
         next(Object.assign(new Error(message), { data }))

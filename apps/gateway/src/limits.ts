@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { ParleyError } from '@parley/protocol'
+import { Tally } from '@parley/runtime'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 
 export interface LimitSettings {
@@ -23,6 +24,8 @@ const WINDOW_S = 10
  */
 export class GatewayLimits {
   readonly maxInFlight: number
+  /** What was refused, by limit. */
+  readonly refused = new Tally(['socket_events', 'socket_events_in_flight', 'handshakes', 'handshakes_per_address'])
   readonly #events: RateLimiterMemory | null
   readonly #handshakes: RateLimiterMemory | null
   readonly #perAddress: RateLimiterMemory | null
@@ -42,9 +45,10 @@ export class GatewayLimits {
    */
   async takeEvent(socketId: string, inFlight: number): Promise<void> {
     if (inFlight > this.maxInFlight) {
+      this.refused.add('socket_events_in_flight')
       throw new ParleyError('RATE_LIMITED', { message: `More than ${this.maxInFlight} events are not answered yet.` })
     }
-    if (this.#events !== null) await take(this.#events, socketId)
+    if (this.#events !== null) await this.#take('socket_events', this.#events, socketId)
   }
 
   /** The socket is gone. */
@@ -57,22 +61,24 @@ export class GatewayLimits {
    * @throws {ParleyError} RATE_LIMITED
    */
   async takeHandshake(request: IncomingMessage): Promise<void> {
-    if (this.#perAddress !== null) await take(this.#perAddress, addressOf(request, this.#trustedProxies))
-    if (this.#handshakes !== null) await take(this.#handshakes, 'all')
+    if (this.#perAddress !== null)
+      await this.#take('handshakes_per_address', this.#perAddress, addressOf(request, this.#trustedProxies))
+    if (this.#handshakes !== null) await this.#take('handshakes', this.#handshakes, 'all')
+  }
+
+  async #take(name: string, limits: RateLimiterMemory, key: string): Promise<void> {
+    try {
+      await limits.consume(key)
+    } catch (error) {
+      if (!(error instanceof RateLimiterRes)) throw error
+      this.refused.add(name)
+      throw new ParleyError('RATE_LIMITED', { retryAfterMs: Math.max(1, error.msBeforeNext) })
+    }
   }
 }
 
 function limiter(points: number): RateLimiterMemory | null {
   return points === 0 ? null : new RateLimiterMemory({ points, duration: WINDOW_S })
-}
-
-async function take(limits: RateLimiterMemory, key: string): Promise<void> {
-  try {
-    await limits.consume(key)
-  } catch (error) {
-    if (!(error instanceof RateLimiterRes)) throw error
-    throw new ParleyError('RATE_LIMITED', { retryAfterMs: Math.max(1, error.msBeforeNext) })
-  }
 }
 
 /** The client's address: what the outermost of our own balancers saw. Anything further left the client wrote itself. */

@@ -15,12 +15,13 @@ import {
 } from '@parley/messaging'
 import { createPresence, createPresenceReader } from '@parley/presence'
 import { openRedis, redisAddress, redisReady } from '@parley/redis'
-import { createLogger, loadSettingsOrExit, runProcess, startAdminServer } from '@parley/runtime'
-import { openFileStore } from '@parley/storage'
+import { createLogger, healthOf, loadSettingsOrExit, openTracing, runProcess, startAdminServer } from '@parley/runtime'
+import { bucketCheck, openFileStore } from '@parley/storage'
 import { announceOnline, serveConnections } from './connection.ts'
 import { drain } from './drain.ts'
 import { acceptHandshakes } from './handshake.ts'
 import { GatewayLimits } from './limits.ts'
+import { GatewayMeasures, gatewayMetrics } from './measures.ts'
 import { Resync } from './resync.ts'
 import { buildServer, listen } from './server.ts'
 import { gatewaySettings } from './settings.ts'
@@ -36,6 +37,8 @@ await runProcess({
   start: async ({ stopping }) => {
     const epoch = randomUUID()
     const onError = (error: unknown) => logger.warn({ err: error }, 'trouble with a service this gateway needs')
+    const { tracer, stop: stopTracing } = await openTracing(settings, 'parley-gateway', logger)
+    const measures = new GatewayMeasures()
     const address = redisAddress(settings)
     const db = openDatabase({
       url: settings.DATABASE_URL,
@@ -55,7 +58,7 @@ await runProcess({
     await watermark.start()
 
     const limits = new GatewayLimits(settings)
-    const { http, io } = buildServer(logger, limits)
+    const { http, io } = buildServer(logger, limits, measures)
     const presenceReader = createPresenceReader({ redis })
     const store = openFileStore(settings)
     const conversations = new ConversationReader(db, presenceReader, store)
@@ -77,6 +80,7 @@ await runProcess({
       ledger: watermark,
       store,
       onError,
+      tracer,
       ackBeforeCommit: settings.PARLEY_TEST_ACK_BEFORE_COMMIT,
     })
     const reads = new ReadMarker({ db, events: publisher, onError })
@@ -93,6 +97,8 @@ await runProcess({
     await presence.start()
     const deps = {
       logger,
+      measures,
+      tracer,
       tokens: createTokenVerifier(settings),
       revocations,
       limits,
@@ -111,26 +117,25 @@ await runProcess({
     }
     acceptHandshakes(io, deps)
     serveConnections(io, deps)
-    const resync = new Resync({ io, rooms, membership, onError })
+    const resync = new Resync({ io, rooms, membership, onError, onAsked: () => measures.resyncs++ })
     bus.on('restored', () => resync.start())
     const tokenGuard = guardTokens({ io, bus, revocations, onError })
 
+    const health = healthOf({ db, redis, bus, bucket: bucketCheck(settings), stopping })
+    const writers = { messages, reads }
+    const metrics = gatewayMetrics({ measures, health, db, bus, watermark, rooms, limits, io, presence, writers })
     const admin = await startAdminServer({
       host: settings.HOST,
       port: settings.ADMIN_PORT,
-      ready: async () => ({
-        process: stopping.aborted ? 'stopping' : 'ok',
-        postgres: await db.pool.query('select 1').then(
-          () => 'ok' as const,
-          () => 'away',
-        ),
-        redis: bus.healthy ? 'ok' : 'away',
-      }),
+      ready: health.ready,
+      optional: health.optional,
+      routes: { '/metrics': metrics.route },
     })
     return {
       port: await listen(http, settings.PORT, settings.HOST),
       adminPort: admin.port,
       parts: [
+        { name: 'traces', stop: stopTracing },
         { name: 'database', stop: () => db.close() },
         { name: 'redis', stop: async () => redis.disconnect() },
         { name: 'fan-out', stop: () => bus.close() },

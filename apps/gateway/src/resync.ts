@@ -12,6 +12,8 @@ export interface ResyncOptions {
   rooms: Pick<GatewayRooms, 'enter'>
   membership: Pick<Membership, 'conversationsOf'>
   onError: (error: unknown) => void
+  /** Called for each socket that is asked. */
+  onAsked?: () => void
 }
 
 /**
@@ -53,6 +55,7 @@ export class Resync {
     if (!socket.connected) return
     await this.#setRoomsRight(socket).catch(this.#options.onError)
     socket.emit('resync', {})
+    this.#options.onAsked?.()
   }
 
   async #setRoomsRight(socket: Socket): Promise<void> {

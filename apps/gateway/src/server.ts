@@ -4,6 +4,7 @@ import { corkFrames } from '@parley/fanout'
 import type { Logger } from '@parley/runtime'
 import { Server } from 'socket.io'
 import type { GatewayLimits } from './limits.ts'
+import type { GatewayMeasures } from './measures.ts'
 
 /** Largest packet that is read at all, in bytes; content past its own limit gets a clear error well before. */
 const PACKET_BYTES = 2 * 1024 * 1024
@@ -20,7 +21,11 @@ const UNSENT_HARD_BYTES = 8 * 1024 * 1024
 const KEEP_ALIVE_MS = 72_000
 
 /** Socket.IO on an HTTP server that does not listen yet. */
-export function buildServer(logger: Logger, limits: GatewayLimits): { http: HttpServer; io: Server } {
+export function buildServer(
+  logger: Logger,
+  limits: GatewayLimits,
+  measures: GatewayMeasures,
+): { http: HttpServer; io: Server } {
   const http = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (_request, response) => {
     response.writeHead(404, { 'content-type': 'application/json' })
     response.end('{"success":false,"message":"There is nothing at this address.","error":{"code":"NOT_FOUND"}}')
@@ -46,7 +51,10 @@ export function buildServer(logger: Logger, limits: GatewayLimits): { http: Http
     maxUnsentBytes: UNSENT_BYTES,
     patienceMs: UNSENT_PATIENCE_MS,
     hardUnsentBytes: UNSENT_HARD_BYTES,
-    onSlow: (unsentBytes) => logger.warn({ unsentBytes }, 'a connection that does not read was closed'),
+    onSlow: (unsentBytes) => {
+      measures.slowReaders++
+      logger.warn({ unsentBytes }, 'a connection that does not read was closed')
+    },
   })
   return { http, io }
 }

@@ -13,6 +13,12 @@ export interface Session {
   tokenLife: TokenLife
 }
 
+/** What a log line says of a socket: whose it is and which, never what it sent. */
+export function aboutSocket(socket: Socket): { connectionId: string; userId?: string } {
+  const session = socket.data.session as Session | undefined
+  return { connectionId: socket.id, ...(session === undefined ? {} : { userId: session.user.id }) }
+}
+
 /** Set by the handshake before the socket connects. */
 export function sessionOf(socket: Socket): Session {
   const session = socket.data.session as Session | undefined

@@ -11,6 +11,7 @@ import {
   s3Settings,
   testOnlySettings,
   tokenSettings,
+  tracingSettings,
 } from '@parley/runtime'
 
 /** Everything a gateway is told by its environment. */
@@ -25,5 +26,6 @@ export const gatewaySettings = defineSettings({
   ...attachmentSettings,
   ...gatewayLimitSettings,
   ...drainSettings,
+  ...tracingSettings,
   ...testOnlySettings,
 })

@@ -16,6 +16,32 @@ export interface Dependencies {
   stopping: AbortSignal
 }
 
+/** What all processes of Parley work with. */
+export interface Services {
+  db: { readonly pool: { query(text: string): Promise<unknown> } }
+  redis: { ping(): Promise<unknown> }
+  /** Publish and subscribe. */
+  bus: { readonly healthy: boolean }
+  bucket: DependencyCheck
+  stopping: AbortSignal
+}
+
+/**
+ * The health of a process: without Postgres or Redis it is not ready, and without the bucket degraded, since only files
+ * need it. It is live all the same: a restart brings no dependency back, and a gateway that has lost Redis still serves its
+ * own sockets.
+ */
+export function healthOf({ db, redis, bus, bucket, stopping }: Services): Health {
+  return new Health({
+    needed: {
+      postgres: async () => (await db.pool.query('select 1')) !== undefined,
+      redis: async () => bus.healthy && (await redis.ping()) === 'PONG',
+    },
+    wanted: { s3: bucket },
+    stopping,
+  })
+}
+
 /** How long one dependency may take to answer, in milliseconds. */
 const CHECK_MS = 1_500
 /** Answers are good for this long: balancers, Kubernetes and Prometheus together ask more often. Milliseconds. */

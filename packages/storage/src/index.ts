@@ -3,6 +3,7 @@ import { ObjectInspector } from './inspect.ts'
 import { SignedLinks } from './links.ts'
 import type { StorageSettings } from './options.ts'
 
+export { bucketCheck } from './bucket-check.ts'
 export { contentDisposition, servedType } from './delivery.ts'
 export { cleanFileName } from './file-name.ts'
 export { ObjectInspector } from './inspect.ts'

@@ -1,4 +1,5 @@
 import type { ClientEventName, ClientEvents } from '@parley/protocol'
+import type { TraceParent } from '@parley/runtime'
 import type { Socket } from 'socket.io'
 import type { GatewayDeps } from '../deps.ts'
 import type { Session } from '../session.ts'
@@ -8,6 +9,8 @@ export interface EventContext<Payload> {
   socket: Socket
   session: Session
   payload: Payload
+  /** Where the event is traced. */
+  trace: TraceParent | undefined
 }
 
 /** Answers one event. What it resolves to is the ack's `data`; what it throws is the ack's `error`. */
