@@ -43,11 +43,12 @@ RUN rm -rf node_modules */*/node_modules && pnpm install --offline --prod --froz
 FROM packages AS migrate-packages
 RUN rm -rf node_modules */*/node_modules && pnpm install --offline --prod --frozen-lockfile --filter-prod @parley/db...
 
-# What Node needs of the system, and nothing else.
+# What Node needs of the system, and the C++ libraries for what packages bring along in compiled form (sharp).
 FROM ${NODE_IMAGE} AS system
 RUN set -eu; mkdir -p /system/etc /system/tmp /system/usr/local/bin; chmod 1777 /system/tmp; \
   cp /usr/local/bin/node /system/usr/local/bin/; \
-  ldd /usr/local/bin/node | grep -o '/[^ ]*' | xargs cp --dereference --parents --target-directory=/system; \
+  { ldd /usr/local/bin/node | grep -o '/[^ ]*'; ldconfig -p | grep -oE '/[^ ]*/lib(stdc\+\+\.so\.6|gcc_s\.so\.1|m\.so\.6|rt\.so\.1|resolv\.so\.2|pthread\.so\.0|dl\.so\.2)$'; } \
+  | sort -u | xargs cp --dereference --parents --target-directory=/system; \
   cp /etc/nsswitch.conf /system/etc/ 2>/dev/null || echo 'hosts: files dns' > /system/etc/nsswitch.conf; \
   echo 'node:x:1000:1000::/tmp:/nonexistent' > /system/etc/passwd; \
   echo 'node:x:1000:' > /system/etc/group
