@@ -3,7 +3,9 @@ import {
   deleteOutbox,
   findMessages,
   listReadMarks,
+  type MessageKey,
   type OutboxRow,
+  type ReadMarkRow,
   takeOutbox,
   transaction,
 } from '@parley/db'
@@ -13,7 +15,7 @@ import type { Message } from '@parley/protocol'
 import type { RedisClient } from '@parley/redis'
 
 /**
- * One kind of work that every stored message is due. A step that rejects leaves the rows for another round, so it has to
+ * One kind of work that every stored message is due; `readBy` names the sender only. A step that rejects leaves the rows for another round, so it has to
  * stand being run twice for the same message.
  */
 export interface OutboxStep {
@@ -80,15 +82,9 @@ export class OutboxDrain {
     return transaction(db, async (tx) => {
       const rows = await takeOutbox(tx, alive, maxRows)
       if (rows.length === 0) return 0
-      await this.#publishAgain(
-        await loadMessages(
-          db,
-          links,
-          rows.filter(({ origin }) => !living.has(origin)),
-        ),
-      )
+      await this.#publishAgain(rows.filter(({ origin }) => !living.has(origin)))
       if (steps.length > 0) {
-        const messages = await loadMessages(db, links, rows)
+        const messages = await loadMessages(db, links, rows, [])
         for (const step of steps) await step.run(messages)
       }
       await deleteOutbox(
@@ -100,30 +96,44 @@ export class OutboxDrain {
   }
 
   /** What stored these is dead and may not have published them. Whoever has a message already knows it by its seq. */
-  async #publishAgain(messages: readonly Message[]): Promise<void> {
+  async #publishAgain(rows: readonly OutboxRow[]): Promise<void> {
+    if (rows.length === 0) return
+    const { db, links } = this.#options
+    const messages = await loadMessages(db, links, rows, await readMarksOf(db, rows))
     if (!(await this.#options.events.messages(messages)))
       throw new Error('Redis did not take what had to be published again')
   }
 }
 
-/** The messages of these rows, by conversation and seq. */
-async function loadMessages(db: Database, links: AttachmentLinks, rows: readonly OutboxRow[]): Promise<Message[]> {
-  if (rows.length === 0) return []
-  const keys = rows.flatMap((row) =>
-    row.conversation_ids.map((conversationId, index) => ({ conversationId, seq: row.seqs[index] ?? 0 })),
-  )
-  const first = new Map<string, number>()
-  for (const { conversationId, seq } of keys) first.set(conversationId, Math.min(seq, first.get(conversationId) ?? seq))
-  const [messages, marks] = await Promise.all([
-    findMessages(db.pool, keys),
-    listReadMarks(
-      db.pool,
-      [...first].map(([conversationId, fromSeq]) => ({ conversationId, fromSeq })),
-    ),
-  ])
+/**
+ * The messages of these rows, by conversation and seq.
+ * @param marks for `readBy`; without them it names the sender only
+ */
+async function loadMessages(
+  db: Database,
+  links: AttachmentLinks,
+  rows: readonly OutboxRow[],
+  marks: readonly ReadMarkRow[],
+): Promise<Message[]> {
+  const messages = await findMessages(db.pool, rows.flatMap(keysOf))
   return messages
     .map((row) => presentMessage(row, marks, links))
     .sort((a, b) =>
       a.conversationId === b.conversationId ? a.seq - b.seq : a.conversationId < b.conversationId ? -1 : 1,
     )
+}
+
+function readMarksOf(db: Database, rows: readonly OutboxRow[]): Promise<ReadMarkRow[]> {
+  const first = new Map<string, number>()
+  for (const { conversationId, seq } of rows.flatMap(keysOf)) {
+    first.set(conversationId, Math.min(seq, first.get(conversationId) ?? seq))
+  }
+  return listReadMarks(
+    db.pool,
+    [...first].map(([conversationId, fromSeq]) => ({ conversationId, fromSeq })),
+  )
+}
+
+function keysOf(row: OutboxRow): MessageKey[] {
+  return row.conversation_ids.map((conversationId, index) => ({ conversationId, seq: row.seqs[index] ?? 0 }))
 }

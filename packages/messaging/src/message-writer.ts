@@ -24,7 +24,10 @@ export interface MessageWriterOptions {
   onError: (error: unknown) => void
   /** Left out where nothing is traced. */
   tracer?: Tracer | undefined
-  /** Batches under way at once, each on a connection of its own. */
+  /**
+   * Batches under way at once, each on a connection of its own. One by default: larger batches save Postgres a quarter of
+   * what a message costs it (`npm run bench -- cost`).
+   */
   lanes?: number
   maxBatch?: number
   maxQueue?: number
@@ -65,7 +68,7 @@ export class MessageWriter {
     this.#commit = new GroupCommit({
       run: (entries) => this.#store(entries),
       keyOf: ({ message }) => message.conversationId,
-      lanes: options.lanes ?? 2,
+      lanes: options.lanes ?? 1,
       maxBatch: options.maxBatch ?? 256,
       maxQueue: options.maxQueue ?? 10_000,
       deadlineMs: options.deadlineMs ?? 2_000,
