@@ -1,5 +1,6 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
 import { ParleyError } from '@parley/protocol'
-import { createSigner, createVerifier, type VerifierOptions } from 'fast-jwt'
+import { createSigner, createVerifier, TOKEN_ERROR_CODES, TokenError, type VerifierOptions } from 'fast-jwt'
 import { tokenError } from './errors.ts'
 import { type Identity, identityFromClaims } from './identity.ts'
 import { createJwks, type JwksOptions, publicKeyAlgorithms } from './jwks.ts'
@@ -9,6 +10,8 @@ export interface TokenSettings {
   readonly NODE_ENV: 'development' | 'test' | 'production'
   /** Shared secret for HS256. Exactly one of this and JWT_JWKS_URL is set. */
   readonly JWT_SECRET: string | undefined
+  /** Beside JWT_SECRET, another secret that is accepted; for the time in which it is changed. */
+  readonly JWT_SECRET_PREVIOUS?: string | undefined
   readonly JWT_JWKS_URL: string | undefined
   readonly JWT_ISSUER: string | undefined
   readonly JWT_AUDIENCE: string | undefined
@@ -17,9 +20,16 @@ export interface TokenSettings {
 /** The header that says which key a token was signed with, as fast-jwt and @fastify/jwt hand it over. */
 type SignedHeader = { kid?: unknown; alg?: unknown }
 
+/** A token that was taken apart: `input` is what the signature covers. */
+interface DecodedToken {
+  header: SignedHeader
+  input?: unknown
+  signature?: unknown
+}
+
 /** Options for `app.register(fastifyJwt, options)`: the same key, algorithms and checks as `verify`. */
 export interface FastifyJwtOptions {
-  secret: string | ((request: unknown, token: SignedHeader | { header: SignedHeader }) => Promise<string>)
+  secret: string | ((request: unknown, token: SignedHeader | DecodedToken) => Promise<string>)
   decode: { complete: true }
   verify: VerifierOptions
 }
@@ -50,7 +60,10 @@ const cacheOptions = {
   errorCacheTTL: () => Number.NEGATIVE_INFINITY,
 } satisfies VerifierOptions
 
-/** The algorithm follows from what is configured, never from the token: a secret means HS256, a JWKS public keys. */
+/**
+ * The algorithm follows from what is configured, never from the token: a secret means HS256, a JWKS public keys. Tokens are
+ * signed with JWT_SECRET and accepted under JWT_SECRET_PREVIOUS as well.
+ */
 export function createTokenVerifier(
   settings: TokenSettings,
   jwksOptions: Omit<JwksOptions, 'url'> = {},
@@ -61,9 +74,10 @@ export function createTokenVerifier(
   if ((secret === undefined) === (keyOf === null))
     throw new Error('exactly one of JWT_SECRET and JWT_JWKS_URL is needed')
 
+  const secrets = [secret ?? '', ...(settings.JWT_SECRET_PREVIOUS ? [settings.JWT_SECRET_PREVIOUS] : [])]
   const check = keyOf
     ? createVerifier<string>({ ...checks, key: ({ header }: { header: SignedHeader }) => keyOf(header) })
-    : createVerifier<string>({ ...checks, key: secret ?? '' })
+    : firstThatSigned(secrets.map((key) => createVerifier<string>({ ...checks, key })))
 
   return {
     async verify(token) {
@@ -78,7 +92,7 @@ export function createTokenVerifier(
       return identityFromClaims(claims)
     },
     jwtOptions: {
-      secret: keyOf ? (_request, token) => keyOf('header' in token ? token.header : token) : (secret ?? ''),
+      secret: keyOf ? (_request, token) => keyOf('header' in token ? token.header : token) : oneOf(secrets),
       decode: { complete: true },
       verify: checks,
     },
@@ -101,6 +115,42 @@ function verifierOptions(settings: TokenSettings): VerifierOptions {
       ...(settings.NODE_ENV === 'production' ? ['exp'] : []),
     ],
   }
+}
+
+/** Of several secrets the one that a token was signed with counts; what is wrong with it otherwise is said by the first. */
+function firstThatSigned(checks: readonly ((token: string) => unknown)[]): (token: string) => unknown {
+  const [first, ...others] = checks
+  return (token) => {
+    try {
+      return first?.(token)
+    } catch (error) {
+      if (!isWrongSignature(error)) throw error
+      for (const check of others) {
+        try {
+          return check(token)
+        } catch (otherError) {
+          if (!isWrongSignature(otherError)) throw otherError
+        }
+      }
+      throw error
+    }
+  }
+}
+
+function isWrongSignature(error: unknown): boolean {
+  return error instanceof TokenError && error.code === TOKEN_ERROR_CODES.invalidSignature
+}
+
+/** The same choice for @fastify/jwt, which wants the key before it checks. */
+function oneOf([first = '', ...others]: readonly string[]): FastifyJwtOptions['secret'] {
+  if (others.length === 0) return first
+  return async (_request, token) => others.find((key) => 'header' in token && signed(key, token)) ?? first
+}
+
+function signed(key: string, { input, signature }: DecodedToken): boolean {
+  if (typeof input !== 'string' || typeof signature !== 'string') return false
+  const [expected, found] = [createHmac('sha256', key).update(input).digest(), Buffer.from(signature, 'base64url')]
+  return expected.length === found.length && timingSafeEqual(expected, found)
 }
 
 function keyFinder(options: JwksOptions): (header: SignedHeader) => Promise<string> {

@@ -18,6 +18,8 @@ export interface Setting<T> {
    * `undefined` (its default is left out too); without it, this one is needed.
    */
   readonly alternativeTo?: string
+  /** Name of the setting without which this one must not be set. */
+  readonly onlyWith?: string
   /** Holds a credential that is not ours to judge: a password in a URL, a key. To be kept as secrets are. */
   readonly credential?: boolean
   /** Breaks a promise on purpose, for tests: in production it must not be set. */
@@ -97,8 +99,11 @@ function readSetting(
 ): { value: unknown } | { problem: string } {
   // An empty variable is what compose files and shells make of an unset one.
   const given = env[variable] || undefined
-  const { expected, secret, alternativeTo, testOnly } = declared
+  const { expected, secret, alternativeTo, onlyWith, testOnly } = declared
   if (production && testOnly && given !== undefined) return { problem: 'is for tests only: it must not be set here' }
+  if (given !== undefined && onlyWith !== undefined && !env[onlyWith]) {
+    return { problem: `must not be set without ${onlyWith}` }
+  }
   const replaced = alternativeTo !== undefined && Boolean(env[alternativeTo])
   if (replaced) {
     return given === undefined

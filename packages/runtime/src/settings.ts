@@ -69,18 +69,25 @@ export const httpSettings = defineSettings({
   }),
 })
 
+const sharedSecret = z
+  .string()
+  .refine((text) => !text.includes('-----BEGIN'))
+  .optional()
+
 export const tokenSettings = defineSettings({
-  JWT_SECRET: setting(
-    z
-      .string()
-      .refine((text) => !text.includes('-----BEGIN'))
-      .optional(),
-    'The secret that users’ tokens are signed with (HS256)',
+  JWT_SECRET: setting(sharedSecret, 'The secret that users’ tokens are signed with (HS256)', {
+    expected: 'a random text of 32 characters or more, and not a PEM key (for public keys use JWT_JWKS_URL)',
+    developmentDefault: 'parley-development-secret-do-not-use-in-production',
+    secret: { minLength: 32 },
+    alternativeTo: 'JWT_JWKS_URL',
+  }),
+  JWT_SECRET_PREVIOUS: setting(
+    sharedSecret,
+    'While JWT_SECRET is being changed: another secret whose tokens are accepted too, the one before or the next one',
     {
-      expected: 'a random text of 32 characters or more, and not a PEM key (for public keys use JWT_JWKS_URL)',
-      developmentDefault: 'parley-development-secret-do-not-use-in-production',
+      expected: 'a random text of 32 characters or more',
       secret: { minLength: 32 },
-      alternativeTo: 'JWT_JWKS_URL',
+      onlyWith: 'JWT_SECRET',
     },
   ),
   JWT_JWKS_URL: setting(

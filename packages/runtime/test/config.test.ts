@@ -44,6 +44,18 @@ function problemOf(env: Record<string, string | undefined>): SettingsError {
   throw new Error('the settings were accepted')
 }
 
+describe('a second secret for tokens', () => {
+  it('goes with the first only, and is held to the same length', () => {
+    const secret = 'y'.repeat(32)
+    expect(loadSettings(all, { ...production, JWT_SECRET_PREVIOUS: secret }).JWT_SECRET_PREVIOUS).toBe(secret)
+    expect(problemOf({ ...production, JWT_SECRET_PREVIOUS: 'short' }).variables).toEqual(['JWT_SECRET_PREVIOUS'])
+    const keys = { ...production, JWT_SECRET: undefined, JWT_JWKS_URL: 'https://id.example.com/keys' }
+    expect(problemOf({ ...keys, JWT_SECRET_PREVIOUS: secret }).message).toBe(
+      'JWT_SECRET_PREVIOUS must not be set without JWT_SECRET',
+    )
+  })
+})
+
 describe('settings', () => {
   it('need nothing in development, and listen on this machine only', () => {
     const settings = loadSettings(all, {})
