@@ -23,15 +23,9 @@ export interface Entry {
   visible: boolean
 }
 
-/** The connections in a person's hash, and when the last of them closed (ms), if one has since the last came. */
-export function parseUser(hash: Readonly<Record<string, string>>): { entries: Entry[]; left: number | null } {
-  const entries: Entry[] = []
-  let left: number | null = null
-  for (const [field, value] of Object.entries(hash)) {
-    if (field === leftField) left = Number(value)
-    else entries.push({ incarnation: field.slice(0, field.indexOf(':')), visible: value.startsWith('1') })
-  }
-  return { entries, left }
+/** Of the connections in a person's hash. */
+export function incarnationsIn(hash: Readonly<Record<string, string>>): string[] {
+  return Object.keys(hash).flatMap((field) => (field === leftField ? [] : [field.slice(0, field.indexOf(':'))]))
 }
 
 export const entryValue = (visible: boolean, since: number): string => `${visible ? 1 : 0}:${since}`

@@ -1,5 +1,6 @@
-import { type Entry, leaseKey, parseUser, userKey } from './keys.ts'
-import { aliveOf, type Command, type PresenceRedis, runMany } from './redis.ts'
+import { type Entry, leaseKey, userKey } from './keys.ts'
+import { aliveOf, type Command, type PresenceRedis, runMany, runOnEach } from './redis.ts'
+import { readScript } from './scripts.ts'
 import { defaultTiming, type PresenceTiming } from './states.ts'
 
 /** Reads presence. Every method rejects when Redis does: what to show then is for the caller to say. */
@@ -22,25 +23,15 @@ interface Person {
   leaving: boolean
 }
 
-/** Two round trips for any number of people: their hashes with the clock, then the leases named in them. */
+/** Two round trips for any number of people: their connections, then the leases named in them. */
 export function createPresenceReader(options: PresenceReaderOptions): PresenceReader {
   const { redis, graceMs = defaultTiming.graceMs } = options
 
   async function read(userIds: readonly string[]): Promise<{ people: Person[]; alive: Set<string> }> {
     const asked = [...new Set(userIds)]
     if (asked.length === 0) return { people: [], alive: new Set() }
-    const [[seconds, micros], hashes] = await Promise.all([
-      redis.time(),
-      runMany(
-        redis,
-        asked.map((userId): Command => ['hgetall', userKey(userId)]),
-      ),
-    ])
-    const now = Number(seconds) * 1_000 + Number(micros) / 1_000
-    const people = asked.map((userId, index): Person => {
-      const { entries, left } = parseUser(asHash(hashes[index]))
-      return { userId, entries, leaving: left !== null && left + graceMs > now }
-    })
+    const found = await runOnEach(redis, readScript, asked.map(userKey), graceMs)
+    const people = asked.map((userId, index) => parsePerson(userId, String(found[index] ?? '')))
     const incarnations = people.flatMap(({ entries }) => entries.map(({ incarnation }) => incarnation))
     return { people, alive: await aliveOf(redis, incarnations) }
   }
@@ -72,12 +63,12 @@ export function createPresenceReader(options: PresenceReaderOptions): PresenceRe
   }
 }
 
-/** HGETALL as a pipeline (an object) and as a lone call (field and value by turns) answer it. */
-function asHash(answer: unknown): Record<string, string> {
-  if (Array.isArray(answer)) {
-    const hash: Record<string, string> = {}
-    for (let i = 0; i + 1 < answer.length; i += 2) hash[String(answer[i])] = String(answer[i + 1])
-    return hash
-  }
-  return answer !== null && typeof answer === 'object' ? (answer as Record<string, string>) : {}
+/** From what {@link readScript} answers. */
+function parsePerson(userId: string, text: string): Person {
+  const [leaving, ...connections] = text.split('\n')
+  const entries = connections.map((line): Entry => {
+    const end = line.lastIndexOf(':')
+    return { incarnation: line.slice(0, end), visible: line.endsWith('1') }
+  })
+  return { userId, entries, leaving: leaving === '1' }
 }

@@ -1,4 +1,4 @@
-import { incarnationsKey, leavingKey, parseUser, peopleKey, userKey } from './keys.ts'
+import { incarnationsIn, incarnationsKey, leavingKey, peopleKey, userKey } from './keys.ts'
 import { aliveOf, type PresenceRedis, run } from './redis.ts'
 import { claimScript, forgetScript, judgeScript, leaveScript, settleScript } from './scripts.ts'
 import { defaultTiming, type PresenceTiming } from './states.ts'
@@ -99,7 +99,7 @@ export function createReaper(options: ReaperOptions): Reaper {
   }
 
   async function report(userId: string, claim: string): Promise<void> {
-    const incarnations = parseUser(await redis.hgetall(userKey(userId))).entries.map((entry) => entry.incarnation)
+    const incarnations = incarnationsIn(await redis.hgetall(userKey(userId)))
     const alive = await aliveOf(redis, incarnations)
     const dead = incarnations.filter((incarnation) => !alive.has(incarnation))
     const [state, value = ''] = await judge(userId, dead)

@@ -4,7 +4,7 @@ import { epochOf, leaseKey } from './keys.ts'
 
 export type PresenceRedis = Redis | Cluster
 
-/** A Lua script on one key. */
+/** A Lua script; on Redis Cluster, the keys of one call have to share a slot. */
 export interface Script {
   readonly source: string
   readonly sha: string
@@ -14,22 +14,48 @@ export function script(source: string): Script {
   return { source, sha: createHash('sha1').update(source).digest('hex') }
 }
 
-/** Runs a script by its hash, and sends its text only to a Redis that does not have it. */
-export async function run(
+/** Runs a script on one key. */
+export function run(redis: PresenceRedis, script: Script, key: string, ...args: (string | number)[]): Promise<unknown> {
+  return runOn(redis, script, [key], args)
+}
+
+/**
+ * Runs a script that answers a list with one item for each of its keys, on any number of keys: all in one command on a
+ * lone Redis, on Cluster one for each, side by side.
+ */
+export async function runOnEach(
+  redis: PresenceRedis,
+  script: Script,
+  keys: readonly string[],
+  ...args: (string | number)[]
+): Promise<unknown[]> {
+  const width = redis instanceof Cluster ? 1 : keysPerCall
+  const calls: Promise<unknown>[] = []
+  for (let start = 0; start < keys.length; start += width) {
+    calls.push(runOn(redis, script, keys.slice(start, start + width), args))
+  }
+  return (await Promise.all(calls)).flat()
+}
+
+/** By its hash; the text is sent only to a Redis that does not have it. */
+async function runOn(
   redis: PresenceRedis,
   { sha, source }: Script,
-  key: string,
-  ...args: (string | number)[]
+  keys: readonly string[],
+  args: readonly (string | number)[],
 ): Promise<unknown> {
   try {
-    return await redis.evalsha(sha, 1, key, ...args)
+    return await redis.evalsha(sha, keys.length, ...keys, ...args)
   } catch (error) {
     if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
-    return redis.eval(source, 1, key, ...args)
+    return redis.eval(source, keys.length, ...keys, ...args)
   }
 }
 
 export type Command = readonly [name: string, ...args: (string | number)[]]
+
+/** A script holds Redis up while it runs; this many keys take it about a millisecond. */
+const keysPerCall = 500
 
 /** Commands in one write on a lone Redis. On Cluster, where a pipeline may touch one node only, they run side by side. */
 const commandsPerWrite = 1_000

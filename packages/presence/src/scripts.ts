@@ -1,6 +1,6 @@
 import { script } from './redis.ts'
 
-// Each script touches one key. The clock is Redis' own, in milliseconds; numbers are written with %.0f, as Lua would
+// Each script touches one key, but for the one that reads. The clock is Redis' own, in milliseconds; numbers are written with %.0f, as Lua would
 // put large ones into scientific notation.
 const clock = `
 local time = redis.call('TIME')
@@ -102,4 +102,25 @@ export const forgetScript = script(`
 if redis.call('HGET', KEYS[1], 'left') ~= ARGV[1] then return 0 end
 if redis.call('HLEN', KEYS[1]) > 1 then return 0 end
 return redis.call('DEL', KEYS[1])
+`)
+
+/**
+ * People's connections. A list that a conversation list needs has eighty people: as a command each they cost the api more
+ * than all the rest of the page. KEYS: users. ARGV: graceMs.
+ * Answers for each a text of lines: 1 if they are leaving or 0, then `incarnation:1` or `:0` (visible or not).
+ */
+export const readScript = script(`${clock}
+local grace, people = tonumber(ARGV[1]), {}
+for number, key in ipairs(KEYS) do
+  local lines, hash = { '0' }, redis.call('HGETALL', key)
+  for i = 1, #hash, 2 do
+    if hash[i] == 'left' then
+      if tonumber(hash[i + 1]) + grace > now then lines[1] = '1' end
+    else
+      lines[#lines + 1] = string.match(hash[i], '^[^:]*') .. ':' .. string.sub(hash[i + 1], 1, 1)
+    end
+  end
+  people[number] = table.concat(lines, '\\n')
+end
+return people
 `)
