@@ -1,4 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest'
+import { directTests } from './direct.ts'
+import { faultTests } from './faults.ts'
+import { fileTests } from './files.ts'
+import { groupTests } from './groups.ts'
 import { signInTests } from './sign-in.ts'
 import { type Stage, startStage } from './stage.ts'
 
@@ -16,3 +20,7 @@ afterEach(async () => {
 
 const shared = () => stage
 describe('signing in', () => signInTests(shared))
+describe('direct chats', () => directTests(shared))
+describe('groups', () => groupTests(shared))
+describe('files', () => fileTests(shared))
+describe('faults', () => faultTests(shared))

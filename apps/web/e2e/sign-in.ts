@@ -1,11 +1,12 @@
-import { direct, user } from '@parley/testkit'
+import { direct } from '@parley/testkit'
 import { expect, test } from 'vitest'
+import { someone } from './people.ts'
 import type { Stage } from './stage.ts'
 import { seen } from './visitor.ts'
 
 export function signInTests(stage: () => Stage): void {
   test('by a click on a demo person; the tab stays signed in over a reload; and out again', async () => {
-    const visitor = await stage().visit(user(), { signedOut: true })
+    const visitor = await stage().visit(someone('Ines'), { signedOut: true })
     const { page } = visitor
     await seen(page.getByRole('heading', { name: 'Parley' }))
     await visitor.button('Fatima Rahman').click()
@@ -19,10 +20,10 @@ export function signInTests(stage: () => Stage): void {
 
   test('with a token that the page around it hands in', async () => {
     const { cluster, visit } = stage()
-    const [omar, lena] = [user('Omar Haddad'), user('Lena Novak')]
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
     await direct(cluster, omar, lena)
     const visitor = await visit(omar)
-    await seen(visitor.row('Lena Novak'))
+    await seen(visitor.row(lena.fullName))
     expect(await visitor.button('Ahmed Hassan').count()).toBe(0)
   })
 
@@ -37,7 +38,7 @@ export function signInTests(stage: () => Stage): void {
     expect(file.headers.get('cache-control')).toBe('public, max-age=31536000, immutable')
     expect(file.headers.get('content-encoding')).toBe('br')
     // That it is obeyed: text does not become elements, and nothing is fetched from elsewhere.
-    const { page, problems } = await visit(user(), { signedOut: true })
+    const { page, problems } = await visit(someone('Ines'), { signedOut: true })
     const refused = await page.evaluate(async () => {
       const picture = new Image()
       const blocked = new Promise((resolve) => {

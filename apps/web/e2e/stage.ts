@@ -1,4 +1,4 @@
-import { ensureWebClient, startEdge, type Target } from '@parley/local'
+import { type Edge, ensureWebClient, generateVapidPair, startEdge, type Target } from '@parley/local'
 import { findChromium } from '@parley/local/chromium'
 import type { User } from '@parley/protocol'
 import { type Cluster, type Pod, providedServices, startCluster } from '@parley/testkit'
@@ -33,6 +33,8 @@ export interface Stage extends AsyncDisposable {
   readonly addresses: readonly [string, string]
   /** Opens the page as this person, in a browser context of its own. */
   visit(who: User, options?: VisitOptions): Promise<Visitor>
+  /** Takes the network from a page. Browsers keep open websockets over that: those at the page's address are cut, too. */
+  goOffline(visitor: Visitor): Promise<void>
   /** Ends all visits; returns what was wrong with any of them: errors, violations of the policy, strange requests. */
   leave(): Promise<string[]>
 }
@@ -45,22 +47,20 @@ export async function startStage(): Promise<Stage> {
   }
   await using undo = new AsyncDisposableStack()
   const { directory } = await ensureWebClient()
-  const cluster = undo.use(await startCluster())
+  const cluster = undo.use(await startCluster({ env: pushKeys() }))
   const web = { directory, storageOrigin: providedServices().s3?.endpoint }
   const api = () => targetsOf(cluster.apis)
   const edgeAt = async (gateway: 0 | 1) => {
     const others = () => targetsOf(cluster.gateways)
     const own = () => targetsOf(cluster.gateways.slice(gateway, gateway + 1))
-    const edge = await startEdge({
-      port: 0,
-      host: '127.0.0.1',
-      web,
-      targets: { api, gateway: () => (own().length > 0 ? own() : others()) },
-    })
+    const targets = { api, gateway: () => (own().length > 0 ? own() : others()) }
+    const open = (port: number) => startEdge({ port, host: '127.0.0.1', web, targets })
+    const edge = new Door(await open(0), open)
     undo.defer(() => edge.close())
-    return `http://localhost:${edge.port}`
+    return edge
   }
-  const addresses = [await edgeAt(0), await edgeAt(1)] as const
+  const doors = [await edgeAt(0), await edgeAt(1)] as const
+  const addresses = [doors[0].address, doors[1].address] as const
   const browser = await chromium.launch({ executablePath: program, args: BROWSER_FLAGS, timeout: 60_000 })
   undo.defer(() => browser.close())
   const origins = [...addresses, ...(web.storageOrigin === undefined ? [] : [web.storageOrigin])]
@@ -79,6 +79,10 @@ export async function startStage(): Promise<Stage> {
       await visitor.page.goto(`${addresses[gateway]}/${hash}`)
       return visitor
     },
+    goOffline: async (visitor) => {
+      await visitor.context.setOffline(true)
+      await doors[visitor.address === addresses[0] ? 0 : 1].cut()
+    },
     leave: async () => {
       const all = [...visitors]
       visitors.clear()
@@ -87,6 +91,36 @@ export async function startStage(): Promise<Stage> {
     },
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   }
+}
+
+/** One of the page's addresses. */
+class Door {
+  readonly address: string
+  readonly #open: (port: number) => Promise<Edge>
+  #edge: Edge
+
+  constructor(edge: Edge, open: (port: number) => Promise<Edge>) {
+    this.#edge = edge
+    this.#open = open
+    this.address = `http://localhost:${edge.port}`
+  }
+
+  /** Cuts all connections; new ones are taken at once. */
+  async cut(): Promise<void> {
+    const { port } = this.#edge
+    await this.#edge.close()
+    this.#edge = await this.#open(port)
+  }
+
+  close(): Promise<void> {
+    return this.#edge.close()
+  }
+}
+
+/** With keys the cluster offers push; the browser of these tests reaches no push service. */
+function pushKeys(): Record<string, string> {
+  const { publicKey, privateKey } = generateVapidPair()
+  return { VAPID_PUBLIC_KEY: publicKey, VAPID_PRIVATE_KEY: privateKey, VAPID_SUBJECT: 'mailto:tests@parley.example' }
 }
 
 function targetsOf(pods: readonly Pod[]): Target[] {

@@ -1,6 +1,7 @@
 import type { Conversation, Message } from '@parley/client'
 import { memo } from 'react'
 import { Avatar } from '../people/avatar.tsx'
+import { toneOf } from '../people/names.ts'
 import { fullTimeOf, timeOf } from '../text/dates.ts'
 import { RichText } from '../text/rich-text.tsx'
 import { Attachments } from './attachments.tsx'
@@ -37,22 +38,21 @@ export const Bubble = memo(function Bubble({ message, me, conversation, first, l
       )}
       <div className={styles.bubble} data-bare={content === '' && attachments.length > 0}>
         {group && !own && first && (
-          <p className={styles.sender} dir="auto">
+          <p className={styles.sender} data-tone={toneOf(sender.id)} dir="auto">
             {sender.fullName}
           </p>
         )}
         {attachments.length > 0 && <Attachments message={message} />}
-        {content !== '' && (
-          <p className={styles.text} dir="auto">
-            <RichText text={content} />
-          </p>
-        )}
-        <span className={styles.meta}>
-          <time dateTime={message.createdAt} title={fullTimeOf(date)}>
-            {timeOf(date)}
-          </time>
-          {own && <DeliveryMark message={message} conversation={conversation} />}
-        </span>
+        {/* The time stands in the last line where there is room. */}
+        <div className={styles.text} dir="auto">
+          <RichText text={content} />
+          <span className={styles.meta} dir="ltr">
+            <time dateTime={message.createdAt} title={fullTimeOf(date)}>
+              {timeOf(date)}
+            </time>
+            {own && <DeliveryMark message={message} conversation={conversation} />}
+          </span>
+        </div>
       </div>
     </article>
   )

@@ -145,5 +145,6 @@ export function estimateHeight(row: Row, width: number): number {
 function textHeight(text: string, width: number): number {
   const perLine = Math.max(20, Math.floor((Math.min(width * 0.72, 560) - 28) / 7.2))
   const lines = text.split('\n').reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / perLine)), 0)
-  return 22 * lines + 32
+  // The time goes into the last line where there is room.
+  return 22 * lines + 16
 }

@@ -18,21 +18,20 @@ export function PendingBubble({ pending, first, last }: Place & { pending: Pendi
   return (
     <article className={styles.line} data-own="true" data-first={first} data-last={last} aria-label="You, not sent yet">
       <div className={`${styles.bubble} ${failed ? styles.failed : ''}`}>
-        {content !== '' && (
-          <p className={styles.text} dir="auto">
-            <RichText text={content} />
-          </p>
-        )}
-        {failed ? (
+        <div className={styles.text} dir="auto">
+          <RichText text={content} />
+          {!failed && (
+            <span className={styles.meta} dir="ltr">
+              <SendingMark waits={waits} />
+            </span>
+          )}
+        </div>
+        {failed && (
           <Trouble
             why={error?.message ?? ''}
             onRetry={() => client.retry(clientMessageId)}
             onDiscard={() => client.discard(clientMessageId)}
           />
-        ) : (
-          <span className={styles.meta}>
-            <SendingMark waits={waits} />
-          </span>
         )}
       </div>
     </article>

@@ -28,6 +28,7 @@ export const ConversationRow = memo(function ConversationRow({ conversation, me,
   const title = titleOf(conversation, me)
   const date = new Date(lastMessage?.createdAt ?? conversation.updatedAt)
   const [typist] = typing
+  const preview = previewOf(conversation, me)
 
   return (
     <li>
@@ -58,21 +59,24 @@ export const ConversationRow = memo(function ConversationRow({ conversation, me,
         >
           {listTimeOf(date, now)}
         </time>
-        {typist !== undefined ? (
-          <span className={styles.typing}>
-            {type === 'GROUP' ? `${firstName(typist.userName)} is typing…` : 'typing…'}
-          </span>
-        ) : (
-          <span className={styles.preview} dir="auto">
-            {previewOf(conversation, me)}
-          </span>
-        )}
-        {unreadCount > 0 && (
-          <span className={styles.badge} data-muted={muted}>
-            {countOf(unreadCount)}
-            <span className="visually-hidden"> unread</span>
-          </span>
-        )}
+        <span className={styles.second}>
+          {typist !== undefined ? (
+            <span className={styles.typing}>
+              {type === 'GROUP' ? `${firstName(typist.userName)} is typing…` : 'typing…'}
+            </span>
+          ) : (
+            <span className={styles.preview}>
+              {preview.who !== null && `${preview.who}: `}
+              <bdi>{preview.words}</bdi>
+            </span>
+          )}
+          {unreadCount > 0 && (
+            <span className={styles.badge} data-muted={muted}>
+              {countOf(unreadCount)}
+              <span className="visually-hidden"> unread</span>
+            </span>
+          )}
+        </span>
       </a>
     </li>
   )

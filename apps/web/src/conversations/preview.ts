@@ -13,13 +13,13 @@ export function wordsOf(message: Pick<Message, 'content' | 'type' | 'attachments
   return type === 'TEXT' || type === 'SYSTEM' ? '' : KINDS[type]
 }
 
-/** The last message as the list shows it. */
-export function previewOf({ type, lastMessage }: Conversation, me: string): string {
-  if (lastMessage === null) return 'No messages yet'
+/** The last message as the list shows it, and whose it is where that is to be said. */
+export function previewOf({ type, lastMessage }: Conversation, me: string): { who: string | null; words: string } {
+  if (lastMessage === null) return { who: null, words: 'No messages yet' }
   const words = wordsOf(lastMessage)
-  if (lastMessage.type === 'SYSTEM') return words
-  if (lastMessage.senderId === me) return `You: ${words}`
-  return type === 'GROUP' ? `${firstName(lastMessage.sender.fullName)}: ${words}` : words
+  if (lastMessage.type === 'SYSTEM') return { who: null, words }
+  if (lastMessage.senderId === me) return { who: 'You', words }
+  return { who: type === 'GROUP' ? firstName(lastMessage.sender.fullName) : null, words }
 }
 
 /** Conversations whose title or people's names have all words of a text, whatever their case and accents. */

@@ -43,9 +43,10 @@ export const TONES = 8
 
 /** One of {@link TONES} colours, always the same for an id. */
 export function toneOf(id: string): number {
-  let hash = 7
-  for (const character of id) hash = (hash * 31 + (character.codePointAt(0) ?? 0)) >>> 0
-  return hash % TONES
+  // FNV-1a: ids that differ in one letter come out far apart.
+  let hash = 0x811c9dc5
+  for (const character of id) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193) >>> 0
+  return (hash ^ (hash >>> 15)) % TONES
 }
 
 /** Like "Ahmed", "Ahmed and Fatima", "Ahmed, Fatima and 3 others". */

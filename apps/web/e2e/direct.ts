@@ -1,0 +1,114 @@
+import { dataOf, direct, user } from '@parley/testkit'
+import { expect, test } from 'vitest'
+import { someone } from './people.ts'
+import type { Stage } from './stage.ts'
+import { gone, seen } from './visitor.ts'
+
+export function directTests(stage: () => Stage): void {
+  test('two people at two gateways: a new chat, typing, messages, receipts and who is there', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    await cluster.register(omar, lena)
+    const [atOmars, atLenas] = [await visit(omar, { gateway: 0 }), await visit(lena, { gateway: 1 })]
+
+    await atOmars.button('New conversation').click()
+    const dialog = atOmars.page.getByRole('dialog', { name: 'New conversation' })
+    await dialog.getByRole('searchbox', { name: 'Search people' }).fill(lena.fullName.toLowerCase().slice(0, -2))
+    await dialog.getByRole('checkbox', { name: lena.fullName }).first().check()
+    await dialog.getByRole('button', { name: 'Start chat' }).click()
+    await gone(dialog)
+
+    await atOmars.composer.fill('Good morning')
+    await seen(atLenas.row(omar.fullName))
+    await atOmars.composer.press('!')
+    await seen(atLenas.row(omar.fullName).getByText('typing…'))
+    await atOmars.composer.press('Enter')
+    await seen(atOmars.message('Good morning!').getByRole('img', { name: 'Sent' }))
+    await gone(atLenas.row(omar.fullName).getByText('typing…'))
+    await seen(atLenas.row(omar.fullName).getByText('Good morning!'))
+    await seen(atLenas.row(omar.fullName).getByText('1 unread'))
+    await expect.poll(() => atLenas.page.title()).toMatch(/^\(1\)/)
+
+    await atLenas.open(omar.fullName)
+    await seen(atLenas.message('Good morning!'))
+    await seen(atOmars.message('Good morning!').getByRole('img', { name: 'Read' }))
+    await expect.poll(() => atLenas.row(omar.fullName).textContent()).not.toMatch(/unread/)
+    await expect.poll(() => atLenas.page.title()).not.toMatch(/\(1\)/)
+
+    await atLenas.composer.pressSequentially('Hello')
+    await seen(atOmars.page.getByRole('main').getByText('Lena is typing…'))
+    await atLenas.composer.press('Enter')
+    await seen(atOmars.message('Hello'))
+
+    const heading = atOmars.page.getByRole('main').getByRole('banner').or(atOmars.page.locator('main header'))
+    await seen(heading.getByText('online'))
+    await atLenas.context.close()
+    await seen(heading.getByText(/last seen/i), 15_000)
+  })
+
+  test('what came while one was away is counted, marked by a line, and read by looking', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    const { id } = await direct(cluster, omar, lena)
+    const path = `/api/messages/conversations/${id}/messages`
+    for (let n = 1; n <= 3; n++) dataOf(await cluster.api(lena).post(path, { content: `Message ${n}` }))
+    dataOf(await cluster.api(omar).post(path, { content: 'Read until here' }))
+    for (let n = 4; n <= 6; n++) dataOf(await cluster.api(lena).post(path, { content: `Message ${n}` }))
+    const visitor = await visit(omar)
+    await seen(visitor.row(lena.fullName).getByText('3 unread'))
+    await visitor.open(lena.fullName)
+    const line = visitor.page.getByRole('separator', { name: 'New messages' })
+    await seen(line)
+    const places = await Promise.all(
+      [visitor.message('Read until here'), line, visitor.message('Message 4')].map((it) => it.boundingBox()),
+    )
+    expect(places.map((box) => box?.y ?? 0).toSorted((a, b) => a - b)).toEqual(places.map((box) => box?.y))
+    await expect
+      .poll(async () => dataOf(await cluster.api(omar).get(`/api/messages/conversations/${id}`)))
+      .toMatchObject({
+        unreadCount: 0,
+      })
+    await seen(line)
+  })
+
+  test('a message full of HTML and script stands there as text; addresses become links, safely', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [user('Omar <b>Haddad</b>'), someone('Lena')]
+    const { id } = await direct(cluster, omar, lena)
+    const hostile = [
+      '<img src=x onerror="globalThis.hacked = 1"><script>globalThis.hacked = 1</script>',
+      '<a href="javascript:globalThis.hacked=1">click</a> javascript:globalThis.hacked=1',
+      '<svg onload="globalThis.hacked=1"></svg> &lt;b&gt;no entity&lt;/b&gt; {{1+1}}',
+    ]
+    const path = `/api/messages/conversations/${id}/messages`
+    for (const content of hostile) dataOf(await cluster.api(omar).post(path, { content }))
+    dataOf(await cluster.api(omar).post(path, { content: 'See https://example.com/a?b=1#c, and www.example.org.' }))
+    const visitor = await visit(lena, { hash: `#/c/${id}` })
+    for (const content of hostile) await seen(visitor.message(content).getByText(content, { exact: true }))
+    const links = visitor.log.getByRole('link')
+    const found = await links.evaluateAll((all) =>
+      all.map((link) => [link.getAttribute('href'), link.getAttribute('rel'), link.getAttribute('target')]),
+    )
+    expect(found[0]).toEqual(['https://example.com/a?b=1#c', expect.stringContaining('noopener'), '_blank'])
+    for (const [href] of found) expect(href).toMatch(/^https?:\/\//)
+    await seen(visitor.page.getByRole('heading', { level: 1, name: 'Omar <b>Haddad</b>' }))
+    expect(await visitor.page.evaluate(() => 'hacked' in globalThis)).toBe(false)
+  })
+
+  test('what is written from right to left is shown so', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [user('عمر حداد'), someone('Lena')]
+    await direct(cluster, omar, lena)
+    const visitor = await visit(lena)
+    await visitor.open('عمر حداد')
+    await visitor.say('مرحبا! كيف حالك؟ 🙂')
+    await visitor.say('Good, thanks')
+    const directionOf = (text: string) =>
+      visitor
+        .message(text)
+        .getByText(text, { exact: true })
+        .evaluate((it) => getComputedStyle(it).direction)
+    expect(await directionOf('مرحبا! كيف حالك؟ 🙂')).toBe('rtl')
+    expect(await directionOf('Good, thanks')).toBe('ltr')
+  })
+}

@@ -1,0 +1,95 @@
+import { direct } from '@parley/testkit'
+import { expect, test } from 'vitest'
+import { someone } from './people.ts'
+import { solidPng } from './pictures.ts'
+import type { Stage } from './stage.ts'
+import { gone, seen } from './visitor.ts'
+
+export function fileTests(stage: () => Stage): void {
+  test('a picture is uploaded, seen by the other, and opened in the viewer', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    await direct(cluster, omar, lena)
+    const [atOmars, atLenas] = [await visit(omar, { gateway: 0 }), await visit(lena, { gateway: 1 })]
+    await atOmars.open(lena.fullName)
+    await atLenas.open(omar.fullName)
+    await atOmars.page
+      .getByLabel('Files to attach')
+      .setInputFiles({ name: 'harbour.png', mimeType: 'image/png', buffer: solidPng(320, 200) })
+    await atOmars.composer.fill('The harbour')
+    await atOmars.button('Send').click()
+    for (const visitor of [atOmars, atLenas]) {
+      const picture = visitor.message('The harbour').getByRole('button', { name: 'View harbour.png' })
+      await seen(picture)
+      const image = picture.getByRole('img', { name: 'harbour.png' })
+      await expect.poll(() => image.evaluate((it) => (it instanceof HTMLImageElement ? it.naturalWidth : 0))).toBe(320)
+    }
+    await atLenas.message('The harbour').getByRole('button', { name: 'View harbour.png' }).click()
+    const viewer = atLenas.page.getByRole('dialog', { name: 'harbour.png' })
+    await seen(viewer.getByRole('img'))
+    await seen(viewer.getByRole('link', { name: 'Download harbour.png' }))
+    await atLenas.page.keyboard.press('Escape')
+    await gone(viewer)
+  })
+
+  test('a file is dropped and a picture pasted; what is no picture is a card to download', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    await direct(cluster, omar, lena)
+    const visitor = await visit(omar)
+    await visitor.open(lena.fullName)
+    await visitor.page.getByRole('main').evaluate((main) => {
+      const dataTransfer = new DataTransfer()
+      dataTransfer.items.add(new File(['name,count\nboat,3\n'], 'boats.csv', { type: 'text/csv' }))
+      for (const type of ['dragenter', 'dragover', 'drop']) {
+        main.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }))
+      }
+    })
+    await seen(visitor.button('Remove boats.csv'))
+    await visitor.composer.press('Enter')
+    const card = visitor.log.getByRole('link', { name: 'Download boats.csv' })
+    await seen(card)
+    const url = (await card.getAttribute('href')) ?? ''
+    expect(await (await fetch(url)).text()).toBe('name,count\nboat,3\n')
+
+    const bytes = [...solidPng(64, 64)]
+    await visitor.composer.evaluate((area, content) => {
+      const clipboardData = new DataTransfer()
+      clipboardData.items.add(new File([new Uint8Array(content)], 'pasted.png', { type: 'image/png' }))
+      area.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }))
+    }, bytes)
+    await seen(visitor.button('Remove pasted.png'))
+    await visitor.composer.press('Enter')
+    await seen(visitor.log.getByRole('button', { name: 'View pasted.png' }))
+  })
+
+  test('an upload shows how far it is and can be called off', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    const { id } = await direct(cluster, omar, lena)
+    const visitor = await visit(omar)
+    await visitor.open(lena.fullName)
+    // A slow line: two megabytes would take a minute.
+    const session = await visitor.context.newCDPSession(visitor.page)
+    await session.send('Network.enable')
+    await session.send('Network.emulateNetworkConditions', {
+      offline: false,
+      latency: 0,
+      downloadThroughput: -1,
+      uploadThroughput: 32 * 1024,
+    })
+    await visitor.page.getByLabel('Files to attach').setInputFiles({
+      name: 'big.bin',
+      mimeType: 'application/octet-stream',
+      buffer: Buffer.alloc(2 * 1024 * 1024, 7),
+    })
+    await visitor.button('Send').click()
+    await seen(visitor.page.getByRole('progressbar', { name: 'Uploading big.bin' }))
+    await visitor.button('Cancel upload of big.bin').click()
+    await gone(visitor.page.getByRole('progressbar'))
+    await session.detach()
+    await visitor.say('Never mind')
+    const { rows } = await cluster.sql.query('select content from messages where conversation_id = $1', [id])
+    expect(rows).toEqual([{ content: 'Never mind' }])
+  })
+}

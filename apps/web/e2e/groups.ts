@@ -1,0 +1,88 @@
+import { dataOf, group } from '@parley/testkit'
+import { expect, test } from 'vitest'
+import { someone } from './people.ts'
+import type { Stage } from './stage.ts'
+import { gone, seen, type Visitor } from './visitor.ts'
+
+export function groupTests(stage: () => Stage): void {
+  const details = async (visitor: Visitor) => {
+    await visitor.button('Conversation details').click()
+    const dialog = visitor.page.getByRole('dialog', { name: 'Conversation details' })
+    await seen(dialog)
+    return dialog
+  }
+  const close = async (visitor: Visitor) => {
+    await visitor.page.keyboard.press('Escape')
+    await gone(visitor.page.getByRole('dialog'))
+  }
+
+  test('a group is made, renamed, joined, read by some and by all, and lost again', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena, yuki] = [someone('Omar'), someone('Lena'), someone('Yuki')]
+    await cluster.register(omar, lena, yuki)
+    const [atOmars, atLenas] = [await visit(omar, { gateway: 0 }), await visit(lena, { gateway: 1 })]
+    await atOmars.button('New conversation').click()
+    const making = atOmars.page.getByRole('dialog', { name: 'New conversation' })
+    for (const { fullName: name } of [lena, yuki]) {
+      await making.getByRole('searchbox', { name: 'Search people' }).fill(name)
+      await making.getByRole('checkbox', { name }).first().check()
+    }
+    await making.getByRole('textbox', { name: 'Group name' }).fill('Harbour')
+    await making.getByRole('button', { name: 'Create group' }).click()
+    await seen(atOmars.page.getByRole('heading', { level: 1, name: 'Harbour' }))
+    await atLenas.open('Harbour')
+    await atOmars.say('Welcome')
+    await seen(atLenas.message('Welcome'))
+    const mark = atOmars.message('Welcome').getByRole('button', { name: 'Read by 1' })
+    await mark.click()
+    await seen(atOmars.page.getByRole('dialog').getByText(lena.fullName))
+    await atOmars.page.keyboard.press('Escape')
+
+    const dialog = await details(atOmars)
+    await dialog.getByRole('textbox', { name: 'Group name' }).fill('Harbour launch')
+    await dialog.getByRole('button', { name: 'Save name' }).click()
+    await seen(atLenas.page.getByRole('heading', { level: 1, name: 'Harbour launch' }))
+    await dialog.getByRole('button', { name: `Remove ${yuki.fullName}` }).click()
+    await gone(dialog.getByRole('list', { name: 'Members' }).getByText(yuki.fullName))
+    await seen(atOmars.message('Welcome').locator('[aria-label="Read by all"]'))
+
+    await dialog.getByRole('button', { name: 'Add people' }).click()
+    const adding = atOmars.page.getByRole('dialog', { name: 'Add people' })
+    await adding.getByRole('searchbox', { name: 'Search people' }).fill(yuki.fullName)
+    await adding.getByRole('checkbox', { name: yuki.fullName }).first().check()
+    await adding.getByRole('button', { name: 'Add', exact: true }).click()
+    await seen(dialog.getByRole('list', { name: 'Members' }).getByText(yuki.fullName))
+    await dialog.getByRole('button', { name: `Remove ${lena.fullName}` }).click()
+    await gone(atLenas.row('Harbour launch'))
+  })
+
+  test('a muted group counts quietly; one who leaves has it no more', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    const { id } = await group(cluster, omar, [lena], 'Harbour')
+    const path = `/api/messages/conversations/${id}/messages`
+    const visitor = await visit(lena)
+    await visitor.open('Harbour')
+    const dialog = await details(visitor)
+    await dialog.getByRole('button', { name: 'Mute' }).click()
+    await visitor.page.getByRole('menuitem', { name: 'For 8 hours' }).click()
+    await seen(dialog.getByRole('button', { name: 'Unmute' }))
+    const { rows } = await cluster.sql.query(
+      'select muted_until > now() as muted from participants where user_id = $1',
+      [lena.id],
+    )
+    expect(rows).toEqual([{ muted: true }])
+    await close(visitor)
+    await seen(visitor.row('Harbour').getByText('muted'))
+    await visitor.page.goto(`${visitor.address}/#/`)
+    dataOf(await cluster.api(omar).post(path, { content: 'Anybody here?' }))
+    await seen(visitor.row('Harbour').getByText('1 unread'))
+    await visitor.open('Harbour')
+
+    await (await details(visitor)).getByRole('button', { name: 'Leave group' }).click()
+    await visitor.page.getByRole('alertdialog').getByRole('button', { name: 'Leave', exact: true }).click()
+    await gone(visitor.row('Harbour'))
+    await gone(visitor.page.getByRole('dialog'))
+    expect(await visitor.page.getByRole('heading', { level: 1, name: 'Harbour' }).count()).toBe(0)
+  })
+}
