@@ -7,6 +7,7 @@ import { browserHeaders } from './browser-headers.ts'
 import type { ApiDeps } from './deps.ts'
 import { answerError, answerNotFound } from './errors.ts'
 import { limitRequests } from './rate-limit.ts'
+import { observeRequests, requestIdOf } from './requests.ts'
 import { attachmentRoutes } from './routes/attachments.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { developmentRoutes } from './routes/development.ts'
@@ -22,7 +23,7 @@ import { userRoutes } from './routes/users.ts'
 export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: deps.logger as FastifyBaseLogger,
-    logController: new LogController({ disableRequestLogging: true }),
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit: LIMITS.payloadBytes,
     routerOptions: { maxParamLength: 4 * LIMITS.userIdLength },
     // For a large file on a slow line; all other requests have as long as boundBodies() gives them.
@@ -31,8 +32,11 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     trustProxy: trustsProxy(deps.http.TRUSTED_PROXIES),
     forceCloseConnections: 'idle',
     frameworkErrors: answerError,
+    genReqId: requestIdOf,
+    requestIdHeader: false,
   })
   app.server.headersTimeout = 30_000
+  await app.register(observeRequests, { deps })
   app.addHook('onRequest', boundBodies)
   app.setErrorHandler(answerError)
   app.setNotFoundHandler(answerNotFound)

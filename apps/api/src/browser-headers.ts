@@ -4,7 +4,7 @@ import type { apiPublicSettings, SettingsOf } from '@parley/runtime'
 import fastifyPlugin from 'fastify-plugin'
 
 /** Answers that a page of another origin may read beside the body. */
-const EXPOSED = ['retry-after', 'x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset']
+const EXPOSED = ['retry-after', 'x-request-id', 'x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset']
 /** How long a browser keeps the answer to a preflight, in seconds. */
 const PREFLIGHT_SECONDS = 600
 

@@ -11,14 +11,18 @@ import type {
   TokenRevocations,
 } from '@parley/messaging'
 import type { RedisClient } from '@parley/redis'
-import type { apiPublicSettings, Logger, SettingsOf } from '@parley/runtime'
+import type { apiPublicSettings, Logger, SettingsOf, Tracer } from '@parley/runtime'
 import type { FileStore } from '@parley/storage'
 import type { AttachmentUploads } from '@parley/storage/uploads'
+import type { HttpMeasures } from './measures.ts'
 import type { PushRouteDeps } from './routes/push.ts'
 
 /** What the routes work with; main.ts puts it together. */
 export interface ApiDeps extends PushRouteDeps {
   logger: Logger
+  measures: HttpMeasures
+  /** Left out where nothing is traced. */
+  tracer: Tracer | undefined
   /** What browsers and balancers are told, and which of them is believed. */
   http: SettingsOf<typeof apiPublicSettings>
   tokenSettings: TokenSettings

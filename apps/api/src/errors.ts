@@ -1,11 +1,13 @@
 import { toParleyError } from '@parley/messaging'
-import { failure, ParleyError } from '@parley/protocol'
+import { type Failure, failure, ParleyError } from '@parley/protocol'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { dropRest } from './body-time.ts'
+import { REQUEST_ID } from './requests.ts'
 
 /** Puts every error into the envelope; what is not ours to explain is logged and answered INTERNAL. */
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const known = fromFastify(error) ?? toParleyError(error)
+  request.code = known.code
   if (known.code === 'INTERNAL') request.log.error({ err: error }, 'a request failed')
   if (known.code === 'STORAGE_UNAVAILABLE')
     request.log.warn({ err: known.cause }, 'the store for files did not do its part')
@@ -16,12 +18,19 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
     reply.removeHeader('connection')
     dropRest(request)
   }
-  return reply.status(known.status).send(failure(known))
+  reply.header(REQUEST_ID, request.id)
+  return reply.status(known.status).send(withId(failure(known), request))
 }
 
 export function answerNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
   dropRest(request)
-  return reply.status(404).send(failure(new ParleyError('NOT_FOUND')))
+  request.code = 'NOT_FOUND'
+  return reply.status(404).send(withId(failure(new ParleyError('NOT_FOUND')), request))
+}
+
+/** What somebody who asks for help can name, and the log has. */
+function withId({ error, ...rest }: Failure, { id }: FastifyRequest): Failure {
+  return { ...rest, error: { ...error, requestId: id } }
 }
 
 const NOT_AN_ADDRESS = new ParleyError('VALIDATION_FAILED', { message: 'The address of the request is not valid.' })

@@ -17,10 +17,19 @@ import {
 } from '@parley/messaging'
 import { createPresenceReader } from '@parley/presence'
 import { openRedis, redisAddress, redisReady } from '@parley/redis'
-import { createLogger, loadSettingsOrExit, pushEndpointPolicy, runProcess, startAdminServer } from '@parley/runtime'
-import { openFileStore } from '@parley/storage'
+import {
+  createLogger,
+  healthOf,
+  loadSettingsOrExit,
+  openTracing,
+  pushEndpointPolicy,
+  runProcess,
+  startAdminServer,
+} from '@parley/runtime'
+import { bucketCheck, openFileStore } from '@parley/storage'
 import { AttachmentUploads } from '@parley/storage/uploads'
 import { buildApp } from './app.ts'
+import { apiMetrics, HttpMeasures } from './measures.ts'
 import { rateLimitRedis } from './rate-limit.ts'
 import { apiSettings } from './settings.ts'
 
@@ -33,6 +42,8 @@ await runProcess({
   start: async ({ stopping }) => {
     const epoch = randomUUID()
     const onError = (error: unknown) => logger.warn({ err: error }, 'trouble with a service this pod needs')
+    const { tracer, stop: stopTracing } = await openTracing(settings, 'parley-api', logger)
+    const measures = new HttpMeasures()
     const address = redisAddress(settings)
     const db = openDatabase({
       url: settings.DATABASE_URL,
@@ -58,12 +69,14 @@ await runProcess({
     const presence = createPresenceReader({ redis })
     const conversations = new ConversationReader(db, presence, store)
     const ports = { db, events: publisher, ledger: watermark, onError, links: store, store }
-    const messages = new MessageWriter({ ...ports, ackBeforeCommit: settings.PARLEY_TEST_ACK_BEFORE_COMMIT })
+    const messages = new MessageWriter({ ...ports, tracer, ackBeforeCommit: settings.PARLEY_TEST_ACK_BEFORE_COMMIT })
     const reads = new ReadMarker(ports)
     const revocations = new TokenRevocations({ db, tell: (notice) => void publishTokenNotice(bus, notice) })
     onTokenNotice(bus, (notice) => revocations.note(notice), onError)
     const app = await buildApp({
       logger,
+      measures,
+      tracer,
       http: settings,
       db,
       push: { publicKey: settings.VAPID_PUBLIC_KEY ?? null, ...pushEndpointPolicy(settings) },
@@ -83,23 +96,21 @@ await runProcess({
       uploads,
       uploadsAtOnce: settings.ATTACHMENT_UPLOADS_AT_ONCE,
     })
+    const health = healthOf({ db, redis, bus, bucket: bucketCheck(settings), stopping })
+    const metrics = apiMetrics({ measures, health, db, bus, watermark, writers: { messages, reads } })
     const admin = await startAdminServer({
       host: settings.HOST,
       port: settings.ADMIN_PORT,
-      ready: async () => ({
-        process: stopping.aborted ? 'stopping' : 'ok',
-        postgres: await db.pool.query('select 1').then(
-          () => 'ok' as const,
-          () => 'away',
-        ),
-        redis: bus.healthy ? 'ok' : 'away',
-      }),
+      ready: health.ready,
+      optional: health.optional,
+      routes: { '/metrics': metrics.route },
     })
     await app.listen({ port: settings.PORT, host: settings.HOST })
     return {
       port: (app.server.address() as AddressInfo).port,
       adminPort: admin.port,
       parts: [
+        { name: 'traces', stop: stopTracing },
         { name: 'database', stop: () => db.close() },
         { name: 'store for files', stop: async () => uploads.close() },
         {

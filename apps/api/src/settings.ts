@@ -13,6 +13,7 @@ import {
   s3Settings,
   testOnlySettings,
   tokenSettings,
+  tracingSettings,
 } from '@parley/runtime'
 
 /** Everything an api pod is told by its environment. */
@@ -29,5 +30,6 @@ export const apiSettings = defineSettings({
   ...apiPublicSettings,
   ...apiLimitSettings,
   ...drainSettings,
+  ...tracingSettings,
   ...testOnlySettings,
 })

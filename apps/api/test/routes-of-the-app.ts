@@ -5,6 +5,7 @@ import { apiPublicSettings, createLogger, loadSettings } from '@parley/runtime'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from '../src/app.ts'
 import type { ApiDeps } from '../src/deps.ts'
+import { HttpMeasures } from '../src/measures.ts'
 
 /** An app whose routes can be looked at and whose answers need no service; anything that needs one fails. */
 export function appWithoutServices(
@@ -20,6 +21,7 @@ export function appWithoutServices(
   const deps = {
     logger: createLogger({ name: 'api', level: 'silent' }),
     http: loadSettings(apiPublicSettings, { NODE_ENV, ...env }),
+    measures: new HttpMeasures(),
     tokenSettings: settings,
     jwtOptions: createTokenVerifier(settings).jwtOptions,
     rateLimit: { perPerson: 0 },

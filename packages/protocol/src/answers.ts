@@ -20,6 +20,7 @@ export const failureShape = z.object({
     message: z.string(),
     details: z.unknown().optional().describe('More about it, such as the fields that are wrong: [{path, message}]'),
     retryAfterMs: z.number().optional().describe('There where trying again can help: wait this many milliseconds'),
+    requestId: z.string().optional().describe('Over HTTP: names the request in the server’s log; also in x-request-id'),
   }),
 })
 

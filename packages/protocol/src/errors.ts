@@ -44,6 +44,8 @@ export interface ErrorBody {
   message: string
   details?: unknown
   retryAfterMs?: number
+  /** Over HTTP: the request's id, which the server's log has too; also in the header `x-request-id`. */
+  requestId?: string
 }
 
 /** The one class of errors that may reach a client. Anything else is answered as INTERNAL and logged. */

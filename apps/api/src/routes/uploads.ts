@@ -38,7 +38,12 @@ export const uploadRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, {
     const sender = actorOf(request)
     const post = async () => {
       if (!isForm(request)) {
-        return messages.send({ ...parse(postMessageBody, request.body), conversationId, sender })
+        return messages.send({
+          ...parse(postMessageBody, request.body),
+          conversationId,
+          sender,
+          trace: request.span?.traceparent,
+        })
       }
       if (forms >= deps.uploadsAtOnce) throw new ParleyError('OVERLOADED')
       forms++
@@ -68,7 +73,13 @@ async function postForm(
   try {
     const fields = await readForm(deps, request, conversationId, sender, files)
     const body = parse(postMessageBody, { ...fields, attachments: files.map(({ id }) => ({ id })) })
-    const message = await deps.messages.send({ ...body, conversationId, sender, checked: files })
+    const message = await deps.messages.send({
+      ...body,
+      conversationId,
+      sender,
+      checked: files,
+      trace: request.span?.traceparent,
+    })
     // Sent again under the same clientMessageId, it is answered with the files of the first time.
     const used = new Set(message.attachments.map(({ id }) => id))
     await discard(

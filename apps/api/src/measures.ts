@@ -1,0 +1,68 @@
+import type { Database } from '@parley/db'
+import { type Bus, type PublishedWatermark, showPublishing } from '@parley/fanout'
+import { type Measured, showCommits } from '@parley/messaging'
+import { ERRORS } from '@parley/protocol'
+import { redisConnections } from '@parley/redis'
+import {
+  Distribution,
+  type Health,
+  LATENCY_SECONDS,
+  Metrics,
+  Tally,
+  VERSION,
+  watchPools,
+  watchRedis,
+} from '@parley/runtime'
+
+/** What the api counts of its requests. */
+export class HttpMeasures {
+  readonly errors = new Tally(Object.keys(ERRORS))
+  readonly #durations = new Map<string, { labels: Record<string, string>; of: Distribution }>()
+
+  /** @param route the template, never the address: `/api/users/:userId` */
+  request(method: string, route: string, status: number, seconds: number): void {
+    const key = `${method} ${route} ${status}`
+    let found = this.#durations.get(key)
+    if (found === undefined) {
+      found = { labels: { method, route, status: String(status) }, of: new Distribution(LATENCY_SECONDS) }
+      this.#durations.set(key, found)
+    }
+    found.of.observe(seconds)
+  }
+
+  *durations(): Generator<readonly [Record<string, string>, Distribution]> {
+    for (const { labels, of } of this.#durations.values()) yield [labels, of]
+  }
+}
+
+export interface ApiMetricsOptions {
+  measures: HttpMeasures
+  health: Health
+  db: Database
+  bus: Bus
+  watermark: PublishedWatermark
+  writers: Record<'messages' | 'reads', Measured>
+}
+
+/** All of an api pod's numbers. docs/METRICS.md lists them. */
+export function apiMetrics({ measures, health, db, bus, watermark, writers }: ApiMetricsOptions): Metrics {
+  const metrics = new Metrics('api', VERSION)
+  health.show(metrics)
+  watchRedis(metrics, redisConnections)
+  watchPools(metrics, { primary: db.pool })
+  showCommits(metrics, writers)
+  showPublishing(metrics, bus, watermark)
+  metrics.distribution(
+    'parley_http_request_seconds',
+    'Time from a request to the end of its answer, by route and status',
+    ['method', 'route', 'status'],
+    () => measures.durations(),
+  )
+  metrics.counter('parley_errors_total', 'Errors that clients were answered with', ['surface', 'code'], () =>
+    [...measures.errors.counts].map(([code, count]) => [{ surface: 'http', code }, count] as const),
+  )
+  metrics.counter('parley_rate_limited_total', 'What was refused for coming too fast, by limit', ['limit'], () => [
+    [{ limit: 'http_requests' }, measures.errors.counts.get('RATE_LIMITED') ?? 0],
+  ])
+  return metrics
+}
