@@ -66,6 +66,7 @@ await runProcess({
     const rooms = new GatewayRooms(io, bus, {
       origin: epoch,
       onError,
+      tracer,
       stored: async (conversationId, from, to) =>
         (await history.range(conversationId, from, to)).map((message) => ({
           seq: message.seq,

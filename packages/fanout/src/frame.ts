@@ -37,6 +37,8 @@ export interface Control {
   leaving?: string[]
   /** On the channel of all gateways: the people to whose sockets the packet goes. */
   people?: string[]
+  /** The trace that the frame's one packet belongs to. */
+  trace?: string
 }
 
 const TILDE = 0x7e

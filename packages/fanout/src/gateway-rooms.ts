@@ -1,5 +1,6 @@
 import { createShardedAdapter } from '@socket.io/redis-adapter'
 import type { Server, Socket } from 'socket.io'
+import type { Span, Tracer } from '@parley/runtime'
 import type { Bus, Handler } from './bus.ts'
 import { preparePackets, socketsIn, writePackets } from './delivery.ts'
 import { type Control, decodeFrame, type Frame, isFrame, type JoinRequest } from './frame.ts'
@@ -49,6 +50,8 @@ export interface GatewayRoomsOptions {
   /** The messages of a conversation with `from <= seq <= to` as they are stored; they may be told to its members. */
   stored: (conversationId: string, from: number, to: number) => Promise<StoredFrame[]>
   onError: (error: unknown) => void
+  /** Left out where nothing is traced. */
+  tracer?: Tracer | undefined
 }
 
 /**
@@ -159,16 +162,36 @@ export class GatewayRooms implements LocalRooms {
 
   /** Writes messages that have their turn; those between two that take people out go in one piece. */
   #write(room: string, items: readonly Item[]): void {
+    const spans = this.#options.tracer === undefined ? [] : this.#startSpans(items)
     let packets: Buffer[] = []
     for (const { seq, control, packet } of items) {
       if (control?.leaving !== undefined) {
-        this.#writeTo(socketsIn(this.#io, room), packets)
+        this.#writeMessages(room, packets)
         packets = []
         this.#letGo(room, seq, control.leaving)
       }
       packets.push(packet)
     }
-    this.#writeTo(socketsIn(this.#io, room), packets)
+    const sockets = this.#writeMessages(room, packets)
+    for (const span of spans) {
+      span.attributes({ 'parley.sockets': sockets })
+      span.end()
+    }
+  }
+
+  #writeMessages(room: string, packets: readonly Buffer[]): number {
+    const sockets = this.#writeTo(socketsIn(this.#io, room), packets)
+    this.delivered.messages += sockets * packets.length
+    return sockets
+  }
+
+  #startSpans(items: readonly Item[]): Span[] {
+    return items.flatMap(({ control }) => {
+      const parent = control?.trace
+      return parent === undefined
+        ? []
+        : (this.#options.tracer?.start('deliver message', { kind: 'consumer', parent }) ?? [])
+    })
   }
 
   #letGo(room: string, seq: number, leaving: readonly string[]): void {
@@ -181,22 +204,26 @@ export class GatewayRooms implements LocalRooms {
   /** A frame that has no place in the order. */
   #obey(room: string, { control, packets }: Frame): void {
     if (control?.leave !== undefined) this.#take(control.leave.userId, control.leave.conversationId)
-    if (control?.join !== undefined) this.#put(control.join, packets)
-    else if (control?.people !== undefined) this.#writeTo(this.#socketsOf(control.people), packets)
-    else this.#writeTo(socketsIn(this.#io, room), packets)
+    if (control?.join !== undefined) return this.#put(control.join, packets)
+    const sockets = control?.people === undefined ? socketsIn(this.#io, room) : this.#socketsOf(control.people)
+    this.delivered.events += this.#writeTo(sockets, packets) * packets.length
   }
 
   *#socketsOf(people: readonly string[]): Generator<Socket> {
     for (const userId of people) yield* socketsIn(this.#io, userRoom(userId))
   }
 
-  #writeTo(sockets: Iterable<Socket>, packets: readonly Buffer[]): void {
-    if (packets.length === 0) return
+  /** @returns how many sockets there were */
+  #writeTo(sockets: Iterable<Socket>, packets: readonly Buffer[]): number {
+    if (packets.length === 0) return 0
+    let count = 0
     let prepared: ReturnType<typeof preparePackets> | undefined
     for (const socket of sockets) {
       prepared ??= preparePackets(packets)
       writePackets(socket, prepared)
+      count++
     }
+    return count
   }
 
   /** Puts a person's sockets into a conversation, those too that are only connecting; then tells them. */

@@ -1,4 +1,5 @@
 import type { Message, ServerEventName, ServerEvents } from '@parley/protocol'
+import type { TraceParent } from '@parley/runtime'
 import type { Bus } from './bus.ts'
 import { type Control, encodeEvent, encodeFrame, type Frame } from './frame.ts'
 import { channelOf, conversationRoom, PEOPLE_ROOM, userRoom } from './rooms.ts'
@@ -24,9 +25,13 @@ export class Publisher {
     this.#local = local
   }
 
-  /** `newMessage` to everybody in the conversation, in seq order. `leaving` are taken out just before it. */
-  message(message: Message, leaving?: string[]): Promise<boolean> {
-    return this.#run([message], leaving === undefined ? null : { leaving })
+  /**
+   * `newMessage` to everybody in the conversation, in seq order. `leaving` are taken out just before it. Gateways that
+   * deliver it go on with `trace`.
+   */
+  message(message: Message, leaving?: string[], trace?: TraceParent): Promise<boolean> {
+    const control = { ...(leaving === undefined ? {} : { leaving }), ...(trace === undefined ? {} : { trace }) }
+    return this.#run([message], leaving === undefined && trace === undefined ? null : control)
   }
 
   /**
