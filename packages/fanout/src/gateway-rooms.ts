@@ -1,6 +1,6 @@
+import type { Span, Tracer } from '@parley/runtime'
 import { createShardedAdapter } from '@socket.io/redis-adapter'
 import type { Server, Socket } from 'socket.io'
-import type { Span, Tracer } from '@parley/runtime'
 import type { Bus, Handler } from './bus.ts'
 import { preparePackets, socketsIn, writePackets } from './delivery.ts'
 import { type Control, decodeFrame, type Frame, isFrame, type JoinRequest } from './frame.ts'
@@ -204,7 +204,10 @@ export class GatewayRooms implements LocalRooms {
   /** A frame that has no place in the order. */
   #obey(room: string, { control, packets }: Frame): void {
     if (control?.leave !== undefined) this.#take(control.leave.userId, control.leave.conversationId)
-    if (control?.join !== undefined) return this.#put(control.join, packets)
+    if (control?.join !== undefined) {
+      this.#put(control.join, packets)
+      return
+    }
     const sockets = control?.people === undefined ? socketsIn(this.#io, room) : this.#socketsOf(control.people)
     this.delivered.events += this.#writeTo(sockets, packets) * packets.length
   }
