@@ -9,6 +9,8 @@ export default defineConfig({
     // Each file may run a cluster of five processes of its own.
     maxWorkers: 2,
     testTimeout: 20_000,
+    // As long as other waits of tests; one second is little on a busy machine.
+    expect: { poll: { timeout: 10_000 } },
     hookTimeout: 60_000,
     teardownTimeout: 20_000,
   },

@@ -3,6 +3,8 @@ import { directTests } from './direct.ts'
 import { faultTests } from './faults.ts'
 import { fileTests } from './files.ts'
 import { groupTests } from './groups.ts'
+import { historyTests } from './history.ts'
+import { looksTests } from './looks.ts'
 import { signInTests } from './sign-in.ts'
 import { type Stage, startStage } from './stage.ts'
 
@@ -24,3 +26,5 @@ describe('direct chats', () => directTests(shared))
 describe('groups', () => groupTests(shared))
 describe('files', () => fileTests(shared))
 describe('faults', () => faultTests(shared))
+describe('history', () => historyTests(shared))
+describe('looks', () => looksTests(shared))

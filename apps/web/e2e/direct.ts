@@ -84,7 +84,7 @@ export function directTests(stage: () => Stage): void {
     for (const content of hostile) dataOf(await cluster.api(omar).post(path, { content }))
     dataOf(await cluster.api(omar).post(path, { content: 'See https://example.com/a?b=1#c, and www.example.org.' }))
     const visitor = await visit(lena, { hash: `#/c/${id}` })
-    for (const content of hostile) await seen(visitor.message(content).getByText(content, { exact: true }))
+    for (const content of hostile) await seen(visitor.textOf(content))
     const links = visitor.log.getByRole('link')
     const found = await links.evaluateAll((all) =>
       all.map((link) => [link.getAttribute('href'), link.getAttribute('rel'), link.getAttribute('target')]),
@@ -103,11 +103,7 @@ export function directTests(stage: () => Stage): void {
     await visitor.open('عمر حداد')
     await visitor.say('مرحبا! كيف حالك؟ 🙂')
     await visitor.say('Good, thanks')
-    const directionOf = (text: string) =>
-      visitor
-        .message(text)
-        .getByText(text, { exact: true })
-        .evaluate((it) => getComputedStyle(it).direction)
+    const directionOf = (text: string) => visitor.textOf(text).evaluate((it) => getComputedStyle(it).direction)
     expect(await directionOf('مرحبا! كيف حالك؟ 🙂')).toBe('rtl')
     expect(await directionOf('Good, thanks')).toBe('ltr')
   })

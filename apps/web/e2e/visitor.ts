@@ -72,6 +72,11 @@ export class Visitor {
     return this.log.getByRole('article').filter({ hasText: text })
   }
 
+  /** The element that has a message's text, with its direction. */
+  textOf(text: string): Locator {
+    return this.message(text).locator('[dir="auto"]').filter({ hasText: text }).last()
+  }
+
   get composer(): Locator {
     return this.page.getByRole('textbox', { name: 'Message' })
   }

@@ -8,4 +8,5 @@ export {
   type SpawnAppOptions,
   spawnApp,
 } from './processes.ts'
+export { generateVapidPair } from './vapid.ts'
 export { ensureWebClient, type WebClientBuild } from './web-client.ts'

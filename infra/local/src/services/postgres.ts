@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
@@ -44,6 +44,8 @@ export interface PostgresOptions {
   durable: boolean
   /** Each line that the server writes: for those who have it log statements. */
   onLine?: ((line: string) => void) | undefined
+  /** A certificate and its key in PEM: TLS for those clients who ask for it. */
+  tls?: { cert: string; key: string } | undefined
 }
 
 /**
@@ -57,6 +59,7 @@ export async function startPostgres({
   log,
   durable,
   onLine,
+  tls,
 }: PostgresOptions): Promise<PostgresService> {
   const programs = await postgresPrograms()
   const pgdata = join(dataDir, 'data')
@@ -64,11 +67,12 @@ export async function startPostgres({
   const account = await postgresAccount([programs.postgres, pgdata], log)
   if (account.owner) await chown(dataDir, account.owner.uid, account.owner.gid)
   const password = await initialise(programs.initdb, dataDir, account, log)
+  const secured = tls ? await secure(dataDir, tls, account) : {}
   const pidFile = join(pgdata, 'postmaster.pid')
   await clearOrphan({ pidFile, commandHas: ['postgres', pgdata], name: 'Postgres', ladder: LADDER, log })
   for (let attempt = 1; ; attempt++) {
     const chosen = port || (await freePort())
-    const server = await launch(programs.postgres, pgdata, chosen, account, { durable, onLine })
+    const server = await launch(programs.postgres, pgdata, chosen, account, { durable, onLine, more: secured })
     if (server instanceof Error) {
       if (attempt === START_TRIES || !passes(server, Boolean(port))) throw server
       await delay(RETRY_MS)
@@ -129,7 +133,20 @@ async function initialise(initdb: string, dataDir: string, account: PostgresAcco
   return password
 }
 
-function settings(port: number, durable: boolean): string[] {
+/** Puts the certificate where the server's account may read it, and nobody else the key. Returns the settings for it. */
+async function secure(
+  dataDir: string,
+  { cert, key }: { cert: string; key: string },
+  { owner }: PostgresAccount,
+): Promise<Record<string, string>> {
+  const files = { ssl_cert_file: resolve(dataDir, 'server.crt'), ssl_key_file: resolve(dataDir, 'server.key') }
+  await writeFile(files.ssl_cert_file, cert, { mode: 0o600 })
+  await writeFile(files.ssl_key_file, key, { mode: 0o600 })
+  if (owner) for (const file of Object.values(files)) await chown(file, owner.uid, owner.gid)
+  return { ssl: 'on', ...files }
+}
+
+function settings(port: number, durable: boolean, more: Record<string, string>): string[] {
   const values = {
     port,
     listen_addresses: '127.0.0.1',
@@ -143,6 +160,7 @@ function settings(port: number, durable: boolean): string[] {
     lc_messages: 'C',
     log_timezone: 'UTC',
     ...(durable ? {} : { fsync: 'off', full_page_writes: 'off' }),
+    ...more,
   }
   return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 }
@@ -153,9 +171,9 @@ async function launch(
   pgdata: string,
   port: number,
   account: PostgresAccount,
-  { durable, onLine }: Pick<PostgresOptions, 'durable' | 'onLine'>,
+  { durable, onLine, more }: Pick<PostgresOptions, 'durable' | 'onLine'> & { more: Record<string, string> },
 ): Promise<Running | Error> {
-  const { command, args } = account.wrap(postgres, ['-D', pgdata, ...settings(port, durable)])
+  const { command, args } = account.wrap(postgres, ['-D', pgdata, ...settings(port, durable, more)])
   const server = await keepUntilReady({
     command,
     args,
@@ -164,7 +182,8 @@ async function launch(
     ...(command === postgres && account.owner ? account.owner : {}),
     // Fast shutdown: sessions are ended, not waited for.
     stopSignal: 'SIGINT',
-    ready: 'ready to accept connections',
+    // A standby accepts `read-only connections`.
+    ready: 'system is ready to accept',
     boundMs: START_BOUND_MS,
     onLine,
   })

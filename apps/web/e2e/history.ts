@@ -1,0 +1,156 @@
+import type { Message } from '@parley/protocol'
+import { type Cluster, dataOf, direct } from '@parley/testkit'
+import { expect, test } from 'vitest'
+import { someone } from './people.ts'
+import type { Stage } from './stage.ts'
+import { seen, type Visitor } from './visitor.ts'
+
+const MANY = 100_000
+/** Rows that may be in the page: what is in sight, and some above and below. */
+const MOST_ROWS = 80
+
+export function historyTests(stage: () => Stage): void {
+  test('a hundred thousand messages: few are in the page at a time, and what one reads stays where it is', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    const { id } = await direct(cluster, omar, lena)
+    await insertHistory(cluster, id, [omar.id, lena.id], 0, MANY)
+    const visitor = await visit(omar)
+    await visitor.open(lena.fullName)
+    await seen(visitor.message(`Message ${MANY}.`))
+
+    await visitor.log.hover()
+    let oldest = MANY
+    for (let turn = 0; turn < 30; turn++) {
+      await visitor.page.mouse.wheel(0, -1_500)
+      await frames(visitor)
+      const { rows, first } = await inPage(visitor)
+      expect(rows).toBeLessThan(MOST_ROWS)
+      oldest = Math.min(oldest, first)
+    }
+    expect(oldest).toBeLessThan(MANY - 200)
+
+    // A page that is put in above moves nothing: what is in the middle stays there.
+    const page = await heldPage(visitor)
+    while (!page.asked()) {
+      await visitor.page.mouse.wheel(0, -400)
+      await frames(visitor)
+    }
+    await frames(visitor)
+    const before = await middle(visitor)
+    await page.release()
+    await frames(visitor)
+    const after = await visitor.message(before.text).first().boundingBox()
+    expect(Math.abs((after?.y ?? Number.NaN) - before.y)).toBeLessThan(2)
+
+    await visitor.button('Jump to newest').click()
+    await seen(visitor.message(`Message ${MANY}.`))
+    await visitor.say('At the end of it')
+    await seen(visitor.message('At the end of it').getByRole('img', { name: 'Sent' }))
+  }, 60_000)
+
+  test('a search finds a message far back, marks what matched, and opens the history at its place', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    const { id } = await direct(cluster, omar, lena)
+    const path = `/api/messages/conversations/${id}/messages`
+    dataOf(await cluster.api(lena).post<Message>(path, { content: 'The old lighthouse is open on Sundays' }))
+    await insertHistory(cluster, id, [omar.id, lena.id], 1, 3_000)
+    const visitor = await visit(omar)
+    await visitor.open(lena.fullName)
+    await visitor.button('Search messages').click()
+    const dialog = visitor.page.getByRole('dialog', { name: 'Search messages' })
+    const box = dialog.getByRole('searchbox', { name: 'Search messages' })
+    const hit = dialog.getByRole('link').filter({ hasText: 'The old lighthouse' })
+    // The worker indexes within a second; each try asks anew.
+    await expect
+      .poll(async () => {
+        await box.fill('')
+        await box.fill('lighthouse sun')
+        await visitor.page.waitForResponse(/\/api\/messages\/search/)
+        return hit.count()
+      })
+      .toBe(1)
+    expect(await hit.locator('mark').allTextContents()).toEqual(['lighthouse', expect.stringMatching(/^Sun/)])
+    await hit.click()
+    await seen(visitor.message('The old lighthouse is open on Sundays'))
+    await seen(visitor.message('Message 10.'))
+    // From there one reads on, and gets back to the end.
+    await visitor.button('Jump to newest').click()
+    await seen(visitor.message('Message 3001.'))
+  }, 40_000)
+}
+
+/** Messages written straight into the database, the last of them now: sending so many would take minutes. */
+async function insertHistory(
+  cluster: Cluster,
+  id: string,
+  people: readonly [string, string],
+  after: number,
+  count: number,
+) {
+  const last = after + count
+  await cluster.sql.query(
+    `insert into messages (conversation_id, seq, id, rev, sender_id, client_message_id, content, type, created_at)
+     select $1, seq, gen_random_uuid(), seq, ($2::text[])[1 + (seq / 3) % 2], 'inserted-' || seq,
+       'Message ' || seq || '.' || repeat(' And some more of it.', (seq % 7)::int), 'TEXT',
+       now() - ($4::bigint - seq) * interval '40 seconds'
+     from generate_series($3::bigint + 1, $4::bigint) as seq`,
+    [id, people, after, last],
+  )
+  await cluster.sql.query('update conversations set last_seq = $2, rev = $2, last_message_at = now() where id = $1', [
+    id,
+    last,
+  ])
+  await cluster.sql.query('update participants set last_read_seq = $2, rev = $2 where conversation_id = $1', [id, last])
+}
+
+/** Holds the next page of older messages back until it is released, which resolves when the page has it. */
+async function heldPage({ page }: Visitor): Promise<{ asked: () => boolean; release: () => Promise<void> }> {
+  const held = Promise.withResolvers<void>()
+  let asked = false
+  const pattern = /\/messages\?.*before/
+  await page.route(pattern, async (route) => {
+    asked = true
+    await held.promise
+    await route.continue()
+  })
+  return {
+    asked: () => asked,
+    release: async () => {
+      const answered = page.waitForResponse(pattern)
+      held.resolve()
+      await (await answered).finished()
+      await page.unroute(pattern)
+    },
+  }
+}
+
+/** Two frames: what a scroll has brought in has been drawn by then. */
+function frames({ page }: Visitor): Promise<void> {
+  return page.evaluate(
+    () => new Promise<void>((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => resolve()))),
+  )
+}
+
+/** How many messages are in the page, and the number of the first of them. */
+function inPage({ log }: Visitor): Promise<{ rows: number; first: number }> {
+  return log.getByRole('article').evaluateAll((all) => {
+    const numbers = all.flatMap((it) => {
+      const [, number] = /Message (\d+)\./.exec(it.textContent ?? '') ?? []
+      return number === undefined ? [] : [Number(number)]
+    })
+    return { rows: all.length, first: Math.min(...numbers, Number.MAX_SAFE_INTEGER) }
+  })
+}
+
+/** The message in the middle of what is in sight, and where it is. */
+async function middle({ log }: Visitor): Promise<{ text: string; y: number }> {
+  return log.evaluate((scroller) => {
+    const { top, height } = scroller.getBoundingClientRect()
+    const all = [...scroller.querySelectorAll('article')]
+    const found = all.find((it) => it.getBoundingClientRect().bottom > top + height / 2)
+    const [text = ''] = /Message \d+\./.exec(found?.textContent ?? '') ?? []
+    return { text, y: found?.getBoundingClientRect().y ?? Number.NaN }
+  })
+}

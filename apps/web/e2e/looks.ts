@@ -1,0 +1,174 @@
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { dataOf, direct, group } from '@parley/testkit'
+import { devices } from 'playwright-core'
+import { expect, test } from 'vitest'
+import { someone } from './people.ts'
+import { solidPng } from './pictures.ts'
+import type { Stage } from './stage.ts'
+import { gone, seen, type Visitor } from './visitor.ts'
+
+export function looksTests(stage: () => Stage): void {
+  test('dark by choice and like the system; the choice is kept', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    await direct(cluster, omar, lena)
+    const visitor = await visit(omar, { colorScheme: 'light' })
+    await visitor.open(lena.fullName)
+    expect(await brightness(visitor)).toBeGreaterThan(200)
+    await visitor.button('Settings').click()
+    await visitor.page.getByRole('menuitemradio', { name: 'Dark' }).click()
+    await expect.poll(() => brightness(visitor)).toBeLessThan(60)
+    await visitor.page.reload()
+    await seen(visitor.composer)
+    expect(await brightness(visitor)).toBeLessThan(60)
+    await visitor.button('Settings').click()
+    await visitor.page.getByRole('menuitemradio', { name: 'Like the system' }).click()
+    await expect.poll(() => brightness(visitor)).toBeGreaterThan(200)
+    await visitor.page.emulateMedia({ colorScheme: 'dark' })
+    await expect.poll(() => brightness(visitor)).toBeLessThan(60)
+  })
+
+  test('on a phone: one of the two at a time, nothing wider than the screen, and back again', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    await direct(cluster, omar, lena)
+    const { defaultBrowserType: _, ...phone } = devices['iPhone SE'] ?? { defaultBrowserType: '' }
+    const visitor = await visit(omar, phone)
+    await seen(visitor.row(lena.fullName))
+    await expectNoSidewaysScroll(visitor)
+    await visitor.open(lena.fullName)
+    await gone(visitor.list)
+    await visitor.composer.fill(`A long one: ${'abcdefghij'.repeat(30)} https://example.com/${'path/'.repeat(30)}`)
+    await visitor.button('Send').tap()
+    await seen(visitor.message('A long one'))
+    await expectNoSidewaysScroll(visitor)
+    await visitor.button('Conversation details').tap()
+    await seen(visitor.page.getByRole('dialog'))
+    await expectNoSidewaysScroll(visitor)
+    await visitor.button('Close').tap()
+    await visitor.page.getByRole('link', { name: 'Back to conversations' }).tap()
+    await seen(visitor.row(lena.fullName))
+    await gone(visitor.page.getByRole('heading', { level: 1 }))
+  })
+
+  test('with the keyboard alone: choose a conversation, write, search, look at the details, and out of them', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    await direct(cluster, omar, lena)
+    const visitor = await visit(omar)
+    const { page } = visitor
+    await seen(visitor.row(lena.fullName))
+    await tabTo(visitor, visitor.row(lena.fullName))
+    await page.keyboard.press('Enter')
+    await seen(visitor.composer)
+    await expect.poll(() => visitor.composer.evaluate((it) => it === document.activeElement)).toBe(true)
+    await page.keyboard.type('First line')
+    await page.keyboard.press('Shift+Enter')
+    await page.keyboard.type('second line')
+    await page.keyboard.press('Enter')
+    await seen(visitor.message('First line'))
+
+    await tabTo(visitor, visitor.button('Conversation details'), 'Shift+Tab')
+    await page.keyboard.press('Enter')
+    const dialog = page.getByRole('dialog', { name: 'Conversation details' })
+    await seen(dialog)
+    for (let press = 0; press < 10; press++) {
+      await page.keyboard.press('Tab')
+      // On its edges the focus stands on guards that are part of neither.
+      expect(await page.evaluate(() => document.activeElement?.closest('nav, main') ?? null)).toBe(null)
+    }
+    await page.keyboard.press('Escape')
+    await gone(dialog)
+    await expect
+      .poll(() => visitor.button('Conversation details').evaluate((it) => it === document.activeElement))
+      .toBe(true)
+  })
+
+  test.each(['light', 'dark'] as const)(
+    'no serious finding of axe, %s',
+    async (colorScheme) => {
+      const { cluster, visit } = stage()
+      const [omar, lena] = [someone('Omar'), someone('Lena')]
+      const { id } = await group(cluster, omar, [lena], 'Harbour')
+      await direct(cluster, omar, lena)
+      const path = `/api/messages/conversations/${id}/messages`
+      const post = async (from: typeof omar, content: string) => dataOf(await cluster.api(from).post(path, { content }))
+      await post(lena, 'Hello! See https://example.com/harbour')
+      await post(omar, 'مرحبا')
+      await post(lena, 'And again')
+      // axe is put in as a script, which the policy forbids to everybody else.
+      const visitor = await visit(omar, { colorScheme, bypassCSP: true, reducedMotion: 'reduce' })
+      await seen(visitor.row('Harbour'))
+      const found: Record<string, string[]> = { list: await seriousFindings(visitor) }
+      await visitor.open('Harbour')
+      await visitor.page
+        .getByLabel('Files to attach')
+        .setInputFiles({ name: 'harbour.png', mimeType: 'image/png', buffer: solidPng(40, 30) })
+      await visitor.composer.fill('A picture')
+      await visitor.button('Send').click()
+      await seen(visitor.message('A picture').getByRole('button', { name: 'View harbour.png' }))
+      found.conversation = await seriousFindings(visitor)
+      for (const [button, name] of [
+        ['Conversation details', 'Conversation details'],
+        ['New conversation', 'New conversation'],
+        ['Search messages', 'Search messages'],
+      ] as const) {
+        await visitor.button(button).click()
+        await seen(visitor.page.getByRole('dialog', { name }))
+        found[name] = await seriousFindings(visitor)
+        await visitor.page.keyboard.press('Escape')
+        await gone(visitor.page.getByRole('dialog'))
+      }
+      await visitor.button('Settings').click()
+      await seen(visitor.page.getByRole('menu'))
+      found.settings = await seriousFindings(visitor)
+      expect(found).toEqual(Object.fromEntries(Object.keys(found).map((view) => [view, []])))
+    },
+    40_000,
+  )
+}
+
+/** The mean of the page's background, 0 to 255. */
+async function brightness({ page }: Visitor): Promise<number> {
+  const picture = await page.evaluate(() => {
+    const canvas = new OffscreenCanvas(1, 1)
+    const context = canvas.getContext('2d')
+    if (context === null) throw new Error('no canvas')
+    context.fillStyle = getComputedStyle(document.body).backgroundColor
+    context.fillRect(0, 0, 1, 1)
+    return [...context.getImageData(0, 0, 1, 1).data]
+  })
+  const [red = 0, green = 0, blue = 0] = picture
+  return (red + green + blue) / 3
+}
+
+async function expectNoSidewaysScroll({ page }: Visitor): Promise<void> {
+  const [content, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth])
+  expect(content).toBeLessThanOrEqual(screen ?? 0)
+}
+
+/** Presses Tab until the control has the focus. */
+async function tabTo({ page }: Visitor, control: ReturnType<Visitor['row']>, key = 'Tab'): Promise<void> {
+  for (let press = 0; press < 40; press++) {
+    await page.keyboard.press(key)
+    if (await control.evaluate((it) => it === document.activeElement)) return
+  }
+  throw new Error(`${control} was not reached by ${key}`)
+}
+
+const axeSource = readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** What axe finds that keeps somebody from using the page: the rule and where. */
+async function seriousFindings({ page }: Visitor): Promise<string[]> {
+  await page.evaluate(await axeSource)
+  // What fades in is looked at when it is there.
+  await page.evaluate(() => Promise.allSettled(document.getAnimations().map((animation) => animation.finished)))
+  return page.evaluate(async () => {
+    const { axe } = globalThis as unknown as { axe: typeof import('axe-core') }
+    const { violations } = await axe.run(document)
+    return violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id}: ${target} ${failureSummary}`))
+  })
+}
