@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { ParleyError } from '@parley/protocol'
-import { Tally } from '@parley/runtime'
+import { addressKey, clientAddress, Tally, type TrustedProxies, type TrustsProxy, trustsProxy } from '@parley/runtime'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 
 export interface LimitSettings {
@@ -12,8 +12,8 @@ export interface LimitSettings {
   HANDSHAKES_PER_10S: number
   /** New connections that it takes from one address in ten seconds; 0 for any number. */
   HANDSHAKES_PER_ADDRESS_PER_10S: number
-  /** Balancers in front of this process: that many addresses from the end of X-Forwarded-For are believed. */
-  TRUSTED_PROXIES: number
+  /** The balancers in front of this process: what they say in X-Forwarded-For is believed. */
+  TRUSTED_PROXIES: TrustedProxies
 }
 
 const WINDOW_S = 10
@@ -29,11 +29,11 @@ export class GatewayLimits {
   readonly #events: RateLimiterMemory | null
   readonly #handshakes: RateLimiterMemory | null
   readonly #perAddress: RateLimiterMemory | null
-  readonly #trustedProxies: number
+  readonly #trusts: TrustsProxy
 
   constructor(settings: LimitSettings) {
     this.maxInFlight = settings.SOCKET_EVENTS_IN_FLIGHT
-    this.#trustedProxies = settings.TRUSTED_PROXIES
+    this.#trusts = trustsProxy(settings.TRUSTED_PROXIES)
     this.#events = limiter(settings.SOCKET_EVENTS_PER_10S)
     this.#handshakes = limiter(settings.HANDSHAKES_PER_10S)
     this.#perAddress = limiter(settings.HANDSHAKES_PER_ADDRESS_PER_10S)
@@ -61,8 +61,9 @@ export class GatewayLimits {
    * @throws {ParleyError} RATE_LIMITED
    */
   async takeHandshake(request: IncomingMessage): Promise<void> {
-    if (this.#perAddress !== null)
-      await this.#take('handshakes_per_address', this.#perAddress, addressOf(request, this.#trustedProxies))
+    if (this.#perAddress !== null) {
+      await this.#take('handshakes_per_address', this.#perAddress, addressKey(clientAddress(request, this.#trusts)))
+    }
     if (this.#handshakes !== null) await this.#take('handshakes', this.#handshakes, 'all')
   }
 
@@ -79,13 +80,4 @@ export class GatewayLimits {
 
 function limiter(points: number): RateLimiterMemory | null {
   return points === 0 ? null : new RateLimiterMemory({ points, duration: WINDOW_S })
-}
-
-/** The client's address: what the outermost of our own balancers saw. Anything further left the client wrote itself. */
-function addressOf(request: IncomingMessage, trustedProxies: number): string {
-  const peer = request.socket.remoteAddress ?? 'unknown'
-  if (trustedProxies === 0) return peer
-  const forwarded = String(request.headers['x-forwarded-for'] ?? '').split(',')
-  const seen = forwarded.map((address) => address.trim()).filter((address) => address !== '')
-  return seen.at(-trustedProxies) ?? seen[0] ?? peer
 }

@@ -58,7 +58,7 @@ await runProcess({
     await watermark.start()
 
     const limits = new GatewayLimits(settings)
-    const { http, io } = buildServer(logger, limits, measures)
+    const { http, io } = buildServer(logger, limits, measures, settings)
     const presenceReader = createPresenceReader({ redis })
     const store = openFileStore(settings)
     const conversations = new ConversationReader(db, presenceReader, store)

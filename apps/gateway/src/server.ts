@@ -1,7 +1,7 @@
-import { createServer, type Server as HttpServer } from 'node:http'
+import { createServer, type Server as HttpServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { corkFrames } from '@parley/fanout'
-import type { Logger } from '@parley/runtime'
+import type { AllowedOrigins, Logger, publicSettings, SettingsOf } from '@parley/runtime'
 import { Server } from 'socket.io'
 import type { GatewayLimits } from './limits.ts'
 import type { GatewayMeasures } from './measures.ts'
@@ -14,38 +14,45 @@ const UNSENT_PATIENCE_MS = 3_000
 /** Behind by more than this, it is closed at once. */
 const UNSENT_HARD_BYTES = 8 * 1024 * 1024
 
-/**
- * How long an idle connection stays open, in milliseconds: longer than balancers keep theirs for (60 s is usual), so that
- * none sends a request into a connection that is just being closed. Node's own 5 s did that to polling clients.
- */
-const KEEP_ALIVE_MS = 72_000
+/** How long the head of a request, and all of one, may take to come in, in milliseconds. */
+const HEADERS_MS = 30_000
+const REQUEST_MS = 60_000
 
 /** Socket.IO on an HTTP server that does not listen yet. */
 export function buildServer(
   logger: Logger,
   limits: GatewayLimits,
   measures: GatewayMeasures,
+  settings: SettingsOf<typeof publicSettings>,
 ): { http: HttpServer; io: Server } {
-  const http = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (_request, response) => {
-    response.writeHead(404, { 'content-type': 'application/json' })
+  const { CORS_ORIGINS: origins } = settings
+  const times = { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS }
+  // Longer than balancers keep idle connections for, so that none sends a request into one that is just being closed.
+  const keepAliveTimeout = settings.KEEP_ALIVE_SECONDS * 1_000
+  const http = createServer({ keepAliveTimeout, ...times }, (_request, response) => {
+    response.writeHead(404, { 'content-type': 'application/json', 'x-content-type-options': 'nosniff' })
     response.end('{"success":false,"message":"There is nothing at this address.","error":{"code":"NOT_FOUND"}}')
   })
   const io = new Server(http, {
     serveClient: false,
-    cors: { origin: true },
+    cors: { origin: origins === '*' ? '*' : [...origins] },
     // The balancer reads the session's id from this cookie in the handshake's answer; clients need not keep it.
     cookie: { name: 'io', path: '/socket.io', httpOnly: true, sameSite: 'lax' },
     maxHttpBufferSize: PACKET_BYTES,
     perMessageDeflate: false,
     connectTimeout: 10_000,
-    // Refused here, a stock client tries again with back-off; a session that exists is not a new connection.
+    // Asked for each new connection, not for the requests of one that stands. Refused here, a stock client tries again
+    // with back-off.
     allowRequest: (request, decide) => {
-      if (request.url?.includes('sid=')) return decide(null, true)
+      if (!mayConnect(request, origins)) return decide('Pages of this origin may not connect here.', false)
       limits.takeHandshake(request).then(
         () => decide(null, true),
         () => decide('Too many connections.', false),
       )
     },
+  })
+  io.engine.on('headers', (headers) => {
+    headers['x-content-type-options'] = 'nosniff'
   })
   corkFrames(io, {
     maxUnsentBytes: UNSENT_BYTES,
@@ -57,6 +64,16 @@ export function buildServer(
     },
   })
   return { http, io }
+}
+
+/**
+ * Whether a page of this origin may open a socket. Browsers hold polling to CORS and WebSockets to nothing, so it is looked
+ * at here. No Origin header: no browser.
+ */
+function mayConnect({ headers }: IncomingMessage, origins: AllowedOrigins): boolean {
+  const { origin, host } = headers
+  if (origin === undefined || origins === '*' || origins.includes(origin)) return true
+  return host !== undefined && URL.parse(origin)?.host === host
 }
 
 /** @returns the port it listens on */

@@ -17,6 +17,7 @@ export const PROCESSES: Readonly<Record<string, SettingsDefinition>> = {
 const SECTIONS: readonly (readonly [title: string, ...groups: SettingsDefinition[]])[] = [
   ['Process', runtime.environmentSettings, runtime.logSettings, runtime.httpSettings, runtime.drainSettings],
   ['Postgres and Redis', runtime.databaseSettings, runtime.redisSettings],
+  ['Browsers and balancers', runtime.apiPublicSettings],
   ['Tokens', runtime.tokenSettings],
   ['Limits', runtime.apiLimitSettings, runtime.gatewayLimitSettings],
   ['Attachments', runtime.s3Settings, runtime.attachmentSettings],

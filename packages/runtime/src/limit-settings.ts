@@ -30,11 +30,6 @@ export const gatewayLimitSettings = defineSettings({
     'New connections that one gateway takes from one address in ten seconds',
     { ...limit, default: '1000', developmentDefault: '0' },
   ),
-  TRUSTED_PROXIES: setting(
-    count,
-    'Balancers in front of the process: so many addresses from the end of X-Forwarded-For are believed',
-    { expected: 'a whole number; 0 where clients connect directly', default: '1' },
-  ),
 })
 
 export const drainSettings = defineSettings({

@@ -1,0 +1,73 @@
+import { randomInt } from 'node:crypto'
+import { type Cluster, connect, startCluster, user } from '@parley/testkit'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+/* Who may open a connection at all: pages of which origins, and how many from one address. */
+
+const CHAT = 'https://chat.example.com'
+const LIMIT = 8
+let cluster: Cluster
+let url: string
+beforeAll(async () => {
+  const env = { CORS_ORIGINS: CHAT, HANDSHAKES_PER_ADDRESS_PER_10S: String(LIMIT), TRUSTED_PROXIES: '1' }
+  cluster = await startCluster({ apis: 0, gateways: 1, workers: 0, edge: false, env })
+  url = cluster.url
+})
+afterAll(() => cluster?.[Symbol.asyncDispose]())
+
+/** An address that no other test has. */
+const someAddress = () => `198.18.${randomInt(256)}.${randomInt(1, 255)}`
+
+function handshake(headers: Record<string, string>, query = ''): Promise<Response> {
+  const all = { 'x-forwarded-for': someAddress(), ...headers }
+  return fetch(`${url}/socket.io/?EIO=4&transport=polling${query}`, { headers: all })
+}
+
+describe('a page of another origin', () => {
+  it('opens a socket and reads the answers where CORS_ORIGINS names it', async () => {
+    const answer = await handshake({ origin: CHAT })
+    expect([answer.status, answer.headers.get('access-control-allow-origin')]).toEqual([200, CHAT])
+    expect(answer.headers.get('access-control-allow-credentials')).toBeNull()
+    expect(answer.headers.get('x-content-type-options')).toBe('nosniff')
+  })
+
+  it.each(['https://evil.example', 'https://chat.example.com.evil.example', 'http://chat.example.com', 'null'])(
+    'opens none otherwise: %s',
+    async (origin) => {
+      const answer = await handshake({ origin })
+      expect(answer.status).toBe(403)
+      expect(answer.headers.get('access-control-allow-origin')).not.toBe(origin)
+      const options = { auth: { token: cluster.token(user()) }, transports: ['websocket' as const] }
+      const extraHeaders = { origin, 'x-forwarded-for': someAddress() }
+      await expect(connect(url, { ...options, extraHeaders })).rejects.toThrow('websocket error')
+    },
+  )
+
+  it('is not what the cluster’s own page is, nor a client that is no browser', async () => {
+    expect((await handshake({ origin: new URL(url).origin })).status).toBe(200)
+    expect((await handshake({})).status).toBe(200)
+  })
+})
+
+describe('new connections from one address', () => {
+  const statuses = async (make: (index: number) => Promise<Response>) =>
+    (await Promise.all(Array.from({ length: LIMIT + 4 }, (_, index) => make(index)))).map(({ status }) => status).sort()
+  const bounded = [...Array<number>(LIMIT).fill(200), ...Array<number>(4).fill(403)]
+
+  it('are counted by the address that the balancer saw, whatever the client writes before it', async () => {
+    const seen = someAddress()
+    const forged = (index: number) => ({ 'x-forwarded-for': `203.0.113.${index}, ${seen}` })
+    expect(await statuses((index) => handshake(forged(index)))).toEqual(bounded)
+    expect((await handshake({ 'x-forwarded-for': `${seen}, ${someAddress()}` })).status).toBe(200)
+  })
+
+  it('are counted by the network of 64 bits with IPv6', async () => {
+    const network = `2001:db8:${randomInt(65_536).toString(16)}:1`
+    expect(await statuses((index) => handshake({ 'x-forwarded-for': `${network}::${index + 1}` }))).toEqual(bounded)
+  })
+
+  it.each(['&sid=', '&xsid=1', '&q=sid%3Dabc&sid='])('are counted although the address says %s', async (query) => {
+    const headers = { 'x-forwarded-for': someAddress() }
+    expect(await statuses(() => handshake(headers, query))).toEqual(bounded)
+  })
+})
