@@ -10,6 +10,7 @@ import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ensureRuntime, SetupError } from './bootstrap.mjs'
 import { ensureChromium } from './chromium.mjs'
+import { countTests } from './counts.mjs'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** A step that hangs is ended rather than waited for; all of them together take a few minutes. */
@@ -118,16 +119,6 @@ async function runTests(node, args, env) {
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
-}
-
-/** @param {string} json Vitest's report in Jest's format; empty when Vitest did not come to write one */
-function countTests(json) {
-  if (json === '') return { passed: 0, failed: 1 }
-  const { numPassedTests, numFailedTests, testResults } = JSON.parse(json)
-  const broken = testResults.filter(
-    (file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
-  )
-  return { passed: numPassedTests, failed: numFailedTests + broken.length }
 }
 
 /**

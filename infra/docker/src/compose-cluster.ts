@@ -1,0 +1,124 @@
+import { randomBytes } from 'node:crypto'
+import { createServer } from 'node:net'
+import { composeCommand, docker, run, until } from './engine.ts'
+
+const BUILD_BOUND_MS = 420_000
+const UP_BOUND_MS = 150_000
+
+/** What `docker inspect` says of a container; only what is looked at here. */
+export interface Inspected {
+  Name: string
+  State: { Status: string; Pid: number; ExitCode: number; Health?: { Status: string } }
+  Config: { User: string; Image: string; ExposedPorts?: Record<string, unknown> }
+  HostConfig: {
+    ReadonlyRootfs: boolean
+    CapDrop: string[] | null
+    SecurityOpt: string[] | null
+    Memory: number
+    RestartPolicy: { Name: string }
+    PortBindings: Record<string, unknown> | null
+  }
+}
+
+/** docker-compose.yml, running under a project name and on ports of its own. */
+export class ComposeCluster implements AsyncDisposable {
+  readonly project: string
+  readonly url: string
+  readonly #command: readonly [string, ...string[]]
+  readonly #env: NodeJS.ProcessEnv
+
+  private constructor(command: readonly [string, ...string[]], port: number, s3Port: number) {
+    this.#command = command
+    this.project = `parley-test-${randomBytes(4).toString('hex')}`
+    this.url = `http://127.0.0.1:${port}`
+    this.#env = {
+      PARLEY_PORT: String(port),
+      PARLEY_S3_PORT: String(s3Port),
+      PARLEY_BIND: '127.0.0.1',
+      PARLEY_ENV: 'development',
+      PARLEY_VERSION: 'test',
+      LOG_LEVEL: 'warn',
+      JWT_SECRET: randomBytes(32).toString('base64url'),
+      S3_PUBLIC_ENDPOINT: `http://127.0.0.1:${s3Port}`,
+      // Any pair will do for SeaweedFS; it is the only one that s3rver, a stand-in for it, knows.
+      S3_ACCESS_KEY_ID: 'S3RVER',
+      S3_SECRET_ACCESS_KEY: 'S3RVER',
+    }
+  }
+
+  /** Builds the images, starts everything and waits until all of it is healthy. */
+  static async start(): Promise<ComposeCluster> {
+    const cluster = new ComposeCluster(await composeCommand(), await freePort(), await freePort())
+    try {
+      await cluster.compose(['build'], BUILD_BOUND_MS)
+      await cluster.compose(['up', '-d'], UP_BOUND_MS)
+      await cluster.healthy()
+      return cluster
+    } catch (error) {
+      const logs = await cluster.compose(['logs', '--tail=15', '--no-color']).catch(String)
+      await cluster[Symbol.asyncDispose]()
+      throw new Error(`The cluster did not come up:\n${logs}`, { cause: error })
+    }
+  }
+
+  /** Runs a command of Compose on this project. @returns what it printed. @throws when it fails */
+  async compose(args: readonly string[], boundMs = 120_000): Promise<string> {
+    const [command, ...first] = this.#command
+    const { code, stdout, stderr } = await run(command, [...first, '-p', this.project, ...args], this.#env, boundMs)
+    if (code !== 0)
+      throw new Error(`compose ${args.join(' ')} ended with ${code}:\n${`${stdout}\n${stderr}`.slice(-6_000)}`)
+    return stdout
+  }
+
+  /** Ids of a service's containers, of those that ended too. */
+  async containers(service: string): Promise<string[]> {
+    const label = 'label=com.docker.compose'
+    const filters = ['--filter', `${label}.project=${this.project}`, '--filter', `${label}.service=${service}`]
+    return (await docker('ps', '-aq', '--no-trunc', ...filters)).split('\n').filter(Boolean)
+  }
+
+  async inspect(service: string): Promise<Inspected[]> {
+    const ids = await this.containers(service)
+    return ids.length === 0 ? [] : JSON.parse(await docker('inspect', ...ids))
+  }
+
+  /** Resolves when every container of these services is healthy and there are as many as wanted. */
+  async healthy(
+    wanted: Readonly<Record<string, number>> = { api: 2, gateway: 3, worker: 1, web: 1, haproxy: 1 },
+  ): Promise<void> {
+    for (const [service, count] of Object.entries(wanted)) {
+      await until(`${count} healthy ${service}`, 60_000, async () => {
+        const found = await this.inspect(service)
+        return found.filter(({ State }) => State.Health?.Status === 'healthy').length >= count ? true : undefined
+      })
+    }
+  }
+
+  /** How many connections HAProxy holds to each of its servers that are in service, by the server's name. */
+  async connections(backend: string): Promise<Map<string, number>> {
+    const [pod] = await this.containers('api')
+    const script = "fetch('http://haproxy:8404/stats;csv').then((a) => a.text()).then((t) => process.stdout.write(t))"
+    const csv = await docker('exec', String(pod), 'node', '-e', script)
+    const rows = csv.split('\n').map((line) => line.split(','))
+    const [head = []] = rows
+    const column = (row: string[], name: string) => row[head.indexOf(name)] ?? ''
+    const servers = rows.filter(
+      (row) => row[0] === backend && row[1] !== 'BACKEND' && column(row, 'status').startsWith('UP'),
+    )
+    return new Map(servers.map((row) => [row[1] ?? '', Number(column(row, 'scur'))]))
+  }
+
+  /** Takes everything down, volumes included. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.compose(['down', '--volumes', '--remove-orphans', '--timeout', '5'])
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}

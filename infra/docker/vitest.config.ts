@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config'
+
+/** `npm run test:compose`: one cluster in containers, one test after the other. */
+export default defineConfig({
+  test: {
+    root: import.meta.dirname,
+    include: ['cluster/*.test.ts'],
+    fileParallelism: false,
+    testTimeout: 60_000,
+    // The images are built in here.
+    hookTimeout: 480_000,
+    teardownTimeout: 60_000,
+  },
+})
