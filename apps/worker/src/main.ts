@@ -4,10 +4,20 @@ import { Bus, Publisher } from '@parley/fanout'
 import { Membership, People, SearchIndexer } from '@parley/messaging'
 import { createReaper } from '@parley/presence'
 import { openRedis, redisAddress, redisReady } from '@parley/redis'
-import { createLogger, loadSettingsOrExit, runProcess, startAdminServer } from '@parley/runtime'
-import { openFileStore } from '@parley/storage'
+import {
+  createLogger,
+  healthOf,
+  loadSettingsOrExit,
+  Metrics,
+  openTracing,
+  runProcess,
+  startAdminServer,
+  VERSION,
+} from '@parley/runtime'
+import { bucketCheck, openFileStore } from '@parley/storage'
 import { AttachmentUploads } from '@parley/storage/uploads'
 import { AttachmentCleaner } from './attachments/cleaner.ts'
+import { showWorker } from './measures.ts'
 import { OutboxDrain } from './outbox-drain.ts'
 import { presenceNotices } from './presence-notices.ts'
 import { buildPush } from './push/index.ts'
@@ -22,6 +32,8 @@ await runProcess({
   logger,
   start: async ({ stopping }) => {
     const onError = (error: unknown) => logger.warn({ err: error }, 'trouble with a service this worker needs')
+    const { tracer, stop: stopTracing } = await openTracing(settings, 'parley-worker', logger)
+    const metrics = new Metrics('worker', VERSION)
     const address = redisAddress(settings)
     const db = openDatabase({ url: settings.DATABASE_URL, max: 8, applicationName: 'parley-worker', onError })
     await awaitSchema(db, {
@@ -35,15 +47,17 @@ await runProcess({
     const people = new People(db)
     const membership = new Membership(db)
 
-    const push = buildPush({ db, address, settings, logger, onError })
+    const push = buildPush({ db, address, settings, logger, onError, tracer, registry: metrics.registry })
     push.start()
+    const search = searchStep(new SearchIndexer(db))
     const drain = new OutboxDrain({
       db,
       redis,
       events: publisher,
       links: openFileStore(settings),
-      steps: [...push.steps, searchStep(new SearchIndexer(db))],
+      steps: [...push.steps, search],
       onError,
+      tracer,
       // A quarter of what a push may wait for others of its conversation: it is due when it gets there.
       idleMs: 100,
     })
@@ -54,24 +68,21 @@ await runProcess({
     const cleaner = new AttachmentCleaner({ uploads, onError })
     cleaner.start()
 
+    const health = healthOf({ db, redis, bus, bucket: bucketCheck(settings), stopping })
+    showWorker(metrics, { health, db, bus, drain, search, reaper, cleaner })
     const admin = await startAdminServer({
       host: settings.HOST,
       port: settings.ADMIN_PORT,
-      routes: push.routes,
+      routes: { ...push.routes, '/metrics': metrics.route },
       mounts: push.mounts,
-      ready: async () => ({
-        process: stopping.aborted ? 'stopping' : 'ok',
-        postgres: await db.pool.query('select 1').then(
-          () => 'ok' as const,
-          () => 'away',
-        ),
-        redis: bus.healthy ? 'ok' : 'away',
-      }),
+      ready: health.ready,
+      optional: health.optional,
     })
     return {
       port: null,
       adminPort: admin.port,
       parts: [
+        { name: 'traces', stop: stopTracing },
         { name: 'database', stop: () => db.close() },
         { name: 'store for files', stop: async () => uploads.close() },
         { name: 'redis', stop: async () => redis.disconnect() },

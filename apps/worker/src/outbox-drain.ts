@@ -13,6 +13,7 @@ import { readWatermarks } from '@parley/fanout'
 import { type AttachmentLinks, type Events, presentMessage } from '@parley/messaging'
 import type { Message } from '@parley/protocol'
 import type { RedisClient } from '@parley/redis'
+import { Distribution, LATENCY_SECONDS, type Span, type TraceParent, type Tracer } from '@parley/runtime'
 
 /**
  * One kind of work that every stored message is due; `readBy` names the sender only. A step that rejects leaves the rows for another round, so it has to
@@ -20,7 +21,8 @@ import type { RedisClient } from '@parley/redis'
  */
 export interface OutboxStep {
   readonly name: string
-  run(messages: readonly Message[]): Promise<void>
+  /** @param traces of messages by their ids, where they are traced */
+  run(messages: readonly Message[], traces: ReadonlyMap<string, TraceParent>): Promise<void>
 }
 
 export interface OutboxDrainOptions {
@@ -31,6 +33,8 @@ export interface OutboxDrainOptions {
   /** Run one after the other for all messages of a round. */
   steps: readonly OutboxStep[]
   onError: (error: unknown) => void
+  /** Left out where nothing is traced. */
+  tracer?: Tracer | undefined
   /** Rows (batches of messages) taken at once. */
   maxRows?: number
   /** Pause after a round that found nothing, in milliseconds. */
@@ -42,7 +46,15 @@ export interface OutboxDrainOptions {
  * that stored it. Several workers share it; a row is held by one at a time and deleted in the transaction that holds it.
  */
 export class OutboxDrain {
-  readonly #options: Required<OutboxDrainOptions>
+  readonly #options: Required<Omit<OutboxDrainOptions, 'tracer'>> & Pick<OutboxDrainOptions, 'tracer'>
+  /** What this worker has done: batches, the messages in them, batches published again, rounds in seconds. */
+  readonly measures = {
+    rows: 0,
+    messages: 0,
+    republished: 0,
+    failures: 0,
+    rounds: new Distribution(LATENCY_SECONDS),
+  }
   #timer: NodeJS.Timeout | undefined
   #round: Promise<void> = Promise.resolve()
   #stopped = false
@@ -67,6 +79,7 @@ export class OutboxDrain {
       this.#round = this.drainOnce().then(
         (taken) => this.#next(taken === this.#options.maxRows ? 0 : this.#options.idleMs),
         (error) => {
+          this.measures.failures++
           this.#options.onError(error)
           this.#next(4 * this.#options.idleMs)
         },
@@ -79,13 +92,17 @@ export class OutboxDrain {
     const { db, redis, links, maxRows, steps } = this.#options
     const alive = await readWatermarks(redis)
     const living = new Set(alive.map(({ origin }) => origin))
-    return transaction(db, async (tx) => {
+    const began = performance.now()
+    const taken = await transaction(db, async (tx) => {
       const rows = await takeOutbox(tx, alive, maxRows)
       if (rows.length === 0) return 0
       await this.#publishAgain(rows.filter(({ origin }) => !living.has(origin)))
       if (steps.length > 0) {
         const messages = await loadMessages(db, links, rows, [])
-        for (const step of steps) await step.run(messages)
+        await this.#traced(rows, messages, async (traces) => {
+          for (const step of steps) await step.run(messages, traces)
+        })
+        this.measures.messages += messages.length
       }
       await deleteOutbox(
         tx,
@@ -93,6 +110,39 @@ export class OutboxDrain {
       )
       return rows.length
     })
+    if (taken > 0) this.measures.rounds.observe((performance.now() - began) / 1_000)
+    this.measures.rows += taken
+    return taken
+  }
+
+  /** Runs `work` in a span for each traced message, all linked to one for the round. */
+  async #traced(
+    rows: readonly OutboxRow[],
+    messages: readonly Message[],
+    work: (traces: ReadonlyMap<string, TraceParent>) => Promise<void>,
+  ): Promise<void> {
+    const { tracer } = this.#options
+    const parents = new Map(tracer === undefined ? [] : rows.flatMap(({ traces }) => Object.entries(traces ?? {})))
+    if (tracer === undefined || parents.size === 0) return work(new Map())
+    const spans = new Map<string, Span>()
+    for (const { id } of messages) {
+      const parent = parents.get(id)
+      const span = parent === undefined ? undefined : tracer.start('process message', { kind: 'consumer', parent })
+      if (span !== undefined) spans.set(id, span)
+    }
+    const traces = new Map([...spans].map(([id, { traceparent }]) => [id, traceparent]))
+    const attributes = { 'parley.batch.messages': messages.length }
+    const round = tracer.start('drain outbox', { links: [...traces.values()], attributes })
+    if (round !== undefined) for (const span of spans.values()) span.link(round.traceparent)
+    let failed: unknown
+    try {
+      await work(traces)
+    } catch (error) {
+      failed = error
+      throw error
+    } finally {
+      for (const span of [...spans.values(), round]) span?.end(failed)
+    }
   }
 
   /** What stored these is dead and may not have published them. Whoever has a message already knows it by its seq. */
@@ -102,6 +152,7 @@ export class OutboxDrain {
     const messages = await loadMessages(db, links, rows, await readMarksOf(db, rows))
     if (!(await this.#options.events.messages(messages)))
       throw new Error('Redis did not take what had to be published again')
+    this.measures.republished += rows.length
   }
 }
 

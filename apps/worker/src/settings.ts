@@ -8,6 +8,7 @@ import {
   pushSettings,
   redisSettings,
   s3Settings,
+  tracingSettings,
 } from '@parley/runtime'
 
 const { HOST, ADMIN_PORT } = httpSettings
@@ -23,4 +24,5 @@ export const workerSettings = defineSettings({
   ...pushSettings,
   ...s3Settings,
   ...attachmentSettings,
+  ...tracingSettings,
 })

@@ -174,7 +174,10 @@ describe('delivery', () => {
     for (const path of ['/queues', '/push/failed', '/metrics']) {
       expect((await fetch(`${cluster.url}${path}`)).status).toBe(404)
     }
-    await eventually('the gauges show jobs', async () => (await setting.metric('parley_push_jobs', 'completed')) > 0)
+    await eventually(
+      'the gauges show jobs',
+      async () => (await setting.metric('parley_push_queue_jobs', 'completed')) > 0,
+    )
     expect(await setting.metric('parley_push_delay_seconds_count')).toBeGreaterThan(0)
     expect(await setting.metric('parley_push_queued_total', 'message')).toBeGreaterThan(0)
   })

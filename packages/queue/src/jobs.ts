@@ -15,6 +15,8 @@ const news = {
   firstSeq: z.int(),
   /** When that first one was stored, in ms since 1970. */
   sentAt: z.number(),
+  /** The trace of one of those messages (a W3C traceparent). */
+  trace: z.string().optional(),
 }
 
 /** The kinds of jobs of the queue `push`. */

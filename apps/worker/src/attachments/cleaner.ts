@@ -22,6 +22,8 @@ export class AttachmentCleaner {
   #timer: NodeJS.Timeout | undefined
   #round: Promise<void> = Promise.resolve()
   #stopped = false
+  /** Uploads removed since this process began. */
+  removed = 0
 
   constructor(options: AttachmentCleanerOptions) {
     this.#options = { now: () => new Date(), everyMs: 600_000, batch: 50, ...options }
@@ -45,6 +47,7 @@ export class AttachmentCleaner {
     let removed = 0
     for (let taken = batch; taken === batch && !this.#stopped; removed += taken) {
       taken = await uploads.removeAbandoned(before, batch)
+      this.removed += taken
     }
     return removed
   }

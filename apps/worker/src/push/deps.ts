@@ -1,7 +1,7 @@
 import type { Database } from '@parley/db'
 import type { Producer } from '@parley/queue'
 import type { RedisClient } from '@parley/redis'
-import type { Logger } from '@parley/runtime'
+import type { Logger, TraceParent, Tracer } from '@parley/runtime'
 import type { PushLookup } from './lookup.ts'
 import type { PushMetrics } from './metrics.ts'
 import type { PushSender } from './sender.ts'
@@ -16,6 +16,10 @@ export interface PushDeps {
   producer: Producer<'push'>
   metrics: PushMetrics
   logger: Logger
+  /** Left out where nothing is traced. */
+  tracer?: Tracer | undefined
+  /** Of the job under way, where it is traced. */
+  trace?: TraceParent | undefined
   times: PushTimes
 }
 

@@ -9,8 +9,10 @@ import {
   pushEndpointPolicy,
   type pushSettings,
   type SettingsOf,
+  type Tracer,
   vapidKeysOf,
 } from '@parley/runtime'
+import type { Registry } from 'prom-client'
 import type { OutboxStep } from '../outbox-drain.ts'
 import { BOARD_PATH, queueBoard } from './board.ts'
 import { runCloseJob } from './close-job.ts'
@@ -21,6 +23,7 @@ import { PushMetrics } from './metrics.ts'
 import { runNewsJob } from './news-job.ts'
 import { pushRecipients } from './recipients.ts'
 import { PushSender } from './sender.ts'
+import { tracedJob } from './traced-job.ts'
 
 /** Failed jobs that the dead-letter view lists. */
 const FAILED_SHOWN = 100
@@ -32,6 +35,9 @@ export interface BuildPushOptions {
   settings: SettingsOf<typeof pushSettings> & { NODE_ENV: string }
   logger: Logger
   onError: (error: unknown) => void
+  tracer: Tracer | undefined
+  /** Where push shows its numbers. */
+  registry: Registry
 }
 
 /** Push as the worker's main.ts takes it in. */
@@ -42,7 +48,7 @@ export interface Push {
   start(): void
   /** To be stopped after the outbox drain. */
   parts: Part[]
-  /** For the admin port: numbers, the dead-letter view and the board. */
+  /** For the admin port: the dead-letter view and the board. */
   routes: Record<string, AdminRoute>
   mounts: Record<`/${string}`, AdminRoute>
 }
@@ -51,7 +57,8 @@ export interface Push {
  * Puts push together. Without VAPID keys it is off and said so.
  * @throws SettingsError
  */
-export function buildPush({ db, address, settings, logger, onError }: BuildPushOptions): Push {
+export function buildPush(options: BuildPushOptions): Push {
+  const { db, address, settings, logger, onError, tracer, registry } = options
   const policy = pushEndpointPolicy(settings)
   const keys = vapidKeysOf(settings)
   if (keys === null) {
@@ -61,7 +68,7 @@ export function buildPush({ db, address, settings, logger, onError }: BuildPushO
   const redis = openRedis(address, { name: 'push', commandTimeoutMs: 2_000, pipelined: { except: [] }, onError })
   const presence = createPresenceReader({ redis })
   const producer = createProducer('push', { redisUrl: address, onError })
-  const metrics = new PushMetrics()
+  const metrics = new PushMetrics(registry)
   metrics.watch(producer)
   const times = {
     ttlMs: settings.PUSH_TTL_SECONDS * 1_000,
@@ -70,7 +77,7 @@ export function buildPush({ db, address, settings, logger, onError }: BuildPushO
   }
   const sender = new PushSender({ keys, policy, perHost: settings.PUSH_PER_HOST })
   const lookup = new PushLookup(db, presence)
-  const deps = { db, redis, lookup, sender, producer, metrics, logger, times }
+  const deps = { db, redis, lookup, sender, producer, metrics, logger, times, tracer }
   const closings = new ClosingDrain({ db, producer, metrics, onError })
   const consume = () =>
     startConsumer('push', {
@@ -82,8 +89,8 @@ export function buildPush({ db, address, settings, logger, onError }: BuildPushO
         logger.warn({ kind, reason }, 'a push was given up')
       },
       handlers: {
-        message: (data, jobId) => runNewsJob(deps, data, jobId),
-        device: (data, jobId) => runNewsJob(deps, data, jobId),
+        message: (data, jobId) => tracedJob(deps, data, (traced) => runNewsJob(traced, data, jobId)),
+        device: (data, jobId) => tracedJob(deps, data, (traced) => runNewsJob(traced, data, jobId)),
         digest: (data, jobId) => runDigestJob(deps, data, jobId),
         close: (data, jobId) => runCloseJob(deps, data, jobId),
       },
@@ -103,10 +110,6 @@ export function buildPush({ db, address, settings, logger, onError }: BuildPushO
       { name: 'push closings', stop: () => closings.stop() },
     ],
     routes: {
-      '/metrics': async (_request, response) => {
-        const text = await metrics.registry.metrics()
-        response.writeHead(200, { 'content-type': metrics.registry.contentType }).end(text)
-      },
       '/push/failed': async (_request, response) => {
         const body = JSON.stringify({ failed: await producer.failed(FAILED_SHOWN) })
         response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(body)

@@ -1,5 +1,5 @@
-import type { Producer } from '@parley/queue'
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { type Producer, pushJobs } from '@parley/queue'
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 
 /** Why somebody was not notified. */
 export type Suppression =
@@ -19,7 +19,7 @@ export type Suppression =
 
 /** The numbers of push, in Prometheus' form. */
 export class PushMetrics {
-  readonly registry = new Registry()
+  readonly #registry: Registry
   readonly #queued: Counter<'kind'>
   readonly #sent: Counter<'kind'>
   readonly #suppressed: Counter<'reason'>
@@ -28,8 +28,9 @@ export class PushMetrics {
   readonly #dead: Counter<'kind'>
   readonly #delay: Histogram
 
-  constructor() {
-    const registers = [this.registry]
+  constructor(registry: Registry) {
+    this.#registry = registry
+    const registers = [registry]
     const counter = <Label extends string>(name: string, help: string, ...labelNames: Label[]) =>
       new Counter({ name, help, labelNames, registers })
     this.#queued = counter('parley_push_queued_total', 'Jobs put into the queue, by kind', 'kind')
@@ -44,6 +45,11 @@ export class PushMetrics {
       buckets: [0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60],
       registers,
     })
+    // A counter that springs up at 1 has no rate.
+    for (const kind of Object.keys(pushJobs)) {
+      this.#queued.inc({ kind }, 0)
+      this.#dead.inc({ kind }, 0)
+    }
   }
 
   queued(kind: string, count = 1): void {
@@ -78,12 +84,15 @@ export class PushMetrics {
   /** Shows how many jobs there are in each state, asked for at each reading. */
   watch(producer: Producer<'push'>): void {
     const jobs = new Gauge({
-      name: 'parley_push_jobs',
+      name: 'parley_push_queue_jobs',
       help: 'Jobs in the queue, by state',
       labelNames: ['state'],
-      registers: [this.registry],
+      registers: [this.#registry],
       async collect() {
-        for (const [state, count] of Object.entries(await producer.counts())) jobs.set({ state }, count)
+        // While Redis is away there is nothing to show, and the other numbers are shown all the same.
+        const counts = await producer.counts().catch(() => ({}))
+        jobs.reset()
+        for (const [state, count] of Object.entries(counts)) jobs.set({ state }, count)
       },
     })
   }

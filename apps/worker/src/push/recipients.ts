@@ -2,6 +2,7 @@ import { type Database, listPushCandidates, type PushCandidateRow } from '@parle
 import type { PresenceReader } from '@parley/presence'
 import type { Message } from '@parley/protocol'
 import { idPart, type NewJob, type Producer } from '@parley/queue'
+import type { TraceParent } from '@parley/runtime'
 import type { OutboxStep } from '../outbox-drain.ts'
 import type { PushTimes } from './deps.ts'
 import type { PushMetrics } from './metrics.ts'
@@ -22,6 +23,8 @@ interface Batch {
   conversationId: string
   newest: Message
   first: Message
+  /** Of the newest message that is traced. */
+  trace: TraceParent | undefined
 }
 
 /**
@@ -32,8 +35,8 @@ interface Batch {
 export function pushRecipients(options: RecipientsOptions): OutboxStep {
   return {
     name: 'push',
-    async run(messages) {
-      const batches = batchesOf(messages)
+    async run(messages, traces) {
+      const batches = batchesOf(messages, traces)
       for (let from = 0; from < batches.length; from += CONVERSATIONS_AT_ONCE) {
         await queueFor(options, batches.slice(from, from + CONVERSATIONS_AT_ONCE))
       }
@@ -41,12 +44,14 @@ export function pushRecipients(options: RecipientsOptions): OutboxStep {
   }
 }
 
-function batchesOf(messages: readonly Message[]): Batch[] {
+function batchesOf(messages: readonly Message[], traces: ReadonlyMap<string, TraceParent>): Batch[] {
   const written = messages.filter(({ type }) => type !== 'SYSTEM')
   const groups = Map.groupBy(written, (message) => message.conversationId)
   return [...groups].flatMap(([conversationId, group]) => {
     const [first, newest] = [group[0], group.at(-1)]
-    return first === undefined || newest === undefined ? [] : [{ conversationId, newest, first }]
+    return first === undefined || newest === undefined
+      ? []
+      : [{ conversationId, newest, first, trace: traceOf(group, traces) }]
   })
 }
 
@@ -70,13 +75,29 @@ async function queueFor(options: RecipientsOptions, batches: readonly Batch[]): 
   metrics.queued('message', jobs.length)
 }
 
-function jobOf({ newest, first }: Batch, { user_id: userId }: PushCandidateRow, gatherMs: number): NewJob<'push'> {
+function traceOf(group: readonly Message[], traces: ReadonlyMap<string, TraceParent>): TraceParent | undefined {
+  return traces.size === 0 ? undefined : traces.get(group.findLast(({ id }) => traces.has(id))?.id ?? '')
+}
+
+function jobOf(
+  { newest, first, trace }: Batch,
+  { user_id: userId }: PushCandidateRow,
+  gatherMs: number,
+): NewJob<'push'> {
   const sentAt = Date.parse(first.createdAt)
   const { id: messageId, conversationId, seq } = newest
   return {
     name: 'message',
     id: `${messageId}-${idPart(userId)}`,
-    data: { userId, conversationId, messageId, seq, firstSeq: first.seq, sentAt },
+    data: {
+      userId,
+      conversationId,
+      messageId,
+      seq,
+      firstSeq: first.seq,
+      sentAt,
+      ...(trace === undefined ? {} : { trace }),
+    },
     // Counted from the storing of the message: the way through the outbox is part of the wait.
     delayMs: sentAt + gatherMs - Date.now(),
   }

@@ -18,13 +18,13 @@ export type Told =
 
 /** Pushes to one device and sees to what the answer means for the device itself. */
 export async function tell(
-  deps: Pick<PushDeps, 'db' | 'sender' | 'metrics' | 'logger'>,
+  deps: Pick<PushDeps, 'db' | 'sender' | 'metrics' | 'logger' | 'tracer' | 'trace'>,
   device: Device & { id: string },
   payload: PushPayload,
   delivery: Delivery,
   tries: number,
 ): Promise<Told> {
-  const outcome = await sendFitting(deps, device, payload, delivery)
+  const outcome = await sendTraced(deps, device, payload, delivery)
   const { metrics } = deps
   switch (outcome.kind) {
     case 'sent':
@@ -53,6 +53,20 @@ export async function tell(
   }
 }
 
+/** The call to the push service, in a span that says how it answered and not for whom it was. */
+async function sendTraced(
+  { sender, metrics, tracer, trace }: Pick<PushDeps, 'sender' | 'metrics' | 'tracer' | 'trace'>,
+  device: Device,
+  payload: PushPayload,
+  delivery: Delivery,
+): Promise<Outcome> {
+  const span = trace === undefined ? undefined : tracer?.start('send push', { kind: 'client', parent: trace })
+  const outcome = await sendFitting({ sender, metrics }, device, payload, delivery)
+  span?.attributes({ 'server.address': new URL(device.endpoint).hostname, 'parley.push.outcome': outcome.kind })
+  span?.end(outcome.kind === 'sent' || outcome.kind === 'gone' ? undefined : outcome.kind)
+  return outcome
+}
+
 /** A push service that finds it too large gets a shorter one at once. */
 async function sendFitting(
   { sender, metrics }: Pick<PushDeps, 'sender' | 'metrics'>,
@@ -76,5 +90,7 @@ function logOnce({ logger }: Pick<PushDeps, 'logger'>, device: Device, refusal: 
   if (logged.has(what)) return
   if (logged.size >= LOGGED_KEPT) logged.clear()
   logged.add(what)
-  logger.error({ host, status: refusal.reason, cause: refusal.detail }, 'a push service refuses our pushes')
+  // Some say in their answer for which endpoint it is: whoever has that can push to the device.
+  const cause = refusal.detail.replaceAll(/https?:\/\/\S+/g, '[address]')
+  logger.error({ host, status: refusal.reason, cause }, 'a push service refuses our pushes')
 }
