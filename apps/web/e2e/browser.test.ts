@@ -5,6 +5,7 @@ import { fileTests } from './files.ts'
 import { groupTests } from './groups.ts'
 import { historyTests } from './history.ts'
 import { looksTests } from './looks.ts'
+import { pushTests } from './push.ts'
 import { signInTests } from './sign-in.ts'
 import { type Stage, startStage } from './stage.ts'
 
@@ -28,3 +29,4 @@ describe('files', () => fileTests(shared))
 describe('faults', () => faultTests(shared))
 describe('history', () => historyTests(shared))
 describe('looks', () => looksTests(shared))
+describe('notifications', () => pushTests(shared))

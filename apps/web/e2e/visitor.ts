@@ -13,9 +13,9 @@ export interface VisitorOptions {
 
 /** How long a test waits for what it expects to see, in ms. */
 const PATIENCE_MS = 10_000
-/** What Chromium logs by itself when a request finds no network or no server: no fault of the page's. */
-const NETWORK_TROUBLE =
-  /net::ERR_(INTERNET_DISCONNECTED|CONNECTION_\w+|NETWORK_CHANGED|EMPTY_RESPONSE|ABORTED)|WebSocket connection to .* failed|status of 50[234]/
+/** What Chromium logs by itself: that a request finds no network or no server, that a test's profile has no push service. */
+const NO_FAULT =
+  /net::ERR_(INTERNET_DISCONNECTED|CONNECTION_\w+|NETWORK_CHANGED|EMPTY_RESPONSE|ABORTED)|WebSocket connection to .* failed|status of 50[234]|Push API in incognito mode/
 
 /** One person at a page of the chat, in a browser context of their own. */
 export class Visitor {
@@ -41,7 +41,7 @@ export class Visitor {
     context.on('request', (request) => check(request.url()))
     page.on('websocket', (socket) => check(socket.url()))
     context.on('console', (message) => {
-      if (message.type() !== 'error' || NETWORK_TROUBLE.test(message.text())) return
+      if (message.type() !== 'error' || NO_FAULT.test(message.text())) return
       this.problems.push(`console: ${message.text()}`)
     })
     context.on('weberror', (error) => this.problems.push(`uncaught: ${error.error().stack ?? error.error().message}`))

@@ -46,7 +46,7 @@ export function toneOf(id: string): number {
   // FNV-1a: ids that differ in one letter come out far apart.
   let hash = 0x811c9dc5
   for (const character of id) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193) >>> 0
-  return (hash ^ (hash >>> 15)) % TONES
+  return ((hash ^ (hash >>> 15)) >>> 0) % TONES
 }
 
 /** Like "Ahmed", "Ahmed and Fatima", "Ahmed, Fatima and 3 others". */

@@ -1,0 +1,101 @@
+import { direct } from '@parley/testkit'
+import { expect, test } from 'vitest'
+import { someone } from './people.ts'
+import type { Stage } from './stage.ts'
+import { seen, type Visitor } from './visitor.ts'
+
+export function pushTests(stage: () => Stage): void {
+  test('a push shows a notification, a click on it opens the conversation, reading elsewhere closes it', async () => {
+    const { cluster, visit, addresses } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    const { id } = await direct(cluster, omar, lena)
+    const visitor = await visit(omar, { permissions: ['notifications'] })
+    await seen(visitor.row(lena.fullName))
+    await visitor.button('Settings').click()
+    await visitor.page.getByRole('menuitem', { name: 'Turn on notifications' }).click()
+    const deliver = await pushes(visitor, addresses[0])
+
+    await deliver({
+      kind: 'show',
+      title: lena.fullName,
+      body: 'Are you there? <b>Hello</b>',
+      tag: id,
+      data: { type: 'NEW_MESSAGE', conversationId: id, messageId: id },
+    })
+    await expect.poll(() => shown(visitor)).toEqual([[lena.fullName, 'Are you there? <b>Hello</b>', id]])
+    // Nonsense shows nothing and breaks nothing.
+    await deliver('no object')
+    await deliver({ kind: 'show' })
+
+    await click(visitor)
+    await seen(visitor.page.getByRole('heading', { level: 1, name: lena.fullName }))
+    expect(new URL(visitor.page.url()).hash).toBe(`#/c/${id}`)
+
+    await visitor.page.goto(`${visitor.address}/#/`)
+    await deliver({ kind: 'show', title: 'Lena', body: 'Once more', tag: id, data: { conversationId: id } })
+    await expect.poll(() => shown(visitor)).toHaveLength(1)
+    await deliver({ kind: 'close', tag: id })
+    await expect.poll(() => shown(visitor)).toEqual([])
+  })
+
+  test('notifications are offered only after one has sent something, and not again after a no', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    await direct(cluster, omar, lena)
+    const visitor = await visit(omar)
+    const offer = visitor.page.getByRole('region', { name: 'Notifications' })
+    // What a browser says that has never asked; headless ones say that they were refused.
+    await visitor.page.addInitScript(() => {
+      Object.defineProperty(Notification, 'permission', { get: () => 'default' })
+    })
+    await visitor.page.reload()
+    await visitor.open(lena.fullName)
+    expect(await offer.count()).toBe(0)
+    await visitor.say('Hello')
+    await seen(offer)
+    await offer.getByRole('button', { name: 'Not now' }).click()
+    await visitor.page.reload()
+    await visitor.say('Hello again')
+    await seen(visitor.message('Hello again').getByRole('img', { name: 'Sent' }))
+    expect(await offer.count()).toBe(0)
+  })
+}
+
+/** Hands pushes to the page's service worker as a push service would, by the browser's own tools. */
+async function pushes({ page, context }: Visitor, origin: string): Promise<(payload: unknown) => Promise<void>> {
+  const session = await context.newCDPSession(page)
+  const registered = new Promise<string>((resolve) => {
+    session.on('ServiceWorker.workerVersionUpdated', ({ versions }) => {
+      const active = versions.find(({ status }) => status === 'activated')
+      if (active !== undefined) resolve(active.registrationId)
+    })
+  })
+  await session.send('ServiceWorker.enable')
+  const registrationId = await registered
+  return async (payload) => {
+    await session.send('ServiceWorker.deliverPushMessage', { origin, registrationId, data: JSON.stringify(payload) })
+  }
+}
+
+/** The notifications that stand: title, body and tag of each. */
+function shown({ page }: Visitor): Promise<[string, string, string][]> {
+  return page.evaluate(async () => {
+    const registration = await navigator.serviceWorker.ready
+    const notifications = await registration.getNotifications()
+    return notifications.map(({ title, body, tag }): [string, string, string] => [title, body, tag])
+  })
+}
+
+/** A click on the notification, as the browser tells the service worker of it; headless ones draw none. */
+async function click({ context }: Visitor): Promise<void> {
+  const [worker] = context.serviceWorkers()
+  if (worker === undefined) throw new Error('no service worker')
+  await worker.evaluate(async () => {
+    const scope = globalThis as unknown as { registration: ServiceWorkerRegistration } & EventTarget
+    const [notification] = await scope.registration.getNotifications()
+    const event = Object.assign(new ExtendableEvent('notificationclick'), { notification })
+    scope.dispatchEvent(event)
+  })
+}
+
+declare class ExtendableEvent extends Event {}
