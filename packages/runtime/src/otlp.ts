@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import {
   type Attributes,
   type Context,
@@ -60,7 +61,11 @@ export function openOtlp({ endpoint, serviceName, headers, ratio, logger }: Otlp
   const exporter = new OTLPTraceExporter({ url: `${endpoint.replace(/\/+$/, '')}/v1/traces`, headers: { ...headers } })
   const provider = new TracerProvider({
     sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(ratio) }),
-    resource: resourceFromAttributes({ 'service.name': serviceName, 'service.version': VERSION }),
+    resource: resourceFromAttributes({
+      'service.name': serviceName,
+      'service.version': VERSION,
+      'service.instance.id': randomUUID(),
+    }),
     spanLimits: { linkCountLimit: LINKS, attributeValueLengthLimit: 256 },
     spanProcessors: [
       new BatchSpanProcessor({

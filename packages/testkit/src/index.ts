@@ -28,3 +28,4 @@ export {
   next,
   reconnected,
 } from './sockets.ts'
+export { type ReceivedSpan, startTraceReceiver, type TraceReceiver } from './trace-receiver.ts'
