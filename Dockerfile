@@ -14,7 +14,7 @@ WORKDIR /app
 COPY . .
 
 FROM sources AS server-sources
-RUN rm -rf packages/bench packages/chaos packages/client packages/docs packages/testkit
+RUN rm -rf packages/bench packages/chaos packages/client packages/testkit
 
 # The manifests alone, so that packages are installed anew only when one of these changes.
 FROM sources AS manifests
