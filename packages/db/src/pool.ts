@@ -1,6 +1,7 @@
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import { toInstant } from './instant.ts'
+import { parsePooled, withoutNamedStatements } from './named-statements.ts'
 import * as schema from './schema.ts'
 
 /**
@@ -21,6 +22,7 @@ const types: pg.CustomTypesConfig = {
 }
 
 export interface DatabaseOptions {
+  /** With `?pgbouncer=true` no statement is prepared by name. */
   url: string
   /** Connections this process may hold. */
   max: number
@@ -45,8 +47,9 @@ export type Queryable = Pick<pg.Pool, 'query'>
 
 /** Opens a pool. No connection is made until the first query. Waiting for one takes two seconds at most. */
 export function openDatabase(options: DatabaseOptions): Database {
+  const { url, pooled } = parsePooled(options.url)
   const pool = new pg.Pool({
-    connectionString: options.url,
+    connectionString: url,
     max: options.max,
     application_name: options.applicationName,
     connectionTimeoutMillis: 2_000,
@@ -56,6 +59,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     types,
   })
   pool.on('error', (error) => options.onError?.(error))
+  if (pooled) withoutNamedStatements(pool)
   const orm = drizzle({ client: pool, schema })
   return { pool, orm, close: () => pool.end() }
 }

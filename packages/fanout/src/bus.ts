@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { openRedis, type RedisAddress, type RedisClient, redisReady } from '@parley/redis'
+import { hasMoved, openRedis, type RedisAddress, type RedisClient, redisReady } from '@parley/redis'
 import { openSubscriptions, type Subscriptions } from './subscriptions.ts'
 
 export type Handler = (payload: Buffer, channel: string) => void
@@ -80,14 +80,28 @@ export class Bus extends EventEmitter<BusEvents> {
       await this.#pub.spublish(channel, payload)
       return true
     } catch (error) {
-      this.failedPublishes++
-      // One a second stands for all: they fail by the thousand, and a line of log for each would be a load of its own.
-      if (performance.now() - this.#failureReportedAt > FAILURE_REPORT_MS) {
-        this.#failureReportedAt = performance.now()
-        this.#report(error)
-      }
-      return false
+      if (await hasMoved(this.#pub, error)) return this.#publishAgain(channel, payload)
+      return this.#failed(error)
     }
+  }
+
+  async #publishAgain(channel: string, payload: string | Buffer): Promise<boolean> {
+    try {
+      await this.#pub.spublish(channel, payload)
+      return true
+    } catch (error) {
+      return this.#failed(error)
+    }
+  }
+
+  #failed(error: unknown): false {
+    this.failedPublishes++
+    // One a second stands for all: they fail by the thousand, and a line of log for each would be a load of its own.
+    if (performance.now() - this.#failureReportedAt > FAILURE_REPORT_MS) {
+      this.#failureReportedAt = performance.now()
+      this.#report(error)
+    }
+    return false
   }
 
   /** One handler a channel. In force after the next {@link barrier}. */

@@ -147,7 +147,10 @@ export class ClusterSubscriptions implements Subscriptions {
       wanted: () => this.#nodes.get(key)?.channels ?? [],
       commandsOf: bySlot,
       onMessage,
-      onRestored,
+      // In doubt there is more to wait for: the next map tells.
+      onRestored: () => {
+        if (!this.#doubtful) onRestored()
+      },
       onRefused: () => this.#doubt(key),
     })
     return { connection, channels: new Set() }

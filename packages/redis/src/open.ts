@@ -99,6 +99,16 @@ function backoff(attempt: number): number {
   return Math.min(2_000, 50 * 2 ** Math.min(attempt, 6)) * (0.5 + Math.random() / 2)
 }
 
+/**
+ * Whether a command failed because its slot has another node, and the map of slots is new now: it may be sent again. ioredis
+ * follows by itself only where a whole pipeline was sent to the wrong node.
+ */
+export async function hasMoved(client: RedisClient, error: unknown): Promise<boolean> {
+  if (!(client instanceof Cluster) || !(error instanceof Error) || !error.message.startsWith('MOVED ')) return false
+  await new Promise<void>((resolve) => client.refreshSlotsCache(() => resolve()))
+  return true
+}
+
 /** Resolves when the connection stands; rejects after `timeoutMs`, while it is tried on. */
 export function redisReady(client: RedisClient, timeoutMs: number): Promise<void> {
   if (client.status === 'ready') return Promise.resolve()

@@ -31,7 +31,7 @@ export interface ClusterOptions {
   /** Settings of one process on top of all others, e.g. a proxy of its own in front of Redis. */
   podEnv?: (name: string) => Record<string, string>
   /** Services to use in place of new ones; they stay the caller's. For runs without Vitest both are needed. */
-  services?: { database: Pick<TestDatabase, 'url' | 'sql'>; redis: TestRedis }
+  services?: { database?: Pick<TestDatabase, 'url' | 'sql'>; redis?: TestRedis }
   /** Has the edge ask each process whether it is ready, as a balancer does, and leave out those that are not. */
   healthChecks?: boolean
   /** Programs to run in place of the apps, for tests of the testkit. */
@@ -143,7 +143,8 @@ async function environment(
   redisUrl: string,
   jwtSecret: string,
 ): Promise<Record<string, string>> {
-  const bucket = options.services ? null : await createTestBucket()
+  const outsideVitest = options.services?.database !== undefined && options.services.redis !== undefined
+  const bucket = outsideVitest ? null : await createTestBucket()
   const s3 = bucket && {
     S3_ENDPOINT: bucket.endpoint,
     S3_REGION: bucket.region,
@@ -161,6 +162,7 @@ async function environment(
     HOST: '127.0.0.1',
     ADMIN_PORT: '0',
     ...s3,
+    ...(process.env.NODE_EXTRA_CA_CERTS && { NODE_EXTRA_CA_CERTS: process.env.NODE_EXTRA_CA_CERTS }),
     ...options.env,
   }
 }

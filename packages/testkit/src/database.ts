@@ -16,11 +16,12 @@ export interface TestDatabase extends AsyncDisposable {
 
 /** Copies the run's template. Disposing drops the copy, cutting connections that are left. */
 export async function createTestDatabase(): Promise<TestDatabase> {
-  const { adminUrl, template } = providedServices().postgres
+  const { adminUrl, clientUrl, template } = providedServices().postgres
   const name = uniqueName('test')
   await withAdmin(adminUrl, (client) => copyDatabase(client, template, name))
-  const url = databaseUrl(adminUrl, name)
-  const sql = new pg.Pool({ connectionString: url, max: 5, application_name: 'parley-test' })
+  const url = databaseUrl(clientUrl, name)
+  // Past a pooler: a test may count its connections, or end them.
+  const sql = new pg.Pool({ connectionString: databaseUrl(adminUrl, name), max: 5, application_name: 'parley-test' })
   // Idle connections are cut when the database is dropped or its server restarted.
   sql.on('error', () => undefined)
   return {

@@ -1,8 +1,11 @@
 import { migrate } from '@parley/db'
-import { redisProgram, type S3Address } from '@parley/local/services'
+import { redisProgram, type S3Address, startPgBouncer } from '@parley/local/services'
 import type { TestProject } from 'vitest/node'
 import { adminClient, databaseUrl, uniqueName } from './database-names.ts'
 import { postgresOnThisMachine, s3OnThisMachine } from './local-services.ts'
+import { chosenProfile, type Profile } from './profiles.ts'
+import { createTestCertificate } from './push/certificate.ts'
+import { tlsFiles, tlsInFront } from './tls.ts'
 
 /** The same sorting and letter case on every server, whatever its machine has; Postgres 17 and later know it. */
 const LOCALE =
@@ -18,36 +21,74 @@ export interface Held<T> {
  * Vitest's global set-up: starts Postgres and S3 once for the run and makes the template database, on which the
  * migrations run once. `TEST_DATABASE_URL` (or `DATABASE_URL`) names a Postgres to use instead, whose user may create
  * databases; only databases made here are touched. `TEST_REDIS_URL` names a Redis to use instead, which is emptied.
- * `TEST_SERVICES=containers` runs the services with testcontainers.
+ * `TEST_SERVICES=containers` runs the services with testcontainers. `TEST_PROFILE` is one of profiles.ts.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const containers = process.env.TEST_SERVICES === 'containers'
+  const profile = chosenProfile()
+  if (profile !== 'plain' && (containers || process.env.TEST_REDIS_URL !== undefined)) {
+    throw new Error('TEST_PROFILE starts services of its own: it goes with no TEST_SERVICES and no TEST_REDIS_URL')
+  }
   const ownRedis = !containers && process.env.TEST_REDIS_URL === undefined
   // Test files start their own Redis. Should one have to be installed, then once and before they all try.
   if (ownRedis) await redisProgram((line) => console.log(line))
-  const [postgres, s3] = await Promise.all([postgresFor(containers), s3For(containers)])
+  await using undo = new AsyncDisposableStack()
+  const tls = profile === 'tls' ? await certificate(undo) : null
+  const [postgres, s3] = await Promise.all([postgresFor(containers, tls ?? undefined), s3For(containers)])
+  undo.defer(() => postgres.stop())
+  undo.defer(() => s3.stop())
   const template = uniqueName('template')
   const admin = adminClient(postgres.value)
   await admin.connect()
-  await admin.query(`create database ${template} ${LOCALE}`)
-  await migrate(databaseUrl(postgres.value, template))
-  project.provide('parley', {
-    mode: containers ? 'containers' : 'local',
-    postgres: { adminUrl: postgres.value, template },
-    sharedRedisUrl: process.env.TEST_REDIS_URL ?? null,
-    s3: s3.value,
-  })
-  return async () => {
+  undo.defer(async () => {
     await admin.query(`drop database if exists ${template} with (force)`)
     await admin.end()
-    await Promise.all([postgres.stop(), s3.stop()])
-  }
+  })
+  await admin.query(`create database ${template} ${LOCALE}`)
+  await migrate(databaseUrl(postgres.value, template))
+  const clientUrl = await clientAddress(profile, postgres.value, undo)
+  project.provide('parley', {
+    mode: containers ? 'containers' : 'local',
+    profile,
+    postgres: { adminUrl: postgres.value, clientUrl, template },
+    sharedRedisUrl: process.env.TEST_REDIS_URL ?? null,
+    s3: tls === null ? s3.value : plainAddress(undo.use(await tlsInFront(s3.value, tls))),
+    tls: tls && { certFile: tls.certFile, keyFile: tls.keyFile, caFile: tls.caFile },
+  })
+  const parts = undo.move()
+  return () => parts.disposeAsync()
 }
 
-async function postgresFor(containers: boolean): Promise<Held<string>> {
+/** Made before any test's process is: Node reads what it trusts when it starts. */
+async function certificate(undo: AsyncDisposableStack) {
+  const made = undo.use(await createTestCertificate())
+  const files = undo.use(await tlsFiles(made))
+  process.env.NODE_EXTRA_CA_CERTS = made.caFile
+  return { cert: made.cert, key: made.key, caFile: made.caFile, certFile: files.certFile, keyFile: files.keyFile }
+}
+
+/** Only what can be sent to the tests' processes. */
+function plainAddress({ endpoint, region, bucket, accessKeyId, secretAccessKey }: S3Address): S3Address {
+  return { endpoint, region, bucket, accessKeyId, secretAccessKey }
+}
+
+/** How the apps come to the database in this profile. */
+async function clientAddress(profile: Profile, real: string, undo: AsyncDisposableStack): Promise<string> {
+  if (profile === 'pgbouncer') {
+    const pooler = await startPgBouncer({ target: real, log: (line) => console.log(line) })
+    undo.defer(() => pooler.stop())
+    return pooler.through(real)
+  }
+  if (profile !== 'tls') return real
+  const address = new URL(real)
+  address.searchParams.set('sslmode', 'verify-full')
+  return address.href
+}
+
+async function postgresFor(containers: boolean, tls?: { cert: string; key: string }): Promise<Held<string>> {
   const given = process.env.TEST_DATABASE_URL ?? process.env.DATABASE_URL
-  if (given) return { value: given, stop: async () => undefined }
-  if (!containers) return postgresOnThisMachine()
+  if (given && tls === undefined) return { value: given, stop: async () => undefined }
+  if (!containers) return postgresOnThisMachine(tls)
   // Loaded only where it is used: testcontainers is large.
   const { postgresInContainer } = await import('./containers.ts')
   return postgresInContainer()

@@ -6,6 +6,7 @@ export { type Api, apiClient, dataOf, errorOf, type HttpAnswer, type Reply } fro
 export { signToken, user } from './people.ts'
 export type { Pod } from './pod.ts'
 export { type OwnPostgres, ownPostgres } from './postgres.ts'
+export { PROFILES, type Profile } from './profiles.ts'
 export { type ProvidedServices, providedServices } from './provided.ts'
 export { type TcpProxy, tcpProxy } from './proxy.ts'
 export {
@@ -17,6 +18,7 @@ export {
   type TestDevice,
 } from './push/service.ts'
 export { createTestRedis, ownRedis, type TestRedis } from './redis.ts'
+export { type ClusterNode, type RedisClusterOptions, redisCluster, type TestRedisCluster } from './redis-cluster.ts'
 export {
   type Bound,
   ConnectError,

@@ -7,11 +7,11 @@ import type { Held } from './global-setup.ts'
 const log = (line: string) => console.log(line)
 
 /** A Postgres whose data is gone after the run. */
-export async function postgresOnThisMachine(): Promise<Held<string>> {
+export async function postgresOnThisMachine(tls?: { cert: string; key: string }): Promise<Held<string>> {
   const folder = await mkdtemp(join(tmpdir(), 'parley-test-postgres-'))
   // Under root Postgres has an account of its own, which must get in.
   await chmod(folder, 0o755)
-  const server = await startPostgres({ dataDir: folder, log, durable: false })
+  const server = await startPostgres({ dataDir: folder, log, durable: false, tls })
   return {
     value: server.url,
     stop: async () => {

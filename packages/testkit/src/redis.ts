@@ -1,6 +1,8 @@
-import { type RedisService, startRedis } from '@parley/local/services'
+import { freePort, type RedisService, startRedis } from '@parley/local/services'
 import { Redis } from 'ioredis'
 import { providedServices } from './provided.ts'
+import { redisCluster } from './redis-cluster.ts'
+import { type RedisTls, redisTls } from './tls.ts'
 
 /** A Redis of one's own: tests may take it away and bring it back. */
 export interface TestRedis extends AsyncDisposable {
@@ -15,11 +17,13 @@ export interface TestRedis extends AsyncDisposable {
 }
 
 /**
- * Starts an empty Redis. With `TEST_REDIS_URL` it is that server, emptied first and shared with whoever runs at the
+ * Starts an empty Redis: as the profile has it, a cluster for `redis-cluster`. With `TEST_REDIS_URL` it is that server, emptied first and shared with whoever runs at the
  * same time; then it can be neither killed nor paused.
  */
 export async function createTestRedis(): Promise<TestRedis> {
-  const { mode, sharedRedisUrl } = providedServices()
+  const { mode, profile, sharedRedisUrl, tls } = providedServices()
+  if (profile === 'redis-cluster') return redisCluster()
+  if (profile === 'tls' && tls !== null) return ownRedis(redisTls(tls))
   if (sharedRedisUrl !== null) return sharedServer(sharedRedisUrl)
   if (mode === 'local') return ownRedis()
   // Loaded only where it is used: testcontainers is large.
@@ -30,9 +34,12 @@ export async function createTestRedis(): Promise<TestRedis> {
 const log = (line: string) => console.log(line)
 
 /** A Redis of one's own on this machine; needs no Vitest. */
-export async function ownRedis(): Promise<TestRedis> {
-  let server: RedisService = await startRedis({ dataDir: null, log })
-  const { url, port } = server
+export async function ownRedis(tls?: RedisTls): Promise<TestRedis> {
+  const own = tls && (await freePort())
+  const options = { dataDir: null, log, ...(own && { port: own, settings: tls.settings(own) }) }
+  let server: RedisService = await startRedis(options)
+  const { port } = server
+  const url = tls?.url(port) ?? server.url
   return {
     url,
     kill: async () => {
@@ -40,7 +47,7 @@ export async function ownRedis(): Promise<TestRedis> {
       await server.exited
     },
     start: async () => {
-      server = await startRedis({ dataDir: null, port, log })
+      server = await startRedis({ ...options, port })
     },
     pause: async () => void server.kill('SIGSTOP'),
     resume: async () => void server.kill('SIGCONT'),

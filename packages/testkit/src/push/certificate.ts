@@ -1,9 +1,9 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import forge from 'node-forge'
 
-/** A certificate of one's own for this machine, and a file of it for NODE_EXTRA_CA_CERTS. */
+/** A certificate of one's own for this machine, and a file for NODE_EXTRA_CA_CERTS: it, and what is trusted already. */
 export interface TestCertificate extends AsyncDisposable {
   key: string
   cert: string
@@ -22,7 +22,7 @@ export async function createTestCertificate(): Promise<TestCertificate> {
   certificate.serialNumber = '01'
   certificate.validity.notBefore = new Date(Date.now() - HOUR_MS)
   certificate.validity.notAfter = new Date(Date.now() + 24 * HOUR_MS)
-  const name = [{ name: 'commonName', value: 'Parley test push service' }]
+  const name = [{ name: 'commonName', value: 'Parley tests' }]
   certificate.setSubject(name)
   certificate.setIssuer(name)
   certificate.setExtensions([
@@ -37,10 +37,11 @@ export async function createTestCertificate(): Promise<TestCertificate> {
     },
   ])
   certificate.sign(keys.privateKey, forge.md.sha256.create())
-  const folder = await mkdtemp(join(tmpdir(), 'parley-push-'))
+  const folder = await mkdtemp(join(tmpdir(), 'parley-certificate-'))
   const caFile = join(folder, 'ca.pem')
   const cert = forge.pki.certificateToPem(certificate)
-  await writeFile(caFile, cert)
+  const trusted = process.env.NODE_EXTRA_CA_CERTS
+  await writeFile(caFile, trusted ? `${cert}\n${await readFile(trusted, 'utf8')}` : cert)
   return {
     key: forge.pki.privateKeyToPem(keys.privateKey),
     cert,

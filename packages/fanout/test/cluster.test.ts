@@ -1,0 +1,85 @@
+import { openRedis, redisReady, slotOf } from '@parley/redis'
+import { redisCluster, type TestRedisCluster } from '@parley/testkit'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Bus } from '../src/index.ts'
+
+/** Enough for every node to have some. */
+const CHANNELS = Array.from({ length: 60 }, (_, n) => `channel ${n}`)
+
+let redis: TestRedisCluster
+let heard: Bus
+let speaker: Bus
+const got: string[] = []
+
+beforeAll(async () => {
+  redis = await redisCluster({ replicas: 1 })
+  heard = new Bus(redis.url, 'heard')
+  speaker = new Bus(redis.url, 'speaker')
+  await Promise.all([heard.ready(10_000), speaker.ready(10_000)])
+  for (const channel of CHANNELS) heard.subscribe(channel, (payload, name) => got.push(`${name}: ${payload}`))
+  expect(await heard.barrier(5_000)).toBe(true)
+})
+afterAll(async () => {
+  await Promise.all([heard?.close(), speaker?.close()])
+  await redis?.[Symbol.asyncDispose]()
+})
+
+/** All channels, said once each and heard once each. */
+async function allAreHeard(word: string): Promise<void> {
+  got.length = 0
+  const taken = await Promise.all(CHANNELS.map((channel) => speaker.publish(channel, word)))
+  expect(taken).toEqual(CHANNELS.map(() => true))
+  await expect.poll(() => got.length, { timeout: 5_000 }).toBe(CHANNELS.length)
+  expect([...got].sort()).toEqual(CHANNELS.map((channel) => `${channel}: ${word}`).sort())
+}
+
+const restored = () => new Promise<string>((resolve) => heard.once('restored', () => resolve('restored')))
+
+it('slots are those of Redis', async () => {
+  const client = openRedis(redis.url, { name: 'test' })
+  await redisReady(client, 5_000)
+  for (const key of ['123456789', 'foo{bar}baz', '{}x', 'a{}b', '{user1000}.following', 'é{ü}', 'foo{{bar}}zap', '']) {
+    expect(slotOf(key), key).toBe(Number(await client.cluster('KEYSLOT', key)))
+  }
+  client.disconnect()
+})
+
+describe('the bus on a cluster', () => {
+  it('carries channels of all nodes', () => allAreHeard('first'))
+
+  it('forgets a channel that nobody wants any more', async () => {
+    heard.subscribe('for a moment', (payload) => got.push(String(payload)))
+    await heard.barrier()
+    heard.unsubscribe('for a moment')
+    await heard.barrier()
+    got.length = 0
+    await speaker.publish('for a moment', 'too late')
+    await allAreHeard('after')
+  })
+
+  it('follows a slot to another node, and says that something may have been missed', async () => {
+    const [first, second] = redis.nodes
+    if (first === undefined || second === undefined) throw new Error('no nodes')
+    const channel = CHANNELS.find((name) => slotOf(name) < 5_462) ?? ''
+    const told = restored()
+    await redis.moveSlot(slotOf(channel), second)
+    expect(await told).toBe('restored')
+    await allAreHeard('moved')
+    const back = restored()
+    await redis.moveSlot(slotOf(channel), first)
+    await back
+    await allAreHeard('moved back')
+  })
+
+  it('goes on with a replica that takes the place of its master', async () => {
+    const told = restored()
+    await redis.nodes[0]?.kill()
+    expect(await told).toBe('restored')
+    await redis.formed()
+    await expect
+      .poll(() => speaker.publish(`{${CHANNELS[0]}}`, 'a channel of the same slot'), { timeout: 5_000 })
+      .toBe(true)
+    await allAreHeard('with the replica')
+    expect(heard.healthy).toBe(true)
+  })
+})
