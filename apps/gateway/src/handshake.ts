@@ -6,6 +6,10 @@ import { EventFlow } from './flow.ts'
 import { aboutSocket, type Session } from './session.ts'
 import { endSocket } from './token-guard.ts'
 import { TokenLife } from './token-life.ts'
+import { Waves } from './waves.ts'
+
+/** As many as one statement asks about (packages/messaging: membership.ts, people.ts). */
+const WAVE = 500
 
 /**
  * Lets a socket in: its token is checked, its person made known, its rooms joined and their subscriptions confirmed.
@@ -15,9 +19,10 @@ import { TokenLife } from './token-life.ts'
  * again can help (the database is away, say), the transport is closed instead, upon which they come back by themselves.
  */
 export function acceptHandshakes(io: Server, deps: GatewayDeps): void {
+  const waves = new Waves(WAVE)
   io.use((socket, next) => {
     const began = performance.now()
-    admit(socket, deps).then(
+    admit(socket, deps, waves).then(
       () => {
         deps.measures.handshakes.observe((performance.now() - began) / 1_000)
         next()
@@ -36,14 +41,16 @@ export function acceptHandshakes(io: Server, deps: GatewayDeps): void {
   })
 }
 
-async function admit(socket: Socket, deps: GatewayDeps): Promise<void> {
+async function admit(socket: Socket, deps: GatewayDeps, waves: Waves): Promise<void> {
   const identity = await deps.tokens.verify(socket.handshake.auth.token)
   if (identity.service) {
     throw new ParleyError('FORBIDDEN', { message: 'A service token opens no socket; use a token of a person.' })
   }
-  await deps.revocations.require(identity)
-  const user = await deps.people.see(identity)
-  const tokenLife = new TokenLife(() => endSocket(socket, new ParleyError('TOKEN_EXPIRED')))
-  socket.data.session = { user, identity, flow: new EventFlow(), tokenLife } satisfies Session
-  await deps.rooms.enter(socket, user.id, () => deps.membership.conversationsOf(user.id))
+  await waves.join(async () => {
+    await deps.revocations.require(identity)
+    const user = await deps.people.see(identity)
+    const tokenLife = new TokenLife(() => endSocket(socket, new ParleyError('TOKEN_EXPIRED')))
+    socket.data.session = { user, identity, flow: new EventFlow(), tokenLife } satisfies Session
+    await deps.rooms.enter(socket, user.id, () => deps.membership.conversationsOf(user.id))
+  })
 }

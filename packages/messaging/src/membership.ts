@@ -4,6 +4,8 @@ import { BatchLoader } from './batch-loader.ts'
 
 /** People in one statement. */
 const BATCH = 500
+/** Between two lookups of contacts, in milliseconds: nobody minds hearing so much later that somebody came. */
+const CONTACTS_LINGER_MS = 250
 
 /** A conversation that a person is in, and how many messages it had when it was looked up. */
 export interface MemberOf {
@@ -21,10 +23,14 @@ export class Membership {
       const rows = await listMemberships(pool, userIds)
       return new Map(rows.map((row) => [row.user_id, membershipsOf(row)]))
     }, BATCH)
-    this.#contacts = new BatchLoader(async (userIds) => {
-      const rows = await listContacts(pool, userIds, LIMITS.presenceGroupSize)
-      return new Map(rows.map((row) => [row.user_id, row.contact_ids]))
-    }, BATCH)
+    this.#contacts = new BatchLoader(
+      async (userIds) => {
+        const rows = await listContacts(pool, userIds, LIMITS.presenceGroupSize)
+        return new Map(rows.map((row) => [row.user_id, row.contact_ids]))
+      },
+      BATCH,
+      CONTACTS_LINGER_MS,
+    )
   }
 
   /** All conversations that a person is in. */

@@ -20,7 +20,9 @@ import type { AttachmentLinks } from './ports.ts'
 import { presentMessage } from './present.ts'
 
 /** People whose questions share the statements of one batch. */
-const BATCH = 250
+const BATCH = 500
+/** Between two batches, in milliseconds, so that those who come back together share them. One alone waits for nothing. */
+const LINGER_MS = 100
 /** Conversations they may name together; more are asked about in a further batch. */
 const BATCH_CONVERSATIONS = 20_000
 /** Rows that one statement may have to read and bring, so that it keeps well within its time. */
@@ -54,7 +56,7 @@ export class ConversationSync {
   constructor(db: Database, links: AttachmentLinks) {
     this.#db = db
     this.#links = links
-    this.#loader = new BatchLoader((questions) => this.#answerAll(questions), BATCH)
+    this.#loader = new BatchLoader((questions) => this.#answerAll(questions), BATCH, LINGER_MS)
   }
 
   /** The next page of what `userId` has missed. What a person may not see (any longer) is not in it. */
