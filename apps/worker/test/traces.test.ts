@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Conversation, Message } from '@parley/protocol'
 import {
+  type Cluster,
   dataOf,
   direct,
   emit,
@@ -10,7 +11,6 @@ import {
   type TraceReceiver,
   user,
 } from '@parley/testkit'
-import type { Socket } from 'socket.io-client'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type PushSetting, startPushSetting } from './push-setting.ts'
 
@@ -23,8 +23,8 @@ const [ahmed, fatima] = [user('Ahmed Hassan'), user('Fatima Rahman')]
 let receiver: TraceReceiver
 let setting: PushSetting
 let conversation: Conversation
-let sender: Socket
-let far: Socket
+let sender: Awaited<ReturnType<Cluster['socket']>>
+let far: typeof sender
 
 beforeAll(async () => {
   receiver = await startTraceReceiver()

@@ -3,7 +3,7 @@ import { type DestinationStream, type Logger, pino } from 'pino'
 export type { Logger } from 'pino'
 
 /** Keys whose values never reach a log: credentials, and what people write to each other. */
-const redactedKeys = ['authorization', 'token', 'password', 'secret', 'content'] as const
+const redactedKeys = ['authorization', 'token', 'password', 'secret', 'content', 'cookie'] as const
 
 /** pino's paths match one depth each; three levels cover every object that is logged here. */
 const redactedPaths = redactedKeys.flatMap((key) => [key, `*.${key}`, `*.*.${key}`, `*.*.*.${key}`])
