@@ -29,6 +29,13 @@ export interface ProcessOptions {
 }
 
 /**
+ * Pause between the stop of the last part and the exit, in milliseconds. Node can hang for good in process.exit() when V8
+ * is just then compiling on another thread (https://github.com/nodejs/node/issues/54918): seen here once in three runs of
+ * the whole test suite, in a gateway that nobody was left to kill. What the stop itself made hot is compiled by then.
+ */
+const EXIT_PAUSE_MS = 100
+
+/**
  * Runs one process from start to exit. States: starting -> serving -> stopping -> gone.
  *
  * - serving: the parent, if there is one, gets `{type: 'ready', port, adminPort}` over IPC.
@@ -80,7 +87,7 @@ function createStop(options: ProcessOptions, stopping: AbortController, starting
     starting
       .then(({ parts }) => stopParts(parts, logger))
       .then(
-        (failures) => process.exit(failures > 0 ? 1 : exitCode),
+        (failures) => setTimeout(() => process.exit(failures > 0 ? 1 : exitCode), EXIT_PAUSE_MS),
         () => process.exit(1), // the start failed: runProcess reports why
       )
   }
