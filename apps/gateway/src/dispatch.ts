@@ -1,6 +1,6 @@
 import { toParleyError } from '@parley/messaging'
 import { type ClientEventName, clientEvents, failure, ParleyError, parse } from '@parley/protocol'
-import type { SpanOptions, TraceParent } from '@parley/runtime'
+import type { Span, SpanOptions, TraceParent } from '@parley/runtime'
 import type { Socket } from 'socket.io'
 import type { GatewayDeps } from './deps.ts'
 import type { EventHandler } from './events/handler.ts'
@@ -31,23 +31,32 @@ export function dispatchEvents(socket: Socket, deps: GatewayDeps): void {
     measures.events.add(known)
     if (verbose) logger.trace({ ...aboutSocket(socket), event: known }, 'event')
     const span = tracer?.start(`event ${known}`, EVENT_SPAN)
-    answer(socket, deps, event, ack === undefined ? args : args.slice(0, -1), span?.traceparent)
-      .then(
-        (data) => {
-          measures.answers.add('ok')
-          span?.end()
-          ack?.({ success: true, data })
-        },
-        (error) => {
-          span?.end(error)
-          refuse(socket, deps, event, ack, error, span?.traceId)
-        },
-      )
+    void serve(socket, deps, event, ack, ack === undefined ? args : args.slice(0, -1), span)
       .catch((error) =>
         logger.error({ err: error, ...aboutSocket(socket), event: known }, 'an answer could not be sent'),
       )
       .finally(() => flow.end())
   })
+}
+
+async function serve(
+  socket: Socket,
+  deps: GatewayDeps,
+  event: string,
+  ack: Ack | undefined,
+  args: unknown[],
+  span: Span | undefined,
+): Promise<void> {
+  let data: unknown
+  try {
+    data = await answer(socket, deps, event, args, span?.traceparent)
+  } catch (error) {
+    span?.end(error)
+    return refuse(socket, deps, event, ack, error, span?.traceId)
+  }
+  deps.measures.answers.add('ok')
+  span?.end()
+  ack?.({ success: true, data })
 }
 
 async function answer(

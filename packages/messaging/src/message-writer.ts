@@ -84,7 +84,9 @@ export class MessageWriter {
    */
   send(draft: Draft): Promise<Message> {
     const id = randomUUIDv7()
-    const clientMessageId = draft.clientMessageId ?? id
+    const { clientMessageId } = draft
+    // Without one there is nothing by which it could be the same message as another.
+    if (clientMessageId == null) return this.#submit(draft, id, id)
     const key = JSON.stringify([draft.conversationId, draft.sender.id, clientMessageId])
     const pending = this.#pending.get(key)
     if (pending !== undefined) return pending
