@@ -60,8 +60,8 @@ export function History({ conversation, me, targetSeq }: HistoryProps) {
     scrollEndThreshold: END_PX,
   })
   const items = virtualizer.getVirtualItems()
-  const { opened, flash } = useOpening({ conversation, rows, virtualizer, targetSeq, unreadAfter, status })
-  usePaging({ conversationId: id, items, count: rows.length, hasOlder, hasNewer, enabled: opened })
+  const { opened, settled, flash } = useOpening({ conversation, rows, virtualizer, targetSeq, unreadAfter, status })
+  usePaging({ conversationId: id, items, count: rows.length, hasOlder, hasNewer, enabled: settled })
 
   const range = virtualizer.range
   const lastVisible = range?.endIndex ?? -1

@@ -7,6 +7,8 @@ import type { Row } from './rows.ts'
 
 /** More unread messages than this are not on the newest page: the page around the first of them is loaded. */
 const ON_NEWEST_PAGE = 40
+/** The way to a row is found by its index, as rows are measured; pages that come meanwhile would move it. Milliseconds. */
+const SETTLE_MS = 300
 /** How long a message that was gone to stands out, in milliseconds. */
 const FLASH_MS = 2_000
 
@@ -19,15 +21,22 @@ interface OpeningOptions {
   status: 'idle' | 'loading' | 'ready'
 }
 
+interface Opening {
+  opened: boolean
+  settled: boolean
+  flash: number | null
+}
+
 /**
  * Where the history is shown at first: at a message that is asked for, at the first unread one, else at the end.
- * `opened` once it is there; `flash` is the seq of the message that is to stand out.
+ * `opened` once it is there; `settled` when pages may be loaded around it; `flash` is the seq of the message that is to stand out.
  */
-export function useOpening(options: OpeningOptions): { opened: boolean; flash: number | null } {
+export function useOpening(options: OpeningOptions): Opening {
   const { conversation, rows, virtualizer, targetSeq, unreadAfter, status } = options
   const { client } = useChat()
   const { id } = conversation
   const [opened, setOpened] = useState(false)
+  const [settled, setSettled] = useState(false)
   const [flash, setFlash] = useState<number | null>(null)
   const wanted = useRef<number | null>(null)
   const [loading, setLoading] = useState(
@@ -79,5 +88,12 @@ export function useOpening(options: OpeningOptions): { opened: boolean; flash: n
     return () => clearTimeout(timer)
   }, [flash, id, targetSeq])
 
-  return { opened, flash }
+  useEffect(() => {
+    setSettled(false)
+    if (!opened) return
+    const timer = setTimeout(() => setSettled(true), SETTLE_MS)
+    return () => clearTimeout(timer)
+  }, [opened])
+
+  return { opened, settled: opened && settled, flash }
 }
