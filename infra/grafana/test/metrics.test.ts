@@ -1,0 +1,205 @@
+import { execFileSync } from 'node:child_process'
+import { createECDH } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import type { Message } from '@parley/protocol'
+import {
+  type Cluster,
+  dataOf,
+  direct,
+  emit,
+  errorOf,
+  next,
+  type PushService,
+  startCluster,
+  startPushService,
+  user,
+} from '@parley/testkit'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { alerts, anchorOf } from '../src/alerts.ts'
+import { dashboards } from '../src/dashboards.ts'
+import { generatedFiles } from '../src/files.ts'
+import { metricsPage, readScrape, type Scrape, seriesIn } from './scrape.ts'
+
+/*
+ * Three kinds of processes run and do something of everything. What they then show is held against every metric and label
+ * that dashboards and alert rules speak of, and against docs/METRICS.md.
+ */
+
+const [ahmed, fatima] = [user('Ahmed Hassan'), user('Fatima Rahman')]
+let cluster: Cluster
+let service: PushService
+let scrape: Scrape
+
+beforeAll(async () => {
+  const curve = createECDH('prime256v1')
+  const vapidPublicKey = curve.generateKeys().toString('base64url')
+  service = await startPushService({ vapidPublicKey })
+  cluster = await startCluster({
+    env: {
+      VAPID_PUBLIC_KEY: vapidPublicKey,
+      VAPID_PRIVATE_KEY: curve.getPrivateKey('base64url').padStart(43, 'A'),
+      VAPID_SUBJECT: 'mailto:push@parley.example',
+      PUSH_ALLOW_PRIVATE_ENDPOINTS: 'true',
+      PUSH_BURST_MS: '0',
+      PUSH_GATHER_MS: '50',
+      NODE_EXTRA_CA_CERTS: service.caFile,
+    },
+  })
+  await traffic()
+  await vi.waitUntil(
+    async () => {
+      scrape = await scrapeAll()
+      const late = ['parley_push_sent_total', 'parley_push_failed_total', 'parley_gateway_disconnects_total']
+      return late.every((name) => (scrape.samples.get(name)?.size ?? 0) > 0)
+    },
+    { timeout: 10_000, interval: 200 },
+  )
+})
+afterAll(async () => {
+  await cluster?.[Symbol.asyncDispose]()
+  await service?.[Symbol.asyncDispose]()
+})
+
+/** Messages and reads, an error, somebody who looks and is not pushed to, a push that fails and one that does not. */
+async function traffic(): Promise<void> {
+  const conversation = await direct(cluster, ahmed, fatima)
+  const device = service.subscribe()
+  service.answer(device, { status: 500 })
+  dataOf(await cluster.api(fatima).post('/api/push/subscriptions', device.subscription))
+  const near = await cluster.socket(ahmed, { gateway: 0 })
+  const far = await cluster.socket(fatima, { gateway: 1 })
+  const send = async () => {
+    const arrived = next(far, 'newMessage')
+    const body = { conversationId: conversation.id, content: 'Hello' }
+    const message = dataOf(await emit<Message>(near, 'sendMessage', body))
+    await arrived
+    return message
+  }
+  const { id: messageId } = await send()
+  errorOf(await emit(near, 'sendMessage', {}))
+  // Until the worker has seen to the first message, and found her looking.
+  await vi.waitUntil(() => shows('worker', /parley_push_suppressed_total\{reason="foreground"\} [1-9]/), {
+    timeout: 10_000,
+    interval: 100,
+  })
+  dataOf(await emit(far, 'markAsRead', { conversationId: conversation.id, messageId }))
+  dataOf(await emit(far, 'setVisibility', { visible: false }))
+  await send()
+  await service.until(({ length }) => length === 1)
+  await send()
+  await service.until(() => service.shown(device).length > 0)
+  far.disconnect()
+}
+
+async function shows(kind: string, what: RegExp): Promise<boolean> {
+  const pods = podsByKind().filter(([name]) => name === kind)
+  const texts = await Promise.all(pods.map(async ([, { adminUrl }]) => (await fetch(`${adminUrl}/metrics`)).text()))
+  return texts.some((text) => what.test(text))
+}
+
+function podsByKind() {
+  return [
+    ...cluster.apis.map((pod) => ['api', pod] as const),
+    ...cluster.gateways.map((pod) => ['gateway', pod] as const),
+    ...cluster.workers.map((pod) => ['worker', pod] as const),
+  ]
+}
+
+async function scrapeAll(): Promise<Scrape> {
+  const all: Scrape = { metrics: new Map(), samples: new Map() }
+  for (const [kind, { adminUrl }] of podsByKind()) {
+    const answer = await fetch(`${adminUrl}/metrics`)
+    expect(answer.headers.get('content-type')).toContain('text/plain')
+    readScrape(all, kind, await answer.text())
+  }
+  return all
+}
+
+const expressions = [
+  ...dashboards.flatMap(({ uid, rows }) =>
+    rows.flatMap(({ panels }) =>
+      panels.flatMap(({ title, queries }) =>
+        queries.map(({ expr, legend }) => ({ where: `${uid}: ${title}`, expr, legend })),
+      ),
+    ),
+  ),
+  ...alerts.map(({ name, expr, summary }) => ({
+    where: name,
+    expr,
+    legend: summary.replaceAll('$labels.', '').replaceAll(/\{\{ \$value[^}]*\}\}/g, ''),
+  })),
+]
+
+it.each(expressions)('$where: $expr speaks of what there is', ({ expr, legend }) => {
+  const series = seriesIn(expr)
+  expect(series.length).toBeGreaterThan(0)
+  // A legend can show the labels only that the expression leaves.
+  const shown = [...legend.matchAll(/\{\{ ?(\w+) ?\}\}/g)].map(([, label = '']) => label)
+  for (const label of shown.filter((name) => name !== 'instance')) expect(expr).toContain(label)
+  for (const { name, labels } of series) {
+    const known = scrape.samples.get(name)
+    expect(known, name).toBeDefined()
+    expect(
+      labels.filter((label) => !known?.has(label)),
+      `labels of ${name}`,
+    ).toEqual([])
+  }
+})
+
+it('names of metrics follow Prometheus’ conventions, and no label holds an id', () => {
+  for (const { name, type, help, labels } of scrape.metrics.values()) {
+    if (!name.startsWith('parley_')) continue
+    expect(help.length, name).toBeGreaterThan(10)
+    expect(name.endsWith('_total'), name).toBe(type === 'counter')
+    expect(name, name).not.toMatch(/_(ms|milliseconds|minutes|kb|mb)(_|$)/)
+    expect(
+      [...labels].filter((label) => /id$/i.test(label)),
+      name,
+    ).toEqual([])
+  }
+})
+
+it('every metric is spoken of by a dashboard or an alert', () => {
+  const spoken = new Set(
+    expressions.flatMap(({ expr }) => seriesIn(expr).map(({ name }) => name.replace(/_(bucket|sum|count)$/, ''))),
+  )
+  const own = [...scrape.metrics.keys()].filter((name) => name.startsWith('parley_'))
+  expect(own.filter((name) => !spoken.has(name))).toEqual([])
+})
+
+it('docs/METRICS.md lists them', async () => {
+  await expect(metricsPage(scrape)).toMatchFileSnapshot('../../../docs/METRICS.md')
+})
+
+it('dashboards and rules are current: npm run grafana', async () => {
+  for (const [path, content] of generatedFiles()) {
+    expect(await readFile(new URL(`../${path}`, import.meta.url), 'utf8'), path).toBe(content)
+  }
+})
+
+it('docs/OPERATIONS.md says of every alert what to do', async () => {
+  const text = await readFile(new URL('../../../docs/OPERATIONS.md', import.meta.url), 'utf8')
+  const anchors = new Set([...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => heading.toLowerCase()))
+  expect(alerts.filter((alert) => !anchors.has(anchorOf(alert))).map(({ name }) => name)).toEqual([])
+})
+
+it('the public address shows no metrics', async () => {
+  expect((await fetch(`${cluster.url}/metrics`)).headers.get('content-type')).not.toContain('text/plain; version')
+})
+
+it('Prometheus takes the rules', () => {
+  // Its own checker, of Debian's package `prometheus`. Without it the expressions are looked at above only.
+  const promtool = findPromtool()
+  if (promtool === null) return console.log('promtool is not installed: it has not checked the alert rules')
+  const file = fileURLToPath(new URL('../alerts/parley.rules.yml', import.meta.url))
+  expect(execFileSync(promtool, ['check', 'rules', file], { encoding: 'utf8' })).toContain('SUCCESS')
+})
+
+function findPromtool(): string | null {
+  try {
+    return execFileSync('sh', ['-c', 'command -v promtool'], { encoding: 'utf8' }).trim()
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,49 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { expect, it } from 'vitest'
+import { loadSettings, parseTraceParent, SettingsError, tracingSettings } from '../src/index.ts'
+
+const run = promisify(execFile)
+
+async function opened(...endpoint: string[]): Promise<{ loaded: number; tracer: boolean }> {
+  const fixture = fileURLToPath(new URL('./fixtures/loads.ts', import.meta.url))
+  return JSON.parse((await run(process.execPath, [fixture, ...endpoint])).stdout)
+}
+
+it('loads nothing of OpenTelemetry’s SDK where nothing is traced', async () => {
+  expect(await opened()).toEqual({ loaded: 0, tracer: false })
+  const { loaded, tracer } = await opened('http://127.0.0.1:9')
+  expect([loaded > 10, tracer]).toEqual([true, true])
+})
+
+it('takes a traceparent as W3C has it, and nothing else', () => {
+  const good = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
+  expect(parseTraceParent(good)).toBe(good)
+  for (const bad of [undefined, ['x'], '', 'x', good.toUpperCase(), `${good}-x`, `01${good.slice(2)}`]) {
+    expect(parseTraceParent(bad)).toBeUndefined()
+  }
+  expect(parseTraceParent(`00-${'0'.repeat(32)}-${'b'.repeat(16)}-01`)).toBeUndefined()
+  expect(parseTraceParent(`00-${'a'.repeat(32)}-${'0'.repeat(16)}-01`)).toBeUndefined()
+})
+
+it('is off by default; headers and ratio are what OpenTelemetry says they are', () => {
+  expect(loadSettings(tracingSettings, {})).toEqual({
+    OTEL_EXPORTER_OTLP_ENDPOINT: undefined,
+    OTEL_EXPORTER_OTLP_HEADERS: {},
+    OTEL_TRACES_SAMPLER_ARG: 1,
+  })
+  const given = { OTEL_EXPORTER_OTLP_HEADERS: 'x-key=a%20b, other=c', OTEL_TRACES_SAMPLER_ARG: '0.25' }
+  expect(loadSettings(tracingSettings, given)).toMatchObject({
+    OTEL_EXPORTER_OTLP_HEADERS: { 'x-key': 'a b', other: 'c' },
+    OTEL_TRACES_SAMPLER_ARG: 0.25,
+  })
+  for (const wrong of [
+    { OTEL_EXPORTER_OTLP_HEADERS: 'no pair' },
+    { OTEL_EXPORTER_OTLP_HEADERS: 'x=%zz' },
+    { OTEL_TRACES_SAMPLER_ARG: '1.5' },
+    { OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4318' },
+  ]) {
+    expect(() => loadSettings(tracingSettings, wrong)).toThrow(SettingsError)
+  }
+})
