@@ -3,6 +3,7 @@ import { CloudOff, RefreshCw } from 'lucide-react'
 import { useEffect, useState } from 'react'
 import { useChat, useStore } from '../chat/context.ts'
 import styles from './connection-bar.module.css'
+import { useNetwork } from './use-network.ts'
 
 /** A connection that is back within this is not worth a word, in milliseconds. */
 const PATIENCE_MS = 1_200
@@ -18,7 +19,8 @@ export function ConnectionBar() {
   const { client } = useChat()
   const state = useStore(client.state)
   const network = useNetwork()
-  const troubled = state !== 'live'
+  // The browser knows of a lost network long before a connection is given up.
+  const troubled = state !== 'live' || !network
   const [shown, setShown] = useState(false)
 
   useEffect(() => {
@@ -30,7 +32,6 @@ export function ConnectionBar() {
     return () => clearTimeout(timer)
   }, [troubled])
 
-  // The browser knows that there is no network: nothing is being tried then.
   const said = network ? state : 'offline'
   return (
     <div className={styles.place} role="status">
@@ -47,18 +48,4 @@ export function ConnectionBar() {
       )}
     </div>
   )
-}
-
-function useNetwork(): boolean {
-  const [online, setOnline] = useState(navigator.onLine)
-  useEffect(() => {
-    const look = () => setOnline(navigator.onLine)
-    addEventListener('online', look)
-    addEventListener('offline', look)
-    return () => {
-      removeEventListener('online', look)
-      removeEventListener('offline', look)
-    }
-  }, [])
-  return online
 }

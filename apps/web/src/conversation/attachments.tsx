@@ -62,6 +62,7 @@ function AttachmentView({ attachment, onView, onExpired }: AttachmentViewProps) 
       className={styles.link}
       href={url}
       download={fileName}
+      target="_blank"
       rel="noopener noreferrer"
       aria-label={`Download ${fileName}`}
     >

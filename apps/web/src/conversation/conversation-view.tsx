@@ -2,6 +2,7 @@ import { ArrowLeft, Info, Paperclip, Search } from 'lucide-react'
 import { type DragEvent, useEffect, useRef, useState } from 'react'
 import { useChat, useStore } from '../chat/context.ts'
 import { useDialog } from '../chat/dialogs.tsx'
+import { ConnectionBar } from '../connection/connection-bar.tsx'
 import { useNow } from '../conversations/use-now.ts'
 import { Avatar } from '../people/avatar.tsx'
 import { partnerOf, titleOf } from '../people/names.ts'
@@ -42,6 +43,10 @@ export function ConversationView({ conversationId, targetSeq }: ViewProps) {
   return (
     <main className={styles.view} {...drop.handlers}>
       <Header conversationId={conversationId} />
+      {/* On a phone the list, where it else stands, is not seen. */}
+      <div className={styles.connection}>
+        <ConnectionBar />
+      </div>
       <History key={conversationId} conversation={conversation} me={me} targetSeq={targetSeq} />
       <TypingLine conversationId={conversationId} />
       <Composer ref={composer} conversationId={conversationId} title={titleOf(conversation, me)} />

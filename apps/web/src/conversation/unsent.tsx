@@ -1,6 +1,7 @@
 import type { PendingMessage } from '@parley/client'
 import { CircleAlert, Clock, CloudOff, X } from 'lucide-react'
 import { useChat, useStore } from '../chat/context.ts'
+import { useNetwork } from '../connection/use-network.ts'
 import { RichText } from '../text/rich-text.tsx'
 import { sizeOf } from '../text/sizes.ts'
 import type { Upload } from '../uploads/upload-queue.ts'
@@ -12,9 +13,10 @@ import type { Place } from './rows.ts'
 export function PendingBubble({ pending, first, last }: Place & { pending: PendingMessage }) {
   const { client } = useChat()
   const state = useStore(client.state)
+  const network = useNetwork()
   const { clientMessageId, content, status, error } = pending
   const failed = status === 'failed'
-  const waits = state === 'offline' || state === 'connecting'
+  const waits = !network || state === 'offline' || state === 'connecting'
   return (
     <article className={styles.line} data-own="true" data-first={first} data-last={last} aria-label="You, not sent yet">
       <div className={`${styles.bubble} ${failed ? styles.failed : ''}`}>

@@ -46,6 +46,7 @@ export function Viewer({ conversationId, attachmentId, onClose }: ViewerProps) {
               className={styles.button}
               href={picture.url}
               download={picture.fileName}
+              target="_blank"
               rel="noopener noreferrer"
               aria-label={`Download ${picture.fileName}`}
               title="Download"
