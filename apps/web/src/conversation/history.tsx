@@ -12,6 +12,7 @@ import { newestVisible } from './receipts.ts'
 import { buildRows, estimateHeight, type Row } from './rows.ts'
 import { useOpening } from './use-opening.ts'
 import { usePaging } from './use-paging.ts'
+import { useStayAtEnd } from './use-stay-at-end.ts'
 import { useUnreadLine } from './use-unread-line.ts'
 import { useVisible } from './use-visible.ts'
 
@@ -59,6 +60,11 @@ export function History({ conversation, me, targetSeq }: HistoryProps) {
     followOnAppend: !hasNewer,
     scrollEndThreshold: END_PX,
   })
+  useStayAtEnd(
+    scroller,
+    END_PX,
+    useCallback(() => virtualizer.scrollToEnd(), [virtualizer]),
+  )
   const items = virtualizer.getVirtualItems()
   const { opened, settled, flash } = useOpening({ conversation, rows, virtualizer, targetSeq, unreadAfter, status })
   usePaging({ conversationId: id, items, count: rows.length, hasOlder, hasNewer, enabled: settled })

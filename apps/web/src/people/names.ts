@@ -39,7 +39,7 @@ export function initialsOf(name: string): string {
   return letters.join('').toLocaleUpperCase() || '?'
 }
 
-export const TONES = 8
+export const TONES = 12
 
 /** One of {@link TONES} colours, always the same for an id. */
 export function toneOf(id: string): number {
