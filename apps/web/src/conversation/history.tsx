@@ -8,8 +8,9 @@ import { countOf } from '../text/sizes.ts'
 import { Announcer } from './announcer.tsx'
 import styles from './history.module.css'
 import { HistoryRow } from './history-row.tsx'
-import { newestVisible } from './receipts.ts'
 import { buildRows, estimateHeight, type Row } from './rows.ts'
+import { useFollowingOwn } from './use-following-own.ts'
+import { useMarking } from './use-marking.ts'
 import { useOpening } from './use-opening.ts'
 import { usePaging } from './use-paging.ts'
 import { useStayAtEnd } from './use-stay-at-end.ts'
@@ -70,14 +71,13 @@ export function History({ conversation, me, targetSeq }: HistoryProps) {
   usePaging({ conversationId: id, items, count: rows.length, hasOlder, hasNewer, enabled: settled })
 
   const range = virtualizer.range
-  const lastVisible = range?.endIndex ?? -1
-  const seqs = useMemo(() => rows.map((row) => ('message' in row ? row.message.seq : undefined)), [rows])
-  const newestSeen = opened ? newestVisible(seqs, lastVisible) : undefined
-  useEffect(() => {
-    if (!visible || newestSeen === undefined) return
-    const message = messages.find(({ seq }) => seq === newestSeen)
-    if (message !== undefined) client.markAsRead(id, message)
-  }, [client, id, messages, newestSeen, visible])
+  useMarking({
+    conversationId: id,
+    rows,
+    messages,
+    lastVisible: range?.endIndex ?? -1,
+    enabled: opened && visible,
+  })
 
   const atEnd = !hasNewer && virtualizer.isAtEnd(END_PX)
   const goToNewest = async () => {
@@ -85,15 +85,7 @@ export function History({ conversation, me, targetSeq }: HistoryProps) {
     requestAnimationFrame(() => virtualizer.scrollToEnd())
   }
 
-  // What one sends oneself is seen, wherever one was reading.
-  const ownCount = pending.length + files.length
-  const hadOwn = useRef(ownCount)
-  useEffect(() => {
-    if (ownCount > hadOwn.current && opened) void goToNewestRef.current()
-    hadOwn.current = ownCount
-  }, [ownCount, opened])
-  const goToNewestRef = useRef(goToNewest)
-  goToNewestRef.current = goToNewest
+  useFollowingOwn(pending.length + files.length, opened, goToNewest)
 
   const day = floatingDay(rows, range?.startIndex)
   return (
@@ -126,7 +118,12 @@ export function History({ conversation, me, targetSeq }: HistoryProps) {
         </div>
       </div>
       {opened && !atEnd && rows.length > 0 && (
-        <button type="button" className={styles.jump} aria-label="Jump to newest" onClick={() => void goToNewest()}>
+        <button
+          type="button"
+          className={styles.jump}
+          aria-label="Jump to newest"
+          onClick={() => void goToNewest().catch(() => undefined)}
+        >
           <ArrowDown aria-hidden="true" />
           {conversation.unreadCount > 0 && <span>{countOf(conversation.unreadCount)}</span>}
         </button>
