@@ -10,14 +10,13 @@ import {
   CONVERSATIONS,
   CREATION,
   fatima,
-  NOWHERE,
   READING,
   SHAPES,
   stranger,
   TOKENS,
   WRITING,
 } from './bad-cases.ts'
-import { routesOfTheApp } from './routes-of-the-app.ts'
+import { problemsOf } from './contract.ts'
 
 /*
  * Whatever a client asks: the status and the code that say what is wrong, in the envelope, from a process that lives on.
@@ -60,12 +59,9 @@ async function call(method: string, path: string, { body, headers = {} }: Call =
   const text = await answer.text()
   expect(answer.headers.get('content-type')).toMatch(/^application\/json/)
   expect(text).not.toMatch(/node_modules|\bat .+:\d+:\d+|select |insert |pg_/i)
-  return { status: answer.status, headers: answer.headers, body: JSON.parse(text) }
-}
-
-/** An error but for the one thing in it that differs from request to request. */
-function withoutId(body: { success: boolean; error?: { requestId?: string } }) {
-  return { ...body, error: { ...body.error, requestId: undefined } }
+  const json = JSON.parse(text)
+  expect(problemsOf(method, address, answer.status, json)).toEqual([])
+  return { status: answer.status, headers: answer.headers, body: json }
 }
 
 const failure = (code: string) => ({
@@ -93,57 +89,13 @@ describe.each([
   })
 })
 
-describe('one who is not in the conversation', () => {
-  /** What is sent to each route of a conversation; all of it would be good if it came from a member. */
-  const bodies: Record<string, unknown> = {
-    'GET /api/messages/conversations/:conversationId': undefined,
-    'PATCH /api/messages/conversations/:conversationId': { name: 'Mine now' },
-    'POST /api/messages/conversations/:conversationId/participants': { userIds: [stranger.id] },
-    'DELETE /api/messages/conversations/:conversationId/participants/:userId': undefined,
-    'GET /api/messages/conversations/:conversationId/messages': undefined,
-    'POST /api/messages/conversations/:conversationId/messages': { content: 'Let me in' },
-    'POST /api/messages/conversations/:conversationId/attachments': {
-      fileName: 'a.txt',
-      fileSize: 1,
-      fileType: 'text/plain',
-    },
-    'POST /api/messages/conversations/:conversationId/attachments/:attachmentId/complete': undefined,
-    'DELETE /api/messages/conversations/:conversationId/attachments/:attachmentId': undefined,
-    'POST /api/messages/conversations/:conversationId/read': { messageId: NOWHERE },
-    'PUT /api/messages/conversations/:conversationId/mute': { until: null },
-  }
-
-  it('finds every route that names a conversation in the table of these tests', async () => {
-    const routes = (await routesOfTheApp()).filter((route) => route.includes(':conversationId'))
-    expect(routes.sort()).toEqual(Object.keys(bodies).sort())
-  })
-
-  it.each(Object.entries(bodies))('%s: there is no such conversation', async (route, body) => {
-    const [method = '', path = ''] = route.split(' ')
-    const at = (conversationId: string) => {
-      const address = path
-        .replace(':conversationId', conversationId)
-        .replace(':userId', fatima.id)
-        .replace(':attachmentId', NOWHERE)
-      const headers = { authorization: `Bearer ${cluster.token(stranger)}` }
-      return call(method, address, { headers, ...(body === undefined ? {} : { body }) })
-    }
-    for (const conversation of [pair, team]) {
-      const answer = await at(conversation.id)
-      expect([answer.status, answer.body.error?.code]).toEqual([404, 'CONVERSATION_NOT_FOUND'])
-      // Word for word what is said of one that does not exist.
-      expect(withoutId((await at(NOWHERE)).body)).toEqual(withoutId(answer.body))
-    }
-  })
-
-  it('nothing of all this was stored', async () => {
-    const page = await cluster.api(fatima).get<Message[]>(`${CONVERSATIONS}/${pair.id}/messages`)
-    expect(dataOf(page)).toEqual([message])
-    expect(dataOf(await cluster.api(fatima).get(`${CONVERSATIONS}/${team.id}`))).toMatchObject({
-      name: 'Team',
-      participantCount: 2,
-      lastSeq: 0,
-    })
+it('nothing of all this was stored', async () => {
+  const page = await cluster.api(fatima).get<Message[]>(`${CONVERSATIONS}/${pair.id}/messages`)
+  expect(dataOf(page)).toEqual([message])
+  expect(dataOf(await cluster.api(fatima).get(`${CONVERSATIONS}/${team.id}`))).toMatchObject({
+    name: 'Team',
+    participantCount: 2,
+    lastSeq: 0,
   })
 })
 

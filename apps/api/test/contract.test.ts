@@ -1,0 +1,78 @@
+import { createECDH } from 'node:crypto'
+import { operations } from '@parley/docs'
+import type { Conversation } from '@parley/protocol'
+import { type Cluster, dataOf, startCluster } from '@parley/testkit'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { ask, operationOf } from './asking.ts'
+import { form, PDF, post } from './attachments-bed.ts'
+import { problemsOf, problemsOfBody } from './contract.ts'
+import { CONVERSATIONS, type Example, examplesOf, makeWorld, type World } from './examples.ts'
+
+/* Every operation of the document is carried out on the real server, and its answer held to the document. */
+
+const vapid = createECDH('prime256v1')
+const env = {
+  VAPID_PUBLIC_KEY: vapid.generateKeys('base64url'),
+  VAPID_PRIVATE_KEY: vapid.getPrivateKey('base64url').padStart(43, 'A'),
+}
+let cluster: Cluster
+let world: World
+let examples: Record<string, Example>
+beforeAll(async () => {
+  cluster = await startCluster({ gateways: 0, env })
+  world = await makeWorld(cluster)
+  examples = examplesOf(world)
+  // A search that finds nothing would say nothing of what a hit looks like.
+  const found = async () => dataOf(await cluster.api(world.ahmed).get<unknown[]>('/api/messages/search?query=example'))
+  await vi.waitUntil(async () => (await found()).length === 1, { timeout: 10_000, interval: 100 })
+})
+afterAll(() => cluster?.[Symbol.asyncDispose]())
+
+it('has an example of every operation', () => {
+  expect(Object.keys(examples).sort()).toEqual(operations.map(({ id }) => id).sort())
+})
+
+// In the order of the examples, not of the document: some undo what others do.
+it.each(Object.keys(examplesOf({ pair: {}, team: {}, ...nobody() } as World)))(
+  '%s is answered as it is described',
+  async (id) => {
+    const operation = operationOf(id)
+    const example = examples[id] ?? {}
+    if (example.body !== undefined) expect(problemsOfBody(operation.method, operation.path, example.body)).toEqual([])
+    const { status, headers, body } = await ask(cluster, world, operation, example)
+    expect(Object.keys(operation.answers).map(Number), JSON.stringify(body)).toContain(status)
+    expect(problemsOf(operation.method, operation.path.replaceAll(/\{\w+\}/g, 'x'), status, body)).toEqual([])
+    if (operation.access === 'person') expect(headers.get('x-ratelimit-limit')).not.toBeNull()
+  },
+)
+
+/** What the names of the examples can be read of without a cluster. */
+function nobody() {
+  const none = { id: '' }
+  return { ahmed: none, fatima: none, newcomer: none, message: none, upload: none, unwanted: none, subscription: none }
+}
+
+describe('what else is described', () => {
+  it('a new conversation, and a message that is sent as a form', async () => {
+    const body = { type: 'GROUP', participantIds: [world.fatima.id] }
+    const created = await cluster.api(world.ahmed).post<Conversation>(CONVERSATIONS, body)
+    expect(problemsOf('POST', CONVERSATIONS, created.status, created.body)).toEqual([])
+    const { id } = dataOf(created)
+    const sent = await post(cluster, world.ahmed, id, form({ content: 'With a file' }, [['a.pdf', PDF]]))
+    expect([sent.status, problemsOf('POST', `${CONVERSATIONS}/${id}/messages`, 201, sent.body)]).toEqual([201, []])
+    const page = await cluster.api(world.fatima).get(`${CONVERSATIONS}/${id}/messages`)
+    expect(problemsOf('GET', `${CONVERSATIONS}/${id}/messages`, page.status, page.body)).toEqual([])
+  })
+
+  it('a field that is not described, a status and an address would be found', () => {
+    const known = { id: 'u', fullName: 'U', profilePhoto: null }
+    const me = (data: unknown) => problemsOf('GET', '/api/users/me', 200, { success: true, data })
+    expect(me(known)).toEqual([])
+    expect(me({ ...known, passwordHash: 'x' })).toEqual([expect.stringContaining('passwordHash')])
+    expect(me({ id: 'u' })).not.toEqual([])
+    expect(problemsOf('GET', '/api/users/me', 418, {})).toEqual([expect.stringContaining('418')])
+    expect(problemsOf('GET', '/api/secret', 200, {})).toEqual([expect.stringContaining('not described')])
+    const failed = { success: false, message: 'x', error: { code: 'GROUP_FULL', message: 'x' } }
+    expect(problemsOf('GET', '/api/users/me', 401, failed)).not.toEqual([])
+  })
+})
