@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { appendMessages } from '@parley/db'
 import type { Message } from '@parley/protocol'
-import { type Cluster, dataOf, emit, group, next, startCluster, user } from '@parley/testkit'
-import { Redis } from 'ioredis'
+import { type Cluster, dataOf, emit, group, next, redisClient, startCluster, user } from '@parley/testkit'
 import type { Socket } from 'socket.io-client'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 
@@ -78,9 +77,10 @@ it('a message that is lost on its way to the gateways is fetched by them, and co
   ])
   const received = Promise.all([arrivals(o, conversationId, 2), arrivals(m, conversationId, 2)])
   // Stored by a process that lives, so that the worker leaves it to that process, which never publishes it.
-  const redis = new Redis(cluster.redisUrl)
+  const redis = await redisClient(cluster.redisUrl)
   const origin = `${randomUUID()}.0`
-  await redis.multi().set(`parley:published:${origin}`, 0, 'PX', 60_000).sadd('parley:publishers', origin).exec()
+  await redis.set(`parley:published:${origin}`, 0, 'PX', 60_000)
+  await redis.sadd('parley:publishers', origin)
   redis.disconnect()
   const lost = { id: randomUUID(), conversationId, senderId: owner.id, clientMessageId: randomUUID(), content: 'Lost' }
   await appendMessages(cluster.sql, [{ ...lost, type: 'TEXT', attachments: [], system: null }], origin, 1)

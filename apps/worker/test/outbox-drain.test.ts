@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { openDatabase } from '@parley/db'
-import { createTestDatabase, createTestRedis } from '@parley/testkit'
-import { Redis } from 'ioredis'
+import { createTestDatabase, createTestRedis, redisClient } from '@parley/testkit'
 import { expect, it } from 'vitest'
 import { OutboxDrain } from '../src/outbox-drain.ts'
 
@@ -9,7 +8,7 @@ it('keeps what a dead process left behind until Redis has taken it', async () =>
   await using database = await createTestDatabase()
   await using server = await createTestRedis()
   await using undo = new AsyncDisposableStack()
-  const redis = new Redis(server.url)
+  const redis = await redisClient(server.url)
   undo.defer(() => redis.disconnect())
   const db = openDatabase({ url: database.url, max: 2, applicationName: 'test' })
   undo.defer(() => db.close())

@@ -5,12 +5,12 @@ import {
   type ClusterOptions,
   dataOf,
   type PushService,
+  redisClient,
   startCluster,
   startPushService,
   type TestDevice,
 } from '@parley/testkit'
 import { Queue } from 'bullmq'
-import { Redis } from 'ioredis'
 
 const QUEUE = '{parley}:push'
 
@@ -97,7 +97,7 @@ export async function manyDevices(
 
 /** Jobs that wait, run, or are due within the next minutes. */
 async function openJobs(redisUrl: string): Promise<number> {
-  const redis = new Redis(redisUrl)
+  const redis = await redisClient(redisUrl)
   try {
     const [waiting, active, delayed] = await Promise.all([
       redis.llen(`${QUEUE}:wait`),
@@ -122,7 +122,7 @@ export async function idle({ cluster }: Pick<PushSetting, 'cluster'>, timeoutMs?
 
 /** Has all jobs that wait run now, as if their time had come. */
 export async function promoteDelayed({ cluster }: Pick<PushSetting, 'cluster'>): Promise<void> {
-  const connection = new Redis(cluster.redisUrl, { maxRetriesPerRequest: null })
+  const connection = await redisClient(cluster.redisUrl)
   const queue = new Queue('push', { connection, prefix: '{parley}' })
   try {
     await queue.promoteJobs()

@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { appendMessages, type NewMessage } from '@parley/db'
 import type { Conversation, Message, User } from '@parley/protocol'
-import { type Cluster, collect, dataOf, emit, group, next, startCluster, user } from '@parley/testkit'
-import { Redis } from 'ioredis'
+import { type Cluster, collect, dataOf, emit, group, next, redisClient, startCluster, user } from '@parley/testkit'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 
 /*
@@ -77,10 +76,11 @@ it('what is published already is not published again, though its process dies', 
 it('what a living process is about to publish is left to it', async () => {
   const conversation = await group(cluster, owner, [member])
   const m = await open(member, 1)
-  const redis = new Redis(cluster.redisUrl)
+  const redis = await redisClient(cluster.redisUrl)
   const origin = `${randomUUID()}.0`
   // Alive, and has published nothing yet: as between its commit and its publish.
-  await redis.multi().set(`parley:published:${origin}`, 0, 'PX', 30_000).sadd('parley:publishers', origin).exec()
+  await redis.set(`parley:published:${origin}`, 0, 'PX', 30_000)
+  await redis.sadd('parley:publishers', origin)
   await appendMessages(cluster.sql, [draft(conversation, owner, 'on its way')], origin, 1)
   await expect(next(m, 'newMessage', undefined, { timeoutMs: 1_200 })).rejects.toThrow(/No newMessage/)
   expect(await outboxRows()).toEqual([origin])

@@ -1,13 +1,13 @@
-import { createTestRedis } from '@parley/testkit'
-import { Redis } from 'ioredis'
+import type { RedisClient } from '@parley/redis'
+import { createTestRedis, redisClient } from '@parley/testkit'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { PublishedWatermark, readWatermarks } from '../src/watermark.ts'
 
 let server: Awaited<ReturnType<typeof createTestRedis>>
-let redis: Redis
+let redis: RedisClient
 beforeAll(async () => {
   server = await createTestRedis()
-  redis = new Redis(server.url)
+  redis = await redisClient(server.url)
 })
 afterAll(async () => {
   redis?.disconnect()

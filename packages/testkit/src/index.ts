@@ -17,7 +17,7 @@ export {
   startPushService,
   type TestDevice,
 } from './push/service.ts'
-export { createTestRedis, ownRedis, type TestRedis } from './redis.ts'
+export { createTestRedis, ownRedis, redisClient, type TestRedis } from './redis.ts'
 export { type ClusterNode, type RedisClusterOptions, redisCluster, type TestRedisCluster } from './redis-cluster.ts'
 export {
   type Bound,

@@ -1,4 +1,5 @@
 import { freePort, type RedisService, startRedis } from '@parley/local/services'
+import { openRedis, type RedisClient, redisReady } from '@parley/redis'
 import { Redis } from 'ioredis'
 import { providedServices } from './provided.ts'
 import { redisCluster } from './redis-cluster.ts'
@@ -57,6 +58,13 @@ export async function ownRedis(tls?: RedisTls): Promise<TestRedis> {
       await server.stop()
     },
   }
+}
+
+/** A client of a test's Redis, lone or a cluster, once its connection stands. The caller disconnects it. */
+export async function redisClient(url: string): Promise<RedisClient> {
+  const client = openRedis(url, { name: 'test', retries: null })
+  await redisReady(client, 10_000)
+  return client
 }
 
 async function sharedServer(url: string): Promise<TestRedis> {
