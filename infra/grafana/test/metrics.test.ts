@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { createECDH } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Message } from '@parley/protocol'
 import {
@@ -188,12 +190,24 @@ it('the public address shows no metrics', async () => {
   expect((await fetch(`${cluster.url}/metrics`)).headers.get('content-type')).not.toContain('text/plain; version')
 })
 
-it('Prometheus takes the rules', () => {
+it('Prometheus takes the rules, and every expression of the dashboards', async () => {
   // Its own checker, of Debian's package `prometheus`. Without it the expressions are looked at above only.
   const promtool = findPromtool()
-  if (promtool === null) return console.log('promtool is not installed: it has not checked the alert rules')
-  const file = fileURLToPath(new URL('../alerts/parley.rules.yml', import.meta.url))
-  expect(execFileSync(promtool, ['check', 'rules', file], { encoding: 'utf8' })).toContain('SUCCESS')
+  if (promtool === null) return console.log('promtool is not installed: it has not checked rules and dashboards')
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'parley-promtool-'))
+  // The way to have it read an expression is a rule.
+  const rules = expressions.map(({ expr }, index) => ({
+    record: `parley:expression:${index}`,
+    expr: expr.replaceAll('$__rate_interval', '5m').replaceAll('$instance', '.*'),
+  }))
+  const written = join(folder.path, 'expressions.yml')
+  await writeFile(written, JSON.stringify({ groups: [{ name: 'expressions', rules }] }))
+  const own = fileURLToPath(new URL('../alerts/parley.rules.yml', import.meta.url))
+  const said = execFileSync(promtool, ['check', 'rules', own, written], { encoding: 'utf8' })
+  expect(said.match(/SUCCESS: \d+ rules found/g)).toEqual([
+    `SUCCESS: ${alerts.length} rules found`,
+    `SUCCESS: ${expressions.length} rules found`,
+  ])
 })
 
 function findPromtool(): string | null {
