@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { instant, timestamp, uuid } from './primitives.ts'
+import { instant, isStorableText, timestamp, uuid } from './primitives.ts'
 
 /*
  * Web Push: what a client registers and sets, and what its service worker receives.
@@ -33,7 +33,9 @@ export type PushSubscriptionBody = z.infer<typeof pushSubscriptionBody>
 
 export const pushSubscriptionParams = z.object({ subscriptionId: uuid })
 /** A browser knows its endpoint, not our id. */
-export const removePushSubscriptionBody = z.object({ endpoint: z.string().min(1).max(2_000) })
+export const removePushSubscriptionBody = z.object({
+  endpoint: z.string().min(1).max(2_000).refine(isStorableText, 'must be well-formed Unicode without NUL characters'),
+})
 
 export const pushSubscription = z.object({ id: z.string(), endpoint: z.string(), createdAt: instant })
 export type PushSubscription = z.infer<typeof pushSubscription>
