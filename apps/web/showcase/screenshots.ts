@@ -38,7 +38,11 @@ async function photograph(browser: Browser, address: string): Promise<void> {
   await open(fatimas, 'Stand-up')
   const ahmeds = await signedIn(browser, address, 'Ahmed Hassan', { ...WIDE, colorScheme: 'light' })
   await open(ahmeds, 'Harbour launch')
-  await ahmeds.getByRole('log').getByRole('button', { name: 'View harbour-poster.png' }).waitFor()
+  const poster = ahmeds.getByRole('log').getByRole('button', { name: 'View harbour-poster.png' })
+  await ahmeds.getByRole('log').hover()
+  for (let turn = 0; turn < 20 && (await poster.count()) === 0; turn++) await ahmeds.mouse.wheel(0, -300)
+  await poster.scrollIntoViewIfNeeded()
+  await poster.locator('img[data-loaded="true"]').waitFor()
   await kwames.getByRole('textbox', { name: 'Message' }).pressSequentially('See you')
   await ahmeds.getByText('Kwame is typing…').first().waitFor()
   await take(ahmeds, 'chat-light')
@@ -83,6 +87,8 @@ async function take(page: Page, name: string): Promise<void> {
   // Pictures, fonts, and what moves after them.
   await page.waitForLoadState('networkidle')
   await page.evaluate(() => document.fonts.ready)
+  // The day that floats over a history while it scrolls.
+  await page.locator('[aria-hidden="true"][data-shown="true"]').waitFor({ state: 'detached' })
   const session = await page.context().newCDPSession(page)
   const { data } = await session.send('Page.captureScreenshot', { format: 'webp', quality: QUALITY })
   const picture = Buffer.from(data, 'base64')
