@@ -60,10 +60,23 @@ export function ConversationView({ conversationId, targetSeq }: ViewProps) {
   )
 }
 
+/** A sync does not tell when somebody was last seen: that is asked for where it is shown. */
+function useLastSeen(conversationId: string): void {
+  const { client } = useChat()
+  const live = useStore(client.state) === 'live'
+  useEffect(() => {
+    const conversation = client.conversation(conversationId)
+    const partner = conversation && partnerOf(conversation, client.userId ?? '')
+    if (!live || partner === undefined || partner.isOnline || partner.lastSeen !== null) return
+    client.fetchConversation(conversationId).catch(() => undefined)
+  }, [client, conversationId, live])
+}
+
 function Header({ conversationId }: { conversationId: string }) {
   const { client } = useChat()
   const dialog = useDialog()
   const now = useNow(30_000)
+  useLastSeen(conversationId)
   const conversation = useStore(client.conversations).find(({ id }) => id === conversationId)
   if (conversation === undefined) return null
   const me = client.userId ?? ''
