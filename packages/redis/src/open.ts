@@ -46,6 +46,7 @@ export function openNode(address: RedisAddress, node: { host: string; port: numb
   const { queued = true, retryDelay = backoff } = options
   const each = { ...eachConnection(options), enableOfflineQueue: queued, retryStrategy: retryDelay }
   const client = new Redis({ ...login, ...node, ...each })
+  track(options.name, client)
   client.on('error', (error: Error) => options.onError?.(error))
   return client
 }
