@@ -1,0 +1,185 @@
+{{- define "parley.fullname" -}}
+{{- if contains "parley" .Release.Name -}}{{ .Release.Name | trunc 50 | trimSuffix "-" }}
+{{- else -}}{{ printf "%s-parley" .Release.Name | trunc 50 | trimSuffix "-" }}{{- end -}}
+{{- end -}}
+
+{{/* Labels of everything. Call with (dict "root" $ "component" "api"). */}}
+{{- define "parley.labels" -}}
+{{ include "parley.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+app.kubernetes.io/part-of: parley
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
+{{- end -}}
+
+{{- define "parley.selector" -}}
+app.kubernetes.io/name: parley
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{- define "parley.image" -}}
+{{- $image := .root.Values.image -}}
+{{- $tag := $image.tag | default .root.Chart.AppVersion -}}
+{{- if $image.registry }}{{ $image.registry }}/{{ end }}{{ $image.repository }}/{{ .component }}:{{ $tag }}
+{{- end -}}
+
+{{- define "parley.serviceAccount" -}}
+{{- .Values.serviceAccount.name | default (.Values.serviceAccount.create | ternary (include "parley.fullname" .) "default") -}}
+{{- end -}}
+
+{{- define "parley.podSecurity" -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 1000
+  runAsGroup: 1000
+  seccompProfile: { type: RuntimeDefault }
+{{- with .root.Values.image.pullSecrets }}
+imagePullSecrets: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "parley.containerSecurity" -}}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: { drop: [ALL] }
+{{- end -}}
+
+{{/* The secrets that a process needs: the required ones, then those it can do without. */}}
+{{- define "parley.secrets" -}}
+{{- $needs := dict
+  "api" (list "DATABASE_URL" "REDIS_URL" "S3_ACCESS_KEY_ID" "S3_SECRET_ACCESS_KEY")
+  "gateway" (list "DATABASE_URL" "REDIS_URL" "S3_ACCESS_KEY_ID" "S3_SECRET_ACCESS_KEY")
+  "worker" (list "DATABASE_URL" "REDIS_URL" "S3_ACCESS_KEY_ID" "S3_SECRET_ACCESS_KEY")
+  "web" list -}}
+{{- $wants := dict
+  "api" (list "JWT_SECRET" "JWT_SECRET_PREVIOUS" "OTEL_EXPORTER_OTLP_HEADERS")
+  "gateway" (list "JWT_SECRET" "JWT_SECRET_PREVIOUS" "OTEL_EXPORTER_OTLP_HEADERS")
+  "worker" (list "VAPID_PRIVATE_KEY" "OTEL_EXPORTER_OTLP_HEADERS")
+  "web" list -}}
+{{- $secret := .root.Values.existingSecret -}}
+{{- range get $needs .component }}
+- name: {{ . }}
+  valueFrom: { secretKeyRef: { name: {{ $secret }}, key: {{ . }} } }
+{{- end }}
+{{- range get $wants .component }}
+- name: {{ . }}
+  valueFrom: { secretKeyRef: { name: {{ $secret }}, key: {{ . }}, optional: true } }
+{{- end }}
+{{- end -}}
+
+{{/* Deployment of one of the processes. Call with (dict "root" $ "component" "api" "public" true). */}}
+{{- define "parley.deployment" -}}
+{{- $root := .root -}}
+{{- $values := get $root.Values .component -}}
+{{- $shutdown := $root.Values.shutdown -}}
+{{- $autoscaled := dig "autoscaling" "enabled" false $values -}}
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ include "parley.fullname" $root }}-{{ .component }}
+  labels: {{ include "parley.labels" . | nindent 4 }}
+spec:
+  {{- if not $autoscaled }}
+  replicas: {{ $values.replicas }}
+  {{- end }}
+  revisionHistoryLimit: 5
+  selector:
+    matchLabels: {{ include "parley.selector" . | nindent 6 }}
+  strategy:
+    type: RollingUpdate
+    # One at a time: each gateway that ends hands its sockets to the others.
+    rollingUpdate: { maxSurge: 1, maxUnavailable: 0 }
+  template:
+    metadata:
+      labels: {{ include "parley.labels" . | nindent 8 }}
+      annotations:
+        checksum/config: {{ $root.Values.config | toJson | sha256sum }}
+        {{- with $values.podAnnotations }}{{ toYaml . | nindent 8 }}{{ end }}
+    spec:
+      serviceAccountName: {{ include "parley.serviceAccount" $root }}
+      {{- include "parley.podSecurity" . | nindent 6 }}
+      terminationGracePeriodSeconds: {{ add $shutdown.preStopSeconds $shutdown.drainSeconds 10 }}
+      containers:
+        - name: {{ .component }}
+          image: {{ include "parley.image" . }}
+          imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+          {{- include "parley.containerSecurity" . | nindent 10 }}
+          ports:
+            {{- if .public }}
+            - { name: http, containerPort: 8080 }
+            {{- end }}
+            - { name: admin, containerPort: 9090 }
+          envFrom:
+            - configMapRef: { name: {{ include "parley.fullname" $root }} }
+          env:
+            - { name: PORT, value: "8080" }
+            - { name: ADMIN_PORT, value: "9090" }
+            # preStop has waited for the balancers already.
+            - { name: DRAIN_DELAY_MS, value: "0" }
+            {{- include "parley.secrets" . | nindent 12 }}
+            {{- range $name, $value := $values.env }}
+            - { name: {{ $name }}, value: {{ $value | quote }} }
+            {{- end }}
+          # Two minutes: the process waits for the schema for one, before it opens a port.
+          startupProbe:
+            httpGet: { path: /health/live, port: admin }
+            periodSeconds: 2
+            failureThreshold: 60
+            timeoutSeconds: 3
+          livenessProbe:
+            httpGet: { path: /health/live, port: admin }
+            periodSeconds: 10
+            failureThreshold: 3
+            timeoutSeconds: 3
+          readinessProbe:
+            httpGet: { path: /health/ready, port: admin }
+            periodSeconds: 5
+            failureThreshold: 2
+            timeoutSeconds: 3
+          lifecycle:
+            preStop: { sleep: { seconds: {{ $shutdown.preStopSeconds }} } }
+          resources: {{ toYaml $values.resources | nindent 12 }}
+      topologySpreadConstraints:
+        {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
+        - maxSkew: 1
+          topologyKey: {{ . }}
+          whenUnsatisfiable: ScheduleAnyway
+          labelSelector:
+            matchLabels: {{ include "parley.selector" $ | nindent 14 }}
+          matchLabelKeys: [pod-template-hash]
+        {{- end }}
+      affinity:
+        {{- if $values.affinity }}{{ toYaml $values.affinity | nindent 8 }}{{ else }}
+        podAntiAffinity:
+          preferredDuringSchedulingIgnoredDuringExecution:
+            - weight: 100
+              podAffinityTerm:
+                topologyKey: kubernetes.io/hostname
+                labelSelector:
+                  matchLabels: {{ include "parley.selector" . | nindent 20 }}
+        {{- end }}
+      {{- with $values.nodeSelector }}
+      nodeSelector: {{ toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with $values.tolerations }}
+      tolerations: {{ toYaml . | nindent 8 }}
+      {{- end }}
+{{- end -}}
+
+{{- define "parley.service" -}}
+apiVersion: v1
+kind: Service
+metadata:
+  name: {{ include "parley.fullname" .root }}-{{ .component }}
+  labels: {{ include "parley.labels" . | nindent 4 }}
+spec:
+  type: ClusterIP
+  selector: {{ include "parley.selector" . | nindent 4 }}
+  # The admin port has no service: nothing public may lead to it.
+  ports:
+    - { name: http, port: 80, targetPort: http, appProtocol: http }
+{{- end -}}

@@ -1,0 +1,239 @@
+import { readFile } from 'node:fs/promises'
+import { expect, it } from 'vitest'
+import { apiSettings } from '../../../apps/api/src/settings.ts'
+import { gatewaySettings } from '../../../apps/gateway/src/settings.ts'
+import { workerSettings } from '../../../apps/worker/src/settings.ts'
+import { staticSettings } from '../../static/src/settings.ts'
+import { lint, type Manifest, render } from '../src/helm.ts'
+import { unknownFields, validate } from '../src/validate.ts'
+
+const SETTINGS: Record<string, object> = {
+  api: apiSettings,
+  gateway: gatewaySettings,
+  worker: workerSettings,
+  web: staticSettings,
+}
+
+const LEAST = { existingSecret: 'parley' }
+const autoscaling = { enabled: true }
+const peers = [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'balancers' } } }]
+/** Values that turn everything on. */
+const MOST = {
+  ...LEAST,
+  image: { registry: 'registry.example.com', tag: '1.2.3', pullSecrets: [{ name: 'pull' }] },
+  config: { JWT_JWKS_URL: 'https://id.example.com/jwks', PUSH_CONCURRENCY: 64 },
+  api: {
+    autoscaling,
+    nodeSelector: { disk: 'ssd' },
+    tolerations: [{ key: 'chat', operator: 'Exists' }],
+    env: { LOG_LEVEL: 'debug' },
+  },
+  gateway: { autoscaling, podAnnotations: { team: 'chat' }, affinity: { podAntiAffinity: {} } },
+  worker: { autoscaling },
+  migrate: { hook: false, annotations: { 'argocd.argoproj.io/sync-wave': '-1' } },
+  ingress: { enabled: true, className: 'nginx', tlsSecret: 'tls', stickiness: 'nginx', annotations: { team: 'chat' } },
+  gatewayApi: {
+    enabled: true,
+    hostnames: ['chat.example.com'],
+    parentRefs: [{ name: 'public' }],
+    sessionPersistence: true,
+  },
+  networkPolicy: {
+    from: peers,
+    metricsFrom: peers,
+    extraEgress: [{ to: peers, ports: [{ port: 4318, protocol: 'TCP' }] }],
+  },
+  monitoring: {
+    podMonitor: { enabled: true, labels: { release: 'prometheus' } },
+    prometheusRule: {
+      enabled: true,
+      groups: [{ name: 'parley', rules: [{ alert: 'Down', expr: 'up == 0', for: '1m' }] }],
+    },
+  },
+}
+
+interface Container {
+  name: string
+  image: string
+  env: {
+    name: string
+    value?: string
+    valueFrom?: { secretKeyRef: { name: string; key: string; optional?: boolean } }
+  }[]
+  ports?: { name: string; containerPort: number }[]
+  securityContext: object
+  lifecycle?: { preStop: { sleep: { seconds: number } } }
+  [probe: string]: unknown
+}
+interface PodSpec {
+  containers: [Container]
+  terminationGracePeriodSeconds: number
+  automountServiceAccountToken: boolean
+  securityContext: object
+}
+
+interface Template {
+  metadata: { annotations?: Record<string, string> }
+  spec: PodSpec
+}
+
+function templateOf(manifests: readonly Manifest[], name: string): Template {
+  const found = manifests.find(
+    ({ kind, metadata }) => /^(Deployment|Job)$/.test(kind) && metadata.name.startsWith(name),
+  )
+  if (found === undefined) throw new Error(`no ${name}`)
+  return (found.spec as { template: Template }).template
+}
+
+function podOf(manifests: readonly Manifest[], name: string): PodSpec {
+  return templateOf(manifests, name).spec
+}
+
+function kinds(manifests: readonly Manifest[]): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(Object.groupBy(manifests, ({ kind }) => kind)).map(([kind, all]) => [kind, all?.length ?? 0]),
+  )
+}
+
+it('passes helm lint', async () => {
+  expect(await lint(LEAST)).toContain('0 chart(s) failed')
+})
+
+it.each([
+  ['least', LEAST],
+  ['most', MOST],
+  [
+    'no web client, haproxy-ingress, no autoscaling by custom metrics',
+    {
+      ...LEAST,
+      web: { enabled: false },
+      ingress: { enabled: true, stickiness: 'haproxy-ingress' },
+      gateway: { autoscaling: { enabled: true, connectionsPerPod: 0 } },
+      networkPolicy: { enabled: false },
+    },
+  ],
+])(
+  'renders what Kubernetes takes: %s',
+  async (_name, values) => {
+    const manifests = await render(values)
+    await validate(manifests)
+    expect(await unknownFields(manifests)).toBe('')
+    const names = manifests.map(({ kind, metadata }) => `${kind}/${metadata.name}`)
+    expect(new Set(names).size).toBe(names.length)
+  },
+  60_000,
+)
+
+it('is checked by checks that find something', async () => {
+  const manifests = await render(LEAST)
+  const pod = podOf(manifests, 'chat-parley-api')
+  Object.assign(pod, { terminationGracePeriod: 30 })
+  expect(await unknownFields(manifests)).toMatch(/"terminationGracePeriod".* does not exist in type 'IPodSpec'/)
+  Object.assign(pod, { terminationGracePeriodSeconds: 'long' })
+  await expect(validate(manifests)).rejects.toThrow(/Deployment chat-parley-api: .*terminationGracePeriodSeconds/)
+})
+
+it('holds what it should', async () => {
+  expect(kinds(await render(LEAST))).toEqual({
+    ConfigMap: 1,
+    Deployment: 4,
+    Job: 1,
+    NetworkPolicy: 4,
+    PodDisruptionBudget: 4,
+    Service: 3,
+    ServiceAccount: 1,
+  })
+  expect(kinds(await render(MOST))).toMatchObject({
+    HorizontalPodAutoscaler: 3,
+    HTTPRoute: 1,
+    Ingress: 3,
+    PodMonitor: 1,
+    PrometheusRule: 1,
+  })
+})
+
+it.each(Object.entries(SETTINGS))(
+  '%s: sets only settings that the process knows, and asks for its secrets',
+  async (component, settings) => {
+    const { env } = podOf(await render(LEAST), `chat-parley-${component}`).containers[0]
+    expect(
+      env
+        .map(({ name }) => name)
+        .filter((name) => !(name in settings) && !(component === 'worker' && /^(PORT|DRAIN_DELAY_MS)$/.test(name))),
+    ).toEqual([])
+    const secrets = env.flatMap(({ valueFrom }) => (valueFrom ? [valueFrom.secretKeyRef] : []))
+    expect(new Set(secrets.map(({ name }) => name)).size).toBeLessThanOrEqual(1)
+    const secretSettings = Object.entries(settings).flatMap(([name, { secret }]) => (secret ? [name] : []))
+    expect(secrets.map(({ key }) => key)).toEqual(expect.arrayContaining(secretSettings))
+  },
+)
+
+it('probes the paths and ports that the images serve, and is longer patient than the process', async () => {
+  const dockerfile = await readFile(new URL('../../../Dockerfile', import.meta.url), 'utf8')
+  const manifests = await render(LEAST)
+  for (const component of ['api', 'gateway', 'worker', 'web']) {
+    const pod = podOf(manifests, `chat-parley-${component}`)
+    const [container] = pod.containers
+    const ports = Object.fromEntries((container.ports ?? []).map(({ name, containerPort }) => [name, containerPort]))
+    expect(dockerfile).toContain(`EXPOSE 8080 ${ports.admin}`)
+    expect(container).toMatchObject({
+      startupProbe: { httpGet: { path: '/health/live', port: 'admin' } },
+      livenessProbe: { httpGet: { path: '/health/live', port: 'admin' } },
+      readinessProbe: { httpGet: { path: '/health/ready', port: 'admin' } },
+    })
+    // packages/runtime/src/lifecycle.ts: forceQuitMs.
+    const preStop = container.lifecycle?.preStop.sleep.seconds ?? 0
+    expect(pod.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(preStop + 25 + 5)
+  }
+})
+
+it('gives pods no rights', async () => {
+  const manifests = await render(MOST)
+  for (const name of ['api', 'gateway', 'worker', 'web', 'migrate']) {
+    const pod = podOf(manifests, `chat-parley-${name}`)
+    expect(pod).toMatchObject({
+      automountServiceAccountToken: false,
+      securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+    })
+    expect(pod.containers[0].securityContext).toEqual({
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    })
+    expect(pod.containers[0].image).toBe(`registry.example.com/parley/${name}:1.2.3`)
+  }
+})
+
+it('replaces pods when a setting changes', async () => {
+  const checksum = async (config: object) =>
+    templateOf(await render({ ...LEAST, config }), 'chat-parley-api').metadata.annotations?.['checksum/config']
+  expect(await checksum({ LOG_LEVEL: 'warn' })).toMatch(/^[0-9a-f]{64}$/)
+  expect(await checksum({ LOG_LEVEL: 'warn' })).not.toBe(await checksum({ LOG_LEVEL: 'info' }))
+})
+
+it('migrates before pods are replaced, as a hook or as a Job of each revision', async () => {
+  const job = async (values: object) => (await render(values)).find(({ kind }) => kind === 'Job')?.metadata
+  expect(await job(LEAST)).toMatchObject({
+    name: 'chat-parley-migrate',
+    annotations: {
+      'helm.sh/hook': 'pre-install,pre-upgrade',
+      'helm.sh/hook-delete-policy': 'before-hook-creation,hook-succeeded',
+    },
+  })
+  expect(await job(MOST)).toMatchObject({
+    name: 'chat-parley-migrate-1',
+    annotations: { 'argocd.argoproj.io/sync-wave': '-1' },
+  })
+})
+
+it.each([
+  ['no secret', {}, /existingSecret/],
+  ['a setting that does not look like one', { ...LEAST, config: { log_level: 'info' } }, /log_level/],
+  ['a secret among the settings', { ...LEAST, config: { JWT_SECRET: 'in plain sight' } }, /JWT_SECRET/],
+  ['a typing error', { ...LEAST, gatewy: { replicas: 3 } }, /gatewy/],
+  ['a number as text', { ...LEAST, api: { replicas: '2' } }, /replicas/],
+  ['less time than the drain takes', { ...LEAST, shutdown: { drainSeconds: 5 } }, /drainSeconds/],
+  ['a route without a gateway', { ...LEAST, gatewayApi: { enabled: true } }, /parentRefs/],
+])('refuses values: %s', async (_name, values, reason) => {
+  await expect(render(values)).rejects.toThrow(reason)
+})
