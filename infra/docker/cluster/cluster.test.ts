@@ -182,6 +182,18 @@ describe('HAProxy', () => {
   })
 })
 
+it('takes a file through the api and hands it out at the address of the store', async () => {
+  using talk = await startTalk(cluster.url, 2)
+  const text = 'a report '.repeat(50_000)
+  const sent = await talk.clients[0]?.sendFile(
+    talk.conversationId,
+    new File([text], 'report.txt', { type: 'text/plain' }),
+  )
+  const answer = await fetch(sent?.attachments[0]?.url ?? '')
+  expect(answer.status).toBe(200)
+  expect(await answer.text()).toBe(text)
+})
+
 it('loses no acknowledged message while gateways are killed, added, stopped and started, and the api with them', async () => {
   using talk = await startTalk(cluster.url, 6)
   talk.begin()
