@@ -1,0 +1,93 @@
+import {
+  type ConnectionState,
+  type Message,
+  type ParleyClient,
+  ParleyClientError,
+  type SendFileOptions,
+} from '@parley/client'
+import { describe, expect, it } from 'vitest'
+import { UploadQueue } from '../src/uploads/upload-queue.ts'
+
+interface Sent {
+  file: File
+  options: SendFileOptions
+  done: () => void
+  fail: (error: Error) => void
+}
+
+/** A client whose files go when the test says so. */
+function standIn() {
+  const sent: Sent[] = []
+  let onState: (state: ConnectionState) => void = () => undefined
+  const client = {
+    sendFile: (_: string, file: File, options: SendFileOptions = {}) =>
+      new Promise<Message>((resolve, reject) => {
+        sent.push({ file, options, done: () => resolve({} as Message), fail: reject })
+      }),
+    on: (_: string, listener: (state: ConnectionState) => void) => {
+      onState = listener
+      return () => undefined
+    },
+  } as Pick<ParleyClient, 'sendFile' | 'on'>
+  return { queue: new UploadQueue(client), sent, live: () => onState('live') }
+}
+
+const file = (name: string) => new File(['content'], name, { type: 'text/plain' })
+const settled = () => new Promise((resolve) => setImmediate(resolve))
+const shown = (queue: UploadQueue) => queue.of('c').map((upload) => `${upload.file.name} ${upload.status}`)
+
+describe('files on their way', () => {
+  it('go one after the other, the text with the first', async () => {
+    const { queue, sent } = standIn()
+    queue.add('c', [file('a'), file('b')], 'both')
+    expect(shown(queue)).toEqual(['a sending', 'b waiting'])
+    sent[0]?.done()
+    await settled()
+    expect(shown(queue)).toEqual(['b sending'])
+    sent[1]?.done()
+    await settled()
+    expect(queue.of('c')).toEqual([])
+    expect(sent.map(({ options }) => options.content)).toEqual(['both', ''])
+  })
+
+  it('of another conversation do not wait', () => {
+    const { queue } = standIn()
+    queue.add('c', [file('a')])
+    queue.add('d', [file('b')])
+    expect([queue.of('c'), queue.of('d')].map(([upload]) => upload?.status)).toEqual(['sending', 'sending'])
+  })
+
+  it('show how far they have come; the snapshot is the same until something changes', () => {
+    const { queue, sent } = standIn()
+    queue.add('c', [file('a')])
+    const before = queue.of('c')
+    expect(queue.of('c')).toBe(before)
+    sent[0]?.options.onProgress?.({ sentBytes: 7, totalBytes: 7 })
+    expect(queue.of('c')[0]).toMatchObject({ sentBytes: 7, totalBytes: 7 })
+  })
+
+  it('go again under the same id when there is a connection, where that can help', async () => {
+    const { queue, sent, live } = standIn()
+    queue.add('c', [file('a'), file('b')])
+    sent[0]?.fail(new ParleyClientError('NETWORK', 'gone'))
+    await settled()
+    sent[1]?.fail(new ParleyClientError('FILE_TOO_LARGE', 'too large'))
+    await settled()
+    expect(shown(queue)).toEqual(['a failed', 'b failed'])
+    live()
+    expect(shown(queue)).toEqual(['a sending', 'b failed'])
+    expect(sent[2]?.options.clientMessageId).toBe(sent[0]?.options.clientMessageId)
+  })
+
+  it('can be cancelled; the next one goes', async () => {
+    const { queue, sent } = standIn()
+    queue.add('c', [file('a'), file('b')])
+    queue.cancel(queue.of('c')[0]?.id ?? '')
+    expect(sent[0]?.options.signal?.aborted).toBe(true)
+    sent[0]?.fail(new ParleyClientError('ABORTED', 'aborted'))
+    await settled()
+    expect(shown(queue)).toEqual(['b sending'])
+    queue.close()
+    expect(queue.of('c')).toEqual([])
+  })
+})
