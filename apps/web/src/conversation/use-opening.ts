@@ -39,16 +39,16 @@ export function useOpening(options: OpeningOptions): Opening {
   const [settled, setSettled] = useState(false)
   const [flash, setFlash] = useState<number | null>(null)
   const wanted = useRef<number | null>(null)
-  const [loading, setLoading] = useState(
-    () => targetSeq !== null || (unreadAfter !== null && conversation.unreadCount > ON_NEWEST_PAGE),
+  /** The first unread message, where it is not on the newest page. */
+  const [farUnread] = useState(() =>
+    targetSeq === null && unreadAfter !== null && conversation.unreadCount > ON_NEWEST_PAGE ? unreadAfter + 1 : null,
   )
-  const first = useRef({ targetSeq, seq: unreadAfter === null ? null : unreadAfter + 1, far: loading })
+  const begun = useRef(false)
+  const [loading, setLoading] = useState(targetSeq !== null || farUnread !== null)
 
   // Far back: at first, or when a result of a search is clicked.
   useEffect(() => {
-    const { seq: unreadSeq, far } = first.current
-    const seq = targetSeq ?? (far && first.current.targetSeq === null ? unreadSeq : null)
-    first.current = { ...first.current, far: false }
+    const seq = targetSeq ?? (begun.current ? null : farUnread)
     if (seq === null) return
     let current = true
     setLoading(true)
@@ -57,6 +57,7 @@ export function useOpening(options: OpeningOptions): Opening {
       .catch(() => undefined)
       .then(() => {
         if (!current) return
+        begun.current = true
         wanted.current = targetSeq
         setLoading(false)
         if (targetSeq !== null) setOpened(false)
@@ -64,7 +65,7 @@ export function useOpening(options: OpeningOptions): Opening {
     return () => {
       current = false
     }
-  }, [client, id, targetSeq])
+  }, [client, id, targetSeq, farUnread])
 
   const isReady = status === 'ready' && !loading
   useLayoutEffect(() => {
