@@ -34,3 +34,11 @@ export function mean(metric: string, by = '', where = ''): string {
 function byOf(by: string): string {
   return by === '' ? '' : ` by (${by}) `
 }
+
+/** Half of a histogram's values, and 99 % of them, as two curves. */
+export function halfAndMost(metric: string, where = ''): { expr: string; legend: string }[] {
+  return [
+    { expr: quantile(0.5, metric, '', where), legend: 'half' },
+    { expr: quantile(0.99, metric, '', where), legend: '99 %' },
+  ]
+}
