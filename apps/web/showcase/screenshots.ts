@@ -40,7 +40,10 @@ async function photograph(browser: Browser, address: string): Promise<void> {
   await open(ahmeds, 'Harbour launch')
   const poster = ahmeds.getByRole('log').getByRole('button', { name: 'View harbour-poster.png' })
   await ahmeds.getByRole('log').hover()
-  for (let turn = 0; turn < 20 && (await poster.count()) === 0; turn++) await ahmeds.mouse.wheel(0, -300)
+  for (let turn = 0; turn < 20 && (await poster.count()) === 0; turn++) {
+    await ahmeds.mouse.wheel(0, -300)
+    await ahmeds.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))))
+  }
   await poster.scrollIntoViewIfNeeded()
   await poster.locator('img[data-loaded="true"]').waitFor()
   await kwames.getByRole('textbox', { name: 'Message' }).pressSequentially('See you')
