@@ -19,6 +19,7 @@ export {
 } from './push/service.ts'
 export { createTestRedis, ownRedis, redisClient, type TestRedis } from './redis.ts'
 export { type ClusterNode, type RedisClusterOptions, redisCluster, type TestRedisCluster } from './redis-cluster.ts'
+export { type SecuredServices, securedServices, throughPgBouncer } from './secured.ts'
 export {
   type Bound,
   ConnectError,

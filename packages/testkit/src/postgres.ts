@@ -17,11 +17,14 @@ export interface OwnPostgres extends TestDatabase {
 }
 
 /** Starts a durable server (with fsync) on this machine; needs no Vitest. Disposing removes its data. */
-export async function ownPostgres(log: (line: string) => void): Promise<OwnPostgres> {
+export async function ownPostgres(
+  log: (line: string) => void,
+  tls?: { cert: string; key: string },
+): Promise<OwnPostgres> {
   const dataDir = await mkdtemp(join(tmpdir(), 'parley-own-postgres-'))
   // Postgres may run under an account of its own, which has to get in.
   await chmod(dataDir, 0o755)
-  let server = await startPostgres({ dataDir, log, durable: true })
+  let server = await startPostgres({ dataDir, log, durable: true, tls })
   const { url, port } = server
   await migrate(url)
   const sql = new pg.Pool({ connectionString: url, max: 5, application_name: 'parley-test' })
@@ -36,7 +39,7 @@ export async function ownPostgres(log: (line: string) => void): Promise<OwnPostg
       await server.exited
     },
     start: async () => {
-      server = await startPostgres({ dataDir, port, log, durable: true })
+      server = await startPostgres({ dataDir, port, log, durable: true, tls })
     },
     [Symbol.asyncDispose]: async () => {
       await sql.end()

@@ -100,7 +100,8 @@ async function startNode(folder: string, index: number, tls: RedisTls | undefine
   let server: RedisService = await startRedis({ dataDir: null, port, log, settings })
   const url = tls?.url(port) ?? server.url
   let running = true
-  const client = new Redis(url, { retryStrategy: () => POLL_MS, maxRetriesPerRequest: null })
+  const trust = tls?.ca === undefined ? {} : { tls: { ca: tls.ca } }
+  const client = new Redis(url, { ...trust, retryStrategy: () => POLL_MS, maxRetriesPerRequest: null })
   client.on('error', () => undefined)
   return {
     url,

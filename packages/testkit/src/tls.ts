@@ -12,6 +12,8 @@ export interface RedisTls {
   settings(port: number): string[]
   /** rediss:// with the password in it, which has characters that must be written otherwise in an address. */
   url(port: number): string
+  /** What a client of this process is to trust; undefined where NODE_EXTRA_CA_CERTS says it. */
+  ca: string | undefined
 }
 
 export interface TlsFiles extends AsyncDisposable {
@@ -27,9 +29,14 @@ export async function tlsFiles({ cert, key }: Pick<TestCertificate, 'cert' | 'ke
 }
 
 /** How a Redis is made to speak TLS, to its clients and to other nodes, and to want a password. */
-export function redisTls({ certFile, keyFile }: Pick<TlsFiles, 'certFile' | 'keyFile'>): RedisTls {
+export function redisTls({
+  certFile,
+  keyFile,
+  ca,
+}: Pick<TlsFiles, 'certFile' | 'keyFile'> & { ca?: string }): RedisTls {
   const password = `p@ss/w:rd ${randomBytes(6).toString('hex')}`
   return {
+    ca,
     settings: (port) => [
       ...['--port', '0', '--tls-port', String(port), '--tls-cert-file', certFile, '--tls-key-file', keyFile],
       ...[

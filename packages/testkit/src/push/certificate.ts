@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -22,7 +23,8 @@ export async function createTestCertificate(): Promise<TestCertificate> {
   certificate.serialNumber = '01'
   certificate.validity.notBefore = new Date(Date.now() - HOUR_MS)
   certificate.validity.notAfter = new Date(Date.now() + 24 * HOUR_MS)
-  const name = [{ name: 'commonName', value: 'Parley tests' }]
+  // Each its own name: of two that are trusted, the name tells which has signed.
+  const name = [{ name: 'commonName', value: `Parley tests ${randomUUID()}` }]
   certificate.setSubject(name)
   certificate.setIssuer(name)
   certificate.setExtensions([

@@ -1,0 +1,39 @@
+/**
+ * `npm run test:profiles [PROFILE ...]`: the cluster's tests on other services than the usual: Redis Cluster, PgBouncer in
+ * transaction mode, TLS. Each is a run of Vitest with TEST_PROFILE (packages/testkit/src/profiles.ts).
+ */
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { ensureRuntime } from './bootstrap.mjs'
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const FOLDERS = ['apps/gateway', 'apps/api', 'apps/worker', 'packages/messaging', 'packages/fanout', 'packages/queue']
+/** They start the services of a profile by themselves, and are in `npm test`. */
+const OF_THEIR_OWN = ['apps/worker/test/profiles.test.ts', 'packages/fanout/test/cluster.test.ts']
+/** What a profile leaves out, and why. */
+const LEFT_OUT = {
+  // A TCP proxy stands before the one Redis; a cluster's nodes tell clients their own addresses. cluster.test.ts has its place.
+  'redis-cluster': ['packages/fanout/test/restored.test.ts'],
+  pgbouncer: [],
+  // The same proxy: it knows redis:// only.
+  tls: ['packages/fanout/test/restored.test.ts'],
+}
+
+const chosen = process.argv.slice(2)
+const profiles = chosen.length > 0 ? chosen : Object.keys(LEFT_OUT)
+const { node, env } = await ensureRuntime({ log: (line) => console.log(line) })
+let failed = 0
+for (const profile of profiles) {
+  if (!Object.hasOwn(LEFT_OUT, profile)) throw new Error(`There is no profile ${profile}`)
+  const left = [...OF_THEIR_OWN, ...LEFT_OUT[profile]].flatMap((file) => ['--exclude', file])
+  const began = Date.now()
+  const args = ['node_modules/vitest/vitest.mjs', 'run', ...left, ...FOLDERS]
+  const code = await new Promise((resolve) => {
+    const child = spawn(node, args, { cwd: ROOT, env: { ...env, TEST_PROFILE: profile }, stdio: 'inherit' })
+    child.once('error', () => resolve(1))
+    child.once('close', resolve)
+  })
+  if (code !== 0) failed++
+  console.log(`${profile}: ${code === 0 ? 'passed' : 'failed'} (${((Date.now() - began) / 1000).toFixed(0)} s)`)
+}
+process.exitCode = failed === 0 ? 0 : 1
