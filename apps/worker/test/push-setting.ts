@@ -99,13 +99,19 @@ export async function manyDevices(
 async function openJobs(redisUrl: string): Promise<number> {
   const redis = await redisClient(redisUrl)
   try {
-    const [waiting, active, delayed] = await Promise.all([
-      redis.llen(`${QUEUE}:wait`),
-      redis.llen(`${QUEUE}:active`),
+    // In one moment: a job that passes from one to the next between two looks would be in none of them.
+    const counts = await redis
+      .multi()
+      .llen(`${QUEUE}:wait`)
+      .llen(`${QUEUE}:active`)
       // BullMQ keeps the moment in the upper bits of the score.
-      redis.zcount(`${QUEUE}:delayed`, '-inf', (Date.now() + 300_000) * 4_096),
-    ])
-    return waiting + active + delayed
+      .zcount(`${QUEUE}:delayed`, '-inf', (Date.now() + 300_000) * 4_096)
+      .exec()
+    if (counts === null) throw new Error('Redis did not count')
+    return counts.reduce((sum, [error, count]) => {
+      if (error) throw error
+      return sum + Number(count)
+    }, 0)
   } finally {
     redis.disconnect()
   }
