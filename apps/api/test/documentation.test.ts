@@ -32,6 +32,8 @@ describe('the viewer', () => {
   it('is a page whose every script, style and picture comes from here', async () => {
     const page = await app.inject('/api/docs/')
     expect([page.statusCode, page.headers['content-type']]).toEqual([200, 'text/html; charset=utf-8'])
+    const withoutSlash = await app.inject('/api/docs')
+    expect([withoutSlash.statusCode, withoutSlash.headers.location]).toEqual([308, '/api/docs/'])
     const files = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, address = '']) => address)
     expect(files.length).toBeGreaterThan(3)
     for (const file of files) {

@@ -29,5 +29,7 @@ export const documentationRoutes: FastifyPluginAsync = async (app) => {
     theme: { title: 'Parley: HTTP API' },
     uiConfig: { layout: 'BaseLayout', deepLinking: true, defaultModelsExpandDepth: 0, persistAuthorization: false },
   })
+  // The viewer's files are named relative to this, with its slash.
+  app.get('', (_request, reply) => reply.redirect(`${app.prefix}/`, 308))
   app.get('/openapi.json', (_request, reply) => reply.type('application/json; charset=utf-8').send(text))
 }
