@@ -10,6 +10,7 @@ export interface Inspected {
   Name: string
   State: { Status: string; Pid: number; ExitCode: number; Health?: { Status: string } }
   Config: { User: string; Image: string; ExposedPorts?: Record<string, unknown> }
+  NetworkSettings: { Networks: Record<string, { IPAddress: string }> }
   HostConfig: {
     ReadonlyRootfs: boolean
     CapDrop: string[] | null
@@ -51,6 +52,7 @@ export class ComposeCluster implements AsyncDisposable {
     const cluster = new ComposeCluster(await composeCommand(), await freePort(), await freePort())
     try {
       await cluster.compose(['build'], BUILD_BOUND_MS)
+      await cluster.addressStore()
       await cluster.compose(['up', '-d'], UP_BOUND_MS)
       await cluster.healthy()
       return cluster
@@ -59,6 +61,14 @@ export class ComposeCluster implements AsyncDisposable {
       await cluster[Symbol.asyncDispose]()
       throw new Error(`The cluster did not come up:\n${logs}`, { cause: error })
     }
+  }
+
+  /** Names the store by its address: s3rver takes the name `s3` for that of a bucket. */
+  private async addressStore(): Promise<void> {
+    await this.compose(['up', '-d', 's3'], UP_BOUND_MS)
+    const [store] = await this.inspect('s3')
+    const [network] = Object.values(store?.NetworkSettings.Networks ?? {})
+    this.#env.S3_ENDPOINT = `http://${network?.IPAddress}:8333`
   }
 
   /** Runs a command of Compose on this project. @returns what it printed. @throws when it fails */
