@@ -52,10 +52,16 @@ beforeAll(async () => {
   await vi.waitUntil(
     async () => {
       scrape = await scrapeAll()
-      const late = ['parley_push_sent_total', 'parley_push_failed_total', 'parley_gateway_disconnects_total']
+      const late = [
+        'parley_push_sent_total',
+        'parley_push_failed_total',
+        'parley_gateway_disconnects_total',
+        // There from the first collection on.
+        'nodejs_gc_duration_seconds_sum',
+      ]
       return late.every((name) => (scrape.samples.get(name)?.size ?? 0) > 0)
     },
-    { timeout: 10_000, interval: 200 },
+    { timeout: 20_000, interval: 200 },
   )
 })
 afterAll(async () => {
