@@ -1,5 +1,5 @@
-import { direct, emit, group, user } from '@parley/testkit'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { direct, emit, group, redisClient, user } from '@parley/testkit'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { eventually, idle, type PushSetting, promoteDelayed, startPushSetting } from './push-setting.ts'
 
 let setting: PushSetting
@@ -193,6 +193,34 @@ describe('what is shown', () => {
     await idle(setting)
     expect(service.shown(phone).map(({ payload }) => payload)).toMatchObject([
       { title: '3 new messages', body: 'In 2 conversations', data: { type: 'DIGEST', count: 3, conversations: 2 } },
+    ])
+  })
+
+  it('sums up what came first in quiet hours also where its job runs last', async () => {
+    const { cluster, service } = setting
+    const [a, b, person] = [user('Ahmed Hassan'), user('Fatima Rahman'), user()]
+    const conversations = [await direct(cluster, a, person), await direct(cluster, b, person)] as const
+    const phone = await setting.device(person)
+    const minute = (offset: number) => new Date(Date.now() + offset * 60_000).toISOString().slice(11, 16)
+    const quietHours = { start: minute(-1), end: minute(30), timeZone: 'UTC' }
+    await cluster.api(person).put('/api/push/preferences', { quietHours })
+    const suppressed = () => setting.metric('parley_push_suppressed_total', 'quiet')
+    const before = await suppressed()
+    const redis = await redisClient(cluster.redisUrl)
+    onTestFinished(() => redis.disconnect())
+    // Another job has the turn of the first message, until the second is held.
+    const turn = `parley:push:turn:${conversations[0].id}:${person.id}`
+    await redis.set(turn, 'another', 'PX', 30_000)
+    await setting.send(a, conversations[0])
+    await setting.send(b, conversations[1])
+    await eventually('the second is held', async () => (await suppressed()) === before + 1)
+    await redis.del(turn)
+    await eventually('the first is held', async () => (await suppressed()) === before + 2)
+    await cluster.api(person).put('/api/push/preferences', { quietHours: null })
+    await promoteDelayed(setting)
+    await service.until(() => service.shown(phone).length > 0)
+    expect(service.shown(phone).map(({ payload }) => payload)).toMatchObject([
+      { title: '2 new messages', body: 'In 2 conversations', data: { type: 'DIGEST', count: 2, conversations: 2 } },
     ])
   })
 })

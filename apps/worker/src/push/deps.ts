@@ -9,7 +9,7 @@ import type { PushSender } from './sender.ts'
 /** What the jobs of push work with; buildPush puts it together. */
 export interface PushDeps {
   db: Database
-  /** For turns. */
+  /** For turns, and for what summaries begin with. */
   redis: RedisClient
   lookup: PushLookup
   sender: Pick<PushSender, 'send'>

@@ -2,6 +2,7 @@ import { listHeldConversations, type NewsRow, type PushDeviceRow, type PushMembe
 import type { PushPayload } from '@parley/protocol'
 import { Dead, idPart, type JobData, Later } from '@parley/queue'
 import type { PushDeps } from './deps.ts'
+import { forgetHeld, heldSince } from './held.ts'
 import { digestPayload, newsPayload, topicOf } from './notification.ts'
 import { quietUntil } from './quiet-hours.ts'
 import { tell } from './tell.ts'
@@ -18,7 +19,11 @@ interface Held {
 
 /** Quiet hours are over: one notification of everything that came in them and is still unread. */
 export async function runDigestJob(deps: PushDeps, data: DigestData, jobId: string): Promise<void> {
-  await takeTurn(deps.redis, `digest:${data.userId}`, jobId, () => sumUp(deps, data))
+  await takeTurn(deps.redis, `digest:${data.userId}`, jobId, async () => {
+    const since = await heldSince(deps.redis, jobId, data.since)
+    await sumUp(deps, { ...data, since })
+    await forgetHeld(deps.redis, jobId)
+  })
 }
 
 async function sumUp(deps: PushDeps, data: DigestData): Promise<void> {

@@ -2,6 +2,7 @@ import { noteOwed, type PushDeviceRow, type PushMemberRow } from '@parley/db'
 import type { PushPayload } from '@parley/protocol'
 import { Dead, idPart, type JobData, Later } from '@parley/queue'
 import type { PushDeps } from './deps.ts'
+import { noteHeld } from './held.ts'
 import { judge, type Verdict } from './judge.ts'
 import { newsPayload, topicOf } from './notification.ts'
 import { tell } from './tell.ts'
@@ -39,10 +40,12 @@ async function notify(deps: PushDeps, data: NewsData): Promise<void> {
 }
 
 /** Quiet hours: one summary at their end, however much comes in them. */
-async function hold({ producer, metrics }: PushDeps, data: NewsData, until: number): Promise<void> {
+async function hold({ redis, producer, metrics }: PushDeps, data: NewsData, until: number): Promise<void> {
   const { userId, sentAt } = data
   const id = `digest-${idPart(userId)}-${Math.floor(until / 60_000)}`
   const digest = { userId, since: new Date(sentAt).toISOString() }
+  // First: a summary that is queued already keeps what it was queued with.
+  await noteHeld(redis, id, sentAt, until)
   await producer.add([{ name: 'digest', data: digest, id, delayMs: until - Date.now() }])
   metrics.queued('digest')
   metrics.suppressed('quiet')
