@@ -1,7 +1,7 @@
 import { ParleyError } from '@parley/protocol'
 import { noteReceived } from './dead-buffers.ts'
 import type { Body, ObjectStore, StoredPart } from './objects.ts'
-import { giveSlabs, SLAB_BYTES, takeSlab } from './slabs.ts'
+import { beginGrowing, endGrowing, giveSlabs, SLAB_BYTES, takeSlab } from './slabs.ts'
 
 /** The least that S3 takes as a part that is not the last, and so the most that one upload has in memory. */
 const PART_BYTES = 5 * 1024 ** 2
@@ -16,6 +16,7 @@ const PART_BYTES = 5 * 1024 ** 2
 class PartBuffer {
   #slabs: Buffer[] = []
   #size = 0
+  #growing = false
 
   get full(): boolean {
     return this.#size === PART_BYTES
@@ -28,7 +29,13 @@ class PartBuffer {
 
   /** Takes what fits into a slab, once there is memory. @returns how many bytes that is */
   async fill(chunk: Buffer): Promise<number> {
-    if (this.#size === this.#slabs.length * SLAB_BYTES) this.#slabs.push(await takeSlab())
+    if (this.#size === this.#slabs.length * SLAB_BYTES) {
+      if (this.#slabs.length === 1) {
+        await beginGrowing()
+        this.#growing = true
+      }
+      this.#slabs.push(takeSlab())
+    }
     const count = chunk.copy(this.#slabs.at(-1) ?? chunk, this.#size % SLAB_BYTES)
     this.#size += count
     return count
@@ -37,6 +44,8 @@ class PartBuffer {
   /** Gives its memory back. @param sent all requests that were given it have ended well */
   empty(sent: boolean): void {
     giveSlabs(this.#slabs, sent)
+    if (this.#growing) endGrowing()
+    this.#growing = false
     this.#slabs = []
     this.#size = 0
   }
