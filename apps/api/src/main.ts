@@ -31,6 +31,7 @@ import { AttachmentUploads } from '@parley/storage/uploads'
 import { buildApp } from './app.ts'
 import { apiMetrics, HttpMeasures } from './measures.ts'
 import { rateLimitRedis } from './rate-limit.ts'
+import { openReadSide } from './replica.ts'
 import { apiSettings } from './settings.ts'
 
 const settings = loadSettingsOrExit(apiSettings)
@@ -52,6 +53,7 @@ await runProcess({
       queryTimeoutMs: 5_000,
       onError,
     })
+    const { reads: copies, replica, close: closeReplica } = openReadSide(db, settings.DATABASE_REPLICA_URL, logger)
     await awaitSchema(db, {
       signal: stopping,
       onWaiting: (reason) => logger.warn({ reason }, 'waiting for the schema'),
@@ -87,17 +89,17 @@ await runProcess({
       people: new People(db),
       conversations,
       conversationWriter: new ConversationWriter({ ...ports, reader: conversations }),
-      history: new History(db, conversations, store),
+      history: new History(db, conversations, store, copies),
       messages,
       reads,
-      search: new MessageSearch(db, presence, store),
+      search: new MessageSearch(db, presence, store, copies),
       sync: new ConversationSync(db, store),
       store,
       uploads,
       uploadsAtOnce: settings.ATTACHMENT_UPLOADS_AT_ONCE,
     })
-    const health = healthOf({ db, redis, bus, bucket: bucketCheck(settings), stopping })
-    const metrics = apiMetrics({ measures, health, db, bus, watermark, writers: { messages, reads } })
+    const health = healthOf({ db, redis, bus, bucket: bucketCheck(settings), replica: replica?.db, stopping })
+    const metrics = apiMetrics({ measures, health, db, replica, bus, watermark, writers: { messages, reads } })
     const admin = await startAdminServer({
       host: settings.HOST,
       port: settings.ADMIN_PORT,
@@ -111,7 +113,7 @@ await runProcess({
       adminPort: admin.port,
       parts: [
         { name: 'traces', stop: stopTracing },
-        { name: 'database', stop: () => db.close() },
+        { name: 'database', stop: async () => void (await Promise.all([db.close(), closeReplica()])) },
         { name: 'store for files', stop: async () => uploads.close() },
         {
           name: 'redis',

@@ -1,4 +1,4 @@
-import type { Database } from '@parley/db'
+import type { Database, ReadCounts } from '@parley/db'
 import { type Bus, type PublishedWatermark, showPublishing } from '@parley/fanout'
 import { type Measured, showCommits } from '@parley/messaging'
 import { ERRORS } from '@parley/protocol'
@@ -13,6 +13,7 @@ import {
   watchPools,
   watchRedis,
 } from '@parley/runtime'
+import type { ReadSide } from './replica.ts'
 
 /** What the api counts of its requests. */
 export class HttpMeasures {
@@ -35,23 +36,33 @@ export class HttpMeasures {
   }
 }
 
+/** What a pod without a replica shows. */
+const NO_READS: ReadCounts = { replica: 0, behind: 0, away: 0 }
+
 export interface ApiMetricsOptions {
   measures: HttpMeasures
   health: Health
   db: Database
+  replica: ReadSide['replica']
   bus: Bus
   watermark: PublishedWatermark
   writers: Record<'messages' | 'reads', Measured>
 }
 
 /** All of an api pod's numbers. docs/METRICS.md lists them. */
-export function apiMetrics({ measures, health, db, bus, watermark, writers }: ApiMetricsOptions): Metrics {
+export function apiMetrics({ measures, health, db, replica, bus, watermark, writers }: ApiMetricsOptions): Metrics {
   const metrics = new Metrics('api', VERSION)
   health.show(metrics)
   watchRedis(metrics, redisConnections)
-  watchPools(metrics, { primary: db.pool })
+  watchPools(metrics, { primary: db.pool, ...(replica && { replica: replica.db.pool }) })
   showCommits(metrics, writers)
   showPublishing(metrics, bus, watermark)
+  metrics.counter(
+    'parley_replica_reads_total',
+    'Reads for the replica, by who answered: the replica, or the primary because that was behind or away',
+    ['answer'],
+    () => Object.entries(replica?.counts ?? NO_READS).map(([answer, count]) => [{ answer }, count] as const),
+  )
   metrics.distribution(
     'parley_http_request_seconds',
     'Time from a request to the end of its answer, by route and status',

@@ -16,7 +16,7 @@ export const PROCESSES: Readonly<Record<string, SettingsDefinition>> = {
 /** The headings of the page, with the groups of settings under each. What is in none of them comes last. */
 const SECTIONS: readonly (readonly [title: string, ...groups: SettingsDefinition[]])[] = [
   ['Process', runtime.environmentSettings, runtime.logSettings, runtime.httpSettings, runtime.drainSettings],
-  ['Postgres and Redis', runtime.databaseSettings, runtime.redisSettings],
+  ['Postgres and Redis', runtime.databaseSettings, runtime.replicaSettings, runtime.redisSettings],
   ['Browsers and balancers', runtime.apiPublicSettings],
   ['Tokens', runtime.tokenSettings],
   ['Limits', runtime.apiLimitSettings, runtime.gatewayLimitSettings],

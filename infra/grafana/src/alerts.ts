@@ -39,7 +39,7 @@ export const alerts: readonly Alert[] = [
   },
   {
     name: 'ParleyDependencyAway',
-    expr: 'min by (dependency) (parley_dependency_up{dependency!="s3"}) == 0',
+    expr: 'min by (dependency) (parley_dependency_up{dependency!~"s3|replica"}) == 0',
     for: '1m',
     severity: 'page',
     summary: 'At least one process does not reach {{ $labels.dependency }}',
@@ -53,6 +53,15 @@ export const alerts: readonly Alert[] = [
     summary: 'Attachments cannot be stored: the bucket does not answer',
     action:
       'GET /health/ready says what is wrong with it (away, no such bucket, refuses our key). Messages without files go on.',
+  },
+  {
+    name: 'ParleyReplicaAway',
+    expr: 'min by (dependency) (parley_dependency_up{dependency="replica"}) == 0',
+    for: '5m',
+    severity: 'ticket',
+    summary: 'The read replica does not answer; the primary reads history and search in its place',
+    action:
+      'Look at the replica (DATABASE_REPLICA_URL) and watch the load of the primary. Clients notice nothing while it copes.',
   },
   {
     name: 'ParleyErrors',

@@ -30,6 +30,8 @@ export interface DatabaseOptions {
   applicationName: string
   /** Longest a statement may take before its connection is given up, in milliseconds. */
   queryTimeoutMs?: number
+  /** Longest that a connection, or a free one of the pool, is waited for, in milliseconds. Default 2,000. */
+  connectTimeoutMs?: number
   /** Called when an idle connection breaks; the pool replaces it by itself. */
   onError?: (error: Error) => void
 }
@@ -45,14 +47,14 @@ export type Orm = NodePgDatabase<typeof schema>
 /** A pool, or the one connection that a transaction runs on. */
 export type Queryable = Pick<pg.Pool, 'query'>
 
-/** Opens a pool. No connection is made until the first query. Waiting for one takes two seconds at most. */
+/** Opens a pool. No connection is made until the first query. */
 export function openDatabase(options: DatabaseOptions): Database {
   const { url, pooled } = parsePooled(options.url)
   const pool = new pg.Pool({
     connectionString: url,
     max: options.max,
     application_name: options.applicationName,
-    connectionTimeoutMillis: 2_000,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 2_000,
     query_timeout: options.queryTimeoutMs ?? 10_000,
     idleTimeoutMillis: 60_000,
     keepAlive: true,

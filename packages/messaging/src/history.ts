@@ -1,4 +1,4 @@
-import { type Database, listMessages, listReadMarks, seqBefore } from '@parley/db'
+import { type Database, listMessages, listReadMarks, primaryReads, type Reads, seqBefore } from '@parley/db'
 import type { ListMessages, Message } from '@parley/protocol'
 import type { ConversationReader } from './conversation-reader.ts'
 import type { AttachmentLinks } from './ports.ts'
@@ -18,9 +18,17 @@ export class History {
   readonly #db: Database
   readonly #conversations: ConversationReader
   readonly #links: AttachmentLinks
+  readonly #reads: Reads
 
-  constructor(db: Database, conversations: ConversationReader, links: AttachmentLinks) {
+  /** @param reads where the messages are read; who may see them, and who has read them, is asked of `db` */
+  constructor(
+    db: Database,
+    conversations: ConversationReader,
+    links: AttachmentLinks,
+    reads: Reads = primaryReads(db),
+  ) {
     this.#db = db
+    this.#reads = reads
     this.#links = links
     this.#conversations = conversations
   }
@@ -42,10 +50,14 @@ export class History {
     return { data, meta: { page, limit, total, hasMore } }
   }
 
-  /** Messages with `from <= seq <= to`, in order; the caller has settled that they may be seen. */
+  /** Messages with `from <= seq <= to`, in order; the caller has settled that they are stored and may be seen. */
   async range(conversationId: string, from: number, to: number): Promise<Message[]> {
     const [rows, marks] = await Promise.all([
-      listMessages(this.#db.pool, conversationId, from, to),
+      this.#reads.query(
+        (db) => listMessages(db, conversationId, from, to),
+        // A replica that has the newest has all before it: seq has no gap and rises in commit order.
+        (found) => found.at(-1)?.seq === to,
+      ),
       listReadMarks(this.#db.pool, [{ conversationId, fromSeq: from }]),
     ])
     return rows.map((row) => presentMessage(row, marks, this.#links))

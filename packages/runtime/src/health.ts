@@ -23,23 +23,29 @@ export interface Services {
   /** Publish and subscribe. */
   bus: { readonly healthy: boolean }
   bucket: DependencyCheck
+  /** Where there is one. The primary does its work while it is away. */
+  replica?: Services['db'] | undefined
   stopping: AbortSignal
 }
 
 /**
  * The health of a process: without Postgres or Redis it is not ready, and without the bucket degraded, since only files
- * need it. It is live all the same: a restart brings no dependency back, and a gateway that has lost Redis still serves its
+ * need it, or without the replica, since it is slower then at most. It is live all the same: a restart brings no dependency back, and a gateway that has lost Redis still serves its
  * own sockets.
  */
-export function healthOf({ db, redis, bus, bucket, stopping }: Services): Health {
+export function healthOf({ db, redis, bus, bucket, replica, stopping }: Services): Health {
   return new Health({
     needed: {
-      postgres: async () => (await db.pool.query('select 1')) !== undefined,
+      postgres: () => answers(db),
       redis: async () => bus.healthy && (await redis.ping()) === 'PONG',
     },
-    wanted: { s3: bucket },
+    wanted: { s3: bucket, ...(replica && { replica: () => answers(replica) }) },
     stopping,
   })
+}
+
+async function answers({ pool }: Services['db']): Promise<boolean> {
+  return (await pool.query('select 1')) !== undefined
 }
 
 /** How long one dependency may take to answer, in milliseconds. */

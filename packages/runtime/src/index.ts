@@ -54,6 +54,7 @@ export {
   httpSettings,
   logSettings,
   redisSettings,
+  replicaSettings,
   s3Settings,
   tokenSettings,
 } from './settings.ts'

@@ -35,6 +35,15 @@ export const databaseSettings = defineSettings({
   }),
 })
 
+/** For processes that read what may be some moments old. */
+export const replicaSettings = defineSettings({
+  DATABASE_REPLICA_URL: setting(
+    z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+    'A read replica of that database (streaming replication), or a balancer in front of several: pages of history and search are read there',
+    { expected: 'a postgres:// URL', credential: true },
+  ),
+})
+
 const redisUrl = z.url({ protocol: /^rediss?$/ })
 
 export const redisSettings = defineSettings({

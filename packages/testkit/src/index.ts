@@ -31,4 +31,5 @@ export {
   next,
   reconnected,
 } from './sockets.ts'
+export { standbyOf, type TestStandby } from './standby.ts'
 export { type ReceivedSpan, startTraceReceiver, type TraceReceiver } from './trace-receiver.ts'

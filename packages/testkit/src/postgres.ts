@@ -8,6 +8,8 @@ import type { TestDatabase } from './database.ts'
 
 /** A Postgres server of one's own with a migrated database: it may be taken away and brought back. */
 export interface OwnPostgres extends TestDatabase {
+  /** The server's files, for whoever copies them. */
+  readonly dataDir: string
   /** Ends the server in an orderly way; sessions are cut. */
   stop(): Promise<void>
   /** Ends the server as a crash would: the next start recovers from its log. */
@@ -33,6 +35,7 @@ export async function ownPostgres(
   return {
     url,
     sql,
+    dataDir,
     stop: () => server.stop(),
     crash: async () => {
       server.kill('SIGQUIT')

@@ -29,6 +29,12 @@ export const processes: DashboardDefinition = {
           unit: 'ops',
         },
         {
+          title: 'Reads for the replica',
+          about: 'By who answered: the replica, or the primary because the replica was behind or away.',
+          queries: [{ expr: rate('parley_replica_reads_total', 'answer'), legend: '{{answer}}' }],
+          unit: 'reqps',
+        },
+        {
           title: 'Redis, up',
           about: 'Processes whose connection of this name stands.',
           queries: [{ expr: sum('parley_redis_up', 'connection'), legend: '{{connection}}' }],

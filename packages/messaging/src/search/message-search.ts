@@ -5,6 +5,8 @@ import {
   listParticipants,
   listReadMarks,
   listSearchScope,
+  primaryReads,
+  type Reads,
   type SearchMatch,
   type SearchScopeRow,
   searchSlices,
@@ -37,9 +39,12 @@ export class MessageSearch {
   readonly #db: Database
   readonly #presence: Presence
   readonly #links: AttachmentLinks
+  readonly #reads: Reads
 
-  constructor(db: Database, presence: Presence, links: AttachmentLinks) {
+  /** @param reads where the index and what is found are read; what a person may search is asked of `db` */
+  constructor(db: Database, presence: Presence, links: AttachmentLinks, reads: Reads = primaryReads(db)) {
     this.#db = db
+    this.#reads = reads
     this.#presence = presence
     this.#links = links
   }
@@ -74,7 +79,7 @@ export class MessageSearch {
     const recent =
       from === undefined ? scope : scope.filter((row) => Date.parse(row.last_message_at) >= Date.parse(from))
     const found = await collectNewest(recent, best ? SEARCH_DEPTH : page * limit, (slices) =>
-      searchSlices(this.#db.pool, { slices, ...query }),
+      this.#reads.query((db) => searchSlices(db, { slices, ...query })),
     )
     return best ? { ...found, matches: found.matches.sort(bestFirst) } : found
   }
@@ -94,10 +99,9 @@ export class MessageSearch {
     }
     const ranges = [...oldest].map(([conversationId, fromSeq]) => ({ conversationId, fromSeq }))
     const found = scope.filter(({ id }) => oldest.has(id))
-    const { pool } = this.#db
     const [rows, marks, briefs] = await Promise.all([
-      findMessages(pool, keys),
-      listReadMarks(pool, ranges),
+      this.#reads.query((db) => findMessages(db, keys)),
+      listReadMarks(this.#db.pool, ranges),
       this.#briefs(found, userId),
     ])
     const marksOf = Map.groupBy(marks, (mark) => mark.conversation_id)

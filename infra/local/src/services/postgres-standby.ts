@@ -1,0 +1,59 @@
+import { execFile } from 'node:child_process'
+import { chown, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import pg from 'pg'
+import type { Log } from './keep.ts'
+import { type PostgresService, startPostgres } from './postgres.ts'
+
+const run = promisify(execFile)
+const SLOT = 'standby'
+
+export interface StandbyOptions {
+  /** The server to follow, and its data folder on this machine. */
+  primary: { url: string; dataDir: string }
+  /** Made for the standby; must not be there yet. */
+  dataDir: string
+  log: Log
+}
+
+/**
+ * Starts a Postgres that follows another by streaming replication and can be read. It is made of a copy of the running
+ * server's files, as the manual has it for those without pg_basebackup, which the embedded binaries lack.
+ * @see https://www.postgresql.org/docs/18/continuous-archiving.html#BACKUP-LOWLEVEL-BASE-BACKUP
+ */
+export async function startStandby({ primary, dataDir, log }: StandbyOptions): Promise<PostgresService> {
+  const pgdata = join(dataDir, 'data')
+  await mkdir(dataDir, { recursive: true })
+  const client = new pg.Client({ connectionString: primary.url })
+  await client.connect()
+  try {
+    await client.query('select pg_create_physical_replication_slot($1, true)', [SLOT])
+    await client.query("select pg_backup_start('standby', true)")
+    // -a keeps the owner: the server runs under an account of its own.
+    await run('cp', ['-a', join(primary.dataDir, 'data'), pgdata])
+    await run('cp', ['-a', join(primary.dataDir, 'password'), join(dataDir, 'password')])
+    const { rows } = await client.query<{ labelfile: string }>('select labelfile from pg_backup_stop(false)')
+    await writeAsOwner(pgdata, 'backup_label', rows[0]?.labelfile ?? '')
+  } finally {
+    await client.end()
+  }
+  // The primary's own, which would mislead the copy.
+  await rm(join(pgdata, 'postmaster.pid'), { force: true })
+  await rm(join(pgdata, 'pg_replslot', SLOT), { recursive: true, force: true })
+  const { hostname, port, username, password } = new URL(primary.url)
+  const address = `host=${hostname} port=${port} user=${username} password=${decodeURIComponent(password)}`
+  const configuration = join(pgdata, 'postgresql.auto.conf')
+  const kept = await readFile(configuration, 'utf8')
+  await writeFile(configuration, `${kept}\nprimary_conninfo = '${address}'\nprimary_slot_name = '${SLOT}'\n`)
+  await writeAsOwner(pgdata, 'standby.signal', '')
+  return startPostgres({ dataDir, log, durable: false })
+}
+
+/** Recovery removes or renames these files, so they must be the server account's as the folder is. */
+async function writeAsOwner(folder: string, name: string, content: string): Promise<void> {
+  const path = join(folder, name)
+  const { uid, gid } = await stat(folder)
+  await writeFile(path, content, { mode: 0o600 })
+  await chown(path, uid, gid)
+}
