@@ -21,6 +21,8 @@ export interface Person {
   registered: string | null
   /** Whether it has been told, or was not to be told, that the person is online. */
   announced: boolean
+  /** Redis took the person for offline although they were announced: to be told once the lease is there again. */
+  owed: boolean
   /** A write failed before `announced`: it may have arrived, and then the next finds its own entry. */
   uncertain: boolean
 }
@@ -33,6 +35,7 @@ export function newPerson(): Person {
     writing: null,
     registered: null,
     announced: false,
+    owed: false,
     uncertain: false,
   }
 }

@@ -69,6 +69,7 @@ export function createPresence(options: PresenceOptions): Presence {
         person.dirty = true
         // Nobody has been reported offline by a Redis that knew of nobody.
         if (previous !== null && !emptied) person.announced = false
+        else person.owed = false
       }
       void flush()
     },
@@ -107,7 +108,10 @@ export function createPresence(options: PresenceOptions): Presence {
 
   function settle(userId: string, person: Person, waiting: Person['waiting'], wasOffline: boolean): void {
     const [first, ...others] = waiting
-    const announce = wasOffline && !person.announced
+    const announce = (wasOffline || person.owed) && !person.announced
+    // Announced before and offline all the same: written under a lease that was lost, and not known to be, after the person
+    // had been reported offline. The write under the next lease finds this one's entry and would take them for online.
+    person.owed = wasOffline && !announce
     person.uncertain = false
     person.announced = person.connections.size > 0
     if (first) first(announce)
