@@ -24,7 +24,8 @@ it('refuses older tokens in every pod from then on, newer ones and other peopleâ
   const answer = await cluster.service().post(`/api/users/${who.id}/revoke-tokens`, { before })
   const tokensValidFrom = new Date(before).toISOString().replace('Z', '000Z')
   expect(dataOf(answer)).toEqual({ userId: who.id, tokensValidFrom })
-  expect(await statuses(old)).toEqual([401, 401])
+  // The other pod hears of it by a notice that may still be on its way.
+  await expect.poll(() => statuses(old), { timeout: 1_000 }).toEqual([401, 401])
   expect(errorOf(await apiClient(cluster.url, old).get('/api/users/me'))).toMatchObject({
     code: 'TOKEN_INVALID',
     message: 'The token was revoked.',

@@ -40,7 +40,10 @@ async function killGateway() {
   const [watcher, lost, elsewhere] = [user('Watcher'), user('Lost'), user('Elsewhere')]
   await group(cluster, watcher, [lost, elsewhere])
   const w = await open(watcher, 0)
+  const came = presenceOf(w)
   await Promise.all([open(lost, 2), open(elsewhere, 2), open(elsewhere, 1)])
+  // Told, too: what is said of them from here on is said of the kill.
+  await expect.poll(() => came, { timeout: 5_000 }).toHaveLength(2)
   await expect.poll(() => onlineFor(w), { timeout: 5_000 }).toHaveLength(2)
   const heard = presenceOf(w)
   const offline = next(w, 'userOffline', undefined, { timeoutMs: 30_000 })
