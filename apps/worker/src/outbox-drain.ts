@@ -14,6 +14,7 @@ import { type AttachmentLinks, type Events, presentMessage } from '@parley/messa
 import type { Message } from '@parley/protocol'
 import type { RedisClient } from '@parley/redis'
 import { Distribution, LATENCY_SECONDS, type Span, type TraceParent, type Tracer } from '@parley/runtime'
+import { DrainLoop } from './drain-loop.ts'
 
 /**
  * One kind of work that every stored message is due; `readBy` names the sender only. A step that rejects leaves the rows for another round, so it has to
@@ -55,36 +56,27 @@ export class OutboxDrain {
     failures: 0,
     rounds: new Distribution(LATENCY_SECONDS),
   }
-  #timer: NodeJS.Timeout | undefined
-  #round: Promise<void> = Promise.resolve()
-  #stopped = false
+  readonly #loop: DrainLoop
 
   constructor(options: OutboxDrainOptions) {
     this.#options = { maxRows: 50, idleMs: 250, ...options }
+    const { maxRows, idleMs, onError } = this.#options
+    this.#loop = new DrainLoop({
+      idleMs,
+      round: async () => (await this.drainOnce()) === maxRows,
+      onError: (error) => {
+        this.measures.failures++
+        onError(error)
+      },
+    })
   }
 
   start(): void {
-    this.#next(0)
+    this.#loop.start()
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true
-    clearTimeout(this.#timer)
-    await this.#round
-  }
-
-  #next(delayMs: number): void {
-    if (this.#stopped) return
-    this.#timer = setTimeout(() => {
-      this.#round = this.drainOnce().then(
-        (taken) => this.#next(taken === this.#options.maxRows ? 0 : this.#options.idleMs),
-        (error) => {
-          this.measures.failures++
-          this.#options.onError(error)
-          this.#next(4 * this.#options.idleMs)
-        },
-      )
-    }, delayMs)
+  stop(): Promise<void> {
+    return this.#loop.stop()
   }
 
   /** One round. @returns how many rows were worked on */

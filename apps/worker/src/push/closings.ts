@@ -1,5 +1,6 @@
 import { type Database, deleteClosings, takeClosings, transaction } from '@parley/db'
 import { idPart, type Producer } from '@parley/queue'
+import { DrainLoop } from '../drain-loop.ts'
 import type { PushMetrics } from './metrics.ts'
 
 const ROWS = 500
@@ -18,37 +19,21 @@ export interface ClosingDrainOptions {
  * workers share them, as they do the outbox.
  */
 export class ClosingDrain {
-  readonly #options: Required<ClosingDrainOptions>
-  #timer: NodeJS.Timeout | undefined
-  #round: Promise<void> = Promise.resolve()
-  #stopped = false
+  readonly #options: ClosingDrainOptions
+  readonly #loop: DrainLoop
 
   constructor(options: ClosingDrainOptions) {
-    this.#options = { idleMs: 250, ...options }
+    this.#options = options
+    const { idleMs = 250, onError } = options
+    this.#loop = new DrainLoop({ idleMs, onError, round: async () => (await this.#drain()) === ROWS })
   }
 
   start(): void {
-    this.#next(0)
+    this.#loop.start()
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true
-    clearTimeout(this.#timer)
-    await this.#round
-  }
-
-  #next(delayMs: number): void {
-    if (this.#stopped) return
-    const { idleMs, onError } = this.#options
-    this.#timer = setTimeout(() => {
-      this.#round = this.#drain().then(
-        (taken) => this.#next(taken === ROWS ? 0 : idleMs),
-        (error) => {
-          onError(error)
-          this.#next(4 * idleMs)
-        },
-      )
-    }, delayMs)
+  stop(): Promise<void> {
+    return this.#loop.stop()
   }
 
   async #drain(): Promise<number> {
