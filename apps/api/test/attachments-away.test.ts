@@ -9,9 +9,9 @@ let bucket: Bucket
 let proxy: TcpProxy
 beforeAll(async () => {
   bucket = await openBucket()
-  const { hostname, port } = new URL(bucket.endpoint)
+  const { protocol, hostname, port } = new URL(bucket.endpoint)
   proxy = await tcpProxy({ host: hostname, port: Number(port) })
-  const env = { ...bucket.env, S3_ENDPOINT: `http://127.0.0.1:${proxy.port}`, S3_PUBLIC_ENDPOINT: bucket.endpoint }
+  const env = { ...bucket.env, S3_ENDPOINT: `${protocol}//127.0.0.1:${proxy.port}`, S3_PUBLIC_ENDPOINT: bucket.endpoint }
   cluster = await startCluster({ gateways: 1, env })
 })
 afterAll(async () => {

@@ -30,6 +30,8 @@ export function pushTests(stage: () => Stage): void {
     await click(visitor)
     await seen(visitor.page.getByRole('heading', { level: 1, name: lena.fullName }))
     expect(new URL(visitor.page.url()).hash).toBe(`#/c/${id}`)
+    // The browser closes by the tag, and late: the next notification would go with this one.
+    await expect.poll(() => shown(visitor)).toEqual([])
 
     await visitor.page.goto(`${visitor.address}/#/`)
     await deliver({ kind: 'show', title: 'Lena', body: 'Once more', tag: id, data: { conversationId: id } })

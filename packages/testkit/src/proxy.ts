@@ -13,10 +13,18 @@ export interface TcpProxy extends AsyncDisposable {
   restore(): void
   /** Delays every piece of data, both ways, by this many ms; 0 for none. */
   latency(ms: number): void
+  /** Connects to another service from now on; connections that are open stay where they are. */
+  redirect(target: Address): void
+}
+
+interface Address {
+  host: string
+  port: number
 }
 
 /** Starts a proxy on a free loopback port towards `target`. */
-export async function tcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
+export async function tcpProxy(target: Address): Promise<TcpProxy> {
+  let to = target
   const sockets = new Set<Socket>()
   let cut = false
   let stalled = false
@@ -29,7 +37,7 @@ export async function tcpProxy(target: { host: string; port: number }): Promise<
   }
   const server = createServer((client) => {
     if (cut) return void client.destroy()
-    const upstream = connect(target)
+    const upstream = connect(to)
     pass(client, upstream, () => delayMs)
     pass(upstream, client, () => delayMs)
     hold(client)
@@ -67,6 +75,9 @@ export async function tcpProxy(target: { host: string; port: number }): Promise<
     },
     latency: (ms) => {
       delayMs = ms
+    },
+    redirect: (next) => {
+      to = next
     },
     [Symbol.asyncDispose]: async () => {
       cut = true

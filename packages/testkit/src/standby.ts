@@ -22,6 +22,8 @@ export interface TestStandby extends AsyncDisposable {
   crash(): Promise<void>
   /** Brings it back on the same address. */
   start(): Promise<void>
+  /** Makes it a primary that follows nobody, with what it has received so far; resolves when it takes writes. */
+  promote(): Promise<void>
 }
 
 /** Starts a standby of `primary` on this machine. Dispose it before its primary. */
@@ -53,6 +55,9 @@ export async function standbyOf(primary: OwnPostgres, log: (line: string) => voi
     },
     start: async () => {
       server = await startPostgres({ dataDir, port, log, durable: false })
+    },
+    promote: async () => {
+      await sql.query('select pg_promote()')
     },
     [Symbol.asyncDispose]: async () => {
       await sql.end()
