@@ -7,7 +7,10 @@ import { fileURLToPath } from 'node:url'
 import { ensureRuntime } from './bootstrap.mjs'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-const FOLDERS = ['apps/gateway', 'apps/api', 'apps/worker', 'packages/messaging', 'packages/fanout', 'packages/queue']
+const FOLDERS = [
+  ...['apps/gateway', 'apps/api', 'apps/worker', 'packages/client', 'packages/messaging', 'packages/fanout'],
+  ...['packages/presence', 'packages/queue'],
+]
 /** They start the services of a profile by themselves, and are in `npm test`. */
 const OF_THEIR_OWN = ['apps/worker/test/profiles.test.ts', 'packages/fanout/test/cluster.test.ts']
 /** What a profile leaves out, and why. */
@@ -15,8 +18,7 @@ const LEFT_OUT = {
   // A TCP proxy stands before the one Redis; a cluster's nodes tell clients their own addresses. cluster.test.ts has its place.
   'redis-cluster': ['packages/fanout/test/restored.test.ts'],
   pgbouncer: [],
-  // The same proxy: it knows redis:// only.
-  tls: ['packages/fanout/test/restored.test.ts'],
+  tls: [],
 }
 
 const chosen = process.argv.slice(2)

@@ -11,8 +11,8 @@ export interface Connection {
 /** What a gateway holds of one person. The table of these is what is true; Redis follows it. */
 export interface Person {
   readonly connections: Map<string, Connection>
-  /** `connect` calls that wait for the next write. */
-  waiting: ((becameOnline: boolean) => void)[]
+  /** `connect` calls that wait for the next write; false from one that has given up. */
+  waiting: ((becameOnline: boolean) => boolean)[]
   /** The connections have changed since the last write that succeeded. */
   dirty: boolean
   /** The write under way; never two at once, so that they cannot overtake each other. */

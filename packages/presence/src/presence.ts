@@ -107,16 +107,15 @@ export function createPresence(options: PresenceOptions): Presence {
   }
 
   function settle(userId: string, person: Person, waiting: Person['waiting'], wasOffline: boolean): void {
-    const [first, ...others] = waiting
     const announce = (wasOffline || person.owed) && !person.announced
     // Announced before and offline all the same: written under a lease that was lost, and not known to be, after the person
     // had been reported offline. The write under the next lease finds this one's entry and would take them for online.
     person.owed = wasOffline && !announce
     person.uncertain = false
     person.announced = person.connections.size > 0
-    if (first) first(announce)
-    else if (announce) options.onOnline?.(userId)
-    for (const other of others) other(false)
+    let untold = announce
+    for (const answer of waiting) if (answer(untold)) untold = false
+    if (untold) options.onOnline?.(userId)
   }
 
   /** Writes everybody who is due, some at a time. Asked again while under way, it goes round once more. */
@@ -140,11 +139,16 @@ export function createPresence(options: PresenceOptions): Presence {
   /** The answer of the next write; false when it takes too long, and then `onOnline` tells. */
   function nextWrite(person: Person): Promise<boolean> {
     return new Promise((resolve) => {
-      const answer = (becameOnline: boolean): void => {
+      let late = false
+      const answer = (becameOnline: boolean): boolean => {
+        if (late) return false
         clearTimeout(timer)
         resolve(becameOnline)
+        return true
       }
       const timer = setTimeout(() => {
+        // A write that is under way has it already.
+        late = true
         person.waiting = person.waiting.filter((waiting) => waiting !== answer)
         resolve(false)
       }, connectWaitMs)

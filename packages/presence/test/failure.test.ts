@@ -5,7 +5,7 @@ describe('a gateway that dies', () => {
   it('takes its people offline when its lease ends, and they are reported once', async () => {
     await using world = await setting()
     const [dying, other] = [await world.gateway(), await world.gateway()]
-    const reapers = [world.reaper(), world.reaper()]
+    const reapers = [await world.reaper(), await world.reaper()]
     for (const userId of ['ann', 'ben']) await dying.connect(userId, '1')
     await other.connect('ben', '1')
     const died = Date.now()
@@ -30,7 +30,7 @@ describe('a gateway that dies', () => {
     await eventually(() => world.isOnline('ann'), false)
     const answers = await Promise.all([other.connect('ann', '1'), other.connect('ann', '2')])
     expect(answers.map(({ becameOnline }) => becameOnline)).toEqual([true, false])
-    const { reported } = world.reaper()
+    const { reported } = await world.reaper()
     await eventually(() => world.raw.smembers('presence:incarnations'), [`${other.epoch}.1`])
     expect(reported).toEqual([])
     expect(await world.isOnline('ann')).toBe(true)
@@ -41,7 +41,7 @@ describe('a gateway whose lease ended while it lived', () => {
   it('takes a new one and asserts all its people; who was reported offline is told online', async () => {
     await using world = await setting()
     const gateway = await world.gateway()
-    const { reported } = world.reaper({ confirmMs: 0 })
+    const { reported } = await world.reaper({ confirmMs: 0 })
     await gateway.connect('ann', '1')
     await gateway.connect('ben', '1', { visible: false })
     await world.raw.del(`presence:lease:${gateway.epoch}`)
@@ -58,7 +58,7 @@ describe('a Redis that goes away', () => {
   it('and comes back empty has everybody again within a renewal, and nobody is told anything', async () => {
     await using world = await setting()
     const [a, b] = [await world.gateway(), await world.gateway()]
-    const { reported } = world.reaper()
+    const { reported } = await world.reaper()
     const people = Array.from({ length: 300 }, (_, index) => `p${index}`)
     await Promise.all(people.map((userId, index) => (index % 2 === 0 ? a : b).connect(userId, 'c')))
     await world.redis.kill()
@@ -101,10 +101,19 @@ describe('a Redis that goes away', () => {
     await eventually(() => later.returned, ['ann'])
   })
 
+  it('and answers after somebody has given up waiting still has them announced', async () => {
+    await using world = await setting()
+    const gateway = await world.gateway({ connectWaitMs: 100 })
+    await world.redis.pause()
+    expect(await gateway.connect('ann', '1')).toEqual({ becameOnline: false })
+    await world.redis.resume()
+    await eventually(() => gateway.returned, ['ann'])
+  })
+
   it('and freezes for longer than the leases takes nobody offline for good', async () => {
     await using world = await setting()
     const gateway = await world.gateway({ connectWaitMs: 100 })
-    const { reported } = world.reaper({ confirmMs: 1_000 })
+    const { reported } = await world.reaper({ confirmMs: 1_000 })
     await gateway.connect('ann', '1')
     const frozenAt = Date.now()
     await world.redis.pause()
@@ -122,7 +131,7 @@ describe('a reaper', () => {
     await using world = await setting()
     const gateway = await world.gateway()
     const errors: unknown[] = []
-    const failing = world.reaper({
+    const failing = await world.reaper({
       claimMs: 500,
       onOffline: () => Promise.reject(new Error('no database')),
       onError: (error) => errors.push(error),
@@ -131,7 +140,7 @@ describe('a reaper', () => {
     gateway.disconnect('ann', '1')
     await eventually(() => errors.length, 1)
     await failing.stop()
-    const { reported } = world.reaper()
+    const { reported } = await world.reaper()
     await eventually(() => reported.map(({ userId }) => userId), ['ann'])
   })
 
@@ -140,7 +149,7 @@ describe('a reaper', () => {
     const gateway = await world.gateway()
     const returned: string[] = []
     const answers: boolean[] = []
-    world.reaper({
+    await world.reaper({
       onOffline: async (userId) => void answers.push((await gateway.connect(userId, '2')).becameOnline),
       onReturn: async (userId) => void returned.push(userId),
     })

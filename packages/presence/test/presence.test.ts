@@ -44,7 +44,7 @@ describe('going offline', () => {
   it('is reported after the grace, once, with the time of leaving, by one of two reapers', async () => {
     await using world = await setting()
     const gateway = await world.gateway()
-    const [one, two] = [world.reaper(), world.reaper()]
+    const [one, two] = [await world.reaper(), await world.reaper()]
     const people = Array.from({ length: 100 }, (_, index) => `p${index}`)
     await Promise.all(people.map((userId) => gateway.connect(userId, 'c')))
     const left = Date.now()
@@ -66,7 +66,7 @@ describe('going offline', () => {
   it('does not happen to a person who is back within the grace, on another gateway', async () => {
     await using world = await setting()
     const [a, b] = [await world.gateway(), await world.gateway()]
-    const { reported } = world.reaper()
+    const { reported } = await world.reaper()
     await a.connect('ann', '1')
     await a.connect('ben', '1')
     for (let turn = 0; turn < 5; turn += 1) {
@@ -86,7 +86,7 @@ describe('going offline', () => {
   it('waits for the last of several connections', async () => {
     await using world = await setting()
     const [a, b] = [await world.gateway(), await world.gateway()]
-    const { reported } = world.reaper()
+    const { reported } = await world.reaper()
     await a.connect('ann', '1')
     await b.connect('ann', '1')
     a.disconnect('ann', '1')
@@ -133,7 +133,7 @@ describe('stopping', () => {
   it('hands people over: they are leaving, and who comes back elsewhere was never away', async () => {
     await using world = await setting()
     const [a, b] = [await world.gateway(), await world.gateway()]
-    const { reported } = world.reaper()
+    const { reported } = await world.reaper()
     for (const userId of ['ann', 'ben']) await a.connect(userId, '1')
     await a.stop()
     expect(await world.reader.epochAlive([a.epoch, b.epoch, 'never'])).toEqual(new Set([b.epoch]))

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import { openRedis, type RedisClient, redisReady } from '@parley/redis'
 import { createTestRedis, type TestRedis } from '@parley/testkit'
-import { Redis } from 'ioredis'
 import { expect } from 'vitest'
 import {
   createPresence,
@@ -18,15 +18,16 @@ export const renewMs = 300
 export async function setting() {
   const redis: TestRedis = await createTestRedis()
   const endings: (() => Promise<void>)[] = []
-  const client = (): Redis => {
-    const made = new Redis(redis.url, { retryStrategy: () => 50, maxRetriesPerRequest: 1 })
-    made.on('error', () => undefined)
+  const client = async (): Promise<RedisClient> => {
+    const made = openRedis(redis.url, { name: 'test', retryDelay: () => 50 })
     endings.push(async () => made.disconnect())
+    // Tests that have taken Redis away begin without it.
+    await redisReady(made, 1_000).catch(() => undefined)
     return made
   }
 
   const gateway = async (options: Partial<PresenceOptions> = {}) => {
-    const own = client()
+    const own = await client()
     const epoch = randomUUID()
     const returned: string[] = []
     const presence = createPresence({
@@ -44,10 +45,10 @@ export async function setting() {
     return { ...presence, epoch, returned, crash: () => own.disconnect() }
   }
 
-  const reaper = (options: Partial<ReaperOptions> = {}) => {
+  const reaper = async (options: Partial<ReaperOptions> = {}) => {
     const reported: { userId: string; lastSeenAt: Date }[] = []
     const made = createReaper({
-      redis: client(),
+      redis: await client(),
       ...timing,
       intervalMs: 40,
       confirmMs: 200,
@@ -59,7 +60,7 @@ export async function setting() {
     return { reported, stop: () => made.stop() }
   }
 
-  const raw = client()
+  const raw = await client()
   const reader = createPresenceReader({ redis: raw, graceMs: timing.graceMs })
   return {
     redis,
