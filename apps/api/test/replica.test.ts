@@ -88,7 +88,8 @@ it('serves pages and search; who may see them and who has read them is asked of 
   expect(await answers()).toEqual({ replica: 1, behind: 0, away: 0 })
   expect(await found('lighthouses')).toEqual(['two lighthouses'])
   expect(await statementsAt(standby)).toContain('join messages m')
-  expect(await statementsAt(primary)).not.toMatch(/search_slices|join messages m/)
+  // The primary may have been asked for a list's last messages, by `join messages m`, before.
+  expect(await statementsAt(primary)).not.toMatch(/search_slices|from messages m/)
   // One look into the index, and the messages found.
   expect(await answers()).toEqual({ replica: 3, behind: 0, away: 0 })
   const stranger = await cluster.api(user('Omar')).get(pathOf())

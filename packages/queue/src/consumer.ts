@@ -11,6 +11,8 @@ const LOCK_MS = 10_000
 const STALLED_CHECK_MS = 5_000
 /** A job may meet this many deaths of the process that works on it; then something is wrong with the job. */
 const DEATHS = 10
+/** After a connection was lost BullMQ pauses this long before it goes on, 15 s by its own: pushes would be late by that. */
+const RECONNECTED_PAUSE_MS = 1_000
 const BACKOFF_FIRST_MS = 1_000
 const BACKOFF_MAX_MS = 60_000
 
@@ -58,6 +60,7 @@ export function startConsumer<Queue extends QueueName>(queue: Queue, options: Co
     lockDuration: LOCK_MS,
     stalledInterval: STALLED_CHECK_MS,
     maxStalledCount: DEATHS,
+    runRetryDelay: RECONNECTED_PAUSE_MS,
     removeOnComplete: KEPT.completed,
     removeOnFail: KEPT.failed,
     settings: { backoffStrategy: (attempt) => backoffMs(attempt, BACKOFF_FIRST_MS, BACKOFF_MAX_MS) },
