@@ -1,3 +1,4 @@
+import { transaction } from '@parley/db'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { parseQuery } from '../src/index.ts'
 import { toTsquery } from '../src/search/tsearch.ts'
@@ -9,16 +10,23 @@ beforeAll(async () => {
 })
 afterAll(() => bed?.[Symbol.asyncDispose]())
 
-/** Pages of the database that one look into the index touches. */
+/**
+ * Pages of the database that one look into the index touches. It looks twice, in one transaction and so on one connection to
+ * the server: on a new one the first look reads the catalogs, too.
+ */
 async function pagesOf(conversationIds: string[], query: string): Promise<number> {
   const node = parseQuery(query)
   if (node === null) throw new Error('nothing to look for')
-  const { rows } = await bed.db.pool.query<{ 'QUERY PLAN': { Plan: Record<string, number> }[] }>(
-    'explain (analyze, buffers, format json) select * from search_slices($1, $2, $3, null, null, null)',
-    [conversationIds, conversationIds.map(() => 0), toTsquery(node)],
-  )
-  const plan = rows[0]?.['QUERY PLAN'][0]?.Plan
-  return (plan?.['Shared Hit Blocks'] ?? 0) + (plan?.['Shared Read Blocks'] ?? 0)
+  return transaction(bed.db, async (tx) => {
+    const look = () =>
+      tx.query<{ 'QUERY PLAN': { Plan: Record<string, number> }[] }>(
+        'explain (analyze, buffers, format json) select * from search_slices($1, $2, $3, null, null, null)',
+        [conversationIds, conversationIds.map(() => 0), toTsquery(node)],
+      )
+    await look()
+    const plan = (await look()).rows[0]?.['QUERY PLAN'][0]?.Plan
+    return (plan?.['Shared Hit Blocks'] ?? 0) + (plan?.['Shared Read Blocks'] ?? 0)
+  })
 }
 
 it('touches no more of the database when others write more, whatever is looked for', async () => {
@@ -31,7 +39,6 @@ it('touches no more of the database when others write more, whatever is looked f
     )
   const queries = ['alpha', 'gamma7', 'a', 'beta1 alpha', '"alpha beta7"', 'missing']
   const measure = () => Promise.all(queries.map((query) => pagesOf(mine, query)))
-  await measure()
   const before = await measure()
   for (let c = 0; c < 60; c++) {
     const theirs = await bed.conversation('others')
