@@ -1,4 +1,4 @@
-import { type RedisOptions as ClientOptions, Cluster, Redis } from 'ioredis'
+import { type RedisOptions as ClientOptions, Cluster, type ClusterNode, type ClusterOptions, Redis } from 'ioredis'
 import { parseAddress, type RedisAddress } from './address.ts'
 import { track } from './connections.ts'
 
@@ -62,7 +62,7 @@ function connect(address: RedisAddress, options: RedisOptions): RedisClient {
   if (parsed.kind === 'lone') {
     return new Redis(parsed.url, { ...each, ...pipelining, enableOfflineQueue: queued, retryStrategy: retryDelay })
   }
-  return new Cluster(parsed.nodes, {
+  return new SettlingCluster(parsed.nodes, {
     ...pipelining,
     redisOptions: { ...each, ...parsed.login },
     // What waits for a whole cluster would wait without bound: there is no time-out for it.
@@ -74,6 +74,37 @@ function connect(address: RedisAddress, options: RedisOptions): RedisClient {
     // Names stay names: a certificate is made out to them.
     dnsLookup: (host, done) => done(null, host),
   })
+}
+
+/**
+ * ioredis' promise of a connection never settles where the first look finds a cluster that is not ready yet, though the
+ * client connects later. BullMQ waits for that promise, for ever, after all nodes were away at once. This one settles, too,
+ * when the client is ready. (ioredis 5.11, `Cluster.connect`: a failed ready check neither resolves nor rejects.)
+ */
+class SettlingCluster extends Cluster {
+  readonly #startup: ClusterNode[]
+
+  constructor(startup: ClusterNode[], options: ClusterOptions) {
+    super(startup, options)
+    this.#startup = startup
+  }
+
+  override async connect(): Promise<void> {
+    let ready: () => void = () => undefined
+    const isReady = new Promise<void>((resolve) => {
+      ready = resolve
+      this.once('ready', ready)
+    })
+    try {
+      await Promise.race([super.connect(), isReady])
+    } finally {
+      this.removeListener('ready', ready)
+    }
+  }
+
+  override duplicate(nodes: ClusterNode[] = [], options: ClusterOptions = {}): Cluster {
+    return new SettlingCluster(nodes.length > 0 ? nodes : this.#startup, { ...this.options, ...options })
+  }
 }
 
 function eachConnection({ name, commandTimeoutMs, retries = 1 }: RedisOptions): ClientOptions {
