@@ -14,6 +14,12 @@ const UNSENT_PATIENCE_MS = 3_000
 /** Behind by more than this, it is closed at once. */
 const UNSENT_HARD_BYTES = 8 * 1024 * 1024
 
+/**
+ * Connections that the system keeps until they are taken. With Node's 511 most of some thousand who come back at once are
+ * dropped, and try again after a second; the system's own bound (net.core.somaxconn) is 4,096 on Linux.
+ */
+const BACKLOG = 4_096
+
 /** How long the head of a request, and all of one, may take to come in, in milliseconds. */
 const HEADERS_MS = 30_000
 const REQUEST_MS = 60_000
@@ -80,7 +86,7 @@ function mayConnect({ headers }: IncomingMessage, origins: AllowedOrigins): bool
 export async function listen(http: HttpServer, port: number, host: string): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     http.once('error', reject)
-    http.listen(port, host, resolve)
+    http.listen({ port, host, backlog: BACKLOG }, resolve)
   })
   return (http.address() as AddressInfo).port
 }

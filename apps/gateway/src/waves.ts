@@ -1,16 +1,26 @@
+import { setTimeout as delay } from 'node:timers/promises'
+
+export interface WaveOptions {
+  /** People in a wave. */
+  maxSize: number
+  /** Whether many are on their way, and have not come this far yet. */
+  isCrowded: () => boolean
+  /** Pause after a wave while it is crowded, in milliseconds: the next one is larger by those who come meanwhile. */
+  lingerMs: number
+}
+
 /**
  * Lets people in wave by wave: while one wave is on its way in, whoever comes waits and is of the next. All of a wave ask
  * for their conversations in the same turn of the loop, so that each question is one statement for all of them. When
  * thousands come back at once, waves grow by themselves; somebody who comes alone waits for nothing.
  */
 export class Waves {
-  readonly #maxSize: number
+  readonly #options: WaveOptions
   #waiting: (() => Promise<unknown>)[] = []
   #running = false
 
-  /** @param maxSize people in a wave */
-  constructor(maxSize: number) {
-    this.#maxSize = maxSize
+  constructor(options: WaveOptions) {
+    this.#options = options
   }
 
   /** Runs `enter` with its wave. It has to end in bounded time: the next wave waits for it. */
@@ -24,8 +34,10 @@ export class Waves {
   }
 
   async #run(): Promise<void> {
+    const { maxSize, isCrowded, lingerMs } = this.#options
     while (this.#waiting.length > 0) {
-      await Promise.all(this.#waiting.splice(0, this.#maxSize).map((enter) => enter()))
+      await Promise.all(this.#waiting.splice(0, maxSize).map((enter) => enter()))
+      if (isCrowded()) await delay(lingerMs)
     }
     this.#running = false
   }

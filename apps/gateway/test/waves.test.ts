@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { Waves } from '../src/waves.ts'
 
 it('lets the first in at once, those who come meanwhile together after them, and no more than a wave holds', async () => {
-  const waves = new Waves(3)
+  const waves = new Waves({ maxSize: 3, isCrowded: () => false, lingerMs: 0 })
   const began: string[] = []
   const doors: Record<string, () => void> = {}
   const enter = (name: string) =>
@@ -26,10 +26,27 @@ it('lets the first in at once, those who come meanwhile together after them, and
 })
 
 it('goes on after one who is not let in', async () => {
-  const waves = new Waves(10)
+  const waves = new Waves({ maxSize: 10, isCrowded: () => false, lingerMs: 0 })
   const refused = waves.join(() => Promise.reject(new Error('refused')))
   const other = waves.join(async () => 'in')
   await expect(refused).rejects.toThrow('refused')
   expect(await other).toBe('in')
   expect(await waves.join(async () => 'later')).toBe('later')
+})
+
+it('holds waves apart while many are on their way', async () => {
+  let crowded = true
+  const waves = new Waves({ maxSize: 10, isCrowded: () => crowded, lingerMs: 50 })
+  const began: number[] = []
+  const enter = () => waves.join(async () => began.push(performance.now()))
+  await enter()
+  // One after the other, as they would come by the network: they share the next wave.
+  const late = [enter()]
+  await new Promise((resolve) => setImmediate(resolve))
+  late.push(enter())
+  crowded = false
+  await Promise.all(late)
+  const [first = 0, second = 0, third = 0] = began
+  expect(second - first).toBeGreaterThanOrEqual(45)
+  expect(third - second).toBeLessThan(45)
 })

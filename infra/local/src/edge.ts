@@ -28,6 +28,8 @@ export interface Edge {
 }
 
 const STATUS_PATH = '/status'
+/** As the gateways' own; see apps/gateway/src/server.ts. */
+const BACKLOG = 4_096
 
 /**
  * The one public address of a local cluster, standing where HAProxy stands in production: `/api/*` goes to the api pods in
@@ -91,7 +93,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
 
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(options.port, options.host, () => {
+    server.listen({ port: options.port, host: options.host, backlog: BACKLOG }, () => {
       server.off('error', reject)
       resolve()
     })

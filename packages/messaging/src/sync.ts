@@ -22,7 +22,7 @@ import { presentMessage } from './present.ts'
 /** People whose questions share the statements of one batch. */
 const BATCH = 500
 /** Between two batches, in milliseconds, so that those who come back together share them. One alone waits for nothing. */
-const LINGER_MS = 100
+const LINGER_MS = 200
 /** Conversations they may name together; more are asked about in a further batch. */
 const BATCH_CONVERSATIONS = 20_000
 /** Rows that one statement may have to read and bring, so that it keeps well within its time. */
