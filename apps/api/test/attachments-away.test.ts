@@ -11,7 +11,11 @@ beforeAll(async () => {
   bucket = await openBucket()
   const { protocol, hostname, port } = new URL(bucket.endpoint)
   proxy = await tcpProxy({ host: hostname, port: Number(port) })
-  const env = { ...bucket.env, S3_ENDPOINT: `${protocol}//127.0.0.1:${proxy.port}`, S3_PUBLIC_ENDPOINT: bucket.endpoint }
+  const env = {
+    ...bucket.env,
+    S3_ENDPOINT: `${protocol}//127.0.0.1:${proxy.port}`,
+    S3_PUBLIC_ENDPOINT: bucket.endpoint,
+  }
   cluster = await startCluster({ gateways: 1, env })
 })
 afterAll(async () => {
