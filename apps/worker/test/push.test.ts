@@ -176,8 +176,7 @@ describe('what is shown', () => {
     const [a, b, person] = [user('Ahmed Hassan'), user('Fatima Rahman'), user()]
     const conversations = [await direct(cluster, a, person), await direct(cluster, b, person)] as const
     const phone = await setting.device(person)
-    const minute = (offset: number) => new Date(Date.now() + offset * 60_000).toISOString().slice(11, 16)
-    const quietHours = { start: minute(-1), end: minute(30), timeZone: 'UTC' }
+    const quietHours = quietNow()
     const answer = await cluster.api(person).put('/api/push/preferences', { quietHours })
     expect(answer.body).toMatchObject({ data: { quietHours, showContent: true } })
     await setting.send(a, conversations[0])
@@ -201,9 +200,7 @@ describe('what is shown', () => {
     const [a, b, person] = [user('Ahmed Hassan'), user('Fatima Rahman'), user()]
     const conversations = [await direct(cluster, a, person), await direct(cluster, b, person)] as const
     const phone = await setting.device(person)
-    const minute = (offset: number) => new Date(Date.now() + offset * 60_000).toISOString().slice(11, 16)
-    const quietHours = { start: minute(-1), end: minute(30), timeZone: 'UTC' }
-    await cluster.api(person).put('/api/push/preferences', { quietHours })
+    await cluster.api(person).put('/api/push/preferences', { quietHours: quietNow() })
     const suppressed = () => setting.metric('parley_push_suppressed_total', 'quiet')
     const before = await suppressed()
     const redis = await redisClient(cluster.redisUrl)
@@ -224,3 +221,9 @@ describe('what is shown', () => {
     ])
   })
 })
+
+/** Quiet hours that have just begun. */
+function quietNow(): { start: string; end: string; timeZone: string } {
+  const minute = (offset: number) => new Date(Date.now() + offset * 60_000).toISOString().slice(11, 16)
+  return { start: minute(-1), end: minute(30), timeZone: 'UTC' }
+}

@@ -29,9 +29,9 @@ export interface Services {
 }
 
 /**
- * The health of a process: without Postgres or Redis it is not ready, and without the bucket degraded, since only files
- * need it, or without the replica, since it is slower then at most. It is live all the same: a restart brings no dependency back, and a gateway that has lost Redis still serves its
- * own sockets.
+ * The health of a process: without Postgres or Redis it is not ready; without the bucket, which only files need, or the
+ * replica, without which it is slower at most, it is degraded. It is live all the same: a restart brings no dependency
+ * back, and a gateway that has lost Redis still serves its own sockets.
  */
 export function healthOf({ db, redis, bus, bucket, replica, stopping }: Services): Health {
   return new Health({
