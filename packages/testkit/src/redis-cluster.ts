@@ -32,7 +32,7 @@ export interface ClusterNode {
 export interface TestRedisCluster extends TestRedis {
   /** The masters, then their replicas. */
   readonly nodes: readonly ClusterNode[]
-  /** Hands a slot without keys over, as the last step of moving one does. */
+  /** Hands a slot without keys over, as a migration does. Resolves when every node, replicas too, names its new owner. */
   moveSlot(slot: number, to: ClusterNode): Promise<void>
   /** Resolves when every node that runs says that all slots are served. */
   formed(): Promise<void>
@@ -67,11 +67,7 @@ export async function redisCluster(options: RedisClusterOptions = {}): Promise<T
       .join(','),
     nodes,
     formed,
-    moveSlot: async (slot, to) => {
-      // The new owner first: it tells the others.
-      const rest = nodes.slice(0, masters).filter((node) => node !== to)
-      for (const node of [to, ...rest]) await node.call('cluster', 'setslot', slot, 'node', to.id)
-    },
+    moveSlot: (slot, to) => moveSlot(nodes.slice(0, masters), nodes, slot, to),
     kill: all((node) => node.kill()),
     start: async () => {
       await startAll()
@@ -95,6 +91,8 @@ async function startNode(folder: string, index: number, tls: RedisTls | undefine
     ...['--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-announce-ip', '127.0.0.1'],
     ...['--cluster-config-file', join(folder, `node-${index}.conf`)],
     ...['--cluster-node-timeout', String(NODE_TIMEOUT_MS)],
+    // However late its election comes: by default a replica cut off for 30 s (10 timeouts and a ping) gives up for good.
+    ...['--cluster-replica-validity-factor', '0'],
     ...(tls?.settings(port) ?? []),
   ]
   let server: RedisService = await startRedis({ dataDir: null, port, log, settings })
@@ -148,6 +146,34 @@ async function form(nodes: readonly Node[], masters: number): Promise<void> {
       String(await replica.call('info', 'replication')).includes('master_link_status:up'),
     )
   }
+}
+
+/**
+ * The steps of a migration, without its keys: https://redis.io/docs/latest/commands/cluster-setslot/. The new owner
+ * imports it, which gives it a newer epoch than the last one's: by this alone do replicas believe it.
+ */
+async function moveSlot(
+  masters: readonly Node[],
+  nodes: readonly Node[],
+  slot: number,
+  to: ClusterNode,
+): Promise<void> {
+  const owner = await ownerOf(masters[0], slot)
+  await to.call('cluster', 'setslot', slot, 'importing', owner)
+  await masters.find(({ id }) => id === owner)?.call('cluster', 'setslot', slot, 'migrating', to.id)
+  const rest = masters.filter((node) => node !== to)
+  for (const node of [to, ...rest]) await node.call('cluster', 'setslot', slot, 'node', to.id)
+  await until('owner of a slot', async () => {
+    const owners = await Promise.all(nodes.map((node) => ownerOf(node, slot)))
+    return owners.every((named) => named === to.id)
+  })
+}
+
+type SlotRange = [first: number, last: number, owner: [host: string, port: number, id: string]]
+
+async function ownerOf(node: Node | undefined, slot: number): Promise<string> {
+  const ranges = (await node?.call('cluster', 'slots')) as SlotRange[]
+  return ranges.find(([first, last]) => first <= slot && slot <= last)?.[2][2] ?? ''
 }
 
 async function untilFormed(nodes: readonly Node[]): Promise<void> {
