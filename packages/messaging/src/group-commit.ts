@@ -4,8 +4,11 @@ import { BATCH_SIZES, Distribution, LATENCY_SECONDS } from '@parley/runtime/meas
 import { toParleyError } from './errors.ts'
 
 export interface GroupCommitOptions<Item, Result> {
-  /** Does the work of a batch in one statement. One result for each item, in order; an error rejects that item alone. */
-  run: (items: Item[]) => Promise<(Result | ParleyError)[]>
+  /**
+   * Does the work of a batch in one statement. One result for each item, in order; an error rejects that item alone.
+   * @param committed may be called once the database has answered: the next batch begins while this one is finished
+   */
+  run: (items: Item[], committed: () => void) => Promise<(Result | ParleyError)[]>
   /** Items of one key keep their order. */
   keyOf: (item: Item) => string
   /** Batches under way at once. */
@@ -45,7 +48,8 @@ interface Waiting<Item, Result> {
 
 interface Lane<Item, Result> {
   queue: Waiting<Item, Result>[]
-  flight: Waiting<Item, Result>[]
+  /** The batch with the database, and those before it that are not finished. */
+  flight: Set<Waiting<Item, Result>[]>
   running: boolean
 }
 
@@ -66,7 +70,7 @@ export class GroupCommit<Item, Result> {
 
   constructor(options: GroupCommitOptions<Item, Result>) {
     this.#options = options
-    this.#lanes = Array.from({ length: options.lanes }, () => ({ queue: [], flight: [], running: false }))
+    this.#lanes = Array.from({ length: options.lanes }, () => ({ queue: [], flight: new Set(), running: false }))
     this.#sweep = setInterval(() => this.#rejectLate(), Math.max(10, options.deadlineMs / 10))
     this.#sweep.unref()
   }
@@ -116,17 +120,22 @@ export class GroupCommit<Item, Result> {
 
   async #pump(lane: Lane<Item, Result>): Promise<void> {
     while (lane.queue.length > 0) {
-      lane.flight = lane.queue.splice(0, this.#options.maxBatch)
-      this.#measureStart(lane.flight)
-      await this.#commit(lane.flight)
-      this.#waiting -= lane.flight.length
-      lane.flight = []
+      const batch = lane.queue.splice(0, this.#options.maxBatch)
+      this.#measureStart(batch)
+      await new Promise<void>((committed) => void this.#see(lane, batch, committed).then(committed))
     }
     lane.running = false
   }
 
+  async #see(lane: Lane<Item, Result>, batch: Waiting<Item, Result>[], committed: () => void): Promise<void> {
+    lane.flight.add(batch)
+    await this.#commit(batch, committed)
+    lane.flight.delete(batch)
+    this.#waiting -= batch.length
+  }
+
   /** Never rejects. A batch that fails for what is in it is halved until the culprit is alone. */
-  async #commit(batch: Waiting<Item, Result>[]): Promise<void> {
+  async #commit(batch: Waiting<Item, Result>[], committed: () => void = () => undefined): Promise<void> {
     const [first] = batch
     if (first === undefined) return
     const began = performance.now()
@@ -134,6 +143,7 @@ export class GroupCommit<Item, Result> {
       const results = await this.#attempt(
         batch.map(({ item }) => item),
         first.since + this.#options.deadlineMs,
+        committed,
       )
       const now = performance.now()
       this.measures.committed.observe((now - began) / 1_000)
@@ -158,10 +168,10 @@ export class GroupCommit<Item, Result> {
   }
 
   /** Tries again on deadlocks, and until `deadline` while the database is away: `run` is safe to repeat. */
-  async #attempt(items: Item[], deadline: number): Promise<(Result | ParleyError)[]> {
+  async #attempt(items: Item[], deadline: number, committed: () => void): Promise<(Result | ParleyError)[]> {
     for (let deadlocks = 0; ; ) {
       try {
-        return await this.#options.run(items)
+        return await this.#options.run(items, committed)
       } catch (error) {
         const again = isTransient(error) ? ++deadlocks < 4 : isUnavailable(error)
         if (!again || performance.now() + RETRY_MS > deadline) throw error
@@ -181,7 +191,7 @@ export class GroupCommit<Item, Result> {
     const limit = performance.now() - this.#options.deadlineMs
     for (const lane of this.#lanes) {
       // In flight: answered now, though it may still be done. The promise takes its first answer only.
-      for (const { since, reject } of lane.flight) if (since < limit) reject(new ParleyError('UNAVAILABLE'))
+      for (const { since, reject } of [...lane.flight].flat()) if (since < limit) reject(new ParleyError('UNAVAILABLE'))
       let late = 0
       while (late < lane.queue.length && (lane.queue[late]?.since ?? limit) < limit) late++
       for (const { reject } of lane.queue.splice(0, late)) reject(new ParleyError('UNAVAILABLE'))

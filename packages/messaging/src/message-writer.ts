@@ -1,4 +1,5 @@
 import { randomUUIDv7 } from 'node:crypto'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import {
   type AppendedRow,
   appendMessages,
@@ -66,7 +67,7 @@ export class MessageWriter {
   constructor(options: MessageWriterOptions) {
     this.#options = options
     this.#commit = new GroupCommit({
-      run: (entries) => this.#store(entries),
+      run: (entries, committed) => this.#store(entries, committed),
       keyOf: ({ message }) => message.conversationId,
       lanes: options.lanes ?? 1,
       maxBatch: options.maxBatch ?? 256,
@@ -139,10 +140,13 @@ export class MessageWriter {
     return this.#commit.close()
   }
 
-  #store(entries: Entry[]): Promise<(Message | ParleyError)[]> {
+  #store(entries: Entry[], committed: () => void): Promise<(Message | ParleyError)[]> {
     const { db, ledger, store } = this.#options
     return ledger.cover(async (origin, batch, publishing) => {
       const rows = await this.#append(db, entries, origin, batch)
+      committed()
+      // The next batch is on its way to Postgres before this one is delivered: both work at the same time.
+      await nextTurn()
       const results: (Message | ParleyError | undefined)[] = new Array(entries.length)
       const fresh: Message[] = []
       const known: { index: number; conversationId: string; seq: number }[] = []

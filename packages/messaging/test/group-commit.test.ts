@@ -66,6 +66,36 @@ describe('GroupCommit', () => {
     expect(gate.batches).toEqual([['a'], ['b', 'c', 'd']])
   })
 
+  it('begins the next batch once the database has answered, while the first is being finished', async () => {
+    const begun: string[] = []
+    const finish = new Map<string, () => void>()
+    const commit = new GroupCommit<string, string>({
+      lanes: 1,
+      maxBatch: 1,
+      maxQueue: 100,
+      deadlineMs: 200,
+      keyOf: () => '',
+      onError: () => undefined,
+      run: async ([item = ''], committed) => {
+        begun.push(item)
+        if (item !== 'c') committed()
+        await new Promise<void>((resolve) => finish.set(item, resolve))
+        return [item]
+      },
+    })
+    const answers = Promise.allSettled(['a', 'b', 'c', 'd'].map((item) => commit.submit(item)))
+    await expect.poll(() => begun).toEqual(['a', 'b', 'c'])
+    finish.get('b')?.()
+    // What is not finished is waited for no longer than what is with the database or has not begun.
+    const late = { status: 'rejected', reason: { code: 'UNAVAILABLE' } }
+    expect(await answers).toMatchObject([late, { status: 'fulfilled', value: 'b' }, late, late])
+    expect(begun, 'c is with the database').toHaveLength(3)
+    expect(commit.waiting).toBe(2)
+    for (const item of ['a', 'c']) finish.get(item)?.()
+    await commit.close()
+    expect(commit.waiting).toBe(0)
+  })
+
   it('refuses what is over the length of its queue as OVERLOADED', async () => {
     const { commit, gate } = gated({ maxQueue: 2 })
     const accepted = [commit.submit('a'), commit.submit('b')]
