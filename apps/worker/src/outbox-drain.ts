@@ -167,13 +167,10 @@ async function loadMessages(
 }
 
 function readMarksOf(db: Database, rows: readonly OutboxRow[]): Promise<ReadMarkRow[]> {
-  const first = new Map<string, number>()
-  for (const { conversationId, seq } of rows.flatMap(keysOf)) {
-    first.set(conversationId, Math.min(seq, first.get(conversationId) ?? seq))
-  }
+  const keys = rows.flatMap(keysOf)
   return listReadMarks(
     db.pool,
-    [...first].map(([conversationId, fromSeq]) => ({ conversationId, fromSeq })),
+    keys.map(({ conversationId, seq }) => ({ conversationId, fromSeq: seq })),
   )
 }
 

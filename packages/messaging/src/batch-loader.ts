@@ -1,15 +1,22 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
+/** What is still promised when the query has ended holds nobody up but those who asked for it. */
+type Load<Key, Value> = (keys: Key[]) => Promise<Map<Key, Value | PromiseLike<Value>>>
+
 /**
  * Gathers what is asked for in one turn of the event loop into one query: a thousand people who connect at once cost a
  * few queries, not a thousand.
  */
 export class BatchLoader<Key, Value> {
-  readonly #load: (keys: Key[]) => Promise<Map<Key, Value>>
+  readonly #load: Load<Key, Value>
   readonly #maxBatch: number
   readonly #lingerMs: number
   #lastRan = Number.NEGATIVE_INFINITY
-  #waiting: { key: Key; resolve: (value: Value | undefined) => void; reject: (error: unknown) => void }[] = []
+  #waiting: {
+    key: Key
+    resolve: (value: Value | PromiseLike<Value> | undefined) => void
+    reject: (error: unknown) => void
+  }[] = []
   #running = false
 
   /**
@@ -17,7 +24,7 @@ export class BatchLoader<Key, Value> {
    * @param lingerMs queries that follow each other are held apart by this, so that each serves more; the first after a
    *   pause waits for nothing
    */
-  constructor(load: (keys: Key[]) => Promise<Map<Key, Value>>, maxBatch: number, lingerMs = 0) {
+  constructor(load: Load<Key, Value>, maxBatch: number, lingerMs = 0) {
     this.#load = load
     this.#maxBatch = maxBatch
     this.#lingerMs = lingerMs

@@ -1,14 +1,12 @@
 import {
   type ConversationRow,
   type Database,
-  findConversation,
+  findConversations,
   findMessages,
   listConversations,
   listParticipants,
   listReadMarks,
   listUnread,
-  type ParticipantRow,
-  type ReadMarkRow,
 } from '@parley/db'
 import {
   type Conversation,
@@ -19,25 +17,46 @@ import {
   ParleyError,
   pageMeta,
 } from '@parley/protocol'
+import { BatchLoader } from './batch-loader.ts'
 import { foldText } from './fold.ts'
 import type { AttachmentLinks, Presence } from './ports.ts'
 import { presentConversation, presentMessage, presentParticipant } from './present.ts'
 
-/** Shows conversations to their members. */
+/** People whose memberships are looked up by one statement. */
+const BATCH = 500
+/** Lists that share their statements: a list of 20 brings some 200 rows. */
+const LISTS = 8
+
+/** What is shown of some conversations to one who is in them. */
+interface Shown {
+  rows: readonly ConversationRow[]
+  askerId: string
+  /** People of each. */
+  limit: number
+}
+
+/** Shows conversations to their members. Those who ask at the same time share the statements. */
 export class ConversationReader {
   readonly #db: Database
   readonly #presence: Presence
   readonly #links: AttachmentLinks
+  readonly #members: BatchLoader<{ conversationId: string; userId: string }, ConversationRow | undefined>
+  readonly #lists: BatchLoader<Shown, Conversation[]>
 
   constructor(db: Database, presence: Presence, links: AttachmentLinks) {
     this.#db = db
     this.#presence = presence
     this.#links = links
+    this.#members = new BatchLoader(async (wanted) => {
+      const rows = await findConversations(db.pool, wanted)
+      return new Map(wanted.map((each, index) => [each, rows[index]]))
+    }, BATCH)
+    this.#lists = new BatchLoader((lists) => this.#present(lists), LISTS)
   }
 
   /** The row, for one who is in it. @throws {ParleyError} CONVERSATION_NOT_FOUND */
   async require(conversationId: string, userId: string): Promise<ConversationRow> {
-    const row = await findConversation(this.#db.pool, conversationId, userId)
+    const row = await this.#members.load({ conversationId, userId })
     if (row === undefined) throw new ParleyError('CONVERSATION_NOT_FOUND')
     return row
   }
@@ -45,7 +64,7 @@ export class ConversationReader {
   /** One conversation with `limit` of its people. @throws {ParleyError} CONVERSATION_NOT_FOUND */
   async get(conversationId: string, userId: string, limit: number = LIMITS.groupSize): Promise<Conversation> {
     const row = await this.require(conversationId, userId)
-    const [conversation] = await this.#present([row], userId, limit)
+    const [conversation] = (await this.#lists.load({ rows: [row], askerId: userId, limit })) ?? []
     if (conversation === undefined) throw new ParleyError('CONVERSATION_NOT_FOUND')
     return conversation
   }
@@ -55,7 +74,8 @@ export class ConversationReader {
     const { page, limit, search } = query
     const nameKey = foldText(search ?? '') || null
     const { rows, total } = await listConversations(this.#db.pool, userId, nameKey, limit, (page - 1) * limit)
-    const data = await this.#present(rows, userId, LIMITS.listedParticipants)
+    if (rows.length === 0) return { data: [], meta: pageMeta(page, limit, total) }
+    const data = (await this.#lists.load({ rows, askerId: userId, limit: LIMITS.listedParticipants })) ?? []
     return { data, meta: pageMeta(page, limit, total) }
   }
 
@@ -69,54 +89,57 @@ export class ConversationReader {
     }
   }
 
-  /** Four queries and one look at presence, however many conversations there are. */
-  async #present(rows: readonly ConversationRow[], askerId: string, limitEach: number): Promise<Conversation[]> {
-    if (rows.length === 0) return []
+  /** Three queries and one look at presence, however many conversations there are. The next lists wait for the queries only. */
+  async #present(lists: readonly Shown[]): Promise<Map<Shown, Promise<Conversation[]>>> {
     const { pool } = this.#db
-    const newest = rows.filter((row) => row.last_seq > 0)
+    const asked = lists.flatMap(({ rows, askerId, limit }) => rows.map((row) => ({ row, askerId, limit })))
+    const newest = asked.flatMap(({ row: { id, last_seq } }) =>
+      last_seq > 0 ? [{ conversationId: id, seq: last_seq }] : [],
+    )
     const [people, messages, marks] = await Promise.all([
       listParticipants(
         pool,
-        rows.map((row) => row.id),
-        askerId,
-        limitEach,
+        asked.map(({ row, askerId, limit }) => ({ conversationId: row.id, askerId, limit })),
       ),
-      findMessages(
-        pool,
-        newest.map((row) => ({ conversationId: row.id, seq: row.last_seq })),
-      ),
+      findMessages(pool, newest),
       listReadMarks(
         pool,
-        newest.map((row) => ({ conversationId: row.id, fromSeq: row.last_seq })),
+        newest.map(({ conversationId, seq }) => ({ conversationId, fromSeq: seq })),
       ),
     ])
-    const peopleOf = Map.groupBy(people, (row) => row.conversation_id)
     const marksOf = Map.groupBy(marks, (row) => row.conversation_id)
-    const lastOf = new Map<string, Message>(
+    const messageOf = new Map<string, Message>(
       messages.map((row) => [
-        row.conversation_id,
-        presentMessage(row, marksOf.get(row.conversation_id) ?? NO_MARKS, this.#links),
+        keyOf(row.conversation_id, row.seq),
+        presentMessage(row, marksOf.get(row.conversation_id) ?? [], this.#links),
       ]),
     )
-    const shown = rows.filter(showsPresence)
+    const shown = asked.flatMap(({ row }, at) => (showsPresence(row) ? (people[at] ?? []).map(({ id }) => id) : []))
     // With Redis away everybody is shown as offline; conversations are still there to be read.
-    const ids = idsOf(shown.flatMap((row) => peopleOf.get(row.id) ?? []))
-    const online = await this.#presence.online(ids).catch(() => new Set<string>())
-    const now = new Date()
-    return rows.map((row) => {
-      const seen = showsPresence(row) ? online : null
-      const participants = (peopleOf.get(row.id) ?? []).map((person) => presentParticipant(person, seen, now))
-      return presentConversation(row, participants, lastOf.get(row.id) ?? null)
-    })
+    const online = this.#presence.online([...new Set(shown)]).catch(() => new Set<string>())
+    const present = async (rows: readonly ConversationRow[], from: number) => {
+      const seen = await online
+      const now = new Date()
+      return rows.map((row, index) => {
+        const visible = showsPresence(row) ? seen : null
+        const participants = (people[from + index] ?? []).map((person) => presentParticipant(person, visible, now))
+        return presentConversation(row, participants, messageOf.get(keyOf(row.id, row.last_seq)) ?? null)
+      })
+    }
+    let from = 0
+    const presented = new Map<Shown, Promise<Conversation[]>>()
+    for (const list of lists) {
+      presented.set(list, present(list.rows, from))
+      from += list.rows.length
+    }
+    return presented
   }
 }
-
-const NO_MARKS: ReadMarkRow[] = []
 
 function showsPresence(row: ConversationRow): boolean {
   return row.participant_count <= LIMITS.presenceGroupSize
 }
 
-function idsOf(people: readonly ParticipantRow[]): string[] {
-  return [...new Set(people.map((person) => person.id))]
+function keyOf(conversationId: string, seq: number): string {
+  return `${conversationId} ${seq}`
 }

@@ -1,5 +1,14 @@
-import { type Database, listMessages, listReadMarks, primaryReads, type Reads, seqBefore } from '@parley/db'
+import {
+  type Database,
+  listMessages,
+  listReadMarks,
+  primaryReads,
+  type ReadMarkRow,
+  type Reads,
+  seqBefore,
+} from '@parley/db'
 import type { ListMessages, Message } from '@parley/protocol'
+import { BatchLoader } from './batch-loader.ts'
 import type { ConversationReader } from './conversation-reader.ts'
 import type { AttachmentLinks } from './ports.ts'
 import { presentMessage } from './present.ts'
@@ -13,12 +22,16 @@ export interface HistoryMeta {
   hasMore: boolean
 }
 
+/** Pages whose read marks share a statement. A large group's are a thousand rows. */
+const BATCH = 16
+
 /** Reads a conversation's messages. seq has no gap, so every page is a range of the primary key, at any depth. */
 export class History {
   readonly #db: Database
   readonly #conversations: ConversationReader
   readonly #links: AttachmentLinks
   readonly #reads: Reads
+  readonly #marks: BatchLoader<{ conversationId: string; fromSeq: number }, ReadMarkRow[]>
 
   /** @param reads where the messages are read; who may see them, and who has read them, is asked of `db` */
   constructor(
@@ -31,6 +44,10 @@ export class History {
     this.#reads = reads
     this.#links = links
     this.#conversations = conversations
+    this.#marks = new BatchLoader(async (ranges) => {
+      const marks = Map.groupBy(await listReadMarks(db.pool, ranges), (mark) => mark.conversation_id)
+      return new Map(ranges.map((range) => [range, marks.get(range.conversationId) ?? []]))
+    }, BATCH)
   }
 
   /**
@@ -58,9 +75,9 @@ export class History {
         // A replica that has the newest has all before it: seq has no gap and rises in commit order.
         (found) => found.at(-1)?.seq === to,
       ),
-      listReadMarks(this.#db.pool, [{ conversationId, fromSeq: from }]),
+      this.#marks.load({ conversationId, fromSeq: from }),
     ])
-    return rows.map((row) => presentMessage(row, marks, this.#links))
+    return rows.map((row) => presentMessage(row, marks ?? [], this.#links))
   }
 
   async #range(conversationId: string, query: ListMessages, lastSeq: number): Promise<{ from: number; to: number }> {

@@ -63,11 +63,13 @@ function overPg({ databaseUrl, what }: ReadPlan): Read {
   }
   return async ({ userId }) => {
     const { rows } = await listConversations(pool, userId, null, LIST, 0)
-    const ids = rows.map((row) => row.id)
     // Through Number, as plain pg gives a bigint as a string.
     const newest = rows.map((row) => ({ conversationId: row.id, seq: Number(row.last_seq) }))
     await Promise.all([
-      listParticipants(pool, ids, userId, LIMITS.listedParticipants),
+      listParticipants(
+        pool,
+        rows.map((row) => ({ conversationId: row.id, askerId: userId, limit: LIMITS.listedParticipants })),
+      ),
       findMessages(pool, newest),
       listReadMarks(
         pool,

@@ -77,14 +77,26 @@ export async function findConversation(
   conversationId: string,
   userId: string,
 ): Promise<ConversationRow | undefined> {
-  const { rows } = await db.query<ConversationRow>({
-    name: 'find_conversation',
+  const [row] = await findConversations(db, [{ conversationId, userId }])
+  return row
+}
+
+/** Each of these conversations, in their order; undefined where its `userId` is not in it. */
+export async function findConversations(
+  db: Queryable,
+  wanted: readonly { conversationId: string; userId: string }[],
+): Promise<(ConversationRow | undefined)[]> {
+  const { rows } = await db.query<ConversationRow & { place: number }>({
+    name: 'find_conversations',
     text: `
-      select ${COLUMNS} from conversations c join participants p on p.conversation_id = c.id
-      where c.id = $1 and p.user_id = $2 and p.left_at is null`,
-    values: [conversationId, userId],
+      select w.place, ${COLUMNS}
+      from unnest($1::uuid[], $2::text[]) with ordinality as w (conversation_id, user_id, place)
+      join conversations c on c.id = w.conversation_id
+      join participants p on p.conversation_id = c.id and p.user_id = w.user_id and p.left_at is null`,
+    values: [wanted.map((w) => w.conversationId), wanted.map((w) => w.userId)],
   })
-  return rows[0]
+  const found = new Map(rows.map(({ place, ...row }) => [place, row]))
+  return wanted.map((_, index) => found.get(index + 1))
 }
 
 /** What a change of a conversation's people or name needs to know. */

@@ -82,11 +82,18 @@ export interface ReadMarkRow {
   last_read_seq: number
 }
 
-/** Marks of the members of each conversation who have read up to `fromSeq` or further, in the order they joined. */
+/**
+ * Marks of the members of each conversation who have read up to `fromSeq` or further, in the order they joined. Of a
+ * conversation that is named more than once the lowest counts.
+ */
 export async function listReadMarks(
   db: Queryable,
   ranges: readonly { conversationId: string; fromSeq: number }[],
 ): Promise<ReadMarkRow[]> {
+  const lowest = new Map<string, number>()
+  for (const { conversationId, fromSeq } of ranges) {
+    lowest.set(conversationId, Math.min(fromSeq, lowest.get(conversationId) ?? fromSeq))
+  }
   const { rows } = await db.query<ReadMarkRow>({
     name: 'list_read_marks',
     text: `
@@ -94,7 +101,7 @@ export async function listReadMarks(
       from unnest($1::uuid[], $2::bigint[]) as r (conversation_id, from_seq)
       join participants p on p.conversation_id = r.conversation_id and p.left_at is null and p.last_read_seq >= r.from_seq
       order by p.joined_at, p.user_id`,
-    values: [ranges.map((r) => r.conversationId), ranges.map((r) => r.fromSeq)],
+    values: [[...lowest.keys()], [...lowest.values()]],
   })
   return rows
 }

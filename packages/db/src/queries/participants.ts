@@ -7,32 +7,34 @@ export interface ParticipantRow extends UserRow {
   last_read_seq: number
 }
 
-/**
- * The people of some conversations, at most `limitEach` of each: `askerId` last, the others in the order in which they
- * joined.
- */
+export interface ParticipantsQuery {
+  conversationId: string
+  askerId: string
+  limit: number
+}
+
+/** For each query the people of its conversation: `askerId` last, the others in the order in which they joined. */
 export async function listParticipants(
   db: Queryable,
-  conversationIds: readonly string[],
-  askerId: string,
-  limitEach: number,
-): Promise<ParticipantRow[]> {
-  const { rows } = await db.query<ParticipantRow>({
+  queries: readonly ParticipantsQuery[],
+): Promise<ParticipantRow[][]> {
+  const { rows } = await db.query<ParticipantRow & { place: number }>({
     name: 'list_participants',
     text: `
-      select p.*, u.id, u.full_name, u.profile_photo, u.last_seen_at
-      from unnest($1::uuid[]) with ordinality as c (id, ord)
+      select q.place, p.*, u.id, u.full_name, u.profile_photo, u.last_seen_at
+      from unnest($1::uuid[], $2::text[], $3::int[]) with ordinality as q (conversation_id, asker_id, most, place)
       cross join lateral (
         select conversation_id, user_id, role, last_read_seq, joined_at from participants
-        where conversation_id = c.id and left_at is null
+        where conversation_id = q.conversation_id and left_at is null
         -- The asker is always among the rows that the limit leaves.
-        order by user_id <> $2, joined_at, user_id limit $3
+        order by user_id <> q.asker_id, joined_at, user_id limit q.most
       ) p
       join users u on u.id = p.user_id
-      order by c.ord, p.user_id = $2, p.joined_at, p.user_id`,
-    values: [conversationIds, askerId, limitEach],
+      order by q.place, p.user_id = q.asker_id, p.joined_at, p.user_id`,
+    values: [queries.map((q) => q.conversationId), queries.map((q) => q.askerId), queries.map((q) => q.limit)],
   })
-  return rows
+  const found = Map.groupBy(rows, (row) => row.place)
+  return queries.map((_, index) => found.get(index + 1) ?? [])
 }
 
 export interface MembershipRow {

@@ -12,7 +12,6 @@ import {
   searchSlices,
 } from '@parley/db'
 import {
-  type Conversation,
   type Highlight,
   LIMITS,
   type Message,
@@ -93,12 +92,9 @@ export class MessageSearch {
   ): Promise<SearchHit[]> {
     if (matches.length === 0) return []
     const keys = matches.map((match) => ({ conversationId: match.conversation_id, seq: match.seq }))
-    const oldest = new Map<string, number>()
-    for (const { conversationId, seq } of keys) {
-      oldest.set(conversationId, Math.min(seq, oldest.get(conversationId) ?? seq))
-    }
-    const ranges = [...oldest].map(([conversationId, fromSeq]) => ({ conversationId, fromSeq }))
-    const found = scope.filter(({ id }) => oldest.has(id))
+    const ranges = keys.map(({ conversationId, seq }) => ({ conversationId, fromSeq: seq }))
+    const matched = new Set(keys.map(({ conversationId }) => conversationId))
+    const found = scope.filter(({ id }) => matched.has(id))
     const [rows, marks, briefs] = await Promise.all([
       this.#reads.query((db) => findMessages(db, keys)),
       listReadMarks(this.#db.pool, ranges),
@@ -129,20 +125,19 @@ export class MessageSearch {
   }
 
   async #briefs(scope: readonly SearchScopeRow[], userId: string): Promise<Map<string, Brief>> {
-    const ids = scope.map(({ id }) => id)
-    const people = await listParticipants(this.#db.pool, ids, userId, LIMITS.listedParticipants)
-    const peopleOf = Map.groupBy(people, (row) => row.conversation_id)
+    const people = await listParticipants(
+      this.#db.pool,
+      scope.map(({ id }) => ({ conversationId: id, askerId: userId, limit: LIMITS.listedParticipants })),
+    )
     const isShown = (row: SearchScopeRow) => row.participant_count <= LIMITS.presenceGroupSize
-    const shown = new Set(scope.filter(isShown).flatMap(({ id }) => (peopleOf.get(id) ?? []).map((row) => row.id)))
+    const shown = new Set(scope.flatMap((row, at) => (isShown(row) ? (people[at] ?? []).map(({ id }) => id) : [])))
     // With Redis away everybody is shown as offline; messages are still there to be found.
     const online = await this.#presence.online([...shown]).catch(() => new Set<string>())
     const now = new Date()
     return new Map(
-      scope.map((row) => {
+      scope.map((row, at) => {
         const seen = isShown(row) ? online : null
-        const participants: Conversation['participants'] = (peopleOf.get(row.id) ?? []).map((person) =>
-          presentParticipant(person, seen, now),
-        )
+        const participants = (people[at] ?? []).map((person) => presentParticipant(person, seen, now))
         return [row.id, { id: row.id, type: row.type, name: row.name, participants }]
       }),
     )
