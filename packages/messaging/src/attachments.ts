@@ -1,4 +1,4 @@
-import { type AttachmentRow, type Database, findConversation, findUploads, toStoredAttachment } from '@parley/db'
+import { type AttachmentRow, type Database, findConversations, findUploads, toStoredAttachment } from '@parley/db'
 import { type MessageType, ParleyError, type PostMessage, type StoredAttachment } from '@parley/protocol'
 import type { AttachmentStore } from './ports.ts'
 
@@ -38,7 +38,7 @@ async function checkUpload(store: AttachmentStore, row: AttachmentRow, claim: Cl
 
 /** @throws {ParleyError} CONVERSATION_NOT_FOUND for one who is not in it, else ATTACHMENT_NOT_FOUND */
 export async function refuseClaim(db: Database, conversationId: string, senderId: string): Promise<never> {
-  const member = await findConversation(db.pool, conversationId, senderId)
+  const [member] = await findConversations(db.pool, [{ conversationId, userId: senderId }])
   throw member === undefined ? new ParleyError('CONVERSATION_NOT_FOUND') : notFound()
 }
 

@@ -71,16 +71,18 @@ function print(what: string, results: Map<string, ReadResult[]>) {
     p50Ms: spreadOf(list.map((r) => r.p50Ms)).median,
     p99Ms: spreadOf(list.map((r) => r.p99Ms)).median,
     itemsEach: spreadOf(list.map((r) => r.itemsEach)),
+    cpu: spreadOf(list.map((r) => r.cpu)).median,
   }))
   console.log(`\n${what}`)
   console.table(
-    medians.map(({ kind, perSecond, p50Ms, p99Ms, itemsEach }) => ({
+    medians.map(({ kind, perSecond, p50Ms, p99Ms, itemsEach, cpu }) => ({
       by: kind,
       'requests/s': Math.round(perSecond.median),
       'min-max': `${Math.round(perSecond.min)}-${Math.round(perSecond.max)}`,
       'p50 ms': round(p50Ms),
       'p99 ms': round(p99Ms),
       'items each': round(itemsEach.median),
+      'cores of who asks': round(cpu),
     })),
   )
   const rateOf = (kind: string) => medians.find((each) => each.kind === kind)?.perSecond.median ?? Number.NaN

@@ -71,16 +71,6 @@ export async function findDirect(db: Queryable, directKey: string): Promise<stri
   return rows[0]?.id
 }
 
-/** The conversation, if `userId` is in it. */
-export async function findConversation(
-  db: Queryable,
-  conversationId: string,
-  userId: string,
-): Promise<ConversationRow | undefined> {
-  const [row] = await findConversations(db, [{ conversationId, userId }])
-  return row
-}
-
 /** Each of these conversations, in their order; undefined where its `userId` is not in it. */
 export async function findConversations(
   db: Queryable,
