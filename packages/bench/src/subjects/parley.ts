@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { signToken } from '@parley/auth'
 import { migrate } from '@parley/db'
-import { spawnApp } from '@parley/local'
+import { generateVapidPair, spawnApp } from '@parley/local'
 import { Redis } from 'ioredis'
 import pg from 'pg'
 import { createDatabase } from './database.ts'
@@ -25,7 +25,14 @@ export const parley = {
     await seed(sql, shape)
     const secret = randomBytes(32).toString('base64url')
     const settings = { NODE_ENV: 'development', JWT_SECRET: secret } as const
-    const env = { ...settings, LOG_LEVEL: 'warn', DATABASE_URL: database.url, REDIS_URL: services.redisUrl }
+    const { publicKey, privateKey } = generateVapidPair()
+    const push = {
+      VAPID_PUBLIC_KEY: publicKey,
+      VAPID_PRIVATE_KEY: privateKey,
+      VAPID_SUBJECT: 'mailto:bench@example.com',
+    }
+    const servers = { DATABASE_URL: database.url, REDIS_URL: services.redisUrl }
+    const env = { ...settings, ...push, ...servers, LOG_LEVEL: 'warn' }
     const log = (line: string) => console.log(line)
     const count = shape.gateways ?? 2
     const names = [...Array.from({ length: count }, () => 'gateway' as const), 'api' as const, 'worker' as const]
