@@ -1,7 +1,6 @@
-import { createECDH } from 'node:crypto'
 import { operations } from '@parley/docs'
 import type { Conversation } from '@parley/protocol'
-import { type Cluster, dataOf, startCluster } from '@parley/testkit'
+import { type Cluster, dataOf, startCluster, vapidSettings } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { ask, operationOf } from './asking.ts'
 import { form, PDF, post } from './attachments-bed.ts'
@@ -10,16 +9,11 @@ import { CONVERSATIONS, type Example, examplesOf, makeWorld, type World } from '
 
 /* Every operation of the document is carried out on the real server, and its answer held to the document. */
 
-const vapid = createECDH('prime256v1')
-const env = {
-  VAPID_PUBLIC_KEY: vapid.generateKeys('base64url'),
-  VAPID_PRIVATE_KEY: vapid.getPrivateKey('base64url').padStart(43, 'A'),
-}
 let cluster: Cluster
 let world: World
 let examples: Record<string, Example>
 beforeAll(async () => {
-  cluster = await startCluster({ gateways: 0, env })
+  cluster = await startCluster({ gateways: 0, env: vapidSettings() })
   world = await makeWorld(cluster)
   examples = examplesOf(world)
   // A search that finds nothing would say nothing of what a hit looks like.

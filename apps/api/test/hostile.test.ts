@@ -1,7 +1,6 @@
-import { createECDH } from 'node:crypto'
 import { operations } from '@parley/docs'
 import { clientEvents, parse } from '@parley/protocol'
-import { type Cluster, dataOf, startCluster } from '@parley/testkit'
+import { type Cluster, dataOf, startCluster, vapidSettings } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ask, operationOf } from './asking.ts'
 import { problemsOf } from './contract.ts'
@@ -28,13 +27,11 @@ const STRINGS = [
   '__proto__',
   'x'.repeat(5_000),
 ]
-const vapid = createECDH('prime256v1')
-const VAPID_PUBLIC_KEY = vapid.generateKeys('base64url')
 let cluster: Cluster
 let world: World
 let examples: Record<string, Example>
 beforeAll(async () => {
-  cluster = await startCluster({ gateways: 0, workers: 0, env: { VAPID_PUBLIC_KEY } })
+  cluster = await startCluster({ gateways: 0, workers: 0, env: vapidSettings() })
   world = await makeWorld(cluster)
   examples = examplesOf(world)
 })

@@ -1,6 +1,5 @@
-import { createECDH } from 'node:crypto'
 import type { Conversation, Message, SyncAnswer, User } from '@parley/protocol'
-import { type Cluster, dataOf, startCluster, user } from '@parley/testkit'
+import { type Cluster, dataOf, startCluster, user, vapidSettings } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { NOWHERE } from './bad-cases.ts'
 import { problemsOf } from './contract.ts'
@@ -17,18 +16,12 @@ let cluster: Cluster
 let world: World
 let before: unknown
 beforeAll(async () => {
-  cluster = await startCluster({ gateways: 0, env: pushKeys() })
+  cluster = await startCluster({ gateways: 0, env: vapidSettings() })
   world = await makeWorld(cluster)
   await cluster.register(mallory)
   before = await whatTheySee()
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
-
-function pushKeys() {
-  const vapid = createECDH('prime256v1')
-  const publicKey = vapid.generateKeys('base64url')
-  return { VAPID_PUBLIC_KEY: publicKey, VAPID_PRIVATE_KEY: vapid.getPrivateKey('base64url').padStart(43, 'A') }
-}
 
 interface Reply {
   status: number

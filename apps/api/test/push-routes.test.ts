@@ -1,15 +1,13 @@
 import { createECDH, randomBytes } from 'node:crypto'
 import type { PushSubscription } from '@parley/protocol'
-import { type Cluster, dataOf, direct, errorOf, startCluster, user } from '@parley/testkit'
+import { type Cluster, dataOf, direct, errorOf, startCluster, user, vapidSettings } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
-const vapid = createECDH('prime256v1')
-const publicKey = vapid.generateKeys('base64url')
-const privateKey = vapid.getPrivateKey('base64url').padStart(43, 'A')
+const env = vapidSettings()
+const publicKey = env.VAPID_PUBLIC_KEY
 
 let cluster: Cluster
 beforeAll(async () => {
-  const env = { VAPID_PUBLIC_KEY: publicKey, VAPID_PRIVATE_KEY: privateKey }
   cluster = await startCluster({ gateways: 0, workers: 0, edge: false, env })
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())

@@ -1,7 +1,7 @@
-import { type Edge, ensureWebClient, generateVapidPair, startEdge, type Target } from '@parley/local'
+import { type Edge, ensureWebClient, startEdge, type Target } from '@parley/local'
 import { findChromium } from '@parley/local/chromium'
 import type { User } from '@parley/protocol'
-import { type Cluster, type Pod, providedServices, startCluster } from '@parley/testkit'
+import { type Cluster, type Pod, providedServices, startCluster, vapidSettings } from '@parley/testkit'
 import { type Browser, type BrowserContextOptions, chromium } from 'playwright-core'
 import { Visitor } from './visitor.ts'
 
@@ -47,7 +47,8 @@ export async function startStage(): Promise<Stage> {
   }
   await using undo = new AsyncDisposableStack()
   const { directory } = await ensureWebClient()
-  const cluster = undo.use(await startCluster({ env: pushKeys() }))
+  // With keys the cluster offers push; the browser of these tests reaches no push service.
+  const cluster = undo.use(await startCluster({ env: vapidSettings() }))
   const web = { directory, storageOrigin: providedServices().s3?.endpoint }
   const api = () => targetsOf(cluster.apis)
   const edgeAt = async (gateway: 0 | 1) => {
@@ -115,12 +116,6 @@ class Door {
   close(): Promise<void> {
     return this.#edge.close()
   }
-}
-
-/** With keys the cluster offers push; the browser of these tests reaches no push service. */
-function pushKeys(): Record<string, string> {
-  const { publicKey, privateKey } = generateVapidPair()
-  return { VAPID_PUBLIC_KEY: publicKey, VAPID_PRIVATE_KEY: privateKey, VAPID_SUBJECT: 'mailto:tests@parley.example' }
 }
 
 function targetsOf(pods: readonly Pod[]): Target[] {

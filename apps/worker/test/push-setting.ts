@@ -1,4 +1,3 @@
-import { createECDH } from 'node:crypto'
 import type { Conversation, Message, User } from '@parley/protocol'
 import {
   type Cluster,
@@ -9,6 +8,7 @@ import {
   startCluster,
   startPushService,
   type TestDevice,
+  vapidSettings,
 } from '@parley/testkit'
 import { Queue } from 'bullmq'
 
@@ -31,17 +31,16 @@ export interface PushSettingOptions extends ClusterOptions {
 }
 
 export async function startPushSetting({ env, read, ...options }: PushSettingOptions = {}): Promise<PushSetting> {
-  const curve = createECDH('prime256v1')
-  const vapidPublicKey = curve.generateKeys().toString('base64url')
+  const vapid = vapidSettings()
   await using undo = new AsyncDisposableStack()
-  const service = undo.use(await startPushService({ vapidPublicKey, ...(read === undefined ? {} : { read }) }))
+  const service = undo.use(
+    await startPushService({ vapidPublicKey: vapid.VAPID_PUBLIC_KEY, ...(read === undefined ? {} : { read }) }),
+  )
   const cluster = undo.use(
     await startCluster({
       ...options,
       env: {
-        VAPID_PUBLIC_KEY: vapidPublicKey,
-        VAPID_PRIVATE_KEY: curve.getPrivateKey('base64url').padStart(43, 'A'),
-        VAPID_SUBJECT: 'mailto:push@parley.example',
+        ...vapid,
         PUSH_ALLOW_PRIVATE_ENDPOINTS: 'true',
         NODE_EXTRA_CA_CERTS: service.caFile,
         ...env,

@@ -1,5 +1,4 @@
 import { execFileSync } from 'node:child_process'
-import { createECDH } from 'node:crypto'
 import { mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,6 +15,7 @@ import {
   startCluster,
   startPushService,
   user,
+  vapidSettings,
 } from '@parley/testkit'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { alerts, anchorOf } from '../src/alerts.ts'
@@ -34,14 +34,11 @@ let service: PushService
 let scrape: Scrape
 
 beforeAll(async () => {
-  const curve = createECDH('prime256v1')
-  const vapidPublicKey = curve.generateKeys().toString('base64url')
-  service = await startPushService({ vapidPublicKey })
+  const vapid = vapidSettings()
+  service = await startPushService({ vapidPublicKey: vapid.VAPID_PUBLIC_KEY })
   cluster = await startCluster({
     env: {
-      VAPID_PUBLIC_KEY: vapidPublicKey,
-      VAPID_PRIVATE_KEY: curve.getPrivateKey('base64url').padStart(43, 'A'),
-      VAPID_SUBJECT: 'mailto:push@parley.example',
+      ...vapid,
       PUSH_ALLOW_PRIVATE_ENDPOINTS: 'true',
       PUSH_BURST_MS: '0',
       PUSH_GATHER_MS: '50',

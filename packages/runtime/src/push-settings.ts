@@ -1,3 +1,4 @@
+import { createECDH } from 'node:crypto'
 import { z } from 'zod'
 import { defineSettings, SettingsError, type SettingsOf, setting } from './config.ts'
 import type { OutboundPolicy } from './outbound.ts'
@@ -89,15 +90,29 @@ export function pushEndpointPolicy(settings: Registration): OutboundPolicy {
 
 /**
  * The key pair that the settings hold, or null where push is off.
- * @throws SettingsError half a key pair, or keys without a subject
+ * @throws SettingsError half a key pair, keys of two pairs, or keys without a subject
  */
 export function vapidKeysOf(settings: SettingsOf<typeof pushSettings>): VapidKeys | null {
   const { VAPID_PUBLIC_KEY: publicKey, VAPID_PRIVATE_KEY: privateKey, VAPID_SUBJECT: subject } = settings
   if (publicKey === undefined && privateKey === undefined) return null
   if (publicKey === undefined) throw refusal('VAPID_PUBLIC_KEY', 'is missing: VAPID_PRIVATE_KEY is set')
   if (privateKey === undefined) throw refusal('VAPID_PRIVATE_KEY', 'is missing: VAPID_PUBLIC_KEY is set')
+  if (publicKeyOf(privateKey) !== publicKey) {
+    throw refusal('VAPID_PRIVATE_KEY', 'is not of one pair with VAPID_PUBLIC_KEY: every push would be refused')
+  }
   if (subject === undefined) throw refusal('VAPID_SUBJECT', 'is missing: it goes with the VAPID keys')
   return { publicKey, privateKey, subject }
+}
+
+/** The public key that goes with a private one, or null where it is no scalar of the curve. */
+function publicKeyOf(privateKey: string): string | null {
+  const curve = createECDH('prime256v1')
+  try {
+    curve.setPrivateKey(privateKey, 'base64url')
+  } catch {
+    return null
+  }
+  return curve.getPublicKey('base64url')
 }
 
 function refusal(variable: string, message: string): SettingsError {

@@ -17,6 +17,7 @@ export {
   startPushService,
   type TestDevice,
 } from './push/service.ts'
+export { vapidSettings } from './push/settings.ts'
 export { createTestRedis, ownRedis, redisClient, type TestRedis } from './redis.ts'
 export { type ClusterNode, type RedisClusterOptions, redisCluster, type TestRedisCluster } from './redis-cluster.ts'
 export { type SecuredServices, securedServices, throughPgBouncer } from './secured.ts'

@@ -1,8 +1,8 @@
-import { createECDH, randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { signToken } from '@parley/auth'
 import { appendMessages, migrate } from '@parley/db'
-import { type AppProcess, spawnApp } from '@parley/local'
-import pg from 'pg'
+import { type AppProcess, generateVapidPair, spawnApp } from '@parley/local'
+import type pg from 'pg'
 import { startServices } from '../services.ts'
 import { createDatabase } from '../subjects/database.ts'
 import { type ServiceProcess, startService } from './programs.ts'
@@ -30,17 +30,15 @@ export interface World extends AsyncDisposable {
 }
 
 export async function startWorld({ groups, members, read }: WorldOptions): Promise<World> {
-  const curve = createECDH('prime256v1')
-  const publicKey = curve.generateKeys('base64url')
-  const privateKey = curve.getPrivateKey().toString('base64url').padStart(43, 'A')
+  const { publicKey, privateKey } = generateVapidPair()
   const keys = { subject: 'mailto:bench@parley.example', publicKey, privateKey }
   await using undo = new AsyncDisposableStack()
   const services = undo.use(await startServices())
   const service = undo.use(await startService(publicKey, read))
   const database = await createDatabase(services.postgresUrl)
+  undo.defer(() => database.drop())
   await migrate(database.url)
-  const sql = new pg.Pool({ connectionString: database.url, max: 4 })
-  undo.defer(() => sql.end())
+  const { sql } = database
   const devices = await service.subscribe(groups * members)
   const ids = Array.from({ length: groups }, () => randomUUID())
   await seed(sql, ids, members, devices)

@@ -1,4 +1,3 @@
-import pg from 'pg'
 import { createDatabase } from './database.ts'
 import { startPeer } from './peer.ts'
 import { type Subject, uuidOf } from './subject.ts'
@@ -8,7 +7,7 @@ export const naive: Subject = {
   name: 'naive',
   async start(services, shape) {
     const database = await createDatabase(services.postgresUrl)
-    const sql = new pg.Pool({ connectionString: database.url, max: 2 })
+    const { sql } = database
     await sql.query(`
       create table conversation (id uuid primary key, updated_at timestamptz not null default now());
       create table participant (conversation_id uuid not null, user_id text not null, unread_count int not null default 0,
@@ -32,7 +31,6 @@ export const naive: Subject = {
       stored: async () => Number((await sql.query('select count(*) from message')).rows[0].count),
       async stop() {
         await peer.stop()
-        await sql.end()
         await database.drop()
       },
     }

@@ -3,7 +3,7 @@ import { signToken } from '@parley/auth'
 import { migrate } from '@parley/db'
 import { generateVapidPair, spawnApp } from '@parley/local'
 import { Redis } from 'ioredis'
-import pg from 'pg'
+import type pg from 'pg'
 import { createDatabase } from './database.ts'
 import { layOut, type RunningSubject, roomsOf, type Services, type Shape, type Subject, uuidOf } from './subject.ts'
 
@@ -21,7 +21,7 @@ export const parley = {
     const database = await createDatabase(services.postgresUrl)
     await migrate(database.url)
     await emptyRedis(services.redisUrl)
-    const sql = new pg.Pool({ connectionString: database.url, max: 2, application_name: 'bench' })
+    const { sql } = database
     await seed(sql, shape)
     const secret = randomBytes(32).toString('base64url')
     const settings = { NODE_ENV: 'development', JWT_SECRET: secret } as const
@@ -58,7 +58,6 @@ export const parley = {
       stored: async () => Number((await sql.query('select count(*) from messages')).rows[0].count),
       async stop() {
         await Promise.all(apps.map((app) => app.stop()))
-        await sql.end()
         await database.drop()
       },
     }
