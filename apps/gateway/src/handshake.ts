@@ -3,6 +3,7 @@ import { ERRORS, failure, ParleyError } from '@parley/protocol'
 import type { Server, Socket } from 'socket.io'
 import type { GatewayDeps } from './deps.ts'
 import { EventFlow } from './flow.ts'
+import { EventWindow } from './limits.ts'
 import { aboutSocket, type Session } from './session.ts'
 import { endSocket } from './token-guard.ts'
 import { TokenLife } from './token-life.ts'
@@ -60,7 +61,8 @@ async function admit(socket: Socket, deps: GatewayDeps, waves: Waves): Promise<v
     await deps.revocations.require(identity)
     const user = await deps.people.see(identity)
     const tokenLife = new TokenLife(() => endSocket(socket, new ParleyError('TOKEN_EXPIRED')))
-    socket.data.session = { user, identity, flow: new EventFlow(), tokenLife } satisfies Session
+    const session: Session = { user, identity, flow: new EventFlow(), events: new EventWindow(), tokenLife }
+    socket.data.session = session
     await deps.rooms.enter(socket, user.id, () => deps.membership.conversationsOf(user.id))
   })
 }

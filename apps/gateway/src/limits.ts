@@ -23,37 +23,33 @@ const WINDOW_S = 10
  * been away. In memory: a socket lives in one process, and a limit that waits for Redis would be the bottleneck.
  */
 export class GatewayLimits {
-  readonly maxInFlight: number
+  readonly #settings: LimitSettings
   /** What was refused, by limit. */
   readonly refused = new Tally(['socket_events', 'socket_events_in_flight', 'handshakes', 'handshakes_per_address'])
-  readonly #events: RateLimiterMemory | null
   readonly #handshakes: RateLimiterMemory | null
   readonly #perAddress: RateLimiterMemory | null
   readonly #trusts: TrustsProxy
 
   constructor(settings: LimitSettings) {
-    this.maxInFlight = settings.SOCKET_EVENTS_IN_FLIGHT
+    this.#settings = settings
     this.#trusts = trustsProxy(settings.TRUSTED_PROXIES)
-    this.#events = limiter(settings.SOCKET_EVENTS_PER_10S)
     this.#handshakes = limiter(settings.HANDSHAKES_PER_10S)
     this.#perAddress = limiter(settings.HANDSHAKES_PER_ADDRESS_PER_10S)
   }
 
   /**
-   * Counts an event of a socket that has `inFlight` unanswered ones.
+   * Counts an event of a socket that has `inFlight` unanswered ones, this one too.
    * @throws {ParleyError} RATE_LIMITED, with the time until the next is taken
    */
-  async takeEvent(socketId: string, inFlight: number): Promise<void> {
-    if (inFlight > this.maxInFlight) {
+  takeEvent(events: EventWindow, inFlight: number, now = performance.now()): void {
+    const { SOCKET_EVENTS_IN_FLIGHT: maxInFlight, SOCKET_EVENTS_PER_10S: perWindow } = this.#settings
+    if (inFlight > maxInFlight) {
       this.refused.add('socket_events_in_flight')
-      throw new ParleyError('RATE_LIMITED', { message: `More than ${this.maxInFlight} events are not answered yet.` })
+      throw new ParleyError('RATE_LIMITED', { message: `More than ${maxInFlight} events are not answered yet.` })
     }
-    if (this.#events !== null) await this.#take('socket_events', this.#events, socketId)
-  }
-
-  /** The socket is gone. */
-  forget(socketId: string): void {
-    void this.#events?.delete(socketId)
+    if (events.count(now) <= perWindow || perWindow === 0) return
+    this.refused.add('socket_events')
+    throw new ParleyError('RATE_LIMITED', { retryAfterMs: Math.max(1, Math.ceil(events.endsIn(now))) })
   }
 
   /**
@@ -75,6 +71,29 @@ export class GatewayLimits {
       this.refused.add(name)
       throw new ParleyError('RATE_LIMITED', { retryAfterMs: Math.max(1, error.msBeforeNext) })
     }
+  }
+}
+
+/**
+ * The events of one socket, in windows that begin with the first event after the one before has ended. Two numbers instead
+ * of a limiter's promise and entry for each event: that was 3% of a gateway's time under load.
+ */
+export class EventWindow {
+  #ends = Number.NEGATIVE_INFINITY
+  #count = 0
+
+  /** Counts one. @returns how many the window has */
+  count(now: number): number {
+    if (now >= this.#ends) {
+      this.#ends = now + WINDOW_S * 1_000
+      this.#count = 0
+    }
+    return ++this.#count
+  }
+
+  /** Milliseconds until the next window. */
+  endsIn(now: number): number {
+    return this.#ends - now
   }
 }
 

@@ -1,13 +1,7 @@
 import type { Server, Socket } from 'socket.io'
-import * as ws from 'ws'
+import { joinPackets, messageIn, type Packet } from './packet.ts'
 
-/** `Sender.frame` is what Socket.IO itself uses for its broadcasts; the types of ws leave it out. */
-const { Sender } = ws as unknown as {
-  Sender: {
-    frame(data: Buffer, options: { fin: true; rsv1: false; opcode: 1; mask: false; readOnly: false }): Buffer[]
-  }
-}
-
+/** What Engine.IO hands to a WebSocket as it is, past its own encoding and that of ws. */
 interface PreEncoded {
   compress: false
   wsPreEncodedFrame: readonly Buffer[]
@@ -15,39 +9,38 @@ interface PreEncoded {
 
 /** Packets made ready once for any number of sockets. */
 export interface PreparedPackets {
-  /** For WebSockets: all frames in one piece, so that a socket costs one write however many packets there are. */
+  /** For WebSockets: all in one piece, so that a socket costs one write however many packets there are. */
   all: PreEncoded
-  /** For polling, which may be upgrading to WebSocket just now: each packet without Engine.IO's `4`, and its frame. */
-  each: () => readonly { text: string; options: PreEncoded }[]
+  /** For polling, which may be upgrading to WebSocket just now: each packet's message, and the packet. */
+  each: () => readonly { message: string; options: PreEncoded }[]
 }
 
-/** @param packets `42[...]` as UTF-8 */
-export function preparePackets(packets: readonly Buffer[]): PreparedPackets {
-  const framed = packets.map((packet) => ({ packet, frame: frameOf(packet) }))
+export function preparePackets(packets: readonly Packet[]): PreparedPackets {
   let each: ReturnType<PreparedPackets['each']> | undefined
   return {
-    all: preEncoded(framed.flatMap(({ frame }) => frame)),
+    all: preEncoded(joinPackets(packets)),
     each() {
-      each ??= framed.map(({ packet, frame }) => ({ text: packet.toString('utf8', 1), options: preEncoded(frame) }))
+      each ??= packets.map((packet) => ({ message: messageIn(packet), options: preEncoded(packet) }))
       return each
     },
   }
 }
 
-function frameOf(packet: Buffer): Buffer[] {
-  return Sender.frame(packet, { fin: true, rsv1: false, opcode: 1, mask: false, readOnly: false })
-}
-
-/** One buffer, not header and payload apart: copying it once costs less than an entry more in every socket's writev. */
-function preEncoded(parts: readonly Buffer[]): PreEncoded {
-  return { compress: false, wsPreEncodedFrame: [Buffer.concat(parts)] }
+function preEncoded(bytes: Buffer): PreEncoded {
+  return { compress: false, wsPreEncodedFrame: [bytes] }
 }
 
 /** Writes packets to one socket as they stand: no encoding, no copy. */
 export function writePackets(socket: Socket, { all, each }: PreparedPackets): void {
   // `wsPreEncodedFrame` is known to Engine.IO but not to its types; its data is not looked at.
   if (socket.conn.transport.name === 'websocket') socket.conn.write('', all)
-  else for (const { text, options } of each()) socket.conn.write(text, options)
+  else for (const { message, options } of each()) socket.conn.write(message, options)
+}
+
+/** Writes a packet that is for one socket only. */
+export function writePacket(socket: Socket, packet: Packet): void {
+  const data = socket.conn.transport.name === 'websocket' ? '' : messageIn(packet)
+  socket.conn.write(data, preEncoded(packet))
 }
 
 /** The sockets of this process that are in a room and connected. */

@@ -1,13 +1,12 @@
-import type { ServerEventName, ServerEvents } from '@parley/protocol'
+import { cutPackets, type Packet } from './packet.ts'
 
 /**
  * What travels from process to process besides the adapter's own packets:
  *
- *     ~origin|seq|sizes|control\n42["event",payload]42["event",payload]…
+ *     ~origin|seq|control\n<packet><packet>…
  *
- * What follows the newline are packets as clients get them in a WebSocket text frame (Engine.IO `4` message, Socket.IO `2`
- * event), encoded once where they are published and written as they stand everywhere else. There may be none: then the
- * frame only steers gateways. Of several, `sizes` says where each but the last ends.
+ * What follows the newline are packets (packet.ts), encoded once where they are published and written to sockets as they
+ * stand everywhere else. There may be none: then the frame only steers gateways.
  */
 export interface Frame {
   /** The process that published it. */
@@ -16,8 +15,7 @@ export interface Frame {
   seq: number
   /** Obeyed before the packets are delivered. */
   control: Control | null
-  /** `42[...]` each. */
-  packets: readonly Buffer[]
+  packets: readonly Packet[]
 }
 
 export interface JoinRequest {
@@ -43,15 +41,10 @@ export interface Control {
 
 const TILDE = 0x7e
 const NEWLINE = 0x0a
-
-/** The WebSocket text of an event. */
-export function encodeEvent<Name extends ServerEventName>(event: Name, payload: ServerEvents[Name]): Buffer {
-  return Buffer.from(`42${JSON.stringify([event, payload])}`)
-}
+const BAR = 0x7c
 
 export function encodeFrame({ origin, seq, control, packets }: Frame): Buffer {
-  const sizes = packets.slice(0, -1).map((packet) => packet.length)
-  const head = Buffer.from(`~${origin}|${seq}|${sizes.join()}|${control === null ? '' : JSON.stringify(control)}\n`)
+  const head = Buffer.from(`~${origin}|${seq}|${control === null ? '' : JSON.stringify(control)}\n`)
   return Buffer.concat([head, ...packets])
 }
 
@@ -60,13 +53,22 @@ export function isFrame(raw: Buffer): boolean {
   return raw[0] === TILDE
 }
 
+/** True for a frame that this process published: it need not be looked at any further. */
+export function isFrameOf(raw: Buffer, origin: string): boolean {
+  return (
+    raw.length > origin.length + 1 &&
+    raw[origin.length + 1] === BAR &&
+    raw.toString('latin1', 1, origin.length + 1) === origin
+  )
+}
+
 /** Undefined for what is not a whole frame. The packets are views of `raw`. */
 export function decodeFrame(raw: Buffer): Frame | undefined {
   const newline = raw.indexOf(NEWLINE)
   if (!isFrame(raw) || newline === -1) return undefined
   // The control, which comes last, may hold anything.
-  const [origin, seq, sizes, ...control] = raw.toString('utf8', 1, newline).split('|')
-  const packets = cut(raw.subarray(newline + 1), sizes ?? '')
+  const [origin, seq, ...control] = raw.toString('utf8', 1, newline).split('|')
+  const packets = cutPackets(raw.subarray(newline + 1))
   if (origin === undefined || control.length === 0 || !Number.isSafeInteger(Number(seq))) return undefined
   if (packets === undefined) return undefined
   try {
@@ -78,18 +80,4 @@ export function decodeFrame(raw: Buffer): Frame | undefined {
 
 function parseControl(text: string): Control | null {
   return text === '' ? null : (JSON.parse(text) as Control)
-}
-
-/** Undefined where the sizes do not fit. */
-function cut(packets: Buffer, sizes: string): Buffer[] | undefined {
-  if (sizes === '') return packets.length === 0 ? [] : [packets]
-  const parts: Buffer[] = []
-  let from = 0
-  for (const size of sizes.split(',')) {
-    const to = from + Number(size)
-    if (!(to > from && to < packets.length)) return undefined
-    parts.push(packets.subarray(from, to))
-    from = to
-  }
-  return [...parts, packets.subarray(from)]
 }

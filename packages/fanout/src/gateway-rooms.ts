@@ -3,8 +3,9 @@ import { createShardedAdapter } from '@socket.io/redis-adapter'
 import type { Server, Socket } from 'socket.io'
 import type { Bus, Handler } from './bus.ts'
 import { preparePackets, socketsIn, writePackets } from './delivery.ts'
-import { type Control, decodeFrame, type Frame, isFrame, type JoinRequest } from './frame.ts'
+import { type Control, decodeFrame, type Frame, isFrame, isFrameOf, type JoinRequest } from './frame.ts'
 import { RoomOrder } from './order.ts'
+import type { Packet } from './packet.ts'
 import type { LocalRooms } from './publisher.ts'
 import {
   CHANNEL_PREFIX,
@@ -32,7 +33,7 @@ export interface Entered {
 /** A stored message, ready to be sent. */
 export interface StoredFrame {
   seq: number
-  packet: Buffer
+  packet: Packet
   /** Those whom the message tells to have left. */
   leaving: string[]
 }
@@ -41,7 +42,7 @@ export interface StoredFrame {
 interface Item {
   seq: number
   control: Control | null
-  packet: Buffer
+  packet: Packet
 }
 
 export interface GatewayRoomsOptions {
@@ -163,7 +164,7 @@ export class GatewayRooms implements LocalRooms {
   /** Writes messages that have their turn; those between two that take people out go in one piece. */
   #write(room: string, items: readonly Item[]): void {
     const spans = this.#options.tracer === undefined ? [] : this.#startSpans(items)
-    let packets: Buffer[] = []
+    let packets: Packet[] = []
     for (const { seq, control, packet } of items) {
       if (control?.leaving !== undefined) {
         this.#writeMessages(room, packets)
@@ -179,7 +180,7 @@ export class GatewayRooms implements LocalRooms {
     }
   }
 
-  #writeMessages(room: string, packets: readonly Buffer[]): number {
+  #writeMessages(room: string, packets: readonly Packet[]): number {
     const sockets = this.#writeTo(socketsIn(this.#io, room), packets)
     this.delivered.messages += sockets * packets.length
     return sockets
@@ -217,7 +218,7 @@ export class GatewayRooms implements LocalRooms {
   }
 
   /** @returns how many sockets there were */
-  #writeTo(sockets: Iterable<Socket>, packets: readonly Buffer[]): number {
+  #writeTo(sockets: Iterable<Socket>, packets: readonly Packet[]): number {
     if (packets.length === 0) return 0
     let count = 0
     let prepared: ReturnType<typeof preparePackets> | undefined
@@ -230,7 +231,7 @@ export class GatewayRooms implements LocalRooms {
   }
 
   /** Puts a person's sockets into a conversation, those too that are only connecting; then tells them. */
-  #put(join: JoinRequest, packets: readonly Buffer[]): void {
+  #put(join: JoinRequest, packets: readonly Packet[]): void {
     const { userId, conversationId, lastSeq } = join
     const { adapter } = this.#io.sockets
     const personRoom = userRoom(userId)
@@ -289,10 +290,11 @@ export class GatewayRooms implements LocalRooms {
   }
 
   #onFrame(channel: string, payload: Buffer): void {
+    // Its own sockets had it before it was published.
+    if (isFrameOf(payload, this.#options.origin)) return
     const frame = decodeFrame(payload)
     if (frame === undefined) this.#options.onError(new Error(`not a frame, on ${channel}`))
-    // Its own sockets had it before it was published.
-    else if (frame.origin !== this.#options.origin) this.deliver(roomOf(channel), frame)
+    else this.deliver(roomOf(channel), frame)
   }
 }
 

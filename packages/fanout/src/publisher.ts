@@ -1,7 +1,8 @@
 import type { Message, ServerEventName, ServerEvents } from '@parley/protocol'
 import type { TraceParent } from '@parley/runtime'
 import type { Bus } from './bus.ts'
-import { type Control, encodeEvent, encodeFrame, type Frame } from './frame.ts'
+import { type Control, encodeFrame, type Frame } from './frame.ts'
+import { encodeEvent, encodeMessage, type Packet } from './packet.ts'
 import { channelOf, conversationRoom, PEOPLE_ROOM, userRoom } from './rooms.ts'
 
 /** Delivers a frame to this process's own sockets; only gateways have some. */
@@ -71,11 +72,11 @@ export class Publisher {
 
   #run(run: readonly [Message, ...Message[]], control: Control | null): Promise<boolean> {
     const [{ conversationId, seq }] = run
-    const packets = run.map((message) => encodeEvent('newMessage', message))
+    const packets = run.map(encodeMessage)
     return this.#send(conversationRoom(conversationId), { origin: this.#origin, seq, control, packets })
   }
 
-  #event(room: string, packet: Buffer, control: Control | null): Promise<boolean> {
+  #event(room: string, packet: Packet, control: Control | null): Promise<boolean> {
     return this.#send(room, { origin: this.#origin, seq: 0, control, packets: [packet] })
   }
 

@@ -1,13 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import { decodeFrame, encodeEvent, encodeFrame, isFrame } from '../src/frame.ts'
+import { decodeFrame, encodeFrame, isFrame, isFrameOf } from '../src/frame.ts'
+import { encodeEvent, encodePacket } from '../src/packet.ts'
 import { channelOf, conversationIdOf, conversationRoom, roomOf, userRoom } from '../src/rooms.ts'
 
 const packet = encodeEvent('onlineUsers', ['a|b\nc', 'ü'])
+const long = encodePacket(`42["${'x'.repeat(500)}"]`)
 
 describe('frames', () => {
   it.each([
     { origin: 'epoch', seq: 0, control: null, packets: [packet] },
-    { origin: 'epoch', seq: 7, control: null, packets: [packet, encodeEvent('onlineUsers', []), packet] },
+    { origin: 'epoch', seq: 7, control: null, packets: [packet, encodeEvent('onlineUsers', []), long] },
     { origin: 'epoch', seq: 12, control: { leaving: ['a|b\nc', '~'] }, packets: [packet] },
     {
       origin: 'e',
@@ -27,23 +29,24 @@ describe('frames', () => {
     expect(isFrame(Buffer.alloc(0))).toBe(false)
   })
 
-  it.each([
-    '~',
-    '~a',
-    '~a|1',
-    '~a|1|\n42',
-    '~a|x||\n42',
-    '~a|1||{\n42',
-    '~a|1|2|\n42',
-    '~a|1|x|\n42[]',
-    '~a|1|3,2|\n42[]',
-    '{}',
-  ])('that are broken are refused: %j', (raw) => {
+  it.each(['~', '~a', '~a|1', '~a|1\n', '~a|x|\n', '~a|1|{\n', '{}'])('that are broken are refused: %j', (raw) => {
     expect(decodeFrame(Buffer.from(raw))).toBeUndefined()
   })
 
-  it('carry the packet as a WebSocket client gets it', () => {
-    expect(packet.toString()).toBe('42["onlineUsers",["a|b\\nc","ü"]]')
+  it('whose packets are not whole are refused', () => {
+    const raw = encodeFrame({ origin: 'a', seq: 1, control: null, packets: [packet] })
+    expect(decodeFrame(raw)?.packets).toEqual([packet])
+    for (let length = raw.length - packet.length + 1; length < raw.length; length++) {
+      expect(decodeFrame(raw.subarray(0, length))).toBeUndefined()
+    }
+    expect(decodeFrame(Buffer.concat([raw, Buffer.from('42[]')]))).toBeUndefined()
+  })
+
+  it('are known as one’s own by their beginning', () => {
+    const raw = encodeFrame({ origin: 'epoch', seq: 1, control: null, packets: [packet] })
+    expect(isFrameOf(raw, 'epoch')).toBe(true)
+    for (const other of ['epoc', 'epoch1', 'fpoch', '']) expect(isFrameOf(raw, other)).toBe(false)
+    expect(isFrameOf(Buffer.from('{"uid":"x"}'), 'uid')).toBe(false)
   })
 })
 
