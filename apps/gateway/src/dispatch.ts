@@ -1,6 +1,6 @@
 import { encodeAnswer, encodeSuccess, writePacket } from '@parley/fanout'
 import { toParleyError } from '@parley/messaging'
-import { type ClientEventName, clientEvents, failure, ParleyError, parse } from '@parley/protocol'
+import { type ClientEventName, failure, ParleyError, parseEvent } from '@parley/protocol'
 import type { Span, SpanOptions, TraceParent } from '@parley/runtime'
 import type { Socket } from 'socket.io'
 import type { GatewayDeps } from './deps.ts'
@@ -78,7 +78,7 @@ function answer(
   }
   // Each handler takes what its own schema makes of the payload; the table's type says so, name by name.
   const handler = eventHandlers[name] as EventHandler<ClientEventName>
-  const context = { deps, socket, session, payload: parse(clientEvents[name], payload), trace }
+  const context = { deps, socket, session, payload: parseEvent(name, payload), trace }
   return handler(context as Parameters<typeof handler>[0])
 }
 

@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest'
+import { clientEvents, LIMITS, parseEvent, plainText } from '../src/index.ts'
+
+const conversationId = '0192f0c1-2d3e-7abc-8def-0123456789ab'
+
+/** Values that a field of a message may or may not have. */
+const VALUES: unknown[] = [
+  undefined,
+  null,
+  '',
+  ' ',
+  '\u00a0\u2003',
+  'hello',
+  ' 👋 ünïcode ',
+  'a\0b',
+  '\ud800',
+  'x'.repeat(LIMITS.clientMessageIdLength),
+  'x'.repeat(LIMITS.clientMessageIdLength + 1),
+  'x'.repeat(LIMITS.contentLength),
+  'x'.repeat(LIMITS.contentLength + 1),
+  conversationId,
+  conversationId.toUpperCase(),
+  `${conversationId}\n`,
+  'TEXT',
+  'FILE',
+  'SYSTEM',
+  [],
+  [null],
+  [{ id: conversationId }],
+  {},
+  0,
+  true,
+]
+const FIELDS = ['conversationId', 'content', 'type', 'clientMessageId', 'attachments', 'unknown', '__proto__'] as const
+
+/** A whole message in which up to two fields are anything. */
+function* messages(): Generator<Record<string, unknown>> {
+  const whole = { conversationId, content: 'hello' }
+  for (const first of FIELDS) {
+    for (const value of VALUES) {
+      const one = withField(whole, first, value)
+      yield one
+      for (const second of FIELDS) for (const other of VALUES) yield withField(one, second, other)
+    }
+  }
+}
+
+/** As JSON.parse makes it: `__proto__` is a field like any other. */
+function withField(object: object, field: string, value: unknown): Record<string, unknown> {
+  return Object.defineProperty({ ...object }, field, { value, enumerable: true, configurable: true, writable: true })
+}
+
+describe('a text message that is recognised without its schema', () => {
+  it('is what the schema makes of it', () => {
+    let recognised = 0
+    for (const message of messages()) {
+      const plain = plainText(message)
+      if (plain === undefined) continue
+      recognised++
+      const { data } = clientEvents.sendMessage.safeParse(message)
+      if (data === undefined) expect.unreachable(`the schema refuses ${JSON.stringify(message).slice(0, 300)}`)
+      expect(plain).toEqual(data)
+    }
+    expect(recognised).toBeGreaterThan(500)
+  })
+
+  it('is the usual one', () => {
+    const usual = { conversationId, content: 'Hello! How are you?', type: 'TEXT', attachments: [] }
+    for (const message of [usual, { ...usual, clientMessageId: 'c1' }, { conversationId, content: 'x' }]) {
+      expect(plainText(message)).toEqual(clientEvents.sendMessage.parse(message))
+    }
+  })
+
+  it.each([null, undefined, 'text', 7, []])('is not %j', (input) => {
+    expect(plainText(input)).toBeUndefined()
+    expect(() => parseEvent('sendMessage', input)).toThrow('not valid')
+  })
+
+  it('leaves what is only unusual to the schema', () => {
+    const shouting = { conversationId: conversationId.toUpperCase(), content: 'hello' }
+    expect(plainText(shouting)).toBeUndefined()
+    expect(parseEvent('sendMessage', shouting).conversationId).toBe(conversationId)
+  })
+})
