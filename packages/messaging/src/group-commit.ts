@@ -18,6 +18,11 @@ export interface GroupCommitOptions<Item, Result> {
   maxQueue: number
   /** An item that is not done after this many milliseconds is answered UNAVAILABLE; it may still be done later. */
   deadlineMs: number
+  /**
+   * After a batch of at least `size` items the next one is begun `lingerMs` later, unless it is full by then already: those
+   * who were just answered send again, and one large batch costs less than two. Left out: no batch waits.
+   */
+  crowd?: { size: number; lingerMs: number }
   /** Called with errors that are not the items' own. */
   onError: (error: unknown) => void
 }
@@ -123,8 +128,15 @@ export class GroupCommit<Item, Result> {
       const batch = lane.queue.splice(0, this.#options.maxBatch)
       this.#measureStart(batch)
       await new Promise<void>((committed) => void this.#see(lane, batch, committed).then(committed))
+      await this.#linger(lane, batch.length)
     }
     lane.running = false
+  }
+
+  async #linger(lane: Lane<Item, Result>, lastSize: number): Promise<void> {
+    const { crowd, maxBatch } = this.#options
+    if (crowd === undefined || lastSize < crowd.size || lane.queue.length >= maxBatch) return
+    await new Promise((resolve) => setTimeout(resolve, crowd.lingerMs))
   }
 
   async #see(lane: Lane<Item, Result>, batch: Waiting<Item, Result>[], committed: () => void): Promise<void> {

@@ -53,6 +53,9 @@ interface Entry {
   span: Span | undefined
 }
 
+/** Without the pause batches were half as large, and a message cost a sixth more of everybody's time; docs/PERFORMANCE.md. */
+const CROWD = { size: 16, lingerMs: 5 }
+
 /**
  * Stores messages: the one way into the table for everything that people send. What is sent at the same time is stored
  * in one statement (append_messages) and one commit; after that each message is published, and then its sender is
@@ -72,6 +75,7 @@ export class MessageWriter {
       lanes: options.lanes ?? 1,
       maxBatch: options.maxBatch ?? 256,
       maxQueue: options.maxQueue ?? 10_000,
+      crowd: CROWD,
       deadlineMs: options.deadlineMs ?? 2_000,
       onError: options.onError,
     })
@@ -147,7 +151,7 @@ export class MessageWriter {
       committed()
       // The next batch is on its way to Postgres before this one is delivered: both work at the same time.
       await nextTurn()
-      const results: (Message | ParleyError | undefined)[] = new Array(entries.length)
+      const results: (Message | ParleyError)[] = new Array(entries.length)
       const fresh: Message[] = []
       const known: { index: number; conversationId: string; seq: number }[] = []
       // In the order of the batch, which is that of each conversation's seq.
@@ -165,8 +169,23 @@ export class MessageWriter {
       }
       publishing(this.#publish(fresh, entries))
       if (known.length > 0) await this.#fillKnown(known, results)
-      return Promise.all(entries.map((entry, index) => results[index] ?? this.#refusal(entry)))
+      const refused = entries.map((_, index) => index).filter((index) => results[index] === undefined)
+      if (refused.length > 0) await this.#explain(refused, entries, results)
+      return results
     })
+  }
+
+  async #explain(
+    refused: readonly number[],
+    entries: readonly Entry[],
+    results: (Message | ParleyError)[],
+  ): Promise<void> {
+    await Promise.all(
+      refused.map(async (index) => {
+        const entry = entries[index]
+        if (entry !== undefined) results[index] = await this.#refusal(entry)
+      }),
+    )
   }
 
   /** One statement. Traced messages link to it and it to them, and leave word in the outbox of what they belong to. */
@@ -216,7 +235,7 @@ export class MessageWriter {
   /** Messages that had been stored before are answered as they are now. */
   async #fillKnown(
     known: readonly { index: number; conversationId: string; seq: number }[],
-    results: (Message | ParleyError | undefined)[],
+    results: (Message | ParleyError)[],
   ): Promise<void> {
     const { pool } = this.#options.db
     const rows = await findMessages(pool, known)

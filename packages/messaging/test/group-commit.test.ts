@@ -1,5 +1,5 @@
 import { ParleyError } from '@parley/protocol'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { GroupCommit } from '../src/group-commit.ts'
 
 interface Gate {
@@ -8,7 +8,15 @@ interface Gate {
 }
 
 /** A GroupCommit whose batches finish when the test says so. */
-function gated(options: { maxQueue?: number; maxBatch?: number; deadlineMs?: number; lanes?: number } = {}) {
+function gated(
+  options: {
+    maxQueue?: number
+    maxBatch?: number
+    deadlineMs?: number
+    lanes?: number
+    crowd?: { size: number; lingerMs: number }
+  } = {},
+) {
   const gate: Gate = { batches: [], release: () => undefined }
   const errors: unknown[] = []
   const commit = new GroupCommit<string, string>({
@@ -53,6 +61,53 @@ const turn = () => new Promise((resolve) => setImmediate(resolve))
 const sqlError = (code: string) => Object.assign(new Error(code), { code })
 
 describe('GroupCommit', () => {
+  describe('with a crowd', () => {
+    const crowd = { size: 3, lingerMs: 50 }
+    afterEach(() => vi.useRealTimers())
+
+    it('waits for those who were just answered to send again', async () => {
+      vi.useFakeTimers({ toFake: ['setTimeout'] })
+      const { commit, gate } = gated({ crowd })
+      const first = ['a', 'b', 'c'].map((item) => commit.submit(item))
+      await turn()
+      const early = commit.submit('d')
+      gate.release()
+      expect(await Promise.all(first)).toEqual(['A', 'B', 'C'])
+      const again = ['a', 'b'].map((item) => commit.submit(item))
+      await turn()
+      expect(gate.batches).toHaveLength(1)
+      await vi.advanceTimersByTimeAsync(crowd.lingerMs)
+      expect(gate.batches.at(-1)).toEqual(['d', 'a', 'b'])
+      gate.release()
+      await Promise.all([early, ...again])
+    })
+
+    it('waits neither after a small batch nor before a full one', async () => {
+      vi.useFakeTimers({ toFake: ['setTimeout'] })
+      const { commit, gate } = gated({ crowd, maxBatch: 4 })
+      const batches = [
+        ['a', 'b'],
+        ['c', 'd', 'e', 'f'],
+        ['g', 'h', 'i', 'j'],
+      ]
+      const small = ['a', 'b'].map((item) => commit.submit(item))
+      await turn()
+      const rest = batches
+        .slice(1)
+        .flat()
+        .map((item) => commit.submit(item))
+      gate.release()
+      await Promise.all(small)
+      await turn()
+      gate.release()
+      await Promise.all(rest.slice(0, 4))
+      await turn()
+      gate.release()
+      await Promise.all(rest)
+      expect(gate.batches).toEqual(batches)
+    })
+  })
+
   it('takes what came meanwhile as the next batch', async () => {
     const { commit, gate } = gated()
     const first = commit.submit('a')
