@@ -13,3 +13,10 @@ export function toInstant(raw: string): string {
   const shifted = new Date(`${year}-${day}T${time}${offset?.length === 3 ? `${offset}:00` : offset}`)
   return `${shifted.toISOString().slice(0, 19)}.${micros}Z`
 }
+
+/** The same form for microseconds since 1970, which a number holds exactly until the year 2255. */
+export function instantOfMicros(micros: number): string {
+  const millis = Math.floor(micros / 1_000)
+  const rest = String(micros - millis * 1_000).padStart(3, '0')
+  return `${new Date(millis).toISOString().slice(0, -1)}${rest}Z`
+}

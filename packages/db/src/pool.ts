@@ -104,7 +104,8 @@ async function once<T>(db: Database, work: (tx: Queryable) => Promise<T>): Promi
   }
 }
 
-function sqlState(error: unknown): string | undefined {
+/** The SQLSTATE of an error that Postgres answered with, or the code of one that Node raised. */
+export function sqlState(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 

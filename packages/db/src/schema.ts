@@ -106,8 +106,8 @@ export const participants = pgTable(
 )
 
 /**
- * No foreign keys: append_messages() has proved conversation and sender under the conversation's lock, and a check of
- * each by the database would lock those rows once more for every message.
+ * No foreign keys: append_fresh() and append_messages() have proved conversation and sender under the conversation's lock, and
+ * a check of each by the database would lock those rows once more for every message.
  */
 export const messages = pgTable(
   'messages',
@@ -117,8 +117,11 @@ export const messages = pgTable(
     id: uuid('id').notNull(),
     rev: bigint('rev', { mode: 'number' }).notNull(),
     senderId: text('sender_id').notNull(),
-    /** The client's own id, or the message's id where the client gave none: a retry of the statement is always safe. */
-    clientMessageId: text('client_message_id').notNull(),
+    /**
+     * The client's own id, null where it gave none: the message's id is shown then. Either way its statement can safely be
+     * sent once more: messages_client_id knows the message, or messages_id does.
+     */
+    clientMessageId: text('client_message_id'),
     content: text('content').notNull(),
     type: messageType('type').notNull(),
     attachments: jsonb('attachments').$type<StoredAttachment[]>(),
@@ -131,7 +134,9 @@ export const messages = pgTable(
   (table) => [
     primaryKey({ columns: [table.conversationId, table.seq] }),
     uniqueIndex('messages_id').on(table.conversationId, table.id),
-    uniqueIndex('messages_client_message_id').on(table.conversationId, table.senderId, table.clientMessageId),
+    uniqueIndex('messages_client_id')
+      .on(table.conversationId, table.senderId, table.clientMessageId)
+      .where(sql`${table.clientMessageId} is not null`),
     /** For sync: a message that changes after it was stored takes a new rev and gets `updated_at`. */
     index('messages_changed').on(table.conversationId, table.rev).where(sql`${table.updatedAt} is not null`),
   ],

@@ -58,7 +58,7 @@ const CROWD = { size: 16, lingerMs: 5 }
 
 /**
  * Stores messages: the one way into the table for everything that people send. What is sent at the same time is stored
- * in one statement (append_messages) and one commit; after that each message is published, and then its sender is
+ * in one statement and one commit; after that each message is published, and then its sender is
  * answered. Answered means durable.
  */
 export class MessageWriter {
@@ -91,7 +91,7 @@ export class MessageWriter {
     const id = randomUUIDv7()
     const { clientMessageId } = draft
     // Without one there is nothing by which it could be the same message as another.
-    if (clientMessageId == null) return this.#submit(draft, id, id)
+    if (clientMessageId == null) return this.#submit(draft, id, null)
     const key = JSON.stringify([draft.conversationId, draft.sender.id, clientMessageId])
     const pending = this.#pending.get(key)
     if (pending !== undefined) return pending
@@ -100,7 +100,7 @@ export class MessageWriter {
     return sent
   }
 
-  #submit(draft: Draft, id: string, clientMessageId: string): Promise<Message> {
+  #submit(draft: Draft, id: string, clientMessageId: string | null): Promise<Message> {
     const { conversationId, content, sender } = draft
     const submit = (attachments: StoredAttachment[]) => {
       const type = messageTypeOf(draft.type, attachments)

@@ -28,7 +28,7 @@ export function presentNewMessage(
     type: message.type,
     attachments: presentAttachments(message.conversationId, message.attachments, links),
     readBy: [sender.id],
-    clientMessageId: message.clientMessageId,
+    clientMessageId: message.clientMessageId ?? message.id,
     system: message.system,
     createdAt: stored.created_at,
     updatedAt: stored.created_at,

@@ -9,12 +9,11 @@ export function systemMessage(
   system: SystemEvent,
   people: readonly User[],
 ): NewMessage {
-  const id = randomUUIDv7()
   return {
-    id,
+    id: randomUUIDv7(),
     conversationId,
     senderId: actor.id,
-    clientMessageId: id,
+    clientMessageId: null,
     content: wording(actor, system, people).slice(0, LIMITS.contentLength).toWellFormed(),
     type: 'SYSTEM',
     attachments: [],

@@ -40,7 +40,8 @@ export async function measureDatabaseCost(
     const { rows } = await running.sql.query<{ bytes: string }>('select pg_wal_lsn_diff($2, $1) as bytes', lsns)
     const messages = (result.ackedPerSec * measureMs) / 1_000
     // Connecting is not what a message costs.
-    const appends = counts.get('parley-gateway')?.get('append_messages') ?? 0
+    const sent = counts.get('parley-gateway')
+    const appends = (sent?.get('append_fresh') ?? 0) + (sent?.get('append_messages') ?? 0)
     return {
       roomSize,
       gatewayStatements: appends / result.acked,

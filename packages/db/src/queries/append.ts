@@ -1,12 +1,14 @@
 import type { MessageType, StoredAttachment, SystemEvent } from '@parley/protocol'
 import type { Queryable } from '../pool.ts'
+import { appendFresh } from './append-fresh.ts'
 
 /** A message as it is handed to the database; ids are lower-case UUIDs. */
 export interface NewMessage {
   id: string
   conversationId: string
   senderId: string
-  clientMessageId: string
+  /** The client's own id; null where it gave none. */
+  clientMessageId: string | null
   content: string
   type: MessageType
   attachments: StoredAttachment[]
@@ -16,7 +18,10 @@ export interface NewMessage {
 export interface AppendedRow {
   /** Position in the batch, from 1. */
   ord: number
-  /** False when the same (conversation, sender, clientMessageId) had been stored before: `id` and `seq` are that one's. */
+  /**
+   * False when the message had been stored before, by its (conversation, sender, clientMessageId), or by its id where the
+   * client gave none: `id` and `seq` are that one's.
+   */
   fresh: boolean
   id: string
   seq: number
@@ -25,8 +30,13 @@ export interface AppendedRow {
 }
 
 /**
- * Stores a batch in one round trip and one commit; see append_messages() in the migrations. Where `db` is a pool, it is
- * a transaction of its own. No row comes back for a message whose sender is not a member.
+ * Stores a batch in one commit and nearly always in one round trip. Where `db` is a pool, it is a transaction of its own.
+ * In a transaction of the caller's there may be SYSTEM messages only. No row comes back for a message whose sender is not a
+ * member, or which names attachments that it cannot have.
+ *
+ * Batches go to append_fresh(), which refuses those with a message that is stored already or not to be stored; they go to
+ * append_messages(), which settles each message by itself. SYSTEM messages go there at once: a refusal would end the
+ * transaction that they are part of.
  * @param origin the storing process, for the outbox
  * @param batchNumber that process's running number of batches
  * @param traces of messages by their ids, kept with the batch in the outbox
@@ -37,6 +47,20 @@ export async function appendMessages(
   origin: string,
   batchNumber: number,
   traces?: Readonly<Record<string, string>>,
+): Promise<AppendedRow[]> {
+  if (batch.every((message) => message.system === null)) {
+    const rows = await appendFresh(db, batch, origin, batchNumber, traces)
+    if (rows !== undefined) return rows
+  }
+  return appendEach(db, batch, origin, batchNumber, traces)
+}
+
+async function appendEach(
+  db: Queryable,
+  batch: readonly NewMessage[],
+  origin: string,
+  batchNumber: number,
+  traces: Readonly<Record<string, string>> | undefined,
 ): Promise<AppendedRow[]> {
   const column = <T>(pick: (message: NewMessage) => T): T[] => batch.map(pick)
   const { rows } = await db.query<AppendedRow>({

@@ -10,6 +10,7 @@ export interface MessageRow {
   sender_id: string
   sender_name: string
   sender_photo: string | null
+  /** The message's id where the client gave none. */
   client_message_id: string
   content: string
   type: MessageType
@@ -21,8 +22,8 @@ export interface MessageRow {
 
 /** What a {@link MessageRow} is made of: messages as m, their senders as u. */
 export const messageColumns = `m.id, m.conversation_id, m.seq, m.rev, m.sender_id, u.full_name as sender_name,
-  u.profile_photo as sender_photo, m.client_message_id, m.content, m.type, m.attachments, m.system, m.created_at,
-  m.updated_at`
+  u.profile_photo as sender_photo, coalesce(m.client_message_id, m.id::text) as client_message_id, m.content, m.type, m.attachments,
+  m.system, m.created_at, m.updated_at`
 
 /**
  * Messages with `fromSeq <= seq <= toSeq`, in order. A range of the primary key: the far end of a million messages
