@@ -5,6 +5,11 @@
 --     ON messages (conversation_id, sender_id, client_message_id) WHERE client_message_id IS NOT NULL;
 -- Built here, it holds up all sends until it is done. Reads go on: what locks them out comes after it and is done at once.
 CREATE UNIQUE INDEX IF NOT EXISTS "messages_client_id" ON "messages" USING btree ("conversation_id","sender_id","client_message_id") WHERE "messages"."client_message_id" is not null;--> statement-breakpoint
+DO $$ BEGIN
+  IF NOT (SELECT i.indisvalid FROM pg_index i WHERE i.indexrelid = 'messages_client_id'::regclass) THEN
+    RAISE EXCEPTION 'the index messages_client_id was not built to its end: drop it, and build it again or leave it to this migration';
+  END IF;
+END $$;--> statement-breakpoint
 DROP INDEX "messages_client_message_id";--> statement-breakpoint
 ALTER TABLE "messages" ALTER COLUMN "client_message_id" DROP NOT NULL;--> statement-breakpoint
 

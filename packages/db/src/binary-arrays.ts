@@ -12,9 +12,12 @@ const UUID = 2950
 
 const HEADER_BYTES = 20
 const LENGTH_BYTES = 4
+const UUID_BYTES = 16
 const NULL_LENGTH = -1
 /** A UTF-16 unit is at most three bytes of UTF-8; a pair of them is four. */
 const MOST_BYTES_PER_UNIT = 3
+/** Up to here a loop over ASCII is faster than a call of Buffer's write(). */
+const SHORT = 40
 
 /** For a parameter of type text[]; elements may be null. Lone surrogates become U+FFFD, as everywhere in Node. */
 export function textArray(values: readonly (string | null)[]): Buffer {
@@ -27,8 +30,8 @@ export function textArray(values: readonly (string | null)[]): Buffer {
   const buffer = Buffer.allocUnsafe(most)
   let at = writeHeader(buffer, TEXT, values.length, nulls)
   for (const value of values) {
-    const bytes = value === null ? NULL_LENGTH : buffer.write(value, at + LENGTH_BYTES)
-    at = buffer.writeInt32BE(bytes, at)
+    const bytes = value === null ? NULL_LENGTH : writeText(buffer, value, at + LENGTH_BYTES)
+    at = writeInt(buffer, bytes, at)
     if (bytes > 0) at += bytes
   }
   return buffer.subarray(0, at)
@@ -36,17 +39,12 @@ export function textArray(values: readonly (string | null)[]): Buffer {
 
 /**
  * For a parameter of type uuid[].
- * @throws {TypeError} where one is not 32 hexadecimal digits with or without hyphens
+ * @throws {TypeError} where one is not 36 characters with hexadecimal digits in their places; what is between them is not looked at
  */
 export function uuidArray(values: readonly string[]): Buffer {
-  const buffer = Buffer.allocUnsafe(HEADER_BYTES + values.length * (LENGTH_BYTES + 16))
+  const buffer = Buffer.allocUnsafe(HEADER_BYTES + values.length * (LENGTH_BYTES + UUID_BYTES))
   let at = writeHeader(buffer, UUID, values.length, 0)
-  for (const value of values) {
-    at = buffer.writeInt32BE(16, at)
-    const digits = value.replaceAll('-', '')
-    if (digits.length !== 32 || buffer.write(digits, at, 'hex') !== 16) throw new TypeError(`not a UUID: ${value}`)
-    at += 16
-  }
+  for (const value of values) at = writeUuid(buffer, value, writeInt(buffer, UUID_BYTES, at))
   return buffer
 }
 
@@ -54,16 +52,59 @@ export function uuidArray(values: readonly string[]): Buffer {
 export function intArray(values: readonly number[]): Buffer {
   const buffer = Buffer.allocUnsafe(HEADER_BYTES + values.length * (LENGTH_BYTES + 4))
   let at = writeHeader(buffer, INT4, values.length, 0)
-  for (const value of values) {
-    at = buffer.writeInt32BE(4, at)
-    at = buffer.writeInt32BE(value, at)
-  }
+  for (const value of values) at = writeInt(buffer, value, writeInt(buffer, 4, at))
   return buffer
 }
 
 /** One dimension that begins at 1; also where it is empty, which Postgres takes for '{}'. */
-function writeHeader(buffer: Buffer, elementType: number, length: number, hasNulls: number): number {
-  let at = buffer.writeInt32BE(1)
-  for (const field of [hasNulls, elementType, length, 1]) at = buffer.writeInt32BE(field, at)
-  return at
+function writeHeader(buffer: Buffer, elementType: number, length: number, nulls: number): number {
+  let at = writeInt(buffer, 1, 0)
+  at = writeInt(buffer, nulls, at)
+  at = writeInt(buffer, elementType, at)
+  at = writeInt(buffer, length, at)
+  return writeInt(buffer, 1, at)
+}
+
+/** As Buffer's writeInt32BE, which is three times as slow: it checks what it is given. @returns where it ends */
+function writeInt(buffer: Buffer, value: number, at: number): number {
+  buffer[at] = value >>> 24
+  buffer[at + 1] = value >>> 16
+  buffer[at + 2] = value >>> 8
+  buffer[at + 3] = value
+  return at + 4
+}
+
+/** @returns how many bytes it takes */
+function writeText(buffer: Buffer, value: string, at: number): number {
+  const { length } = value
+  if (length > SHORT) return buffer.write(value, at)
+  for (let i = 0; i < length; i++) {
+    const unit = value.charCodeAt(i)
+    if (unit > 127) return buffer.write(value, at)
+    buffer[at + i] = unit
+  }
+  return length
+}
+
+const NO_DIGIT = 255
+/** The value of a hexadecimal digit by its character. */
+const DIGITS = Uint8Array.from({ length: 128 }, (_, code) => {
+  const digit = '0123456789abcdef'.indexOf(String.fromCharCode(code).toLowerCase())
+  return digit === -1 ? NO_DIGIT : digit
+})
+
+/** Where the digits of each byte begin: hyphens are in between. */
+const UUID_DIGITS = Uint8Array.of(0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34)
+
+function writeUuid(buffer: Buffer, value: string, at: number): number {
+  let bits = 0
+  for (let byte = 0; byte < UUID_BYTES; byte++) {
+    const from = UUID_DIGITS[byte] ?? 0
+    const high = DIGITS[value.charCodeAt(from)] ?? NO_DIGIT
+    const low = DIGITS[value.charCodeAt(from + 1)] ?? NO_DIGIT
+    bits |= high | low
+    buffer[at + byte] = (high << 4) | low
+  }
+  if (bits > 15 || value.length !== 36) throw new TypeError(`not a UUID: ${value}`)
+  return at + UUID_BYTES
 }
