@@ -57,13 +57,16 @@ BEGIN
   SELECT array_agg(seq ORDER BY place), array_agg(rev ORDER BY place), array_agg(at ORDER BY place),
     array_agg((extract(epoch FROM at) * 1000000)::bigint ORDER BY place)
   INTO v_seqs, v_revs, v_times, v_micros FROM counted;
+  -- With one missing, those after it would not be at their places.
+  IF cardinality(v_seqs) IS DISTINCT FROM cardinality(p_ids) THEN
+    RAISE EXCEPTION USING ERRCODE = 'PY001', MESSAGE = 'there is no such conversation';
+  END IF;
 
   UPDATE participants p SET last_read_seq = v_seqs[m.place] + m.rank, rev = v_revs[m.place] + m.rank,
     last_read_at = v_times[m.place] + m.rank * c_step
   FROM unnest(p_mark_places, p_mark_users, p_mark_ranks) AS m (place, user_id, rank)
   WHERE p.conversation_id = p_ids[m.place] AND p.user_id = m.user_id AND p.left_at IS NULL;
   GET DIAGNOSTICS v_marked = ROW_COUNT;
-  -- One is missing where a sender is not a member, or where there is no such conversation.
   IF v_marked <> cardinality(p_mark_places) THEN
     RAISE EXCEPTION USING ERRCODE = 'PY001', MESSAGE = 'a sender is not a member';
   END IF;

@@ -148,18 +148,29 @@ it('one who is not a member, or not any more, stores nothing; the members beside
     second,
   ])
   bed.statements()
-  const nowhere = '00000000-0000-4000-8000-000000000000'
   const rows = await bed.append([
     draft(first, 'stranger'),
     draft(first, 'ahmed'),
     draft(second, 'fatima'),
-    draft(nowhere, 'ahmed'),
     draft(elsewhere, 'stranger'),
   ])
   expect(bed.statements()).toEqual(BOTH)
-  expect(rows.map(({ ord }) => ord).sort()).toEqual([2, 5])
+  expect(rows.map(({ ord }) => ord).sort()).toEqual([2, 4])
   expect([await seqs(first), await seqs(second), await seqs(elsewhere)]).toEqual([[1], [], [1]])
 })
+
+it.each(['00000000-0000-4000-8000-000000000000', 'ffffffff-ffff-4fff-bfff-ffffffffffff'])(
+  'a conversation that does not exist, %s, shifts no other',
+  async (nowhere) => {
+    const rows = await bed.append([draft(nowhere, 'ahmed'), draft(first, 'ahmed'), draft(second, 'fatima')])
+    expect(bed.statements()).toEqual(BOTH)
+    expect(rows.map(({ ord, seq }) => [ord, seq]).sort()).toEqual([
+      [2, 1],
+      [3, 1],
+    ])
+    expect([await seqs(first), await seqs(second)]).toEqual([[1], [1]])
+  },
+)
 
 it('attachments go to the message that may have them, and keep no other back', async () => {
   const file = async (conversationId: string) => {
