@@ -2,28 +2,35 @@ import {
   type Database,
   deleteOutbox,
   findMessages,
+  listOutboxKeys,
+  listOutboxMessages,
   listReadMarks,
   type MessageKey,
   type OutboxRow,
-  type ReadMarkRow,
   takeOutbox,
   transaction,
 } from '@parley/db'
 import { readWatermarks } from '@parley/fanout'
-import { type AttachmentLinks, type Events, presentMessage } from '@parley/messaging'
+import { type AttachmentLinks, type Events, type Indexable, presentMessage } from '@parley/messaging'
 import type { Message } from '@parley/protocol'
 import type { RedisClient } from '@parley/redis'
 import { Distribution, LATENCY_SECONDS, type Span, type TraceParent, type Tracer } from '@parley/runtime'
 import { DrainLoop } from './drain-loop.ts'
 
+/** What the steps see of a stored message. */
+export type DueMessage = Indexable & Pick<Message, 'id' | 'createdAt'>
+
 /**
- * One kind of work that every stored message is due; `readBy` names the sender only. A step that rejects leaves the rows for another round, so it has to
+ * One kind of work that every stored message is due. A step that rejects leaves the rows for another round, so it has to
  * stand being run twice for the same message.
  */
 export interface OutboxStep {
   readonly name: string
-  /** @param traces of messages by their ids, where they are traced */
-  run(messages: readonly Message[], traces: ReadonlyMap<string, TraceParent>): Promise<void>
+  /**
+   * @param messages by conversation and seq
+   * @param traces of messages by their ids, where they are traced
+   */
+  run(messages: readonly DueMessage[], traces: ReadonlyMap<string, TraceParent>): Promise<void>
 }
 
 export interface OutboxDrainOptions {
@@ -38,6 +45,8 @@ export interface OutboxDrainOptions {
   tracer?: Tracer | undefined
   /** Rows (batches of messages) taken at once. */
   maxRows?: number
+  /** Messages in memory at once, of more than one row. */
+  maxMessages?: number
   /** Pause after a round that found nothing, in milliseconds. */
   idleMs?: number
 }
@@ -59,11 +68,11 @@ export class OutboxDrain {
   readonly #loop: DrainLoop
 
   constructor(options: OutboxDrainOptions) {
-    this.#options = { maxRows: 50, idleMs: 250, ...options }
-    const { maxRows, idleMs, onError } = this.#options
+    this.#options = { maxRows: 50, maxMessages: 2_048, idleMs: 250, ...options }
+    const { idleMs, onError } = this.#options
     this.#loop = new DrainLoop({
       idleMs,
-      round: async () => (await this.drainOnce()) === maxRows,
+      round: async () => (await this.#round()).more,
       onError: (error) => {
         this.measures.failures++
         onError(error)
@@ -81,36 +90,43 @@ export class OutboxDrain {
 
   /** One round. @returns how many rows were worked on */
   async drainOnce(): Promise<number> {
-    const { db, redis, links, maxRows, steps } = this.#options
+    return (await this.#round()).taken
+  }
+
+  /** `more`: whether there may be more to do at once. */
+  async #round(): Promise<{ taken: number; more: boolean }> {
+    const { db, redis, maxRows, maxMessages } = this.#options
     const alive = await readWatermarks(redis)
-    const living = new Set(alive.map(({ origin }) => origin))
     const began = performance.now()
-    const taken = await transaction(db, async (tx) => {
-      const rows = await takeOutbox(tx, alive, maxRows)
-      if (rows.length === 0) return 0
-      await this.#publishAgain(rows.filter(({ origin }) => !living.has(origin)))
-      if (steps.length > 0) {
-        const messages = await loadMessages(db, links, rows, [])
-        await this.#traced(rows, messages, async (traces) => {
-          for (const step of steps) await step.run(messages, traces)
-        })
-        this.measures.messages += messages.length
+    const { taken, found } = await transaction(db, async (tx) => {
+      const found = await takeOutbox(tx, alive, maxRows)
+      const rows = bounded(found, maxMessages)
+      if (rows.length > 0) {
+        await this.#work(rows)
+        await deleteOutbox(tx, idsOf(rows))
       }
-      await deleteOutbox(
-        tx,
-        rows.map(({ id }) => id),
-      )
-      return rows.length
+      return { taken: rows.length, found: found.length }
     })
     if (taken > 0) this.measures.rounds.observe((performance.now() - began) / 1_000)
     this.measures.rows += taken
-    return taken
+    return { taken, more: taken < found || found === maxRows }
+  }
+
+  async #work(rows: readonly OutboxRow[]): Promise<void> {
+    const { db, steps } = this.#options
+    await this.#publishAgain(rows.filter(({ orphaned }) => orphaned))
+    if (steps.length === 0) return
+    const messages = await loadMessages(db, rows)
+    await this.#traced(rows, messages, async (traces) => {
+      for (const step of steps) await step.run(messages, traces)
+    })
+    this.measures.messages += messages.length
   }
 
   /** Runs `work` in a span for each traced message, all linked to one for the round. */
   async #traced(
     rows: readonly OutboxRow[],
-    messages: readonly Message[],
+    messages: readonly DueMessage[],
     work: (traces: ReadonlyMap<string, TraceParent>) => Promise<void>,
   ): Promise<void> {
     const { tracer } = this.#options
@@ -141,39 +157,46 @@ export class OutboxDrain {
   async #publishAgain(rows: readonly OutboxRow[]): Promise<void> {
     if (rows.length === 0) return
     const { db, links } = this.#options
-    const messages = await loadMessages(db, links, rows, await readMarksOf(db, rows))
+    const keys = await listOutboxKeys(db.pool, idsOf(rows))
+    const marks = await listReadMarks(
+      db.pool,
+      keys.map(({ conversationId, seq }) => ({ conversationId, fromSeq: seq })),
+    )
+    const messages = (await findMessages(db.pool, keys)).map((row) => presentMessage(row, marks, links)).sort(byKey)
     if (!(await this.#options.events.messages(messages)))
       throw new Error('Redis did not take what had to be published again')
     this.measures.republished += rows.length
   }
 }
 
-/**
- * The messages of these rows, by conversation and seq.
- * @param marks for `readBy`; without them it names the sender only
- */
-async function loadMessages(
-  db: Database,
-  links: AttachmentLinks,
-  rows: readonly OutboxRow[],
-  marks: readonly ReadMarkRow[],
-): Promise<Message[]> {
-  const messages = await findMessages(db.pool, rows.flatMap(keysOf))
-  return messages
-    .map((row) => presentMessage(row, marks, links))
-    .sort((a, b) =>
-      a.conversationId === b.conversationId ? a.seq - b.seq : a.conversationId < b.conversationId ? -1 : 1,
-    )
+/** As many of the first rows as have `maxMessages` between them, one at least. */
+function bounded(rows: readonly OutboxRow[], maxMessages: number): readonly OutboxRow[] {
+  let messages = 0
+  const end = rows.findIndex((row, index) => {
+    messages += row.messages
+    return index > 0 && messages > maxMessages
+  })
+  return end < 0 ? rows : rows.slice(0, end)
 }
 
-function readMarksOf(db: Database, rows: readonly OutboxRow[]): Promise<ReadMarkRow[]> {
-  const keys = rows.flatMap(keysOf)
-  return listReadMarks(
-    db.pool,
-    keys.map(({ conversationId, seq }) => ({ conversationId, fromSeq: seq })),
-  )
+async function loadMessages(db: Database, rows: readonly OutboxRow[]): Promise<DueMessage[]> {
+  const found = await listOutboxMessages(db.pool, idsOf(rows))
+  return found.map((row) => ({
+    id: row.id,
+    conversationId: row.conversation_id,
+    seq: row.seq,
+    senderId: row.sender_id,
+    type: row.type,
+    content: row.content,
+    attachments: row.attachments ?? [],
+    createdAt: row.created_at,
+  }))
 }
 
-function keysOf(row: OutboxRow): MessageKey[] {
-  return row.conversation_ids.map((conversationId, index) => ({ conversationId, seq: row.seqs[index] ?? 0 }))
+function byKey(a: MessageKey, b: MessageKey): number {
+  return a.conversationId === b.conversationId ? a.seq - b.seq : a.conversationId < b.conversationId ? -1 : 1
+}
+
+function idsOf(rows: readonly OutboxRow[]): number[] {
+  return rows.map(({ id }) => id)
 }

@@ -2,23 +2,45 @@ import { randomUUID } from 'node:crypto'
 import { openDatabase } from '@parley/db'
 import { createTestDatabase, createTestRedis, redisClient } from '@parley/testkit'
 import { expect, it } from 'vitest'
-import { OutboxDrain } from '../src/outbox-drain.ts'
+import { type DueMessage, OutboxDrain } from '../src/outbox-drain.ts'
 
-it('keeps what a dead process left behind until Redis has taken it', async () => {
-  await using database = await createTestDatabase()
-  await using server = await createTestRedis()
+/** A conversation of these contents, each row of the outbox with some of them, and what a drain takes. */
+async function setUp(rows: string[][]) {
   await using undo = new AsyncDisposableStack()
+  const database = undo.use(await createTestDatabase())
+  const server = undo.use(await createTestRedis())
   const redis = await redisClient(server.url)
   undo.defer(() => redis.disconnect())
   const db = openDatabase({ url: database.url, max: 2, applicationName: 'test' })
   undo.defer(() => db.close())
   const conversationId = randomUUID()
-  await database.sql.query(`
-    with u as (insert into users (id, full_name, name_key) values ('a', 'A', 'a')),
-      c as (insert into conversations (id, type, created_by, participant_count, last_seq) values ('${conversationId}', 'GROUP', 'a', 1, 1)),
-      m as (insert into messages (conversation_id, seq, id, rev, sender_id, client_message_id, content, type, created_at)
-        values ('${conversationId}', 1, '${randomUUID()}', 1, 'a', 'x', 'Hello', 'TEXT', now()))
-    insert into outbox (origin, batch, conversation_ids, seqs) values ('dead', 1, array['${conversationId}']::uuid[], array[1])`)
+  const contents = rows.flat()
+  await database.sql.query(`insert into users (id, full_name, name_key) values ('a', 'A', 'a')`)
+  await database.sql.query(
+    `insert into conversations (id, type, created_by, participant_count, last_seq) values ($1, 'GROUP', 'a', 1, $2)`,
+    [conversationId, contents.length],
+  )
+  await database.sql.query(
+    `insert into messages (conversation_id, seq, id, rev, sender_id, client_message_id, content, type, created_at)
+     select $1, seq, gen_random_uuid(), 1, 'a', seq::text, content, 'TEXT', now()
+     from unnest($2::text[]) with ordinality as m (content, seq)`,
+    [conversationId, contents],
+  )
+  let seq = 0
+  for (const [batch, row] of rows.entries()) {
+    await database.sql.query(
+      `insert into outbox (origin, batch, conversation_ids, seqs) values ('dead', $1, $2::uuid[], $3::bigint[])`,
+      [batch + 1, row.map(() => conversationId), row.map(() => ++seq)],
+    )
+  }
+  const parts = undo.move()
+  const links = { urlOf: () => 'https://example.com/' }
+  return { db, redis, links, conversationId, [Symbol.asyncDispose]: () => parts.disposeAsync() }
+}
+
+it('keeps what a dead process left behind until Redis has taken it', async () => {
+  await using setting = await setUp([['Hello']])
+  const { db, redis, links } = setting
   let taken = false
   const published: string[] = []
   const drain = new OutboxDrain({
@@ -30,7 +52,7 @@ it('keeps what a dead process left behind until Redis has taken it', async () =>
         return taken
       },
     },
-    links: { urlOf: () => 'https://example.com/' },
+    links,
     steps: [],
     onError: () => undefined,
   })
@@ -39,4 +61,28 @@ it('keeps what a dead process left behind until Redis has taken it', async () =>
   expect(await drain.drainOnce()).toBe(1)
   expect(await drain.drainOnce()).toBe(0)
   expect(published).toEqual(['Hello', 'Hello'])
+})
+
+it('shows each step all messages of a round in order, and no more of them than it may hold', async () => {
+  await using setting = await setUp([['1', '2'], ['3', '4', '5'], ['6'], ['7', '8', '9', '10', '11']])
+  const { db, redis, links, conversationId } = setting
+  const rounds: DueMessage[][] = []
+  const drain = new OutboxDrain({
+    db,
+    redis,
+    events: { messages: async () => true },
+    links,
+    steps: [{ name: 'test', run: async (messages) => void rounds.push([...messages]) }],
+    maxMessages: 4,
+    onError: () => undefined,
+  })
+  expect([await drain.drainOnce(), await drain.drainOnce(), await drain.drainOnce(), await drain.drainOnce()]).toEqual([
+    1, 2, 1, 0,
+  ])
+  expect(rounds.map((messages) => messages.map(({ content }) => content))).toEqual([
+    ['1', '2'],
+    ['3', '4', '5', '6'],
+    ['7', '8', '9', '10', '11'],
+  ])
+  expect(rounds[0]?.[0]).toMatchObject({ conversationId, seq: 1, senderId: 'a', type: 'TEXT', attachments: [] })
 })

@@ -1,14 +1,13 @@
 import { type Database, listPushCandidates, type PushCandidateRow } from '@parley/db'
 import type { PresenceReader } from '@parley/presence'
-import type { Message } from '@parley/protocol'
 import { idPart, type NewJob, type Producer } from '@parley/queue'
 import type { TraceParent } from '@parley/runtime'
-import type { OutboxStep } from '../outbox-drain.ts'
+import type { DueMessage, OutboxStep } from '../outbox-drain.ts'
 import type { PushTimes } from './deps.ts'
 import type { PushMetrics } from './metrics.ts'
 
 /** Conversations looked at in one query: their members, a thousand each at most, are in memory together. */
-const CONVERSATIONS_AT_ONCE = 10
+const CONVERSATIONS_AT_ONCE = 50
 
 export interface RecipientsOptions {
   db: Database
@@ -21,8 +20,8 @@ export interface RecipientsOptions {
 /** A conversation's messages of one round of the outbox, those of the server itself left out. */
 interface Batch {
   conversationId: string
-  newest: Message
-  first: Message
+  newest: DueMessage
+  first: DueMessage
   /** Of the newest message that is traced. */
   trace: TraceParent | undefined
 }
@@ -44,7 +43,7 @@ export function pushRecipients(options: RecipientsOptions): OutboxStep {
   }
 }
 
-function batchesOf(messages: readonly Message[], traces: ReadonlyMap<string, TraceParent>): Batch[] {
+function batchesOf(messages: readonly DueMessage[], traces: ReadonlyMap<string, TraceParent>): Batch[] {
   const written = messages.filter(({ type }) => type !== 'SYSTEM')
   const groups = Map.groupBy(written, (message) => message.conversationId)
   return [...groups].flatMap(([conversationId, group]) => {
@@ -75,7 +74,7 @@ async function queueFor(options: RecipientsOptions, batches: readonly Batch[]): 
   metrics.queued('message', jobs.length)
 }
 
-function traceOf(group: readonly Message[], traces: ReadonlyMap<string, TraceParent>): TraceParent | undefined {
+function traceOf(group: readonly DueMessage[], traces: ReadonlyMap<string, TraceParent>): TraceParent | undefined {
   return traces.size === 0 ? undefined : traces.get(group.findLast(({ id }) => traces.has(id))?.id ?? '')
 }
 

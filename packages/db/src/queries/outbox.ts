@@ -1,12 +1,14 @@
+import type { MessageType } from '@parley/protocol'
 import type { Queryable } from '../pool.ts'
+import type { MessageKey } from './search.ts'
 
 /** One committed batch of messages that the worker has not yet worked on. */
 export interface OutboxRow {
   id: number
-  origin: string
-  batch: number
-  conversation_ids: string[]
-  seqs: number[]
+  /** How many messages. */
+  messages: number
+  /** What stored it is no longer alive. */
+  orphaned: boolean
   /** Traceparents by message id; null where nothing of the batch is traced. */
   traces: Record<string, string> | null
 }
@@ -25,11 +27,45 @@ export async function takeOutbox(tx: Queryable, alive: readonly Watermark[], lim
   const { rows } = await tx.query<OutboxRow>({
     name: 'take_outbox',
     text: `
-      select o.id, o.origin, o.batch, o.conversation_ids, o.seqs, o.traces from outbox o
+      select o.id, cardinality(o.seqs) as messages, w.origin is null as orphaned, o.traces from outbox o
       left join unnest($1::text[], $2::bigint[]) as w (origin, batch) on w.origin = o.origin
       where w.origin is null or o.batch <= w.batch
       order by o.id limit $3 for update of o skip locked`,
     values: [alive.map((w) => w.origin), alive.map((w) => w.batch), limit],
+  })
+  return rows
+}
+
+/** A stored message as it is seen by the work that is due to it. */
+export interface OutboxMessageRow {
+  conversation_id: string
+  seq: number
+  id: string
+  sender_id: string
+  type: MessageType
+  content: string
+  attachments: { fileName: string }[] | null
+  created_at: string
+}
+
+/** The messages of these rows, in key order; see outbox_messages() in the migrations. */
+export async function listOutboxMessages(db: Queryable, ids: readonly number[]): Promise<OutboxMessageRow[]> {
+  const { rows } = await db.query<OutboxMessageRow>({
+    name: 'outbox_messages',
+    text: 'select * from outbox_messages($1)',
+    values: [ids],
+  })
+  return rows
+}
+
+/** Names the messages of these rows, deleted ones too. */
+export async function listOutboxKeys(db: Queryable, ids: readonly number[]): Promise<MessageKey[]> {
+  const { rows } = await db.query<MessageKey>({
+    name: 'outbox_keys',
+    text: `
+      select k.conversation_id as "conversationId", k.seq
+      from outbox o cross join unnest(o.conversation_ids, o.seqs) as k (conversation_id, seq) where o.id = any ($1::bigint[])`,
+    values: [ids],
   })
   return rows
 }

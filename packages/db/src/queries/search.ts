@@ -1,8 +1,9 @@
 import type { ConversationType, MessageType } from '@parley/protocol'
 import type { Queryable } from '../pool.ts'
+import { int8Array, type PlacedTerms, searchPlace, tsvectorArray, uuidArray } from '../term-vectors.ts'
 
 /**
- * Stands in the text of a tsvector or tsquery where each term's place goes (see search_place() in the migrations): a
+ * Stands in the text of a tsquery where each term's place goes (see search_place() in the migrations): a
  * control character, which no term has.
  */
 export const SEARCH_PLACE = '\u0001'
@@ -21,37 +22,48 @@ export function searchSlice(seq: number): number {
 export interface MessageTerms {
   conversationId: string
   seq: number
-  /** RFC 3339 */
-  sentAt: string
-  /** Text form of a tsvector with {@link SEARCH_PLACE} before each term. */
-  terms: string
+  /** Positions of each term, in rising order. */
+  terms: ReadonlyMap<string, readonly number[]>
 }
 
 /**
  * Puts messages into the index, or anew where they are in it. One that is deleted by now, or not there, is left out. In
  * key order, so that two who do the same never wait for each other in a circle.
+ * @param known whether they are likely to be in the index
  */
-export async function indexMessages(db: Queryable, messages: readonly MessageTerms[]): Promise<void> {
+export async function indexMessages(
+  db: Queryable,
+  messages: readonly MessageTerms[],
+  { known }: { known: boolean },
+): Promise<void> {
   if (messages.length === 0) return
+  const inOrder = messages.toSorted(byKey)
   await db.query({
     name: 'index_messages',
-    text: `
-      insert into message_search as s (conversation_id, seq, sent_at, terms)
-      select i.conversation_id, i.seq, i.sent_at,
-        replace(i.terms, chr(1), search_place(i.conversation_id, i.slice))::tsvector
-      from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::text[])
-        as i (conversation_id, seq, slice, sent_at, terms)
-      join messages m on m.conversation_id = i.conversation_id and m.seq = i.seq and m.deleted_at is null
-      order by i.conversation_id, i.seq
-      on conflict (conversation_id, seq) do update set sent_at = excluded.sent_at, terms = excluded.terms
-      where (s.sent_at, s.terms) is distinct from (excluded.sent_at, excluded.terms)`,
+    text: 'select index_messages($1, $2, $3, $4)',
     values: [
-      messages.map((m) => m.conversationId),
-      messages.map((m) => m.seq),
-      messages.map((m) => searchSlice(m.seq)),
-      messages.map((m) => m.sentAt),
-      messages.map((m) => m.terms),
+      uuidArray(inOrder.map((m) => m.conversationId)),
+      int8Array(inOrder.map((m) => m.seq)),
+      tsvectorArray(placed(inOrder)),
+      !known,
     ],
+  })
+}
+
+function byKey(a: MessageKey, b: MessageKey): number {
+  return a.conversationId === b.conversationId ? a.seq - b.seq : a.conversationId < b.conversationId ? -1 : 1
+}
+
+/** In key order those of a slice follow each other, so that its place is computed once. */
+function placed(inOrder: readonly MessageTerms[]): PlacedTerms[] {
+  let [conversation, slice, place] = ['', 0, '']
+  return inOrder.map(({ conversationId, seq, terms }) => {
+    if (conversationId !== conversation || searchSlice(seq) !== slice) {
+      conversation = conversationId
+      slice = searchSlice(seq)
+      place = searchPlace(conversation, slice)
+    }
+    return { place, terms }
   })
 }
 
@@ -140,7 +152,6 @@ export interface IndexableRow {
   content: string
   type: MessageType
   attachments: { fileName: string }[] | null
-  created_at: string
 }
 
 /** The next messages in key order after `after` (from the first where it is null), those left out that are deleted. */
@@ -148,7 +159,7 @@ export async function listIndexable(db: Queryable, after: MessageKey | null, lim
   const { rows } = await db.query<IndexableRow>({
     name: 'list_indexable',
     text: `
-      select conversation_id, seq, sender_id, content, type, attachments, created_at from messages
+      select conversation_id, seq, sender_id, content, type, attachments from messages
       where (conversation_id, seq) > ($1::uuid, $2::bigint) and deleted_at is null
       order by conversation_id, seq limit $3`,
     values: [after?.conversationId ?? NIL, after?.seq ?? 0, limit],

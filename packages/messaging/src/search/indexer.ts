@@ -1,14 +1,14 @@
 import { type Database, indexMessages, type MessageTerms } from '@parley/db'
 import type { Message } from '@parley/protocol'
-import { toTsvector } from './tsearch.ts'
+import { messageTerms } from './tsearch.ts'
 
 /** What the index needs of a message. */
-export type Indexable = Pick<Message, 'conversationId' | 'seq' | 'senderId' | 'content' | 'type' | 'createdAt'> & {
+export type Indexable = Pick<Message, 'conversationId' | 'seq' | 'senderId' | 'content' | 'type'> & {
   attachments: readonly { fileName: string }[]
 }
 
-/** Messages of one statement: some tens of milliseconds of this process's time and some hundred of the database's. */
-const BATCH = 500
+/** Messages of one statement: a few milliseconds of this process's time and of the database's. */
+const BATCH = 200
 
 /**
  * Puts messages into the search index: their content and the names of their files. Safe to run again for the same
@@ -21,15 +21,16 @@ export class SearchIndexer {
     this.#db = db
   }
 
-  async index(messages: readonly Indexable[]): Promise<void> {
+  /** @param known whether they are likely to be in the index: it works either way, and costs less the right way */
+  async index(messages: readonly Indexable[], { known } = { known: false }): Promise<void> {
     const found = messages.filter(({ type }) => type !== 'SYSTEM')
     for (let at = 0; at < found.length; at += BATCH) {
-      await indexMessages(this.#db.pool, found.slice(at, at + BATCH).map(termsOf))
+      await indexMessages(this.#db.pool, found.slice(at, at + BATCH).map(termsOf), { known })
     }
   }
 }
 
-function termsOf({ conversationId, seq, senderId, content, createdAt, attachments }: Indexable): MessageTerms {
+function termsOf({ conversationId, seq, senderId, content, attachments }: Indexable): MessageTerms {
   const names = attachments.map(({ fileName }) => fileName)
-  return { conversationId, seq, sentAt: createdAt, terms: toTsvector(senderId, [content, ...names]) }
+  return { conversationId, seq, terms: messageTerms(senderId, [content, ...names]) }
 }

@@ -1,5 +1,6 @@
 import type { QueryNode, QueryTerm } from './query.ts'
-import { type Token, tokenise } from './terms.ts'
+import { tokenise } from './terms.ts'
+import type { Token } from './token.ts'
 
 /** UTF-16 code units of a text, from `start` up to but not including `end`. */
 export interface Range {

@@ -1,4 +1,5 @@
-import { joinedWords, type Piece, piecesOf, type Token, termsOf, unitsOf, wordsOf } from './terms.ts'
+import { joinedWords, type Piece, piecesOf, termsOf, unitsOf, wordsOf } from './terms.ts'
+import type { Token } from './token.ts'
 
 /** A term of a query, `offset` positions after the first term of its sequence. */
 export interface QueryTerm {

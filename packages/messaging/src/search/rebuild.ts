@@ -80,7 +80,7 @@ export class SearchRebuild {
   async #indexAgain(messages: readonly Indexable[]): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#indexer.index(messages)
+        return await this.#indexer.index(messages, { known: true })
       } catch (error) {
         if (attempt === ATTEMPTS || !isTransient(error)) throw error
       }
@@ -96,6 +96,5 @@ function indexable(row: IndexableRow): Indexable {
     content: row.content,
     type: row.type,
     attachments: row.attachments ?? [],
-    createdAt: row.created_at,
   }
 }

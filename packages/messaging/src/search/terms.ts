@@ -1,16 +1,6 @@
 import { foldText } from '../fold.ts'
-
-/**
- * One term at its place in a text. Positions count what a phrase counts: words, emoji, and the characters of scripts
- * that are written without spaces. Several terms may share a position.
- */
-export interface Token {
-  term: string
-  position: number
-  /** UTF-16 code units of the text: from `start` up to but not including `end`. */
-  start: number
-  end: number
-}
+import { tokenisePlain } from './plain-terms.ts'
+import { JOINED_MAX, TERM_MAX, type Token, type Tokens } from './token.ts'
 
 const KINDS = ['word', 'grams', 'unspaced', 'emoji'] as const
 type Kind = (typeof KINDS)[number]
@@ -52,13 +42,10 @@ const VARIATION = /[\ufe0e\ufe0f]/gu
 /** What may join two words into one: e-mail and email, don't and dont, 1,000 and 1000. */
 const JOINER = /^['’‘`\-\u2010\u2011]$/u
 const NUMBER_JOINER = /^[.,'’٬٫]$/u
-const JOINED_MAX = 4
 /** The Arabic article before a word of three letters or more. */
 const ARTICLE = /^ال([\u0621-\u064a]{3,})$/u
 /** Most words, for which the rest can be left out. */
 const PLAIN_WORD = /^[A-Za-z0-9]{1,64}$/
-/** Longer terms are cut; characters. */
-const TERM_MAX = 64
 
 const dictionary = new Intl.Segmenter('th', { granularity: 'word' })
 
@@ -86,7 +73,7 @@ function cut(term: string): string {
 }
 
 /** The terms of one piece; positions count from `position`. `next` is the position after it. */
-export function termsOf(piece: Piece, position: number): { tokens: Token[]; next: number } {
+export function termsOf(piece: Piece, position: number): Tokens {
   switch (piece.kind) {
     case 'emoji':
       return emojiTerms(piece, position)
@@ -100,7 +87,7 @@ export function termsOf(piece: Piece, position: number): { tokens: Token[]; next
 }
 
 /** A word, and without its article where that is written as one with it. */
-function wordTerms({ text, start }: Piece, position: number): { tokens: Token[]; next: number } {
+function wordTerms({ text, start }: Piece, position: number): Tokens {
   const term = foldTerm(text)
   if (term === '') return { tokens: [], next: position }
   const place = { position, start, end: start + text.length }
@@ -110,7 +97,7 @@ function wordTerms({ text, start }: Piece, position: number): { tokens: Token[];
 }
 
 /** An emoji as it is, and without its skin tone. */
-function emojiTerms({ text, start }: Piece, position: number): { tokens: Token[]; next: number } {
+function emojiTerms({ text, start }: Piece, position: number): Tokens {
   const whole = text.replaceAll(VARIATION, '')
   const plain = whole.replaceAll(SKIN_TONE, '')
   const place = { position, start, end: start + text.length }
@@ -133,7 +120,7 @@ export function unitsOf({ text, start }: Piece): Unit[] {
   })).filter((unit) => unit.text !== '')
 }
 
-function gramTerms(piece: Piece, position: number): { tokens: Token[]; next: number } {
+function gramTerms(piece: Piece, position: number): Tokens {
   const units = unitsOf(piece)
   const singles = units.map(({ text, start, end }, index) => ({ term: text, position: position + index, start, end }))
   return { tokens: [...singles, ...pairsOf(units, position, '')], next: position + units.length }
@@ -146,7 +133,7 @@ function pairsOf(units: readonly Unit[], position: number, mark: string): Token[
   })
 }
 
-function unspacedTerms(piece: Piece, position: number): { tokens: Token[]; next: number } {
+function unspacedTerms(piece: Piece, position: number): Tokens {
   const units = unitsOf(piece)
   const tokens = [...wordsOf(piece, position), ...pairsOf(units, position, PAIR)]
   return { tokens, next: position + units.length }
@@ -164,8 +151,13 @@ export function wordsOf(piece: Piece, position: number): Token[] {
   })
 }
 
-/** All terms of a text. Positions count from `position`; `next` is the position after the last. */
-export function tokenise(text: string, position = 0): { tokens: Token[]; next: number } {
+/** All terms of a text. Positions count from `position`. */
+export function tokenise(text: string, position = 0): Tokens {
+  return tokenisePlain(text, position) ?? tokeniseAny(text, position)
+}
+
+/** The same for a text of any script. */
+export function tokeniseAny(text: string, position: number): Tokens {
   const tokens: Token[] = []
   const words: Token[] = []
   let next = position

@@ -1,30 +1,36 @@
 import { SEARCH_PLACE } from '@parley/db'
 import type { QueryNode, QueryTerm } from './query.ts'
-import { type Token, tokenise } from './terms.ts'
+import { tokenise } from './terms.ts'
 
 /** Stands before a sender's id, which makes a term that no text has. */
 const SENDER = '@'
 /** A phrase in quotes never runs from one text of a message into the next; positions. */
 const GAP = 16
 
-/** What the index keeps of a message, in the text form of a tsvector, places left open (see SEARCH_PLACE). */
-export function toTsvector(senderId: string, texts: readonly string[]): string {
-  const positions = new Map<string, number[]>()
+/** What the index keeps of a message: its terms with their positions, and its sender. */
+export function messageTerms(senderId: string, texts: readonly string[]): Map<string, number[]> {
+  const terms = new Map<string, number[]>([[SENDER + senderId, []]])
   let next = 1
   for (const text of texts) {
     const found = tokenise(text, next)
-    for (const { term, position } of found.tokens) addPosition(positions, term, position)
+    for (const { term, position } of found.tokens) addPosition(terms, term, position)
     next = found.next + GAP
   }
-  const entries = [...positions].map(([term, places]) => `${lexeme(term)}:${places.join(',')}`)
-  return [lexeme(SENDER + senderId), ...entries].join(' ')
+  return terms
 }
 
 /** Postgres keeps positions up to 16,383, and 255 of a term; what is beyond is still found, though not in a phrase. */
-function addPosition(positions: Map<string, number[]>, term: Token['term'], position: number): void {
-  const places = positions.get(term)
-  if (places === undefined) positions.set(term, [Math.min(position, 16_383)])
-  else if (places.length < 255 && position < 16_383) places.push(position)
+function addPosition(terms: Map<string, number[]>, term: string, position: number): void {
+  const places = terms.get(term)
+  if (places === undefined) terms.set(term, [Math.min(position, 16_383)])
+  else if (places.length < 255 && position < 16_383) insert(places, position)
+}
+
+/** Most come in rising order; those of joined words come after all others. */
+function insert(places: number[], position: number): void {
+  let at = places.length
+  while (at > 0 && (places[at - 1] ?? 0) > position) at--
+  if (places[at - 1] !== position) places.splice(at, 0, position)
 }
 
 /** The query in the text form of a tsquery, places left open. */

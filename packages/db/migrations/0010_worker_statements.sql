@@ -1,0 +1,63 @@
+-- What the worker does to every message, as functions that keep their plan (see 0007_plans_for_young_tables). As plain
+-- statements they were planned on a young table as a hash join over all of messages, and the worker's connections kept that
+-- while the table grew. OFFSET 0 keeps what comes in as the outer side of its loop: a young table would be that otherwise.
+
+-- The messages of some rows of the outbox, in key order, those left out that are deleted:
+--   Sort
+--     -> Nested Loop
+--          -> Nested Loop
+--               -> Index Scan using outbox_pkey
+--               -> Function Scan on unnest k
+--          -> Index Scan using messages_conversation_id_seq_pk
+CREATE FUNCTION outbox_messages(p_ids bigint[]) RETURNS TABLE (
+  conversation_id uuid, seq bigint, id uuid, sender_id text, type message_type, content text, attachments jsonb,
+  created_at timestamptz
+) LANGUAGE plpgsql STABLE
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET jit = off
+AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+  SELECT m.conversation_id, m.seq, m.id, m.sender_id, m.type, m.content, m.attachments, m.created_at
+  FROM outbox o
+  CROSS JOIN LATERAL unnest(o.conversation_ids, o.seqs) AS k (conversation_id, seq)
+  CROSS JOIN LATERAL (
+    SELECT * FROM messages w
+    WHERE w.conversation_id = k.conversation_id AND w.seq = k.seq AND w.deleted_at IS NULL OFFSET 0
+  ) m
+  WHERE o.id = ANY (p_ids)
+  ORDER BY m.conversation_id, m.seq;
+END $$;--> statement-breakpoint
+
+-- Puts messages into the search index, places included, or anew where they are in it; one that is deleted by now, or not
+-- there, is left out. p_new: they are hardly ever in it and inserted as if they never were, which spares the look for each.
+-- They come in key order and are inserted in it: two who do the same never wait for each other in a circle.
+CREATE FUNCTION index_messages(p_conversation_ids uuid[], p_seqs bigint[], p_terms tsvector[], p_new boolean)
+RETURNS void LANGUAGE plpgsql
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET jit = off
+AS $$
+BEGIN
+  IF p_new THEN
+    BEGIN
+      INSERT INTO message_search (conversation_id, seq, sent_at, terms)
+      SELECT i.conversation_id, i.seq, m.created_at, i.terms
+      FROM unnest(p_conversation_ids, p_seqs, p_terms) AS i (conversation_id, seq, terms)
+      CROSS JOIN LATERAL (
+        SELECT w.created_at FROM messages w
+        WHERE w.conversation_id = i.conversation_id AND w.seq = i.seq AND w.deleted_at IS NULL OFFSET 0
+      ) m;
+      RETURN;
+    EXCEPTION WHEN unique_violation THEN
+      NULL;
+    END;
+  END IF;
+  INSERT INTO message_search AS s (conversation_id, seq, sent_at, terms)
+  SELECT i.conversation_id, i.seq, m.created_at, i.terms
+  FROM unnest(p_conversation_ids, p_seqs, p_terms) AS i (conversation_id, seq, terms)
+  CROSS JOIN LATERAL (
+    SELECT w.created_at FROM messages w
+    WHERE w.conversation_id = i.conversation_id AND w.seq = i.seq AND w.deleted_at IS NULL OFFSET 0
+  ) m
+  ON CONFLICT (conversation_id, seq) DO UPDATE SET sent_at = excluded.sent_at, terms = excluded.terms
+    WHERE (s.sent_at, s.terms) IS DISTINCT FROM (excluded.sent_at, excluded.terms);
+END $$;
