@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { openDatabase } from '@parley/db'
+import { listOutboxMessages, openDatabase } from '@parley/db'
 import { createTestDatabase, createTestRedis, redisClient } from '@parley/testkit'
 import { expect, it } from 'vitest'
 import { type DueMessage, OutboxDrain } from '../src/outbox-drain.ts'
@@ -85,4 +85,13 @@ it('shows each step all messages of a round in order, and no more of them than i
     ['7', '8', '9', '10', '11'],
   ])
   expect(rounds[0]?.[0]).toMatchObject({ conversationId, seq: 1, senderId: 'a', type: 'TEXT', attachments: [] })
+})
+
+it('takes up nothing between the messages of a round that is not of it', async () => {
+  await using setting = await setUp([['1', '2'], ['3', '4', '5'], ['6']])
+  const { db, conversationId } = setting
+  await db.pool.query('update messages set deleted_at = now() where conversation_id = $1 and seq = 2', [conversationId])
+  const { rows } = await db.pool.query<{ id: number }>('select id from outbox order by batch')
+  const found = await listOutboxMessages(db.pool, [rows[2]?.id ?? 0, rows[0]?.id ?? 0])
+  expect(found.map(({ content }) => content)).toEqual(['1', '6'])
 })

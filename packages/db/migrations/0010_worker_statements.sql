@@ -1,14 +1,14 @@
 -- What the worker does to every message, as functions that keep their plan (see 0007_plans_for_young_tables). As plain
 -- statements they were planned on a young table as a hash join over all of messages, and the worker's connections kept that
--- while the table grew. OFFSET 0 keeps what comes in as the outer side of its loop: a young table would be that otherwise.
+-- while the table grew. A subquery with OFFSET 0 or an order stays the inner side of its loop: of a young table it would be the
+-- outer one otherwise.
 
--- The messages of some rows of the outbox, in key order, those left out that are deleted:
---   Sort
---     -> Nested Loop
---          -> Nested Loop
---               -> Index Scan using outbox_pkey
---               -> Function Scan on unnest k
---          -> Index Scan using messages_conversation_id_seq_pk
+-- The messages of some rows of the outbox, in key order, those left out that are deleted. Those that follow each other in a
+-- conversation are a run, read by one descent of the index; nothing else is in it, such as what is not published yet:
+--   Nested Loop
+--     -> Sort of the runs: outbox by outbox_pkey, unnest, WindowAgg, HashAggregate
+--     -> Index Scan using messages_conversation_id_seq_pk, for each run
+-- The order is that of the loop: another sort would be of whole messages.
 CREATE FUNCTION outbox_messages(p_ids bigint[]) RETURNS TABLE (
   conversation_id uuid, seq bigint, id uuid, sender_id text, type message_type, content text, attachments jsonb,
   created_at timestamptz
@@ -19,14 +19,22 @@ AS $$
 BEGIN
   RETURN QUERY
   SELECT m.conversation_id, m.seq, m.id, m.sender_id, m.type, m.content, m.attachments, m.created_at
-  FROM outbox o
-  CROSS JOIN LATERAL unnest(o.conversation_ids, o.seqs) AS k (conversation_id, seq)
+  FROM (
+    SELECT conversation_id, min(seq) AS from_seq, max(seq) AS to_seq
+    FROM (
+      SELECT k.conversation_id, k.seq,
+        k.seq - row_number() OVER (PARTITION BY k.conversation_id ORDER BY k.seq) AS run
+      FROM outbox o
+      CROSS JOIN LATERAL unnest(o.conversation_ids, o.seqs) AS k (conversation_id, seq)
+      WHERE o.id = ANY (p_ids)
+    ) k
+    GROUP BY conversation_id, run ORDER BY conversation_id, from_seq
+  ) r
   CROSS JOIN LATERAL (
     SELECT * FROM messages w
-    WHERE w.conversation_id = k.conversation_id AND w.seq = k.seq AND w.deleted_at IS NULL OFFSET 0
-  ) m
-  WHERE o.id = ANY (p_ids)
-  ORDER BY m.conversation_id, m.seq;
+    WHERE w.conversation_id = r.conversation_id AND w.seq BETWEEN r.from_seq AND r.to_seq AND w.deleted_at IS NULL
+    ORDER BY w.seq
+  ) m;
 END $$;--> statement-breakpoint
 
 -- Puts messages into the search index, places included, or anew where they are in it; one that is deleted by now, or not
