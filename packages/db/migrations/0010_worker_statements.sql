@@ -69,3 +69,18 @@ BEGIN
   ON CONFLICT (conversation_id, seq) DO UPDATE SET sent_at = excluded.sent_at, terms = excluded.terms
     WHERE (s.sent_at, s.terms) IS DISTINCT FROM (excluded.sent_at, excluded.terms);
 END $$;
+--> statement-breakpoint
+
+-- As in 0004_push. What is new: each mark looks up its own rows of push_shown. Planned while that table was empty, it was a
+-- walk over all of it for every batch of messages, and stayed so in connections that went on while it grew.
+CREATE OR REPLACE FUNCTION note_push_closings() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO push_closings (conversation_id, user_id)
+  SELECT DISTINCT p.conversation_id, p.user_id
+  FROM changed p
+  CROSS JOIN LATERAL (
+    SELECT s.seq FROM push_shown s WHERE s.conversation_id = p.conversation_id AND s.user_id = p.user_id OFFSET 0
+  ) s
+  WHERE p.last_read_seq >= s.seq OR p.left_at IS NOT NULL;
+  RETURN NULL;
+END $$;

@@ -7,10 +7,12 @@
 
 /** Object ids of the element types, from pg_type.dat: fixed for all versions. */
 const INT4 = 23
+const INT8 = 20
 const TEXT = 25
 const UUID = 2950
 
-const HEADER_BYTES = 20
+/** Dimensions, nulls, type, length and lower bound. */
+export const HEADER_BYTES = 20
 const LENGTH_BYTES = 4
 const UUID_BYTES = 16
 const NULL_LENGTH = -1
@@ -56,8 +58,19 @@ export function intArray(values: readonly number[]): Buffer {
   return buffer
 }
 
+/** For a parameter of type bigint[]; whole numbers that are exact. */
+export function int8Array(values: readonly number[]): Buffer {
+  const buffer = Buffer.allocUnsafe(HEADER_BYTES + values.length * (LENGTH_BYTES + 8))
+  let at = writeHeader(buffer, INT8, values.length, 0)
+  for (const value of values) {
+    at = writeInt(buffer, Math.floor(value / 2 ** 32), writeInt(buffer, 8, at))
+    at = writeInt(buffer, value % 2 ** 32, at)
+  }
+  return buffer
+}
+
 /** One dimension that begins at 1; also where it is empty, which Postgres takes for '{}'. */
-function writeHeader(buffer: Buffer, elementType: number, length: number, nulls: number): number {
+export function writeHeader(buffer: Buffer, elementType: number, length: number, nulls: number): number {
   let at = writeInt(buffer, 1, 0)
   at = writeInt(buffer, nulls, at)
   at = writeInt(buffer, elementType, at)

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { intArray, textArray, uuidArray } from '../src/binary-arrays.ts'
+import { int8Array, intArray, textArray, uuidArray } from '../src/binary-arrays.ts'
 
 /** What array_recv() reads: dimensions, whether there are nulls, type of the elements, length, lower bound. */
 const header = (nulls: number, type: number, length: number) => {
@@ -35,5 +35,11 @@ it.each(['', '01234567', '01234567-89ab-cdef-0123-456789abcdeg', '01234567-89ab-
 it('integers', () => {
   expect(intArray([1, -1, 2 ** 31 - 1]).toString('hex')).toBe(
     `${header(0, 23, 3)}000000040000000100000004ffffffff000000047fffffff`,
+  )
+})
+
+it('large integers', () => {
+  expect(int8Array([1, -1, 2 ** 40 + 5, Number.MAX_SAFE_INTEGER]).toString('hex')).toBe(
+    `${header(0, 20, 4)}00000008000000000000000100000008ffffffffffffffff00000008000001000000000500000008001fffffffffffff`,
   )
 })

@@ -1,6 +1,7 @@
 import type { ConversationType, MessageType } from '@parley/protocol'
+import { int8Array, uuidArray } from '../binary-arrays.ts'
 import type { Queryable } from '../pool.ts'
-import { int8Array, type PlacedTerms, searchPlace, tsvectorArray, uuidArray } from '../term-vectors.ts'
+import { type PlacedTerms, searchPlace, tsvectorArray } from '../term-vectors.ts'
 
 /**
  * Stands in the text of a tsquery where each term's place goes (see search_place() in the migrations): a
