@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { ParleyError } from '@parley/protocol'
 import type { Server, Socket } from 'socket.io'
 import type { GatewayDeps } from './deps.ts'
@@ -35,33 +34,10 @@ export function serveConnections(io: Server, deps: GatewayDeps): void {
 }
 
 /** The first connection of a person anywhere is told to their contacts. */
-async function enterPresence(socket: Socket, deps: GatewayDeps): Promise<void> {
-  const { id } = sessionOf(socket).user
-  const { becameOnline } = await deps.presence.connect(id, socket.id)
-  if (becameOnline) await announceOnline(id, deps)
-}
-
-/** Times that telling is tried, and the pause between them (ms): the database may be away for a moment. */
-const TELL_TRIES = 10
-const TELL_PAUSE_MS = 1_000
-
-/** Tells a person's contacts that they are online. */
-export async function announceOnline(userId: string, deps: AnnounceDeps): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      // Who has gone again meanwhile is not announced after having been reported.
-      if (attempt > 1 && !(await deps.presenceReader.online([userId])).has(userId)) return
-      return await tellContacts(userId, deps)
-    } catch (error) {
-      if (attempt === TELL_TRIES) throw error
-      await delay(TELL_PAUSE_MS, undefined, { ref: false })
-    }
-  }
-}
-
-type AnnounceDeps = Pick<GatewayDeps, 'people' | 'membership' | 'publisher' | 'presenceReader'>
-
-async function tellContacts(userId: string, { people, membership, publisher }: AnnounceDeps): Promise<void> {
-  const [{ fullName: userName }, contacts] = await Promise.all([people.get(userId), membership.contactsOf(userId)])
-  publisher.toPeople(contacts, 'userOnline', { userId, userName })
+async function enterPresence(socket: Socket, { presence, onlineNews }: GatewayDeps): Promise<void> {
+  const session = sessionOf(socket)
+  const { id: userId, fullName: userName } = session.user
+  const { becameOnline } = await presence.connect(userId, socket.id)
+  if (becameOnline) onlineNews.tell({ userId, userName, conversationIds: session.shownIn })
+  session.shownIn = []
 }

@@ -12,8 +12,10 @@ import type {
 } from '@parley/messaging'
 import type { Presence, PresenceReader } from '@parley/presence'
 import type { Logger, Tracer } from '@parley/runtime'
+import type { Crowd } from './crowd.ts'
 import type { GatewayLimits } from './limits.ts'
 import type { GatewayMeasures } from './measures.ts'
+import type { OnlineNews } from './online-news.ts'
 import type { TypingIndicators } from './typing.ts'
 
 /** What the handlers work with; main.ts puts it together. */
@@ -22,6 +24,7 @@ export interface GatewayDeps {
   measures: GatewayMeasures
   /** Left out where nothing is traced. */
   tracer: Tracer | undefined
+  crowd: Crowd
   tokens: TokenVerifier
   revocations: TokenRevocations
   limits: GatewayLimits
@@ -36,6 +39,7 @@ export interface GatewayDeps {
   presence: Presence
   /** Everybody's. */
   presenceReader: PresenceReader
+  onlineNews: OnlineNews
   publisher: Publisher
   rooms: GatewayRooms
   typing: TypingIndicators

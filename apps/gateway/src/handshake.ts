@@ -1,9 +1,11 @@
+import type { Identity } from '@parley/auth'
 import { toParleyError } from '@parley/messaging'
 import { ERRORS, failure, ParleyError } from '@parley/protocol'
 import type { Server, Socket } from 'socket.io'
 import type { GatewayDeps } from './deps.ts'
 import { EventFlow } from './flow.ts'
 import { EventWindow } from './limits.ts'
+import { shownIn } from './online-news.ts'
 import { aboutSocket, type Session } from './session.ts'
 import { endSocket } from './token-guard.ts'
 import { TokenLife } from './token-life.ts'
@@ -12,10 +14,9 @@ import { Waves } from './waves.ts'
 /** As many as one statement asks about (packages/messaging: membership.ts, people.ts). */
 const WAVE = 500
 /**
- * With so many connections that are not let in yet, waves are held apart by this (ms). 4,000 who came back at once took 39
- * and 59 statements for names and memberships without it; figures of now in docs/PERFORMANCE.md.
+ * In a crowd, waves are held apart by this (ms). 4,000 who came back at once took 39 and 59 statements for names and
+ * memberships without it; figures of now in docs/PERFORMANCE.md.
  */
-const CROWD = 400
 const CROWD_LINGER_MS = 300
 
 /**
@@ -28,7 +29,7 @@ const CROWD_LINGER_MS = 300
 export function acceptHandshakes(io: Server, deps: GatewayDeps): void {
   const waves = new Waves({
     maxSize: WAVE,
-    isCrowded: () => io.engine.clientsCount - io.sockets.sockets.size > CROWD,
+    isCrowded: () => deps.crowd.waits,
     lingerMs: CROWD_LINGER_MS,
   })
   io.use((socket, next) => {
@@ -44,8 +45,9 @@ export function acceptHandshakes(io: Server, deps: GatewayDeps): void {
         const about = { ...aboutSocket(socket), code: known.code }
         if (known.code === 'INTERNAL') deps.logger.error({ err: error, ...about }, 'a handshake failed')
         else deps.logger.debug(about, 'a handshake was refused')
-        if (ERRORS[known.code].retry) return socket.conn.close()
+        if (ERRORS[known.code].retry) socket.conn.close()
         const { message, error: data } = failure(known)
+        // After a close it tells nobody, and clears away what the handshake had come to.
         next(Object.assign(new Error(message), { data }))
       },
     )
@@ -57,12 +59,30 @@ async function admit(socket: Socket, deps: GatewayDeps, waves: Waves): Promise<v
   if (identity.service) {
     throw new ParleyError('FORBIDDEN', { message: 'A service token opens no socket; use a token of a person.' })
   }
-  await waves.join(async () => {
-    await deps.revocations.require(identity)
-    const user = await deps.people.see(identity)
+  await waves.join(() => enter(socket, identity, deps))
+}
+
+/** Three questions, one after the other: is the token good, who and where is the person, and do their rooms reach them. */
+async function enter(socket: Socket, identity: Identity, deps: GatewayDeps): Promise<void> {
+  const { userId } = identity
+  const good = deps.revocations.require(identity)
+  const entered = deps.rooms.enter(socket, userId, async () => {
+    // Nothing that a revoked token says of its person is written.
+    await good
+    const asked = [deps.people.see(identity), deps.membership.conversationsOf(userId)] as const
+    const [user, conversations] = await Promise.all(asked)
     const tokenLife = new TokenLife(() => endSocket(socket, new ParleyError('TOKEN_EXPIRED')))
-    const session: Session = { user, identity, flow: new EventFlow(), events: new EventWindow(), tokenLife }
+    const events = new EventWindow()
+    const session: Session = {
+      user,
+      identity,
+      flow: new EventFlow(),
+      events,
+      tokenLife,
+      shownIn: shownIn(conversations),
+    }
     socket.data.session = session
-    await deps.rooms.enter(socket, user.id, () => deps.membership.conversationsOf(user.id))
+    return conversations
   })
+  await Promise.all([good, entered])
 }

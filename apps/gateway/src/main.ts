@@ -17,11 +17,13 @@ import { createPresence, createPresenceReader } from '@parley/presence'
 import { openRedis, redisAddress, redisReady } from '@parley/redis'
 import { createLogger, healthOf, loadSettingsOrExit, openTracing, runProcess, startAdminServer } from '@parley/runtime'
 import { bucketCheck, openFileStore } from '@parley/storage'
-import { announceOnline, serveConnections } from './connection.ts'
+import { serveConnections } from './connection.ts'
+import { Crowd } from './crowd.ts'
 import { drain } from './drain.ts'
 import { acceptHandshakes } from './handshake.ts'
 import { GatewayLimits } from './limits.ts'
 import { GatewayMeasures, gatewayMetrics } from './measures.ts'
+import { OnlineNews } from './online-news.ts'
 import { Resync } from './resync.ts'
 import { buildServer, listen } from './server.ts'
 import { gatewaySettings } from './settings.ts'
@@ -88,15 +90,17 @@ await runProcess({
     const people = new People(db)
     const membership = new Membership(db)
     const revocations = new TokenRevocations({ db, tell: (notice) => void publishTokenNotice(bus, notice) })
+    const onlineNews = new OnlineNews({ people, membership, publisher, presenceReader })
     const presence = createPresence({
       redis,
       epoch,
       onError,
-      onOnline: (userId) =>
-        void announceOnline(userId, { people, membership, publisher, presenceReader }).catch(onError),
+      onOnline: (userId) => void onlineNews.tellOf(userId).catch(onError),
     })
     await presence.start()
+    const crowd = new Crowd(() => io.engine.clientsCount - io.sockets.sockets.size)
     const deps = {
+      crowd,
       logger,
       measures,
       tracer,
@@ -109,9 +113,10 @@ await runProcess({
       history,
       messages,
       reads,
-      sync: new ConversationSync(db, store),
+      sync: new ConversationSync(db, store, () => crowd.asks),
       presence,
       presenceReader,
+      onlineNews,
       publisher,
       rooms,
       typing: new TypingIndicators(),
@@ -142,6 +147,7 @@ await runProcess({
         { name: 'fan-out', stop: () => bus.close() },
         { name: 'watermark', stop: () => watermark.stop() },
         { name: 'admin', stop: () => admin.stop() },
+        { name: 'online news', stop: async () => onlineNews.flush() },
         { name: 'presence', stop: () => presence.stop() },
         { name: 'rooms', stop: async () => rooms.close() },
         { name: 'resync', stop: async () => resync.stop() },

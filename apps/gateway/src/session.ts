@@ -13,6 +13,8 @@ export interface Session {
   flow: EventFlow
   events: EventWindow
   tokenLife: TokenLife
+  /** The conversations in which the person is shown, until their contacts have been told that they came. */
+  shownIn: readonly string[]
 }
 
 /** What a log line says of a socket: whose it is and which, never what it sent. */

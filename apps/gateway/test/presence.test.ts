@@ -117,6 +117,31 @@ it('first connections on both gateways at once are told once', async () => {
   expect(heard).toEqual([['userOnline', 'Fatima Rahman']])
 })
 
+it('many who come at once are each told once to those who were there, over either transport, and not to themselves', async () => {
+  const watcher = user('Watcher')
+  const crowd = Array.from({ length: 40 }, (_, i) => user(`One of the crowd ${i}`))
+  await group(cluster, watcher, crowd)
+  await group(cluster, watcher, crowd.slice(0, 20))
+  const watching = [await open(watcher, 0), await cluster.socket(watcher, { gateway: 1, transports: ['polling'] })]
+  const heard = watching.map(presenceOf)
+  const sockets = await Promise.all(crowd.map((who, i) => open(who, i % 2)))
+  const ownNews = sockets.flatMap((socket, i) => {
+    const own: unknown[] = []
+    socket.on('userOnline', ({ userId }) => userId === crowd[i]?.id && own.push(userId))
+    return [own]
+  })
+  const all = crowd.map(({ fullName }) => ['userOnline', fullName]).sort()
+  for (const news of heard) await expect.poll(() => news.toSorted(), { timeout: 5_000 }).toEqual(all)
+  // Whatever else was said of the crowd came before this.
+  const last = user('The last')
+  await group(cluster, watcher, [last])
+  const told = watching.map((socket) => next(socket, 'userOnline', ({ userId }) => userId === last.id))
+  await open(last, 1)
+  await Promise.all(told)
+  for (const news of heard) expect(news).toHaveLength(crowd.length + 1)
+  expect(ownNews.flat()).toEqual([])
+})
+
 it('presence is shown to people who share a conversation, in groups up to 100, and to nobody else', async () => {
   const [ahmed, fatima] = await pair()
   const [stranger, mate] = [user('Stranger'), user('Mate of a large group')]

@@ -1,3 +1,4 @@
+import type { ArrivalRooms } from './arrivals.ts'
 import { cutPackets, type Packet } from './packet.ts'
 
 /**
@@ -35,6 +36,8 @@ export interface Control {
   leaving?: string[]
   /** On the channel of all gateways: the people to whose sockets the packet goes. */
   people?: string[]
+  /** On the channel of all gateways: who came online, one for each packet, and the rooms whose sockets it goes to. */
+  arrivals?: ArrivalRooms[]
   /** The trace that the frame's one packet belongs to. */
   trace?: string
 }

@@ -1,6 +1,7 @@
 import type { Span, Tracer } from '@parley/runtime'
 import { createShardedAdapter } from '@socket.io/redis-adapter'
 import type { Server, Socket } from 'socket.io'
+import { writeArrivals } from './arrivals.ts'
 import type { Bus, Handler } from './bus.ts'
 import { preparePackets, socketsIn, writePackets } from './delivery.ts'
 import { type Control, decodeFrame, type Frame, isFrame, isFrameOf, type JoinRequest } from './frame.ts'
@@ -207,6 +208,10 @@ export class GatewayRooms implements LocalRooms {
     if (control?.leave !== undefined) this.#take(control.leave.userId, control.leave.conversationId)
     if (control?.join !== undefined) {
       this.#put(control.join, packets)
+      return
+    }
+    if (control?.arrivals !== undefined) {
+      this.delivered.events += writeArrivals(this.#io, control.arrivals, packets)
       return
     }
     const sockets = control?.people === undefined ? socketsIn(this.#io, room) : this.#socketsOf(control.people)

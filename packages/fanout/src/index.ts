@@ -1,3 +1,4 @@
+export type { Arrival } from './arrivals.ts'
 export { Bus } from './bus.ts'
 export { type CorkOptions, corkFrames } from './cork.ts'
 export { writePacket } from './delivery.ts'

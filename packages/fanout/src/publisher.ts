@@ -1,5 +1,6 @@
 import type { Message, ServerEventName, ServerEvents } from '@parley/protocol'
 import type { TraceParent } from '@parley/runtime'
+import { type Arrival, framesOf, roomsOfArrival } from './arrivals.ts'
 import type { Bus } from './bus.ts'
 import { type Control, encodeFrame, type Frame } from './frame.ts'
 import { encodeEvent, encodeMessage, type Packet } from './packet.ts'
@@ -56,6 +57,18 @@ export class Publisher {
    */
   toPeople<Name extends ServerEventName>(userIds: readonly string[], event: Name, payload: ServerEvents[Name]): void {
     if (userIds.length > 0) void this.#event(PEOPLE_ROOM, encodeEvent(event, payload), { people: [...userIds] })
+  }
+
+  /**
+   * `userOnline` for people who came about the same time, to the sockets that are in one of their conversations: one publish
+   * for all of them, and one write to each socket.
+   */
+  online(people: readonly Arrival[]): void {
+    for (const arrivals of framesOf(people)) {
+      const packets = arrivals.map(({ userId, userName }) => encodeEvent('userOnline', { userId, userName }))
+      const control = { arrivals: arrivals.map(roomsOfArrival) }
+      void this.#send(PEOPLE_ROOM, { origin: this.#origin, seq: 0, control, packets })
+    }
   }
 
   /** Puts all sockets of a person into a conversation; they get the event once messages are sure to reach them. */

@@ -10,6 +10,7 @@ describe('frames', () => {
   it.each([
     { origin: 'epoch', seq: 0, control: null, packets: [packet] },
     { origin: 'epoch', seq: 7, control: null, packets: [packet, encodeEvent('onlineUsers', []), long] },
+    { origin: 'epoch', seq: 0, control: { arrivals: [{ userId: 'a|b\nc', rooms: ['conv:x'] }] }, packets: [packet] },
     { origin: 'epoch', seq: 12, control: { leaving: ['a|b\nc', '~'] }, packets: [packet] },
     {
       origin: 'e',

@@ -10,7 +10,7 @@ type Load<Key, Value> = (keys: Key[]) => Promise<Map<Key, Value | PromiseLike<Va
 export class BatchLoader<Key, Value> {
   readonly #load: Load<Key, Value>
   readonly #maxBatch: number
-  readonly #lingerMs: number
+  readonly #lingerMs: () => number
   #lastRan = Number.NEGATIVE_INFINITY
   #waiting: {
     key: Key
@@ -22,9 +22,9 @@ export class BatchLoader<Key, Value> {
   /**
    * One query at a time: while it is under way, what comes in waits and shares the next.
    * @param lingerMs queries that follow each other are held apart by this, so that each serves more; the first after a
-   *   pause waits for nothing
+   *   pause waits for nothing. Asked before each.
    */
-  constructor(load: Load<Key, Value>, maxBatch: number, lingerMs = 0) {
+  constructor(load: Load<Key, Value>, maxBatch: number, lingerMs: () => number = () => 0) {
     this.#load = load
     this.#maxBatch = maxBatch
     this.#lingerMs = lingerMs
@@ -35,7 +35,7 @@ export class BatchLoader<Key, Value> {
       this.#waiting.push({ key, resolve, reject })
       if (this.#running) return
       this.#running = true
-      const lingerMs = this.#lastRan + this.#lingerMs - performance.now()
+      const lingerMs = this.#lastRan + this.#lingerMs() - performance.now()
       if (lingerMs > 0) setTimeout(() => void this.#run(), lingerMs)
       else setImmediate(() => void this.#run())
     })
@@ -50,7 +50,8 @@ export class BatchLoader<Key, Value> {
       } catch (error) {
         for (const { reject } of batch) reject(error)
       }
-      if (this.#waiting.length > 0 && this.#lingerMs > 0) await delay(this.#lingerMs)
+      const lingerMs = this.#waiting.length > 0 ? this.#lingerMs() : 0
+      if (lingerMs > 0) await delay(lingerMs)
     }
     this.#lastRan = performance.now()
     this.#running = false

@@ -11,6 +11,8 @@ const CONTACTS_LINGER_MS = 250
 export interface MemberOf {
   conversationId: string
   lastSeq: number
+  /** Whether its people are shown each other's presence: not in large groups. */
+  showsPresence: boolean
 }
 
 /** Who shares conversations with whom, for those who connect and go; asked in batches. */
@@ -29,7 +31,7 @@ export class Membership {
         return new Map(rows.map((row) => [row.user_id, row.contact_ids]))
       },
       BATCH,
-      CONTACTS_LINGER_MS,
+      () => CONTACTS_LINGER_MS,
     )
   }
 
@@ -44,6 +46,10 @@ export class Membership {
   }
 }
 
-function membershipsOf({ conversation_ids, last_seqs }: MembershipRow): MemberOf[] {
-  return conversation_ids.map((conversationId, index) => ({ conversationId, lastSeq: last_seqs[index] ?? 0 }))
+function membershipsOf({ conversation_ids, last_seqs, participant_counts }: MembershipRow): MemberOf[] {
+  return conversation_ids.map((conversationId, index) => ({
+    conversationId,
+    lastSeq: last_seqs[index] ?? 0,
+    showsPresence: (participant_counts[index] ?? Number.POSITIVE_INFINITY) <= LIMITS.presenceGroupSize,
+  }))
 }

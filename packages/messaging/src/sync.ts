@@ -21,7 +21,7 @@ import { presentMessage } from './present.ts'
 
 /** People whose questions share the statements of one batch. */
 const BATCH = 500
-/** Between two batches, in milliseconds, so that those who come back together share them. One alone waits for nothing. */
+/** Between two batches in a crowd, in milliseconds, so that those who come back together share them. */
 const LINGER_MS = 200
 /** Conversations they may name together; more are asked about in a further batch. */
 const BATCH_CONVERSATIONS = 20_000
@@ -53,10 +53,15 @@ export class ConversationSync {
   readonly #links: AttachmentLinks
   readonly #loader: BatchLoader<Question, SyncAnswer>
 
-  constructor(db: Database, links: AttachmentLinks) {
+  /** @param isCrowded whether batches are worth waiting for; always, where nobody can tell */
+  constructor(db: Database, links: AttachmentLinks, isCrowded: () => boolean = () => true) {
     this.#db = db
     this.#links = links
-    this.#loader = new BatchLoader((questions) => this.#answerAll(questions), BATCH, LINGER_MS)
+    this.#loader = new BatchLoader(
+      (questions) => this.#answerAll(questions),
+      BATCH,
+      () => (isCrowded() ? LINGER_MS : 0),
+    )
   }
 
   /** The next page of what `userId` has missed. What a person may not see (any longer) is not in it. */

@@ -42,6 +42,8 @@ export interface MembershipRow {
   conversation_ids: string[]
   /** Seq of each conversation's newest message, in the same order. */
   last_seqs: number[]
+  /** How many people each has, in the same order. */
+  participant_counts: number[]
 }
 
 /**
@@ -52,7 +54,8 @@ export async function listMemberships(db: Queryable, userIds: readonly string[])
   const { rows } = await db.query<MembershipRow>({
     name: 'list_memberships',
     text: `
-      select p.user_id, json_agg(p.conversation_id) as conversation_ids, json_agg(c.last_seq) as last_seqs
+      select p.user_id, json_agg(p.conversation_id) as conversation_ids, json_agg(c.last_seq) as last_seqs,
+        json_agg(c.participant_count) as participant_counts
       from participants p join conversations c on c.id = p.conversation_id
       where p.user_id = any ($1::text[]) and p.left_at is null
       group by p.user_id`,
