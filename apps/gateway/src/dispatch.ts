@@ -72,7 +72,7 @@ function answer(
   trace: TraceParent | undefined,
 ): Promise<unknown> {
   const session = sessionOf(socket)
-  deps.limits.takeEvent(session.events, session.flow.inFlight)
+  deps.limits.takeEvent(socket.id, session.flow.inFlight)
   if (!isClientEvent(name)) {
     throw new ParleyError('UNKNOWN_EVENT', { message: `There is no event ${JSON.stringify(name.slice(0, 100))}.` })
   }

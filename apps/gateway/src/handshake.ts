@@ -4,7 +4,6 @@ import { ERRORS, failure, ParleyError } from '@parley/protocol'
 import type { Server, Socket } from 'socket.io'
 import type { GatewayDeps } from './deps.ts'
 import { EventFlow } from './flow.ts'
-import { EventWindow } from './limits.ts'
 import { shownIn } from './online-news.ts'
 import { aboutSocket, type Session } from './session.ts'
 import { endSocket } from './token-guard.ts'
@@ -72,16 +71,8 @@ async function enter(socket: Socket, identity: Identity, deps: GatewayDeps): Pro
     const asked = [deps.people.see(identity), deps.membership.conversationsOf(userId)] as const
     const [user, conversations] = await Promise.all(asked)
     const tokenLife = new TokenLife(() => endSocket(socket, new ParleyError('TOKEN_EXPIRED')))
-    const events = new EventWindow()
-    const session: Session = {
-      user,
-      identity,
-      flow: new EventFlow(),
-      events,
-      tokenLife,
-      shownIn: shownIn(conversations),
-    }
-    socket.data.session = session
+    const flow = new EventFlow()
+    socket.data.session = { user, identity, flow, tokenLife, shownIn: shownIn(conversations) } satisfies Session
     return conversations
   })
   await Promise.all([good, entered])

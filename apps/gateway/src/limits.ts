@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { ParleyError } from '@parley/protocol'
 import { addressKey, clientAddress, Tally, type TrustedProxies, type TrustsProxy, trustsProxy } from '@parley/runtime'
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import { Windows } from './windows.ts'
 
 export interface LimitSettings {
   /** Events that one socket may send in ten seconds; 0 for any number. */
@@ -16,87 +16,65 @@ export interface LimitSettings {
   TRUSTED_PROXIES: TrustedProxies
 }
 
-const WINDOW_S = 10
+const WINDOW_MS = 10_000
 
 /**
  * What one process takes. Windows of ten seconds, so that a client may well send a hundred events at once after it has
  * been away. In memory: a socket lives in one process, and a limit that waits for Redis would be the bottleneck.
  */
 export class GatewayLimits {
-  readonly #settings: LimitSettings
+  readonly maxInFlight: number
   /** What was refused, by limit. */
   readonly refused = new Tally(['socket_events', 'socket_events_in_flight', 'handshakes', 'handshakes_per_address'])
-  readonly #handshakes: RateLimiterMemory | null
-  readonly #perAddress: RateLimiterMemory | null
+  readonly #events: Windows | null
+  readonly #handshakes: Windows | null
+  readonly #perAddress: Windows | null
   readonly #trusts: TrustsProxy
 
   constructor(settings: LimitSettings) {
-    this.#settings = settings
+    this.maxInFlight = settings.SOCKET_EVENTS_IN_FLIGHT
     this.#trusts = trustsProxy(settings.TRUSTED_PROXIES)
+    this.#events = limiter(settings.SOCKET_EVENTS_PER_10S)
     this.#handshakes = limiter(settings.HANDSHAKES_PER_10S)
     this.#perAddress = limiter(settings.HANDSHAKES_PER_ADDRESS_PER_10S)
   }
 
   /**
-   * Counts an event of a socket that has `inFlight` unanswered ones, this one too.
+   * Counts an event of a socket that has `inFlight` unanswered ones.
    * @throws {ParleyError} RATE_LIMITED, with the time until the next is taken
    */
-  takeEvent(events: EventWindow, inFlight: number, now = performance.now()): void {
-    const { SOCKET_EVENTS_IN_FLIGHT: maxInFlight, SOCKET_EVENTS_PER_10S: perWindow } = this.#settings
-    if (inFlight > maxInFlight) {
+  takeEvent(socketId: string, inFlight: number): void {
+    if (inFlight > this.maxInFlight) {
       this.refused.add('socket_events_in_flight')
-      throw new ParleyError('RATE_LIMITED', { message: `More than ${maxInFlight} events are not answered yet.` })
+      throw new ParleyError('RATE_LIMITED', { message: `More than ${this.maxInFlight} events are not answered yet.` })
     }
-    if (events.count(now) <= perWindow || perWindow === 0) return
-    this.refused.add('socket_events')
-    throw new ParleyError('RATE_LIMITED', { retryAfterMs: Math.max(1, Math.ceil(events.endsIn(now))) })
+    if (this.#events !== null) this.#take('socket_events', this.#events, socketId)
+  }
+
+  /** The socket is gone. */
+  forget(socketId: string): void {
+    this.#events?.forget(socketId)
   }
 
   /**
    * Counts a handshake. Each address is looked at first, so that one that floods uses up nobody else's share.
    * @throws {ParleyError} RATE_LIMITED
    */
-  async takeHandshake(request: IncomingMessage): Promise<void> {
+  takeHandshake(request: IncomingMessage): void {
     if (this.#perAddress !== null) {
-      await this.#take('handshakes_per_address', this.#perAddress, addressKey(clientAddress(request, this.#trusts)))
+      this.#take('handshakes_per_address', this.#perAddress, addressKey(clientAddress(request, this.#trusts)))
     }
-    if (this.#handshakes !== null) await this.#take('handshakes', this.#handshakes, 'all')
+    if (this.#handshakes !== null) this.#take('handshakes', this.#handshakes, 'all')
   }
 
-  async #take(name: string, limits: RateLimiterMemory, key: string): Promise<void> {
-    try {
-      await limits.consume(key)
-    } catch (error) {
-      if (!(error instanceof RateLimiterRes)) throw error
-      this.refused.add(name)
-      throw new ParleyError('RATE_LIMITED', { retryAfterMs: Math.max(1, error.msBeforeNext) })
-    }
+  #take(name: string, windows: Windows, key: string): void {
+    const retryAfterMs = windows.take(key)
+    if (retryAfterMs === 0) return
+    this.refused.add(name)
+    throw new ParleyError('RATE_LIMITED', { retryAfterMs })
   }
 }
 
-/**
- * The events of one socket, in windows that begin with the first event after the one before has ended. Two numbers instead
- * of a limiter's promise and entry for each event: that was 3% of a gateway's time under load.
- */
-export class EventWindow {
-  #ends = Number.NEGATIVE_INFINITY
-  #count = 0
-
-  /** Counts one. @returns how many the window has */
-  count(now: number): number {
-    if (now >= this.#ends) {
-      this.#ends = now + WINDOW_S * 1_000
-      this.#count = 0
-    }
-    return ++this.#count
-  }
-
-  /** Milliseconds until the next window. */
-  endsIn(now: number): number {
-    return this.#ends - now
-  }
-}
-
-function limiter(points: number): RateLimiterMemory | null {
-  return points === 0 ? null : new RateLimiterMemory({ points, duration: WINDOW_S })
+function limiter(most: number): Windows | null {
+  return most === 0 ? null : new Windows(most, WINDOW_MS)
 }

@@ -51,10 +51,12 @@ export function buildServer(
     // with back-off.
     allowRequest: (request, decide) => {
       if (!mayConnect(request, origins)) return decide('Pages of this origin may not connect here.', false)
-      limits.takeHandshake(request).then(
-        () => decide(null, true),
-        () => decide('Too many connections.', false),
-      )
+      try {
+        limits.takeHandshake(request)
+      } catch {
+        return decide('Too many connections.', false)
+      }
+      decide(null, true)
     },
   })
   io.engine.on('headers', (headers) => {

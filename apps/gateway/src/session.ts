@@ -2,7 +2,6 @@ import type { Identity } from '@parley/auth'
 import type { User } from '@parley/protocol'
 import type { Socket } from 'socket.io'
 import type { EventFlow } from './flow.ts'
-import type { EventWindow } from './limits.ts'
 import type { TokenLife } from './token-life.ts'
 
 /** What a gateway knows of a connected socket. */
@@ -11,7 +10,6 @@ export interface Session {
   /** Of the newest token that the client handed in. */
   identity: Identity
   flow: EventFlow
-  events: EventWindow
   tokenLife: TokenLife
   /** The conversations in which the person is shown, until their contacts have been told that they came. */
   shownIn: readonly string[]

@@ -1,0 +1,48 @@
+interface Window {
+  taken: number
+  /** By `performance.now()`. */
+  endsAt: number
+}
+
+/**
+ * So many of something for each key in a window of time, which begins with the key's first. In memory and without a timer for
+ * each key: at a thousand connections a second, those were a cost of their own.
+ */
+export class Windows {
+  readonly #most: number
+  readonly #lengthMs: number
+  readonly #open = new Map<string, Window>()
+  #sweepAt = 0
+
+  constructor(most: number, lengthMs: number) {
+    this.#most = most
+    this.#lengthMs = lengthMs
+  }
+
+  /** Counts one. @returns 0 where it is taken, else the milliseconds until the next one is */
+  take(key: string, now = performance.now()): number {
+    if (now >= this.#sweepAt) this.#sweep(now)
+    const window = this.#open.get(key)
+    if (window === undefined || window.endsAt <= now) {
+      this.#open.set(key, { taken: 1, endsAt: now + this.#lengthMs })
+      return 0
+    }
+    if (window.taken >= this.#most) return Math.max(1, Math.ceil(window.endsAt - now))
+    window.taken++
+    return 0
+  }
+
+  forget(key: string): void {
+    this.#open.delete(key)
+  }
+
+  /** Keys that are remembered. */
+  get size(): number {
+    return this.#open.size
+  }
+
+  #sweep(now: number): void {
+    this.#sweepAt = now + this.#lengthMs
+    for (const [key, { endsAt }] of this.#open) if (endsAt <= now) this.#open.delete(key)
+  }
+}

@@ -1,0 +1,19 @@
+import { expect, it } from 'vitest'
+import { Windows } from '../src/windows.ts'
+
+it('takes so many for each key, says when the next is taken, and begins anew after the window', () => {
+  const windows = new Windows(2, 1_000)
+  expect([windows.take('a', 0), windows.take('a', 400), windows.take('a', 700.5)]).toEqual([0, 0, 300])
+  expect(windows.take('b', 700)).toBe(0)
+  expect(windows.take('a', 999.9)).toBe(1)
+  expect([windows.take('a', 1_000), windows.take('a', 1_001), windows.take('a', 1_500)]).toEqual([0, 0, 500])
+})
+
+it('remembers nobody for longer than two windows, and nobody who was forgotten', () => {
+  const windows = new Windows(1, 1_000)
+  for (let key = 0; key < 100; key++) windows.take(`${key}`, 0)
+  windows.take('late', 1_500)
+  expect(windows.size).toBe(1)
+  windows.forget('late')
+  expect([windows.size, windows.take('late', 1_501)]).toEqual([0, 0])
+})
