@@ -12,11 +12,6 @@ import { Waves } from './waves.ts'
 
 /** As many as one statement asks about (packages/messaging: membership.ts, people.ts). */
 const WAVE = 500
-/**
- * In a crowd, waves are held apart by this (ms). 4,000 who came back at once took 39 and 59 statements for names and
- * memberships without it; figures of now in docs/PERFORMANCE.md.
- */
-const CROWD_LINGER_MS = 300
 
 /**
  * Lets a socket in: its token is checked, its person made known, its rooms joined and their subscriptions confirmed.
@@ -26,11 +21,7 @@ const CROWD_LINGER_MS = 300
  * again can help (the database is away, say), the transport is closed instead, upon which they come back by themselves.
  */
 export function acceptHandshakes(io: Server, deps: GatewayDeps): void {
-  const waves = new Waves({
-    maxSize: WAVE,
-    isCrowded: () => deps.crowd.waits,
-    lingerMs: CROWD_LINGER_MS,
-  })
+  const waves = new Waves({ maxSize: WAVE, pauseMs: () => deps.crowd.wavePauseMs })
   io.use((socket, next) => {
     const began = performance.now()
     admit(socket, deps, waves).then(

@@ -53,7 +53,9 @@ await runProcess({
       signal: stopping,
       onWaiting: (reason) => logger.warn({ reason }, 'waiting for the schema'),
     })
-    const redis = openRedis(address, { name: 'gateway', commandTimeoutMs: 2_000, onError })
+    // Those who come in one wave are noted in few writes.
+    const pipelined = { except: [], lone: true } as const
+    const redis = openRedis(address, { name: 'gateway', commandTimeoutMs: 2_000, pipelined, onError })
     const bus = new Bus(address, 'gateway').on('error', onError)
     await Promise.all([bus.ready(10_000), redisReady(redis, 10_000)])
     const watermark = new PublishedWatermark({ redis, epoch, isUnsure: isUnavailable, onError })
@@ -113,7 +115,7 @@ await runProcess({
       history,
       messages,
       reads,
-      sync: new ConversationSync(db, store, () => crowd.asks),
+      sync: new ConversationSync(db, store, () => crowd.questionsPauseMs),
       presence,
       presenceReader,
       onlineNews,

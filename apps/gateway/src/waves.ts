@@ -3,10 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 export interface WaveOptions {
   /** People in a wave. */
   maxSize: number
-  /** Whether many are on their way, and have not come this far yet. */
-  isCrowded: () => boolean
-  /** Pause after a wave while it is crowded, in milliseconds: the next one is larger by those who come meanwhile. */
-  lingerMs: number
+  /** Pause after a wave, in milliseconds: the next one is larger by those who come meanwhile. */
+  pauseMs: () => number
 }
 
 /**
@@ -34,10 +32,11 @@ export class Waves {
   }
 
   async #run(): Promise<void> {
-    const { maxSize, isCrowded, lingerMs } = this.#options
+    const { maxSize, pauseMs } = this.#options
     while (this.#waiting.length > 0) {
       await Promise.all(this.#waiting.splice(0, maxSize).map((enter) => enter()))
-      if (isCrowded()) await delay(lingerMs)
+      const ms = pauseMs()
+      if (ms > 0) await delay(ms)
     }
     this.#running = false
   }

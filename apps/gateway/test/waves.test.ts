@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { Waves } from '../src/waves.ts'
 
 it('lets the first in at once, those who come meanwhile together after them, and no more than a wave holds', async () => {
-  const waves = new Waves({ maxSize: 3, isCrowded: () => false, lingerMs: 0 })
+  const waves = new Waves({ maxSize: 3, pauseMs: () => 0 })
   const began: string[] = []
   const doors: Record<string, () => void> = {}
   const enter = (name: string) =>
@@ -26,7 +26,7 @@ it('lets the first in at once, those who come meanwhile together after them, and
 })
 
 it('goes on after one who is not let in', async () => {
-  const waves = new Waves({ maxSize: 10, isCrowded: () => false, lingerMs: 0 })
+  const waves = new Waves({ maxSize: 10, pauseMs: () => 0 })
   const refused = waves.join(() => Promise.reject(new Error('refused')))
   const other = waves.join(async () => 'in')
   await expect(refused).rejects.toThrow('refused')
@@ -36,7 +36,7 @@ it('goes on after one who is not let in', async () => {
 
 it('holds waves apart while many are on their way', async () => {
   let crowded = true
-  const waves = new Waves({ maxSize: 10, isCrowded: () => crowded, lingerMs: 50 })
+  const waves = new Waves({ maxSize: 10, pauseMs: () => (crowded ? 50 : 0) })
   const began: number[] = []
   const enter = () => waves.join(async () => began.push(performance.now()))
   await enter()

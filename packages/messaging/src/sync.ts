@@ -21,8 +21,8 @@ import { presentMessage } from './present.ts'
 
 /** People whose questions share the statements of one batch. */
 const BATCH = 500
-/** Between two batches in a crowd, in milliseconds, so that those who come back together share them. */
-const LINGER_MS = 200
+/** Between two batches, in milliseconds, where nothing is known of how many come. */
+const PAUSE_MS = 200
 /** Conversations they may name together; more are asked about in a further batch. */
 const BATCH_CONVERSATIONS = 20_000
 /** Rows that one statement may have to read and bring, so that it keeps well within its time. */
@@ -53,15 +53,11 @@ export class ConversationSync {
   readonly #links: AttachmentLinks
   readonly #loader: BatchLoader<Question, SyncAnswer>
 
-  /** @param isCrowded whether batches are worth waiting for; always, where nobody can tell */
-  constructor(db: Database, links: AttachmentLinks, isCrowded: () => boolean = () => true) {
+  /** @param pauseMs between two batches, so that those who come back together share them */
+  constructor(db: Database, links: AttachmentLinks, pauseMs: () => number = () => PAUSE_MS) {
     this.#db = db
     this.#links = links
-    this.#loader = new BatchLoader(
-      (questions) => this.#answerAll(questions),
-      BATCH,
-      () => (isCrowded() ? LINGER_MS : 0),
-    )
+    this.#loader = new BatchLoader((questions) => this.#answerAll(questions), BATCH, pauseMs)
   }
 
   /** The next page of what `userId` has missed. What a person may not see (any longer) is not in it. */

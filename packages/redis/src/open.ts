@@ -15,8 +15,11 @@ export interface RedisOptions {
   retries?: number | null
   /** Keeps commands while there is no connection. A cluster never does: wait for {@link redisReady}. Default true. */
   queued?: boolean
-  /** All commands of a turn of the loop travel as one write, but for these. Default: each on its own. */
-  pipelined?: { except: string[] } | false
+  /**
+   * All commands of a turn of the loop travel as one write, but for these. `lone`: not in a cluster, where a command in such a
+   * write does not follow a key that moved. Default: each on its own.
+   */
+  pipelined?: { except: readonly string[]; lone?: true } | false
   /** Milliseconds before attempt n to connect again. */
   retryDelay?: (attempt: number) => number
   /** In a cluster: how often a command follows a key that moved, or waits 100 ms for a node to come back. Default 16. */
@@ -57,13 +60,13 @@ function connect(address: RedisAddress, options: RedisOptions): RedisClient {
   const each = eachConnection(options)
   const pipelining = pipelined && {
     enableAutoPipelining: true,
-    autoPipeliningIgnoredCommands: pipelined.except,
+    autoPipeliningIgnoredCommands: [...pipelined.except],
   }
   if (parsed.kind === 'lone') {
     return new Redis(parsed.url, { ...each, ...pipelining, enableOfflineQueue: queued, retryStrategy: retryDelay })
   }
   return new SettlingCluster(parsed.nodes, {
-    ...pipelining,
+    ...(pipelined && !pipelined.lone && pipelining),
     redisOptions: { ...each, ...parsed.login },
     // What waits for a whole cluster would wait without bound: there is no time-out for it.
     enableOfflineQueue: false,
