@@ -21,7 +21,7 @@ import type { NewsMessage } from './notification.ts'
 const BATCH = 500
 const UUID_LENGTH = 36
 /** While many jobs run, a query waits this long for more of them; a lone job waits for nothing. Milliseconds. */
-const LINGER_MS = 8
+const lingerMs = () => 8
 /** A record is tried this often, one second apart, before the job that it belongs to gives up: what is not recorded is sent again. */
 const RECORD_TRIES = 10
 
@@ -41,7 +41,7 @@ export class PushLookup {
         return new Map(rows.map((row) => [row.conversation_id + row.user_id, row]))
       },
       BATCH,
-      LINGER_MS,
+      lingerMs,
     )
     this.#devices = new BatchLoader(
       async (keys) => {
@@ -49,7 +49,7 @@ export class PushLookup {
         return Map.groupBy(rows, (row) => row.conversation_id + row.user_id)
       },
       BATCH,
-      LINGER_MS,
+      lingerMs,
     )
     this.#news = new BatchLoader(
       async (keys) => {
@@ -57,7 +57,7 @@ export class PushLookup {
         return new Map(rows.map((row) => [`${row.after_seq} ${row.conversation_id}${row.user_id}`, row]))
       },
       BATCH,
-      LINGER_MS,
+      lingerMs,
     )
     this.#messages = new BatchLoader(
       async (keys) => {
@@ -65,7 +65,7 @@ export class PushLookup {
         return new Map(rows.map((row) => [row.conversation_id + row.seq, newsMessage(row)]))
       },
       BATCH,
-      LINGER_MS,
+      lingerMs,
     )
     this.#foreground = new BatchLoader(
       async (userIds) => {
@@ -73,7 +73,7 @@ export class PushLookup {
         return new Map([...inFront].map((userId) => [userId, true]))
       },
       BATCH,
-      LINGER_MS,
+      lingerMs,
     )
     this.#records = new BatchLoader(
       async (records) => {
@@ -81,7 +81,7 @@ export class PushLookup {
         return new Map(records.map((record) => [record, true]))
       },
       BATCH,
-      LINGER_MS,
+      lingerMs,
     )
   }
 
