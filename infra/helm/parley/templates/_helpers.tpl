@@ -71,6 +71,27 @@ securityContext:
 {{- end }}
 {{- end -}}
 
+{{/* Certificate authorities of one's own: the file's place for Node, its mount and its volume; nothing where there are none. */}}
+{{- define "parley.caEnv" -}}
+{{- if .Values.caCertificates.secret }}
+- { name: NODE_EXTRA_CA_CERTS, value: {{ printf "/etc/parley/ca/%s" .Values.caCertificates.key | quote }} }
+{{- end }}
+{{- end -}}
+
+{{- define "parley.caMount" -}}
+{{- if .Values.caCertificates.secret }}
+volumeMounts: [{ name: ca, mountPath: /etc/parley/ca, readOnly: true }]
+{{- end }}
+{{- end -}}
+
+{{- define "parley.caVolume" -}}
+{{- with .Values.caCertificates }}
+{{- if .secret }}
+volumes: [{ name: ca, secret: { secretName: {{ .secret }}, items: [{ key: {{ .key | quote }}, path: {{ .key | quote }} }] } }]
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{/* Deployment of one of the processes. Call with (dict "root" $ "component" "api" "public" true). */}}
 {{- define "parley.deployment" -}}
 {{- $root := .root -}}
@@ -121,6 +142,7 @@ spec:
             # preStop has waited for the balancers already.
             - { name: DRAIN_DELAY_MS, value: "0" }
             {{- include "parley.secrets" . | nindent 12 }}
+            {{- include "parley.caEnv" $root | nindent 12 }}
             {{- range $name, $value := $values.env }}
             - { name: {{ $name }}, value: {{ $value | quote }} }
             {{- end }}
@@ -143,6 +165,8 @@ spec:
           lifecycle:
             preStop: { sleep: { seconds: {{ $shutdown.preStopSeconds }} } }
           resources: {{ toYaml $values.resources | nindent 12 }}
+          {{- include "parley.caMount" $root | nindent 10 }}
+      {{- include "parley.caVolume" $root | nindent 6 }}
       topologySpreadConstraints:
         {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
         - maxSkew: 1

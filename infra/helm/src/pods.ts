@@ -1,0 +1,42 @@
+import type { Manifest } from './helm.ts'
+
+/** What tests look at in a container. */
+interface Container {
+  name: string
+  image: string
+  env: {
+    name: string
+    value?: string
+    valueFrom?: { secretKeyRef: { name: string; key: string; optional?: boolean } }
+  }[]
+  ports?: { name: string; containerPort: number }[]
+  securityContext: object
+  lifecycle?: { preStop: { sleep: { seconds: number } } }
+  [probe: string]: unknown
+}
+export interface PodSpec {
+  containers: [Container]
+  terminationGracePeriodSeconds: number
+  automountServiceAccountToken: boolean
+  volumes?: object[]
+  securityContext: object
+}
+
+export interface Template {
+  metadata: { annotations?: Record<string, string> }
+  spec: PodSpec
+}
+
+/** The pod template of the Deployment or Job whose name begins so. @throws where there is none */
+export function templateOf(manifests: readonly Manifest[], name: string): Template {
+  const found = manifests.find(
+    ({ kind, metadata }) => /^(Deployment|Job)$/.test(kind) && metadata.name.startsWith(name),
+  )
+  if (found === undefined) throw new Error(`no ${name}`)
+  return (found.spec as { template: Template }).template
+}
+
+/** As {@link templateOf}: its pod. */
+export function podOf(manifests: readonly Manifest[], name: string): PodSpec {
+  return templateOf(manifests, name).spec
+}
