@@ -4,25 +4,40 @@ import { describeDefault, type Setting, type SettingsDefinition } from '@parley/
 import { apiSettings } from '../../../apps/api/src/settings.ts'
 import { gatewaySettings } from '../../../apps/gateway/src/settings.ts'
 import { workerSettings } from '../../../apps/worker/src/settings.ts'
+import { staticSettings } from '../../static/src/settings.ts'
 
-/** What each process reads. The migration is a program of the db package that is told one thing. */
+/** For whom the page says `all`. */
+export const SERVERS: readonly string[] = ['api', 'gateway', 'worker']
+
+/** The migration is a program of the db package that is told where the database is. */
+const migrateSettings = runtime.defineSettings({
+  DATABASE_URL: apiSettings.DATABASE_URL,
+  MIGRATE_DATABASE_URL: {
+    ...runtime.replicaSettings.DATABASE_REPLICA_URL,
+    description: 'That database’s own address, where DATABASE_URL leads to a pooler; without it, DATABASE_URL',
+  },
+})
+
+/** What each process reads. */
 export const PROCESSES: Readonly<Record<string, SettingsDefinition>> = {
   api: apiSettings,
   gateway: gatewaySettings,
   worker: workerSettings,
-  migrate: { DATABASE_URL: apiSettings.DATABASE_URL },
+  migrate: migrateSettings,
+  web: staticSettings,
 }
 
 /** The headings of the page, with the groups of settings under each. What is in none of them comes last. */
 const SECTIONS: readonly (readonly [title: string, ...groups: SettingsDefinition[]])[] = [
   ['Process', runtime.environmentSettings, runtime.logSettings, runtime.httpSettings, runtime.drainSettings],
-  ['Postgres and Redis', runtime.databaseSettings, runtime.replicaSettings, runtime.redisSettings],
+  ['Postgres and Redis', runtime.databaseSettings, migrateSettings, runtime.replicaSettings, runtime.redisSettings],
   ['Browsers and balancers', runtime.apiPublicSettings],
   ['Tokens', runtime.tokenSettings],
   ['Limits', runtime.apiLimitSettings, runtime.gatewayLimitSettings],
   ['Attachments', runtime.s3Settings, runtime.attachmentSettings],
   ['Push', runtime.pushSettings],
   ['Traces', runtime.tracingSettings],
+  ['The web client', staticSettings],
   ['Tests', runtime.testOnlySettings],
 ]
 
@@ -36,7 +51,8 @@ be, never its value. _Production_ is \`NODE_ENV=production\`: it has no default 
 limits. Secrets shorter than they should be, and development defaults of secrets, are refused there.
 
 Beside these, Node reads its own, such as \`NODE_EXTRA_CA_CERTS\` (certificate authorities of one's own for Postgres, Redis, S3,
-the JWKS and push services).
+the JWKS and push services). \`all\` are the api, the gateways and the workers; \`web\` is the image that serves the web client's
+files, \`migrate\` the job that brings the schema up to date.
 `
 
 /** docs/CONFIG.md. */
@@ -44,7 +60,8 @@ export function configPage(): string {
   const all = new Map(Object.values(PROCESSES).flatMap((definition) => Object.entries(definition)))
   const placed = new Set<string>()
   const sections = SECTIONS.map(([title, ...groups]) => {
-    const names = groups.flatMap((group) => Object.keys(group)).filter((name) => all.has(name) && !placed.has(name))
+    const inGroups = new Set(groups.flatMap((group) => Object.keys(group)))
+    const names = [...inGroups].filter((name) => all.has(name) && !placed.has(name))
     for (const name of names) placed.add(name)
     return section(title, names, all)
   })
@@ -62,13 +79,15 @@ function section(title: string, names: readonly string[], all: ReadonlyMap<strin
 }
 
 function row(name: string, declared: Setting<unknown>): string[] {
-  const readers = Object.keys(PROCESSES).filter((process) => Object.hasOwn(PROCESSES[process] ?? {}, name))
+  const every = Object.keys(PROCESSES).filter((process) => Object.hasOwn(PROCESSES[process] ?? {}, name))
+  const others = every.filter((process) => !SERVERS.includes(process))
+  const readers = every.length - others.length === SERVERS.length ? ['all', ...others] : every
   const secret = declared.secret === undefined && declared.credential !== true ? '' : ' **A secret.**'
   return [
     `\`${name}\``,
     `${declared.description}.${secret}`.replace('..', '.'),
     declared.expected,
     describeDefault(declared),
-    readers.length === 3 && !readers.includes('migrate') ? 'all' : readers.join(', '),
+    readers.join(', '),
   ]
 }

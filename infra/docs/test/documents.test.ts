@@ -12,7 +12,7 @@ import {
 import { clientEvents, ERRORS, serverEvents } from '@parley/protocol'
 import { compileErrors, validate } from '@readme/openapi-parser'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { configPage, PROCESSES } from '../src/config-page.ts'
+import { configPage, PROCESSES, SERVERS } from '../src/config-page.ts'
 import { generatedFiles, ROOT } from '../src/files.ts'
 
 /* The documents are right by the word of their own validators, say all that there is and nothing else, and are current. */
@@ -120,7 +120,7 @@ describe('CONFIG.md', () => {
     expect(sorted(rows.map(([, name]) => name ?? ''))).toEqual(sorted(declared))
     for (const [, name = '', readers = ''] of rows) {
       const expected = Object.keys(PROCESSES).filter((process) => Object.hasOwn(PROCESSES[process] ?? {}, name))
-      const said = readers === 'all' ? ['api', 'gateway', 'worker'] : readers.split(', ')
+      const said = readers.split(', ').flatMap((reader) => (reader === 'all' ? SERVERS : [reader]))
       expect(said, name).toEqual(expected)
     }
   })

@@ -28,6 +28,7 @@ export const tracingSettings = defineSettings({
   ),
   OTEL_EXPORTER_OTLP_HEADERS: setting(headers, 'Headers for the collector, for a key for example', {
     expected: 'name=value pairs with commas between them, values percent-encoded',
+    credential: true,
   }),
   OTEL_TRACES_SAMPLER_ARG: setting(
     z
