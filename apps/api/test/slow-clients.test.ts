@@ -1,0 +1,85 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import { type FastifyInstance, fastify } from 'fastify'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { boundBodies } from '../src/body-time.ts'
+import { appWithoutServices } from './routes-of-the-app.ts'
+
+/* Somebody who begins a request and does not end it holds a connection for a while, and no longer. */
+
+let app: FastifyInstance
+/** The server's ends of the connections. */
+const accepted: Socket[] = []
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+})
+afterEach(async () => {
+  vi.useRealTimers()
+  for (const socket of accepted.splice(0)) socket.destroy()
+  await app.close()
+})
+
+async function listen(): Promise<void> {
+  app.server.on('connection', (socket) => accepted.push(socket))
+  await app.listen({ port: 0, host: '127.0.0.1' })
+}
+
+/** Sends the head of a POST and the beginning of its body, and no more. Resolves when the server has begun to answer it. */
+async function begin(path: string, contentType: string): Promise<Socket> {
+  const begun = once(app.server, 'request')
+  const { port } = app.server.address() as AddressInfo
+  const socket = connect(port, '127.0.0.1')
+  // It may be reset: that is what is waited for here.
+  socket.on('error', () => undefined)
+  socket.write(
+    `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: ${contentType}\r\nContent-Length: 1000\r\n\r\n{"user"`,
+  )
+  await begun
+  return socket
+}
+
+it('a head has half a minute, and no request more than a large file on a slow line takes', async () => {
+  app = await appWithoutServices('test')
+  expect(app.server).toMatchObject({ headersTimeout: 30_000, requestTimeout: 900_000 })
+})
+
+it('a body has half a minute', async () => {
+  app = await appWithoutServices('test')
+  await listen()
+  const socket = await begin('/api/dev/session', 'application/json')
+  const closed = once(socket, 'close')
+  await vi.advanceTimersByTimeAsync(29_000)
+  expect(accepted[0]?.destroyed).toBe(false)
+  await vi.advanceTimersByTimeAsync(1_500)
+  await closed
+})
+
+it('a form with files may take its time, but not stand still for a minute', async () => {
+  // Alone: a form is read where there are a person and a store for it only.
+  app = fastify()
+  app.addHook('onRequest', boundBodies)
+  app.addContentTypeParser('multipart/form-data', (_request, body, done) => body.once('end', done).resume())
+  app.post('/', async () => 'read')
+  await listen()
+  const socket = await begin('/', 'multipart/form-data; boundary=x')
+  const closed = once(socket, 'close')
+  await vi.advanceTimersByTimeAsync(120_000)
+  expect(accepted[0]).toMatchObject({ destroyed: false, timeout: 60_000 })
+  // What Node says of a socket on which nothing has moved for so long.
+  accepted[0]?.emit('timeout')
+  await closed
+})
+
+it('what comes after a refusal is read for ten seconds, so that the refusal arrives', async () => {
+  app = await appWithoutServices('test')
+  await listen()
+  const socket = await begin('/api/messages/conversations', 'application/json')
+  const closed = once(socket, 'close')
+  const [answer] = await once(socket, 'data')
+  expect(String(answer)).toMatch(/^HTTP\/1\.1 401 /)
+  await vi.advanceTimersByTimeAsync(9_000)
+  expect(accepted[0]?.destroyed).toBe(false)
+  await vi.advanceTimersByTimeAsync(1_500)
+  await closed
+})
