@@ -1,25 +1,34 @@
 /**
  * `npm run audit:dependencies`: asks the registry for known weaknesses of what production installs. Ends with 1 where one is
  * high or critical, and with a clear line and 0 where the registry does not answer: a check that was not made is not a pass,
- * but an outage of somebody else's is no fault of this tree.
+ * but an outage of somebody else's is no fault of this tree. (There is one endpoint for it. The older one that npm 10 falls
+ * back to is refused wherever this one is.)
  */
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { ensureRuntime } from './bootstrap.mjs'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-const BOUND_MS = 60_000
+/** Longer than pnpm tries a registry that cannot be reached. */
+const BOUND_MS = 120_000
 const SERIOUS = ['high', 'critical']
 
 const { node } = await ensureRuntime({ log: (line) => console.log(line) })
 const pnpm = fileURLToPath(new URL('../../.parley/runtime/node_modules/pnpm/bin/pnpm.mjs', import.meta.url))
-const counts = countsOf(await output(node, [pnpm, 'audit', '--prod', '--json']))
-if (counts === undefined) {
-  console.log('audit: NOT MADE, the registry gave no answer about known weaknesses')
-} else {
+const { out, err } = await output(node, [pnpm, 'audit', '--prod', '--json'])
+const counts = countsOf(out)
+const refusal = /ERR_PNPM_AUDIT_BAD_RESPONSE/.test(err)
+if (counts !== undefined) {
   const found = Object.entries(counts).map(([severity, count]) => `${count} ${severity}`)
   console.log(`audit: ${found.join(', ')}`)
   if (SERIOUS.some((severity) => (counts[severity] ?? 0) > 0)) process.exitCode = 1
+} else if (refusal) {
+  const [, status] = /responded with (\d{3})/.exec(err) ?? []
+  const reason = status === undefined ? 'the registry cannot be reached' : `the registry answered ${status}`
+  console.log(`audit: NOT MADE, ${reason}: nothing is known of weaknesses`)
+} else {
+  console.log(`audit: failed\n${err}`)
+  process.exitCode = 1
 }
 
 /** @param {string} json @returns {Record<string, number> | undefined} */
@@ -31,15 +40,18 @@ function countsOf(json) {
   }
 }
 
-/** @param {string} command @param {string[]} args @returns {Promise<string>} what it writes; whatever its exit code */
+/** @param {string} command @param {string[]} args @returns {Promise<{ out: string, err: string }>} whatever its exit code */
 function output(command, args) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'ignore'], timeout: BOUND_MS })
-    let text = ''
+    const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], timeout: BOUND_MS })
+    const texts = { out: '', err: '' }
     child.stdout.on('data', (chunk) => {
-      text += chunk
+      texts.out += chunk
     })
-    child.once('error', () => resolve(''))
-    child.once('close', () => resolve(text))
+    child.stderr.on('data', (chunk) => {
+      texts.err += chunk
+    })
+    child.once('error', (error) => resolve({ out: '', err: error.message }))
+    child.once('close', () => resolve(texts))
   })
 }
