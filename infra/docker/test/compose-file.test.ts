@@ -1,0 +1,53 @@
+import { readFile } from 'node:fs/promises'
+import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { apiSettings } from '../../../apps/api/src/settings.ts'
+import { gatewaySettings } from '../../../apps/gateway/src/settings.ts'
+import { workerSettings } from '../../../apps/worker/src/settings.ts'
+import { staticSettings } from '../../static/src/settings.ts'
+
+/* docker-compose.yml hands each process all of its settings and nothing else. The file itself is run by test:compose. */
+
+const PROCESSES = { api: apiSettings, gateway: gatewaySettings, worker: workerSettings, web: staticSettings }
+
+/** Settings that are not for whoever runs the file. */
+const OF_THE_IMAGES = ['PORT', 'ADMIN_PORT', 'WEB_ROOT']
+const OF_THE_FILE = ['HOST', 'DATABASE_URL', 'REDIS_URL', 'DRAIN_DELAY_MS']
+/** The Redis of the file is a lone one; the others break promises, for tests. */
+const OF_NO_USE = ['REDIS_CLUSTER', 'PUSH_ALLOW_PRIVATE_ENDPOINTS', 'PARLEY_TEST_ACK_BEFORE_COMMIT']
+/** Has a name of its own in .env: NODE_ENV is often set in a shell. */
+const RENAMED = ['NODE_ENV']
+
+type Environment = Record<string, string | null>
+
+const read = (path: string) => readFile(new URL(`../../../${path}`, import.meta.url), 'utf8')
+const { services } = parse(await read('docker-compose.yml'), { merge: true }) as {
+  services: Record<string, { environment: Environment }>
+}
+
+describe.each(Object.entries(PROCESSES))('%s', (service, settings) => {
+  const environment = services[service]?.environment ?? {}
+  const names = Object.keys(environment)
+
+  it('is handed every setting that it has', () => {
+    const left = [...OF_THE_IMAGES, ...OF_NO_USE]
+    expect(Object.keys(settings).filter((name) => !left.includes(name) && !names.includes(name))).toEqual([])
+  })
+
+  it('is handed nothing else, so no secret that it does not need', () => {
+    expect(names.filter((name) => !Object.hasOwn(settings, name))).toEqual([])
+  })
+
+  it('takes them from .env', () => {
+    const fixed = Object.entries(environment).filter(([name, value]) => value !== null && !value.includes(`\${${name}`))
+    expect(fixed.map(([name]) => name).filter((name) => ![...OF_THE_FILE, ...RENAMED].includes(name))).toEqual([])
+  })
+})
+
+it('what example.env speaks of is read', async () => {
+  const compose = await read('docker-compose.yml')
+  const names = [...(await read('infra/docker/example.env')).matchAll(/^#? ?([A-Z][A-Z0-9_]+)=/gm)].map(([, n]) => n)
+  expect(names.length).toBeGreaterThan(10)
+  const taken = names.filter((name) => compose.includes(`\${${name}`) || new RegExp(`^ +${name}:$`, 'm').test(compose))
+  expect(taken).toEqual(names)
+})
