@@ -193,7 +193,7 @@ it('the public address shows no metrics', async () => {
   expect((await fetch(`${cluster.url}/metrics`)).headers.get('content-type')).not.toContain('text/plain; version')
 })
 
-it('Prometheus takes the rules, and every expression of the dashboards', async () => {
+it('Prometheus takes its configuration, the rules, and every expression of the dashboards', async () => {
   // Its own checker, of Debian's package `prometheus`. Without it the expressions are looked at above only.
   const promtool = findPromtool()
   if (promtool === null) return console.log('promtool is not installed: it has not checked rules and dashboards')
@@ -205,6 +205,10 @@ it('Prometheus takes the rules, and every expression of the dashboards', async (
   }))
   const written = join(folder.path, 'expressions.yml')
   await writeFile(written, JSON.stringify({ groups: [{ name: 'expressions', rules }] }))
+  const config = fileURLToPath(new URL('../prometheus.yml', import.meta.url))
+  expect(execFileSync(promtool, ['check', 'config', config], { encoding: 'utf8' })).toContain(
+    'is valid prometheus config',
+  )
   const own = fileURLToPath(new URL('../alerts/parley.rules.yml', import.meta.url))
   const said = execFileSync(promtool, ['check', 'rules', own, written], { encoding: 'utf8' })
   expect(said.match(/SUCCESS: \d+ rules found/g)).toEqual([
