@@ -14,7 +14,7 @@ import { countTests } from '../local/counts.mjs'
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** A machine's own way to an engine and to the images, where it cannot fetch them. */
 const STAND_INS = join(ROOT, '..', 'shared', 'containers', 'stand-ins.sh')
-const BOUND_MS = 15 * 60_000
+const BOUND_MS = 20 * 60_000
 
 const counts = await main().catch((error) => {
   console.error(error instanceof SetupError ? error.message : error)

@@ -6,9 +6,9 @@ export default defineConfig({
     root: import.meta.dirname,
     include: ['cluster/*.test.ts'],
     fileParallelism: false,
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     // The images are built in here.
-    hookTimeout: 480_000,
+    hookTimeout: 660_000,
     teardownTimeout: 60_000,
   },
 })

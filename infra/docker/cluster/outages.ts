@@ -1,0 +1,124 @@
+import { expect, it } from 'vitest'
+import type { ComposeCluster } from '../src/compose-cluster.ts'
+import { docker, until } from '../src/engine.ts'
+import { session, startTalk, type Talk } from '../src/people.ts'
+import { keepAsking, StockClients } from '../src/stock-clients.ts'
+
+/** What people notice of it while parts of the cluster go and come. */
+export function outageCases(cluster: () => ComposeCluster): void {
+  it('takes a file through the api and hands it out at the address of the store', async () => {
+    using talk = await startTalk(cluster().url, 2)
+    const text = 'a report '.repeat(50_000)
+    const file = new File([text], 'report.txt', { type: 'text/plain' })
+    const sent = await talk.clients[0]?.sendFile(talk.conversationId, file)
+    const answer = await fetch(sent?.attachments[0]?.url ?? '')
+    expect(answer.status).toBe(200)
+    expect(await answer.text()).toBe(text)
+  })
+
+  it('goes on without Redis: sockets stay, messages are stored, HTTP is served', { timeout: 240_000 }, async () => {
+    using clients = new StockClients()
+    using talk = await startTalk(cluster().url, 4)
+    const token = await session(cluster().url, 'onlooker')
+    for (const name of ['websocket', 'polling']) await clients.connect(cluster().url, token, [name])
+    talk.begin()
+    await spoken(talk, 10)
+    const [redis] = await cluster().containers('redis')
+    await docker('stop', '-t', '20', String(redis))
+    try {
+      await gatewaysUp(cluster(), 0)
+      const asking = keepAsking(`${cluster().url}/api/messages/conversations`)
+      await spoken(talk, talk.acked.length + 30)
+      expect(await asking.end()).toEqual([401])
+    } finally {
+      await docker('start', String(redis))
+    }
+    await gatewaysUp(cluster(), 3)
+    await cluster().healthy()
+    await talk.fallSilent()
+    await nothingLost(cluster(), talk)
+    expect(clients.cut).toEqual([])
+  })
+
+  it('loses no acknowledged message while gateways are killed, added, stopped and started, and the api with them', {
+    timeout: 360_000,
+  }, async () => {
+    using talk = await startTalk(cluster().url, 6)
+    talk.begin()
+    await spoken(talk, 30)
+
+    const [killed] = await cluster().containers('gateway')
+    await docker('kill', String(killed))
+    await spoken(talk, talk.acked.length + 30)
+
+    await cluster().compose(['up', '-d', '--no-deps', '--no-recreate', '--scale', 'gateway=5', 'gateway'])
+    await cluster().healthy({ gateway: 5 })
+    await gatewaysUp(cluster(), 5)
+    await eachGetsSome(cluster())
+
+    for (const gateway of await cluster().containers('gateway')) {
+      await docker('stop', '-t', '35', gateway)
+      expect(await docker('inspect', gateway, '-f', '{{.State.ExitCode}}')).toBe('0')
+      await docker('start', gateway)
+      await until('the gateway', 60_000, async () =>
+        (await docker('inspect', gateway, '-f', '{{.State.Health.Status}}')) === 'healthy' ? true : undefined,
+      )
+    }
+    for (const pod of await cluster().containers('api')) {
+      const asking = keepAsking(`${cluster().url}/api/messages/conversations`)
+      await docker('restart', '-t', '35', pod)
+      await cluster().healthy({ api: 2 })
+      // 401: there was no token, and an api pod said so.
+      expect(await asking.end()).toEqual([401])
+    }
+    await spoken(talk, talk.acked.length + 30)
+    await talk.fallSilent()
+    await nothingLost(cluster(), talk)
+  })
+}
+
+/** Resolves when so many messages have been acknowledged. */
+async function spoken(talk: Talk, count: number): Promise<void> {
+  await until(`${count} messages`, 60_000, async () => (talk.acked.length >= count ? true : undefined))
+}
+
+/** Resolves when HAProxy counts so many gateways in. */
+async function gatewaysUp(cluster: ComposeCluster, count: number): Promise<void> {
+  await until(`${count} gateways at HAProxy`, 60_000, async () =>
+    (await cluster.connections('gateway')).size === count ? true : undefined,
+  )
+}
+
+/** Slowstart: at first a new gateway gets few. What is wanted is that each gets some, without a reload. */
+async function eachGetsSome(cluster: ComposeCluster): Promise<void> {
+  using clients = new StockClients()
+  const token = await session(cluster.url, 'newcomer')
+  await until('connections at each gateway', 60_000, async () => {
+    await clients.connect(cluster.url, token, ['websocket'])
+    return [...(await cluster.connections('gateway')).values()].every((held) => held > 0) ? true : undefined
+  })
+}
+
+/** All that was acknowledged is stored, and was delivered to everybody, each once and in order. */
+async function nothingLost(cluster: ComposeCluster, talk: Talk): Promise<void> {
+  const acked = new Set(talk.acked.map(({ id }) => id))
+  expect(acked.size).toBe(talk.acked.length)
+  const seqs = talk.acked.map(({ seq }) => seq).sort((a, b) => a - b)
+  for (const [index, messages] of talk.delivered.entries()) {
+    const texts = messages.filter(({ type }) => type === 'TEXT')
+    expect(
+      texts.map(({ seq }) => seq),
+      `to client ${index}`,
+    ).toEqual(seqs)
+  }
+  const stored = new Set(await storedMessages(cluster, talk.conversationId))
+  expect([...acked].filter((id) => !stored.has(id))).toEqual([])
+}
+
+/** Ids of a conversation's messages, out of the database itself. */
+async function storedMessages(cluster: ComposeCluster, conversationId: string): Promise<string[]> {
+  const [postgres] = await cluster.containers('postgres')
+  const query = `select id from messages where conversation_id = '${conversationId}'`
+  const psql = ['psql', '-h', '127.0.0.1', '-U', 'parley', '-d', 'parley', '-Atc', query]
+  return (await docker('exec', '-e', 'PGPASSWORD=parley', String(postgres), ...psql)).split('\n')
+}
