@@ -40,6 +40,28 @@ export function outageCases(cluster: () => ComposeCluster): void {
     expect(clients.cut).toEqual([])
   })
 
+  it('leaves polling clients at a gateway that alone has lost its services', async () => {
+    using clients = new StockClients()
+    const token = await session(cluster().url, 'faithful')
+    const sockets = await Promise.all(
+      Array.from({ length: 12 }, () => clients.connect(cluster().url, token, ['polling'])),
+    )
+    const [gateway] = await cluster().containers('gateway')
+    const services = [`${cluster().project}_back`, String(gateway)]
+    await docker('network', 'disconnect', ...services)
+    try {
+      await gatewaysUp(cluster(), 2)
+      // What comes back is a yes or a no; each is a request of its own that has to find its session.
+      const answers = sockets.map((socket) => socket.timeout(15_000).emitWithAck('getOnlineUsers', {}))
+      await Promise.all(answers)
+      expect(clients.cut).toEqual([])
+    } finally {
+      await docker('network', 'connect', ...services)
+    }
+    await gatewaysUp(cluster(), 3)
+    expect(clients.cut).toEqual([])
+  })
+
   it('loses no acknowledged message while gateways are killed, added, stopped and started, and the api with them', {
     timeout: 360_000,
   }, async () => {

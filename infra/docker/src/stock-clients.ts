@@ -3,7 +3,7 @@ import { io, type Socket } from 'socket.io-client'
 /** Stock Socket.IO clients without a cookie jar, all closed in the end. */
 export class StockClients implements Disposable {
   readonly #sockets: Socket[] = []
-  /** Why any of them was disconnected, before they were closed. */
+  /** Of each that was disconnected before it was closed: its first transport, and why. */
   readonly cut: string[] = []
 
   /** Resolves when the client is connected. */
@@ -14,7 +14,7 @@ export class StockClients implements Disposable {
       socket.once('connect', resolve)
       socket.once('connect_error', reject)
     })
-    socket.on('disconnect', (reason) => this.cut.push(reason))
+    socket.on('disconnect', (reason) => this.cut.push(`${transports[0]}: ${reason}`))
     return socket
   }
 
