@@ -34,9 +34,11 @@ export function dispatchEvents(socket: Socket, deps: GatewayDeps): void {
     flow.begin()
     measures.events.add(known)
     if (verbose) logger.trace({ ...aboutSocket(socket), event: known }, 'event')
-    serve(socket, deps, event, tracer?.start(`event ${known}`, EVENT_SPAN)).catch((error) =>
-      logger.error({ err: error, ...aboutSocket(socket), event: known }, 'an answer could not be sent'),
-    )
+    void serve(socket, deps, event, tracer?.start(`event ${known}`, EVENT_SPAN))
+      .catch((error) =>
+        logger.error({ err: error, ...aboutSocket(socket), event: known }, 'an answer could not be sent'),
+      )
+      .finally(() => flow.end())
   })
 }
 
@@ -51,18 +53,16 @@ function takeEvents(socket: Socket, take: (event: ReceivedEvent) => void): void 
 }
 
 async function serve(socket: Socket, deps: GatewayDeps, event: ReceivedEvent, span: Span | undefined): Promise<void> {
-  const { flow } = sessionOf(socket)
+  let data: unknown
   try {
-    const data = await answer(socket, deps, event, span?.traceparent)
-    deps.measures.answers.add('ok')
-    span?.end()
-    if (event.ackId !== undefined) writePacket(socket, encodeSuccess(event.ackId, data))
+    data = await answer(socket, deps, event, span?.traceparent)
   } catch (error) {
     span?.end(error)
-    refuse(socket, deps, event, error, span?.traceId)
-  } finally {
-    flow.end()
+    return refuse(socket, deps, event, error, span?.traceId)
   }
+  deps.measures.answers.add('ok')
+  span?.end()
+  if (event.ackId !== undefined) writePacket(socket, encodeSuccess(event.ackId, data))
 }
 
 function answer(
