@@ -19,10 +19,11 @@ export interface GroupCommitOptions<Item, Result> {
   /** An item that is not done after this many milliseconds is answered UNAVAILABLE; it may still be done later. */
   deadlineMs: number
   /**
-   * After a batch of at least `size` items the next one is begun `lingerMs` later, unless it is full by then already: those
-   * who were just answered send again, and one large batch costs less than two. Left out: no batch waits.
+   * Where items came while a batch was under way, the next one is begun as much later as that batch took, and this many
+   * milliseconds later at most, unless it is full already: those who were just answered send again, and one large batch
+   * costs less than two. Left out: no batch waits.
    */
-  crowd?: { size: number; lingerMs: number }
+  maxPauseMs?: number
   /** Called with errors that are not the items' own. */
   onError: (error: unknown) => void
 }
@@ -127,16 +128,17 @@ export class GroupCommit<Item, Result> {
     while (lane.queue.length > 0) {
       const batch = lane.queue.splice(0, this.#options.maxBatch)
       this.#measureStart(batch)
+      const began = performance.now()
       await new Promise<void>((committed) => void this.#see(lane, batch, committed).then(committed))
-      await this.#linger(lane, batch.length)
+      await this.#pause(lane, performance.now() - began)
     }
     lane.running = false
   }
 
-  async #linger(lane: Lane<Item, Result>, lastSize: number): Promise<void> {
-    const { crowd, maxBatch } = this.#options
-    if (crowd === undefined || lastSize < crowd.size || lane.queue.length >= maxBatch) return
-    await new Promise((resolve) => setTimeout(resolve, crowd.lingerMs))
+  async #pause(lane: Lane<Item, Result>, tookMs: number): Promise<void> {
+    const { maxPauseMs, maxBatch } = this.#options
+    if (maxPauseMs === undefined || lane.queue.length === 0 || lane.queue.length >= maxBatch) return
+    await new Promise((resolve) => setTimeout(resolve, Math.min(maxPauseMs, tookMs)))
   }
 
   async #see(lane: Lane<Item, Result>, batch: Waiting<Item, Result>[], committed: () => void): Promise<void> {

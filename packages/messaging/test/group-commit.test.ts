@@ -1,5 +1,5 @@
 import { ParleyError } from '@parley/protocol'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { GroupCommit } from '../src/group-commit.ts'
 
 interface Gate {
@@ -9,13 +9,7 @@ interface Gate {
 
 /** A GroupCommit whose batches finish when the test says so. */
 function gated(
-  options: {
-    maxQueue?: number
-    maxBatch?: number
-    deadlineMs?: number
-    lanes?: number
-    crowd?: { size: number; lingerMs: number }
-  } = {},
+  options: { maxQueue?: number; maxBatch?: number; deadlineMs?: number; lanes?: number; maxPauseMs?: number } = {},
 ) {
   const gate: Gate = { batches: [], release: () => undefined }
   const errors: unknown[] = []
@@ -61,50 +55,54 @@ const turn = () => new Promise((resolve) => setImmediate(resolve))
 const sqlError = (code: string) => Object.assign(new Error(code), { code })
 
 describe('GroupCommit', () => {
-  describe('with a crowd', () => {
-    const crowd = { size: 3, lingerMs: 50 }
+  describe('with a pause', () => {
+    beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'performance'] }))
     afterEach(() => vi.useRealTimers())
 
-    it('waits for those who were just answered to send again', async () => {
-      vi.useFakeTimers({ toFake: ['setTimeout'] })
-      const { commit, gate } = gated({ crowd })
-      const first = ['a', 'b', 'c'].map((item) => commit.submit(item))
+    it.each([
+      { tookMs: 20, pauseMs: 20 },
+      { tookMs: 200, pauseMs: 50 },
+    ])('waits $pauseMs ms after a batch of $tookMs ms in which others came', async ({ tookMs, pauseMs }) => {
+      const { commit, gate } = gated({ maxPauseMs: 50 })
+      const first = ['a', 'b'].map((item) => commit.submit(item))
       await turn()
-      const early = commit.submit('d')
+      const early = commit.submit('c')
+      await vi.advanceTimersByTimeAsync(tookMs)
       gate.release()
-      expect(await Promise.all(first)).toEqual(['A', 'B', 'C'])
+      expect(await Promise.all(first)).toEqual(['A', 'B'])
       const again = ['a', 'b'].map((item) => commit.submit(item))
-      await turn()
+      await vi.advanceTimersByTimeAsync(pauseMs - 1)
       expect(gate.batches).toHaveLength(1)
-      await vi.advanceTimersByTimeAsync(crowd.lingerMs)
-      expect(gate.batches.at(-1)).toEqual(['d', 'a', 'b'])
+      await vi.advanceTimersByTimeAsync(1)
+      expect(gate.batches.at(-1)).toEqual(['c', 'a', 'b'])
       gate.release()
       await Promise.all([early, ...again])
     })
 
-    it('waits neither after a small batch nor before a full one', async () => {
-      vi.useFakeTimers({ toFake: ['setTimeout'] })
-      const { commit, gate } = gated({ crowd, maxBatch: 4 })
-      const batches = [
-        ['a', 'b'],
-        ['c', 'd', 'e', 'f'],
-        ['g', 'h', 'i', 'j'],
-      ]
-      const small = ['a', 'b'].map((item) => commit.submit(item))
+    it('holds up nobody who sends one after the other', async () => {
+      const { commit, gate } = gated({ maxPauseMs: 50 })
+      for (const item of ['a', 'b', 'c']) {
+        const sent = commit.submit(item)
+        await turn()
+        await vi.advanceTimersByTimeAsync(20)
+        expect(gate.batches.at(-1)).toEqual([item])
+        gate.release()
+        await sent
+      }
+    })
+
+    it('does not wait before a full batch', async () => {
+      const { commit, gate } = gated({ maxPauseMs: 50, maxBatch: 4 })
+      const first = commit.submit('a')
       await turn()
-      const rest = batches
-        .slice(1)
-        .flat()
-        .map((item) => commit.submit(item))
+      const rest = ['b', 'c', 'd', 'e'].map((item) => commit.submit(item))
+      await vi.advanceTimersByTimeAsync(20)
       gate.release()
-      await Promise.all(small)
+      await first
       await turn()
-      gate.release()
-      await Promise.all(rest.slice(0, 4))
-      await turn()
+      expect(gate.batches.at(-1)).toEqual(['b', 'c', 'd', 'e'])
       gate.release()
       await Promise.all(rest)
-      expect(gate.batches).toEqual(batches)
     })
   })
 
