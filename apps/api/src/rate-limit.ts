@@ -11,7 +11,8 @@ const COUNT_MS = 250
 
 /** The connection on which requests are counted: what it cannot do at once it does not do. */
 export function rateLimitRedis(address: RedisAddress, onError: (error: Error) => void): RedisClient {
-  return openRedis(address, { name: 'api:limits', queued: false, retries: 0, commandTimeoutMs: COUNT_MS, onError })
+  const once = { queued: false, retries: 0, commandTimeoutMs: COUNT_MS } as const
+  return openRedis(address, { name: 'api:limits', pipelined: { except: [], lone: true }, ...once, onError })
 }
 
 /**
