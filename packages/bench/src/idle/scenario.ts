@@ -4,7 +4,7 @@ import type { BenchArguments } from '../main.ts'
 import { cpuSeconds, residentBytes } from '../process-usage.ts'
 import { round, verdict, writeReport } from '../report.ts'
 import { startServices } from '../services.ts'
-import { spreadOf } from '../statistics.ts'
+import { inTurn, spreadOf } from '../statistics.ts'
 import { bare } from '../subjects/bare.ts'
 import { parley } from '../subjects/parley.ts'
 import type { Services, Shape, Subject } from '../subjects/subject.ts'
@@ -34,7 +34,8 @@ export async function run({ quick, json, rounds }: BenchArguments): Promise<void
   const results = new Map<string, Figures[]>(SUBJECTS.map(({ name }) => [name, []]))
   await using services = await startServices()
   for (let round = 0; round < (rounds ?? (quick ? 1 : 3)); round++) {
-    for (const subject of SUBJECTS) results.get(subject.name)?.push(await measure(subject, services, shape))
+    for (const subject of inTurn(SUBJECTS, round))
+      results.get(subject.name)?.push(await measure(subject, services, shape))
   }
   const medians = Object.fromEntries(
     [...results].map(([name, list]) => [
