@@ -32,7 +32,8 @@ async function generate(plan: LoadPlan): Promise<LoadResult> {
   for (let i = 0; i < clients.length; i += CONNECTS_AT_ONCE) {
     await Promise.all(clients.slice(i, i + CONNECTS_AT_ONCE).map((client) => client.connect()))
   }
-  const stopPacing = plan.ratePerSecond === undefined ? fill(clients, plan.inFlight) : pace(clients, plan.ratePerSecond)
+  const senders = clients.slice(0, plan.senders)
+  const stopPacing = plan.ratePerSecond === undefined ? fill(senders, plan.inFlight) : pace(senders, plan.ratePerSecond)
   await wait(plan.warmMs)
   const cpu = process.cpuUsage()
   const began = performance.now()

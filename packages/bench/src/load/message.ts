@@ -4,6 +4,8 @@ export interface LoadPlan {
   users: LoadUser[]
   /** Sends that each user keeps in flight. */
   inFlight: number
+  /** So many of the users send, and the others only listen; all where it is left out. */
+  senders?: number
   contentBytes: number
   warmMs: number
   measureMs: number
