@@ -23,7 +23,7 @@ export async function run({ quick, json }: BenchArguments): Promise<void> {
       let before = new Map<string, number>()
       let after = before
       try {
-        const times = { warmMs: 2_000, measureMs: quick ? 4_000 : 10_000 }
+        const times = { warmMs: 8_000, measureMs: quick ? 4_000 : 10_000 }
         const plan = { users: running.users, inFlight: 4, contentBytes: 100, ...times }
         const watcher = {
           began: async () => {
