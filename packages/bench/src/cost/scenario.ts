@@ -1,4 +1,4 @@
-import { runLoad } from '../load/run.ts'
+import { runLoad, WARM_MS } from '../load/run.ts'
 import type { BenchArguments } from '../main.ts'
 import { round, writeReport } from '../report.ts'
 import { startServices } from '../services.ts'
@@ -23,7 +23,7 @@ export async function run({ quick, json }: BenchArguments): Promise<void> {
       let before = new Map<string, number>()
       let after = before
       try {
-        const times = { warmMs: 8_000, measureMs: quick ? 4_000 : 10_000 }
+        const times = { warmMs: WARM_MS, measureMs: quick ? 4_000 : 10_000 }
         const plan = { users: running.users, inFlight: 4, contentBytes: 100, ...times }
         const watcher = {
           began: async () => {

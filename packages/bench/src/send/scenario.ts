@@ -1,5 +1,5 @@
 import type { LoadResult } from '../load/message.ts'
-import { runLoad } from '../load/run.ts'
+import { runLoad, WARM_MS } from '../load/run.ts'
 import type { BenchArguments } from '../main.ts'
 import { round, verdict, writeReport } from '../report.ts'
 import { type BenchServices, startServices } from '../services.ts'
@@ -22,12 +22,6 @@ interface Figures {
   p50Ms: number
   p99Ms: number
 }
-
-/**
- * Until code that runs all the time is compiled: the threads that compile and collect took a seventh of all processor time
- * in the first seconds, 3 to 9 s after the start, and half of that later.
- */
-const WARM_MS = 8_000
 
 /**
  * Everybody sends as fast as acks come back. The subjects take turns, round by round, on the same machine at the same

@@ -1,5 +1,5 @@
 import type { LoadResult } from '../load/message.ts'
-import { runLoad } from '../load/run.ts'
+import { runLoad, WARM_MS } from '../load/run.ts'
 import type { BenchArguments } from '../main.ts'
 import { round, verdict, writeReport } from '../report.ts'
 import { startServices } from '../services.ts'
@@ -12,8 +12,6 @@ import { assertWhole } from '../whole.ts'
 const SUBJECTS = [parley, bare] as const
 const SHAPE = { users: 200, roomSize: 5 }
 const PER_SECOND = 1_000
-/** As in the send scenario: until what runs all the time is compiled. */
-const WARM_MS = 8_000
 
 /** A thousand messages a second, evenly: how long each takes to arrive. */
 export async function run({ quick, json, rounds }: BenchArguments): Promise<void> {
