@@ -84,10 +84,11 @@ describe('GroupCommit', () => {
       for (const item of ['a', 'b', 'c']) {
         const sent = commit.submit(item)
         await turn()
-        await vi.advanceTimersByTimeAsync(20)
         expect(gate.batches.at(-1)).toEqual([item])
+        await vi.advanceTimersByTimeAsync(20)
         gate.release()
         await sent
+        await turn()
       }
     })
 
