@@ -11,8 +11,14 @@ const COUNT_MS = 250
 
 /** The connection on which requests are counted: what it cannot do at once it does not do. */
 export function rateLimitRedis(address: RedisAddress, onError: (error: Error) => void): RedisClient {
-  const once = { queued: false, retries: 0, commandTimeoutMs: COUNT_MS } as const
-  return openRedis(address, { name: 'api:limits', pipelined: { except: [], lone: true }, ...once, onError })
+  return openRedis(address, {
+    name: 'api:limits',
+    pipelined: { except: [], lone: true },
+    queued: false,
+    retries: 0,
+    commandTimeoutMs: COUNT_MS,
+    onError,
+  })
 }
 
 /**

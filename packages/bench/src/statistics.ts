@@ -12,9 +12,3 @@ export function spreadOf(values: readonly number[]): Spread {
   const median = sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2
   return { min: sorted[0] ?? Number.NaN, median, max: sorted.at(-1) ?? Number.NaN }
 }
-
-/** The list, begun one further on each round: nobody always comes first, or after the one that leaves most behind. */
-export function inTurn<T>(list: readonly T[], round: number): T[] {
-  const from = round % list.length
-  return [...list.slice(from), ...list.slice(0, from)]
-}

@@ -3,8 +3,9 @@ import { startHerd } from '../load/run-herd.ts'
 import type { BenchArguments } from '../main.ts'
 import { cpuSeconds, residentBytes } from '../process-usage.ts'
 import { round, verdict, writeReport } from '../report.ts'
+import { measureInRounds } from '../rounds.ts'
 import { startServices } from '../services.ts'
-import { inTurn, spreadOf } from '../statistics.ts'
+import { spreadOf } from '../statistics.ts'
 import { bare } from '../subjects/bare.ts'
 import { parley } from '../subjects/parley.ts'
 import type { Services, Shape, Subject } from '../subjects/subject.ts'
@@ -31,12 +32,10 @@ interface Figures {
 /** Many connections that do nothing, each in 20 conversations of five people: what they cost, and how fast they come. */
 export async function run({ quick, json, rounds }: BenchArguments): Promise<void> {
   const shape = { users: quick ? 1_000 : 4_000, roomSize: ROOM_SIZE, roomsEach: ROOMS_EACH }
-  const results = new Map<string, Figures[]>(SUBJECTS.map(({ name }) => [name, []]))
   await using services = await startServices()
-  for (let round = 0; round < (rounds ?? (quick ? 1 : 3)); round++) {
-    for (const subject of inTurn(SUBJECTS, round))
-      results.get(subject.name)?.push(await measure(subject, services, shape))
-  }
+  const results = await measureInRounds(SUBJECTS, rounds ?? (quick ? 1 : 3), (subject) =>
+    measure(subject, services, shape),
+  )
   const medians = Object.fromEntries(
     [...results].map(([name, list]) => [
       name,

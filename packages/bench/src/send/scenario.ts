@@ -2,8 +2,9 @@ import type { LoadResult } from '../load/message.ts'
 import { runLoad, WARM_MS } from '../load/run.ts'
 import type { BenchArguments } from '../main.ts'
 import { round, verdict, writeReport } from '../report.ts'
+import { measureInRounds } from '../rounds.ts'
 import { type BenchServices, startServices } from '../services.ts'
-import { inTurn, spreadOf } from '../statistics.ts'
+import { spreadOf } from '../statistics.ts'
 import { bare } from '../subjects/bare.ts'
 import { naive } from '../subjects/naive.ts'
 import { parley } from '../subjects/parley.ts'
@@ -35,11 +36,7 @@ export async function run({ quick, json, rounds: given }: BenchArguments): Promi
   await using services = await startServices()
   for (const roomSize of sizes) {
     const shape = { roomSize, users: Math.max(USERS, roomSize) }
-    const results = new Map<string, LoadResult[]>(SUBJECTS.map(({ name }) => [name, []]))
-    for (let round = 0; round < rounds; round++) {
-      for (const subject of inTurn(SUBJECTS, round))
-        results.get(subject.name)?.push(await measure(subject, services, shape, times))
-    }
+    const results = await measureInRounds(SUBJECTS, rounds, (subject) => measure(subject, services, shape, times))
     const subjects = Object.fromEntries([...results].map(([name, list]) => [name, mediansOf(list)]))
     runs.push({ ...shape, subjects })
     print(shape, results, subjects)

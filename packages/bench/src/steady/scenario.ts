@@ -2,8 +2,9 @@ import type { LoadResult } from '../load/message.ts'
 import { runLoad, WARM_MS } from '../load/run.ts'
 import type { BenchArguments } from '../main.ts'
 import { round, verdict, writeReport } from '../report.ts'
+import { measureInRounds } from '../rounds.ts'
 import { startServices } from '../services.ts'
-import { inTurn, spreadOf } from '../statistics.ts'
+import { spreadOf } from '../statistics.ts'
 import { bare } from '../subjects/bare.ts'
 import { parley } from '../subjects/parley.ts'
 import type { Services, Subject } from '../subjects/subject.ts'
@@ -16,11 +17,10 @@ const PER_SECOND = 1_000
 /** A thousand messages a second, evenly: how long each takes to arrive. */
 export async function run({ quick, json, rounds }: BenchArguments): Promise<void> {
   const times = { warmMs: WARM_MS, measureMs: quick ? 4_000 : 10_000 }
-  const results = new Map<string, LoadResult[]>(SUBJECTS.map(({ name }) => [name, []]))
   await using services = await startServices()
-  for (let n = 0; n < (rounds ?? (quick ? 1 : 3)); n++) {
-    for (const subject of inTurn(SUBJECTS, n)) results.get(subject.name)?.push(await measure(subject, services, times))
-  }
+  const results = await measureInRounds(SUBJECTS, rounds ?? (quick ? 1 : 3), (subject) =>
+    measure(subject, services, times),
+  )
   const medians = Object.fromEntries(
     [...results].map(([name, list]) => [
       name,
