@@ -55,7 +55,7 @@ async function found(query: string): Promise<string[]> {
 }
 /** Until the worker has put a message's words into the index, on the primary. */
 async function indexed({ seq }: Message): Promise<void> {
-  const text = 'select from message_search where conversation_id = $1 and seq = $2'
+  const text = 'select from message_search where conversation_id = $1 and $2 between from_seq and to_seq'
   await expect.poll(async () => (await primary.sql.query(text, [conversation.id, seq])).rowCount).toBe(1)
 }
 /** What the api shows: reads for the replica by who answered. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { awaitSchema, openDatabase } from '@parley/db'
 import { Bus, Publisher } from '@parley/fanout'
-import { Membership, People, SearchIndexer } from '@parley/messaging'
+import { Membership, People } from '@parley/messaging'
 import { createReaper } from '@parley/presence'
 import { openRedis, redisAddress, redisReady } from '@parley/redis'
 import {
@@ -49,7 +49,7 @@ await runProcess({
 
     const push = buildPush({ db, address, settings, logger, onError, tracer, registry: metrics.registry })
     push.start()
-    const search = searchStep(new SearchIndexer(db))
+    const search = searchStep()
     const drain = new OutboxDrain({
       db,
       redis,

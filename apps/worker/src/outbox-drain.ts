@@ -7,6 +7,7 @@ import {
   listReadMarks,
   type MessageKey,
   type OutboxRow,
+  type Queryable,
   takeOutbox,
   transaction,
 } from '@parley/db'
@@ -29,8 +30,9 @@ export interface OutboxStep {
   /**
    * @param messages by conversation and seq
    * @param traces of messages by their ids, where they are traced
+   * @param tx the transaction in which the rows are deleted: what is done in it is done once
    */
-  run(messages: readonly DueMessage[], traces: ReadonlyMap<string, TraceParent>): Promise<void>
+  run(messages: readonly DueMessage[], traces: ReadonlyMap<string, TraceParent>, tx: Queryable): Promise<void>
 }
 
 export interface OutboxDrainOptions {
@@ -102,7 +104,7 @@ export class OutboxDrain {
       const found = await takeOutbox(tx, alive, maxRows)
       const rows = bounded(found, maxMessages)
       if (rows.length > 0) {
-        await this.#work(rows)
+        await this.#work(rows, tx)
         await deleteOutbox(tx, idsOf(rows))
       }
       return { taken: rows.length, found: found.length }
@@ -112,13 +114,13 @@ export class OutboxDrain {
     return { taken, more: taken < found || found === maxRows }
   }
 
-  async #work(rows: readonly OutboxRow[]): Promise<void> {
+  async #work(rows: readonly OutboxRow[], tx: Queryable): Promise<void> {
     const { db, steps } = this.#options
     await this.#publishAgain(rows.filter(({ orphaned }) => orphaned))
     if (steps.length === 0) return
     const messages = await loadMessages(db, rows)
     await this.#traced(rows, messages, async (traces) => {
-      for (const step of steps) await step.run(messages, traces)
+      for (const step of steps) await step.run(messages, traces, tx)
     })
     this.measures.messages += messages.length
   }

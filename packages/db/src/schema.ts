@@ -260,20 +260,25 @@ export const attachments = pgTable(
 )
 
 /**
- * The search index: the terms of each message that can be found, made in packages/messaging/src/search and put at the
- * place of the message's conversation by search_place(). Filled by the worker; can be made anew at any time.
+ * The search index, filled by the worker; can be made anew at any time. A row is a run: neighbouring messages of a
+ * conversation, all of one slice, that were indexed together. No two runs overlap. See packages/messaging/src/search for
+ * terms, and search_place() for what stands before each.
  */
 export const messageSearch = pgTable(
   'message_search',
   {
     conversationId: uuid('conversation_id').notNull(),
-    seq: bigint('seq', { mode: 'number' }).notNull(),
-    /** The message's created_at. */
-    sentAt: instant('sent_at').notNull(),
+    fromSeq: bigint('from_seq', { mode: 'number' }).notNull(),
+    toSeq: bigint('to_seq', { mode: 'number' }).notNull(),
+    /** Each message's created_at. */
+    times: instant('times').array().notNull(),
+    /** Each message's terms with their positions; null where it was deleted. */
+    vectors: tsvector('vectors').array().notNull(),
+    /** The terms of all of them, without positions: what the index has, once for the run. */
     terms: tsvector('terms').notNull(),
   },
   (table) => [
-    primaryKey({ columns: [table.conversationId, table.seq] }),
+    primaryKey({ columns: [table.conversationId, table.fromSeq] }),
     // Without fastupdate no insert ever has to work off a pending list, and no search to read one.
     index('message_search_terms').using('gin', table.terms).with({ fastupdate: false }),
   ],

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type Database, openDatabase } from '@parley/db'
 import { parse, type SearchHit, type SearchMeta, searchMessagesQuery } from '@parley/protocol'
 import { createTestDatabase } from '@parley/testkit'
-import { type Indexable, MessageSearch, SearchIndexer } from '../src/index.ts'
+import { type Indexable, indexForSearch, MessageSearch } from '../src/index.ts'
 
 export interface Sent {
   content: string
@@ -28,7 +28,6 @@ export interface SearchBed extends AsyncDisposable {
 export async function createSearchBed(): Promise<SearchBed> {
   const database = await createTestDatabase()
   const db = openDatabase({ url: database.url, max: 4, applicationName: 'search-test' })
-  const indexer = new SearchIndexer(db)
   const search = new MessageSearch(
     db,
     { online: async () => new Set() },
@@ -89,7 +88,7 @@ export async function createSearchBed(): Promise<SearchBed> {
         conversationId,
         stored.at(-1)?.createdAt,
       ])
-      if (index) await indexer.index(stored)
+      if (index) await indexForSearch(db.pool, stored)
       return stored
     },
     async search(userId, query, more = {}) {

@@ -12,58 +12,159 @@ afterAll(() => bed?.[Symbol.asyncDispose]())
 
 const CONTENTS = ["It's 1,000 e-mails", 'Qu\\ote "d" \'x\'', 'مرحبا 中文', '👍🏽 ok ok', 'x'.repeat(70)]
 
-async function indexed(conversationId: string): Promise<string[]> {
-  const { rows } = await bed.db.pool.query<{ terms: string }>(
-    'select terms::text from message_search where conversation_id = $1 order by seq',
-    [conversationId],
-  )
-  return rows.map(({ terms }) => terms)
+interface Run {
+  from: number
+  to: number
+  /** What the index itself has. */
+  terms: string
 }
 
-function termsOf(conversationId: string, contents: readonly string[]): MessageTerms[] {
-  return contents.map((content, at) => ({ conversationId, seq: at + 1, terms: messageTerms('me', [content]) }))
+async function runsOf(conversationId: string): Promise<Run[]> {
+  const { rows } = await bed.db.pool.query<Run>(
+    `select from_seq as from, to_seq as to, terms::text from message_search where conversation_id = $1 order by from_seq`,
+    [conversationId],
+  )
+  return rows
+}
+
+interface Indexed {
+  seq: number
+  terms: string
+}
+
+/** What is stored of each message. */
+async function indexed(conversationId: string): Promise<Indexed[]> {
+  const { rows } = await bed.db.pool.query<Indexed>(
+    `select s.from_seq + v.n - 1 as seq, v.terms::text from message_search s
+     join messages m using (conversation_id) cross join unnest(s.vectors, s.times) with ordinality as v (terms, at, n)
+     where conversation_id = $1 and v.terms is not null and m.seq = s.from_seq + v.n - 1 and m.created_at = v.at
+     order by 1`,
+    [conversationId],
+  )
+  return rows
+}
+
+function termsOf(conversationId: string, contents: readonly string[], from = 1): MessageTerms[] {
+  return contents.map((content, at) => ({ conversationId, seq: from + at, terms: messageTerms('me', [content]) }))
 }
 
 /** What Postgres makes of the same terms written out as text, with places of its own making. */
-async function expected(messages: readonly MessageTerms[]): Promise<string[]> {
+async function expected(messages: readonly MessageTerms[]): Promise<Indexed[]> {
   const texts = messages.map(({ terms }) =>
     [...terms]
       .map(([term, at]) => `'\u0001${term.replaceAll(/['\\]/g, '$&$&')}'${at.length > 0 ? ':' : ''}${at}`)
       .join(' '),
   )
-  const { rows } = await bed.db.pool.query<{ terms: string }>(
-    `select replace(t, chr(1), search_place(c, s / 512))::tsvector::text as terms
+  const { rows } = await bed.db.pool.query<Indexed>(
+    `select s as seq, replace(t, chr(1), search_place(c, s / 512))::tsvector::text as terms
      from unnest($1::uuid[], $2::bigint[], $3::text[]) as i (c, s, t)`,
     [messages.map((m) => m.conversationId), messages.map((m) => m.seq), texts],
   )
-  return rows.map(({ terms }) => terms)
+  return rows
 }
 
-it.each([false, true])('stores what Postgres makes of the terms itself (likely to be known: %s)', async (known) => {
+/** A conversation with these messages, none of which is indexed. */
+async function having(contents: readonly string[]): Promise<string> {
   const id = await bed.conversation('me')
-  const contents = Array.from({ length: 600 }, (_, n) => `${CONTENTS[n % CONTENTS.length]} ${n}`)
   await bed.send(
     id,
     contents.map((content) => ({ content })),
     { index: false },
   )
+  return id
+}
+
+const boundsOf = (runs: readonly Run[]) => runs.map(({ from, to }) => [from, to])
+
+it('stores what Postgres makes of the terms itself, in runs that end with their slice', async () => {
+  const contents = Array.from({ length: 600 }, (_, n) => `${CONTENTS[n % CONTENTS.length]} ${n}`)
+  const id = await having(contents)
   const messages = termsOf(id, contents)
-  await indexMessages(bed.db.pool, messages.toReversed(), { known })
+  await indexMessages(bed.db.pool, messages.toReversed())
   expect(await indexed(id)).toEqual(await expected(messages))
+  const runs = await runsOf(id)
+  expect(boundsOf(runs)).toEqual([
+    ...Array.from({ length: 8 }, (_, n) => [1 + 64 * n, Math.min(64 + 64 * n, 511)]),
+    [512, 575],
+    [576, 600],
+  ])
+  const { rows } = await bed.db.pool.query(
+    `select array_to_tsvector(array_agg(distinct t))::text as terms
+     from message_search, unnest(vectors) v, unnest(tsvector_to_array(v)) t where conversation_id = $1 group by from_seq
+     order by from_seq`,
+    [id],
+  )
+  expect(runs.map(({ terms }) => terms)).toEqual(rows.map(({ terms }) => terms))
 })
 
-it.each([false, true])(
-  'replaces what is there, and leaves out what is deleted (likely to be known: %s)',
-  async (known) => {
-    const id = await bed.conversation('me')
-    await bed.send(id, [{ content: 'one' }, { content: 'two' }, { content: 'three' }], { index: false })
-    await indexMessages(bed.db.pool, termsOf(id, ['one', 'two']), { known })
-    await bed.db.pool.query('update messages set deleted_at = now() where conversation_id = $1 and seq = 2', [id])
-    const anew = termsOf(id, ['first', 'second', 'third', 'there is no such message'])
-    await indexMessages(bed.db.pool, anew, { known })
-    expect(await indexed(id)).toEqual(await expected(anew.filter(({ seq }) => seq === 1 || seq === 3)))
-  },
-)
+it('ends a run before its terms are more than a tsvector may be', async () => {
+  const long = (n: number) => Array.from({ length: 1_500 }, (_, word) => `m${n}w${word}`.padEnd(20, 'x')).join(' ')
+  const contents = Array.from({ length: 60 }, (_, n) => long(n))
+  const id = await having(contents)
+  await indexMessages(bed.db.pool, termsOf(id, contents))
+  expect(await indexed(id)).toHaveLength(60)
+  expect(boundsOf(await runsOf(id)).slice(0, 2)).toEqual([
+    [1, 2],
+    [3, 4],
+  ])
+})
+
+it('leaves what is indexed as it is, puts in what is not, and leaves out what is deleted or was never there', async () => {
+  const contents = Array.from({ length: 9 }, (_, n) => `number ${n + 1}`)
+  const id = await having(contents)
+  const messages = termsOf(id, contents)
+  await indexMessages(bed.db.pool, messages.slice(2, 5))
+  await bed.db.pool.query('update messages set deleted_at = now() where conversation_id = $1 and seq = 8', [id])
+  const anew = termsOf(id, [...contents, 'there is no such message'])
+  await indexMessages(bed.db.pool, anew.slice(1))
+  await indexMessages(bed.db.pool, anew)
+  expect(await indexed(id)).toEqual(await expected(messages.filter(({ seq }) => seq !== 8)))
+  expect(boundsOf(await runsOf(id))).toEqual([
+    [1, 1],
+    [2, 2],
+    [3, 5],
+    [6, 6],
+    [7, 7],
+    [9, 9],
+  ])
+})
+
+it('keeps no term of a message that is deleted or erased, and nothing of a run that has none left', async () => {
+  const contents = ['alpha beta', 'beta gamma', 'gamma delta']
+  const id = await having(contents)
+  const messages = termsOf(id, contents)
+  await indexMessages(bed.db.pool, messages)
+  const words = async () => (await runsOf(id)).map(({ terms }) => terms.match(/alpha|beta|gamma|delta/g)?.toSorted())
+  await bed.db.pool.query('update messages set deleted_at = now() where conversation_id = $1 and seq = 1', [id])
+  expect(await indexed(id)).toEqual(await expected(messages.slice(1)))
+  expect(await words()).toEqual([['beta', 'delta', 'gamma']])
+  await bed.db.pool.query('delete from messages where conversation_id = $1 and seq = 3', [id])
+  expect(await words()).toEqual([['beta', 'gamma']])
+  await bed.db.pool.query('delete from messages where conversation_id = $1', [id])
+  expect(await runsOf(id)).toEqual([])
+})
+
+it('finds terms in a row in one message, not in a run', async () => {
+  const id = await bed.conversation('in-a-row')
+  await bed.send(id, [{ content: 'one two' }, { content: 'two three' }, { content: 'three one' }])
+  const found = async (query: string) => (await bed.search('in-a-row', query)).contents
+  expect(await found('"two three"')).toEqual(['two three'])
+  expect(await found('"one three"')).toEqual([])
+  expect(await found('one three')).toEqual(['three one'])
+  expect(await found('"three o')).toEqual(['three one'])
+})
+
+it('takes what a worker of an older version sends', async () => {
+  const id = await having(['first of them', 'second of them'])
+  const terms = (await expected(termsOf(id, ['first of them', 'second of them']))).map((one) => one.terms)
+  for (let times = 0; times < 2; times++) {
+    await bed.db.pool.query('select index_messages($1, $2, $3::text[]::tsvector[], true)', [[id, id], [1, 2], terms])
+  }
+  expect((await bed.search('me', '"of them"', { conversationId: id })).contents).toEqual([
+    'second of them',
+    'first of them',
+  ])
+})
 
 it('reads no more of a table that has grown since its plans were made', async () => {
   const id = await bed.conversation('me')
@@ -83,13 +184,13 @@ it('reads no more of a table that has grown since its plans were made', async ()
   await transaction(bed.db, async (tx) => {
     // Six times makes a plan that is kept, whatever the arguments are.
     for (let n = 0; n < 6; n++) {
-      await indexMessages(tx, messages, { known: true })
+      await indexMessages(tx, messages)
       await listOutboxMessages(tx, ids)
     }
     await fill(31, 5_000)
     for (const call of [
       `outbox_messages('{${ids}}')`,
-      `index_messages('{${id}}', '{1}', array['a'::tsvector], true)`,
+      `index_runs('{${id}}', '{1}', '{1}', '{1}', array['a'::tsvector], array['a'::tsvector])`,
     ]) {
       const plan = await tx.query<{ 'QUERY PLAN': { Plan: Record<string, number> }[] }>(
         `explain (analyze, buffers, format json) select * from ${call}`,

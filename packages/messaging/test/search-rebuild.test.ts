@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { SearchRebuild, type SearchRebuildProgress } from '../src/index.ts'
+import { type Indexable, indexForSearch, SearchRebuild, type SearchRebuildProgress } from '../src/index.ts'
 import { createSearchBed, type SearchBed } from './search-bed.ts'
 
 let bed: SearchBed
@@ -24,30 +24,68 @@ it('indexes every message in batches, says how far it is, and carries on where i
     if (steps.length === 2) stop.abort()
   }
   const stopped = await new SearchRebuild(bed.db).run({ batchSize: 50, onProgress, signal: stop.signal })
-  expect(stopped).toMatchObject({ done: 100, total: 240 })
-  expect(await total()).toBe(100)
+  // A batch ends where a slice does: with its conversation, as these are short.
+  expect(stopped).toMatchObject({ done: 120, total: 240 })
+  expect(await total()).toBe(120)
   const { upTo: after } = stopped
   if (after === null) throw new Error('it stands nowhere')
   const end = await new SearchRebuild(bed.db).run({ batchSize: 50, after, onProgress })
   expect(end).toMatchObject({ done: 240, total: 240, removed: 0 })
-  expect(steps.map(({ done }) => done)).toEqual([50, 100, 100, 150, 200, 240, 240])
+  expect(steps.map(({ done }) => done)).toEqual([60, 120, 120, 180, 240, 240])
   expect(await total()).toBe(240)
 })
 
-it('leaves a right index as it is, mends a wrong one and removes what stands for no message', async () => {
-  const rows = async () =>
-    (await bed.db.pool.query('select xmin::text, ctid::text, terms from message_search order by conversation_id, seq'))
-      .rows
-  await new SearchRebuild(bed.db).run()
-  const before = await rows()
-  await new SearchRebuild(bed.db).run({ batchSize: 7 })
-  expect(await rows()).toEqual(before)
-  await bed.db.pool.query(`update message_search set terms = 'wrong' where seq % 2 = 0`)
-  await bed.db.pool.query(
-    `insert into message_search select conversation_id, 1000 + n, now(), 'left over' from message_search, generate_series(1, 2) n where seq = 1`,
+it('begins with the slice that it is told to carry on in', async () => {
+  const long = await bed.conversation('long')
+  await bed.send(
+    long,
+    Array.from({ length: 1_100 }, (_, n) => ({ content: `number${n}` })),
+    { index: false },
   )
-  expect(await new SearchRebuild(bed.db).run({ batchSize: 33 })).toMatchObject({ done: 240, total: 240, removed: 8 })
-  expect((await rows()).map((row) => row.terms)).toEqual(before.map((row) => row.terms))
+  await new SearchRebuild(bed.db).run({ after: { conversationId: long, seq: 1_030 } })
+  const count = async () => (await bed.search('long', 'number', { conversationId: long })).meta.total
+  expect(await count()).toBe(1_100 - 1_023)
+  await new SearchRebuild(bed.db).run({ batchSize: 100 })
+  expect(await count()).toBe(1_000)
+  const { rows } = await bed.db.pool.query(
+    'select sum(to_seq - from_seq + 1)::int as messages from message_search where conversation_id = $1',
+    [long],
+  )
+  expect(rows).toEqual([{ messages: 1_100 }])
+})
+
+it('mends what is wrong, joins what was indexed one by one, and removes what stands for no message', async () => {
+  const all = async <Row extends object>(sql: string) => (await bed.db.pool.query<Row>(sql)).rows
+  const runs = async () => (await all('select from message_search')).length
+  /** Each message with its terms, and whether those of its run are right. */
+  const indexed = () =>
+    all(
+      `select conversation_id, from_seq + n - 1 as seq, at, v.terms, s.terms = (
+         select array_to_tsvector(array_agg(distinct t)) from unnest(s.vectors) w, unnest(tsvector_to_array(w)) t
+       ) as right
+       from message_search s, unnest(vectors, times) with ordinality as v (terms, at, n) order by 1, 2`,
+    )
+  await new SearchRebuild(bed.db).run()
+  const before = await indexed()
+  await new SearchRebuild(bed.db).run({ batchSize: 7 })
+  expect(await indexed()).toEqual(before)
+  await bed.db.pool.query(
+    `insert into message_search select conversation_id, 200 + n, 200 + n, times[1:1], vectors[1:1], vectors[1]
+     from message_search, generate_series(1, 2) n where to_seq = 60`,
+  )
+  await bed.db.pool.query(`update message_search set terms = 'wrong', vectors[2] = 'wrong' where from_seq = 1`)
+  expect(await new SearchRebuild(bed.db).run({ batchSize: 33 })).toMatchObject({ removed: 8 })
+  expect(await indexed()).toEqual(before)
+  await bed.db.pool.query('delete from message_search')
+  const messages = await all<Indexable>(
+    `select conversation_id as "conversationId", seq, sender_id as "senderId", content, type, '{}'::text[] as attachments
+     from messages order by random()`,
+  )
+  for (const message of messages) await indexForSearch(bed.db.pool, [message])
+  expect(await runs()).toBe(before.length)
+  await new SearchRebuild(bed.db).run()
+  expect(await indexed()).toEqual(before)
+  expect(await runs()).toBeLessThan(before.length / 40)
 })
 
 it('goes on while messages are sent, deleted and indexed', async () => {

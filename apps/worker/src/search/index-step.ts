@@ -1,4 +1,4 @@
-import type { SearchIndexer } from '@parley/messaging'
+import { indexForSearch } from '@parley/messaging'
 import { Distribution } from '@parley/runtime'
 import type { OutboxStep } from '../outbox-drain.ts'
 
@@ -11,13 +11,13 @@ export interface SearchStep extends OutboxStep {
 }
 
 /** Puts what comes by into the search index. What it has put there already stays as it is. */
-export function searchStep(indexer: Pick<SearchIndexer, 'index'>): SearchStep {
+export function searchStep(): SearchStep {
   const lag = new Distribution(LAG_SECONDS)
   return {
     name: 'search index',
     lag,
-    async run(messages) {
-      await indexer.index(messages)
+    async run(messages, _, tx) {
+      await indexForSearch(tx, messages)
       const now = Date.now()
       for (const { createdAt } of messages) lag.observe(Math.max(0, now - Date.parse(createdAt)) / 1_000)
     },

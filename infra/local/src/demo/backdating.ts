@@ -49,8 +49,11 @@ const STATEMENTS = [
    where m.conversation_id = c.id and m.seq < d.first`,
   `update messages m set created_at = d.at from dated d
    where m.conversation_id = d.conversation_id and m.seq = d.seq`,
-  `update message_search s set sent_at = d.at from dated d
-   where s.conversation_id = d.conversation_id and s.seq = d.seq`,
+  `update message_search s set times = (
+     select array_agg(coalesce(d.at, t.at) order by t.n)
+     from unnest(s.times) with ordinality as t (at, n)
+     left join dated d on d.conversation_id = s.conversation_id and d.seq = s.from_seq + t.n - 1)
+   where s.conversation_id in (select conversation_id from dated)`,
   `update participants p set joined_at = c.created_at,
      last_read_at = coalesce((select m.created_at from messages m
        where m.conversation_id = p.conversation_id and m.seq = p.last_read_seq), p.last_read_at)

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Database } from '@parley/db'
-import { SearchIndexer } from '@parley/messaging'
+import { indexForSearch } from '@parley/messaging'
 
 /*
  * Messages of made-up words whose frequencies fall as those of a language do (Zipf), in conversations that are written to
@@ -111,7 +111,6 @@ export async function fill(
   onProgress: (done: number, total: number) => void,
 ): Promise<void> {
   await insertConversations(db, sizes)
-  const indexer = new SearchIndexer(db)
   const random = randomNumbers(sizes.size)
   const turns = shuffled(sizes, random)
   const seqs = new Map<number, number>()
@@ -131,7 +130,7 @@ export async function fill(
       }
     })
     await insertMessages(db, batch)
-    await indexer.index(batch)
+    await indexForSearch(db.pool, batch)
     onProgress(at + batch.length, turns.length)
   }
 }

@@ -23,8 +23,9 @@ export async function buildDesigns(db: Database): Promise<void> {
     await db.pool.query(`drop table if exists ${table}`)
     await db.pool.query(
       `create unlogged table ${table} as
-       select conversation_id, seq, sent_at, regexp_replace(terms::text, '(^| )''.{6}', '\\1''', 'g')::tsvector as terms
-       from message_search`,
+       select s.conversation_id, s.from_seq + v.n - 1 as seq, v.sent_at,
+         regexp_replace(v.terms::text, '(^| )''.{6}', '\\1''', 'g')::tsvector as terms
+       from message_search s cross join unnest(s.vectors, s.times) with ordinality as v (terms, sent_at, n)`,
     )
     await db.pool.query(index)
     await db.pool.query(`create unique index on ${table} (conversation_id, seq)`)

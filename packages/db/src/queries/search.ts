@@ -1,7 +1,7 @@
 import type { ConversationType, MessageType } from '@parley/protocol'
-import { int8Array, uuidArray } from '../binary-arrays.ts'
+import { int8Array, intArray, uuidArray } from '../binary-arrays.ts'
 import type { Queryable } from '../pool.ts'
-import { type PlacedTerms, searchPlace, tsvectorArray } from '../term-vectors.ts'
+import { searchPlace, tsvectorArray } from '../term-vectors.ts'
 
 /**
  * Stands in the text of a tsquery where each term's place goes (see search_place() in the migrations): a
@@ -20,6 +20,11 @@ export function searchSlice(seq: number): number {
   return Math.floor(seq / SEARCH_SLICE)
 }
 
+/** The key before the first of the slice that the next message after `key` is in. */
+export function startOfSlice({ conversationId, seq }: MessageKey): MessageKey {
+  return { conversationId, seq: searchSlice(seq + 1) * SEARCH_SLICE - 1 }
+}
+
 export interface MessageTerms {
   conversationId: string
   seq: number
@@ -27,45 +32,85 @@ export interface MessageTerms {
   terms: ReadonlyMap<string, readonly number[]>
 }
 
+/** Messages of a run at most. What one of them has is looked for in all of them. */
+const RUN_MAX = 64
+/** Characters of a run's terms at most, but for a message that has more by itself. Postgres' bound is 1 MiB for each vector. */
+const RUN_CHARACTERS = 64_000
+
 /**
- * Puts messages into the index, or anew where they are in it. One that is deleted by now, or not there, is left out. In
- * key order, so that two who do the same never wait for each other in a circle.
- * @param known whether they are likely to be in the index
+ * Puts messages into the index, neighbours together; see index_runs(). One that is in it stays as it is, and one that is
+ * deleted by now, or not there, is left out.
  */
-export async function indexMessages(
-  db: Queryable,
-  messages: readonly MessageTerms[],
-  { known }: { known: boolean },
-): Promise<void> {
-  if (messages.length === 0) return
-  const inOrder = messages.toSorted(byKey)
-  await db.query({
-    name: 'index_messages',
-    text: 'select index_messages($1, $2, $3, $4)',
-    values: [
-      uuidArray(inOrder.map((m) => m.conversationId)),
-      int8Array(inOrder.map((m) => m.seq)),
-      tsvectorArray(placed(inOrder)),
-      !known,
-    ],
-  })
+export async function indexMessages(db: Queryable, messages: readonly MessageTerms[]): Promise<void> {
+  const runs = runsOf(messages.toSorted(byKey))
+  if ((await putRuns(db, runs)) === runs.length) return
+  // What is right for a message alone: it is put in, or there is no need to.
+  await putRuns(
+    db,
+    runs.flatMap((run) => run.map((message) => [message])),
+  )
 }
 
 function byKey(a: MessageKey, b: MessageKey): number {
   return a.conversationId === b.conversationId ? a.seq - b.seq : a.conversationId < b.conversationId ? -1 : 1
 }
 
-/** In key order those of a slice follow each other, so that its place is computed once. */
-function placed(inOrder: readonly MessageTerms[]): PlacedTerms[] {
-  let [conversation, slice, place] = ['', 0, '']
-  return inOrder.map(({ conversationId, seq, terms }) => {
-    if (conversationId !== conversation || searchSlice(seq) !== slice) {
-      conversation = conversationId
-      slice = searchSlice(seq)
-      place = searchPlace(conversation, slice)
+/** Cuts messages in key order into runs. */
+function runsOf(inOrder: readonly MessageTerms[]): MessageTerms[][] {
+  const runs: MessageTerms[][] = []
+  let run: MessageTerms[] = []
+  let last: MessageTerms | undefined
+  let characters = 0
+  for (const message of inOrder) {
+    const { conversationId, seq } = message
+    characters += charactersOf(message)
+    const follows =
+      last?.conversationId === conversationId && last.seq + 1 === seq && searchSlice(last.seq) === searchSlice(seq)
+    if (!follows || run.length === RUN_MAX || characters > RUN_CHARACTERS) {
+      run = []
+      runs.push(run)
+      characters = charactersOf(message)
     }
-    return { place, terms }
+    run.push(message)
+    last = message
+  }
+  return runs
+}
+
+function charactersOf({ terms }: MessageTerms): number {
+  let characters = 0
+  for (const term of terms.keys()) characters += term.length
+  return characters
+}
+
+/** @returns how many were put in whole; the others were not at all */
+async function putRuns(db: Queryable, runs: readonly MessageTerms[][]): Promise<number> {
+  if (runs.length === 0) return 0
+  const firsts = runs.map(([first]) => first as MessageTerms)
+  const places = firsts.map(({ conversationId, seq }) => searchPlace(conversationId, searchSlice(seq)))
+  let end = 0
+  const { rows } = await db.query<{ put: number }>({
+    name: 'index_runs',
+    text: 'select index_runs($1::uuid[], $2::bigint[], $3::int[], $4::int[], $5::tsvector[], $6::tsvector[]) as put',
+    values: [
+      uuidArray(firsts.map(({ conversationId }) => conversationId)),
+      int8Array(firsts.map(({ seq }) => seq)),
+      intArray(runs.map((run) => run.length)),
+      intArray(runs.map((run) => (end += run.length))),
+      tsvectorArray(runs.map((run, at) => ({ place: places[at] ?? '', terms: termsOf(run) }))),
+      tsvectorArray(runs.flatMap((run, at) => run.map(({ terms }) => ({ place: places[at] ?? '', terms })))),
+    ],
   })
+  return rows[0]?.put ?? 0
+}
+
+const NOWHERE: readonly number[] = []
+
+/** The terms of all messages of a run, each once and without positions. */
+function termsOf(run: readonly MessageTerms[]): ReadonlyMap<string, readonly number[]> {
+  const all = new Map<string, readonly number[]>()
+  for (const { terms } of run) for (const term of terms.keys()) all.set(term, NOWHERE)
+  return all
 }
 
 /** A conversation that its member may search. */
@@ -155,35 +200,64 @@ export interface IndexableRow {
   attachments: { fileName: string }[] | null
 }
 
-/** The next messages in key order after `after` (from the first where it is null), those left out that are deleted. */
-export async function listIndexable(db: Queryable, after: MessageKey | null, limit: number): Promise<IndexableRow[]> {
+/**
+ * The next messages in key order after `after` (from the first where it is null), those left out that are deleted: some
+ * `limit` of them, to the end of the slice that the last of these is in. `upTo` is that end; null where there are no more.
+ */
+export async function listIndexable(
+  db: Queryable,
+  after: MessageKey | null,
+  limit: number,
+): Promise<{ rows: IndexableRow[]; upTo: MessageKey | null }> {
+  const from = [after?.conversationId ?? NIL, after?.seq ?? 0]
+  const { rows: ends } = await db.query<MessageKey>({
+    name: 'indexable_end',
+    text: `
+      select conversation_id as "conversationId", seq from messages
+      where (conversation_id, seq) > ($1::uuid, $2::bigint) and deleted_at is null
+      order by conversation_id, seq offset $3 limit 1`,
+    values: [...from, limit - 1],
+  })
+  const [end] = ends
+  const upTo = end === undefined ? null : { ...end, seq: (searchSlice(end.seq) + 1) * SEARCH_SLICE - 1 }
   const { rows } = await db.query<IndexableRow>({
     name: 'list_indexable',
     text: `
       select conversation_id, seq, sender_id, content, type, attachments from messages
-      where (conversation_id, seq) > ($1::uuid, $2::bigint) and deleted_at is null
-      order by conversation_id, seq limit $3`,
-    values: [after?.conversationId ?? NIL, after?.seq ?? 0, limit],
+      where (conversation_id, seq) > ($1::uuid, $2::bigint) and (conversation_id, seq) <= ($3::uuid, $4::bigint)
+        and deleted_at is null
+      order by conversation_id, seq`,
+    values: [...from, upTo?.conversationId ?? MAX, upTo?.seq ?? 0],
   })
-  return rows
+  return { rows, upTo }
+}
+
+/** Until the transaction ends nobody else puts anything into the index or takes it out. Searches go on. */
+export async function lockIndex(tx: Queryable): Promise<void> {
+  await tx.query('lock table message_search in share row exclusive mode')
 }
 
 /**
- * Removes from the index what is no (living) message, within `after < key <= upTo` (to the end where `upTo` is null).
- * @returns how many there were
+ * Empties the index within `after < key <= upTo` (to the end where `upTo` is null); both have to be ends of slices.
+ * @returns how many there were that are no (living) messages
  */
-export async function pruneIndex(db: Queryable, after: MessageKey | null, upTo: MessageKey | null): Promise<number> {
-  const { rowCount } = await db.query({
-    name: 'prune_index',
+export async function clearIndex(tx: Queryable, after: MessageKey | null, upTo: MessageKey | null): Promise<number> {
+  const { rows } = await tx.query<{ stale: number }>({
+    name: 'clear_index',
     text: `
-      delete from message_search s
-      where (s.conversation_id, s.seq) > ($1::uuid, $2::bigint) and (s.conversation_id, s.seq) <= ($3::uuid, $4::bigint)
-        and not exists (
-          select from messages m
-          where m.conversation_id = s.conversation_id and m.seq = s.seq and m.deleted_at is null)`,
+      with cleared as (
+        delete from message_search s
+        where (s.conversation_id, s.from_seq) > ($1::uuid, $2::bigint)
+          and (s.conversation_id, s.from_seq) <= ($3::uuid, $4::bigint)
+        returning s.conversation_id, s.from_seq, s.vectors
+      )
+      select count(*) as stale from cleared c cross join unnest(c.vectors) with ordinality as v (terms, n)
+      where v.terms is not null and not exists (
+        select from messages m
+        where m.conversation_id = c.conversation_id and m.seq = c.from_seq + v.n - 1 and m.deleted_at is null)`,
     values: [after?.conversationId ?? NIL, after?.seq ?? 0, upTo?.conversationId ?? MAX, upTo?.seq ?? 0],
   })
-  return rowCount ?? 0
+  return rows[0]?.stale ?? 0
 }
 
 /** How many messages there are up to and including `upTo` in key order, the deleted ones too; all where it is null. */
@@ -191,7 +265,7 @@ export async function countMessages(db: Queryable, upTo: MessageKey | null): Pro
   const { rows } = await db.query<{ count: number }>({
     name: 'count_messages',
     text: `
-      select coalesce(sum(case when id < $1::uuid then last_seq else $2::bigint end), 0)::bigint as count
+      select coalesce(sum(case when id < $1::uuid then last_seq else least(last_seq, $2::bigint) end), 0)::bigint as count
       from conversations where id <= $1::uuid`,
     values: [upTo?.conversationId ?? MAX, upTo?.seq ?? 0],
   })

@@ -1,4 +1,4 @@
-export { type Indexable, SearchIndexer } from './indexer.ts'
+export { type Indexable, indexForSearch } from './indexer.ts'
 export { MessageSearch } from './message-search.ts'
 export { parseQuery, type QueryNode } from './query.ts'
 export { SearchRebuild, type SearchRebuildProgress } from './rebuild.ts'

@@ -1,13 +1,15 @@
 import {
+  clearIndex,
   countMessages,
   type Database,
   type IndexableRow,
-  isTransient,
   listIndexable,
+  lockIndex,
   type MessageKey,
-  pruneIndex,
+  startOfSlice,
+  transaction,
 } from '@parley/db'
-import { type Indexable, SearchIndexer } from './indexer.ts'
+import { type Indexable, indexForSearch } from './indexer.ts'
 
 export interface SearchRebuildProgress {
   /** Messages passed so far and in all; messages that were sent meanwhile are in neither. */
@@ -28,19 +30,15 @@ export interface SearchRebuildOptions {
   signal?: AbortSignal
 }
 
-const ATTEMPTS = 5
-
 /**
- * Makes the index anew from the messages, in batches by key, each in transactions of its own. Nothing is emptied and
- * nothing waits: searches go on, and so does the worker with what comes in. Running it twice changes nothing.
+ * Makes the index anew from the messages, in batches by key, each in a transaction of its own, and joins what was indexed bit
+ * by bit. Searches go on; the worker and deletions wait for one batch at most. Running it twice changes nothing that is found.
  */
 export class SearchRebuild {
   readonly #db: Database
-  readonly #indexer: SearchIndexer
 
   constructor(db: Database) {
     this.#db = db
-    this.#indexer = new SearchIndexer(db)
   }
 
   /** @returns where it stands at the end, or where `signal` stopped it */
@@ -51,40 +49,40 @@ export class SearchRebuild {
     signal,
   }: SearchRebuildOptions = {}): Promise<SearchRebuildProgress> {
     const { pool } = this.#db
-    let upTo: MessageKey | null = after ?? null
-    let [total, done, removed] = [await countMessages(pool, null), after ? await countMessages(pool, after) : 0, 0]
+    let upTo: MessageKey | null = after === undefined ? null : startOfSlice(after)
+    let [total, done, removed] = [await countMessages(pool, null), upTo ? await countMessages(pool, upTo) : 0, 0]
     const report = () => {
       const progress = { done, total, removed, upTo }
       onProgress?.(progress)
       return progress
     }
     while (signal?.aborted !== true) {
-      const rows = await listIndexable(pool, upTo, batchSize)
-      const last = rows.at(-1)
-      const end = last === undefined ? null : { conversationId: last.conversation_id, seq: last.seq }
-      await this.#indexAgain(rows.map(indexable))
-      removed += await pruneIndex(pool, upTo, end)
-      if (end === null) {
+      const batch = await this.#batch(upTo, batchSize)
+      removed += batch.removed
+      if (batch.upTo === null) {
         done = total
         return report()
       }
-      upTo = end
-      done += rows.length
+      upTo = batch.upTo
+      done += batch.messages
       total = Math.max(total, done)
       report()
     }
     return report()
   }
 
-  /** A deadlock with somebody who deletes the same messages undoes a batch; it is done again. */
-  async #indexAgain(messages: readonly Indexable[]): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#indexer.index(messages, { known: true })
-      } catch (error) {
-        if (attempt === ATTEMPTS || !isTransient(error)) throw error
-      }
-    }
+  #batch(
+    after: MessageKey | null,
+    size: number,
+  ): Promise<{ messages: number; removed: number; upTo: MessageKey | null }> {
+    return transaction(this.#db, async (tx) => {
+      // Before the messages are read: what is deleted after that waits, and is then taken out of what was put in here.
+      await lockIndex(tx)
+      const { rows, upTo } = await listIndexable(tx, after, size)
+      const removed = await clearIndex(tx, after, upTo)
+      await indexForSearch(tx, rows.map(indexable))
+      return { messages: rows.length, removed, upTo }
+    })
   }
 }
 
