@@ -13,7 +13,10 @@ CREATE TABLE "message_search_runs" (
 	"terms" "tsvector" NOT NULL
 );
 --> statement-breakpoint
-ALTER TABLE message_search_runs ALTER COLUMN terms SET STATISTICS 0, ALTER COLUMN vectors SET STATISTICS 0;--> statement-breakpoint
+-- A row stays whole and as it is up to a page: to compress it, or to read it piece by piece, takes longer than to read it.
+ALTER TABLE message_search_runs SET (toast_tuple_target = 8160),
+  ALTER COLUMN terms SET STORAGE EXTERNAL, ALTER COLUMN vectors SET STORAGE EXTERNAL,
+  ALTER COLUMN terms SET STATISTICS 0, ALTER COLUMN vectors SET STATISTICS 0;--> statement-breakpoint
 INSERT INTO message_search_runs (conversation_id, from_seq, to_seq, times, vectors, terms)
 SELECT conversation_id, seq, seq, ARRAY[sent_at], ARRAY[terms], strip(terms) FROM message_search;--> statement-breakpoint
 ALTER TABLE "message_search_runs" ADD CONSTRAINT "message_search_conversation_id_from_seq_pk" PRIMARY KEY("conversation_id","from_seq");--> statement-breakpoint
@@ -76,7 +79,7 @@ $$;--> statement-breakpoint
 --          -> Function Scan on unnest i
 --          -> Bitmap Heap Scan on message_search, for each i
 --               -> Bitmap Index Scan on message_search_terms
---     -> Function Scan on unnest v
+--     -> ProjectSet of its messages
 CREATE OR REPLACE FUNCTION search_slices(
   p_conversation_ids uuid[], p_slices bigint[], p_query text, p_rank_by text, p_from timestamptz, p_to timestamptz
 ) RETURNS TABLE (conversation_id uuid, seq bigint, sent_at timestamptz, rank real)
@@ -99,7 +102,9 @@ BEGIN
     OFFSET 0
   ) i
   CROSS JOIN LATERAL (SELECT * FROM message_search m WHERE m.terms @@ i.anywhere OFFSET 0) s
-  CROSS JOIN LATERAL unnest(s.vectors, s.times) WITH ORDINALITY AS v (terms, at, n)
+  CROSS JOIN LATERAL (
+    SELECT unnest(s.vectors) AS terms, unnest(s.times) AS at, generate_subscripts(s.vectors, 1) AS n OFFSET 0
+  ) v
   WHERE s.conversation_id = i.conversation_id AND v.terms @@ i.query
     AND (p_from IS NULL OR v.at >= p_from) AND (p_to IS NULL OR v.at <= p_to);
 END $$;--> statement-breakpoint

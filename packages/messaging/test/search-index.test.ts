@@ -84,9 +84,8 @@ it('stores what Postgres makes of the terms itself, in runs that end with their 
   expect(await indexed(id)).toEqual(await expected(messages))
   const runs = await runsOf(id)
   expect(boundsOf(runs)).toEqual([
-    ...Array.from({ length: 8 }, (_, n) => [1 + 64 * n, Math.min(64 + 64 * n, 511)]),
-    [512, 575],
-    [576, 600],
+    ...Array.from({ length: 16 }, (_, n) => [1 + 32 * n, Math.min(32 + 32 * n, 511)]),
+    ...Array.from({ length: 3 }, (_, n) => [512 + 32 * n, Math.min(543 + 32 * n, 600)]),
   ])
   const { rows } = await bed.db.pool.query(
     `select array_to_tsvector(array_agg(distinct t))::text as terms

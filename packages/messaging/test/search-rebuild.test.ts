@@ -85,7 +85,7 @@ it('mends what is wrong, joins what was indexed one by one, and removes what sta
   expect(await runs()).toBe(before.length)
   await new SearchRebuild(bed.db).run()
   expect(await indexed()).toEqual(before)
-  expect(await runs()).toBeLessThan(before.length / 40)
+  expect(await runs()).toBeLessThan(before.length / 25)
 })
 
 it('goes on while messages are sent, deleted and indexed', async () => {

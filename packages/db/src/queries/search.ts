@@ -32,8 +32,8 @@ export interface MessageTerms {
   terms: ReadonlyMap<string, readonly number[]>
 }
 
-/** Messages of a run at most. What one of them has is looked for in all of them. */
-const RUN_MAX = 64
+/** Messages of a run at most: what one of them has is looked for in all of them, and a row of these fits a page. */
+const RUN_MAX = 32
 /** Characters of a run's terms at most, but for a message that has more by itself. Postgres' bound is 1 MiB for each vector. */
 const RUN_CHARACTERS = 64_000
 
