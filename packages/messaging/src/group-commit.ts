@@ -19,8 +19,8 @@ export interface GroupCommitOptions<Item, Result> {
   /** An item that is not done after this many milliseconds is answered UNAVAILABLE; it may still be done later. */
   deadlineMs: number
   /**
-   * Where items came while a batch was under way, the next one is begun as much later as that batch took, and this many
-   * milliseconds later at most, unless it is full already: those who were just answered send again, and one large batch
+   * After a batch of several, or one during which others came, the next is begun as much later as that batch took, and this
+   * many milliseconds later at most, unless it is full already: those who were just answered send again, and one large batch
    * costs less than two. Left out: no batch waits.
    */
   maxPauseMs?: number
@@ -130,14 +130,15 @@ export class GroupCommit<Item, Result> {
       this.#measureStart(batch)
       const began = performance.now()
       await new Promise<void>((committed) => void this.#see(lane, batch, committed).then(committed))
-      await this.#pause(lane, performance.now() - began)
+      await this.#pause(lane, batch.length, performance.now() - began)
     }
     lane.running = false
   }
 
-  async #pause(lane: Lane<Item, Result>, tookMs: number): Promise<void> {
+  async #pause(lane: Lane<Item, Result>, size: number, tookMs: number): Promise<void> {
     const { maxPauseMs, maxBatch } = this.#options
-    if (maxPauseMs === undefined || lane.queue.length === 0 || lane.queue.length >= maxBatch) return
+    const isAlone = size + lane.queue.length === 1
+    if (maxPauseMs === undefined || isAlone || lane.queue.length >= maxBatch) return
     await new Promise((resolve) => setTimeout(resolve, Math.min(maxPauseMs, tookMs)))
   }
 

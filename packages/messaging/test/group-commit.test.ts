@@ -79,6 +79,22 @@ describe('GroupCommit', () => {
       await Promise.all([early, ...again])
     })
 
+    it('waits after a batch of several whom nobody followed', async () => {
+      const { commit, gate } = gated({ maxPauseMs: 50 })
+      const first = ['a', 'b'].map((item) => commit.submit(item))
+      await turn()
+      await vi.advanceTimersByTimeAsync(20)
+      gate.release()
+      await Promise.all(first)
+      const again = ['a', 'b'].map((item) => commit.submit(item))
+      await vi.advanceTimersByTimeAsync(19)
+      expect(gate.batches).toHaveLength(1)
+      await vi.advanceTimersByTimeAsync(1)
+      expect(gate.batches.at(-1)).toEqual(['a', 'b'])
+      gate.release()
+      await Promise.all(again)
+    })
+
     it('holds up nobody who sends one after the other', async () => {
       const { commit, gate } = gated({ maxPauseMs: 50 })
       for (const item of ['a', 'b', 'c']) {
