@@ -1,5 +1,5 @@
 export * from './instant.ts'
-export { migrate } from './migrate.ts'
+export { MIGRATIONS, migrate } from './migrate.ts'
 export * from './pool.ts'
 export * from './queries/append.ts'
 export * from './queries/attachments.ts'

@@ -1,4 +1,7 @@
-import { awaitSchema, migrate, missingMigrations, openDatabase } from '@parley/db'
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { awaitSchema, MIGRATIONS, migrate, missingMigrations, openDatabase } from '@parley/db'
 import { afterEach, expect, it } from 'vitest'
 import { adminClient, databaseUrl, uniqueName } from '../src/database-names.ts'
 import { providedServices } from '../src/index.ts'
@@ -23,6 +26,20 @@ async function emptyDatabase() {
   const db = openDatabase({ url, max: 2, applicationName: 'parley-test', onError: () => undefined })
   ends.push(() => db.close())
   return { url, db }
+}
+
+/** A database with our schema as it was up to this migration. */
+async function databaseAt(migration: string) {
+  const folder = await mkdtemp(join(tmpdir(), 'parley-migrations-'))
+  ends.push(() => rm(folder, { recursive: true, force: true }))
+  await cp(MIGRATIONS, folder, { recursive: true })
+  const file = join(folder, 'meta', '_journal.json')
+  const journal: { entries: { tag: string }[] } = JSON.parse(await readFile(file, 'utf8'))
+  const end = journal.entries.findIndex(({ tag }) => tag === migration) + 1
+  await writeFile(file, JSON.stringify({ ...journal, entries: journal.entries.slice(0, end) }))
+  const empty = await emptyDatabase()
+  await migrate(empty.url, folder)
+  return empty
 }
 
 it('migrates from several places at once: one does it, the others wait for it', async () => {
@@ -68,4 +85,33 @@ it('gives up in the end, and at once when the process stops', async () => {
   const onWaiting = () => undefined
   await expect(awaitSchema(db, { signal, onWaiting, boundMs: 1 })).rejects.toThrow(/gave up after .* migrations/)
   await awaitSchema(db, { signal: AbortSignal.abort(), onWaiting })
+})
+
+it('takes over what is in the search index', async () => {
+  const { url, db } = await databaseAt('0010_worker_statements')
+  const id = '00000000-0000-4000-8000-000000000001'
+  const sql = (text: string, values: unknown[] = []) => db.pool.query(text, values)
+  await sql(`insert into users (id, full_name, name_key) values ('me', 'Me', 'me')`)
+  await sql(`insert into conversations (id, type, created_by, participant_count) values ($1, 'GROUP', 'me', 1)`, [id])
+  await sql(
+    `insert into messages (conversation_id, seq, id, rev, sender_id, content, type, created_at)
+     select $1, n, gen_random_uuid(), n, 'me', '', 'TEXT', now() + n * interval '1 second' from generate_series(1, 3) n`,
+    [id],
+  )
+  await sql(
+    `select index_messages(array_fill($1::uuid, '{3}'), '{1,2,3}', array(
+       select format('''%1$sone'':1 ''%1$stwo'':%2$s', search_place($1, 0), n + 1)::tsvector from generate_series(1, 3) n
+     ), true)`,
+    [id],
+  )
+  await migrate(url)
+  expect(await missingMigrations(db)).toBe(0)
+  const found = async (query: string) => {
+    const text = `
+      select s.seq, m.created_at = s.sent_at as timed from search_slices(array[$1::uuid], '{0}', $2, null, null, null) s
+      join messages m using (conversation_id, seq) order by s.seq`
+    return (await sql(text, [id, query.replaceAll('$', '\u0001')])).rows
+  }
+  expect(await found("'$one' & '$two'")).toEqual([1, 2, 3].map((seq) => ({ seq, timed: true })))
+  expect(await found("'$one' <2> '$two'")).toEqual([{ seq: 2, timed: true }])
 })
