@@ -254,7 +254,9 @@ export async function clearIndex(tx: Queryable, after: MessageKey | null, upTo: 
       select count(*) as stale from cleared c cross join unnest(c.vectors) with ordinality as v (terms, n)
       where v.terms is not null and not exists (
         select from messages m
-        where m.conversation_id = c.conversation_id and m.seq = c.from_seq + v.n - 1 and m.deleted_at is null)`,
+        where m.conversation_id = c.conversation_id and m.seq = c.from_seq + v.n - 1 and m.deleted_at is null
+        offset 0  -- or it may be joined with all messages there are
+      )`,
     values: [after?.conversationId ?? NIL, after?.seq ?? 0, upTo?.conversationId ?? MAX, upTo?.seq ?? 0],
   })
   return rows[0]?.stale ?? 0
