@@ -47,7 +47,7 @@ export async function indexMessages(db: Queryable, messages: readonly MessageTer
   // What is right for a message alone: it is put in, or there is no need to.
   await putRuns(
     db,
-    runs.flatMap((run) => run.map((message) => [message])),
+    runs.flatMap((run) => run.messages.map(runOf)),
   )
 }
 
@@ -55,26 +55,36 @@ function byKey(a: MessageKey, b: MessageKey): number {
   return a.conversationId === b.conversationId ? a.seq - b.seq : a.conversationId < b.conversationId ? -1 : 1
 }
 
+/** Neighbouring messages of one slice, one at least. */
+interface Run extends MessageKey {
+  messages: MessageTerms[]
+}
+
+function runOf(message: MessageTerms): Run {
+  return { conversationId: message.conversationId, seq: message.seq, messages: [message] }
+}
+
 /** Cuts messages in key order into runs. */
-function runsOf(inOrder: readonly MessageTerms[]): MessageTerms[][] {
-  const runs: MessageTerms[][] = []
-  let run: MessageTerms[] = []
-  let last: MessageTerms | undefined
-  let characters = 0
+function runsOf(inOrder: readonly MessageTerms[]): Run[] {
+  const runs: Run[] = []
+  let room = 0
   for (const message of inOrder) {
-    const { conversationId, seq } = message
-    characters += charactersOf(message)
-    const follows =
-      last?.conversationId === conversationId && last.seq + 1 === seq && searchSlice(last.seq) === searchSlice(seq)
-    if (!follows || run.length === RUN_MAX || characters > RUN_CHARACTERS) {
-      run = []
-      runs.push(run)
-      characters = charactersOf(message)
+    const run = runs.at(-1)
+    room -= charactersOf(message)
+    if (run !== undefined && room >= 0 && isNext(run, message)) run.messages.push(message)
+    else {
+      runs.push(runOf(message))
+      room = RUN_CHARACTERS - charactersOf(message)
     }
-    run.push(message)
-    last = message
   }
   return runs
+}
+
+function isNext(
+  { conversationId, seq: from, messages: { length } }: Run,
+  { conversationId: id, seq }: MessageKey,
+): boolean {
+  return id === conversationId && seq === from + length && length < RUN_MAX && searchSlice(seq) === searchSlice(from)
 }
 
 function charactersOf({ terms }: MessageTerms): number {
@@ -84,21 +94,21 @@ function charactersOf({ terms }: MessageTerms): number {
 }
 
 /** @returns how many were put in whole; the others were not at all */
-async function putRuns(db: Queryable, runs: readonly MessageTerms[][]): Promise<number> {
+async function putRuns(db: Queryable, runs: readonly Run[]): Promise<number> {
   if (runs.length === 0) return 0
-  const firsts = runs.map(([first]) => first as MessageTerms)
-  const places = firsts.map(({ conversationId, seq }) => searchPlace(conversationId, searchSlice(seq)))
+  const places = runs.map(({ conversationId, seq }) => searchPlace(conversationId, searchSlice(seq)))
+  const placed = runs.flatMap(({ messages }, at) => messages.map(({ terms }) => ({ place: places[at] ?? '', terms })))
   let end = 0
   const { rows } = await db.query<{ put: number }>({
     name: 'index_runs',
     text: 'select index_runs($1::uuid[], $2::bigint[], $3::int[], $4::int[], $5::tsvector[], $6::tsvector[]) as put',
     values: [
-      uuidArray(firsts.map(({ conversationId }) => conversationId)),
-      int8Array(firsts.map(({ seq }) => seq)),
-      intArray(runs.map((run) => run.length)),
-      intArray(runs.map((run) => (end += run.length))),
-      tsvectorArray(runs.map((run, at) => ({ place: places[at] ?? '', terms: termsOf(run) }))),
-      tsvectorArray(runs.flatMap((run, at) => run.map(({ terms }) => ({ place: places[at] ?? '', terms })))),
+      uuidArray(runs.map(({ conversationId }) => conversationId)),
+      int8Array(runs.map(({ seq }) => seq)),
+      intArray(runs.map(({ messages }) => messages.length)),
+      intArray(runs.map(({ messages }) => (end += messages.length))),
+      tsvectorArray(runs.map(({ messages }, at) => ({ place: places[at] ?? '', terms: termsOf(messages) }))),
+      tsvectorArray(placed),
     ],
   })
   return rows[0]?.put ?? 0
@@ -106,10 +116,10 @@ async function putRuns(db: Queryable, runs: readonly MessageTerms[][]): Promise<
 
 const NOWHERE: readonly number[] = []
 
-/** The terms of all messages of a run, each once and without positions. */
-function termsOf(run: readonly MessageTerms[]): ReadonlyMap<string, readonly number[]> {
+/** The terms of all of these, each once and without positions. */
+function termsOf(messages: readonly MessageTerms[]): ReadonlyMap<string, readonly number[]> {
   const all = new Map<string, readonly number[]>()
-  for (const { terms } of run) for (const term of terms.keys()) all.set(term, NOWHERE)
+  for (const { terms } of messages) for (const term of terms.keys()) all.set(term, NOWHERE)
   return all
 }
 
