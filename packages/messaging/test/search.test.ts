@@ -186,6 +186,12 @@ describe('what is found', () => {
       conversation,
     ])
     expect(await bed.search(me, 'gone')).toMatchObject({ contents: ['gone later'], meta: { total: 1 } })
+    const { rows } = await bed.db.pool.query(
+      `select from_seq + n - 1 as seq from message_search, unnest(vectors) with ordinality as v (terms, n)
+       where conversation_id = $1 and v.terms is not null`,
+      [conversation],
+    )
+    expect(rows).toEqual([{ seq: 2 }])
   })
 })
 

@@ -57,11 +57,14 @@ function byKey(a: MessageKey, b: MessageKey): number {
 
 /** Neighbouring messages of one slice, one at least. */
 interface Run extends MessageKey {
+  /** What stands before each of their terms. */
+  place: string
   messages: MessageTerms[]
 }
 
 function runOf(message: MessageTerms): Run {
-  return { conversationId: message.conversationId, seq: message.seq, messages: [message] }
+  const { conversationId, seq } = message
+  return { conversationId, seq, place: searchPlace(conversationId, searchSlice(seq)), messages: [message] }
 }
 
 /** Cuts messages in key order into runs. */
@@ -70,11 +73,12 @@ function runsOf(inOrder: readonly MessageTerms[]): Run[] {
   let room = 0
   for (const message of inOrder) {
     const run = runs.at(-1)
-    room -= charactersOf(message)
+    const characters = charactersOf(message)
+    room -= characters
     if (run !== undefined && room >= 0 && isNext(run, message)) run.messages.push(message)
     else {
       runs.push(runOf(message))
-      room = RUN_CHARACTERS - charactersOf(message)
+      room = RUN_CHARACTERS - characters
     }
   }
   return runs
@@ -96,8 +100,6 @@ function charactersOf({ terms }: MessageTerms): number {
 /** @returns how many were put in whole; the others were not at all */
 async function putRuns(db: Queryable, runs: readonly Run[]): Promise<number> {
   if (runs.length === 0) return 0
-  const places = runs.map(({ conversationId, seq }) => searchPlace(conversationId, searchSlice(seq)))
-  const placed = runs.flatMap(({ messages }, at) => messages.map(({ terms }) => ({ place: places[at] ?? '', terms })))
   let end = 0
   const { rows } = await db.query<{ put: number }>({
     name: 'index_runs',
@@ -107,8 +109,8 @@ async function putRuns(db: Queryable, runs: readonly Run[]): Promise<number> {
       int8Array(runs.map(({ seq }) => seq)),
       intArray(runs.map(({ messages }) => messages.length)),
       intArray(runs.map(({ messages }) => (end += messages.length))),
-      tsvectorArray(runs.map(({ messages }, at) => ({ place: places[at] ?? '', terms: termsOf(messages) }))),
-      tsvectorArray(placed),
+      tsvectorArray(runs.map(({ place, messages }) => ({ place, terms: termsOf(messages) }))),
+      tsvectorArray(runs.flatMap(({ place, messages }) => messages.map(({ terms }) => ({ place, terms })))),
     ],
   })
   return rows[0]?.put ?? 0
