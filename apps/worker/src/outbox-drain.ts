@@ -1,11 +1,11 @@
 import {
+  byKey,
   type Database,
   deleteOutbox,
   findMessages,
   listOutboxKeys,
   listOutboxMessages,
   listReadMarks,
-  type MessageKey,
   type OutboxRow,
   type Queryable,
   takeOutbox,
@@ -193,10 +193,6 @@ async function loadMessages(db: Database, rows: readonly OutboxRow[]): Promise<D
     attachments: row.attachments ?? [],
     createdAt: row.created_at,
   }))
-}
-
-function byKey(a: MessageKey, b: MessageKey): number {
-  return a.conversationId === b.conversationId ? a.seq - b.seq : a.conversationId < b.conversationId ? -1 : 1
 }
 
 function idsOf(rows: readonly OutboxRow[]): number[] {

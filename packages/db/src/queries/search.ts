@@ -51,10 +51,6 @@ export async function indexMessages(db: Queryable, messages: readonly MessageTer
   )
 }
 
-function byKey(a: MessageKey, b: MessageKey): number {
-  return a.conversationId === b.conversationId ? a.seq - b.seq : a.conversationId < b.conversationId ? -1 : 1
-}
-
 /** Neighbouring messages of one slice, one at least. */
 interface Run extends MessageKey {
   /** What stands before each of their terms. */
@@ -200,6 +196,11 @@ export async function searchSlices(
 export interface MessageKey {
   conversationId: string
   seq: number
+}
+
+/** Sorts into key order. */
+export function byKey(a: MessageKey, b: MessageKey): number {
+  return a.conversationId === b.conversationId ? a.seq - b.seq : a.conversationId < b.conversationId ? -1 : 1
 }
 
 /** A message as the index is made from it. */
