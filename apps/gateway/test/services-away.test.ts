@@ -121,13 +121,16 @@ describe('Redis', () => {
 
   it('frozen: nobody waits for it longer than two seconds or so', async () => {
     await cluster.redis.pause()
-    const { result, ms } = await timed(() => send(`${SECRET} while frozen`))
-    expect(result.success).toBe(true)
-    expect(ms).toBeLessThan(2_000)
-    const asked = await timed(() => emit(a, 'getOnlineUsers', undefined, { timeoutMs: 8_000 }))
-    expect(errorOf(asked.result).code).toBe('UNAVAILABLE')
-    expect(asked.ms).toBeLessThan(3_500)
-    await cluster.redis.resume()
+    try {
+      const { result, ms } = await timed(() => send(`${SECRET} while frozen`))
+      expect(result.success).toBe(true)
+      expect(ms).toBeLessThan(2_000)
+      const asked = await timed(() => emit(a, 'getOnlineUsers', undefined, { timeoutMs: 8_000 }))
+      expect(errorOf(asked.result).code).toBe('UNAVAILABLE')
+      expect(asked.ms).toBeLessThan(3_500)
+    } finally {
+      await cluster.redis.resume()
+    }
     await crossesAgain()
     expect(pidsNow()).toEqual(pids)
   }, 40_000)

@@ -1,3 +1,4 @@
+import { within } from '@parley/redis'
 import { assertEpoch } from './keys.ts'
 import { createLease } from './lease.ts'
 import { newPerson, type Person, writePerson } from './person.ts'
@@ -170,7 +171,7 @@ export function createPresence(options: PresenceOptions): Presence {
     get people() {
       return table.size
     },
-    start: () => within(connectWaitMs, lease.start()),
+    start: () => within(connectWaitMs, lease.start(), 'Redis').catch(onError),
     async connect(userId, connectionId, { visible = true } = {}) {
       if (stopped) return { becameOnline: false }
       const person = table.get(userId) ?? newPerson()
@@ -195,15 +196,7 @@ export function createPresence(options: PresenceOptions): Presence {
       if (stopped) return
       stopped = true
       lease.stop()
-      await within(stopMs, leaveAll().catch(onError))
+      await within(stopMs, leaveAll(), 'Redis').catch(onError)
     },
   }
-}
-
-async function within(ms: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms)
-  })
-  await Promise.race([work, late]).finally(() => clearTimeout(timer))
 }

@@ -1,9 +1,10 @@
+import { within } from '@parley/redis'
 import { type Entry, leaseKey, userKey } from './keys.ts'
 import { aliveOf, type Command, type PresenceRedis, runMany, runOnEach } from './redis.ts'
 import { readScript } from './scripts.ts'
 import { defaultTiming, type PresenceTiming } from './states.ts'
 
-/** Reads presence. Every method rejects when Redis does: what to show then is for the caller to say. */
+/** Reads presence. Every method rejects when Redis does or is late: what to show then is for the caller to say. */
 export interface PresenceReader {
   /** Those of these people who are online or leaving (see states.ts). */
   online(userIds: readonly string[]): Promise<Set<string>>
@@ -15,6 +16,11 @@ export interface PresenceReader {
 
 export interface PresenceReaderOptions extends Partial<Pick<PresenceTiming, 'graceMs'>> {
   redis: PresenceRedis
+  /**
+   * Milliseconds that an answer may take. The client's own time-out does not say: a command that travels with others waits
+   * for those before it first, and an answer takes two round trips. Default 2000.
+   */
+  answerMs?: number
 }
 
 interface Person {
@@ -25,7 +31,7 @@ interface Person {
 
 /** Two round trips for any number of people: their connections, then the leases named in them. */
 export function createPresenceReader(options: PresenceReaderOptions): PresenceReader {
-  const { redis, graceMs = defaultTiming.graceMs } = options
+  const { redis, graceMs = defaultTiming.graceMs, answerMs = 2_000 } = options
 
   async function read(userIds: readonly string[]): Promise<{ people: Person[]; alive: Set<string> }> {
     const asked = [...new Set(userIds)]
@@ -40,7 +46,7 @@ export function createPresenceReader(options: PresenceReaderOptions): PresenceRe
     userIds: readonly string[],
     holds: (person: Person, alive: Set<string>) => boolean,
   ): Promise<Set<string>> {
-    const { people, alive } = await read(userIds)
+    const { people, alive } = await within(answerMs, read(userIds), 'Redis')
     return new Set(people.filter((person) => holds(person, alive)).map(({ userId }) => userId))
   }
 
@@ -54,10 +60,8 @@ export function createPresenceReader(options: PresenceReaderOptions): PresenceRe
       select(userIds, ({ entries }, alive) => entries.some((entry) => entry.visible && alive.has(entry.incarnation))),
     async epochAlive(epochs) {
       const asked = [...new Set(epochs)]
-      const found = await runMany(
-        redis,
-        asked.map((epoch): Command => ['exists', leaseKey(epoch)]),
-      )
+      const commands = asked.map((epoch): Command => ['exists', leaseKey(epoch)])
+      const found = await within(answerMs, runMany(redis, commands), 'Redis')
       return new Set(asked.filter((_epoch, index) => found[index] === 1))
     },
   }

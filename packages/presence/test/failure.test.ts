@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { createPresenceReader } from '../src/index.ts'
 import { eventually, renewMs, setting, timing } from './setting.ts'
 
 describe('a gateway that dies', () => {
@@ -108,6 +109,19 @@ describe('a Redis that goes away', () => {
     expect(await gateway.connect('ann', '1')).toEqual({ becameOnline: false })
     await world.redis.resume()
     await eventually(() => gateway.returned, ['ann'])
+  })
+
+  it('and holds up what was asked before does not hold up a reader', async () => {
+    await using world = await setting()
+    const redis = await world.client({ pipelined: { except: [] } })
+    const reader = createPresenceReader({ redis, answerMs: 100 })
+    await world.redis.pause()
+    const before = redis.get('asked before').catch(() => undefined)
+    await expect(reader.online(['ann'])).rejects.toThrow('Redis did not answer within 100 ms')
+    await expect(reader.epochAlive(['one'])).rejects.toThrow('Redis did not answer within 100 ms')
+    await world.redis.resume()
+    await before
+    expect(await reader.online(['ann'])).toEqual(new Set())
   })
 
   it('and freezes for longer than the leases takes nobody offline for good', async () => {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { openRedis, type RedisClient, redisReady } from '@parley/redis'
+import { openRedis, type RedisClient, type RedisOptions, redisReady } from '@parley/redis'
 import { createTestRedis, type TestRedis } from '@parley/testkit'
 import { expect } from 'vitest'
 import {
@@ -18,8 +18,8 @@ export const renewMs = 300
 export async function setting() {
   const redis: TestRedis = await createTestRedis()
   const endings: (() => Promise<void>)[] = []
-  const client = async (): Promise<RedisClient> => {
-    const made = openRedis(redis.url, { name: 'test', retryDelay: () => 50 })
+  const client = async (options: Partial<RedisOptions> = {}): Promise<RedisClient> => {
+    const made = openRedis(redis.url, { name: 'test', retryDelay: () => 50, ...options })
     endings.push(async () => made.disconnect())
     // Tests that have taken Redis away begin without it.
     await redisReady(made, 1_000).catch(() => undefined)

@@ -1,4 +1,4 @@
-import type { RedisAddress } from '@parley/redis'
+import { type RedisAddress, within } from '@parley/redis'
 import { type JobsOptions, Queue } from 'bullmq'
 import { PREFIX, producerConnection } from './connection.ts'
 import { KEPT, type NewJob, type QueueName } from './jobs.ts'
@@ -42,16 +42,17 @@ export function createProducer<Name extends QueueName>(name: Name, options: Prod
   const connection = producerConnection(options.redisUrl, options.onError)
   const queue = new Queue(name, { connection, prefix: PREFIX })
   queue.on('error', options.onError)
+  const bounded = <T>(work: Promise<T>) => within(ADD_BOUND_MS, work, 'the queue')
   return {
     queue,
     async add(jobs) {
       for (let from = 0; from < jobs.length; from += BULK) {
-        await within(ADD_BOUND_MS, queue.addBulk(jobs.slice(from, from + BULK).map(toBulk)))
+        await bounded(queue.addBulk(jobs.slice(from, from + BULK).map(toBulk)))
       }
     },
-    counts: () => within(ADD_BOUND_MS, queue.getJobCounts()),
+    counts: () => bounded(queue.getJobCounts()),
     async failed(limit) {
-      const jobs = await within(ADD_BOUND_MS, queue.getFailed(0, limit - 1))
+      const jobs = await bounded(queue.getFailed(0, limit - 1))
       return jobs.map((job) => ({
         id: job.id ?? '',
         name: job.name,
@@ -61,7 +62,7 @@ export function createProducer<Name extends QueueName>(name: Name, options: Prod
       }))
     },
     async close() {
-      await within(ADD_BOUND_MS, queue.close()).catch(options.onError)
+      await bounded(queue.close()).catch(options.onError)
       connection.disconnect()
     },
   }
@@ -77,14 +78,4 @@ function toBulk({ name, data, id, delayMs }: { name: string; data: unknown; id: 
     ...(delayMs === undefined || delayMs <= 0 ? {} : { delay: Math.ceil(delayMs) }),
   }
   return { name, data, opts }
-}
-
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`the queue did not answer within ${ms} ms`)), ms)
-  })
-  // What comes after the bound has nobody who waits for it.
-  work.catch(() => undefined)
-  return Promise.race([work, late]).finally(() => clearTimeout(timer))
 }

@@ -9,14 +9,14 @@ export interface RedisOptions {
   name: string
   /** Failures of a connection, which is made anew by itself. */
   onError?: (error: Error) => void
-  /** A command that takes longer fails; milliseconds. Default: none. */
+  /** A command that takes longer from its write on fails; milliseconds. Default: none. */
   commandTimeoutMs?: number
   /** How often a command is sent again on a new connection; null: for ever. Default 1. */
   retries?: number | null
   /** Keeps commands while there is no connection. A cluster never does: wait for {@link redisReady}. Default true. */
   queued?: boolean
   /**
-   * All commands of a turn of the loop travel as one write, but for these. `lone`: not in a cluster, where a command in such a
+   * All commands of a turn of the loop travel as one write, once those before it are answered, but for these. `lone`: not in a cluster, where a command in such a
    * write does not follow a key that moved. Default: each on its own.
    */
   pipelined?: { except: readonly string[]; lone?: true } | false
