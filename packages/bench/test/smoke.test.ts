@@ -29,8 +29,8 @@ describe('the benchmark, for seconds', () => {
   async function send(subject: Subject) {
     const running = await subject.start(services, SEND)
     try {
-      const plan = { users: running.users, inFlight: 4, contentBytes: 100, warmMs: 1_000, measureMs: 2_000 }
-      return assertWhole(subject.name, await runLoad(plan), await running.stored())
+      const plan = { users: running.users, inFlight: 4, contentBytes: 100 }
+      return assertWhole(subject.name, await runLoad(plan, { warmMs: 1_000, measureMs: 2_000 }), await running.stored())
     } finally {
       await running.stop()
     }

@@ -24,7 +24,7 @@ export async function run({ quick, json }: BenchArguments): Promise<void> {
       let after = before
       try {
         const times = { warmMs: WARM_MS, measureMs: quick ? 4_000 : 10_000 }
-        const plan = { users: running.users, inFlight: 4, contentBytes: 100, ...times }
+        const plan = { users: running.users, inFlight: 4, contentBytes: 100 }
         const watcher = {
           began: async () => {
             before = await cpuByRole()
@@ -33,7 +33,7 @@ export async function run({ quick, json }: BenchArguments): Promise<void> {
             after = await cpuByRole()
           },
         }
-        const result = assertWhole(subject.name, await runLoad(plan, watcher), await running.stored())
+        const result = assertWhole(subject.name, await runLoad(plan, times, watcher), await running.stored())
         const messages = result.ackedPerSec * (times.measureMs / 1_000)
         const each = [...after].map(([role, seconds]): [string, number] => [
           role,

@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis'
+import type { LoadTimes } from '../load/message.ts'
 import { runLoad } from '../load/run.ts'
 import type { BenchArguments } from '../main.ts'
 import { cpuSeconds } from '../process-usage.ts'
@@ -44,16 +45,20 @@ export async function run({ quick, json }: BenchArguments): Promise<void> {
   await writeReport(json, { roomSize: ROOM_SIZE, perSecond: PER_SECOND, runs: list })
 }
 
-async function measure(services: Services, gateways: number, times: { warmMs: number; measureMs: number }) {
+async function measure(services: Services, gateways: number, times: LoadTimes) {
   const running = await parley.start(services, { users: 200, roomSize: ROOM_SIZE, gateways })
   const redis = new Redis(services.redisUrl)
   try {
-    const plan = { users: running.users, inFlight: 0, contentBytes: 100, ratePerSecond: PER_SECOND, ...times }
+    const plan = { users: running.users, inFlight: 0, contentBytes: 100, ratePerSecond: PER_SECOND }
     const samples: { calls: Map<string, number>; cpu: number }[] = []
     const sample = async () => {
       samples.push({ calls: await commandsOf(redis), cpu: await cpuSeconds(running.gatewayPids) })
     }
-    const result = assertWhole('parley', await runLoad(plan, { began: sample, ended: sample }), await running.stored())
+    const result = assertWhole(
+      'parley',
+      await runLoad(plan, times, { began: sample, ended: sample }),
+      await running.stored(),
+    )
     const [before, after] = samples
     if (before === undefined || after === undefined) throw new Error('the load was not watched')
     const sent = (names: (name: string) => boolean) =>

@@ -1,61 +1,86 @@
 import { LoadClient } from './client.ts'
-import type { LoadPhase, LoadPlan, LoadResult } from './message.ts'
+import type { LoadPhase, LoadPlan, LoadResult, LoadTimes } from './message.ts'
 
 /** Longest wait for the acks and deliveries that are still due when sending ends, in milliseconds. */
 const SETTLE_MS = 15_000
 const CONNECTS_AT_ONCE = 50
 
-/** Runs a plan from connecting to the last delivery. */
-async function generate(plan: LoadPlan): Promise<LoadResult> {
-  const acks: number[] = []
-  const deliveries: number[] = []
-  const counts = { acked: 0, failed: 0, delivered: 0, due: 0 }
-  let measuring = false
-  let sending = true
-  const clients = plan.users.map((user) => {
-    const client: LoadClient = new LoadClient(user, plan.contentBytes, {
-      onAck(success, latencyMs) {
-        if (success) {
-          counts.acked++
-          counts.due += user.roomSize
-          if (measuring) acks.push(latencyMs)
-        } else counts.failed++
-        if (sending && plan.ratePerSecond === undefined) client.send()
-      },
-      onDelivery(latencyMs) {
-        counts.delivered++
-        if (measuring) deliveries.push(latencyMs)
-      },
+/** The clients of a plan, and what they count in the time under load that is going on. */
+class Generator {
+  readonly #plan: LoadPlan
+  readonly #clients: LoadClient[]
+  #counts = noCounts()
+  #acks: number[] = []
+  #deliveries: number[] = []
+  #measuring = false
+  #sending = false
+
+  constructor(plan: LoadPlan) {
+    this.#plan = plan
+    this.#clients = plan.users.map((user) => {
+      const client: LoadClient = new LoadClient(user, plan.contentBytes, {
+        onAck: (success, latencyMs) => {
+          if (success) {
+            this.#counts.acked++
+            this.#counts.due += user.roomSize
+            if (this.#measuring) this.#acks.push(latencyMs)
+          } else this.#counts.failed++
+          if (this.#sending && plan.ratePerSecond === undefined) client.send()
+        },
+        onDelivery: (latencyMs) => {
+          this.#counts.delivered++
+          if (this.#measuring) this.#deliveries.push(latencyMs)
+        },
+      })
+      return client
     })
-    return client
-  })
-  for (let i = 0; i < clients.length; i += CONNECTS_AT_ONCE) {
-    await Promise.all(clients.slice(i, i + CONNECTS_AT_ONCE).map((client) => client.connect()))
   }
-  const senders = clients.slice(0, plan.senders)
-  const stopPacing = plan.ratePerSecond === undefined ? fill(senders, plan.inFlight) : pace(senders, plan.ratePerSecond)
-  await wait(plan.warmMs)
-  const cpu = process.cpuUsage()
-  const began = performance.now()
-  measuring = true
-  tell('began')
-  await wait(plan.measureMs)
-  measuring = false
-  tell('ended')
-  const seconds = (performance.now() - began) / 1_000
-  const { user, system } = process.cpuUsage(cpu)
-  sending = false
-  stopPacing()
-  await settle(() => counts.delivered >= counts.due && clients.every((client) => client.waiting === 0))
-  for (const client of clients) client.close()
-  return {
-    ...counts,
-    ackedPerSec: acks.length / seconds,
-    deliveredPerSec: deliveries.length / seconds,
-    ack: percentiles(acks),
-    delivery: percentiles(deliveries),
-    generatorCpu: (user + system) / 1e6 / seconds,
+
+  async connect(): Promise<void> {
+    for (let i = 0; i < this.#clients.length; i += CONNECTS_AT_ONCE) {
+      await Promise.all(this.#clients.slice(i, i + CONNECTS_AT_ONCE).map((client) => client.connect()))
+    }
   }
+
+  /** Sends for these times, and ends after the last ack and delivery. */
+  async run({ warmMs, measureMs }: LoadTimes): Promise<LoadResult> {
+    const { inFlight, ratePerSecond, senders } = this.#plan
+    this.#sending = true
+    const sending = this.#clients.slice(0, senders)
+    const stopPacing = ratePerSecond === undefined ? fill(sending, inFlight) : pace(sending, ratePerSecond)
+    await wait(warmMs)
+    const cpu = process.cpuUsage()
+    const began = performance.now()
+    this.#measuring = true
+    tell('began')
+    await wait(measureMs)
+    this.#measuring = false
+    tell('ended')
+    const seconds = (performance.now() - began) / 1_000
+    const { user, system } = process.cpuUsage(cpu)
+    this.#sending = false
+    stopPacing()
+    const isWhole = () =>
+      this.#counts.delivered >= this.#counts.due && this.#clients.every((client) => client.waiting === 0)
+    await settle(isWhole)
+    const result = {
+      ...this.#counts,
+      ackedPerSec: this.#acks.length / seconds,
+      deliveredPerSec: this.#deliveries.length / seconds,
+      ack: percentiles(this.#acks),
+      delivery: percentiles(this.#deliveries),
+      generatorCpu: (user + system) / 1e6 / seconds,
+    }
+    // Now, and not when the next time begins: what comes in between should not have come, and shows there as one too many.
+    this.#counts = noCounts()
+    this.#acks = []
+    this.#deliveries = []
+    return result
+  }
+}
+
+function noCounts() {
+  return { acked: 0, failed: 0, delivered: 0, due: 0 }
 }
 
 function tell(phase: LoadPhase): void {
@@ -92,12 +117,16 @@ function wait(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
+function fail(error: unknown): never {
+  console.error(error)
+  process.exit(1)
+}
+
 process.once('message', (plan: LoadPlan) => {
-  generate(plan).then(
-    (result) => process.send?.(result, () => process.exit()),
-    (error) => {
-      console.error(error)
-      process.exit(1)
-    },
-  )
+  const generator = new Generator(plan)
+  generator.connect().then(() => tell('connected'), fail)
+  process.on('message', (times: LoadTimes) => {
+    generator.run(times).then((result) => process.send?.(result), fail)
+  })
 })
+process.once('disconnect', () => process.exit())

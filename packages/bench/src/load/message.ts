@@ -7,14 +7,18 @@ export interface LoadPlan {
   /** So many of the users send, and the others only listen; all where it is left out. */
   senders?: number
   contentBytes: number
-  warmMs: number
-  measureMs: number
   /** Sends a second of all users together; as many as are acked when it is left out (closed loop). */
   ratePerSecond?: number
 }
 
-/** Sent by the generator when the measured time begins and ends. */
-export type LoadPhase = 'began' | 'ended'
+/** One time under load, in milliseconds; nothing is counted in the first of them. */
+export interface LoadTimes {
+  warmMs: number
+  measureMs: number
+}
+
+/** Sent by the generator when all are connected, and when the measured time begins and ends. */
+export type LoadPhase = 'connected' | 'began' | 'ended'
 
 export interface LoadUser {
   /** http://host:port of the gateway this user connects to. */
@@ -34,7 +38,7 @@ export interface LoadResult {
   ack: { p50Ms: number; p99Ms: number }
   /** Send to `newMessage`, in milliseconds. */
   delivery: { p50Ms: number; p99Ms: number }
-  /** Of the whole run, warm-up and end included. */
+  /** Of the whole time under load, warm-up and end included. */
   acked: number
   failed: number
   delivered: number

@@ -34,7 +34,7 @@ export async function measureDatabaseCost(
     await running.sql.query('checkpoint')
     const load = { users: running.users, inFlight: 0, contentBytes: 100, ratePerSecond: PER_SECOND }
     const { result, counts } = await services.statements.count(() =>
-      runLoad({ ...load, warmMs: 2_000, measureMs }, { began: sample, ended: sample }),
+      runLoad(load, { warmMs: 2_000, measureMs }, { began: sample, ended: sample }),
     )
     assertWhole('parley', result, await running.stored())
     const { rows } = await running.sql.query<{ bytes: string }>('select pg_wal_lsn_diff($2, $1) as bytes', lsns)

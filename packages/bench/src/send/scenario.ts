@@ -1,15 +1,13 @@
 import type { LoadResult } from '../load/message.ts'
-import { runLoad, WARM_MS } from '../load/run.ts'
 import type { BenchArguments } from '../main.ts'
 import { round, verdict, writeReport } from '../report.ts'
-import { measureInRounds } from '../rounds.ts'
 import { type BenchServices, startServices } from '../services.ts'
 import { spreadOf } from '../statistics.ts'
 import { bare } from '../subjects/bare.ts'
 import { naive } from '../subjects/naive.ts'
 import { parley } from '../subjects/parley.ts'
-import type { Services, Shape, Subject } from '../subjects/subject.ts'
-import { assertWhole } from '../whole.ts'
+import type { Shape } from '../subjects/subject.ts'
+import { measureByTurns } from '../turns.ts'
 import { type DatabaseCost, measureDatabaseCost } from './database-cost.ts'
 
 const SUBJECTS = [parley, bare, naive] as const
@@ -31,12 +29,13 @@ interface Figures {
 export async function run({ quick, json, rounds: given }: BenchArguments): Promise<void> {
   const rounds = given ?? (quick ? 1 : 3)
   const sizes = quick ? [5, 20] : [2, 5, 20, 100, 1_000]
-  const times = { warmMs: WARM_MS, measureMs: quick ? 4_000 : 8_000 }
   const runs: { roomSize: number; users: number; subjects: Record<string, Figures> }[] = []
   await using services = await startServices()
   for (const roomSize of sizes) {
     const shape = { roomSize, users: Math.max(USERS, roomSize) }
-    const results = await measureInRounds(SUBJECTS, rounds, (subject) => measure(subject, services, shape, times))
+    // Of a thousand in one room 200 send: were it all, each connection would have 1.6 MB on its way, and be cut for it.
+    const plan = { senders: USERS, inFlight: IN_FLIGHT, contentBytes: CONTENT_BYTES }
+    const results = await measureByTurns(SUBJECTS, services, { shape, plan, rounds, measureMs: quick ? 4_000 : 8_000 })
     const subjects = Object.fromEntries([...results].map(([name, list]) => [name, mediansOf(list)]))
     runs.push({ ...shape, subjects })
     print(shape, results, subjects)
@@ -80,22 +79,6 @@ async function databaseCosts(services: BenchServices, quick: boolean): Promise<D
   const growth = Math.max(most.walBytes / least.walBytes, most.gatewayStatements / least.gatewayStatements)
   verdict(`from rooms of ${least.roomSize} to ${most.roomSize} ${round(growth)} x, at most 1.2`, growth <= 1.2)
   return costs
-}
-
-async function measure(
-  subject: Subject,
-  services: Services,
-  shape: Shape,
-  times: { warmMs: number; measureMs: number },
-): Promise<LoadResult> {
-  const running = await subject.start(services, shape)
-  try {
-    // Of a thousand in one room 200 send: were it all, each connection would have 1.6 MB on its way, and be cut for it.
-    const load = { users: running.users, senders: USERS, inFlight: IN_FLIGHT, contentBytes: CONTENT_BYTES }
-    return assertWhole(subject.name, await runLoad({ ...load, ...times }), await running.stored())
-  } finally {
-    await running.stop()
-  }
 }
 
 function mediansOf(list: readonly LoadResult[]): Figures {

@@ -26,8 +26,7 @@ export const naive: Subject = {
     const entry = new URL('./naive-server.ts', import.meta.url)
     const peer = await startPeer(entry, services, shape, { DATABASE_URL: database.url })
     return {
-      users: peer.users,
-      gatewayPids: peer.gatewayPids,
+      ...peer,
       stored: async () => Number((await sql.query('select count(*) from message')).rows[0].count),
       async stop() {
         await peer.stop()

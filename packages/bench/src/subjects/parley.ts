@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import { signToken } from '@parley/auth'
 import { migrate } from '@parley/db'
 import { generateVapidPair, spawnApp } from '@parley/local'
@@ -56,6 +57,9 @@ export const parley = {
       sql,
       gatewayPids: apps.slice(0, count).map(({ pid }) => pid),
       stored: async () => Number((await sql.query('select count(*) from messages')).rows[0].count),
+      async settled() {
+        while ((await sql.query('select from outbox limit 1')).rowCount !== 0) await delay(20)
+      },
       async stop() {
         await Promise.all(apps.map((app) => app.stop()))
         await database.drop()

@@ -8,7 +8,10 @@ import { roomsOf, type Shape, uuidOf } from './subject.ts'
 /** Socket.IO and its adapter as their documentation sets them up, and the ready message that spawnApp waits for. */
 export function createPeerServer(): Server {
   const url = process.env.REDIS_URL ?? ''
-  const io = new Server({ adapter: createShardedAdapter(new Redis(url), new Redis(url)) })
+  const adapter = createShardedAdapter(new Redis(url), new Redis(url), {
+    channelPrefix: process.env.CHANNEL_PREFIX ?? '',
+  })
+  const io = new Server({ adapter })
   const shape: Shape = JSON.parse(process.env.SHAPE ?? '{}')
   io.on('connection', (socket) => {
     const user = Number(String(socket.handshake.auth.userId).slice('user-'.length))

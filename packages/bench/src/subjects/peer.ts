@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { spawnApp } from '@parley/local'
 import type { LoadUser } from '../load/message.ts'
 import { layOut, type Services, type Shape } from './subject.ts'
@@ -5,7 +6,8 @@ import { layOut, type Services, type Shape } from './subject.ts'
 /** Starts the processes of a peer's server and lays its users out over them. */
 export async function startPeer(entry: URL, services: Services, shape: Shape, env: Record<string, string>) {
   const log = (line: string) => console.log(line)
-  const settings = { REDIS_URL: services.redisUrl, SHAPE: JSON.stringify(shape), ...env }
+  // Several subjects may run at a time: none of them hears another's channels.
+  const settings = { REDIS_URL: services.redisUrl, CHANNEL_PREFIX: randomUUID(), SHAPE: JSON.stringify(shape), ...env }
   const processes = await Promise.all(
     Array.from({ length: shape.gateways ?? 2 }, (_, n) =>
       spawnApp({ app: entry, env: settings, name: `peer-${n}`, log }),
@@ -16,6 +18,8 @@ export async function startPeer(entry: URL, services: Services, shape: Shape, en
   return {
     users,
     gatewayPids: processes.map(({ pid }) => pid),
+    // It keeps nothing for later.
+    settled: async () => undefined,
     stop: async () => void (await Promise.all(processes.map((each) => each.stop()))),
   }
 }

@@ -21,6 +21,8 @@ export interface RunningSubject {
   gatewayPids: number[]
   /** Messages that are stored, all told; null where the subject stores nothing. */
   stored(): Promise<number | null>
+  /** Resolves when nothing is left to do of what was sent. */
+  settled(): Promise<void>
   stop(): Promise<void>
 }
 
