@@ -12,7 +12,9 @@ export interface TurnsOptions {
   plan: Omit<LoadPlan, 'users'>
   /** Turns of each subject. */
   rounds: number
-  /** What of a turn is counted. */
+  /** How long each is under load before the first turn, in milliseconds. */
+  warmMs?: number
+  /** What of a turn is counted, in milliseconds. */
   measureMs: number
 }
 
@@ -31,7 +33,7 @@ interface Turns {
 export async function measureByTurns(
   subjects: readonly Subject[],
   services: Services,
-  { shape, plan, rounds, measureMs }: TurnsOptions,
+  { shape, plan, rounds, warmMs = WARM_MS, measureMs }: TurnsOptions,
 ): Promise<Map<string, LoadResult[]>> {
   await using stack = new AsyncDisposableStack()
   const turns: Turns[] = []
@@ -40,7 +42,7 @@ export async function measureByTurns(
     stack.defer(() => running.stop())
     turns.push(stack.use(await startTurns(subject.name, running, plan)))
   }
-  for (const each of turns) await each.run({ warmMs: WARM_MS, measureMs: 0 })
+  for (const each of turns) await each.run({ warmMs, measureMs: 0 })
   return await measureInRounds(turns, rounds, (each) => each.run({ warmMs: RAMP_MS, measureMs }))
 }
 

@@ -2,14 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { appendMessages } from '@parley/db'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { herdUsers } from '../src/load/herd-users.ts'
-import { runLoad } from '../src/load/run.ts'
 import { type Herd, startHerd } from '../src/load/run-herd.ts'
 import { type BenchServices, startServices } from '../src/services.ts'
 import { totalOf } from '../src/statement-log.ts'
 import { bare } from '../src/subjects/bare.ts'
 import { parley, type RunningParley } from '../src/subjects/parley.ts'
 import type { Shape, Subject } from '../src/subjects/subject.ts'
-import { assertWhole } from '../src/whole.ts'
+import { measureByTurns } from '../src/turns.ts'
 
 /*
  * The benchmark's scenarios for a few seconds each. The bounds are wide: half of what was there should be noticed, and a
@@ -26,16 +25,6 @@ describe('the benchmark, for seconds', () => {
   })
   afterAll(() => services[Symbol.asyncDispose]())
 
-  async function send(subject: Subject) {
-    const running = await subject.start(services, SEND)
-    try {
-      const plan = { users: running.users, inFlight: 4, contentBytes: 100 }
-      return assertWhole(subject.name, await runLoad(plan, { warmMs: 1_000, measureMs: 2_000 }), await running.stored())
-    } finally {
-      await running.stop()
-    }
-  }
-
   /** Runs against a parley of its own, with the whole herd connected. */
   async function withHerd(shape: Shape, syncs: boolean, work: (herd: Herd, running: RunningParley) => Promise<void>) {
     const running = await parley.start(services, shape)
@@ -49,9 +38,13 @@ describe('the benchmark, for seconds', () => {
   }
 
   test('send: durable messages beside what the plain stack delivers without storing them', async () => {
-    const [ours, theirs] = [await send(parley), await send(bare)]
+    const plan = { inFlight: 4, contentBytes: 100 }
+    const turns = { shape: SEND, plan, rounds: 1, warmMs: 1_000, measureMs: 2_000 }
+    const results = await measureByTurns([parley, bare], services, turns)
+    const ratesOf = ({ name }: Subject) => results.get(name)?.map(({ ackedPerSec }) => ackedPerSec)
+    const [[ours = 0] = [], [theirs = 0] = []] = [ratesOf(parley), ratesOf(bare)]
     // 1.5 and more on a quiet machine; see docs/PERFORMANCE.md.
-    expect(ours.ackedPerSec / theirs.ackedPerSec).toBeGreaterThan(0.6)
+    expect(ours / theirs).toBeGreaterThan(0.6)
   }, 60_000)
 
   test('storm: everybody back at once costs few statements', async () => {
