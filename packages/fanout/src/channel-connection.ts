@@ -1,4 +1,4 @@
-import { type RedisClient, redisReady } from '@parley/redis'
+import { type RedisClient, redisReady, within } from '@parley/redis'
 
 export interface ChannelConnectionOptions {
   redis: RedisClient
@@ -67,16 +67,11 @@ export class ChannelConnection {
 
   /** Whether all that was asked for so far is known to be in force within `timeoutMs`. */
   async ping(timeoutMs: number): Promise<boolean> {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<boolean>((resolve) => {
-      timer = setTimeout(resolve, timeoutMs, false)
-    })
     const answer = this.#current ? this.#redis.ping() : this.#asked.promise.then(() => this.#redis.ping())
-    const pong = answer.then(
+    return within(timeoutMs, answer, 'Redis').then(
       () => true,
       () => false,
     )
-    return Promise.race([pong, late]).finally(() => clearTimeout(timer))
   }
 
   /** Gives this connection up for a new one. */

@@ -16,8 +16,8 @@ export interface RedisOptions {
   /** Keeps commands while there is no connection. A cluster never does: wait for {@link redisReady}. Default true. */
   queued?: boolean
   /**
-   * All commands of a turn of the loop travel as one write, once those before it are answered, but for these. `lone`: not in a cluster, where a command in such a
-   * write does not follow a key that moved. Default: each on its own.
+   * All commands of a turn of the loop travel as one write, once those before it are answered, but for these. `lone`: not in
+   * a cluster, where a command in such a write does not follow a key that moved. Default: each on its own.
    */
   pipelined?: { except: readonly string[]; lone?: true } | false
   /** Milliseconds before attempt n to connect again. */

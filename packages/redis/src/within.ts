@@ -4,6 +4,5 @@ export async function within<T>(ms: number, work: Promise<T>, what: string): Pro
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(new Error(`${what} did not answer within ${ms} ms`)), ms)
   })
-  work.catch(() => undefined)
   return Promise.race([work, late]).finally(() => clearTimeout(timer))
 }
