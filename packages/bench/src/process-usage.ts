@@ -16,13 +16,14 @@ export async function residentBytes(pids: readonly number[]): Promise<number> {
 
 /** Processor time that processes have used so far, all together, in seconds. Linux only. */
 export async function cpuSeconds(pids: readonly number[]): Promise<number> {
-  const each = await Promise.all(
-    pids.map(async (pid) => {
-      const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
-      // utime and stime, the 14th and 15th field; the 2nd, a name in brackets, may hold blanks.
-      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-      return (Number(fields[11]) + Number(fields[12])) / TICKS
-    }),
-  )
-  return each.reduce((sum, seconds) => sum + seconds, 0)
+  const each = await Promise.all(pids.map(readStat))
+  return each.reduce((sum, { cpu }) => sum + cpu, 0)
+}
+
+/** A process' parent, and the processor time that it has used so far, in seconds. @throws when it is gone */
+export async function readStat(pid: number): Promise<{ parent: number; cpu: number }> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
+  // After the name in brackets, which may hold blanks: state, parent, ..., utime and stime as 12th and 13th.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return { parent: Number(fields[1]), cpu: (Number(fields[11]) + Number(fields[12])) / TICKS }
 }

@@ -4,6 +4,12 @@ export interface Spread {
   max: number
 }
 
+/** @returns the value below which a share (0 to 1) of the values lie, for any share */
+export function percentilesOf(values: readonly number[]): (share: number) => number {
+  const sorted = Float64Array.from(values).sort()
+  return (share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
+}
+
 /** @param values at least one */
 export function spreadOf(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b)

@@ -50,7 +50,7 @@ async function startTurns(
   name: string,
   { users, stored, settled }: RunningSubject,
   plan: TurnsOptions['plan'],
-): Promise<Turns & Disposable> {
+): Promise<Turns & AsyncDisposable> {
   const load = await startLoad({ ...plan, users })
   let acked = 0
   return {
@@ -62,6 +62,6 @@ async function startTurns(
       acked += result.acked
       return result
     },
-    [Symbol.dispose]: () => load[Symbol.dispose](),
+    [Symbol.asyncDispose]: () => load[Symbol.asyncDispose](),
   }
 }

@@ -29,7 +29,7 @@ describe('the benchmark, for seconds', () => {
   async function withHerd(shape: Shape, syncs: boolean, work: (herd: Herd, running: RunningParley) => Promise<void>) {
     const running = await parley.start(services, shape)
     try {
-      using herd = await startHerd(herdUsers(running.users, shape, syncs))
+      await using herd = await startHerd(herdUsers(running.users, shape, syncs))
       await herd.tell({ type: 'connect', atOnce: 50 })
       await work(herd, running)
     } finally {

@@ -1,7 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises'
-
-/** Clock ticks a second in /proc; 100 on every Linux that Node runs on. */
-const TICKS = 100
+import { readStat } from '../process-usage.ts'
 
 /** What a process of a benchmark is there for, by its command line. The first that fits counts. */
 const ROLES: readonly [role: string, pattern: RegExp][] = [
@@ -17,7 +15,9 @@ const ROLES: readonly [role: string, pattern: RegExp][] = [
 
 /** Processor time, in seconds, that this process' descendants have used so far, by role. Linux only. */
 export async function cpuByRole(): Promise<Map<string, number>> {
-  const all = await Promise.all((await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(readProcess))
+  const all = await Promise.all(
+    (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map((pid) => readProcess(Number(pid))),
+  )
   const known = all.filter((each) => each !== undefined)
   const ours = new Set([process.pid])
   for (let before = 0; before < ours.size; ) {
@@ -34,16 +34,10 @@ export async function cpuByRole(): Promise<Map<string, number>> {
 }
 
 /** Undefined for a process that has gone meanwhile. */
-async function readProcess(pid: string) {
+async function readProcess(pid: number) {
   try {
-    const [stat, command] = await Promise.all([
-      readFile(`/proc/${pid}/stat`, 'utf8'),
-      readFile(`/proc/${pid}/cmdline`, 'utf8'),
-    ])
-    // After the name in brackets, which may hold blanks: state, parent, ..., utime and stime as 12th and 13th.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    const cpu = (Number(fields[11]) + Number(fields[12])) / TICKS
-    return { pid: Number(pid), parent: Number(fields[1]), command: command.replaceAll('\0', ' '), cpu }
+    const [stat, command] = await Promise.all([readStat(pid), readFile(`/proc/${pid}/cmdline`, 'utf8')])
+    return { pid, command: command.replaceAll('\0', ' '), ...stat }
   } catch {
     return undefined
   }

@@ -2,6 +2,7 @@ import { Agent, get } from 'node:http'
 import { findMessages, listConversations, listMessages, listReadMarks } from '@parley/db'
 import { LIMITS } from '@parley/protocol'
 import pg from 'pg'
+import { percentilesOf } from '../statistics.ts'
 import type { ReadPlan, ReadResult } from './message.ts'
 
 const PAGE = 50
@@ -116,8 +117,7 @@ async function measure(plan: ReadPlan): Promise<ReadResult> {
   const seconds = (performance.now() - began) / 1_000
   const { user, system } = process.cpuUsage(cpu)
   await workers
-  const sorted = times.toSorted((a, b) => a - b)
-  const at = (share: number) => sorted[Math.floor(sorted.length * share)] ?? Number.NaN
+  const at = percentilesOf(times)
   return {
     perSecond: times.length / seconds,
     p50Ms: at(0.5),
@@ -127,6 +127,7 @@ async function measure(plan: ReadPlan): Promise<ReadResult> {
   }
 }
 
+process.once('disconnect', () => process.exit())
 process.once('message', (plan: ReadPlan) => {
   measure(plan).then(
     (result) => process.send?.(result, () => process.exit()),

@@ -1,6 +1,4 @@
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
+import { forkProgram } from '../forked.ts'
 import type { BenchArguments } from '../main.ts'
 import { round, verdict, writeReport } from '../report.ts'
 import { startServices } from '../services.ts'
@@ -49,19 +47,9 @@ export async function run({ quick, json, rounds }: BenchArguments): Promise<void
 }
 
 async function read(plan: ReadPlan): Promise<ReadResult> {
-  const child = fork(fileURLToPath(new URL('./reader.ts', import.meta.url)), { serialization: 'advanced' })
-  try {
-    child.send(plan)
-    const signal = AbortSignal.timeout(plan.warmMs + plan.measureMs + 60_000)
-    const failed = once(child, 'exit', { signal }).then(([code]) => {
-      throw new Error(`the reader ended with ${code}`)
-    })
-    failed.catch(() => undefined)
-    const [result] = (await Promise.race([once(child, 'message', { signal }), failed])) as [ReadResult]
-    return result
-  } finally {
-    child.kill()
-  }
+  await using reader = forkProgram<ReadPlan, ReadResult>(new URL('./reader.ts', import.meta.url))
+  reader.tell(plan)
+  return await reader.hear(plan.warmMs + plan.measureMs + 60_000)
 }
 
 function print(what: string, results: Map<string, ReadResult[]>) {

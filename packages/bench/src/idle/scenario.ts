@@ -71,7 +71,7 @@ export async function run({ quick, json, rounds }: BenchArguments): Promise<void
 async function measure(subject: Subject, services: Services, shape: Shape): Promise<Figures> {
   const running = await subject.start(services, shape)
   try {
-    using herd = await startHerd(herdUsers(running.users, shape, subject.name === 'parley'))
+    await using herd = await startHerd(herdUsers(running.users, shape, subject.name === 'parley'))
     const before = await residentBytes(running.gatewayPids)
     const cpuBefore = await cpuSeconds(running.gatewayPids)
     const { seconds, cpu, retries } = await herd.tell({ type: 'connect', atOnce: AT_ONCE })

@@ -1,3 +1,4 @@
+import { percentilesOf } from '../statistics.ts'
 import { LoadClient } from './client.ts'
 import type { LoadPhase, LoadPlan, LoadResult, LoadTimes } from './message.ts'
 
@@ -107,9 +108,8 @@ async function settle(done: () => boolean): Promise<void> {
   for (let waited = 0; waited < SETTLE_MS && !done(); waited += 50) await wait(50)
 }
 
-function percentiles(values: number[]): { p50Ms: number; p99Ms: number } {
-  const sorted = Float64Array.from(values).sort()
-  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
+function percentiles(values: readonly number[]): { p50Ms: number; p99Ms: number } {
+  const at = percentilesOf(values)
   return { p50Ms: at(0.5), p99Ms: at(0.99) }
 }
 

@@ -1,4 +1,5 @@
 import { platform } from 'node:os'
+import { percentilesOf } from '../statistics.ts'
 import { HerdClient } from './herd-client.ts'
 import type { HerdAnswer, HerdRequest } from './herd-message.ts'
 
@@ -41,8 +42,7 @@ async function carryOut(request: HerdRequest): Promise<HerdAnswer> {
   }
   const seconds = (performance.now() - began) / 1_000
   const { user, system } = process.cpuUsage(cpu)
-  const sorted = times.sort((a, b) => a - b)
-  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
+  const at = percentilesOf(times)
   const share = (user + system) / 1e6 / seconds
   return { seconds, p50Ms: at(0.5), p99Ms: at(0.99), cpu: share, retries, faults: faults.slice(0, 5) }
 }

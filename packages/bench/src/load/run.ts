@@ -1,6 +1,4 @@
-import { fork } from 'node:child_process'
-import { on } from 'node:events'
-import { fileURLToPath } from 'node:url'
+import { forkProgram } from '../forked.ts'
 import type { LoadPhase, LoadPlan, LoadResult, LoadTimes } from './message.ts'
 
 /**
@@ -19,45 +17,35 @@ export interface LoadWatcher {
 }
 
 /** Clients in a process of their own, connected. */
-export interface Load extends Disposable {
+export interface Load extends AsyncDisposable {
   /** Has them send, and ends when all that was sent has been acked and delivered. @throws when the generator fails */
   run(times: LoadTimes, watcher?: LoadWatcher): Promise<LoadResult>
 }
 
 /** Resolves when all of the plan's users are connected. */
 export async function startLoad(plan: LoadPlan): Promise<Load> {
-  const child = fork(fileURLToPath(new URL('./generator.ts', import.meta.url)), { serialization: 'advanced' })
-  const messages = on(child, 'message', { close: ['exit'] })
-  const told = async (ms: number): Promise<LoadPhase | LoadResult> => {
-    const timer = setTimeout(() => child.kill(), ms)
-    const { value, done } = await messages.next()
-    clearTimeout(timer)
-    if (done) throw new Error('the load generator ended, or said nothing for too long')
-    return value[0]
-  }
-  const load: Load = {
+  await using stack = new AsyncDisposableStack()
+  const generator = stack.use(
+    forkProgram<LoadPlan | LoadTimes, LoadPhase | LoadResult>(new URL('./generator.ts', import.meta.url)),
+  )
+  generator.tell(plan)
+  await generator.hear(ANSWER_MS)
+  const kept = stack.move()
+  return {
     async run(times, watcher = {}) {
-      child.send(times)
+      generator.tell(times)
       for (;;) {
-        const message = await told(times.warmMs + times.measureMs + ANSWER_MS)
+        const message = await generator.hear(times.warmMs + times.measureMs + ANSWER_MS)
         if (typeof message !== 'string') return message
         if (message !== 'connected') await watcher[message]?.()
       }
     },
-    [Symbol.dispose]: () => void child.kill(),
-  }
-  try {
-    child.send(plan)
-    await told(ANSWER_MS)
-    return load
-  } catch (error) {
-    load[Symbol.dispose]()
-    throw error
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
 }
 
 /** Runs a plan once. @throws when the generator fails */
 export async function runLoad(plan: LoadPlan, times: LoadTimes, watcher?: LoadWatcher): Promise<LoadResult> {
-  using load = await startLoad(plan)
+  await using load = await startLoad(plan)
   return await load.run(times, watcher)
 }

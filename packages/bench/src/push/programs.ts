@@ -1,11 +1,11 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import type { TestDevice } from '@parley/testkit/push'
+import { forkProgram } from '../forked.ts'
 import type { BareLoop, Rate } from './bare-loop.ts'
 import type { Answer, Report, Request } from './service-process.ts'
 
-const ANSWER_BOUND_MS = 60_000
+/** Longest waits for an answer, in milliseconds: of the push service, and of a loop over all devices. */
+const ANSWER_MS = 60_000
+const LOOP_MS = 300_000
 
 /** The push service's process. */
 export interface ServiceProcess extends AsyncDisposable {
@@ -17,46 +17,35 @@ export interface ServiceProcess extends AsyncDisposable {
 }
 
 export async function startService(vapidPublicKey: string, read: boolean): Promise<ServiceProcess> {
-  const child = fork(new URL('./service-process.ts', import.meta.url), [vapidPublicKey, String(read)])
-  const first = await answerOf(child)
-  if (first.type !== 'ready') throw new Error(`the push service said ${first.type}`)
-  const ask = async <Type extends Answer['type']>(request: Request, type: Type) => {
-    const answered = answerOf(child)
-    child.send(request)
-    const answer = await answered
+  await using stack = new AsyncDisposableStack()
+  const program = stack.use(
+    forkProgram<Request, Answer>(new URL('./service-process.ts', import.meta.url), {
+      args: [vapidPublicKey, String(read)],
+    }),
+  )
+  const hear = async <Type extends Answer['type']>(type: Type) => {
+    const answer = await program.hear(ANSWER_MS)
     if (answer.type !== type) throw new Error(`the push service said ${answer.type}`)
     return answer as Extract<Answer, { type: Type }>
   }
+  const ask = <Type extends Answer['type']>(request: Request, type: Type) => {
+    program.tell(request)
+    return hear(type)
+  }
+  const { caFile } = await hear('ready')
+  const kept = stack.move()
   return {
-    caFile: first.caFile,
+    caFile,
     subscribe: async (count) => (await ask({ type: 'subscribe', count }, 'devices')).devices,
     report: async () => (await ask({ type: 'report' }, 'report')).report,
-    reset: () => void child.send({ type: 'reset' } satisfies Request),
-    [Symbol.asyncDispose]: async () => {
-      child.disconnect()
-      await once(child, 'exit')
-    },
+    reset: () => program.tell({ type: 'reset' }),
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
 }
 
 export async function runBareLoop(loop: BareLoop, caFile: string): Promise<Rate> {
-  const env = { ...process.env, NODE_EXTRA_CA_CERTS: caFile, NODE_NO_WARNINGS: '1' }
-  const child = fork(new URL('./bare-loop.ts', import.meta.url), [], { env })
-  const ended = once(child, 'exit')
-  const answered = once(child, 'message', { signal: AbortSignal.timeout(5 * ANSWER_BOUND_MS) })
-  child.send(loop)
-  const [rate] = (await answered) as [Rate]
-  await ended
-  return rate
-}
-
-/** Processor time that a process has used so far, in ms: fields 14 and 15 of /proc, in hundredths of a second. */
-export function cpuMsOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
-  return (Number(fields[11]) + Number(fields[12])) * 10
-}
-
-async function answerOf(child: ChildProcess): Promise<Answer> {
-  const [answer] = await once(child, 'message', { signal: AbortSignal.timeout(ANSWER_BOUND_MS) })
-  return answer as Answer
+  const env = { NODE_EXTRA_CA_CERTS: caFile, NODE_NO_WARNINGS: '1' }
+  await using program = forkProgram<BareLoop, Rate>(new URL('./bare-loop.ts', import.meta.url), { env })
+  program.tell(loop)
+  return await program.hear(LOOP_MS)
 }

@@ -1,9 +1,10 @@
 import { writeFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { BenchArguments } from '../main.ts'
-import { spreadOf } from '../statistics.ts'
+import { cpuSeconds } from '../process-usage.ts'
+import { percentilesOf, spreadOf } from '../statistics.ts'
 import type { Rate } from './bare-loop.ts'
-import { cpuMsOf, runBareLoop } from './programs.ts'
+import { runBareLoop } from './programs.ts'
 import { startWorld, type World } from './world.ts'
 
 /** As many under way as a worker has by default. */
@@ -44,14 +45,15 @@ async function measureRate({ groups, rounds }: { groups: number; rounds: number 
 /** Between the first and the last push of a message to everybody. */
 async function drainRate(world: World, groups: number, expected: number): Promise<Rate> {
   world.service.reset()
-  const cpu = cpuMsOf(world.worker.pid)
+  const before = await cpuSeconds([world.worker.pid])
   await world.send(Array.from({ length: groups }, (_, index) => index))
   const limit = Date.now() + DRAIN_BOUND_MS
   for (;;) {
     const { count, firstAt, lastAt } = await world.service.report()
     if (count >= expected) {
       const perSecond = ((count - 1) / (lastAt - firstAt)) * 1_000
-      return { perSecond, cpuMs: (cpuMsOf(world.worker.pid) - cpu) / count }
+      const cpuMs = ((await cpuSeconds([world.worker.pid])) - before) * 1_000
+      return { perSecond, cpuMs: cpuMs / count }
     }
     if (Date.now() > limit) throw new Error(`${count} of ${expected} pushes within ${DRAIN_BOUND_MS} ms`)
     await delay(100)
@@ -81,13 +83,11 @@ async function measureDelay(seconds: number) {
   await Promise.all(sending)
   await delay(5_000)
   const { arrivals } = await world.service.report()
-  const delays = arrivals
-    .flatMap(([id, at]) => {
-      const sent = sentAt.get(id)
-      return sent === undefined ? [] : [at - sent]
-    })
-    .sort((a, b) => a - b)
-  const at = (share: number) => delays[Math.min(delays.length - 1, Math.floor(delays.length * share))] ?? Number.NaN
+  const delays = arrivals.flatMap(([id, at]) => {
+    const sent = sentAt.get(id)
+    return sent === undefined ? [] : [at - sent]
+  })
+  const at = percentilesOf(delays)
   const figures = { sent: sentAt.size, pushed: delays.length, p50: at(0.5), p99: at(0.99), max: at(1) }
   console.log(
     `${perSecond} messages/s for ${seconds} s: ${figures.pushed} of ${figures.sent} pushed; ` +

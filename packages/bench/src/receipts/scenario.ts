@@ -30,7 +30,7 @@ export async function run({ quick, json, rounds }: BenchArguments): Promise<void
   const running = await parley.start(services, shape)
   const list: Figures[] = []
   try {
-    using herd = await startHerd(herdUsers(running.users, shape, false))
+    await using herd = await startHerd(herdUsers(running.users, shape, false))
     await herd.tell({ type: 'connect', atOnce: 50 })
     for (let n = 0; n < (rounds ?? (quick ? 2 : 5)); n++) {
       const messageId = randomUUID()

@@ -1,6 +1,7 @@
 import { type Database, openDatabase } from '@parley/db'
 import { MessageSearch } from '@parley/messaging'
 import { parse, searchMessagesQuery } from '@parley/protocol'
+import { percentilesOf } from '../statistics.ts'
 import type { Asker } from './data.ts'
 import { type Ask, mixOf } from './queries.ts'
 
@@ -14,9 +15,8 @@ export interface Times {
 }
 
 export function timesOf(took: readonly number[]): Times {
-  const sorted = took.toSorted((a, b) => a - b)
-  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN
-  return { count: sorted.length, p50: at(0.5), p95: at(0.95), p99: at(0.99), max: sorted.at(-1) ?? Number.NaN }
+  const at = percentilesOf(took)
+  return { count: took.length, p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) }
 }
 
 /** Times of one subject, of each kind of query and of all together. */

@@ -56,7 +56,7 @@ export async function run({ quick, json, rounds }: BenchArguments): Promise<void
 async function measure(services: BenchServices, shape: Shape, rounds: number): Promise<Figures[]> {
   const running = await parley.start(services, shape)
   try {
-    using herd = await startHerd(herdUsers(running.users, shape, true))
+    await using herd = await startHerd(herdUsers(running.users, shape, true))
     await herd.tell({ type: 'connect', atOnce: AT_ONCE })
     const list: Figures[] = []
     const missed = await missSomething(running.sql, shape)
