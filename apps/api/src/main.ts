@@ -5,6 +5,7 @@ import { createTokenVerifier } from '@parley/auth'
 import { awaitSchema, isUnavailable, openDatabase } from '@parley/db'
 import { Bus, onTokenNotice, PublishedWatermark, Publisher, publishTokenNotice } from '@parley/fanout'
 import {
+  ConversationNews,
   ConversationReader,
   ConversationSync,
   ConversationWriter,
@@ -71,6 +72,7 @@ await runProcess({
     const presence = createPresenceReader({ redis })
     const conversations = new ConversationReader(db, presence, store)
     const ports = { db, events: publisher, ledger: watermark, onError, links: store, store }
+    const news = new ConversationNews({ ...ports, reader: conversations })
     const messages = new MessageWriter({ ...ports, tracer, ackBeforeCommit: settings.PARLEY_TEST_ACK_BEFORE_COMMIT })
     const reads = new ReadMarker(ports)
     const revocations = new TokenRevocations({ db, tell: (notice) => void publishTokenNotice(bus, notice) })
@@ -88,7 +90,7 @@ await runProcess({
       rateLimit: { redis: limits, perPerson: settings.HTTP_REQUESTS_PER_10S },
       people: new People(db),
       conversations,
-      conversationWriter: new ConversationWriter({ ...ports, reader: conversations }),
+      conversationWriter: new ConversationWriter({ ...ports, reader: conversations, news }),
       history: new History(db, conversations, store, copies),
       messages,
       reads,

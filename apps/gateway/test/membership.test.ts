@@ -1,3 +1,4 @@
+import { Bus, Publisher } from '@parley/fanout'
 import type { Conversation, Message, User } from '@parley/protocol'
 import { type Cluster, dataOf, direct, emit, errorOf, group, next, startCluster, user } from '@parley/testkit'
 import type { Socket } from 'socket.io-client'
@@ -114,6 +115,21 @@ it('what is sent once a removal is answered has never overtaken it, not even in 
   }
   await settled(gone, devices)
   expect(heard).not.toContain('not for you')
+})
+
+it('who was put in and taken out again stays out, though they hear of the first after the second', async () => {
+  const [owner, gone] = [user('Owner'), user('Gone')]
+  const conversation = await group(cluster, owner, [gone])
+  const [o, ...devices] = await Promise.all([open(owner, 0), open(gone, 0), open(gone, 1)])
+  const heard = devices.map((socket) => messagesOf(socket, conversation.id))
+  await remove(owner, conversation.id, gone)
+  const bus = new Bus(cluster.redisUrl, 'test')
+  await bus.ready(5_000)
+  await new Publisher(bus, 'slow api').join(gone.id, 0, conversation)
+  await bus.close()
+  await send(o, conversation.id, 'not for you')
+  await settled(gone, devices)
+  expect(heard).toEqual([[], []])
 })
 
 it('one who is removed and added again sees all of it again, as having read what was there', async () => {

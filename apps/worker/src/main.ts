@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { awaitSchema, openDatabase } from '@parley/db'
 import { Bus, Publisher } from '@parley/fanout'
-import { Membership, People } from '@parley/messaging'
-import { createReaper } from '@parley/presence'
+import { ConversationNews, ConversationReader, Membership, People } from '@parley/messaging'
+import { createPresenceReader, createReaper } from '@parley/presence'
 import { openRedis, redisAddress, redisReady } from '@parley/redis'
 import {
   createLogger,
@@ -21,6 +21,7 @@ import { showWorker } from './measures.ts'
 import { OutboxDrain } from './outbox-drain.ts'
 import { presenceNotices } from './presence-notices.ts'
 import { buildPush } from './push/index.ts'
+import { republish } from './republish.ts'
 import { searchStep } from './search/index-step.ts'
 import { workerSettings } from './settings.ts'
 
@@ -50,11 +51,13 @@ await runProcess({
     const push = buildPush({ db, address, settings, logger, onError, tracer, registry: metrics.registry })
     push.start()
     const search = searchStep()
+    const links = openFileStore(settings)
+    const reader = new ConversationReader(db, createPresenceReader({ redis }), links)
+    const news = new ConversationNews({ db, reader, events: publisher, onError })
     const drain = new OutboxDrain({
       db,
       redis,
-      events: publisher,
-      links: openFileStore(settings),
+      republish: (keys) => republish({ db, events: publisher, news, links }, keys),
       steps: [...push.steps, search],
       onError,
       tracer,

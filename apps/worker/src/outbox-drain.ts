@@ -1,18 +1,16 @@
 import {
-  byKey,
   type Database,
   deleteOutbox,
-  findMessages,
   listOutboxKeys,
   listOutboxMessages,
-  listReadMarks,
+  type MessageKey,
   type OutboxRow,
   type Queryable,
   takeOutbox,
   transaction,
 } from '@parley/db'
 import { readWatermarks } from '@parley/fanout'
-import { type AttachmentLinks, type Events, type Indexable, presentMessage } from '@parley/messaging'
+import type { Indexable } from '@parley/messaging'
 import type { Message } from '@parley/protocol'
 import type { RedisClient } from '@parley/redis'
 import { Distribution, LATENCY_SECONDS, type Span, type TraceParent, type Tracer } from '@parley/runtime'
@@ -38,8 +36,8 @@ export interface OutboxStep {
 export interface OutboxDrainOptions {
   db: Database
   redis: RedisClient
-  events: Pick<Events, 'messages'>
-  links: AttachmentLinks
+  /** Publishes again what these keys name; see republish.ts. Resolves to false where Redis did not take it. */
+  republish: (keys: readonly MessageKey[]) => Promise<boolean>
   /** Run one after the other for all messages of a round. */
   steps: readonly OutboxStep[]
   onError: (error: unknown) => void
@@ -158,15 +156,10 @@ export class OutboxDrain {
   /** What stored these is dead and may not have published them. Whoever has a message already knows it by its seq. */
   async #publishAgain(rows: readonly OutboxRow[]): Promise<void> {
     if (rows.length === 0) return
-    const { db, links } = this.#options
-    const keys = await listOutboxKeys(db.pool, idsOf(rows))
-    const marks = await listReadMarks(
-      db.pool,
-      keys.map(({ conversationId, seq }) => ({ conversationId, fromSeq: seq })),
-    )
-    const messages = (await findMessages(db.pool, keys)).map((row) => presentMessage(row, marks, links)).sort(byKey)
-    if (!(await this.#options.events.messages(messages)))
+    const { db, republish } = this.#options
+    if (!(await republish(await listOutboxKeys(db.pool, idsOf(rows))))) {
       throw new Error('Redis did not take what had to be published again')
+    }
     this.measures.republished += rows.length
   }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { listOutboxMessages, openDatabase } from '@parley/db'
+import { listOutboxMessages, type MessageKey, openDatabase } from '@parley/db'
 import { createTestDatabase, createTestRedis, redisClient } from '@parley/testkit'
 import { expect, it } from 'vitest'
 import { type DueMessage, OutboxDrain } from '../src/outbox-drain.ts'
@@ -34,25 +34,21 @@ async function setUp(rows: string[][]) {
     )
   }
   const parts = undo.move()
-  const links = { urlOf: () => 'https://example.com/' }
-  return { db, redis, links, conversationId, [Symbol.asyncDispose]: () => parts.disposeAsync() }
+  return { db, redis, conversationId, [Symbol.asyncDispose]: () => parts.disposeAsync() }
 }
 
 it('keeps what a dead process left behind until Redis has taken it', async () => {
   await using setting = await setUp([['Hello']])
-  const { db, redis, links } = setting
+  const { db, redis, conversationId } = setting
   let taken = false
-  const published: string[] = []
+  const published: MessageKey[] = []
   const drain = new OutboxDrain({
     db,
     redis,
-    events: {
-      messages: async (messages) => {
-        published.push(...messages.map(({ content }) => content))
-        return taken
-      },
+    republish: async (keys) => {
+      published.push(...keys)
+      return taken
     },
-    links,
     steps: [],
     onError: () => undefined,
   })
@@ -60,18 +56,18 @@ it('keeps what a dead process left behind until Redis has taken it', async () =>
   taken = true
   expect(await drain.drainOnce()).toBe(1)
   expect(await drain.drainOnce()).toBe(0)
-  expect(published).toEqual(['Hello', 'Hello'])
+  const key = { conversationId, seq: 1 }
+  expect(published).toEqual([key, key])
 })
 
 it('shows each step all messages of a round in order, and no more of them than it may hold', async () => {
   await using setting = await setUp([['1', '2'], ['3', '4', '5'], ['6'], ['7', '8', '9', '10', '11']])
-  const { db, redis, links, conversationId } = setting
+  const { db, redis, conversationId } = setting
   const rounds: DueMessage[][] = []
   const drain = new OutboxDrain({
     db,
     redis,
-    events: { messages: async () => true },
-    links,
+    republish: async () => true,
     steps: [{ name: 'test', run: async (messages) => void rounds.push([...messages]) }],
     maxMessages: 4,
     onError: () => undefined,

@@ -30,8 +30,8 @@ export interface JoinRequest {
 export interface Control {
   /** On a person's channel: their sockets join this conversation, which had `lastSeq` messages then. */
   join?: JoinRequest
-  /** On a person's channel: their sockets leave this conversation. */
-  leave?: { userId: string; conversationId: string }
+  /** On a person's channel: their sockets leave this conversation, as its message `seq` tells (none before 0.2). */
+  leave?: { userId: string; conversationId: string; seq?: number }
   /** On a conversation's channel: these people's sockets leave it. */
   leaving?: string[]
   /** On the channel of all gateways: the people to whose sockets the packet goes. */

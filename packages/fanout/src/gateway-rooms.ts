@@ -5,6 +5,7 @@ import { writeArrivals } from './arrivals.ts'
 import type { Bus, Handler } from './bus.ts'
 import { preparePackets, socketsIn, writePackets } from './delivery.ts'
 import { type Control, decodeFrame, type Frame, isFrame, isFrameOf, type JoinRequest } from './frame.ts'
+import { LatestChanges } from './latest-changes.ts'
 import { RoomOrder } from './order.ts'
 import type { Packet } from './packet.ts'
 import type { LocalRooms } from './publisher.ts'
@@ -67,8 +68,7 @@ export class GatewayRooms implements LocalRooms {
   readonly #orders = new Map<string, RoomOrder<Item>>()
   /** The seq that comes first in rooms where none has come yet. */
   readonly #begins = new Map<string, number>()
-  /** By room: the seq after which a person was put into it, for those who were while they were connected here. */
-  readonly #joins = new Map<string, Map<string, number>>()
+  readonly #changes = new LatestChanges()
   #fetches = 0
   /** Packets written to sockets, and how often messages were looked up that did not arrive. */
   readonly delivered = { messages: 0, events: 0, fetches: 0 }
@@ -85,7 +85,6 @@ export class GatewayRooms implements LocalRooms {
       this.#orders.get(room)?.close()
       this.#orders.delete(room)
       this.#begins.delete(room)
-      this.#joins.delete(room)
     })
   }
 
@@ -197,15 +196,12 @@ export class GatewayRooms implements LocalRooms {
   }
 
   #letGo(room: string, seq: number, leaving: readonly string[]): void {
-    for (const userId of leaving) {
-      // One who has been put in again since then stays: the message that tells of their leaving was held back.
-      if ((this.#joins.get(room)?.get(userId) ?? 0) <= seq) this.#take(userId, conversationIdOf(room))
-    }
+    for (const userId of leaving) if (this.#changes.note(room, userId, seq)) this.#take(userId, conversationIdOf(room))
   }
 
   /** A frame that has no place in the order. */
   #obey(room: string, { control, packets }: Frame): void {
-    if (control?.leave !== undefined) this.#take(control.leave.userId, control.leave.conversationId)
+    if (control?.leave !== undefined) this.#dismiss(control.leave)
     if (control?.join !== undefined) {
       this.#put(control.join, packets)
       return
@@ -235,6 +231,11 @@ export class GatewayRooms implements LocalRooms {
     return count
   }
 
+  #dismiss({ userId, conversationId, seq }: NonNullable<Control['leave']>): void {
+    const room = conversationRoom(conversationId)
+    if (seq === undefined || this.#changes.note(room, userId, seq)) this.#take(userId, conversationId)
+  }
+
   /** Puts a person's sockets into a conversation, those too that are only connecting; then tells them. */
   #put(join: JoinRequest, packets: readonly Packet[]): void {
     const { userId, conversationId, lastSeq } = join
@@ -242,10 +243,9 @@ export class GatewayRooms implements LocalRooms {
     const personRoom = userRoom(userId)
     const room = conversationRoom(conversationId)
     const ids = [...(adapter.rooms.get(personRoom) ?? [])]
-    if (ids.length === 0) return
+    if (ids.length === 0 || !this.#changes.note(room, userId, lastSeq)) return
     const already = adapter.rooms.has(room)
-    const joins = this.#joins.get(room) ?? new Map<string, number>()
-    this.#joins.set(room, joins.set(userId, lastSeq))
+    const newcomers = new Set(ids.filter((id) => adapter.rooms.get(room)?.has(id) !== true))
     for (const id of ids) {
       this.#leftMeanwhile.get(id)?.delete(conversationId)
       adapter.addAll(id, new Set([room]))
@@ -255,7 +255,8 @@ export class GatewayRooms implements LocalRooms {
     const order = this.#orderOf(room, lastSeq + 1)
     const theirs = () => [...socketsIn(this.#io, personRoom)].filter((socket) => socket.rooms.has(room))
     const deliver = ({ seq, packet: missed }: StoredFrame) => {
-      if (seq < before) this.#writeTo(theirs(), [missed])
+      const late = () => theirs().filter(({ id }) => newcomers.has(id))
+      if (seq < before) this.#writeTo(late(), [missed])
       else if (adapter.rooms.has(room)) order.accept(seq, [{ seq, control: null, packet: missed }])
     }
     this.#bus
@@ -272,7 +273,6 @@ export class GatewayRooms implements LocalRooms {
   #take(userId: string, conversationId: string): void {
     const { adapter } = this.#io.sockets
     const room = conversationRoom(conversationId)
-    this.#joins.get(room)?.delete(userId)
     for (const id of adapter.rooms.get(userRoom(userId)) ?? []) {
       this.#leftMeanwhile.get(id)?.add(conversationId)
       adapter.del(id, room)

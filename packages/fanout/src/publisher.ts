@@ -77,9 +77,9 @@ export class Publisher {
     return this.#event(userRoom(userId), encodeEvent('conversationCreated', conversation), control)
   }
 
-  /** Takes all sockets of a person out of a conversation and tells them. */
-  leave(userId: string, update: ServerEvents['conversationUpdated']): Promise<boolean> {
-    const control = { leave: { userId, conversationId: update.conversationId } }
+  /** Takes all sockets of a person out of a conversation, as its message `seq` tells, and tells them. */
+  leave(userId: string, seq: number, update: ServerEvents['conversationUpdated']): Promise<boolean> {
+    const control = { leave: { userId, conversationId: update.conversationId, seq } }
     return this.#event(userRoom(userId), encodeEvent('conversationUpdated', update), control)
   }
 

@@ -9,8 +9,9 @@ import {
   type LockedConversation,
   lockConversation,
   membersAmong,
+  type NewConversation,
   type Queryable,
-  readRev,
+  readCounters,
   removeParticipant,
   renameConversation,
   transaction,
@@ -19,45 +20,40 @@ import {
   type Conversation,
   type CreateConversation,
   LIMITS,
-  type Message,
   ParleyError,
-  type ServerEvents,
   type SystemEvent,
   type User,
 } from '@parley/protocol'
+import type { Change, ConversationNews } from './conversation-news.ts'
 import type { ConversationReader } from './conversation-reader.ts'
 import { foldText } from './fold.ts'
 import { requireGroup, requireMayRemove } from './permissions.ts'
-import type { AttachmentLinks, Events, Ledger } from './ports.ts'
+import type { AttachmentLinks, Ledger } from './ports.ts'
 import { presentNewMessage, presentUser } from './present.ts'
 import { systemMessage } from './system-messages.ts'
+
+type News = Pick<ConversationNews, 'created' | 'changed'>
 
 export interface ConversationWriterOptions {
   db: Database
   reader: ConversationReader
-  events: Events
+  news: News
   ledger: Ledger
   links: AttachmentLinks
-}
-
-/** What a change left behind: the SYSTEM message that tells of it and the counters after it. */
-interface Change {
-  message: Message
-  update: ServerEvents['conversationUpdated']
 }
 
 /** Creates conversations and changes their people and names. Each change is one transaction under the conversation's lock. */
 export class ConversationWriter {
   readonly #db: Database
   readonly #reader: ConversationReader
-  readonly #events: Events
+  readonly #news: News
   readonly #ledger: Ledger
   readonly #links: AttachmentLinks
 
-  constructor({ db, reader, events, ledger, links }: ConversationWriterOptions) {
+  constructor({ db, reader, news, ledger, links }: ConversationWriterOptions) {
     this.#db = db
     this.#reader = reader
-    this.#events = events
+    this.#news = news
     this.#ledger = ledger
     this.#links = links
   }
@@ -83,10 +79,7 @@ export class ConversationWriter {
     const id = randomUUIDv7()
     const nameKey = name && foldText(name)
     const fresh = { id, type: input.type, name, nameKey, directKey, createdBy: creator.id, userIds }
-    if (await insertConversation(this.#db.pool, fresh)) {
-      await this.#introduce(id, creator.id, userIds, 0)
-      return { conversation: await this.#reader.get(id, creator.id), created: true }
-    }
+    if (await this.#insert(fresh)) return { conversation: await this.#reader.get(id, creator.id), created: true }
     const existing = directKey === null ? undefined : await findDirect(this.#db.pool, directKey)
     if (existing === undefined) throw new Error('neither a new nor an old conversation')
     return { conversation: await this.#reader.get(existing, creator.id), created: false }
@@ -97,7 +90,7 @@ export class ConversationWriter {
     await this.#change(actor, conversationId, async (tx, conversation) => {
       if (conversation.name === name) return null
       await renameConversation(tx, conversationId, name, name && foldText(name))
-      return { name, system: { event: 'renamed', name }, people: [] }
+      return { system: { event: 'renamed', name }, people: [] }
     })
     return this.#reader.get(conversationId, actor.id)
   }
@@ -109,17 +102,15 @@ export class ConversationWriter {
   async add(actor: User, conversationId: string, userIds: readonly string[]): Promise<Conversation> {
     await this.#reader.require(conversationId, actor.id)
     const people = await this.#requireUsers(userIds)
-    let fresh: string[] = []
-    const change = await this.#change(actor, conversationId, async (tx, conversation) => {
+    await this.#change(actor, conversationId, async (tx, conversation) => {
       const present = new Set((await membersAmong(tx, conversationId, userIds)).map((row) => row.user_id))
-      fresh = userIds.filter((id) => !present.has(id))
+      const fresh = userIds.filter((id) => !present.has(id))
       if (fresh.length === 0) return null
       if (conversation.participant_count + fresh.length > LIMITS.groupSize) throw new ParleyError('GROUP_FULL')
       await addParticipants(tx, conversationId, fresh)
       const added = fresh.flatMap((id) => people.get(id) ?? [])
       return { added: fresh, system: { event: 'participantsAdded', userIds: fresh }, people: added }
     })
-    if (change !== null) await this.#introduce(conversationId, actor.id, fresh, change.message.seq)
     return this.#reader.get(conversationId, actor.id)
   }
 
@@ -134,7 +125,20 @@ export class ConversationWriter {
       const [target] = await membersAmong(tx, conversationId, [userId])
       if (target === undefined || row === undefined) throw new ParleyError('USER_NOT_FOUND')
       const event = actor.id === userId ? 'participantLeft' : 'participantRemoved'
-      return { removed: userId, system: { event, userIds: [userId] }, people: [presentUser(row)] }
+      return { removed: [userId], system: { event, userIds: [userId] }, people: [presentUser(row)] }
+    })
+  }
+
+  /** @returns false where it exists already */
+  #insert(conversation: NewConversation): Promise<boolean> {
+    return this.#ledger.cover(async (origin, batch, publishing) => {
+      const inserted = await insertConversation(this.#db.pool, conversation, origin, batch)
+      if (inserted) {
+        const told = this.#news.created(conversation.id)
+        publishing(told)
+        await told
+      }
+      return inserted
     })
   }
 
@@ -146,59 +150,29 @@ export class ConversationWriter {
     actor: User,
     conversationId: string,
     work: (tx: Queryable, conversation: LockedConversation) => Promise<Planned | null>,
-  ): Promise<Change | null> {
+  ): Promise<void> {
     return this.#ledger.cover(async (origin, batch, publishing) => {
-      const change = await transaction(this.#db, async (tx) => {
+      const change = await transaction(this.#db, async (tx): Promise<Change | null> => {
         const conversation = await lockConversation(tx, conversationId, actor.id)
         if (conversation === undefined) throw new ParleyError('CONVERSATION_NOT_FOUND')
         requireGroup(conversation.type)
         const planned = await work(tx, conversation)
         if (planned === null) return null
+        const { added = [], removed = [] } = planned
         const draft = systemMessage(conversationId, actor, planned.system, planned.people)
         const [stored] = await appendMessages(tx, [draft], origin, batch)
         if (stored === undefined) throw new ParleyError('CONVERSATION_NOT_FOUND')
-        if (planned.removed !== undefined) await removeParticipant(tx, conversationId, planned.removed)
-        const { rev, participant_count: participantCount } = await readRev(tx, conversationId)
-        const name = planned.name === undefined ? conversation.name : planned.name
-        const removed = planned.removed === undefined ? [] : [planned.removed]
-        const update = { conversationId, rev, name, added: planned.added ?? [], removed, participantCount }
+        for (const userId of removed) await removeParticipant(tx, conversationId, userId)
+        const { rev, name, participant_count: participantCount } = await readCounters(tx, conversationId)
+        const update = { conversationId, rev, name, added, removed, participantCount }
         return { message: presentNewMessage(draft, stored, actor, this.#links), update }
       })
-      if (change === null) return null
-      const told = this.#tell(change)
+      if (change === null) return
+      const told = this.#news.changed(change)
       publishing(told)
       // What is stored after a removal's answer must not overtake the removal to any gateway.
-      if (change.update.removed.length > 0) await told
-      return change
+      await told
     })
-  }
-
-  /** Resolves when the processes that Redis reaches are sure to hear of it before anything that is sent from then on. */
-  async #tell({ message, update }: Change): Promise<boolean> {
-    const left = update.removed.map((userId) => this.#events.leave(userId, update))
-    const taken = this.#events.message(message, update.removed)
-    this.#events.toConversation(update.conversationId, 'conversationUpdated', update)
-    await Promise.all(left)
-    return taken
-  }
-
-  /** Brings people's open sockets into a conversation they were just put into. */
-  async #introduce(
-    conversationId: string,
-    actorId: string,
-    userIds: readonly string[],
-    lastSeq: number,
-  ): Promise<void> {
-    const seen = await this.#reader.get(conversationId, actorId, LIMITS.listedParticipants)
-    for (const userId of userIds) {
-      const lastReadSeq = userId === actorId ? seen.lastReadSeq : Math.max(0, lastSeq - 1)
-      const participants = [
-        ...seen.participants.filter(({ id }) => id !== userId),
-        ...seen.participants.filter(({ id }) => id === userId),
-      ]
-      const unreadCount = Math.max(0, seen.lastSeq - lastReadSeq)
-      this.#events.join(userId, lastSeq, { ...seen, participants, lastReadSeq, unreadCount })
-    }
   }
 
   async #requireUsers(userIds: readonly string[]): Promise<Map<string, User>> {
@@ -217,7 +191,6 @@ interface Planned {
   system: SystemEvent
   /** Whom the message names. */
   people: User[]
-  name?: string | null
   added?: string[]
-  removed?: string
+  removed?: string[]
 }

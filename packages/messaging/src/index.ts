@@ -1,5 +1,6 @@
 export { messageTypeOf } from './attachments.ts'
 export { BatchLoader } from './batch-loader.ts'
+export { ConversationNews } from './conversation-news.ts'
 export { ConversationReader } from './conversation-reader.ts'
 export { ConversationWriter } from './conversation-writer.ts'
 export { toParleyError } from './errors.ts'

@@ -6,22 +6,26 @@ import type { TraceParent } from '@parley/runtime'
  */
 
 /**
- * Sends events to the people of a conversation. Never fails. What comes back resolves when the other processes are sure
- * to hear of it before anything that is sent from then on, or when it is given up; only a removal waits for it.
+ * Sends events to the people of a conversation. What comes back never rejects; it resolves when the other processes are sure
+ * to hear of it before anything that is sent from then on, or, to false, when it is given up.
  */
 export interface Events {
   /**
-   * `newMessage`; `leaving` are taken out of the conversation just before. Resolves to false where other processes cannot
-   * have got it; never rejects. `trace` goes with it to the other processes, not to clients.
+   * `newMessage`; `leaving` are taken out of the conversation just before. `trace` goes with it to the other processes,
+   * not to clients.
    */
   message(message: Message, leaving?: string[], trace?: TraceParent): Promise<boolean>
-  /** `newMessage` for each of a batch, those of one conversation in seq order. Resolves to false as `message` does. */
+  /** `newMessage` for each of a batch, those of one conversation in seq order. */
   messages(messages: readonly Message[]): Promise<boolean>
-  toConversation<Name extends ServerEventName>(conversationId: string, event: Name, payload: ServerEvents[Name]): void
-  /** All sockets of a person enter the conversation, which had `lastSeq` messages. */
-  join(userId: string, lastSeq: number, conversation: Conversation): void
-  /** All sockets of a person leave the conversation. */
-  leave(userId: string, update: ServerEvents['conversationUpdated']): unknown
+  toConversation<Name extends ServerEventName>(
+    conversationId: string,
+    event: Name,
+    payload: ServerEvents[Name],
+  ): Promise<boolean>
+  /** All sockets of a person enter the conversation, which had `lastSeq` messages when they were put into it. */
+  join(userId: string, lastSeq: number, conversation: Conversation): Promise<boolean>
+  /** All sockets of a person leave the conversation, as its message `seq` tells. */
+  leave(userId: string, seq: number, update: ServerEvents['conversationUpdated']): Promise<boolean>
 }
 
 /** Covers the storing and publishing of a batch, so that a worker finishes what a process that dies leaves undone. */

@@ -32,10 +32,15 @@ export interface NewConversation {
 }
 
 /**
- * Creates a conversation with its people in one statement.
+ * Creates a conversation with its people in one statement, with a row of the outbox that names message 0 for it.
  * @returns false when a DIRECT conversation of these two exists already; then nothing was written.
  */
-export async function insertConversation(db: Queryable, conversation: NewConversation): Promise<boolean> {
+export async function insertConversation(
+  db: Queryable,
+  conversation: NewConversation,
+  origin: string,
+  batch: number,
+): Promise<boolean> {
   const { rowCount } = await db.query({
     name: 'insert_conversation',
     text: `
@@ -43,6 +48,8 @@ export async function insertConversation(db: Queryable, conversation: NewConvers
         insert into conversations (id, type, name, name_key, direct_key, created_by, participant_count, rev)
         values ($1, $2::conversation_type, $3, $4, $5, $6, cardinality($7::text[]), 1)
         on conflict (direct_key) do nothing returning id
+      ), told as (
+        insert into outbox (origin, batch, conversation_ids, seqs) select $8, $9, array[id], array[0::bigint] from created
       )
       insert into participants (conversation_id, user_id, rev, role)
       select created.id, u.id, 1,
@@ -56,6 +63,8 @@ export async function insertConversation(db: Queryable, conversation: NewConvers
       conversation.directKey,
       conversation.createdBy,
       conversation.userIds,
+      origin,
+      batch,
     ],
   })
   return (rowCount ?? 0) > 0
@@ -119,17 +128,17 @@ export async function lockConversation(
   return rows[0]
 }
 
-/** The counters of a conversation as they are now. */
-export async function readRev(
-  tx: Queryable,
+/** The name and the counters of a conversation that exists, as they are now. */
+export async function readCounters(
+  db: Queryable,
   conversationId: string,
-): Promise<{ rev: number; participant_count: number }> {
-  const { rows } = await tx.query<{ rev: number; participant_count: number }>({
-    text: 'select rev, participant_count from conversations where id = $1',
+): Promise<{ name: string | null; rev: number; last_seq: number; participant_count: number }> {
+  const { rows } = await db.query({
+    text: 'select name, rev, last_seq, participant_count from conversations where id = $1',
     values: [conversationId],
   })
   const [row] = rows
-  if (row === undefined) throw new Error('a locked conversation is gone')
+  if (row === undefined) throw new Error('a conversation is gone')
   return row
 }
 

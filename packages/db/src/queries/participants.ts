@@ -106,15 +106,21 @@ export async function listContacts(
   return rows
 }
 
-/** Which of these people are in the conversation now; the caller holds its lock. */
+export interface MemberRow {
+  user_id: string
+  role: 'OWNER' | 'MEMBER'
+  last_read_seq: number
+}
+
+/** Which of these people, or of all where it is null, are in the conversation now. */
 export async function membersAmong(
-  tx: Queryable,
+  db: Queryable,
   conversationId: string,
-  userIds: readonly string[],
-): Promise<{ user_id: string; role: 'OWNER' | 'MEMBER' }[]> {
-  const { rows } = await tx.query<{ user_id: string; role: 'OWNER' | 'MEMBER' }>({
-    text: `select user_id, role from participants
-      where conversation_id = $1 and user_id = any ($2::text[]) and left_at is null`,
+  userIds: readonly string[] | null,
+): Promise<MemberRow[]> {
+  const { rows } = await db.query<MemberRow>({
+    text: `select user_id, role, last_read_seq from participants
+      where conversation_id = $1 and ($2::text[] is null or user_id = any ($2)) and left_at is null`,
     values: [conversationId, userIds],
   })
   return rows

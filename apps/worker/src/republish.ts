@@ -1,0 +1,30 @@
+import { byKey, type Database, findMessages, listReadMarks, type MessageKey } from '@parley/db'
+import { type AttachmentLinks, type ConversationNews, type Events, presentMessage } from '@parley/messaging'
+
+export interface RepublishDeps {
+  db: Database
+  events: Pick<Events, 'messages'>
+  news: Pick<ConversationNews, 'created' | 'changedBefore'>
+  links: AttachmentLinks
+}
+
+/**
+ * Publishes what a process stored that may have died before it told anybody: messages, and what a SYSTEM message or a new
+ * conversation (message 0) changed in who is in which room.
+ * @returns whether Redis took all of it
+ */
+export async function republish(deps: RepublishDeps, keys: readonly MessageKey[]): Promise<boolean> {
+  const { db, events, news, links } = deps
+  const created = keys.filter(({ seq }) => seq === 0)
+  const marks = await listReadMarks(
+    db.pool,
+    keys.map(({ conversationId, seq }) => ({ conversationId, fromSeq: seq })),
+  )
+  const messages = (await findMessages(db.pool, keys)).map((row) => presentMessage(row, marks, links)).sort(byKey)
+  const taken = await Promise.all([
+    ...created.map(({ conversationId }) => news.created(conversationId)),
+    events.messages(messages.filter(({ type }) => type !== 'SYSTEM')),
+    ...messages.filter(({ type }) => type === 'SYSTEM').map((message) => news.changedBefore(message)),
+  ])
+  return !taken.includes(false)
+}

@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto'
+import { type Database, openDatabase } from '@parley/db'
+import { ConversationReader, ConversationWriter } from '@parley/messaging'
+import type { Message, User } from '@parley/protocol'
+import { type Cluster, collect, emit, group, next, redisClient, startCluster, user } from '@parley/testkit'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+
+/*
+ * An api that is killed between its commit and its publish leaves changes of who is in a conversation that no gateway has
+ * heard of. The worker tells of them. What such an api does is played by storing as one does and telling nobody.
+ */
+
+let cluster: Cluster
+let db: Database
+beforeAll(async () => {
+  cluster = await startCluster({ gateways: 2 })
+  db = openDatabase({ url: cluster.databaseUrl, max: 2, applicationName: 'test' })
+})
+afterAll(async () => {
+  await db?.close()
+  await cluster?.[Symbol.asyncDispose]()
+})
+
+/** Changes conversations as an api does that dies before it has told anybody. */
+function dyingWriter(origin = `${randomUUID()}.0`): ConversationWriter {
+  const links = { urlOf: () => '' }
+  return new ConversationWriter({
+    db,
+    reader: new ConversationReader(db, { online: async () => new Set() }, links),
+    news: { created: async () => false, changed: async () => false },
+    ledger: { cover: (work) => work(origin, 1, () => undefined) },
+    links,
+  })
+}
+
+const outboxRows = async () => (await cluster.sql.query('select origin from outbox')).rows.map(({ origin }) => origin)
+const open = (who: User, gateway: number) => cluster.socket(who, { gateway, transports: ['websocket'] })
+
+it('who is taken out by an api that dies then gets nothing more and is told', async () => {
+  const [left, gone] = [user('Left'), user('Gone')]
+  const member = user('Member')
+  const conversation = await group(cluster, left, [gone, member])
+  const [l, m, ...devices] = await Promise.all([open(left, 0), open(member, 1), open(gone, 0), open(gone, 1)])
+  const heard: string[] = []
+  for (const socket of devices) socket.on('newMessage', ({ content }: Message) => heard.push(content))
+  const told = devices.map((socket) => next(socket, 'conversationUpdated'))
+  const system = next(m, 'newMessage', ({ type }) => type === 'SYSTEM')
+  await dyingWriter().remove(left, conversation.id, gone.id)
+  const update = { conversationId: conversation.id, removed: [gone.id], participantCount: 2 }
+  for (const event of await Promise.all(told)) expect(event).toMatchObject(update)
+  expect(await system).toMatchObject({ system: { event: 'participantRemoved', userIds: [gone.id] } })
+  const last = next(m, 'newMessage', ({ content }) => content === 'not for you')
+  await emit(l, 'sendMessage', { conversationId: conversation.id, content: 'not for you' })
+  await last
+  await expect.poll(outboxRows).toEqual([])
+  // What was sent to one of them after that has come by, so that anything before it would have come.
+  for (const socket of devices) expect((await emit(socket, 'sync', { conversations: {} })).success).toBe(true)
+  expect(heard).toEqual([])
+})
+
+it('who is put in by an api that dies then is in, and gets what was said meanwhile', async () => {
+  const [inviter, late] = [user('Inviter'), user('Late')]
+  const conversation = await group(cluster, inviter, [user('Member')])
+  await cluster.register(late)
+  const [i, ...devices] = await Promise.all([open(inviter, 0), open(late, 0), open(late, 1)])
+  const created = devices.map((socket) => next(socket, 'conversationCreated'))
+  const heard = devices.map((socket) => collect(socket, 'newMessage', 1))
+  await dyingWriter().add(inviter, conversation.id, [late.id])
+  await emit(i, 'sendMessage', { conversationId: conversation.id, content: 'welcome' })
+  for (const event of await Promise.all(created)) expect(event).toMatchObject({ id: conversation.id, lastReadSeq: 0 })
+  for (const [message] of await Promise.all(heard)) expect(message).toMatchObject({ seq: 2, content: 'welcome' })
+})
+
+it('a conversation that was created by an api that died then is there for all of its people', async () => {
+  const [creator, other] = [user('Creator'), user('Other')]
+  await cluster.register(creator, other)
+  const [c, o] = await Promise.all([open(creator, 0), open(other, 1)])
+  const created = [c, o].map((socket) => next(socket, 'conversationCreated'))
+  const { conversation } = await dyingWriter().create(creator, { type: 'DIRECT', participantIds: [other.id] })
+  for (const event of await Promise.all(created)) expect(event).toMatchObject({ id: conversation.id, lastSeq: 0 })
+  const heard = next(o, 'newMessage')
+  await emit(c, 'sendMessage', { conversationId: conversation.id, content: 'hello' })
+  expect(await heard).toMatchObject({ seq: 1, content: 'hello' })
+})
+
+it('what was undone since then is not done again', async () => {
+  const [host, back] = [user('Host'), user('Back')]
+  const conversation = await group(cluster, host, [back])
+  const b = await open(back, 1)
+  // Stored, and told by nobody yet.
+  const redis = await redisClient(cluster.redisUrl)
+  const origin = `${randomUUID()}.0`
+  await redis.set(`parley:published:${origin}`, 0, 'PX', 30_000)
+  await redis.sadd('parley:publishers', origin)
+  const slow = dyingWriter(origin)
+  await slow.remove(host, conversation.id, back.id)
+  const again = next(b, 'conversationCreated')
+  const path = `/api/messages/conversations/${conversation.id}/participants`
+  await cluster.api(host).post(path, { userIds: [back.id] })
+  await again
+  await redis.del(`parley:published:${origin}`)
+  await expect.poll(outboxRows).toEqual([])
+  const heard = next(b, 'newMessage', ({ type }) => type === 'TEXT')
+  await emit(await open(host, 0), 'sendMessage', { conversationId: conversation.id, content: 'still here?' })
+  expect(await heard).toMatchObject({ content: 'still here?' })
+  redis.disconnect()
+})

@@ -1,0 +1,104 @@
+import { type Database, membersAmong, readCounters } from '@parley/db'
+import { LIMITS, type Message, type ServerEvents } from '@parley/protocol'
+import type { ConversationReader } from './conversation-reader.ts'
+import type { Events } from './ports.ts'
+import { leavingIn } from './system-messages.ts'
+
+export interface ConversationNewsOptions {
+  db: Database
+  reader: ConversationReader
+  events: Events
+  onError: (error: unknown) => void
+}
+
+/** What a change left behind: the SYSTEM message that tells of it and the counters after it. */
+export interface Change {
+  message: Message
+  update: ServerEvents['conversationUpdated']
+}
+
+/**
+ * Tells people of changes to a conversation, and the gateways whose sockets enter or leave it. Everything here resolves to
+ * whether Redis took all of it, and never rejects: what was not taken is told again by a worker, from the outbox.
+ */
+export class ConversationNews {
+  readonly #options: ConversationNewsOptions
+
+  constructor(options: ConversationNewsOptions) {
+    this.#options = options
+  }
+
+  /** That a conversation was created: its people's open sockets enter it. */
+  created(conversationId: string): Promise<boolean> {
+    return this.#whole(async () => {
+      // Before its people are looked up: who leaves after that leaves after this seq.
+      const { last_seq: lastSeq } = await readCounters(this.#options.db.pool, conversationId)
+      return [this.#introduce(conversationId, null, lastSeq)]
+    })
+  }
+
+  /** Once it has resolved, what is stored from then on reaches none of those who were taken out. */
+  changed({ message, update }: Change): Promise<boolean> {
+    const { events } = this.#options
+    const { conversationId, added, removed } = update
+    return this.#whole(async () => [
+      ...removed.map((userId) => events.leave(userId, message.seq, update)),
+      events.message(message, removed),
+      events.toConversation(conversationId, 'conversationUpdated', update),
+      this.#introduce(conversationId, added, message.seq),
+    ])
+  }
+
+  /** Tells of a change anew, long after it perhaps: whoever has come back or gone again since then is left where they are. */
+  changedBefore(message: Message): Promise<boolean> {
+    const { conversationId, system } = message
+    return this.#whole(async () => {
+      const named = system !== null && 'userIds' in system ? system.userIds : []
+      const inside = await this.#membersAmong(conversationId, named)
+      const { rev, name, participant_count } = await readCounters(this.#options.db.pool, conversationId)
+      const added = system?.event === 'participantsAdded' ? inside.map((row) => row.user_id) : []
+      const removed = leavingIn(message).filter((userId) => !inside.some((row) => row.user_id === userId))
+      return [
+        this.changed({
+          message,
+          update: { conversationId, rev, name, added, removed, participantCount: participant_count },
+        }),
+      ]
+    })
+  }
+
+  /**
+   * Brings the open sockets of people, or of everybody, into a conversation that they were put into.
+   * @param lastSeq the messages that it had then
+   */
+  #introduce(conversationId: string, userIds: readonly string[] | null, lastSeq: number): Promise<boolean> {
+    return this.#whole(async () => {
+      const members = userIds?.length === 0 ? [] : await this.#membersAmong(conversationId, userIds)
+      const [first] = members
+      if (first === undefined) return []
+      const { reader, events } = this.#options
+      const seen = await reader.get(conversationId, first.user_id, LIMITS.listedParticipants)
+      return members.map(({ user_id: userId, last_read_seq: lastReadSeq }) => {
+        const participants = [
+          ...seen.participants.filter(({ id }) => id !== userId),
+          ...seen.participants.filter(({ id }) => id === userId),
+        ]
+        const unreadCount = Math.max(0, seen.lastSeq - lastReadSeq)
+        return events.join(userId, lastSeq, { ...seen, participants, lastReadSeq, unreadCount })
+      })
+    })
+  }
+
+  #membersAmong(conversationId: string, userIds: readonly string[] | null) {
+    return membersAmong(this.#options.db.pool, conversationId, userIds)
+  }
+
+  async #whole(tell: () => Promise<Promise<boolean>[]>): Promise<boolean> {
+    try {
+      return !(await Promise.all(await tell())).includes(false)
+    } catch (error) {
+      this.#options.onError(error)
+      return false
+    }
+  }
+}
