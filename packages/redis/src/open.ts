@@ -1,6 +1,7 @@
 import { type RedisOptions as ClientOptions, Cluster, type ClusterNode, type ClusterOptions, Redis } from 'ioredis'
 import { parseAddress, type RedisAddress } from './address.ts'
 import { track } from './connections.ts'
+import { renewWhenSilent } from './heartbeat.ts'
 
 export type RedisClient = Redis | Cluster
 
@@ -9,7 +10,10 @@ export interface RedisOptions {
   name: string
   /** Failures of a connection, which is made anew by itself. */
   onError?: (error: Error) => void
-  /** A command that takes longer from its write on fails; milliseconds. Default: none. */
+  /**
+   * A command that takes longer from its write on fails; milliseconds. Where it is given no command may block, and a connection
+   * that has fallen silent is made anew. Default: none.
+   */
   commandTimeoutMs?: number
   /** How often a command is sent again on a new connection; null: for ever. Default 1. */
   retries?: number | null
@@ -39,6 +43,10 @@ export function openRedis(address: RedisAddress, options: RedisOptions): RedisCl
   const onError = (error: Error) => options.onError?.(error)
   client.on('error', onError)
   if (client instanceof Cluster) client.on('node error', atMostEvery(NODE_REPORT_MS, onError))
+  if (options.commandTimeoutMs !== undefined) {
+    if (client instanceof Cluster) client.on('+node', renewWhenSilent)
+    else renewWhenSilent(client)
+  }
   return client
 }
 

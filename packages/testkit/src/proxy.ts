@@ -9,6 +9,8 @@ export interface TcpProxy extends AsyncDisposable {
   cut(): void
   /** Lets bytes wait where they are, both ways, without closing anything: a network that has gone silent. */
   stall(): void
+  /** Leaves the connections that are open without an answer for good; new ones pass. A peer that has lost its power. */
+  strand(): void
   /** Undoes cut and stall. */
   restore(): void
   /** Delays every piece of data, both ways, by this many ms; 0 for none. */
@@ -66,6 +68,9 @@ export async function tcpProxy(target: Address): Promise<TcpProxy> {
     },
     stall: () => {
       stalled = true
+      for (const socket of sockets) socket.pause()
+    },
+    strand: () => {
       for (const socket of sockets) socket.pause()
     },
     restore: () => {
