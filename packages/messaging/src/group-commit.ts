@@ -9,12 +9,8 @@ export interface GroupCommitOptions<Item, Result> {
    * @param committed may be called once the database has answered: the next batch begins while this one is finished
    */
   run: (items: Item[], committed: () => void) => Promise<(Result | ParleyError)[]>
-  /** Items of one key keep their order. */
-  keyOf: (item: Item) => string
-  /** Batches under way at once. */
-  lanes: number
   maxBatch: number
-  /** Items that may wait, all lanes together; one more is refused as OVERLOADED. */
+  /** Items that may wait; one more is refused as OVERLOADED. */
   maxQueue: number
   /** An item that is not done after this many milliseconds is answered UNAVAILABLE; it may still be done later. */
   deadlineMs: number
@@ -52,23 +48,20 @@ interface Waiting<Item, Result> {
   reject: (error: ParleyError) => void
 }
 
-interface Lane<Item, Result> {
-  queue: Waiting<Item, Result>[]
-  /** The batch with the database, and those before it that are not finished. */
-  flight: Set<Waiting<Item, Result>[]>
-  running: boolean
-}
-
 /** Times between two attempts while the database is away, in milliseconds. */
 const RETRY_MS = 100
 
 /**
  * Group commit: while one batch is under way, what comes in waits, and then goes as the next batch in one statement.
- * Under load batches grow and the cost of each item falls; a lone item waits for nothing.
+ * Under load batches grow and the cost of each item falls; a lone item waits for nothing. (Two batches at a time are smaller
+ * each: docs/PERFORMANCE.md, "and one batch at a time instead of two".)
  */
 export class GroupCommit<Item, Result> {
   readonly #options: GroupCommitOptions<Item, Result>
-  readonly #lanes: Lane<Item, Result>[]
+  readonly #queue: Waiting<Item, Result>[] = []
+  /** The batch with the database, and those before it that are not finished. */
+  readonly #flight = new Set<Waiting<Item, Result>[]>()
+  #running = false
   readonly #sweep: NodeJS.Timeout
   #waiting = 0
   #closed = false
@@ -76,7 +69,6 @@ export class GroupCommit<Item, Result> {
 
   constructor(options: GroupCommitOptions<Item, Result>) {
     this.#options = options
-    this.#lanes = Array.from({ length: options.lanes }, () => ({ queue: [], flight: new Set(), running: false }))
     this.#sweep = setInterval(() => this.#rejectLate(), Math.max(10, options.deadlineMs / 10))
     this.#sweep.unref()
   }
@@ -99,12 +91,11 @@ export class GroupCommit<Item, Result> {
     this.#waiting++
     this.measures.submitted++
     return new Promise((resolve, reject) => {
-      const lane = this.#laneOf(item)
-      lane.queue.push({ item, since: performance.now(), resolve, reject })
-      if (lane.running) return
-      lane.running = true
+      this.#queue.push({ item, since: performance.now(), resolve, reject })
+      if (this.#running) return
+      this.#running = true
       // After all sockets that are readable in this turn of the loop have been read: they share the first batch.
-      setImmediate(() => void this.#pump(lane))
+      setImmediate(() => void this.#pump())
     })
   }
 
@@ -115,37 +106,28 @@ export class GroupCommit<Item, Result> {
     clearInterval(this.#sweep)
   }
 
-  #laneOf(item: Item): Lane<Item, Result> {
-    const key = this.#options.keyOf(item)
-    let hash = 0
-    for (let i = 0; i < key.length; i++) hash = (hash * 31 + key.charCodeAt(i)) | 0
-    const lane = this.#lanes[Math.abs(hash) % this.#lanes.length]
-    if (lane === undefined) throw new RangeError('at least one lane is needed')
-    return lane
-  }
-
-  async #pump(lane: Lane<Item, Result>): Promise<void> {
-    while (lane.queue.length > 0) {
-      const batch = lane.queue.splice(0, this.#options.maxBatch)
+  async #pump(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const batch = this.#queue.splice(0, this.#options.maxBatch)
       this.#measureStart(batch)
       const began = performance.now()
-      await new Promise<void>((committed) => void this.#see(lane, batch, committed).then(committed))
-      await this.#pause(lane, batch.length, performance.now() - began)
+      await new Promise<void>((committed) => void this.#see(batch, committed).then(committed))
+      await this.#pause(batch.length, performance.now() - began)
     }
-    lane.running = false
+    this.#running = false
   }
 
-  async #pause(lane: Lane<Item, Result>, size: number, tookMs: number): Promise<void> {
+  async #pause(size: number, tookMs: number): Promise<void> {
     const { maxPauseMs, maxBatch } = this.#options
-    const isAlone = size + lane.queue.length === 1
-    if (maxPauseMs === undefined || isAlone || lane.queue.length >= maxBatch) return
+    const isAlone = size + this.#queue.length === 1
+    if (maxPauseMs === undefined || isAlone || this.#queue.length >= maxBatch) return
     await new Promise((resolve) => setTimeout(resolve, Math.min(maxPauseMs, tookMs)))
   }
 
-  async #see(lane: Lane<Item, Result>, batch: Waiting<Item, Result>[], committed: () => void): Promise<void> {
-    lane.flight.add(batch)
+  async #see(batch: Waiting<Item, Result>[], committed: () => void): Promise<void> {
+    this.#flight.add(batch)
     await this.#commit(batch, committed)
-    lane.flight.delete(batch)
+    this.#flight.delete(batch)
     this.#waiting -= batch.length
   }
 
@@ -204,13 +186,11 @@ export class GroupCommit<Item, Result> {
 
   #rejectLate(): void {
     const limit = performance.now() - this.#options.deadlineMs
-    for (const lane of this.#lanes) {
-      // In flight: answered now, though it may still be done. The promise takes its first answer only.
-      for (const { since, reject } of [...lane.flight].flat()) if (since < limit) reject(new ParleyError('UNAVAILABLE'))
-      let late = 0
-      while (late < lane.queue.length && (lane.queue[late]?.since ?? limit) < limit) late++
-      for (const { reject } of lane.queue.splice(0, late)) reject(new ParleyError('UNAVAILABLE'))
-      this.#waiting -= late
-    }
+    // In flight: answered now, though it may still be done. The promise takes its first answer only.
+    for (const { since, reject } of [...this.#flight].flat()) if (since < limit) reject(new ParleyError('UNAVAILABLE'))
+    let late = 0
+    while (late < this.#queue.length && (this.#queue[late]?.since ?? limit) < limit) late++
+    for (const { reject } of this.#queue.splice(0, late)) reject(new ParleyError('UNAVAILABLE'))
+    this.#waiting -= late
   }
 }

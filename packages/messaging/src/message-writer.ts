@@ -25,14 +25,6 @@ export interface MessageWriterOptions {
   onError: (error: unknown) => void
   /** Left out where nothing is traced. */
   tracer?: Tracer | undefined
-  /**
-   * Batches under way at once, each on a connection of its own. One by default: larger batches save Postgres a quarter of
-   * what a message costs it (`npm run bench -- cost`).
-   */
-  lanes?: number
-  maxBatch?: number
-  maxQueue?: number
-  deadlineMs?: number
   /** For tests only; see {@link ackBeforeCommit}. */
   ackBeforeCommit?: boolean
 }
@@ -71,12 +63,10 @@ export class MessageWriter {
     this.#options = options
     this.#commit = new GroupCommit({
       run: (entries, committed) => this.#store(entries, committed),
-      keyOf: ({ message }) => message.conversationId,
-      lanes: options.lanes ?? 1,
-      maxBatch: options.maxBatch ?? 256,
-      maxQueue: options.maxQueue ?? 10_000,
+      maxBatch: 256,
+      maxQueue: 10_000,
       maxPauseMs: MAX_PAUSE_MS,
-      deadlineMs: options.deadlineMs ?? 2_000,
+      deadlineMs: 2_000,
       onError: options.onError,
     })
   }

@@ -7,7 +7,6 @@ export interface ReadMarkerOptions {
   db: Database
   events: Pick<Events, 'toConversation'>
   onError: (error: unknown) => void
-  deadlineMs?: number
 }
 
 interface Entry extends ReadRequest {
@@ -26,11 +25,9 @@ export class ReadMarker {
     this.#options = options
     this.#commit = new GroupCommit({
       run: (entries) => this.#mark(entries),
-      keyOf: (entry) => entry.conversationId,
-      lanes: 1,
       maxBatch: 256,
       maxQueue: 10_000,
-      deadlineMs: options.deadlineMs ?? 2_000,
+      deadlineMs: 2_000,
       onError: options.onError,
     })
   }

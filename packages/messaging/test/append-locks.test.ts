@@ -39,7 +39,7 @@ it('locks conversations in the order of their ids, whatever the order of the bat
   }
 })
 
-it('four lanes of gateways in the same conversations: no deadlock, no gap, nothing twice, times in the order of seq', async () => {
+it('four gateways in the same conversations: no deadlock, no gap, nothing twice, times in the order of seq', async () => {
   const ids = await bed.conversations(12, 'ahmed', 'fatima')
   const ROUNDS = 20
   const shuffled = (n: number) => ids.map((_, i) => ids[(i * 5 + n * 7) % ids.length] ?? '')

@@ -14,12 +14,10 @@ function gated(
   const gate: Gate = { batches: [], release: () => undefined }
   const errors: unknown[] = []
   const commit = new GroupCommit<string, string>({
-    lanes: 1,
     maxBatch: 10,
     maxQueue: 100,
     deadlineMs: 2_000,
     ...options,
-    keyOf: (item) => item,
     onError: (error) => errors.push(error),
     run: async (items) => {
       gate.batches.push(items)
@@ -35,11 +33,9 @@ function gated(
 function failing(fail: (items: string[], attempt: number) => unknown, deadlineMs = 1_000) {
   const attempts: string[][] = []
   const commit = new GroupCommit<string, string>({
-    lanes: 1,
     maxBatch: 10,
     maxQueue: 100,
     deadlineMs,
-    keyOf: () => '',
     onError: () => undefined,
     run: async (items) => {
       attempts.push(items)
@@ -140,11 +136,9 @@ describe('GroupCommit', () => {
     const begun: string[] = []
     const finish = new Map<string, () => void>()
     const commit = new GroupCommit<string, string>({
-      lanes: 1,
       maxBatch: 1,
       maxQueue: 100,
       deadlineMs: 200,
-      keyOf: () => '',
       onError: () => undefined,
       run: async ([item = ''], committed) => {
         begun.push(item)
@@ -203,11 +197,9 @@ describe('GroupCommit', () => {
 
   it('passes on what is said of a single item', async () => {
     const commit = new GroupCommit<string, string>({
-      lanes: 3,
       maxBatch: 10,
       maxQueue: 100,
       deadlineMs: 1_000,
-      keyOf: (item) => item,
       onError: () => undefined,
       run: async (items) => items.map((item) => (item === 'b' ? new ParleyError('CONVERSATION_NOT_FOUND') : item)),
     })
