@@ -22,9 +22,10 @@ const WAVE = 500
  */
 export function acceptHandshakes(io: Server, deps: GatewayDeps): void {
   const waves = new Waves({ maxSize: WAVE, pauseMs: () => deps.crowd.wavePauseMs })
+  const underWay = new WeakSet<Socket['conn']>()
   io.use((socket, next) => {
     const began = performance.now()
-    admit(socket, deps, waves).then(
+    alone(socket.conn, underWay, () => admit(socket, deps, waves)).then(
       () => {
         deps.measures.handshakes.observe((performance.now() - began) / 1_000)
         next()
@@ -42,6 +43,20 @@ export function acceptHandshakes(io: Server, deps: GatewayDeps): void {
       },
     )
   })
+}
+
+/**
+ * Runs the handshake of a connection that has no other under way: of two that are, Socket.IO would let both in.
+ * @throws {ParleyError} RATE_LIMITED, upon which the connection is closed, the first handshake with it
+ */
+async function alone(conn: Socket['conn'], underWay: WeakSet<Socket['conn']>, work: () => Promise<void>) {
+  if (underWay.has(conn)) throw new ParleyError('RATE_LIMITED', { message: 'A connection connects once at a time.' })
+  underWay.add(conn)
+  try {
+    await work()
+  } finally {
+    underWay.delete(conn)
+  }
 }
 
 async function admit(socket: Socket, deps: GatewayDeps, waves: Waves): Promise<void> {

@@ -2,7 +2,7 @@ import { createServer, type Server as HttpServer, type IncomingMessage } from 'n
 import type { AddressInfo } from 'node:net'
 import { corkFrames } from '@parley/fanout'
 import type { AllowedOrigins, Logger, publicSettings, SettingsOf } from '@parley/runtime'
-import { Server } from 'socket.io'
+import { Server, type Socket } from 'socket.io'
 import type { GatewayLimits } from './limits.ts'
 import type { GatewayMeasures } from './measures.ts'
 
@@ -19,6 +19,9 @@ const UNSENT_HARD_BYTES = 8 * 1024 * 1024
  * dropped, and try again after a second; the system's own bound (net.core.somaxconn) is 4,096 on Linux.
  */
 const BACKLOG = 4_096
+
+/** CONNECT packets that one connection may send: a client that was refused may try again with another token. */
+const MAX_CONNECTS = 10
 
 /** How long the head of a request, and all of one, may take to come in, in milliseconds. */
 const HEADERS_MS = 30_000
@@ -62,6 +65,7 @@ export function buildServer(
   io.engine.on('headers', (headers) => {
     headers['x-content-type-options'] = 'nosniff'
   })
+  io.engine.on('connection', boundConnects)
   corkFrames(io, {
     maxUnsentBytes: UNSENT_BYTES,
     patienceMs: UNSENT_PATIENCE_MS,
@@ -82,6 +86,19 @@ function mayConnect({ headers }: IncomingMessage, origins: AllowedOrigins): bool
   const { origin, host } = headers
   if (origin === undefined || origins === '*' || origins.includes(origin)) return true
   return host !== undefined && URL.parse(origin)?.host === host
+}
+
+/**
+ * Closes a connection that sends CONNECT more often. Counted before Socket.IO makes a socket of each: one body of 2 MB that
+ * a client posts holds some hundred thousand.
+ */
+function boundConnects(conn: Socket['conn']): void {
+  let connects = 0
+  conn.on('packet', ({ type, data }: { type: string; data?: unknown }) => {
+    if (type !== 'message' || typeof data !== 'string') return
+    // As Socket.IO's parser reads the type, to which a blank is CONNECT too.
+    if (Number(data.charAt(0)) === 0 && ++connects > MAX_CONNECTS) conn.close()
+  })
 }
 
 /** @returns the port it listens on */

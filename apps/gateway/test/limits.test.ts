@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { promisify } from 'node:util'
 import type { Message, User } from '@parley/protocol'
 import {
@@ -14,7 +15,7 @@ import {
   user,
 } from '@parley/testkit'
 import type { Socket } from 'socket.io-client'
-import { expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 /* What one client may take of a gateway: events, events at a time, connections, and bytes that it does not read. */
 
@@ -68,6 +69,69 @@ function closed(socket: Socket): boolean {
   socket.disconnect()
   return true
 }
+
+describe('CONNECT packets of one connection', () => {
+  let cluster: Cluster
+  beforeAll(async () => {
+    cluster = await startCluster({ gateways: 1, apis: 0, workers: 0, edge: false })
+  })
+  afterAll(() => cluster?.[Symbol.asyncDispose]())
+
+  /** A connection past the stock client, and what came on it. */
+  async function raw() {
+    const ws = new WebSocket(`${cluster.gateways[0]?.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`)
+    const closed = once(ws, 'close', { signal: AbortSignal.timeout(5_000) })
+    const came: string[] = []
+    ws.addEventListener('message', ({ data }) => came.push(String(data)))
+    await once(ws, 'message')
+    return { ws, came, closed }
+  }
+
+  const connectWith = (token: string) => `40${JSON.stringify({ token })}`
+  const url = () => cluster.gateways[0]?.url ?? ''
+
+  /** The sum of a gateway's metric over its labels. */
+  async function metric(name: string): Promise<number> {
+    const text = await (await fetch(`${cluster.gateways[0]?.adminUrl}/metrics`)).text()
+    const lines = text.split('\n').filter((line) => line.startsWith(name))
+    return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
+  }
+
+  it.each([2, 1_000])('%i that come at once close it; no more than one is let in', async (count) => {
+    const before = await metric('parley_gateway_connects_total')
+    const { ws, came, closed } = await raw()
+    const connect = connectWith(cluster.token(user()))
+    for (let i = 0; i < count; i++) ws.send(connect)
+    await closed
+    expect(came.filter((packet) => packet.startsWith('40')).length).toBeLessThanOrEqual(1)
+    expect((await metric('parley_gateway_connects_total')) - before).toBeLessThanOrEqual(1)
+  })
+
+  it('that come one after the other close it after ten, refused as they are', async () => {
+    const { ws, came, closed } = await raw()
+    ws.addEventListener('message', () => ws.send(connectWith('no token')))
+    ws.send(connectWith('no token'))
+    await closed
+    expect(came.filter((packet) => packet.startsWith('44')).length).toBe(10)
+  })
+
+  it('in one body of a client that polls are looked at up to ten', async () => {
+    const { sid } = JSON.parse((await (await fetch(`${url()}/socket.io/?EIO=4&transport=polling`)).text()).slice(1))
+    const before = await metric('parley_gateway_handshake_errors_total')
+    const body = Array(100_000).fill('40').join('\x1e')
+    await fetch(`${url()}/socket.io/?EIO=4&transport=polling&sid=${sid}`, { method: 'POST', body })
+    expect((await metric('parley_gateway_handshake_errors_total')) - before).toBeLessThanOrEqual(11)
+  })
+
+  it('after a refusal let a client in that has a good token by then', async () => {
+    const { ws, came } = await raw()
+    ws.send(connectWith('no token'))
+    await expect.poll(() => came.at(-1)).toMatch(/^44/)
+    ws.send(connectWith(cluster.token(user())))
+    await expect.poll(() => came.at(-1)).toMatch(/^40/)
+    ws.close()
+  })
+})
 
 it('lets a client go that reads nothing while its room is busy; nobody else notices', async () => {
   await using cluster = await startCluster({ gateways: 1, workers: 0 })
