@@ -27,7 +27,8 @@ export function acceptHandshakes(io: Server, deps: GatewayDeps): void {
     const began = performance.now()
     alone(socket.conn, underWay, () => admit(socket, deps, waves)).then(
       () => {
-        deps.measures.handshakes.observe((performance.now() - began) / 1_000)
+        if (isOpen(socket)) deps.measures.handshakes.observe((performance.now() - began) / 1_000)
+        // After a close, too: it clears away.
         next()
       },
       (error) => {
@@ -64,7 +65,14 @@ async function admit(socket: Socket, deps: GatewayDeps, waves: Waves): Promise<v
   if (identity.service) {
     throw new ParleyError('FORBIDDEN', { message: 'A service token opens no socket; use a token of a person.' })
   }
-  await waves.join(() => enter(socket, identity, deps))
+  await waves.join(
+    () => enter(socket, identity, deps),
+    () => isOpen(socket),
+  )
+}
+
+function isOpen({ conn }: Socket): boolean {
+  return conn.readyState === 'open'
 }
 
 /** Three questions, one after the other: is the token good, who and where is the person, and do their rooms reach them. */

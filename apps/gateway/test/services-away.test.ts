@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Conversation, Message } from '@parley/protocol'
 import {
   type Cluster,
@@ -13,7 +14,7 @@ import {
   tcpProxy,
   user,
 } from '@parley/testkit'
-import type { Socket } from 'socket.io-client'
+import { io, type Socket } from 'socket.io-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 /*
@@ -173,6 +174,25 @@ describe('Postgres', () => {
     },
     60_000,
   )
+
+  it('silent: who goes while they wait to be let in is not let in when it works again', async () => {
+    const [waiting, impatient] = [user('Waiting'), user('Impatient')]
+    const options = { transports: ['websocket'], reconnection: false, forceNew: true }
+    postgres.stall()
+    const first = cluster.socket(waiting, { gateway: 0, ...options })
+    await delay(200)
+    const gone = io(cluster.gateways[0]?.url ?? '', { ...options, auth: { token: cluster.token(impatient) } })
+    await new Promise<void>((resolve) => gone.io.once('open', resolve))
+    await delay(200)
+    gone.disconnect()
+    await delay(200)
+    postgres.restore()
+    expect((await first).connected).toBe(true)
+    await cluster.socket(user('Next'), { gateway: 0, transports: ['websocket'] })
+    // Those who are let in are written down.
+    const { rows } = await cluster.sql.query('select id from users where id = any($1)', [[waiting.id, impatient.id]])
+    expect(rows).toEqual([{ id: waiting.id }])
+  })
 })
 
 /** Sends again as a client does that is told to. */

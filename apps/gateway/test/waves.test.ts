@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest'
 import { Waves } from '../src/waves.ts'
 
+const there = () => true
+
 it('lets the first in at once, those who come meanwhile together after them, and no more than a wave holds', async () => {
   const waves = new Waves({ maxSize: 3, pauseMs: () => 0 })
   const began: string[] = []
@@ -12,7 +14,7 @@ it('lets the first in at once, those who come meanwhile together after them, and
         doors[name] = resolve
       })
       return name
-    })
+    }, there)
   const first = enter('a')
   await expect.poll(() => began).toEqual(['a'])
   const others = ['b', 'c', 'd', 'e'].map(enter)
@@ -25,20 +27,28 @@ it('lets the first in at once, those who come meanwhile together after them, and
   expect(await Promise.all(others)).toEqual(['b', 'c', 'd', 'e'])
 })
 
+it('gives no place to those who have gone while they waited', async () => {
+  const waves = new Waves({ maxSize: 1, pauseMs: () => 0 })
+  const never = () => new Promise<never>(() => undefined)
+  const gone = waves.join(never, () => false)
+  expect(await waves.join(async () => 'in', there)).toBe('in')
+  expect(await gone).toBeUndefined()
+})
+
 it('goes on after one who is not let in', async () => {
   const waves = new Waves({ maxSize: 10, pauseMs: () => 0 })
-  const refused = waves.join(() => Promise.reject(new Error('refused')))
-  const other = waves.join(async () => 'in')
+  const refused = waves.join(() => Promise.reject(new Error('refused')), there)
+  const other = waves.join(async () => 'in', there)
   await expect(refused).rejects.toThrow('refused')
   expect(await other).toBe('in')
-  expect(await waves.join(async () => 'later')).toBe('later')
+  expect(await waves.join(async () => 'later', there)).toBe('later')
 })
 
 it('holds waves apart while many are on their way', async () => {
   let crowded = true
   const waves = new Waves({ maxSize: 10, pauseMs: () => (crowded ? 50 : 0) })
   const began: number[] = []
-  const enter = () => waves.join(async () => began.push(performance.now()))
+  const enter = () => waves.join(async () => began.push(performance.now()), there)
   await enter()
   // One after the other, as they would come by the network: they share the next wave.
   const late = [enter()]
