@@ -1,4 +1,4 @@
-import { type Bus, onTokenNotice } from '@parley/fanout'
+import { type Bus, onTokenNotice, userRoom } from '@parley/fanout'
 import { REVOKED, type TokenRevocations } from '@parley/messaging'
 import { failure, ParleyError } from '@parley/protocol'
 import type { Server, Socket } from 'socket.io'
@@ -27,9 +27,12 @@ export class TokenGuard {
 
   /** This person's tokens issued before `validFrom` (milliseconds since 1970) no longer count. */
   revoke(userId: string, validFrom: number): void {
-    for (const socket of this.#options.io.sockets.sockets.values()) {
-      const { identity } = sessionOf(socket)
-      if (identity.userId === userId && (identity.issuedAt?.getTime() ?? 0) < validFrom) endSocket(socket, revoked())
+    const { sockets, adapter } = this.#options.io.sockets
+    for (const id of adapter.rooms.get(userRoom(userId)) ?? []) {
+      const socket = sockets.get(id)
+      // One that is only connecting looks for itself.
+      if (socket === undefined) continue
+      if ((sessionOf(socket).identity.issuedAt?.getTime() ?? 0) < validFrom) endSocket(socket, revoked())
     }
   }
 

@@ -1,5 +1,8 @@
+import { userRoom } from '@parley/fanout'
 import { type Cluster, connect, dataOf, disconnected, emit, errorOf, next, startCluster, user } from '@parley/testkit'
+import type { Server } from 'socket.io'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { TokenGuard } from '../src/token-guard.ts'
 import { TokenLife } from '../src/token-life.ts'
 
 /* A socket lives as long as its token; a newer one can be handed in; a revoked one counts nowhere. */
@@ -82,5 +85,26 @@ describe('a revoked token', () => {
     }
     expect(errorOf(await emit(newer, 'renewToken', { token: cluster.token(who, old) })).code).toBe('TOKEN_INVALID')
     for (const socket of [newer, bystander]) dataOf(await emit(socket, 'getOnlineUsers', {}))
+  })
+  it('is looked for among the person’s own sockets', () => {
+    const socket = (issuedAt: Date) => ({
+      data: { session: { identity: { issuedAt } } },
+      emit: vi.fn(),
+      conn: { close: vi.fn() },
+    })
+    const [old, newer] = [socket(new Date(1_000)), socket(new Date(2_000))]
+    const sockets = new Map<string, unknown>([
+      ['old', old],
+      ['newer', newer],
+      // Whoever looked at it would fail.
+      ['of somebody else', {}],
+    ])
+    const rooms = new Map([[userRoom('ahmed'), new Set(['old', 'newer', 'connecting'])]])
+    const io = { sockets: { sockets, adapter: { rooms } } } as unknown as Server
+    const guard = new TokenGuard({ io, revocations: { lookUp: async () => new Map() }, onError: vi.fn() })
+    guard.revoke('ahmed', 2_000)
+    guard.stop()
+    expect(old.conn.close).toHaveBeenCalledOnce()
+    expect(newer.conn.close).not.toHaveBeenCalled()
   })
 })
