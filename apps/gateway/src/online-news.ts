@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Arrival, Publisher } from '@parley/fanout'
 import type { Membership, People } from '@parley/messaging'
 import type { PresenceReader } from '@parley/presence'
+import { retried } from './retried.ts'
 
 export interface OnlineNewsOptions {
   publisher: Pick<Publisher, 'online'>
@@ -15,9 +15,8 @@ const GATHER_MS = 50
 /** While people come one after the other they are told of this often, in milliseconds. Figures in docs/PERFORMANCE.md. */
 const PAUSE_MS = 1_000
 
-/** Times that a look into the database is tried, and the pause between them (ms): it may be away for a moment. */
+/** Times that a look into the database is tried. */
 const TRIES = 10
-const RETRY_MS = 1_000
 
 /**
  * Tells people's contacts that they came online; those who come about the same time together. In a crowd everybody is a
@@ -44,16 +43,11 @@ export class OnlineNews {
 
   /** Of somebody who came while Redis was away: what is to be told is looked up. Rejects when that fails for long. */
   async tellOf(userId: string): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        // Who has gone again meanwhile is not announced after having been reported.
-        if (attempt > 1 && !(await this.#options.presenceReader.online([userId])).has(userId)) return
-        return this.tell(await this.#lookUp(userId))
-      } catch (error) {
-        if (attempt === TRIES) throw error
-        await delay(RETRY_MS, undefined, { ref: false })
-      }
-    }
+    await retried(async (attempt) => {
+      // Who has gone again meanwhile is not announced after having been reported.
+      if (attempt > 1 && !(await this.#options.presenceReader.online([userId])).has(userId)) return
+      this.tell(await this.#lookUp(userId))
+    }, TRIES)
   }
 
   /** Tells what is waiting now: contacts would never hear of people whose next gateway finds them online already. */

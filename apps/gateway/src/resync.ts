@@ -1,6 +1,7 @@
 import { conversationRoom, type GatewayRooms } from '@parley/fanout'
 import type { Membership } from '@parley/messaging'
 import type { Server, Socket } from 'socket.io'
+import { retried } from './retried.ts'
 import { sessionOf } from './session.ts'
 
 /** All sockets of a gateway are asked within this, in milliseconds, so that not all of them sync in one moment. */
@@ -23,14 +24,26 @@ export interface ResyncOptions {
 export class Resync {
   readonly #options: ResyncOptions
   readonly #timers = new Set<NodeJS.Timeout>()
+  #underWay = new AbortController()
+  /** Milliseconds since 1970. */
+  #startedAt = Number.NEGATIVE_INFINITY
 
   constructor(options: ResyncOptions) {
     this.#options = options
+    // Who was being let in then may know their conversations from before the cut.
+    options.io.on('connection', (socket: Socket) => {
+      if (socket.handshake.issued <= this.#startedAt) void this.#ask(socket)
+    })
   }
 
-  /** Asks every socket that is connected now; a call while an earlier one is under way begins anew. */
+  /**
+   * Asks every socket that is connected now, and those that are on their way in once they are; a call while an earlier one
+   * is under way begins anew.
+   */
   start(): void {
     this.stop()
+    this.#underWay = new AbortController()
+    this.#startedAt = Date.now()
     const sockets = [...this.#options.io.sockets.sockets.values()]
     const perRound = Math.max(1, Math.ceil(sockets.length / ROUNDS))
     for (let round = 0; round * perRound < sockets.length; round++) {
@@ -47,15 +60,25 @@ export class Resync {
   }
 
   stop(): void {
+    this.#underWay.abort()
     for (const timer of this.#timers) clearTimeout(timer)
     this.#timers.clear()
   }
 
+  /** Never rejects: while the database is away its rooms are tried again for as long as the socket is there. */
   async #ask(socket: Socket): Promise<void> {
-    if (!socket.connected) return
-    await this.#setRoomsRight(socket).catch(this.#options.onError)
-    socket.emit('resync', {})
-    this.#options.onAsked?.()
+    const { signal } = this.#underWay
+    await retried(async (attempt) => {
+      if (signal.aborted || !socket.connected) return
+      try {
+        await this.#setRoomsRight(socket)
+      } catch (error) {
+        if (attempt === 1) this.#options.onError(error)
+        throw error
+      }
+      socket.emit('resync', {})
+      this.#options.onAsked?.()
+    }, Number.POSITIVE_INFINITY)
   }
 
   async #setRoomsRight(socket: Socket): Promise<void> {

@@ -1,0 +1,63 @@
+import { EventEmitter } from 'node:events'
+import { conversationRoom } from '@parley/fanout'
+import type { Server, Socket } from 'socket.io'
+import { expect, it, vi } from 'vitest'
+import { Resync, type ResyncOptions } from '../src/resync.ts'
+
+/* What sockets hear after their gateway was cut off from Redis. */
+
+function socketOf(issued = 0) {
+  return {
+    connected: true,
+    handshake: { issued },
+    data: { session: { user: { id: 'ahmed' } } },
+    rooms: new Set([conversationRoom('left meanwhile')]),
+    leave: vi.fn(),
+    emit: vi.fn(),
+  }
+}
+
+function resyncOf(sockets: readonly ReturnType<typeof socketOf>[], conversationsOf = async () => []) {
+  const io = Object.assign(new EventEmitter(), { sockets: { sockets: new Map(sockets.entries()) } })
+  const rooms = {
+    enter: async (_socket: Socket, _userId: string, memberships: () => Promise<unknown>) => memberships(),
+  }
+  const onError = vi.fn()
+  const membership = { conversationsOf }
+  const options = { io: io as unknown as Server, rooms, membership, onError } as ResyncOptions
+  return { io, onError, resync: new Resync(options) }
+}
+
+it('asks a socket once its rooms are right, also where the database is away at first', async () => {
+  const socket = socketOf()
+  const conversationsOf = vi.fn(async () => []).mockRejectedValueOnce(new Error('away'))
+  const { resync, onError } = resyncOf([socket], conversationsOf)
+  resync.start()
+  await expect.poll(() => onError.mock.calls.length).toBe(1)
+  expect(socket.emit).not.toHaveBeenCalled()
+  await expect.poll(() => socket.emit.mock.calls, { timeout: 3_000 }).toEqual([['resync', {}]])
+  expect(socket.leave).toHaveBeenCalledExactlyOnceWith(conversationRoom('left meanwhile'))
+  resync.stop()
+})
+
+it('does not go on about a socket that is gone', async () => {
+  const socket = socketOf()
+  const conversationsOf = vi.fn().mockRejectedValue(new Error('away'))
+  const { resync, onError } = resyncOf([socket], conversationsOf)
+  resync.start()
+  await expect.poll(() => onError.mock.calls.length).toBe(1)
+  socket.connected = false
+  await new Promise((resolve) => setTimeout(resolve, 1_200))
+  expect(conversationsOf).toHaveBeenCalledOnce()
+  resync.stop()
+})
+
+it('asks those who were on their way in when Redis came back, and nobody who comes later', async () => {
+  const { io, resync } = resyncOf([])
+  const [before, later] = [socketOf(Date.now()), socketOf(Date.now() + 60_000)]
+  resync.start()
+  for (const socket of [before, later]) io.emit('connection', socket)
+  await expect.poll(() => before.emit.mock.calls).toEqual([['resync', {}]])
+  expect(later.emit).not.toHaveBeenCalled()
+  resync.stop()
+})
