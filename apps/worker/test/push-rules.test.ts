@@ -1,6 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { createServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import type { PushDeviceRow, PushMemberRow } from '@parley/db'
 import { backoffMs } from '@parley/queue'
 import { describe, expect, it } from 'vitest'
@@ -15,14 +13,7 @@ import {
 } from '../src/push/notification.ts'
 import { outcomeOf, parseRetryAfter } from '../src/push/outcome.ts'
 import { quietUntil } from '../src/push/quiet-hours.ts'
-import { PushSender } from '../src/push/sender.ts'
-import { VapidTokens } from '../src/push/vapid.ts'
 
-const keys = {
-  publicKey: 'BJh8jQIm0_vsvEOBJzHd93JQaFh49on1LIuDmEO56581EWO-77gb_EsUvFddcbjh8RzmLgRP5bUIN5CelYXjMKc',
-  privateKey: 'euPvK6f_ME04rYWxl3dXSDlYZJj3g3Lxegn1qe389pQ',
-  subject: 'mailto:push@parley.example',
-}
 const NOW = Date.parse('2025-12-11T10:30:00Z')
 
 describe('quiet hours', () => {
@@ -204,43 +195,3 @@ describe('who is told, and of what', () => {
     expect(decide({ member: { ...member, ...quiet } })).toEqual({ kind: 'hold', until: NOW + 30 * 60_000 })
   })
 })
-
-describe('sending', () => {
-  it('uses a VAPID token again while it lasts, one for each push service', () => {
-    let now = NOW
-    const tokens = new VapidTokens(keys, () => now)
-    const first = tokens.header('https://a.example')
-    expect(tokens.header('https://b.example')).not.toBe(first)
-    now += 11 * 3_600_000
-    expect(tokens.header('https://a.example')).toBe(first)
-    now += 3_600_000
-    expect(tokens.header('https://a.example')).not.toBe(first)
-  })
-
-  it('reaches neither private addresses, by any spelling or name, nor a server whose certificate nobody vouches for', async () => {
-    const device = (endpoint: string) => ({ endpoint, p256dh: keys.publicKey, auth: 'AAAAAAAAAAAAAAAAAAAAAA' })
-    const delivery = { ttlSeconds: 60, urgency: 'normal', topic: 'topic' } as const
-    const sender = new PushSender({ keys, policy: { allowLoopback: false }, perHost: 1 })
-    const testing = new PushSender({ keys, policy: { allowLoopback: true }, perHost: 1, timeoutMs: 3_000 })
-    await using server = await plainTlsServer()
-    try {
-      for (const host of ['127.0.0.1', '[::1]', '0x7f.1', 'localhost', '10.1.2.3', '[::ffff:127.0.0.1]']) {
-        const outcome = await sender.send(device(`https://${host}:${server.port}/`), '{}', delivery)
-        expect([host, outcome]).toMatchObject([host, { kind: 'refused', reason: 'address' }])
-      }
-      const outcome = await testing.send(device(`https://127.0.0.1:${server.port}/`), '{}', delivery)
-      expect(outcome).toMatchObject({ kind: 'later', reason: 'network' })
-    } finally {
-      await Promise.all([sender.close(), testing.close()])
-    }
-  })
-})
-
-async function plainTlsServer(): Promise<AsyncDisposable & { port: number }> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return {
-    port: (server.address() as AddressInfo).port,
-    [Symbol.asyncDispose]: () => new Promise<void>((resolve) => server.close(() => resolve())),
-  }
-}

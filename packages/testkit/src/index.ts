@@ -9,6 +9,7 @@ export { type OwnPostgres, ownPostgres } from './postgres.ts'
 export { PROFILES, type Profile } from './profiles.ts'
 export { type ProvidedServices, providedServices } from './provided.ts'
 export { type TcpProxy, tcpProxy } from './proxy.ts'
+export { createTestCertificate } from './push/certificate.ts'
 export {
   type PushAnswer,
   type PushService,

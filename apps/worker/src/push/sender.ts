@@ -12,6 +12,8 @@ import { VapidTokens } from './vapid.ts'
 
 /** Longest that a push service may take to connect, to answer, and between two pieces of its answer; milliseconds. */
 const TIMEOUT_MS = 10_000
+/** The whole of a push takes so many times that at most: an answer may come in pieces for ever. */
+const WHOLE_TIMEOUTS = 2
 const KEEP_ALIVE_MS = 60_000
 /** Origins that are known to be allowed. */
 const ORIGINS_KEPT = 500
@@ -50,10 +52,12 @@ export class PushSender {
   readonly #called = new Set<string>()
   readonly #policy: OutboundPolicy
   readonly #agent: Agent
+  readonly #wholeMs: number
 
   constructor({ keys, policy, perHost, timeoutMs = TIMEOUT_MS }: PushSenderOptions) {
     this.#tokens = new VapidTokens(keys)
     this.#policy = policy
+    this.#wholeMs = WHOLE_TIMEOUTS * timeoutMs
     this.#agent = new Agent({
       connections: perHost,
       pipelining: 1,
@@ -96,10 +100,12 @@ export class PushSender {
       method: 'POST',
       headers: Object.entries(headers).flatMap(([name, value]) => [name, String(value)]),
       body,
+      signal: AbortSignal.timeout(this.#wholeMs),
     })
     const { statusCode } = answer
     if (statusCode >= 200 && statusCode < 300) {
-      await answer.body.dump()
+      // Nothing is to be learnt from the rest: it is read so that the connection can be used again.
+      void answer.body.dump().catch(() => undefined)
       return { kind: 'sent', status: statusCode }
     }
     const retryAfter = answer.headers['retry-after']

@@ -1,0 +1,80 @@
+import type { RequestListener } from 'node:http'
+import { createServer, type ServerOptions } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { setDefaultCACertificates } from 'node:tls'
+import { createTestCertificate } from '@parley/testkit'
+import { expect, it } from 'vitest'
+import { PushSender } from '../src/push/sender.ts'
+import { VapidTokens } from '../src/push/vapid.ts'
+
+const keys = {
+  publicKey: 'BJh8jQIm0_vsvEOBJzHd93JQaFh49on1LIuDmEO56581EWO-77gb_EsUvFddcbjh8RzmLgRP5bUIN5CelYXjMKc',
+  privateKey: 'euPvK6f_ME04rYWxl3dXSDlYZJj3g3Lxegn1qe389pQ',
+  subject: 'mailto:push@parley.example',
+}
+const NOW = Date.parse('2025-12-11T10:30:00Z')
+
+const device = (endpoint: string) => ({ endpoint, p256dh: keys.publicKey, auth: 'AAAAAAAAAAAAAAAAAAAAAA' })
+const delivery = { ttlSeconds: 60, urgency: 'normal', topic: 'topic' } as const
+
+it('uses a VAPID token again while it lasts, one for each push service', () => {
+  let now = NOW
+  const tokens = new VapidTokens(keys, () => now)
+  const first = tokens.header('https://a.example')
+  expect(tokens.header('https://b.example')).not.toBe(first)
+  now += 11 * 3_600_000
+  expect(tokens.header('https://a.example')).toBe(first)
+  now += 3_600_000
+  expect(tokens.header('https://a.example')).not.toBe(first)
+})
+
+it('reaches neither private addresses, by any spelling or name, nor a server whose certificate nobody vouches for', async () => {
+  const sender = new PushSender({ keys, policy: { allowLoopback: false }, perHost: 1 })
+  const testing = new PushSender({ keys, policy: { allowLoopback: true }, perHost: 1, timeoutMs: 3_000 })
+  await using server = await tlsServer({})
+  try {
+    for (const host of ['127.0.0.1', '[::1]', '0x7f.1', 'localhost', '10.1.2.3', '[::ffff:127.0.0.1]']) {
+      const outcome = await sender.send(device(`https://${host}:${server.port}/`), '{}', delivery)
+      expect([host, outcome]).toMatchObject([host, { kind: 'refused', reason: 'address' }])
+    }
+    const outcome = await testing.send(device(`https://127.0.0.1:${server.port}/`), '{}', delivery)
+    expect(outcome).toMatchObject({ kind: 'later', reason: 'network' })
+  } finally {
+    await Promise.all([sender.close(), testing.close()])
+  }
+})
+
+it('waits for an answer that comes in drips for twice the time-out, and for the rest of a success not at all', async () => {
+  await using certificate = await createTestCertificate()
+  setDefaultCACertificates([certificate.cert])
+  await using server = await tlsServer(certificate, ({ url }, response) => {
+    response.writeHead(Number(url?.slice(1)))
+    const drips = setInterval(() => response.write('x'), 50)
+    response.once('close', () => clearInterval(drips))
+  })
+  const sender = new PushSender({ keys, policy: { allowLoopback: true }, perHost: 1, timeoutMs: 1_000 })
+  try {
+    const began = performance.now()
+    const answered = (status: number) =>
+      sender.send(device(`https://127.0.0.1:${server.port}/${status}`), '{}', delivery)
+    expect(await answered(201)).toEqual({ kind: 'sent', status: 201 })
+    expect(performance.now() - began).toBeLessThan(1_000)
+    // This one has the connection, the only one, when the other is cut off.
+    expect(await answered(500)).toEqual({ kind: 'later', reason: 'timeout', afterMs: null })
+    expect(performance.now() - began).toBeLessThan(6_000)
+  } finally {
+    await sender.close()
+  }
+})
+
+async function tlsServer(
+  options: ServerOptions,
+  listener?: RequestListener,
+): Promise<AsyncDisposable & { port: number }> {
+  const server = createServer(options, listener)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    port: (server.address() as AddressInfo).port,
+    [Symbol.asyncDispose]: () => new Promise<void>((resolve) => server.close(() => resolve())),
+  }
+}
