@@ -1,3 +1,4 @@
+import { pausePushDevice } from '@parley/db'
 import type { Conversation, User } from '@parley/protocol'
 import { type Cluster, direct, type TestDevice, user } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -67,6 +68,27 @@ describe('what a push service answers', () => {
     expect((later[0]?.at ?? 0) - (refused?.at ?? 0)).toBeGreaterThanOrEqual(2_900)
     expect(later[0]?.payload).toMatchObject({ body: '2 new messages', data: { seq: 2 } })
     expect(statuses(laptop)).toEqual([201, 201])
+  })
+
+  it('puts a retry off that finds the pause longer than it was', async () => {
+    const { sender, person, conversation, phone } = await pair()
+    setting.service.answer(phone, { status: 429, headers: { 'retry-after': '3' } })
+    await setting.send(sender, conversation)
+    const pauseOf = async () => {
+      const { rows } = await cluster.sql.query('select id, retry_at from push_subscriptions where user_id = $1', [
+        person.id,
+      ])
+      return rows[0]
+    }
+    await eventually('the device is paused', async () => (await pauseOf()).retry_at !== null)
+    // By less than a second: a job of its own for that moment would have the id of the one that finds it.
+    const { id, retry_at } = await pauseOf()
+    const until = new Date(Math.floor(Date.parse(retry_at) / 1_000) * 1_000 + 999)
+    await pausePushDevice(cluster.sql, id, until)
+    await pausePushDevice(cluster.sql, id, new Date(0))
+    await idle(setting, 20_000)
+    expect(statuses(phone)).toEqual([429, 201])
+    expect(toDevice(phone)[1]?.at).toBeGreaterThanOrEqual(until.getTime())
   })
 
   it('tries again after a 500 and after a connection that is cut, and only on the device that failed', async () => {

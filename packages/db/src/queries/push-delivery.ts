@@ -207,11 +207,11 @@ export async function deletePushDevices(db: Queryable, ids: readonly string[]): 
   })
 }
 
-/** The push service asked for a pause for this device. */
+/** The push service asked for a pause for this device. A longer one that it asked for before stays. */
 export async function pausePushDevice(db: Queryable, id: string, until: Date): Promise<void> {
   await db.query({
     name: 'pause_push_device',
-    text: 'update push_subscriptions set retry_at = $2 where id = $1',
+    text: 'update push_subscriptions set retry_at = greatest(retry_at, $2) where id = $1',
     values: [id, until.toISOString()],
   })
 }
