@@ -146,6 +146,7 @@ export const READING: Case[] = [
     'beforeSeq=2&afterSeq=1',
     'before=2025-12-11&beforeSeq=3',
     'before=1&before=2',
+    `before=2025-12-11T10:30:00.${'1'.repeat(200)}Z`,
   ].map((query) => invalid(query, 'GET', `${MESSAGES}?${query}`)),
   invalid('a search of 201 characters', 'GET', `${CONVERSATIONS}?search=${'x'.repeat(201)}`),
   invalid('NUL in a search', 'GET', `${CONVERSATIONS}?search=a%00b`),
@@ -221,5 +222,6 @@ export const WRITING: Case[] = [
     'USER_NOT_FOUND',
   ],
   invalid('a demo person without an id', 'POST', '/api/dev/session', { user: { fullName: 'X' } }),
+  invalid('NUL in a photo', 'POST', '/api/dev/session', { user: { id: 'x', profilePhoto: 'https://example.com/\0' } }),
   invalid('a demo person with an empty id', 'POST', '/api/dev/session', { user: '' }),
 ]

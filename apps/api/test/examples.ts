@@ -29,6 +29,7 @@ export interface World {
 }
 
 export const CONVERSATIONS = '/api/messages/conversations'
+const PHOTO = 'https://example.com/photo.png'
 
 export function device(endpoint = `https://push.example.com/${randomBytes(8).toString('hex')}`) {
   const p256dh = createECDH('prime256v1').generateKeys('base64url')
@@ -95,11 +96,11 @@ export function examplesOf(world: World): Record<string, Example> {
     getAttachment: { params: { attachmentId } },
     me: {},
     searchUsers: { query: { search: 'Ahm', page: '1', limit: '5' } },
-    putUser: { as: 'service', params: { userId: newcomer.id }, body: { fullName: 'Newer', profilePhoto: null } },
-    putUsers: { as: 'service', body: { users: [{ id: newcomer.id, fullName: 'Newest' }] } },
+    putUser: { as: 'service', params: { userId: newcomer.id }, body: { fullName: 'Newer', profilePhoto: PHOTO } },
+    putUsers: { as: 'service', body: { users: [{ id: newcomer.id, fullName: 'Newest', profilePhoto: PHOTO }] } },
     revokeTokens: { as: 'service', params: { userId: newcomer.id }, body: { before: '2020-01-01T00:00:00Z' } },
     hasDevSessions: { as: 'nobody' },
-    createDevSession: { as: 'nobody', body: { user: { id: newcomer.id, fullName: 'Demo' } } },
+    createDevSession: { as: 'nobody', body: { user: { id: newcomer.id, fullName: 'Demo', profilePhoto: PHOTO } } },
     pushPublicKey: {},
     subscribe: { body: device(endpoint) },
     listSubscriptions: {},

@@ -69,6 +69,13 @@ describe('ten messages', () => {
     })
   })
 
+  it('before: to the microsecond with an offset as well, also with one that Postgres does not take', async () => {
+    const third = messages[2]?.createdAt ?? ''
+    const there = new Date(Date.parse(third) + (24 * 60 - 1) * 60_000).toISOString()
+    const east = `${there.slice(0, 20)}${third.slice(20, 26)}+23:59`
+    expect((await page(`before=${encodeURIComponent(east)}`)).seqs).toEqual([1, 2])
+  })
+
   it('before: cut to milliseconds, as a JavaScript Date has it, loses nothing that is older', async () => {
     const third = messages[2]?.createdAt ?? ''
     const cut = new Date(third).toISOString()

@@ -39,17 +39,24 @@ export const clientMessageId = text(LIMITS.clientMessageIdLength)
 /** RFC 3339 in UTC with up to six digits of a second, as Parley writes it. */
 export const instant = z.iso.datetime({ offset: true })
 
-/** A moment in a query string: RFC 3339, a date, or milliseconds since 1970. Becomes RFC 3339; microseconds are kept. */
-export const timestamp = z.string().transform((value, ctx) => {
-  const ms = /^\d{1,15}$/.test(value) ? Number(value) : Date.parse(value)
-  const date = new Date(ms)
-  const year = date.getUTCFullYear()
-  if (Number.isNaN(ms) || Number.isNaN(year) || year < 1 || year > 9999 || !/^\d[\dT:.Z +-]*$/i.test(value)) {
-    ctx.addIssue({ code: 'custom', message: 'must be a timestamp such as 2025-12-11T10:30:00Z' })
-    return z.NEVER
-  }
-  return instant.safeParse(value).success ? value : date.toISOString()
-})
+/** What Postgres keeps of a second. */
+const MICROSECONDS = /:\d\d:\d\d\.(\d{1,6})/
+
+/** A moment in a query string: RFC 3339, a date, or milliseconds since 1970. Becomes RFC 3339 in UTC; microseconds are kept. */
+export const timestamp = z
+  .string()
+  .max(64)
+  .transform((value, ctx) => {
+    const ms = /^\d{1,15}$/.test(value) ? Number(value) : Date.parse(value)
+    const date = new Date(ms)
+    const year = date.getUTCFullYear()
+    if (Number.isNaN(ms) || Number.isNaN(year) || year < 1 || year > 9999 || !/^\d[\dT:.Z +-]*$/i.test(value)) {
+      ctx.addIssue({ code: 'custom', message: 'must be a timestamp such as 2025-12-11T10:30:00Z' })
+      return z.NEVER
+    }
+    const fraction = MICROSECONDS.exec(value)?.[1]
+    return fraction === undefined ? date.toISOString() : date.toISOString().replace(/\d+Z$/, `${fraction}Z`)
+  })
 
 /** An integer in a query string, between `min` and `max`. */
 export function integer(min: number, max: number) {

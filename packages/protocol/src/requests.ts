@@ -102,13 +102,13 @@ export const messageForm = messageObject.omit({ attachments: true })
 export const markAsReadBody = z.object({ messageId })
 export const searchUsersQuery = z.object({ ...paging(20), search: searchText.optional() })
 
-export const userBody = z.object({
-  fullName: text(LIMITS.nameLength),
-  profilePhoto: z
-    .url({ protocol: /^https?$/ })
-    .max(2_048)
-    .nullish(),
-})
+/** Kept as sent, and a URL may have a NUL or a lone surrogate in it: reading it escapes both. */
+const profilePhoto = z
+  .url({ protocol: /^https?$/ })
+  .max(2_048)
+  .refine(isStorableText, STORABLE)
+
+export const userBody = z.object({ fullName: text(LIMITS.nameLength), profilePhoto: profilePhoto.nullish() })
 export type UserBody = z.infer<typeof userBody>
 export const upsertUsersBody = z.object({
   users: z
@@ -126,7 +126,7 @@ export const revokeTokensBody = z
 export const devSessionBody = z.object({
   user: z.union([
     userId.transform((id) => ({ id })),
-    z.object({ id: userId, fullName: text(LIMITS.nameLength).optional(), profilePhoto: z.url().nullish() }),
+    z.object({ id: userId, fullName: text(LIMITS.nameLength).optional(), profilePhoto: profilePhoto.nullish() }),
   ]),
 })
 
