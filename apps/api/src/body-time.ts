@@ -11,13 +11,13 @@ const DROP_MS = 10_000
  * Cuts off a body that does not come to its end. Node has one time limit for all requests: it has to let a large file on a
  * slow line pass, which would let anybody hold a connection open with a few bytes.
  */
-export function boundBodies(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+export function boundBodies(request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
   const { raw } = request
   const hasBody = raw.headers['transfer-encoding'] !== undefined || Number(raw.headers['content-length'] ?? 0) > 0
   if (hasBody && isForm(request)) {
-    // Without a listener for it, Node ends a connection on which nothing has moved for so long.
+    // Without a listener for it, Node ends a connection on which nothing has moved for so long. With the answer it sets
+    // how long the connection may be idle.
     raw.socket.setTimeout(STILL_MS)
-    reply.raw.once('close', () => raw.socket.setTimeout(0))
   } else if (hasBody) {
     const timer = setTimeout(() => raw.complete || raw.destroy(), BODY_MS)
     raw.once('close', () => clearTimeout(timer))

@@ -25,6 +25,17 @@ async function listen(): Promise<void> {
   await app.listen({ port: 0, host: '127.0.0.1' })
 }
 
+/** Alone: a form is read where there are a person and a store for it only. */
+function formApp(): FastifyInstance {
+  const form = fastify()
+  form.addHook('onRequest', boundBodies)
+  form.addContentTypeParser('multipart/form-data', (_request, body, done) => body.once('end', done).resume())
+  form.post('/', async () => 'read')
+  return form
+}
+
+const BEGINNING = '{"user"'
+
 /** Sends the head of a POST and the beginning of its body, and no more. Resolves when the server has begun to answer it. */
 async function begin(path: string, contentType: string): Promise<Socket> {
   const begun = once(app.server, 'request')
@@ -33,7 +44,7 @@ async function begin(path: string, contentType: string): Promise<Socket> {
   // It may be reset: that is what is waited for here.
   socket.on('error', () => undefined)
   socket.write(
-    `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: ${contentType}\r\nContent-Length: 1000\r\n\r\n{"user"`,
+    `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: ${contentType}\r\nContent-Length: 1000\r\n\r\n${BEGINNING}`,
   )
   await begun
   return socket
@@ -56,11 +67,7 @@ it('a body has half a minute', async () => {
 })
 
 it('a form with files may take its time, but not stand still for a minute', async () => {
-  // Alone: a form is read where there are a person and a store for it only.
-  app = fastify()
-  app.addHook('onRequest', boundBodies)
-  app.addContentTypeParser('multipart/form-data', (_request, body, done) => body.once('end', done).resume())
-  app.post('/', async () => 'read')
+  app = formApp()
   await listen()
   const socket = await begin('/', 'multipart/form-data; boundary=x')
   const closed = once(socket, 'close')
@@ -68,6 +75,18 @@ it('a form with files may take its time, but not stand still for a minute', asyn
   expect(accepted[0]).toMatchObject({ destroyed: false, timeout: 60_000 })
   // What Node says of a socket on which nothing has moved for so long.
   accepted[0]?.emit('timeout')
+  await closed
+})
+
+it('a connection that is idle after a form is closed as any other is', async () => {
+  app = formApp()
+  app.server.keepAliveTimeout = 200
+  await listen()
+  const socket = await begin('/', 'multipart/form-data; boundary=x')
+  const closed = once(socket, 'close')
+  socket.write(Buffer.alloc(1_000 - BEGINNING.length))
+  const [answer] = await once(socket, 'data')
+  expect(String(answer)).toMatch(/^HTTP\/1\.1 200 /)
   await closed
 })
 
