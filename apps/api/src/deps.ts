@@ -40,6 +40,6 @@ export interface ApiDeps extends PushRouteDeps {
   sync: ConversationSync
   store: FileStore
   uploads: AttachmentUploads
-  /** Requests with files that are taken at the same time. */
+  /** Requests with files that are taken at the same time; see FormSlots. */
   uploadsAtOnce: number
 }

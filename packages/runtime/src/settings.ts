@@ -185,7 +185,7 @@ export const attachmentSettings = defineSettings({
   ),
   ATTACHMENT_UPLOADS_AT_ONCE: setting(
     bytes.refine((count) => count <= 10_000),
-    'How many requests with files a pod takes at the same time; each needs about 6 MB of memory',
+    'How many requests with files a pod takes at the same time, an eighth of them from one person; each needs about 6 MB of memory',
     { expected: 'a whole number from 1 to 10000', default: '32' },
   ),
 })

@@ -15,6 +15,7 @@ import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { actorOf } from '../authentication.ts'
 import { dropRest, isForm } from '../body-time.ts'
 import type { ApiDeps } from '../deps.ts'
+import { FormSlots } from '../form-slots.ts'
 
 /** Of a form: its text fields are a message's, each of four bytes a character at most. */
 const FORM_LIMITS = {
@@ -31,7 +32,7 @@ const FORM_LIMITS = {
 export const uploadRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { deps }) => {
   const { conversations, messages } = deps
   await app.register(multipart, { limits: FORM_LIMITS, throwFileSizeLimit: false })
-  let forms = 0
+  const slots = new FormSlots(deps.uploadsAtOnce)
 
   app.post('/conversations/:conversationId/messages', async (request, reply) => {
     const { conversationId } = parse(conversationParams, request.params)
@@ -45,17 +46,15 @@ export const uploadRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, {
           trace: request.span?.traceparent,
         })
       }
-      if (forms >= deps.uploadsAtOnce) throw new ParleyError('OVERLOADED')
-      forms++
-      try {
-        await conversations.require(conversationId, sender.id)
-        return await postForm(deps, request, conversationId, sender)
-      } catch (error) {
-        dropRest(request)
-        throw error
-      } finally {
-        forms--
-      }
+      return slots.hold(sender.id, async () => {
+        try {
+          await conversations.require(conversationId, sender.id)
+          return await postForm(deps, request, conversationId, sender)
+        } catch (error) {
+          dropRest(request)
+          throw error
+        }
+      })
     }
     const message = await post()
     return reply.status(201).send({ success: true, message: 'Message sent', data: message })
