@@ -202,12 +202,13 @@ export class Connection {
   /** Hands in a new token on the open connection before the old one ends. A failure is tried again in time. */
   #planRenewal(attempt: number): void {
     clearTimeout(this.#renewal)
-    const { renewAt } = this.#options.tokens
-    if (renewAt === undefined) return
-    const delay = Math.max(renewAt - Date.now(), attempt === 0 ? 0 : 1_000 * 2 ** Math.min(attempt - 1, 4))
+    const { tokens } = this.#options
+    const dueInMs = tokens.renewInMs
+    if (dueInMs === undefined) return
+    const delay = Math.max(dueInMs, attempt === 0 ? 0 : 1_000 * 2 ** Math.min(attempt - 1, 4))
     this.#renewal = setTimeout(
       () => {
-        if (renewAt - Date.now() > 1_000) return this.#planRenewal(0)
+        if ((tokens.renewInMs ?? 0) > 1_000) return this.#planRenewal(0)
         this.#renew().then(
           () => this.#planRenewal(0),
           (error) => {

@@ -5,6 +5,8 @@ export interface TokenClaims {
   sub: string | undefined
   /** Milliseconds since 1970; undefined for a token that does not end. */
   expiresAt: number | undefined
+  /** From its issue (`iat`) to its end, in milliseconds; undefined where it does not say. */
+  lifeMs: number | undefined
 }
 
 /** Reads a JWT's claims; nothing of a token that is no JWT. */
@@ -15,20 +17,23 @@ export function readClaims(token: string): TokenClaims {
     const bytes = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0))
     const claims: unknown = JSON.parse(new TextDecoder().decode(bytes))
     if (typeof claims !== 'object' || claims === null) return NOTHING
-    const { sub, exp } = claims as { sub?: unknown; exp?: unknown }
+    const { sub, exp, iat } = claims as { sub?: unknown; exp?: unknown; iat?: unknown }
     return {
       sub: typeof sub === 'string' ? sub : undefined,
       expiresAt: typeof exp === 'number' ? exp * 1_000 : undefined,
+      lifeMs: typeof exp === 'number' && typeof iat === 'number' && iat < exp ? (exp - iat) * 1_000 : undefined,
     }
   } catch {
     return NOTHING
   }
 }
 
-const NOTHING: TokenClaims = { sub: undefined, expiresAt: undefined }
+const NOTHING: TokenClaims = { sub: undefined, expiresAt: undefined, lifeMs: undefined }
 
 /** A token is replaced this long before it ends, in milliseconds, or at four fifths of its life if that is later. */
 const EARLY_MS = 60_000
+/** From one renewal to the next, whatever the tokens and the clock say, in milliseconds. */
+const LEAST_MS = 10_000
 
 /** Holds the current token and asks the application for a new one before it ends, or when the server refuses it. */
 export class TokenSource {
@@ -47,10 +52,10 @@ export class TokenSource {
     return this.#current?.claims.sub
   }
 
-  /** When the current token should be replaced, in milliseconds since 1970; undefined if never. */
-  get renewAt(): number | undefined {
-    const renewAt = this.#current?.renewAt
-    return renewAt === Number.POSITIVE_INFINITY ? undefined : renewAt
+  /** Milliseconds until the current token should be replaced, below 0 once it should have been; undefined if never. */
+  get renewInMs(): number | undefined {
+    const { renewAt = Number.POSITIVE_INFINITY } = this.#current ?? {}
+    return renewAt === Number.POSITIVE_INFINITY ? undefined : renewAt - this.#now()
   }
 
   /** The current token while it is good for a while yet, else a new one. Those who ask at the same time share it. */
@@ -84,8 +89,21 @@ export class TokenSource {
       throw new ParleyClientError('TOKEN_MISSING', 'getToken gave no token.')
     }
     const claims = readClaims(token)
-    const left = (claims.expiresAt ?? Number.POSITIVE_INFINITY) - this.#now()
-    this.#current = { token, claims, renewAt: this.#now() + Math.max(left - EARLY_MS, left * 0.8) }
+    const now = this.#now()
+    const left = lifeFrom(now, claims)
+    const least = this.#current === undefined ? Number.NEGATIVE_INFINITY : LEAST_MS
+    this.#current = { token, claims, renewAt: now + Math.max(left - EARLY_MS, left * 0.8, least) }
     return token
   }
+}
+
+/**
+ * How long a token just received will be good, in milliseconds. The device's clock may be wrong: a token is never taken to
+ * last longer than it was made for, and one that seems to have ended already is taken for new. Whether it really has ended
+ * the server says.
+ */
+function lifeFrom(now: number, { expiresAt = Number.POSITIVE_INFINITY, lifeMs }: TokenClaims): number {
+  const left = expiresAt - now
+  if (lifeMs === undefined) return left
+  return left > 0 ? Math.min(left, lifeMs) : lifeMs
 }

@@ -1,5 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { type Cluster, direct, startCluster, user } from '@parley/testkit'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { Connection } from '../src/connection.ts'
 import { readClaims, TokenSource } from '../src/token.ts'
 import { clientOf, liveClient, untilDelivered } from './setting.ts'
 
@@ -8,6 +10,8 @@ beforeAll(async () => {
   cluster = await startCluster({ gateways: 1 })
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
+
+const DAY_MS = 86_400_000
 
 /** A claim set that ends so many seconds from now. */
 function ending(seconds: number): { iat: number; exp: number } {
@@ -33,8 +37,7 @@ describe('tokens', () => {
     ahmed.client.on('state', (state) => states.push(state))
     await asked.promise
     // Past the end of the first token: the socket is the same one.
-    const past = new Promise((resolve) => setTimeout(resolve, 1_500))
-    await past
+    await delay(1_500)
     await ahmed.client.send(id, 'still here')
     await untilDelivered(ahmed, ({ length }) => length === 1)
     expect(states).toEqual([])
@@ -70,12 +73,76 @@ describe('tokens', () => {
   })
 })
 
-describe('TokenSource', () => {
-  it('reads claims of any letters, and nothing of what is no JWT', () => {
-    expect(readClaims(cluster.token({ id: 'žluťoučký', fullName: '阿', profilePhoto: null }, { exp: 5 }))).toEqual({
-      sub: 'žluťoučký',
-      expiresAt: 5_000,
+describe('a device whose clock is ahead by more than a token lives', () => {
+  it.each([
+    ['renews no token that says when it was issued', {}, 1],
+    ['renews any other once, then not for a while', { iat: undefined }, 2],
+  ])('%s', async (_what, claims, asks) => {
+    const a = user('Ahmed')
+    await cluster.register(a)
+    let asked = 0
+    const getToken = () => {
+      asked++
+      return cluster.token(a, claims)
+    }
+    const errors: unknown[] = []
+    const connection = new Connection({
+      url: cluster.url,
+      tokens: new TokenSource(getToken, () => Date.now() + DAY_MS),
+      onState: () => undefined,
+      onEvent: () => undefined,
+      onConnect: async () => undefined,
+      onError: (error) => errors.push(error),
     })
+    connection.start()
+    await vi.waitFor(() => expect(connection.state).toBe('live'), 10_000)
+    await delay(1_000)
+    expect(connection.state).toBe('live')
+    connection.stop()
+    expect(errors).toEqual([])
+    expect(asked).toBe(asks)
+  })
+
+  it('asks for no token at each request', async () => {
+    let asked = 0
+    const source = new TokenSource(
+      () => cluster.token(`u${++asked}`),
+      () => Date.now() + DAY_MS,
+    )
+    for (let request = 0; request < 3; request++) await source.get()
+    expect(asked).toBe(1)
+  })
+})
+
+describe('TokenSource', () => {
+  it('takes a token to last no longer than it was made for, and one from a store for what is left of it', async () => {
+    const now = Date.now()
+    const seconds = Math.floor(now / 1_000)
+    const renewInMs = async (claims: { iat?: number; exp: number }, clock = now) => {
+      const source = new TokenSource(
+        () => cluster.token('u', claims),
+        () => clock,
+      )
+      await source.get()
+      return source.renewInMs ?? Number.NaN
+    }
+    const token = { iat: seconds, exp: seconds + 3_600 }
+    const near = { min: 3_539_000, max: 3_541_000 }
+    for (const clock of [now, now - DAY_MS, now + DAY_MS]) {
+      const due = await renewInMs(token, clock)
+      expect(due).toBeGreaterThan(near.min)
+      expect(due).toBeLessThan(near.max)
+    }
+    expect(await renewInMs({ iat: seconds - 3_000, exp: seconds + 600 })).toBeLessThan(541_000)
+  })
+
+  it('reads claims of any letters, and nothing of what is no JWT', () => {
+    const who = { id: 'žluťoučký', fullName: '阿', profilePhoto: null }
+    const expected = { sub: who.id, expiresAt: 5_000, lifeMs: 3_000 }
+    expect(readClaims(cluster.token(who, { iat: 2, exp: 5 }))).toEqual(expected)
+    for (const iat of [undefined, 6]) {
+      expect(readClaims(cluster.token(who, { iat, exp: 5 }))).toEqual({ ...expected, lifeMs: undefined })
+    }
     for (const token of ['', 'a.b.c', `x.${btoa('[1]')}.y`]) expect(readClaims(token).sub).toBeUndefined()
   })
 
