@@ -1,5 +1,6 @@
 import type { Server as HttpServer } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
+import { within } from '@parley/runtime/within'
 import type { Server, Socket } from 'socket.io'
 import { sessionOf } from './session.ts'
 
@@ -57,7 +58,5 @@ async function closeGently(socket: Socket): Promise<void> {
   if (socket.disconnected) return
   // Closes once its buffer, the last answers in it, is handed to the transport.
   socket.conn.close()
-  const bound = new AbortController()
-  await Promise.race([gone, delay(CLOSE_BOUND_MS, undefined, { signal: bound.signal }).catch(() => undefined)])
-  bound.abort()
+  await within(CLOSE_BOUND_MS, gone, () => undefined)
 }

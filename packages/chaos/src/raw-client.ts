@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ERRORS, type ErrorBody, type Message, type ServerEvents, type User } from '@parley/protocol'
+import { noAnswer, within } from '@parley/runtime/within'
 import { apiClient, type Reply } from '@parley/testkit'
 import { io, type Socket } from 'socket.io-client'
 import type { Acked, ChaosClient, Seen } from './client.ts'
 import { Transcript } from './transcript.ts'
-import { within } from './waiting.ts'
 
 export interface RawClientOptions {
   url: string
@@ -81,7 +81,7 @@ export class RawClient implements ChaosClient {
     this.#conversationIds = conversationIds
     const connected = new Promise<void>((resolve) => this.#socket.once('connect', resolve))
     this.#socket.connect()
-    await within(connected, CONNECT_BOUND_MS, `${this.user.fullName} connects`)
+    await within(CONNECT_BOUND_MS, connected, noAnswer(`${this.user.fullName}'s gateway`, CONNECT_BOUND_MS))
   }
 
   async stop(): Promise<void> {

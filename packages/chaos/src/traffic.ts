@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { within } from '@parley/runtime/within'
 import type { Acked, ChaosClient } from './client.ts'
 
 export interface TrafficOptions {
@@ -34,10 +35,8 @@ export class Traffic {
   /** Lets every client finish the message it is at. Resolves to false if some could not within `boundMs`. */
   async stop(boundMs: number): Promise<boolean> {
     this.#stop.abort()
-    const bound = new AbortController()
     const done = Promise.all(this.#loops).then(() => true)
-    const late = delay(boundMs, false, { signal: bound.signal }).catch(() => false)
-    return Promise.race([done, late]).finally(() => bound.abort())
+    return within(boundMs, done, () => false)
   }
 
   async #write(client: ChaosClient, stop: AbortSignal): Promise<void> {

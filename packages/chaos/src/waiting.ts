@@ -9,12 +9,3 @@ export async function until(condition: () => Promise<boolean> | boolean, boundMs
   }
   return null
 }
-
-/** Rejects when `work` takes longer. */
-export async function within<T>(work: Promise<T>, boundMs: number, what: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what}: not within ${boundMs} ms`)), boundMs)
-  })
-  return Promise.race([work, late]).finally(() => clearTimeout(timer))
-}

@@ -1,4 +1,5 @@
-import { type RedisClient, redisReady, within } from '@parley/redis'
+import { type RedisClient, redisReady } from '@parley/redis'
+import { within } from '@parley/runtime/within'
 
 export interface ChannelConnectionOptions {
   redis: RedisClient
@@ -68,10 +69,11 @@ export class ChannelConnection {
   /** Whether all that was asked for so far is known to be in force within `timeoutMs`. */
   async ping(timeoutMs: number): Promise<boolean> {
     const answer = this.#current ? this.#redis.ping() : this.#asked.promise.then(() => this.#redis.ping())
-    return within(timeoutMs, answer, 'Redis').then(
+    const answered = answer.then(
       () => true,
       () => false,
     )
+    return within(timeoutMs, answered, () => false)
   }
 
   /** Gives this connection up for a new one. */

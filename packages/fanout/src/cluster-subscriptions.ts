@@ -1,4 +1,5 @@
 import { openNode, type RedisAddress, SLOTS, slotOf } from '@parley/redis'
+import { noAnswer, within } from '@parley/runtime/within'
 import type { Cluster } from 'ioredis'
 import { ChannelConnection } from './channel-connection.ts'
 import type { Subscriptions, SubscriptionsOptions } from './subscriptions.ts'
@@ -48,11 +49,7 @@ export class ClusterSubscriptions implements Subscriptions {
 
   async ready(timeoutMs: number): Promise<void> {
     const end = performance.now() + timeoutMs
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error(`No map of the Redis Cluster within ${timeoutMs} ms`)), timeoutMs)
-    })
-    await Promise.race([this.#firstMap.promise, late]).finally(() => clearTimeout(timer))
+    await within(timeoutMs, this.#firstMap.promise, noAnswer('The Redis Cluster', timeoutMs))
     const nodes = [...this.#nodes.values()]
     await Promise.all(nodes.map(({ connection }) => connection.ready(Math.max(1, end - performance.now()))))
   }

@@ -1,4 +1,4 @@
-import { within } from '@parley/redis'
+import { noAnswer, within } from '@parley/runtime/within'
 import { assertEpoch } from './keys.ts'
 import { createLease } from './lease.ts'
 import { newPerson, type Person, writePerson } from './person.ts'
@@ -171,7 +171,7 @@ export function createPresence(options: PresenceOptions): Presence {
     get people() {
       return table.size
     },
-    start: () => within(connectWaitMs, lease.start(), 'Redis').catch(onError),
+    start: () => within(connectWaitMs, lease.start(), noAnswer('Redis', connectWaitMs)).catch(onError),
     async connect(userId, connectionId, { visible = true } = {}) {
       if (stopped) return { becameOnline: false }
       const person = table.get(userId) ?? newPerson()
@@ -196,7 +196,7 @@ export function createPresence(options: PresenceOptions): Presence {
       if (stopped) return
       stopped = true
       lease.stop()
-      await within(stopMs, leaveAll(), 'Redis').catch(onError)
+      await within(stopMs, leaveAll(), noAnswer('Redis', stopMs)).catch(onError)
     },
   }
 }

@@ -1,4 +1,4 @@
-import { within } from '@parley/redis'
+import { noAnswer, within } from '@parley/runtime/within'
 import { type Entry, leaseKey, userKey } from './keys.ts'
 import { aliveOf, type Command, type PresenceRedis, runMany, runOnEach } from './redis.ts'
 import { readScript } from './scripts.ts'
@@ -32,6 +32,7 @@ interface Person {
 /** Two round trips for any number of people: their connections, then the leases named in them. */
 export function createPresenceReader(options: PresenceReaderOptions): PresenceReader {
   const { redis, graceMs = defaultTiming.graceMs, answerMs = 2_000 } = options
+  const late = noAnswer('Redis', answerMs)
 
   async function read(userIds: readonly string[]): Promise<{ people: Person[]; alive: Set<string> }> {
     const asked = [...new Set(userIds)]
@@ -46,7 +47,7 @@ export function createPresenceReader(options: PresenceReaderOptions): PresenceRe
     userIds: readonly string[],
     holds: (person: Person, alive: Set<string>) => boolean,
   ): Promise<Set<string>> {
-    const { people, alive } = await within(answerMs, read(userIds), 'Redis')
+    const { people, alive } = await within(answerMs, read(userIds), late)
     return new Set(people.filter((person) => holds(person, alive)).map(({ userId }) => userId))
   }
 
@@ -61,7 +62,7 @@ export function createPresenceReader(options: PresenceReaderOptions): PresenceRe
     async epochAlive(epochs) {
       const asked = [...new Set(epochs)]
       const commands = asked.map((epoch): Command => ['exists', leaseKey(epoch)])
-      const found = await within(answerMs, runMany(redis, commands), 'Redis')
+      const found = await within(answerMs, runMany(redis, commands), late)
       return new Set(asked.filter((_epoch, index) => found[index] === 1))
     },
   }

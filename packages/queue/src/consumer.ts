@@ -1,4 +1,5 @@
 import type { RedisAddress } from '@parley/redis'
+import { within } from '@parley/runtime/within'
 import { DelayedError, type Job, UnrecoverableError, Worker } from 'bullmq'
 import { consumerConnection, PREFIX } from './connection.ts'
 import { type JobData, type JobName, KEPT, type QueueName, queues } from './jobs.ts'
@@ -72,7 +73,7 @@ export function startConsumer<Queue extends QueueName>(queue: Queue, options: Co
   })
   return {
     async stop(limitMs = 15_000) {
-      await bounded(limitMs, worker.close(), () => worker.close(true))
+      await within(limitMs, worker.close(), () => void worker.close(true).catch(() => undefined))
       connection.disconnect()
     },
   }
@@ -102,13 +103,4 @@ async function run<Queue extends QueueName>(
 export function backoffMs(attempt: number, firstMs: number, maxMs: number, random = Math.random()): number {
   const full = Math.min(maxMs, firstMs * 2 ** Math.min(Math.max(0, attempt - 1), 30))
   return Math.round(full * (1 - random / 2))
-}
-
-async function bounded(ms: number, work: Promise<void>, otherwise: () => Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<'late'>((resolve) => {
-    timer = setTimeout(() => resolve('late'), ms)
-  })
-  const first = await Promise.race([work, late]).finally(() => clearTimeout(timer))
-  if (first === 'late') void otherwise().catch(() => undefined)
 }

@@ -1,4 +1,5 @@
-import { type RedisAddress, within } from '@parley/redis'
+import type { RedisAddress } from '@parley/redis'
+import { noAnswer, within } from '@parley/runtime/within'
 import { type JobsOptions, Queue } from 'bullmq'
 import { PREFIX, producerConnection } from './connection.ts'
 import { KEPT, type NewJob, type QueueName } from './jobs.ts'
@@ -42,7 +43,7 @@ export function createProducer<Name extends QueueName>(name: Name, options: Prod
   const connection = producerConnection(options.redisUrl, options.onError)
   const queue = new Queue(name, { connection, prefix: PREFIX })
   queue.on('error', options.onError)
-  const bounded = <T>(work: Promise<T>) => within(ADD_BOUND_MS, work, 'the queue')
+  const bounded = <T>(work: Promise<T>) => within(ADD_BOUND_MS, work, noAnswer('the queue', ADD_BOUND_MS))
   return {
     queue,
     async add(jobs) {

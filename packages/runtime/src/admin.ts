@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { within } from './within.ts'
 
 /** State of each dependency by its name: `ok`, or a few words on what is wrong. No secrets: the answer shows them. */
 export type ReadyChecks = Record<string, 'ok' | (string & {})>
@@ -71,17 +72,11 @@ async function answerReady(
 }
 
 async function boundedChecks({ ready, readyTimeoutMs = 2_000 }: AdminServerOptions): Promise<ReadyChecks> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<ReadyChecks>((resolve) => {
-    timer = setTimeout(() => resolve({ checks: 'timed out' }), readyTimeoutMs)
-  })
   try {
-    return await Promise.race([ready(), late])
+    return await within(readyTimeoutMs, ready(), () => ({ checks: 'timed out' }))
   } catch {
     // What failed is the check itself; its reason may hold addresses or credentials, so it is not shown here.
     return { checks: 'failed' }
-  } finally {
-    clearTimeout(timer)
   }
 }
 

@@ -1,5 +1,6 @@
 import type { ReadyChecks } from './admin.ts'
 import type { Metrics } from './metrics.ts'
+import { within } from './within.ts'
 
 /**
  * Asks a dependency. False, an error, or no answer in time mean that it is away; a text says what is wrong with it
@@ -99,18 +100,13 @@ export class Health {
 
 async function stateOf(check: DependencyCheck): Promise<string> {
   const limit = new AbortController()
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<string>((resolve) => {
-    timer = setTimeout(resolve, CHECK_MS, 'does not answer')
-  })
   try {
-    const state = await Promise.race([Promise.resolve(check(limit.signal)), late])
+    const state = await within(CHECK_MS, Promise.resolve(check(limit.signal)), () => 'does not answer')
     return state === true ? 'ok' : state === false ? 'away' : state
   } catch {
     // The reason may hold addresses or credentials; the log has it.
     return 'away'
   } finally {
-    clearTimeout(timer)
     limit.abort()
   }
 }

@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, type MetricObjectWithValues, Registry } from 'prom-client'
 import type { AdminRoute } from './admin.ts'
 import type { Distribution, Tally } from './measure.ts'
+import { within } from './within.ts'
 
 /** Values of a metric by its one label, or by several of them. */
 export type Series = Iterable<readonly [labels: Readonly<Record<string, string>>, value: number]>
@@ -102,17 +103,11 @@ function bucketsOf(
 }
 
 async function bounded(read: () => Series | Promise<Series>): Promise<Series | undefined> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, READ_BOUND_MS, undefined)
-  })
   try {
-    return await Promise.race([Promise.resolve(read()), late])
+    return await within(READ_BOUND_MS, Promise.resolve(read()), () => undefined)
   } catch {
     // Whoever reads metrics while Postgres is away wants the rest of them.
     return undefined
-  } finally {
-    clearTimeout(timer)
   }
 }
 

@@ -24,6 +24,7 @@ import {
 import type { Logger } from './logger.ts'
 import { parseTraceParent, type Span, type SpanKind, type TraceParent, type Tracing } from './tracing.ts'
 import { VERSION } from './version.ts'
+import { within } from './within.ts'
 
 /** Loaded by tracing.ts, and only where there is an endpoint: OpenTelemetry is 40 files that nobody else needs. */
 
@@ -93,7 +94,12 @@ export function openOtlp({ endpoint, serviceName, headers, ratio, logger }: Otlp
         return span.isRecording() ? wrap(span) : undefined
       },
     },
-    stop: () => bounded(provider.shutdown()),
+    stop: () =>
+      within(
+        LAST_MS,
+        provider.shutdown().catch(() => undefined),
+        () => undefined,
+      ),
   }
 }
 
@@ -150,12 +156,4 @@ function reportTrouble(logger: Logger): void {
     { error: report, warn: report, info: silent, debug: silent, verbose: silent },
     { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true },
   )
-}
-
-async function bounded(work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, LAST_MS)
-  })
-  await Promise.race([work.catch(() => undefined), late]).finally(() => clearTimeout(timer))
 }

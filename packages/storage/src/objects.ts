@@ -75,7 +75,7 @@ export class ObjectStore {
       signal,
       async (Body) => {
         const input = { Bucket: this.#bucket, Key, Body, ContentLength: body.size, ...AT_REST }
-        await this.#client.send(new PutObjectCommand(input), within(REQUEST_MS, signal))
+        await this.#client.send(new PutObjectCommand(input), limited(REQUEST_MS, signal))
       },
       body,
     )
@@ -86,7 +86,7 @@ export class ObjectStore {
     const { UploadId } = await this.#guard(
       this.#client.send(
         new CreateMultipartUploadCommand({ Bucket: this.#bucket, Key, ...AT_REST }),
-        within(REQUEST_MS),
+        limited(REQUEST_MS),
       ),
     )
     if (UploadId === undefined) throw new ParleyError('STORAGE_UNAVAILABLE')
@@ -98,7 +98,7 @@ export class ObjectStore {
       signal,
       async (Body) => {
         const input = { Bucket: this.#bucket, Key, UploadId, PartNumber, Body, ContentLength: body.size }
-        const { ETag = '' } = await this.#client.send(new UploadPartCommand(input), within(REQUEST_MS, signal))
+        const { ETag = '' } = await this.#client.send(new UploadPartCommand(input), limited(REQUEST_MS, signal))
         return { partNumber: PartNumber, etag: ETag, size: body.size }
       },
       body,
@@ -116,7 +116,7 @@ export class ObjectStore {
         UploadId,
         ...(marker === undefined ? {} : { PartNumberMarker: marker }),
       }
-      const page = await this.#unlessGone(this.#client.send(new ListPartsCommand(input), within(REQUEST_MS)))
+      const page = await this.#unlessGone(this.#client.send(new ListPartsCommand(input), limited(REQUEST_MS)))
       if (page === undefined) return undefined
       for (const part of page.Parts ?? []) {
         found.push({ partNumber: part.PartNumber ?? 0, etag: part.ETag ?? '', size: part.Size ?? 0 })
@@ -130,24 +130,24 @@ export class ObjectStore {
   async complete(Key: string, UploadId: string, parts: readonly StoredPart[]): Promise<boolean> {
     const MultipartUpload = { Parts: parts.map(({ partNumber, etag }) => ({ PartNumber: partNumber, ETag: etag })) }
     const command = new CompleteMultipartUploadCommand({ Bucket: this.#bucket, Key, UploadId, MultipartUpload })
-    return (await this.#unlessGone(this.#client.send(command, within(COMPLETE_MS)))) !== undefined
+    return (await this.#unlessGone(this.#client.send(command, limited(COMPLETE_MS)))) !== undefined
   }
 
   /** Removes the object and, with its id, the upload that was to become it. */
   async remove(Key: string, uploadId: string | null): Promise<void> {
     if (uploadId !== null) {
       const abort = new AbortMultipartUploadCommand({ Bucket: this.#bucket, Key, UploadId: uploadId })
-      await this.#unlessGone(this.#client.send(abort, within(REQUEST_MS)))
+      await this.#unlessGone(this.#client.send(abort, limited(REQUEST_MS)))
     }
     await this.#unlessGone(
-      this.#client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key }), within(REQUEST_MS)),
+      this.#client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key }), limited(REQUEST_MS)),
     )
   }
 
   /** All of an object; for ones that are known to be small. */
   async read(Key: string): Promise<Uint8Array> {
     const { Body } = await this.#guard(
-      this.#client.send(new GetObjectCommand({ Bucket: this.#bucket, Key }), within(REQUEST_MS)),
+      this.#client.send(new GetObjectCommand({ Bucket: this.#bucket, Key }), limited(REQUEST_MS)),
     )
     if (Body === undefined) throw new ParleyError('STORAGE_UNAVAILABLE')
     return this.#guard(Body.transformToByteArray())
@@ -207,7 +207,7 @@ function unavailable(cause: unknown): ParleyError {
 }
 
 /** Ends a request after so many milliseconds, or when `signal` says so. */
-function within(ms: number, signal?: AbortSignal): { abortSignal: AbortSignal } {
+function limited(ms: number, signal?: AbortSignal): { abortSignal: AbortSignal } {
   const limit = AbortSignal.timeout(ms)
   return { abortSignal: signal === undefined ? limit : AbortSignal.any([signal, limit]) }
 }
