@@ -115,13 +115,6 @@ export function isTransient(error: unknown): boolean {
   return state === '40P01' || state === '40001'
 }
 
-/** A unique index named `constraint` refused the row. */
-export function isUniqueViolation(error: unknown, constraint: string): boolean {
-  return (
-    sqlState(error) === '23505' && error instanceof Error && 'constraint' in error && error.constraint === constraint
-  )
-}
-
 /**
  * The database itself is away, out of connections, starting or stopping, or did not answer in time; what was asked may
  * or may not have been done. Classes 08, 53 and 57 of the SQLSTATE table, and errors that have no SQLSTATE at all.

@@ -2,4 +2,4 @@ export { createPresence, type Presence, type PresenceOptions } from './presence.
 export { createPresenceReader, type PresenceReader, type PresenceReaderOptions } from './reader.ts'
 export { createReaper, type Reaper, type ReaperOptions } from './reaper.ts'
 export type { PresenceRedis } from './redis.ts'
-export { defaultTiming, type PresenceState, type PresenceTiming } from './states.ts'
+export { defaultTiming, type PresenceTiming } from './states.ts'

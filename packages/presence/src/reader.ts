@@ -1,6 +1,6 @@
 import { noAnswer, within } from '@parley/runtime/within'
-import { type Entry, leaseKey, userKey } from './keys.ts'
-import { aliveOf, type Command, type PresenceRedis, runMany, runOnEach } from './redis.ts'
+import { type Entry, userKey } from './keys.ts'
+import { aliveOf, type PresenceRedis, runOnEach } from './redis.ts'
 import { readScript } from './scripts.ts'
 import { defaultTiming, type PresenceTiming } from './states.ts'
 
@@ -10,8 +10,6 @@ export interface PresenceReader {
   online(userIds: readonly string[]): Promise<Set<string>>
   /** Those of these people who look at the application now: with a live connection that is visible. */
   foreground(userIds: readonly string[]): Promise<Set<string>>
-  /** Those of these epochs whose gateway process is alive. */
-  epochAlive(epochs: readonly string[]): Promise<Set<string>>
 }
 
 export interface PresenceReaderOptions extends Partial<Pick<PresenceTiming, 'graceMs'>> {
@@ -32,7 +30,6 @@ interface Person {
 /** Two round trips for any number of people: their connections, then the leases named in them. */
 export function createPresenceReader(options: PresenceReaderOptions): PresenceReader {
   const { redis, graceMs = defaultTiming.graceMs, answerMs = 2_000 } = options
-  const late = noAnswer('Redis', answerMs)
 
   async function read(userIds: readonly string[]): Promise<{ people: Person[]; alive: Set<string> }> {
     const asked = [...new Set(userIds)]
@@ -47,7 +44,7 @@ export function createPresenceReader(options: PresenceReaderOptions): PresenceRe
     userIds: readonly string[],
     holds: (person: Person, alive: Set<string>) => boolean,
   ): Promise<Set<string>> {
-    const { people, alive } = await within(answerMs, read(userIds), late)
+    const { people, alive } = await within(answerMs, read(userIds), noAnswer('Redis', answerMs))
     return new Set(people.filter((person) => holds(person, alive)).map(({ userId }) => userId))
   }
 
@@ -59,12 +56,6 @@ export function createPresenceReader(options: PresenceReaderOptions): PresenceRe
       ),
     foreground: (userIds) =>
       select(userIds, ({ entries }, alive) => entries.some((entry) => entry.visible && alive.has(entry.incarnation))),
-    async epochAlive(epochs) {
-      const asked = [...new Set(epochs)]
-      const commands = asked.map((epoch): Command => ['exists', leaseKey(epoch)])
-      const found = await within(answerMs, runMany(redis, commands), late)
-      return new Set(asked.filter((_epoch, index) => found[index] === 1))
-    },
   }
 }
 

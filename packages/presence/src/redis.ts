@@ -52,7 +52,7 @@ async function runOn(
   }
 }
 
-export type Command = readonly [name: string, ...args: (string | number)[]]
+type Command = readonly [name: string, ...args: (string | number)[]]
 
 /** A script holds Redis up while it runs; this many keys take it about a millisecond. */
 const keysPerCall = 500
@@ -64,7 +64,7 @@ const commandsPerWrite = 1_000
  * Answers of many commands, in their order.
  * @throws the first error among them.
  */
-export async function runMany(redis: PresenceRedis, commands: readonly Command[]): Promise<unknown[]> {
+async function runMany(redis: PresenceRedis, commands: readonly Command[]): Promise<unknown[]> {
   const answers: unknown[] = []
   for (let start = 0; start < commands.length; start += commandsPerWrite) {
     const chunk = commands.slice(start, start + commandsPerWrite)

@@ -28,7 +28,6 @@
  *
  * All moments are taken from the clock of Redis, so that the gateways' clocks need not agree.
  */
-export type PresenceState = 'online' | 'leaving' | 'offline'
 
 /** Milliseconds that all processes of a cluster must agree on. */
 export interface PresenceTiming {

@@ -136,7 +136,7 @@ describe('stopping', () => {
     const { reported } = await world.reaper()
     for (const userId of ['ann', 'ben']) await a.connect(userId, '1')
     await a.stop()
-    expect(await world.reader.epochAlive([a.epoch, b.epoch, 'never'])).toEqual(new Set([b.epoch]))
+    expect(await Promise.all([a, b].map(world.isAlive))).toEqual([false, true])
     expect((await world.reader.online(['ann', 'ben'])).size).toBe(2)
     expect(await b.connect('ann', '1')).toEqual({ becameOnline: false })
     await eventually(() => reported.map(({ userId }) => userId), ['ben'])

@@ -69,6 +69,8 @@ export async function setting() {
     client,
     gateway,
     reaper,
+    /** Whether its lease is held. */
+    isAlive: async ({ epoch }: { epoch: string }) => (await raw.exists(`presence:lease:${epoch}`)) === 1,
     isOnline: async (userId: string) => (await reader.online([userId])).has(userId),
     async [Symbol.asyncDispose]() {
       for (const end of endings.reverse()) await end()

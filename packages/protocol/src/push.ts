@@ -56,7 +56,6 @@ function isTimeZone(name: string): boolean {
 export const quietHours = z
   .object({ start: localTime, end: localTime, timeZone })
   .refine(({ start, end }) => start !== end, { message: 'must differ from start', path: ['end'] })
-export type QuietHours = z.infer<typeof quietHours>
 
 export const pushPreferences = z.object({
   /** False: notifications say "New message" in place of what was written. */

@@ -29,7 +29,7 @@ export class ObjectInspector {
       Math.max(this.#settings.ATTACHMENT_MAX_BYTES, this.#settings.ATTACHMENT_DIRECT_MAX_BYTES),
     )
     const type = await sniffType(head, fileName)
-    requireType(fileName, type, { types: this.#settings.ATTACHMENT_TYPES })
+    requireType(fileName, type, this.#settings.ATTACHMENT_TYPES)
     return { size, type }
   }
 

@@ -74,7 +74,7 @@ export class AttachmentUploads {
     const fileName = cleanFileName(file.fileName)
     const maxBytes = this.#settings.ATTACHMENT_MAX_BYTES
     const fileType = await sniffType(head, fileName)
-    requireType(fileName, fileType, { types: this.#settings.ATTACHMENT_TYPES })
+    requireType(fileName, fileType, this.#settings.ATTACHMENT_TYPES)
     const id = randomUUIDv7()
     file.accept({ id, fileName, fileType })
     await this.#note(id, file.conversationId, file.uploaderId, fileName, 0)

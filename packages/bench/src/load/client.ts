@@ -65,10 +65,6 @@ export class LoadClient {
     this.#ws?.send(`42${id}["sendMessage",${body}]`)
   }
 
-  close(): void {
-    this.#ws?.terminate()
-  }
-
   #onFrame(frame: Buffer): void {
     if (frame[0] === TWO) this.#ws?.send('3')
     else if (frame[0] === FOUR && frame[1] === THREE) this.#onAck(frame)
