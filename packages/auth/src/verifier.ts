@@ -172,7 +172,7 @@ export interface TokenClaims {
 
 /** Signs a token that `createTokenVerifier` with the same settings accepts. Needs JWT_SECRET. */
 export function signToken(
-  settings: TokenSettings,
+  settings: Partial<Pick<TokenSettings, 'JWT_SECRET' | 'JWT_ISSUER' | 'JWT_AUDIENCE'>>,
   claims: TokenClaims,
   { expiresInSeconds }: { expiresInSeconds: number },
 ): string {

@@ -10,22 +10,30 @@ export interface BenchArguments {
   json: string | undefined
 }
 
-/** Every scenario by its name: a module of its own, loaded when it is asked for. */
-const scenarios: Record<string, () => Promise<{ run(args: BenchArguments): Promise<void> }>> = {
-  attachments: () => import('./attachments/scenario.ts'),
-  cost: () => import('./cost/scenario.ts'),
+type Load = () => Promise<{ run(args: BenchArguments): Promise<void> }>
+
+/** Every scenario by its name: a module of its own, loaded when it is asked for. These measure in rounds, as many as are asked for. */
+const inRounds: Record<string, Load> = {
   push: () => import('./push/scenario.ts'),
-  gateways: () => import('./gateways/scenario.ts'),
   history: () => import('./history/scenario.ts'),
   idle: () => import('./idle/scenario.ts'),
   receipts: () => import('./receipts/scenario.ts'),
-  search: () => import('./search/scenario.ts'),
   send: () => import('./send/scenario.ts'),
   steady: () => import('./steady/scenario.ts'),
   storm: () => import('./storm/scenario.ts'),
 }
+/** And these do not. */
+const once: Record<string, Load> = {
+  attachments: () => import('./attachments/scenario.ts'),
+  cost: () => import('./cost/scenario.ts'),
+  gateways: () => import('./gateways/scenario.ts'),
+  search: () => import('./search/scenario.ts'),
+}
 
-const usage = `npm run bench -- SCENARIO [--quick] [--rounds N] [--json FILE]\nScenarios: ${Object.keys(scenarios).join(', ')}`
+const usage = [
+  'npm run bench -- SCENARIO [--quick] [--rounds N] [--json FILE]',
+  `Scenarios: ${Object.keys(inRounds).join(', ')}; without --rounds: ${Object.keys(once).join(', ')}`,
+].join('\n')
 
 function parseArguments(argv: readonly string[]): { name: string; args: BenchArguments } {
   const args: BenchArguments = { quick: false, json: undefined }
@@ -41,10 +49,16 @@ function parseArguments(argv: readonly string[]): { name: string; args: BenchArg
   return { name, args }
 }
 
+function scenarioOf(name: string, { rounds }: BenchArguments): Load {
+  const load = new Map([...Object.entries(inRounds), ...Object.entries(once)]).get(name)
+  if (load === undefined) throw new Error(name === '' ? 'which scenario?' : `there is no scenario ${name}`)
+  if (rounds !== undefined && Object.hasOwn(once, name)) throw new Error(`${name} takes no --rounds`)
+  return load
+}
+
 try {
   const { name, args } = parseArguments(process.argv.slice(2))
-  const load = Object.hasOwn(scenarios, name) ? scenarios[name] : undefined
-  if (load === undefined) throw new Error(name === '' ? 'which scenario?' : `there is no scenario ${name}`)
+  const load = scenarioOf(name, args)
   const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`
   console.log(`${name}: Node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model}), ${memory}`)
   await (await load()).run(args)

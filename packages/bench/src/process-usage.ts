@@ -3,12 +3,14 @@ import { readFile } from 'node:fs/promises'
 /** Clock ticks a second in /proc; 100 on every Linux that Node runs on. */
 const TICKS = 100
 
-/** Resident memory of processes, all together, in bytes. Linux only. */
+/** Resident memory of processes, all together, in bytes. Linux only. @throws when one is gone */
 export async function residentBytes(pids: readonly number[]): Promise<number> {
   const each = await Promise.all(
     pids.map(async (pid) => {
       const status = await readFile(`/proc/${pid}/status`, 'utf8')
-      return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? Number.NaN) * 1_024
+      const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]
+      if (kibibytes === undefined) throw new Error(`the memory of process ${pid} cannot be read`)
+      return Number(kibibytes) * 1_024
     }),
   )
   return each.reduce((sum, bytes) => sum + bytes, 0)

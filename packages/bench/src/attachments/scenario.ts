@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { signToken } from '@parley/auth'
@@ -8,9 +8,11 @@ import { spawnApp } from '@parley/local'
 import { startS3 } from '@parley/local/services'
 import pg from 'pg'
 import type { BenchArguments } from '../main.ts'
+import { residentBytes } from '../process-usage.ts'
+import { writeReport } from '../report.ts'
 import { startServices } from '../services.ts'
 import { uuidOf } from '../subjects/subject.ts'
-import { MemoryWatch, residentMemory } from './memory.ts'
+import { MemoryWatch } from './memory.ts'
 import { upload } from './upload.ts'
 
 const GOAL_MB = 64
@@ -59,24 +61,14 @@ export async function run({ quick, json }: BenchArguments): Promise<void> {
     },
   })
   undo.defer(() => api.stop())
-  const token = signToken(
-    {
-      NODE_ENV: 'development',
-      JWT_SECRET: secret,
-      JWT_JWKS_URL: undefined,
-      JWT_ISSUER: undefined,
-      JWT_AUDIENCE: undefined,
-    },
-    { sub: USER, fullName: 'User 1' },
-    { expiresInSeconds: 3_600 },
-  )
+  const token = signToken({ JWT_SECRET: secret }, { sub: USER, fullName: 'User 1' }, { expiresInSeconds: 3_600 })
   const send = (mebibytes: number) =>
     upload({ apiUrl: `http://127.0.0.1:${api.port}`, conversationId: CONVERSATION, token, mebibytes })
   await send(1)
   const rounds: Round[] = []
   for (const uploads of quick ? [10] : [1, 10, 10, 10]) rounds.push(await measure(api.pid, uploads, 100, send))
   print(rounds)
-  if (json !== undefined) await writeFile(json, `${JSON.stringify({ goalMb: GOAL_MB, rounds }, null, 2)}\n`)
+  await writeReport(json, { goalMb: GOAL_MB, rounds })
   if (rounds.some((round) => round.peakMb - round.beforeMb >= GOAL_MB)) throw new Error(`more than ${GOAL_MB} MB`)
 }
 
@@ -86,7 +78,7 @@ async function measure(
   mebibytes: number,
   send: (mebibytes: number) => Promise<number>,
 ): Promise<Round> {
-  const beforeMb = await residentMemory(pid)
+  const beforeMb = (await residentBytes([pid])) / 1e6
   const watch = new MemoryWatch(pid)
   const started = performance.now()
   const sizes = await Promise.all(Array.from({ length: uploads }, () => send(mebibytes)))

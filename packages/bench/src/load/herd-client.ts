@@ -6,7 +6,7 @@ type Answer = { success: boolean; data?: unknown; message?: string }
 /** One user of a herd: keeps a connection, asks now and then, counts the events that come. */
 export class HerdClient {
   readonly user: HerdUser
-  /** Events by name since {@link countFrom} was called. */
+  /** Events by name; whoever counts clears it before. */
   readonly counted = new Map<string, number>()
   onCounted: (() => void) | undefined
   #ws: WebSocket | undefined

@@ -17,6 +17,7 @@ export interface Rate {
   cpuMs: number
 }
 
+process.once('disconnect', () => process.exit())
 process.once('message', async ({ devices, payload, keys, parallel }: BareLoop) => {
   const queue = devices.values()
   const [began, cpu] = [performance.now(), process.cpuUsage()]

@@ -1,7 +1,7 @@
-import { writeFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { BenchArguments } from '../main.ts'
 import { cpuSeconds } from '../process-usage.ts'
+import { writeReport } from '../report.ts'
 import { percentilesOf, spreadOf } from '../statistics.ts'
 import type { Rate } from './bare-loop.ts'
 import { runBareLoop } from './programs.ts'
@@ -17,10 +17,10 @@ const DRAIN_BOUND_MS = 180_000
  * Two questions: how many pushes per second one worker makes beside a bare loop of web-push, round by round in the same
  * run against the same service; and how long after its storing a message is pushed, at a hundred messages a second.
  */
-export async function run({ quick, json }: BenchArguments): Promise<void> {
-  const rate = await measureRate(quick ? { groups: 3, rounds: 1 } : { groups: 5, rounds: 3 })
+export async function run({ quick, json, rounds }: BenchArguments): Promise<void> {
+  const rate = await measureRate({ groups: quick ? 3 : 5, rounds: rounds ?? (quick ? 1 : 3) })
   const delays = await measureDelay(quick ? 10 : 30)
-  if (json !== undefined) await writeFile(json, JSON.stringify({ rate, delays }, null, 2))
+  await writeReport(json, { rate, delays })
 }
 
 async function measureRate({ groups, rounds }: { groups: number; rounds: number }) {

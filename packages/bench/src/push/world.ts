@@ -97,14 +97,11 @@ export async function startWorld({ groups, members, read }: WorldOptions): Promi
 }
 
 function tokenOf(group: number, secret: string): string {
-  const settings = {
-    NODE_ENV: 'test',
-    JWT_SECRET: secret,
-    JWT_JWKS_URL: undefined,
-    JWT_ISSUER: undefined,
-    JWT_AUDIENCE: undefined,
-  } as const
-  return signToken(settings, { sub: `sender-${group}`, fullName: `Sender ${group}` }, { expiresInSeconds: 3_600 })
+  return signToken(
+    { JWT_SECRET: secret },
+    { sub: `sender-${group}`, fullName: `Sender ${group}` },
+    { expiresInSeconds: 3_600 },
+  )
 }
 
 async function seed(sql: pg.Pool, ids: string[], members: number, devices: World['devices']): Promise<void> {

@@ -1,10 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { arch, cpus, loadavg, platform, tmpdir, totalmem } from 'node:os'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Database, migrate, openDatabase } from '@parley/db'
 import { startPostgres } from '@parley/local/services'
 import { SearchRebuild } from '@parley/messaging'
 import type { BenchArguments } from '../main.ts'
+import { writeReport } from '../report.ts'
 import { ASKERS, type Asker, fill, sizesOf, wordOf } from './data.ts'
 import { askDesign, buildDesigns, DESIGNS, type Design } from './designs.ts'
 import {
@@ -78,12 +79,8 @@ export async function run({ quick, json }: BenchArguments): Promise<void> {
   )
   const indexedPerSec = smallest === undefined ? 0 : await measureIndexing(smallest.db)
   console.log(`Indexed by a rebuild: ${Math.round(indexedPerSec)} messages a second`)
-  if (json === undefined) return
   const figures = worlds.map(({ conversations, messages, indexMb }) => ({ conversations, messages, indexMb }))
-  await writeFile(
-    json,
-    `${JSON.stringify({ machine: machine(), worlds: figures, roundTrip, indexedPerSec, results, plan }, null, 2)}\n`,
-  )
+  await writeReport(json, { worlds: figures, roundTrip, indexedPerSec, results, plan })
 }
 
 /** Messages a second that a rebuild puts into the index, with nothing else running and no fsync. */
@@ -159,8 +156,4 @@ function printResults(asker: Asker, results: Record<string, Measured>, worlds: r
     const goal = subject === OURS ? `; p99 ${ms(b.p99)} ms, under ${GOAL_MS} ms: ${b.p99 < GOAL_MS ? 'yes' : 'no'}` : ''
     console.log(`${asker}: ${subject}: ${growth} for ${many.messages / few.messages} × the messages${goal}`)
   }
-}
-
-function machine(): string {
-  return `${cpus().length} × ${cpus()[0]?.model ?? arch()}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${platform()}, Node ${process.version}`
 }

@@ -41,14 +41,10 @@ export const parley = {
       names.map((app, i) => spawnApp({ app, env: { ...env, ...profiled() }, name: `${app}-${i}`, log })),
     )
     const urls = apps.map((app) => `http://127.0.0.1:${app.port}`)
-    const sign = {
-      ...settings,
-      JWT_JWKS_URL: undefined,
-      JWT_ISSUER: undefined,
-      JWT_AUDIENCE: undefined,
-    }
     const users = layOut(shape, urls.slice(0, count), (user) => ({
-      auth: { token: signToken(sign, { sub: `user-${user}`, fullName: `User ${user}` }, { expiresInSeconds: 3_600 }) },
+      auth: {
+        token: signToken(settings, { sub: `user-${user}`, fullName: `User ${user}` }, { expiresInSeconds: 3_600 }),
+      },
     }))
     return {
       users,
