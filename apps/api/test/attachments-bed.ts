@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { request } from 'node:http'
 import type { Message, User } from '@parley/protocol'
-import { type Cluster, createTestBucket, type HttpAnswer, type Reply } from '@parley/testkit'
+import { type Cluster, createTestBucket, type HttpAnswer, type Reply, s3Environment } from '@parley/testkit'
 
 /** The smallest thing that is known for a PDF, and a little more. */
 export const PDF = Buffer.from('%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n')
@@ -18,14 +18,7 @@ export interface Bucket {
 export async function openBucket(): Promise<Bucket> {
   const s3 = await createTestBucket()
   if (s3 === null) throw new Error('these tests need an S3 server')
-  const env = {
-    S3_ENDPOINT: s3.endpoint,
-    S3_REGION: s3.region,
-    S3_BUCKET: s3.bucket,
-    S3_ACCESS_KEY_ID: s3.accessKeyId,
-    S3_SECRET_ACCESS_KEY: s3.secretAccessKey,
-    S3_FORCE_PATH_STYLE: 'true',
-  }
+  const env = s3Environment(s3)
   const count = async (conversationId: string) => {
     const list = await fetch(`${s3.endpoint}/${s3.bucket}?list-type=2&prefix=attachments/${conversationId}/`)
     if (!list.ok) throw new Error(`the list of objects was answered ${list.status}`)

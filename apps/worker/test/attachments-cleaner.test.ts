@@ -1,7 +1,7 @@
 import { openDatabase } from '@parley/db'
 import { attachmentSettings, loadSettings, s3Settings } from '@parley/runtime'
 import { AttachmentUploads } from '@parley/storage/uploads'
-import { createTestBucket, createTestDatabase } from '@parley/testkit'
+import { createTestBucket, createTestDatabase, s3Environment } from '@parley/testkit'
 import { expect, it } from 'vitest'
 import { AttachmentCleaner } from '../src/attachments/cleaner.ts'
 
@@ -15,17 +15,7 @@ async function bed() {
   undo.defer(() => db.close())
   const s3 = await createTestBucket()
   if (s3 === null) throw new Error('this test needs an S3 server')
-  const settings = loadSettings(
-    { ...s3Settings, ...attachmentSettings },
-    {
-      S3_ENDPOINT: s3.endpoint,
-      S3_REGION: s3.region,
-      S3_BUCKET: s3.bucket,
-      S3_ACCESS_KEY_ID: s3.accessKeyId,
-      S3_SECRET_ACCESS_KEY: s3.secretAccessKey,
-      S3_FORCE_PATH_STYLE: 'true',
-    },
-  )
+  const settings = loadSettings({ ...s3Settings, ...attachmentSettings }, s3Environment(s3))
   const uploads = new AttachmentUploads(db, settings)
   undo.defer(() => uploads.close())
   const errors: unknown[] = []

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { startPostgres, startRedis, startS3 } from './services/index.ts'
+import { s3Environment, startPostgres, startRedis, startS3 } from './services/index.ts'
 import { type Print, step } from './steps.ts'
 import { type Child, type Supervised, supervise } from './supervisor.ts'
 
@@ -110,13 +110,6 @@ function s3(dataDir: string): ServiceDefinition<Awaited<ReturnType<typeof startS
     variable: 'S3_ENDPOINT',
     start: (port, log) => startS3({ dataDir, port, log }),
     portOf: ({ endpoint }) => Number(new URL(endpoint).port),
-    settingsOf: (store) => ({
-      S3_ENDPOINT: store.endpoint,
-      S3_REGION: store.region,
-      S3_BUCKET: store.bucket,
-      S3_ACCESS_KEY_ID: store.accessKeyId,
-      S3_SECRET_ACCESS_KEY: store.secretAccessKey,
-      S3_FORCE_PATH_STYLE: 'true',
-    }),
+    settingsOf: s3Environment,
   }
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type AppEntry, type Edge, startEdge, type Target } from '@parley/local'
+import { s3Environment } from '@parley/local/services'
 import type { User } from '@parley/protocol'
 import type pg from 'pg'
 import type { Socket } from 'socket.io-client'
@@ -145,14 +146,7 @@ async function environment(
 ): Promise<Record<string, string>> {
   const outsideVitest = options.services?.database !== undefined && options.services.redis !== undefined
   const bucket = outsideVitest ? null : await createTestBucket()
-  const s3 = bucket && {
-    S3_ENDPOINT: bucket.endpoint,
-    S3_REGION: bucket.region,
-    S3_BUCKET: bucket.bucket,
-    S3_ACCESS_KEY_ID: bucket.accessKeyId,
-    S3_SECRET_ACCESS_KEY: bucket.secretAccessKey,
-    S3_FORCE_PATH_STYLE: 'true',
-  }
+  const s3 = bucket && s3Environment(bucket)
   return {
     NODE_ENV: 'test',
     LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'info',

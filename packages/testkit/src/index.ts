@@ -1,3 +1,4 @@
+export { s3Environment } from '@parley/local/services'
 export { createTestBucket } from './bucket.ts'
 export { type Cluster, type ClusterOptions, type SocketChoice, startCluster } from './cluster.ts'
 export { direct, group } from './conversations.ts'

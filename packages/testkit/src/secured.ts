@@ -1,4 +1,4 @@
-import { startPgBouncer } from '@parley/local/services'
+import { s3Environment, startPgBouncer } from '@parley/local/services'
 import { createTestBucket } from './bucket.ts'
 import type { TestDatabase } from './database.ts'
 import { databaseUrl } from './database-names.ts'
@@ -47,14 +47,7 @@ export async function securedServices(): Promise<SecuredServices> {
     database: { url: url.href, sql: postgres.sql },
     redis,
     caFile: certificate.caFile,
-    env: {
-      S3_ENDPOINT: s3.endpoint,
-      S3_REGION: s3.region,
-      S3_BUCKET: s3.bucket,
-      S3_ACCESS_KEY_ID: s3.accessKeyId,
-      S3_SECRET_ACCESS_KEY: s3.secretAccessKey,
-      S3_FORCE_PATH_STYLE: 'true',
-    },
+    env: s3Environment(s3),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   }
 }

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startS3 } from '@parley/local/services'
+import { s3Environment, startS3 } from '@parley/local/services'
 import {
   type Cluster,
   dataOf,
@@ -51,13 +51,7 @@ it('names what is missing, stays live, and is ready again by itself', { timeout:
   await using cluster = await startCluster({
     gateways: 1,
     services: { database, redis },
-    env: {
-      S3_ENDPOINT: s3.endpoint,
-      S3_BUCKET: s3.bucket,
-      S3_ACCESS_KEY_ID: s3.accessKeyId,
-      S3_SECRET_ACCESS_KEY: s3.secretAccessKey,
-      S3_FORCE_PATH_STYLE: 'true',
-    },
+    env: s3Environment(s3),
   })
   const well = { status: 'ok', checks: { process: 'ok', postgres: 'ok', redis: 'ok', s3: 'ok' } }
   await allSay(cluster, 200, well)

@@ -6,4 +6,4 @@ export { type PostgresOptions, type PostgresService, startPostgres } from './pos
 export { type StandbyOptions, startStandby } from './postgres-standby.ts'
 export { type RedisOptions, type RedisService, startRedis } from './redis.ts'
 export { redisProgram } from './redis-program.ts'
-export { type S3Address, type S3Options, type S3Service, startS3 } from './s3.ts'
+export { type S3Address, type S3Options, type S3Service, s3Environment, startS3 } from './s3.ts'

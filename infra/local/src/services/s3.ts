@@ -18,6 +18,18 @@ export interface S3Address {
   readonly secretAccessKey: string
 }
 
+/** A store as the settings of a process say it. */
+export function s3Environment(store: S3Address): Record<string, string> {
+  return {
+    S3_ENDPOINT: store.endpoint,
+    S3_REGION: store.region,
+    S3_BUCKET: store.bucket,
+    S3_ACCESS_KEY_ID: store.accessKeyId,
+    S3_SECRET_ACCESS_KEY: store.secretAccessKey,
+    S3_FORCE_PATH_STYLE: 'true',
+  }
+}
+
 /** A running S3 server with one bucket. */
 export interface S3Service extends Running, S3Address {}
 

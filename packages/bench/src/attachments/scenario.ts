@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { signToken } from '@parley/auth'
 import { migrate } from '@parley/db'
 import { spawnApp } from '@parley/local'
-import { startS3 } from '@parley/local/services'
+import { s3Environment, startS3 } from '@parley/local/services'
 import pg from 'pg'
 import type { BenchArguments } from '../main.ts'
 import { residentBytes } from '../process-usage.ts'
@@ -51,12 +51,7 @@ export async function run({ quick, json }: BenchArguments): Promise<void> {
       DATABASE_URL: services.postgresUrl,
       REDIS_URL: services.redisUrl,
       JWT_SECRET: secret,
-      S3_ENDPOINT: s3.endpoint,
-      S3_REGION: s3.region,
-      S3_BUCKET: s3.bucket,
-      S3_ACCESS_KEY_ID: s3.accessKeyId,
-      S3_SECRET_ACCESS_KEY: s3.secretAccessKey,
-      S3_FORCE_PATH_STYLE: 'true',
+      ...s3Environment(s3),
       ATTACHMENT_MAX_BYTES: String(128 * 1024 ** 2),
     },
   })
