@@ -1,4 +1,5 @@
 import type { Message, SyncAnswer } from '@parley/protocol'
+import { LIMITS } from '@parley/protocol/limits'
 import { fullJitter, wait } from './backoff.ts'
 import { ParleyClientError, toClientError } from './errors.ts'
 import type { Http } from './http.ts'
@@ -6,7 +7,7 @@ import type { Inbox } from './inbox.ts'
 import type { Room } from './room.ts'
 import { chunksOf } from './sync-chunks.ts'
 
-const PAGE = 100
+const PAGE = LIMITS.pageSize
 /** Errors of a server that answers: another connection would fare no better. */
 const SERVER_SIDE: ReadonlySet<string> = new Set(['RATE_LIMITED', 'INTERNAL', 'OVERLOADED', 'UNAVAILABLE'])
 const RETRY = { baseMs: 500, maxMs: 5_000 }

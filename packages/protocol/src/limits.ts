@@ -20,7 +20,7 @@ export const LIMITS = {
   attachmentsPerMessage: 10,
   /** Longest name of a file, in bytes of UTF-8: what common file systems take. */
   fileNameBytes: 255,
-  /** Largest JSON body over HTTP and largest packet over a socket, in bytes. */
+  /** Largest JSON body over HTTP, in bytes. (A gateway reads packets of up to 2 MiB, to be able to say what is too long.) */
   payloadBytes: 256 * 1024,
   /** A list of conversations shows this many people of each; `GET …/conversations/:id` shows all. */
   listedParticipants: 100,

@@ -1,3 +1,4 @@
+import { LIMITS } from '@parley/protocol/limits'
 import { Paperclip, SendHorizontal } from 'lucide-react'
 import {
   type ClipboardEvent,
@@ -15,11 +16,6 @@ import { useHasSent } from '../push/sent.ts'
 import styles from './composer.module.css'
 import { draftOf, keepDraft } from './drafts.ts'
 import { type ChosenFile, Tray } from './tray.tsx'
-
-/** The server's bound on a message, in UTF-16 code units. */
-const LONGEST = 10_000
-/** How many files go at once. */
-const FILES = 10
 
 export interface ComposerHandle {
   attach(files: readonly File[]): void
@@ -43,7 +39,7 @@ export function Composer({ conversationId, title, ref }: ComposerProps) {
 
   const attach = (added: readonly File[]) => {
     const chosen = added.map((file) => ({ id: randomId(), file }))
-    setFiles((before) => [...before, ...chosen].slice(0, FILES))
+    setFiles((before) => [...before, ...chosen].slice(0, LIMITS.attachmentsPerMessage))
     area.current?.focus()
   }
   useImperativeHandle(ref, () => ({ attach }))
@@ -128,7 +124,7 @@ export function Composer({ conversationId, title, ref }: ComposerProps) {
           placeholder={`Message ${title}`}
           rows={1}
           dir="auto"
-          maxLength={LONGEST}
+          maxLength={LIMITS.contentLength}
           value={text}
           enterKeyHint="enter"
           onChange={(event) => change(event.target.value)}

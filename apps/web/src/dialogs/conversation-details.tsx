@@ -1,4 +1,5 @@
 import type { Conversation, User } from '@parley/client'
+import { LIMITS } from '@parley/protocol/limits'
 import { Bell, BellOff, LogOut, UserPlus } from 'lucide-react'
 import { useEffect, useRef, useState } from 'react'
 import { useChat, useStore } from '../chat/context.ts'
@@ -147,7 +148,7 @@ function Rename({ conversation }: { conversation: Conversation }) {
           <input
             className={styles.field}
             value={name}
-            maxLength={200}
+            maxLength={LIMITS.nameLength}
             dir="auto"
             onChange={(event) => setName(event.target.value)}
           />

@@ -1,4 +1,5 @@
 import type { User } from '@parley/client'
+import { LIMITS } from '@parley/protocol/limits'
 import { useRef, useState } from 'react'
 import { hrefOf, navigate } from '../app/route.ts'
 import { useChat } from '../chat/context.ts'
@@ -59,7 +60,7 @@ export function NewConversation({ onClose }: { onClose: () => void }) {
             <input
               className={styles.field}
               value={name}
-              maxLength={200}
+              maxLength={LIMITS.nameLength}
               dir="auto"
               placeholder="Optional"
               onChange={(event) => setName(event.target.value)}

@@ -1,4 +1,5 @@
 import type { SearchHit } from '@parley/client'
+import { LIMITS } from '@parley/protocol/limits'
 import { useEffect, useRef, useState } from 'react'
 import { hrefOf } from '../app/route.ts'
 import { useChat, useStore } from '../chat/context.ts'
@@ -37,7 +38,7 @@ export function SearchMessages({ conversationId, onClose }: SearchProps) {
         className={fields.search}
         aria-label="Search messages"
         placeholder={where === null ? 'Search all conversations' : 'Search this conversation'}
-        maxLength={200}
+        maxLength={LIMITS.searchLength}
         value={text}
         onChange={(event) => setText(event.target.value)}
       />
