@@ -22,7 +22,7 @@ const PRESENCE_RETRY_MS = 3_000
 const PRESENCE_SETTLED_MS = 5_000
 
 /**
- * The parts of a client and how they hang together. `ParleyClient` (parley-client.ts) is what applications see of it.
+ * The parts of a client and how they hang together. `ParleyClient` (client.ts) is what applications see of it.
  */
 export class ClientCore {
   readonly events = new Emitter<ClientEvents>()

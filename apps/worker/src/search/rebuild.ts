@@ -5,7 +5,7 @@ import { databaseSettings, defineSettings, loadSettingsOrExit } from '@parley/ru
 
 /*
  * `npm run search:rebuild`: makes the search index anew from the messages, while everything goes on. Needed once after an
- * upgrade that changes how terms are made; the release notes say so.
+ * upgrade that changes how terms are made: docs/OPERATIONS.md, "Upgrading without downtime", says after which.
  */
 
 const USAGE = 'npm run search:rebuild -- [--after CONVERSATION:SEQ] [--batch MESSAGES]'
