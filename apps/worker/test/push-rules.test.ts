@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { PushDeviceRow, PushMemberRow } from '@parley/db'
-import { backoffMs } from '@parley/queue'
+import { backoffMs } from '@parley/runtime/backoff'
 import { describe, expect, it } from 'vitest'
 import { judge } from '../src/push/judge.ts'
 import {

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { hasMoved, openRedis, type RedisAddress, type RedisClient, redisReady } from '@parley/redis'
+import { backoffMs } from '@parley/runtime/backoff'
 import { openSubscriptions, type Subscriptions } from './subscriptions.ts'
 
 export type Handler = (payload: Buffer, channel: string) => void
@@ -15,6 +16,8 @@ interface BusEvents {
 const PUBLISH_TIMEOUT_MS = 2_000
 /** In a cluster: a publish follows a channel that moved, but waits for no node that is away. */
 const REDIRECTIONS = 3
+/** From a connection's failure to the next attempt, in milliseconds: publishes fail meanwhile. */
+const retryDelay = (attempt: number) => backoffMs(attempt, 100, 1_000)
 /** Least time between two reports of failed publishes, in milliseconds. */
 const FAILURE_REPORT_MS = 1_000
 
@@ -161,9 +164,4 @@ export class Bus extends EventEmitter<BusEvents> {
       this.emit('error', error instanceof Error ? error : new Error(String(error)))
     }
   }
-}
-
-/** 50 ms, doubled up to 1 s, with jitter so that a cluster of gateways does not come back in one moment. */
-function retryDelay(attempt: number): number {
-  return Math.min(1_000, 50 * 2 ** Math.min(attempt, 6)) * (0.5 + Math.random() / 2)
 }

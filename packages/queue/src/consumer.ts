@@ -1,4 +1,5 @@
 import type { RedisAddress } from '@parley/redis'
+import { backoffMs } from '@parley/runtime/backoff'
 import { within } from '@parley/runtime/within'
 import { DelayedError, type Job, UnrecoverableError, Worker } from 'bullmq'
 import { consumerConnection, PREFIX } from './connection.ts'
@@ -36,7 +37,7 @@ export type Handlers<Queue extends QueueName> = {
 }
 
 export interface ConsumerOptions<Queue extends QueueName> {
-  redisUrl: RedisAddress
+  address: RedisAddress
   handlers: Handlers<Queue>
   /** Jobs worked on at once in this process. */
   concurrency: number
@@ -53,7 +54,7 @@ export interface Consumer {
 /** Starts working on a queue. What handlers throw is tried again with back-off and jitter. */
 export function startConsumer<Queue extends QueueName>(queue: Queue, options: ConsumerOptions<Queue>): Consumer {
   const { handlers, concurrency, onError, onDead } = options
-  const connection = consumerConnection(options.redisUrl, onError)
+  const connection = consumerConnection(options.address, onError)
   const worker = new Worker(queue, (job, token) => run(queue, handlers, job, token), {
     connection,
     prefix: PREFIX,
@@ -97,10 +98,4 @@ async function run<Queue extends QueueName>(
     await job.moveToDelayed(Math.ceil(error.at), token)
     throw new DelayedError()
   }
-}
-
-/** Doubles with each attempt up to `maxMs`, and takes a random half off: those who failed together come back apart. */
-export function backoffMs(attempt: number, firstMs: number, maxMs: number, random = Math.random()): number {
-  const full = Math.min(maxMs, firstMs * 2 ** Math.min(Math.max(0, attempt - 1), 30))
-  return Math.round(full * (1 - random / 2))
 }

@@ -1,5 +1,4 @@
 export {
-  backoffMs,
   type Consumer,
   type ConsumerOptions,
   Dead,

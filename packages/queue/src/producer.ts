@@ -12,7 +12,7 @@ const ADD_BOUND_MS = 10_000
 export const ATTEMPTS = 25
 
 export interface ProducerOptions {
-  redisUrl: RedisAddress
+  address: RedisAddress
   onError: (error: unknown) => void
 }
 
@@ -40,7 +40,7 @@ export interface FailedJob {
 }
 
 export function createProducer<Name extends QueueName>(name: Name, options: ProducerOptions): Producer<Name> {
-  const connection = producerConnection(options.redisUrl, options.onError)
+  const connection = producerConnection(options.address, options.onError)
   const queue = new Queue(name, { connection, prefix: PREFIX })
   queue.on('error', options.onError)
   const bounded = <T>(work: Promise<T>) => within(ADD_BOUND_MS, work, noAnswer('the queue', ADD_BOUND_MS))

@@ -12,8 +12,8 @@ it('goes on after all nodes of a Redis Cluster were away at once', { timeout: 60
   const close = async (_data: unknown, jobId: string) => void done.push(jobId)
   const onError = () => undefined
   const handlers = { message: unwanted, device: unwanted, digest: unwanted, close }
-  const producer = createProducer('push', { redisUrl: redis.url, onError })
-  const consumer = startConsumer('push', { redisUrl: redis.url, handlers, concurrency: 4, onError })
+  const producer = createProducer('push', { address: redis.url, onError })
+  const consumer = startConsumer('push', { address: redis.url, handlers, concurrency: 4, onError })
   const add = async (id: string) => {
     await producer.add([{ name: 'close', id, data: { userId: 'u', conversationId: randomUUID() } }])
     return true

@@ -18,7 +18,7 @@ let producer: Producer<'push'>
 const onError = () => undefined
 beforeAll(async () => {
   redis = await createTestRedis()
-  producer = createProducer('push', { redisUrl: redis.url, onError })
+  producer = createProducer('push', { address: redis.url, onError })
 })
 afterAll(async () => {
   await producer?.close()
@@ -32,7 +32,7 @@ async function withConsumer(closeJob: Handlers<'push'>['close'], work: () => Pro
     throw new Dead('not expected here')
   }
   const handlers = { message: unwanted, device: unwanted, digest: unwanted, close: closeJob }
-  const consumer: Consumer = startConsumer('push', { redisUrl: redis.url, handlers, concurrency: 4, onError })
+  const consumer: Consumer = startConsumer('push', { address: redis.url, handlers, concurrency: 4, onError })
   try {
     await work()
   } finally {

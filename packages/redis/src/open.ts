@@ -1,3 +1,4 @@
+import { backoffMs } from '@parley/runtime/backoff'
 import { type RedisOptions as ClientOptions, Cluster, type ClusterNode, type ClusterOptions, Redis } from 'ioredis'
 import { parseAddress, type RedisAddress } from './address.ts'
 import { track } from './connections.ts'
@@ -137,9 +138,8 @@ function atMostEvery(ms: number, tell: (error: Error) => void): (error: Error) =
   }
 }
 
-/** 50 ms, doubled up to 2 s, with jitter so that a cluster of processes does not come back in one moment. */
 function backoff(attempt: number): number {
-  return Math.min(2_000, 50 * 2 ** Math.min(attempt, 6)) * (0.5 + Math.random() / 2)
+  return backoffMs(attempt, 100, 2_000)
 }
 
 /**

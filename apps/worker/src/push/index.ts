@@ -67,7 +67,7 @@ export function buildPush(options: BuildPushOptions): Push {
   }
   const redis = openRedis(address, { name: 'push', commandTimeoutMs: 2_000, pipelined: { except: [] }, onError })
   const presence = createPresenceReader({ redis })
-  const producer = createProducer('push', { redisUrl: address, onError })
+  const producer = createProducer('push', { address, onError })
   const metrics = new PushMetrics(registry)
   metrics.watch(producer)
   const times = {
@@ -81,7 +81,7 @@ export function buildPush(options: BuildPushOptions): Push {
   const closings = new ClosingDrain({ db, producer, metrics, onError })
   const consume = () =>
     startConsumer('push', {
-      redisUrl: address,
+      address,
       concurrency: settings.PUSH_CONCURRENCY,
       onError,
       onDead: (kind, reason) => {

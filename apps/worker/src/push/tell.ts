@@ -1,6 +1,6 @@
 import { deletePushDevices, pausePushDevice } from '@parley/db'
 import type { PushPayload } from '@parley/protocol'
-import { backoffMs } from '@parley/queue'
+import { backoffMs } from '@parley/runtime/backoff'
 import type { PushDeps } from './deps.ts'
 import { encodePayload, SHORT_PAYLOAD_BYTES } from './notification.ts'
 import type { Outcome } from './outcome.ts'
