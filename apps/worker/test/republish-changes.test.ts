@@ -105,3 +105,10 @@ it('what was undone since then is not done again', async () => {
   expect(await heard).toMatchObject({ content: 'still here?' })
   redis.disconnect()
 })
+
+it('what is there no more keeps nothing else from being told', async () => {
+  await cluster.sql.query(
+    `insert into outbox (origin, batch, conversation_ids, seqs) values ('dead', 1, array[gen_random_uuid()], array[0])`,
+  )
+  await expect.poll(outboxRows).toEqual([])
+})

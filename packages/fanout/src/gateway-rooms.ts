@@ -72,8 +72,8 @@ export class GatewayRooms implements LocalRooms {
   #fetches = 0
   /** Packets written to sockets, and how often messages were looked up that did not arrive. */
   readonly delivered = { messages: 0, events: 0, fetches: 0 }
-  /** Conversations that a connecting socket's person was taken out of while it was on its way into them. */
-  readonly #leftMeanwhile = new Map<string, Set<string>>()
+  /** Sockets on their way into their rooms, and the conversations that their people were taken out of meanwhile. */
+  readonly #entering = new Set<{ socketId: string; left: Set<string> }>()
 
   constructor(io: Server, bus: Bus, options: GatewayRoomsOptions) {
     this.#io = io
@@ -94,15 +94,15 @@ export class GatewayRooms implements LocalRooms {
    * @param memberships asks for the person's conversations; called when a change of them can no longer go unnoticed
    */
   async enter(socket: Socket, userId: string, memberships: () => Promise<readonly Entered[]>): Promise<void> {
-    const left = new Set<string>()
-    this.#leftMeanwhile.set(socket.id, left)
+    const entry = { socketId: socket.id, left: new Set<string>() }
+    this.#entering.add(entry)
     try {
       await socket.join(userRoom(userId))
       await this.#bus.barrier()
       const conversations = await memberships()
       const rooms: string[] = []
       for (const { conversationId, lastSeq } of conversations) {
-        if (left.has(conversationId)) continue
+        if (entry.left.has(conversationId)) continue
         const room = conversationRoom(conversationId)
         rooms.push(room)
         if (!this.#io.sockets.adapter.rooms.has(room)) this.#begins.set(room, lastSeq + 1)
@@ -110,7 +110,7 @@ export class GatewayRooms implements LocalRooms {
       await socket.join(rooms)
       await this.#bus.barrier()
     } finally {
-      this.#leftMeanwhile.delete(socket.id)
+      this.#entering.delete(entry)
     }
   }
 
@@ -246,10 +246,8 @@ export class GatewayRooms implements LocalRooms {
     if (ids.length === 0 || !this.#changes.note(room, userId, lastSeq)) return
     const already = adapter.rooms.has(room)
     const newcomers = new Set(ids.filter((id) => adapter.rooms.get(room)?.has(id) !== true))
-    for (const id of ids) {
-      this.#leftMeanwhile.get(id)?.delete(conversationId)
-      adapter.addAll(id, new Set([room]))
-    }
+    for (const { socketId, left } of this.#entering) if (ids.includes(socketId)) left.delete(conversationId)
+    for (const id of ids) adapter.addAll(id, new Set([room]))
     // What others here were given before this person came in has to be sent to them alone.
     const before = already ? (this.#orders.get(room)?.next ?? lastSeq + 1) : lastSeq + 1
     const order = this.#orderOf(room, lastSeq + 1)
@@ -273,10 +271,9 @@ export class GatewayRooms implements LocalRooms {
   #take(userId: string, conversationId: string): void {
     const { adapter } = this.#io.sockets
     const room = conversationRoom(conversationId)
-    for (const id of adapter.rooms.get(userRoom(userId)) ?? []) {
-      this.#leftMeanwhile.get(id)?.add(conversationId)
-      adapter.del(id, room)
-    }
+    const ids = [...(adapter.rooms.get(userRoom(userId)) ?? [])]
+    for (const { socketId, left } of this.#entering) if (ids.includes(socketId)) left.add(conversationId)
+    for (const id of ids) adapter.del(id, room)
   }
 
   /** What the sharded adapter takes for a client of the `redis` package: its calls come to our bus. */

@@ -32,8 +32,8 @@ export class ConversationNews {
   created(conversationId: string): Promise<boolean> {
     return this.#whole(async () => {
       // Before its people are looked up: who leaves after that leaves after this seq.
-      const { last_seq: lastSeq } = await readCounters(this.#options.db.pool, conversationId)
-      return [this.#introduce(conversationId, null, lastSeq)]
+      const counters = await readCounters(this.#options.db.pool, conversationId)
+      return counters === undefined ? [] : [this.#introduce(conversationId, null, counters.last_seq)]
     })
   }
 
@@ -55,15 +55,12 @@ export class ConversationNews {
     return this.#whole(async () => {
       const named = system !== null && 'userIds' in system ? system.userIds : []
       const inside = await this.#membersAmong(conversationId, named)
-      const { rev, name, participant_count } = await readCounters(this.#options.db.pool, conversationId)
+      const counters = await readCounters(this.#options.db.pool, conversationId)
+      if (counters === undefined) return []
+      const { rev, name, participant_count: participantCount } = counters
       const added = system?.event === 'participantsAdded' ? inside.map((row) => row.user_id) : []
       const removed = leavingIn(message).filter((userId) => !inside.some((row) => row.user_id === userId))
-      return [
-        this.changed({
-          message,
-          update: { conversationId, rev, name, added, removed, participantCount: participant_count },
-        }),
-      ]
+      return [this.changed({ message, update: { conversationId, rev, name, added, removed, participantCount } })]
     })
   }
 

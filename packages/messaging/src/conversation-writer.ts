@@ -163,7 +163,9 @@ export class ConversationWriter {
         const [stored] = await appendMessages(tx, [draft], origin, batch)
         if (stored === undefined) throw new ParleyError('CONVERSATION_NOT_FOUND')
         for (const userId of removed) await removeParticipant(tx, conversationId, userId)
-        const { rev, name, participant_count: participantCount } = await readCounters(tx, conversationId)
+        const counters = await readCounters(tx, conversationId)
+        if (counters === undefined) throw new ParleyError('CONVERSATION_NOT_FOUND')
+        const { rev, name, participant_count: participantCount } = counters
         const update = { conversationId, rev, name, added, removed, participantCount }
         return { message: presentNewMessage(draft, stored, actor, this.#links), update }
       })
