@@ -14,7 +14,7 @@ export interface ChannelConnectionOptions {
   onRefused: (error: unknown) => void
 }
 
-/** A connection that does not answer a ping for this long is taken for dead and made anew, in milliseconds. */
+/** How long a ping is waited for before the next, in milliseconds. */
 const PING_MS = 5_000
 
 /**
@@ -24,7 +24,6 @@ const PING_MS = 5_000
 export class ChannelConnection {
   readonly #options: ChannelConnectionOptions
   readonly #redis: RedisClient
-  readonly #heartbeat: NodeJS.Timeout
   /** Settles when everything wanted has been asked for on the present connection. */
   #asked = Promise.withResolvers<void>()
   #current = false
@@ -38,8 +37,6 @@ export class ChannelConnection {
     redis.on('ready', () => this.#onReady())
     redis.on('close', () => this.#onClose())
     redis.on('smessageBuffer', (channel: Buffer, payload: Buffer) => onMessage(channel.toString(), payload))
-    this.#heartbeat = setInterval(() => void this.#check(), PING_MS)
-    this.#heartbeat.unref()
   }
 
   get healthy(): boolean {
@@ -83,14 +80,7 @@ export class ChannelConnection {
 
   close(): void {
     this.#closed = true
-    clearInterval(this.#heartbeat)
     this.#redis.disconnect()
-  }
-
-  async #check(): Promise<void> {
-    if (!this.healthy) return
-    const alive = await this.ping(PING_MS)
-    if (!alive && this.healthy) this.renew()
   }
 
   #onClose(): void {

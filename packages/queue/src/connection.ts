@@ -14,6 +14,7 @@ export function producerConnection(address: RedisAddress, onError: (error: Error
 export function consumerConnection(address: RedisAddress, onError: (error: Error) => void): RedisClient {
   return openRedis(address, {
     name: 'queue-consumer',
+    blocks: true,
     retries: null,
     // What many jobs say in one turn of the event loop goes out in one write.
     pipelined: { except: ['bzpopmin'] },

@@ -11,11 +11,10 @@ export interface RedisOptions {
   name: string
   /** Failures of a connection, which is made anew by itself. */
   onError?: (error: Error) => void
-  /**
-   * A command that takes longer from its write on fails; milliseconds. Where it is given no command may block, and a connection
-   * that has fallen silent is made anew. Default: none.
-   */
+  /** A command that takes longer from its write on fails; milliseconds. Default: none. */
   commandTimeoutMs?: number
+  /** Commands may block on it, so that its silence says nothing. Otherwise one that has fallen silent is made anew. */
+  blocks?: true
   /** How often a command is sent again on a new connection; null: for ever. Default 1. */
   retries?: number | null
   /** Keeps commands while there is no connection. A cluster never does: wait for {@link redisReady}. Default true. */
@@ -44,10 +43,9 @@ export function openRedis(address: RedisAddress, options: RedisOptions): RedisCl
   const onError = (error: Error) => options.onError?.(error)
   client.on('error', onError)
   if (client instanceof Cluster) client.on('node error', atMostEvery(NODE_REPORT_MS, onError))
-  if (options.commandTimeoutMs !== undefined) {
-    if (client instanceof Cluster) client.on('+node', renewWhenSilent)
-    else renewWhenSilent(client)
-  }
+  if (options.blocks) return client
+  if (client instanceof Cluster) client.on('+node', renewWhenSilent)
+  else renewWhenSilent(client)
   return client
 }
 
@@ -60,6 +58,7 @@ export function openNode(address: RedisAddress, node: { host: string; port: numb
   const client = new Redis({ ...login, ...node, ...each })
   track(options.name, client)
   client.on('error', (error: Error) => options.onError?.(error))
+  renewWhenSilent(client)
   return client
 }
 
