@@ -1,3 +1,5 @@
+import { remember } from '@parley/runtime/remember'
+
 /** Changes that are kept in mind: any number of gateways' publishes are on their way at a time, yet not for long. */
 const KEPT = 10_000
 
@@ -12,12 +14,7 @@ export class LatestChanges {
   note(room: string, userId: string, seq: number): boolean {
     const key = `${room} ${userId}`
     if (seq < (this.#seqs.get(key) ?? 0)) return false
-    this.#seqs.delete(key)
-    this.#seqs.set(key, seq)
-    for (const oldest of this.#seqs.keys()) {
-      if (this.#seqs.size <= KEPT) break
-      this.#seqs.delete(oldest)
-    }
+    remember(this.#seqs, key, seq, KEPT)
     return true
   }
 }

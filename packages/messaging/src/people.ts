@@ -1,6 +1,7 @@
 import { type Database, findUsers, searchUsers, type UserProfile, upsertUsers } from '@parley/db'
 import type { PageMeta, User, UserBody } from '@parley/protocol'
 import { ParleyError, pageMeta } from '@parley/protocol'
+import { remember } from '@parley/runtime/remember'
 import { BatchLoader } from './batch-loader.ts'
 import { foldText } from './fold.ts'
 import { presentUser } from './present.ts'
@@ -45,12 +46,7 @@ export class People {
     if (seen !== undefined && seen.claims === fingerprint && seen.until > now) return seen.user
     const user = await this.#loader.load(claims)
     if (user === undefined) throw new ParleyError('USER_NOT_FOUND')
-    this.#seen.delete(userId)
-    this.#seen.set(userId, { claims: fingerprint, user, until: now + SEEN_MS })
-    for (const id of this.#seen.keys()) {
-      if (this.#seen.size <= SEEN_MAX) break
-      this.#seen.delete(id)
-    }
+    remember(this.#seen, userId, { claims: fingerprint, user, until: now + SEEN_MS }, SEEN_MAX)
     return user
   }
 

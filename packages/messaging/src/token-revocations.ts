@@ -1,5 +1,6 @@
 import { type Database, findTokensValidFrom, revokeTokens, upsertUsers } from '@parley/db'
 import { ParleyError } from '@parley/protocol'
+import { remember } from '@parley/runtime/remember'
 import { BatchLoader } from './batch-loader.ts'
 
 /** A person's tokens issued before `validFrom` (milliseconds since 1970) are refused. */
@@ -72,12 +73,7 @@ export class TokenRevocations {
   }
 
   #remember(userId: string, validFrom: number, now: number): void {
-    this.#known.delete(userId)
-    this.#known.set(userId, { validFrom, until: now + KNOWN_MS })
-    for (const id of this.#known.keys()) {
-      if (this.#known.size <= KNOWN_MAX) break
-      this.#known.delete(id)
-    }
+    remember(this.#known, userId, { validFrom, until: now + KNOWN_MS }, KNOWN_MAX)
   }
 }
 
