@@ -15,12 +15,12 @@ export interface RepublishDeps {
  */
 export async function republish(deps: RepublishDeps, keys: readonly MessageKey[]): Promise<boolean> {
   const { db, events, news, links } = deps
-  const created = keys.filter(({ seq }) => seq === 0)
+  const [created, stored] = [keys.filter(({ seq }) => seq === 0), keys.filter(({ seq }) => seq > 0)]
   const marks = await listReadMarks(
     db.pool,
-    keys.map(({ conversationId, seq }) => ({ conversationId, fromSeq: seq })),
+    stored.map(({ conversationId, seq }) => ({ conversationId, fromSeq: seq })),
   )
-  const messages = (await findMessages(db.pool, keys)).map((row) => presentMessage(row, marks, links)).sort(byKey)
+  const messages = (await findMessages(db.pool, stored)).map((row) => presentMessage(row, marks, links)).sort(byKey)
   const taken = await Promise.all([
     ...created.map(({ conversationId }) => news.created(conversationId)),
     events.messages(messages.filter(({ type }) => type !== 'SYSTEM')),

@@ -1,4 +1,4 @@
-/**
+/*
  * The states of a person, as readers see them:
  *
  *   offline --first connection--> online --last connection closes--> leaving --grace is over--> offline
