@@ -25,7 +25,6 @@ const inRounds: Record<string, Load> = {
 /** And these do not. */
 const once: Record<string, Load> = {
   attachments: () => import('./attachments/scenario.ts'),
-  cost: () => import('./cost/scenario.ts'),
   gateways: () => import('./gateways/scenario.ts'),
   search: () => import('./search/scenario.ts'),
 }

@@ -1,6 +1,8 @@
 import type { LoadPlan, LoadResult, LoadTimes } from './load/message.ts'
 import { startLoad, WARM_MS } from './load/run.ts'
+import { processorTimeByRole } from './processor-time.ts'
 import { measureInRounds } from './rounds.ts'
+import { spreadOf } from './statistics.ts'
 import type { RunningSubject, Services, Shape, Subject } from './subjects/subject.ts'
 import { assertWhole } from './whole.ts'
 
@@ -18,10 +20,15 @@ export interface TurnsOptions {
   measureMs: number
 }
 
+export interface Turn extends LoadResult {
+  /** Microseconds for each acked message, of all processes that run, by what they are there for. */
+  processorUs: Record<string, number>
+}
+
 /** Turns of one subject. */
 interface Turns {
   name: string
-  run(times: LoadTimes): Promise<LoadResult>
+  run(times: LoadTimes): Promise<Turn>
 }
 
 /**
@@ -34,7 +41,7 @@ export async function measureByTurns(
   subjects: readonly Subject[],
   services: Services,
   { shape, plan, rounds, warmMs = WARM_MS, measureMs }: TurnsOptions,
-): Promise<Map<string, LoadResult[]>> {
+): Promise<Map<string, Turn[]>> {
   await using stack = new AsyncDisposableStack()
   const turns: Turns[] = []
   for (const subject of subjects) {
@@ -56,12 +63,31 @@ async function startTurns(
   return {
     name,
     async run(times) {
-      const result = await load.run(times)
+      const samples: Map<string, number>[] = []
+      const sample = async () => void samples.push(await processorTimeByRole())
+      const result = await load.run(times, { began: sample, ended: sample })
       await settled()
       assertWhole(name, result, await stored(), acked)
       acked += result.acked
-      return result
+      return { ...result, processorUs: eachOf(samples, (result.ackedPerSec * times.measureMs) / 1_000) }
     },
     [Symbol.asyncDispose]: () => load[Symbol.asyncDispose](),
   }
+}
+
+/** What was used between two samples, in microseconds, for each of so many messages. */
+function eachOf([before, after]: readonly Map<string, number>[], messages: number): Record<string, number> {
+  const each = [...(after ?? [])].map(([role, seconds]) => [role, (seconds - (before?.get(role) ?? 0)) * 1e6] as const)
+  return Object.fromEntries(each.map(([role, used]) => [role, used / messages]))
+}
+
+/** Where the processor time of a message goes: the medians of the turns, and all of them together. */
+export function processorTable(results: ReadonlyMap<string, readonly Turn[]>): Record<string, string | number>[] {
+  return [...results].map(([subject, turns]) => {
+    const roles = new Set(turns.flatMap(({ processorUs }) => Object.keys(processorUs)))
+    const medians = [...roles]
+      .map((role) => [role, Math.round(spreadOf(turns.map((turn) => turn.processorUs[role] ?? 0)).median)] as const)
+      .filter(([, used]) => used > 0)
+    return { subject, all: medians.reduce((sum, [, used]) => sum + used, 0), ...Object.fromEntries(medians) }
+  })
 }

@@ -7,7 +7,7 @@ import { bare } from '../subjects/bare.ts'
 import { naive } from '../subjects/naive.ts'
 import { parley } from '../subjects/parley.ts'
 import type { Shape } from '../subjects/subject.ts'
-import { measureByTurns } from '../turns.ts'
+import { measureByTurns, processorTable } from '../turns.ts'
 import { type DatabaseCost, measureDatabaseCost } from './database-cost.ts'
 
 const SUBJECTS = [parley, bare, naive] as const
@@ -30,6 +30,7 @@ export async function run({ quick, json, rounds: given }: BenchArguments): Promi
   const rounds = given ?? (quick ? 1 : 3)
   const sizes = quick ? [5, 20] : [2, 5, 20, 100, 1_000]
   const runs: { roomSize: number; users: number; subjects: Record<string, Figures> }[] = []
+  const processorUs: Record<string, unknown>[] = []
   await using services = await startServices()
   for (const roomSize of sizes) {
     const shape = { roomSize, users: Math.max(USERS, roomSize) }
@@ -39,10 +40,13 @@ export async function run({ quick, json, rounds: given }: BenchArguments): Promi
     const subjects = Object.fromEntries([...results].map(([name, list]) => [name, mediansOf(list)]))
     runs.push({ ...shape, subjects })
     print(shape, results, subjects)
+    processorUs.push(...processorTable(results).map((row) => ({ roomSize, ...row })))
   }
+  console.log('\nprocessor time of a message, in microseconds')
+  console.table(processorUs)
   for (const { roomSize, subjects } of runs) printVerdicts(roomSize, subjects)
   const databaseCost = await databaseCosts(services, quick)
-  await writeReport(json, { runs, databaseCost })
+  await writeReport(json, { runs, processorUs, databaseCost })
 }
 
 /** Of acked messages, and from rooms of 20 on of deliveries, where bare is the measure. */

@@ -4,7 +4,7 @@ import { startServices } from '../services.ts'
 import { spreadOf } from '../statistics.ts'
 import { bare } from '../subjects/bare.ts'
 import { parley } from '../subjects/parley.ts'
-import { measureByTurns } from '../turns.ts'
+import { measureByTurns, processorTable } from '../turns.ts'
 
 const SUBJECTS = [parley, bare] as const
 const SHAPE = { users: 200, roomSize: 5 }
@@ -34,7 +34,10 @@ export async function run({ quick, json, rounds }: BenchArguments): Promise<void
       'p99 min-max': `${round(p99Ms.min)}-${round(p99Ms.max)}`,
     })),
   )
+  const processorUs = processorTable(results)
+  console.log('\nprocessor time of a message, in microseconds')
+  console.table(processorUs)
   const ratio = (medians.parley?.p99Ms.median ?? Number.NaN) / (medians.bare?.p99Ms.median ?? Number.NaN)
   verdict(`p99 ${round(ratio)} x bare, at most 1.5`, ratio <= 1.5)
-  await writeReport(json, { shape: SHAPE, perSecond: PER_SECOND, subjects: medians })
+  await writeReport(json, { shape: SHAPE, perSecond: PER_SECOND, subjects: medians, processorUs })
 }

@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises'
-import { readStat } from '../process-usage.ts'
+import { readStat } from './process-usage.ts'
 
 /** What a process of a benchmark is there for, by its command line. The first that fits counts. */
 const ROLES: readonly [role: string, pattern: RegExp][] = [
@@ -14,7 +14,7 @@ const ROLES: readonly [role: string, pattern: RegExp][] = [
 ]
 
 /** Processor time, in seconds, that this process' descendants have used so far, by role. Linux only. */
-export async function cpuByRole(): Promise<Map<string, number>> {
+export async function processorTimeByRole(): Promise<Map<string, number>> {
   const all = await Promise.all(
     (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map((pid) => readProcess(Number(pid))),
   )
