@@ -80,7 +80,7 @@ export async function findDirect(db: Queryable, directKey: string): Promise<stri
   return rows[0]?.id
 }
 
-/** Each of these conversations, in their order; undefined where its `userId` is not in it. */
+/** Each of these conversations, in their order; undefined where its `userId` is not in it. `offset 0`: see plans.test.ts. */
 export async function findConversations(
   db: Queryable,
   wanted: readonly { conversationId: string; userId: string }[],
@@ -90,7 +90,7 @@ export async function findConversations(
     text: `
       select w.place, ${COLUMNS}
       from unnest($1::uuid[], $2::text[]) with ordinality as w (conversation_id, user_id, place)
-      join conversations c on c.id = w.conversation_id
+      cross join lateral (select * from conversations where id = w.conversation_id offset 0) c
       join participants p on p.conversation_id = c.id and p.user_id = w.user_id and p.left_at is null`,
     values: [wanted.map((w) => w.conversationId), wanted.map((w) => w.userId)],
   })

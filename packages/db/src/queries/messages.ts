@@ -85,7 +85,7 @@ export interface ReadMarkRow {
 
 /**
  * Marks of the members of each conversation who have read up to `fromSeq` or further, in the order they joined. Of a
- * conversation that is named more than once the lowest counts.
+ * conversation that is named more than once the lowest counts. `offset 0`: see plans.test.ts.
  */
 export async function listReadMarks(
   db: Queryable,
@@ -100,7 +100,10 @@ export async function listReadMarks(
     text: `
       select p.conversation_id, p.user_id, p.joined_seq, p.last_read_seq
       from unnest($1::uuid[], $2::bigint[]) as r (conversation_id, from_seq)
-      join participants p on p.conversation_id = r.conversation_id and p.left_at is null and p.last_read_seq >= r.from_seq
+      cross join lateral (
+        select * from participants where conversation_id = r.conversation_id and left_at is null and last_read_seq >= r.from_seq
+        offset 0
+      ) p
       order by p.joined_at, p.user_id`,
     values: [[...lowest.keys()], [...lowest.values()]],
   })

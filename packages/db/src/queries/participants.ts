@@ -48,17 +48,19 @@ export interface MembershipRow {
 
 /**
  * Every conversation of each of these people who has any, a row for each person; one query for all who connect at the
- * same time. Lists travel as JSON: rows and Postgres' arrays cost the driver several times as much to read.
+ * same time. Lists travel as JSON: rows and Postgres' arrays cost the driver several times as much to read. `offset 0`: see
+ * plans.test.ts.
  */
 export async function listMemberships(db: Queryable, userIds: readonly string[]): Promise<MembershipRow[]> {
   const { rows } = await db.query<MembershipRow>({
     name: 'list_memberships',
     text: `
-      select p.user_id, json_agg(p.conversation_id) as conversation_ids, json_agg(c.last_seq) as last_seqs,
+      select a.user_id, json_agg(p.conversation_id) as conversation_ids, json_agg(c.last_seq) as last_seqs,
         json_agg(c.participant_count) as participant_counts
-      from participants p join conversations c on c.id = p.conversation_id
-      where p.user_id = any ($1::text[]) and p.left_at is null
-      group by p.user_id`,
+      from unnest($1::text[]) as a (user_id)
+      cross join lateral (select conversation_id from participants where user_id = a.user_id and left_at is null offset 0) p
+      cross join lateral (select last_seq, participant_count from conversations where id = p.conversation_id offset 0) c
+      group by a.user_id`,
     values: [userIds],
   })
   return rows
@@ -83,7 +85,7 @@ export async function listUnread(
 
 /**
  * The people to whom a person's presence is shown: all who share a conversation of at most `groupSize` people with
- * them, themself left out; at most 5,000. No row for one without contacts.
+ * them, themself left out; at most 5,000. No row for one without contacts. `offset 0`: see plans.test.ts.
  */
 export async function listContacts(
   db: Queryable,
@@ -94,11 +96,15 @@ export async function listContacts(
     name: 'list_contacts',
     text: `
       select user_id, json_agg(contact_id) as contact_ids from (
-        select distinct p.user_id, o.user_id as contact_id
-        from participants p
-        join conversations c on c.id = p.conversation_id and c.participant_count <= $2
-        join participants o on o.conversation_id = c.id and o.left_at is null and o.user_id <> p.user_id
-        where p.user_id = any ($1::text[]) and p.left_at is null
+        select distinct a.user_id, o.user_id as contact_id
+        from unnest($1::text[]) as a (user_id)
+        cross join lateral (select conversation_id from participants where user_id = a.user_id and left_at is null offset 0) p
+        cross join lateral (
+          select id from conversations where id = p.conversation_id and participant_count <= $2 offset 0
+        ) c
+        cross join lateral (
+          select user_id from participants where conversation_id = c.id and left_at is null and user_id <> a.user_id offset 0
+        ) o
         limit 5000 * cardinality($1::text[])
       ) contacts group by user_id`,
     values: [userIds, groupSize],

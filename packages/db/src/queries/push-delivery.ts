@@ -10,7 +10,7 @@ export interface PushCandidateRow {
 
 /**
  * Members who have a device and have not read up to the message that is named for their conversation, its sender left
- * out.
+ * out. `offset 0`: see plans.test.ts.
  */
 export async function listPushCandidates(
   db: Queryable,
@@ -21,9 +21,12 @@ export async function listPushCandidates(
     text: `
       select p.conversation_id, p.user_id, coalesce(p.muted_until > now(), false) as muted
       from unnest($1::uuid[], $2::bigint[], $3::text[]) as m (conversation_id, seq, sender_id)
-      join participants p on p.conversation_id = m.conversation_id and p.left_at is null
-        and p.last_read_seq < m.seq and p.user_id <> m.sender_id
-      where exists (select from push_subscriptions s where s.user_id = p.user_id)`,
+      cross join lateral (
+        select conversation_id, user_id, muted_until from participants
+        where conversation_id = m.conversation_id and left_at is null and last_read_seq < m.seq and user_id <> m.sender_id
+        offset 0
+      ) p
+      cross join lateral (select from push_subscriptions where user_id = p.user_id limit 1) s`,
     values: [messages.map((m) => m.conversationId), messages.map((m) => m.seq), messages.map((m) => m.senderId)],
   })
   return rows
@@ -50,6 +53,7 @@ export interface PushMemberRow {
   time_zone: string | null
 }
 
+/** Those of these people who are or were in their conversation. `offset 0`: see plans.test.ts. */
 export async function findPushMembers(db: Queryable, keys: readonly MemberKey[]): Promise<PushMemberRow[]> {
   const { rows } = await db.query<PushMemberRow>({
     name: 'find_push_members',
@@ -59,7 +63,7 @@ export async function findPushMembers(db: Queryable, keys: readonly MemberKey[])
         coalesce(f.show_content, true) as show_content, f.quiet_start, f.quiet_end, f.time_zone
       from unnest($1::uuid[], $2::text[]) as k (conversation_id, user_id)
       join participants p on p.conversation_id = k.conversation_id and p.user_id = k.user_id
-      join conversations c on c.id = k.conversation_id
+      cross join lateral (select type, name from conversations where id = k.conversation_id offset 0) c
       left join push_preferences f on f.user_id = k.user_id`,
     values: [keys.map((k) => k.conversationId), keys.map((k) => k.userId)],
   })
@@ -88,7 +92,7 @@ export async function listPushDevices(db: Queryable, keys: readonly MemberKey[])
       select k.conversation_id, k.user_id, s.id, s.endpoint, s.p256dh, s.auth, s.retry_at,
         w.from_seq, w.seq, w.digest, w.pushed_at
       from unnest($1::uuid[], $2::text[]) as k (conversation_id, user_id)
-      join push_subscriptions s on s.user_id = k.user_id
+      join push_subscriptions s on s.user_id = k.user_id and s.user_id = any ($2::text[])
       left join push_shown w on w.conversation_id = k.conversation_id and w.user_id = k.user_id
         and w.subscription_id = s.id
       order by s.id`,
@@ -152,7 +156,7 @@ export async function recordShown(db: Queryable, records: readonly ShownRecord[]
         select distinct on (t.conversation_id, t.user_id, s.id) t.conversation_id, t.user_id, s.id, t.from_seq, t.seq, t.digest
         from unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::bigint[], $6::boolean[])
           as t (conversation_id, user_id, subscription_id, from_seq, seq, digest)
-        join push_subscriptions s on s.id = t.subscription_id and s.user_id = t.user_id
+        join push_subscriptions s on s.id = t.subscription_id and s.id = any ($3::uuid[]) and s.user_id = t.user_id
         order by t.conversation_id, t.user_id, s.id, t.seq desc
       ), well as (
         update push_subscriptions set last_ok_at = now(), retry_at = null

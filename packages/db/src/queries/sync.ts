@@ -31,50 +31,84 @@ export interface SyncHeadRow {
 }
 
 /**
- * What changed for each of some people, in the order of ids, at most `limit` conversations for each; and the
- * conversations they named that they are not in. One statement however many people and conversations.
+ * What changed for each of some people, in the order of ids, at most `limit` conversations for each; and the conversations
+ * they named that they are not in. One statement however many people and conversations, and a second one where somebody is
+ * not in all that they named.
  *
- * Plan: participants_user for each person, conversations by primary key for each row, a look into the jsonb of known
- * revs (sorted keys) for each; then by primary key of participants for each named conversation.
+ * Plan: participants_user for each person, conversations by primary key and a look into the jsonb of known revs (sorted
+ * keys) for each row. `offset 0` keeps it so: see plans.test.ts.
  */
 export async function syncHeads(
   db: Queryable,
   questions: readonly SyncQuestion[],
   limit: number,
 ): Promise<SyncHeadRow[]> {
-  const { rows } = await db.query<SyncHeadRow>({
+  const named = questions.map(({ known, after, until }) => Object.keys(known).filter((id) => id > after && id <= until))
+  const { rows } = await db.query<SyncHeadRow | { no: number; id: null }>({
     name: 'sync_heads',
     text: `
       with asked as (
-        select * from unnest($1::text[], $2::jsonb[], $3::uuid[], $4::uuid[])
-          with ordinality as a (user_id, known, after_id, until_id, no)
-      ), changed as (
-        select a.no, c.id, c.type, c.name, c.created_by, c.participant_count, c.last_seq, c.rev, c.created_at,
-          c.last_message_at, p.last_read_seq, p.joined_seq, (a.known ->> c.id::text)::bigint as known_rev,
-          row_number() over (partition by a.no order by c.id) as nth
+        select * from unnest($1::text[], $2::jsonb[], $3::uuid[], $4::uuid[], $5::int[])
+          with ordinality as a (user_id, known, after_id, until_id, named, no)
+      ), mine as materialized (
+        select a.no, a.named, c.id, c.rev, p.last_read_seq, p.joined_seq, (a.known ->> c.id::text)::bigint as known_rev
         from asked a
-        join participants p on p.user_id = a.user_id and p.left_at is null
-          and p.conversation_id > a.after_id and p.conversation_id <= a.until_id
-        join conversations c on c.id = p.conversation_id
-        where (a.known ->> c.id::text)::bigint is distinct from c.rev
+        left join lateral (
+          select conversation_id, last_read_seq, joined_seq from participants
+          where user_id = a.user_id and left_at is null and conversation_id > a.after_id and conversation_id <= a.until_id
+          offset 0
+        ) p on true
+        left join lateral (select id, rev from conversations where id = p.conversation_id offset 0) c on true
+      ), changed as (
+        select *, row_number() over (partition by no order by id) as nth from mine
+        where id is not null and known_rev is distinct from rev
       )
-      select no, id, type, name, created_by, participant_count, last_seq, rev, created_at, last_message_at,
-        last_read_seq, joined_seq, known_rev
-      from changed where nth <= $5
+      select m.no, m.id, c.type, c.name, c.created_by, c.participant_count, c.last_seq, c.rev, c.created_at,
+        c.last_message_at, m.last_read_seq, m.joined_seq, m.known_rev
+      from changed m cross join lateral (select * from conversations where id = m.id offset 0) c
+      where m.nth <= $6
       union all
-      select a.no, k.id, null, null, '', 0, 0, 0, null, null, 0, 0, 0
-      from asked a cross join lateral (select key::uuid as id from jsonb_object_keys(a.known) as key) k
-      where k.id > a.after_id and k.id <= a.until_id and not exists (
-        select from participants p
-        where p.conversation_id = k.id and p.user_id = a.user_id and p.left_at is null)
-      order by no, id`,
+      select no, null, null, null, null, null, null, null, null, null, null, null, null
+      from mine group by no having count(known_rev) < max(named)`,
     values: [
       questions.map((q) => q.userId),
       questions.map((q) => JSON.stringify(q.known)),
       questions.map((q) => q.after),
       questions.map((q) => q.until),
+      named.map((ids) => ids.length),
       limit,
     ],
+  })
+  const heads: SyncHeadRow[] = []
+  const doubtful: NamedConversation[] = []
+  for (const row of rows) {
+    if (row.id !== null) heads.push(row)
+    else {
+      const userId = questions[row.no - 1]?.userId ?? ''
+      for (const id of named[row.no - 1] ?? []) doubtful.push({ no: row.no, id, userId })
+    }
+  }
+  if (doubtful.length > 0) heads.push(...(await findLeft(db, doubtful)))
+  return heads.sort((a, b) => a.no - b.no || (a.id < b.id ? -1 : 1))
+}
+
+interface NamedConversation {
+  no: number
+  id: string
+  userId: string
+}
+
+/** Those that their person is not in. Plan: by primary key of participants, one by one, as a scalar subquery is. */
+async function findLeft(db: Queryable, named: readonly NamedConversation[]): Promise<SyncHeadRow[]> {
+  const { rows } = await db.query<SyncHeadRow>({
+    name: 'sync_left',
+    text: `
+      select n.no, n.id, null as type, null as name, '' as created_by, 0 as participant_count, 0 as last_seq, 0 as rev,
+        null as created_at, null as last_message_at, 0 as last_read_seq, 0 as joined_seq, 0 as known_rev
+      from unnest($1::int[], $2::uuid[], $3::text[]) as n (no, id, user_id)
+      where (select true from participants p
+        where p.conversation_id = n.id and p.user_id = n.user_id and p.left_at is null) is null`,
+    values: [named.map((n) => n.no), named.map((n) => n.id), named.map((n) => n.userId)],
   })
   return rows
 }
@@ -98,7 +132,7 @@ export interface OfRange {
  *
  * New ones need no index of revs: each message took a rev of its own, so there are at most `rev - knownRev` of them, and
  * they are the newest by seq. Older ones that were changed come by the partial index messages_changed. Where nothing is
- * known, the newest message alone.
+ * known, the newest message alone. `offset 0`: see plans.test.ts.
  */
 export async function syncMessages(
   db: Queryable,
@@ -117,6 +151,7 @@ export async function syncMessages(
           where n.conversation_id = r.conversation_id and n.seq <= r.last_seq
             and n.seq > r.last_seq - case when r.known_rev is null then 1 else least($5, r.rev - r.known_rev) end
             and n.rev > coalesce(r.known_rev, 0)
+          offset 0
         ) m
         union
         select r.range, r.conversation_id, m.seq from ranges r cross join lateral (
@@ -127,7 +162,9 @@ export async function syncMessages(
         ) m
       )
       select w.range, ${messageColumns} from wanted w
-      join messages m on m.conversation_id = w.conversation_id and m.seq = w.seq and m.deleted_at is null
+      cross join lateral (
+        select * from messages where conversation_id = w.conversation_id and seq = w.seq and deleted_at is null offset 0
+      ) m
       join users u on u.id = m.sender_id
       order by w.range, m.seq`,
     values: [...columnsOf(ranges), limit],

@@ -36,12 +36,13 @@ export async function upsertUsers(db: Queryable, profiles: readonly UserProfile[
         select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::timestamptz[])
           as t (id, full_name, photo, name_key, has_photo, at)
       ), locked as (
-        select u.id from input i join users u on u.id = i.id and u.profile_at < i.at order by u.id
-        for no key update of u
+        select u.id from input i join users u on u.id = i.id and u.id = any ($1::text[]) and u.profile_at < i.at
+        order by u.id for no key update of u
       ), updated as (
         update users u set full_name = coalesce(i.full_name, u.full_name), name_key = coalesce(i.name_key, u.name_key),
           profile_photo = case when i.has_photo then i.photo else u.profile_photo end, profile_at = i.at
-        from input i join locked l on l.id = i.id where u.id = i.id and u.profile_at < i.at
+        from input i join locked l on l.id = i.id
+        where u.id = i.id and u.id = any ($1::text[]) and u.profile_at < i.at
         returning u.id, u.full_name, u.profile_photo, u.last_seen_at
       ), created as (
         insert into users (id, full_name, profile_photo, name_key, profile_at)

@@ -1,0 +1,217 @@
+import { randomUUID } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import * as db from '@parley/db'
+import { createTestDatabase, type TestDatabase } from '@parley/testkit'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+/*
+ * No statement reads a whole table of a database that has grown, however many people, conversations or messages it is asked
+ * about at once. Left to itself Postgres joins some hundred of them by hash with all there are: a sync of 500 people took 640 ms
+ * of half a million participants. A lateral subquery with `offset 0` is not joined but looked at row by row, by its index. Both plans that it may use are looked at: that for these values (behind PgBouncer always, else
+ * a connection's first five times) and that for any.
+ */
+const PEOPLE = 10_000
+const CONVERSATIONS = 20_000
+const MEMBERS = 5
+const MANY = 500
+
+type Statement = { name?: string; text: string; values: unknown[] }
+
+const nth = (c: number) => `00000000-0000-7000-8000-${c.toString(16).padStart(12, '0')}`
+const uuidOf = (c: string) => `('00000000-0000-7000-8000-' || lpad(to_hex(${c}), 12, '0'))::uuid`
+const list = <T>(make: (i: number) => T): T[] => Array.from({ length: MANY }, (_, i) => make(i))
+const conversation = (i: number) => nth((i * 37) % CONVERSATIONS)
+const person = (i: number) => `user-${(i * 19) % PEOPLE}`
+const member = (i: number) => ({ conversationId: conversation(i), userId: person(i) })
+const range = (i: number) => ({ conversationId: conversation(i), knownRev: 1, lastSeq: 3, rev: 4, fromSeq: 2 })
+const people = list(person)
+const ids = list(() => randomUUID())
+const key = { conversationId: conversation(1), seq: 2 }
+const NOW = new Date().toISOString()
+
+const question = (i: number) => ({
+  userId: person(i),
+  known: Object.fromEntries(Array.from({ length: 10 }, (_, k) => [conversation(i + k), 3])),
+  after: '00000000-0000-0000-0000-000000000000',
+  until: 'ffffffff-ffff-ffff-ffff-ffffffffffff',
+})
+
+const profile = (i: number) => {
+  const name = `Person ${i}`
+  return { id: person(i), fullName: name, profilePhoto: undefined, nameKey: name, profileAt: new Date() }
+}
+
+/** Asks whatever there is to ask, each about as much as in one go. */
+const QUESTIONS: ((db: db.Queryable) => Promise<unknown>)[] = [
+  (q) => db.syncHeads(q, list(question), 100),
+  (q) => db.syncMessages(q, list(range), 50),
+  (q) => db.syncMembers(q, list(range), 100),
+  (q) => db.listMemberships(q, people),
+  (q) => db.listContacts(q, people, 100),
+  (q) =>
+    db.listParticipants(
+      q,
+      list((i) => ({ ...member(i), askerId: person(i), limit: 20 })),
+    ),
+  (q) => db.listUnread(q, person(1)),
+  (q) => db.upsertUsers(q, list(profile)),
+  (q) => db.findTokensValidFrom(q, people),
+  (q) => db.revokeTokens(q, person(1), NOW),
+  (q) => db.findConversations(q, list(member)),
+  (q) => db.listConversations(q, person(1), null, 20, 0),
+  (q) => db.listConversations(q, person(1), 'name', 20, 0),
+  (q) => db.findDirect(q, '["a","b"]'),
+  (q) => db.listMessages(q, conversation(1), 1, 50),
+  (q) =>
+    db.findMessages(
+      q,
+      list((i) => ({ conversationId: conversation(i), seq: 2 })),
+    ),
+  (q) => db.listReadMarks(q, list(range)),
+  (q) =>
+    db.listPushCandidates(
+      q,
+      list((i) => ({ ...member(i), seq: 2, senderId: 'somebody' })),
+    ),
+  (q) => db.findPushMembers(q, list(member)),
+  (q) => db.listPushDevices(q, list(member)),
+  (q) =>
+    db.countNews(
+      q,
+      list((i) => ({ ...member(i), afterSeq: 1 })),
+    ),
+  (q) =>
+    db.recordShown(
+      q,
+      list((i) => ({ ...member(i), subscriptionId: ids[i] ?? '', fromSeq: 1, seq: 2, digest: false })),
+    ),
+  (q) => db.noteOwed(q, { ...member(1), afterSeq: 1 }, ids[0] ?? ''),
+  (q) => db.deletePushDevices(q, ids),
+  (q) => db.pausePushDevice(q, ids[0] ?? '', new Date()),
+  (q) => db.listStaleNotifications(q, member(1)),
+  (q) => db.forgetShown(q, member(1), ids[0] ?? '', 2),
+  (q) => db.listHeldConversations(q, person(1), NOW),
+  (q) => db.listSearchScope(q, person(1), { conversationId: null, from: null, to: null }),
+  (q) => db.listIndexable(q, key, 500),
+  (q) => db.noteUploadId(q, ids[0] ?? '', 'upload'),
+  (q) => db.finishAttachment(q, ids[0] ?? '', { fileSize: 1, fileType: 'x', width: null, height: null, preview: null }),
+  (q) => db.findUploads(q, conversation(1), person(1), ids),
+  (q) => db.findAttachment(q, ids[0] ?? '', person(1)),
+  (q) => db.condemnAttachments(q, ids),
+  (q) => db.condemnAbandoned(q, new Date(), 100),
+  (q) => db.deleteAttachments(q, ids),
+]
+
+const EXCUSED: Record<string, string> = {
+  append_messages: 'a function with settings of its own',
+  append_messages_traced: 'the same',
+  append_fresh: 'a function with settings of its own',
+  append_fresh_traced: 'the same',
+  mark_read: 'a function with settings of its own',
+  index_runs: 'a function with settings of its own',
+  search_slices: 'a function; search-plan.test.ts counts what it reads',
+  outbox_messages: 'a function with settings of its own',
+  seq_before: 'a function',
+  insert_conversation: 'it only inserts',
+  insert_attachment: "it inserts; what it counts is one person's",
+  take_outbox: 'the outbox is short',
+  outbox_keys: 'the outbox is short',
+  outbox_lag: 'the outbox is short',
+  delete_outbox: 'the outbox is short',
+  take_closings: 'closings are few',
+  delete_closings: 'closings are few',
+  clear_index: 'a range of the index, for a rebuild',
+  count_messages: 'all there are, for a rebuild',
+}
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await createTestDatabase()
+  await fill(database.sql)
+}, 120_000)
+afterAll(() => database?.[Symbol.asyncDispose]())
+
+describe('on a database that has grown', async () => {
+  const statements = await statementsOf(QUESTIONS)
+
+  it('every statement that is prepared by name is looked at', async () => {
+    expect([...statements.keys(), ...Object.keys(EXCUSED)].sort()).toEqual([...(await namesInSource())].sort())
+  })
+
+  it.for([...statements])('%s reads no whole table', async ([, { text, values }]) => {
+    const plans = [
+      await planOf(`explain (format json) ${text}`, values),
+      await planOf(`explain (generic_plan, format json) ${text}`, []),
+    ]
+    expect(plans.flatMap(wholeTables)).toEqual([])
+  })
+})
+
+/** What the questions send, by name. */
+async function statementsOf(questions: typeof QUESTIONS): Promise<Map<string, Statement>> {
+  const sent = new Map<string, Statement>()
+  // Of nobody is known that they are in all they named: a second statement asks.
+  const answers: Record<string, unknown[]> = { sync_heads: list((i) => ({ no: i + 1, id: null })) }
+  const recorder = {
+    async query(statement: Statement) {
+      sent.set(statement.name ?? '', statement)
+      return { rows: answers[statement.name ?? ''] ?? [], rowCount: 0 }
+    },
+  } as unknown as db.Queryable
+  // Some end for want of an answer.
+  for (const ask of questions) await ask(recorder).catch(() => undefined)
+  return sent
+}
+
+async function namesInSource(): Promise<Set<string>> {
+  const folder = fileURLToPath(new URL('../../db/src/queries/', import.meta.url))
+  const files = await Promise.all((await readdir(folder)).map((file) => readFile(folder + file, 'utf8')))
+  const lines = files.flatMap((text) => text.match(/\bname: .*'[a-z_]+',/g) ?? [])
+  return new Set(lines.flatMap((line) => [...line.matchAll(/'([a-z_]+)'/g)].map(([, name = '']) => name)))
+}
+
+interface Plan {
+  'Node Type': string
+  'Relation Name'?: string
+  Plans?: Plan[]
+}
+
+async function planOf(text: string, values: unknown[]): Promise<Plan> {
+  const { rows } = await database.sql.query(text, values)
+  return rows[0]['QUERY PLAN'][0].Plan
+}
+
+function wholeTables(plan: Plan): string[] {
+  const here = plan['Node Type'] === 'Seq Scan' ? [plan['Relation Name'] ?? ''] : []
+  return [...here, ...(plan.Plans ?? []).flatMap(wholeTables)]
+}
+
+/** Everybody is in ten conversations of five; each has three messages, and half of the people have a device. */
+async function fill(sql: TestDatabase['sql']): Promise<void> {
+  const client = await sql.connect()
+  const run = (text: string) => client.query(text)
+  // No foreign key is checked meanwhile: nothing here breaks one.
+  await run('set session_replication_role = replica')
+  await run(
+    `insert into users (id, full_name, name_key) select 'user-' || i, 'name', 'name' from generate_series(0, ${PEOPLE - 1}) i`,
+  )
+  await run(`insert into conversations (id, type, created_by, participant_count, rev, last_seq)
+    select ${uuidOf('i')}, 'GROUP', 'user-0', ${MEMBERS}, 4, 3 from generate_series(0, ${CONVERSATIONS - 1}) i`)
+  await run(`insert into participants (conversation_id, user_id, rev)
+    select ${uuidOf('i')}, 'user-' || ((i * ${MEMBERS} + k * 1999) % ${PEOPLE}), 1
+    from generate_series(0, ${CONVERSATIONS - 1}) i, generate_series(0, ${MEMBERS - 1}) k`)
+  await run(`insert into messages (conversation_id, seq, id, rev, sender_id, content, type, created_at)
+    select ${uuidOf('i')}, s, gen_random_uuid(), s + 1, 'user-' || (i % ${PEOPLE}), 'hello', 'TEXT', now()
+    from generate_series(0, ${CONVERSATIONS - 1}) i, generate_series(1, 3) s`)
+  await run(`insert into push_subscriptions (id, user_id, endpoint, p256dh, auth)
+    select gen_random_uuid(), 'user-' || i * 2, 'https://push.example.com/' || i, 'key', 'secret'
+    from generate_series(0, ${PEOPLE / 2 - 1}) i`)
+  await run(`insert into push_preferences (user_id, show_content) select id, true from users`)
+  await run(`insert into push_shown (conversation_id, user_id, subscription_id, from_seq, seq)
+    select p.conversation_id, p.user_id, s.id, 1, 2 from push_subscriptions s join participants p on p.user_id = s.user_id`)
+  await run(`insert into attachments (id, conversation_id, uploader_id, file_name, state, message_id)
+    select gen_random_uuid(), conversation_id, sender_id, 'name', 'CLAIMED', id from messages where seq = 1`)
+  await run('vacuum analyze')
+  client.release(true)
+}
