@@ -7,9 +7,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 /*
  * No statement reads a whole table of a database that has grown, however many people, conversations or messages it is asked
- * about at once. Left to itself Postgres joins some hundred of them by hash with all there are: a sync of 500 people took 640 ms
- * of half a million participants. A lateral subquery with `offset 0` is not joined but looked at row by row, by its index. Both plans that it may use are looked at: that for these values (behind PgBouncer always, else
- * a connection's first five times) and that for any.
+ * about at once. Left to itself Postgres joins some hundred of them by hash with all there are: a sync of 500 people took
+ * 640 ms of half a million participants. A lateral subquery with `offset 0` is not joined, but looked at row by row by its
+ * index. Both plans that there may be are looked at: that for these values (behind PgBouncer always, else a connection's
+ * first five times) and that for any.
  */
 const PEOPLE = 10_000
 const CONVERSATIONS = 20_000
