@@ -62,6 +62,11 @@ export function openDatabase(options: DatabaseOptions): Database {
   })
   pool.on('error', (error) => options.onError?.(error))
   if (pooled) withoutNamedStatements(pool)
+  // Its own query() ends the connection after any error, also after one that Postgres has answered with and that is part of
+  // the game, such as a message that is stored already.
+  const query = (...args: unknown[]) =>
+    onConnection<unknown>(pool, async (client) => Reflect.apply(client.query, client, args))
+  Object.assign(pool, { query })
   const orm = drizzle({ client: pool, schema })
   return { pool, orm, close: () => pool.end() }
 }
@@ -80,26 +85,39 @@ export async function transaction<T>(db: Database, work: (tx: Queryable) => Prom
   }
 }
 
-async function once<T>(db: Database, work: (tx: Queryable) => Promise<T>): Promise<T> {
-  const client = await db.pool.connect()
+function once<T>(db: Database, work: (tx: Queryable) => Promise<T>): Promise<T> {
+  return onConnection(db.pool, async (client, isBroken) => {
+    try {
+      await client.query('begin')
+      const result = await work(client)
+      await client.query('commit')
+      return result
+    } catch (error) {
+      await client.query('rollback').catch(isBroken)
+      throw error
+    }
+  })
+}
+
+/** Runs `work` on one connection, which is not used again where it broke or the database did not answer as it should. */
+async function onConnection<T>(
+  pool: pg.Pool,
+  work: (client: pg.PoolClient, isBroken: (error: Error) => void) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect()
   let broken: Error | undefined
   // The pool listens to idle connections only. One that breaks here between two statements would end the process.
-  const onBroken = (error: Error) => {
+  const isBroken = (error: Error) => {
     broken = error
   }
-  client.on('error', onBroken)
+  client.on('error', isBroken)
   try {
-    await client.query('begin')
-    const result = await work(client)
-    await client.query('commit')
-    return result
+    return await work(client, isBroken)
   } catch (error) {
-    await client.query('rollback').catch((failed: Error) => {
-      broken = failed
-    })
+    if (error instanceof Error && isUnavailable(error)) broken = error
     throw error
   } finally {
-    client.off('error', onBroken)
+    client.off('error', isBroken)
     client.release(broken)
   }
 }
