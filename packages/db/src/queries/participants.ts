@@ -85,7 +85,7 @@ export async function listUnread(
 
 /**
  * The people to whom a person's presence is shown: all who share a conversation of at most `groupSize` people with
- * them, themself left out; at most 5,000. No row for one without contacts. `offset 0`: see plans.test.ts.
+ * them, themself left out; at most 5,000 for each. No row for one without contacts. `offset 0`: see plans.test.ts.
  */
 export async function listContacts(
   db: Queryable,
@@ -95,18 +95,21 @@ export async function listContacts(
   const { rows } = await db.query<{ user_id: string; contact_ids: string[] }>({
     name: 'list_contacts',
     text: `
-      select user_id, json_agg(contact_id) as contact_ids from (
-        select distinct a.user_id, o.user_id as contact_id
-        from unnest($1::text[]) as a (user_id)
-        cross join lateral (select conversation_id from participants where user_id = a.user_id and left_at is null offset 0) p
-        cross join lateral (
-          select id from conversations where id = p.conversation_id and participant_count <= $2 offset 0
-        ) c
-        cross join lateral (
-          select user_id from participants where conversation_id = c.id and left_at is null and user_id <> a.user_id offset 0
-        ) o
-        limit 5000 * cardinality($1::text[])
-      ) contacts group by user_id`,
+      select a.user_id, c.contact_ids from unnest($1::text[]) as a (user_id)
+      cross join lateral (
+        select json_agg(user_id) as contact_ids from (
+          select distinct o.user_id
+          from (select conversation_id from participants where user_id = a.user_id and left_at is null offset 0) p
+          cross join lateral (
+            select id from conversations where id = p.conversation_id and participant_count <= $2 offset 0
+          ) c
+          cross join lateral (
+            select user_id from participants where conversation_id = c.id and left_at is null and user_id <> a.user_id offset 0
+          ) o
+          limit 5000
+        ) contacts
+      ) c
+      where c.contact_ids is not null`,
     values: [userIds, groupSize],
   })
   return rows
