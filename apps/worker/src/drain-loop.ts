@@ -6,6 +6,12 @@ export interface DrainLoopOptions {
   idleMs: number
 }
 
+/**
+ * Rows that a worker has taken are others' again after so long without a word from it to the database, in milliseconds: well
+ * past what Redis may keep a round of them.
+ */
+export const TAKEN_MS = 60_000
+
 /** Round after round of some work, one at a time, from `start` until `stop`. */
 export class DrainLoop {
   readonly #options: DrainLoopOptions

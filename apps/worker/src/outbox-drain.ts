@@ -14,7 +14,7 @@ import type { Indexable } from '@parley/messaging'
 import type { Message } from '@parley/protocol'
 import type { RedisClient } from '@parley/redis'
 import { Distribution, LATENCY_SECONDS, type Span, type TraceParent, type Tracer } from '@parley/runtime'
-import { DrainLoop } from './drain-loop.ts'
+import { DrainLoop, TAKEN_MS } from './drain-loop.ts'
 
 /** What the steps see of a stored message. */
 export type DueMessage = Indexable & Pick<Message, 'id' | 'createdAt'>
@@ -98,7 +98,7 @@ export class OutboxDrain {
     const { db, redis, maxRows, maxMessages } = this.#options
     const alive = await readWatermarks(redis)
     const began = performance.now()
-    const { taken, found } = await transaction(db, async (tx) => {
+    const work = async (tx: Queryable) => {
       const found = await takeOutbox(tx, alive, maxRows)
       const rows = bounded(found, maxMessages)
       if (rows.length > 0) {
@@ -106,7 +106,8 @@ export class OutboxDrain {
         await deleteOutbox(tx, idsOf(rows))
       }
       return { taken: rows.length, found: found.length }
-    })
+    }
+    const { taken, found } = await transaction(db, work, TAKEN_MS)
     if (taken > 0) this.measures.rounds.observe((performance.now() - began) / 1_000)
     this.measures.rows += taken
     return { taken, more: taken < found || found === maxRows }

@@ -71,24 +71,33 @@ export function openDatabase(options: DatabaseOptions): Database {
   return { pool, orm, close: () => pool.end() }
 }
 
+/** Between two statements of a transaction that only asks the database, in milliseconds. */
+const IDLE_MS = 5_000
+
 /**
  * Runs `work` in a transaction (read committed) on one connection. A connection whose rollback fails is not used again.
  * Deadlocks and serialization failures are tried again, three times in all: `work` must be safe to repeat.
+ * @param idleMs after which without a statement Postgres takes it all back. Others wait for its locks, and it would not notice
+ *   otherwise that this process is frozen, or that its machine is gone
  */
-export async function transaction<T>(db: Database, work: (tx: Queryable) => Promise<T>): Promise<T> {
+export async function transaction<T>(
+  db: Database,
+  work: (tx: Queryable) => Promise<T>,
+  idleMs: number = IDLE_MS,
+): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await once(db, work)
+      return await once(db, work, idleMs)
     } catch (error) {
       if (attempt >= 3 || !isTransient(error)) throw error
     }
   }
 }
 
-function once<T>(db: Database, work: (tx: Queryable) => Promise<T>): Promise<T> {
+function once<T>(db: Database, work: (tx: Queryable) => Promise<T>, idleMs: number): Promise<T> {
   return onConnection(db.pool, async (client, isBroken) => {
     try {
-      await client.query('begin')
+      await client.query(`begin; set local idle_in_transaction_session_timeout = ${idleMs}`)
       const result = await work(client)
       await client.query('commit')
       return result

@@ -1,6 +1,6 @@
-import { type Database, deleteClosings, takeClosings, transaction } from '@parley/db'
+import { type Database, deleteClosings, type Queryable, takeClosings, transaction } from '@parley/db'
 import { idPart, type Producer } from '@parley/queue'
-import { DrainLoop } from '../drain-loop.ts'
+import { DrainLoop, TAKEN_MS } from '../drain-loop.ts'
 import type { PushMetrics } from './metrics.ts'
 
 const ROWS = 500
@@ -38,7 +38,7 @@ export class ClosingDrain {
 
   async #drain(): Promise<number> {
     const { db, producer, metrics } = this.#options
-    return transaction(db, async (tx) => {
+    const work = async (tx: Queryable) => {
       const rows = await takeClosings(tx, ROWS)
       if (rows.length === 0) return 0
       await producer.add(
@@ -54,6 +54,7 @@ export class ClosingDrain {
       )
       metrics.queued('close', rows.length)
       return rows.length
-    })
+    }
+    return transaction(db, work, TAKEN_MS)
   }
 }

@@ -6,6 +6,7 @@ import {
   listIndexable,
   lockIndex,
   type MessageKey,
+  type Queryable,
   startOfSlice,
   transaction,
 } from '@parley/db'
@@ -29,6 +30,9 @@ export interface SearchRebuildOptions {
   onProgress?: (progress: SearchRebuildProgress) => void
   signal?: AbortSignal
 }
+
+/** Between two statements of a batch lies the making of terms: no more than seconds. */
+const IDLE_MS = 60_000
 
 /**
  * Makes the index anew from the messages, in batches by key, each in a transaction of its own, and joins what was indexed bit
@@ -75,14 +79,15 @@ export class SearchRebuild {
     after: MessageKey | null,
     size: number,
   ): Promise<{ messages: number; removed: number; upTo: MessageKey | null }> {
-    return transaction(this.#db, async (tx) => {
+    const work = async (tx: Queryable) => {
       // Before the messages are read: what is deleted after that waits, and is then taken out of what was put in here.
       await lockIndex(tx)
       const { rows, upTo } = await listIndexable(tx, after, size)
       const removed = await clearIndex(tx, after, upTo)
       await indexForSearch(tx, rows.map(indexable))
       return { messages: rows.length, removed, upTo }
-    })
+    }
+    return transaction(this.#db, work, IDLE_MS)
   }
 }
 

@@ -1,0 +1,32 @@
+import { isUnavailable, openDatabase, transaction } from '@parley/db'
+import { createTestDatabase } from '@parley/testkit'
+import { expect, it } from 'vitest'
+
+it('gives up the locks of a process that is frozen, or gone without a word, in the middle of a transaction', async () => {
+  await using database = await createTestDatabase()
+  const db = openDatabase({ url: database.url, max: 2, applicationName: 'test-transaction' })
+  await db.pool.query('create table things (id int); insert into things values (1)')
+  const lock = 'select from things for update'
+  const [locked, thawed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const frozen = transaction(
+    db,
+    async (tx) => {
+      await tx.query(lock)
+      locked.resolve()
+      await thawed.promise
+      await tx.query('delete from things')
+    },
+    500,
+  )
+  frozen.catch(() => undefined)
+  await locked.promise
+  expect((await transaction(db, (tx) => tx.query(lock))).rowCount).toBe(1)
+  thawed.resolve()
+  await expect(frozen).rejects.toSatisfy(isUnavailable)
+  expect((await db.pool.query(lock)).rowCount).toBe(1)
+  // One that says nothing else has five seconds; outside a transaction nothing ends a connection.
+  const bound = 'show idle_in_transaction_session_timeout'
+  expect((await transaction(db, (tx) => tx.query(bound))).rows).toEqual([{ idle_in_transaction_session_timeout: '5s' }])
+  expect((await db.pool.query(bound)).rows).toEqual([{ idle_in_transaction_session_timeout: '0' }])
+  await db.close()
+})
