@@ -1,17 +1,27 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { drizzle } from 'drizzle-orm/node-postgres'
-import { migrate as runMigrations } from 'drizzle-orm/node-postgres/migrator'
+import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator'
 import pg from 'pg'
 import { parsePooled } from './named-statements.ts'
+import { sqlState } from './pool.ts'
 
 export const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url))
 /** Any number that nobody else uses: two migrations at once wait for each other on it. */
 const ADVISORY_LOCK = 7_275_395_390
+/** A lock is waited for this long, as everybody who comes after us waits as well; then they have a turn. Milliseconds. */
+const LOCK_MS = 2_000
+const TURN_MS = 3_000
+/** Ten minutes in all. */
+const LOCK_ATTEMPTS = 120
+/** SQLSTATE: the lock was not to be had in time. */
+const LOCK_NOT_AVAILABLE = '55P03'
 
 /**
- * Brings the database at `databaseUrl` up to date. Does nothing where it is; safe to run from several places at once.
+ * Brings the database at `databaseUrl` up to date, while it is in use. Does nothing where it is; safe to run from several places
+ * at once. Each migration is a transaction of its own, so that the locks of one are not held through the next; what is applied
+ * is noted as drizzle-kit does.
  * @param folder of the migrations: ours
- * @throws when the address is a pooler's: the lock needs a session of its own
+ * @throws when the address is a pooler's: the lock needs a session of its own. When somebody holds a lock for ten minutes
  */
 export async function migrate(databaseUrl: string, folder = MIGRATIONS): Promise<void> {
   if (parsePooled(databaseUrl).pooled) {
@@ -21,9 +31,37 @@ export async function migrate(databaseUrl: string, folder = MIGRATIONS): Promise
   await client.connect()
   try {
     await client.query('select pg_advisory_lock($1)', [ADVISORY_LOCK])
-    await runMigrations(drizzle({ client }), { migrationsFolder: folder })
+    await client.query(`
+      create schema if not exists drizzle;
+      create table if not exists drizzle.__drizzle_migrations (id serial primary key, hash text not null, created_at bigint);
+      set lock_timeout = ${LOCK_MS}`)
+    for (const migration of readMigrationFiles({ migrationsFolder: folder })) await apply(client, migration)
   } finally {
     await client.end()
+  }
+}
+
+/** One migration, unless it is applied. */
+async function apply(client: pg.Client, { sql, hash, folderMillis }: MigrationMeta): Promise<void> {
+  const { rowCount } = await client.query('select from drizzle.__drizzle_migrations where created_at >= $1', [
+    folderMillis,
+  ])
+  if (rowCount !== 0) return
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await client.query('begin')
+      for (const statement of sql) await client.query(statement)
+      await client.query('insert into drizzle.__drizzle_migrations (hash, created_at) values ($1, $2)', [
+        hash,
+        folderMillis,
+      ])
+      await client.query('commit')
+      return
+    } catch (error) {
+      if (sqlState(error) !== LOCK_NOT_AVAILABLE || attempt === LOCK_ATTEMPTS) throw error
+      await client.query('rollback')
+      await delay(TURN_MS)
+    }
   }
 }
 

@@ -5,7 +5,7 @@ import type { Database } from './pool.ts'
 const JOURNAL = new URL('../migrations/meta/_journal.json', import.meta.url)
 /** How often the schema is looked at while somebody waits for it, in milliseconds. */
 const INTERVAL_MS = 500
-/** SQLSTATE: no such schema, no such table. The migrator makes both. */
+/** SQLSTATE: no such schema, no such table. migrate() makes both. */
 const NEVER_MIGRATED = new Set(['3F000', '42P01'])
 
 /**
@@ -18,7 +18,7 @@ export async function missingMigrations(db: Pick<Database, 'pool'>): Promise<num
   return journal.entries.filter(({ when }) => when > applied).length
 }
 
-/** The drizzle migrator applies what is younger than the youngest that it has noted. */
+/** What is younger than the youngest that is noted is applied; see migrate(). */
 async function lastApplied({ pool }: Pick<Database, 'pool'>): Promise<number> {
   try {
     const { rows } = await pool.query<{ last: number | null }>(

@@ -1,7 +1,8 @@
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { awaitSchema, MIGRATIONS, migrate, missingMigrations, openDatabase } from '@parley/db'
+import { awaitSchema, type Database, MIGRATIONS, migrate, missingMigrations, openDatabase } from '@parley/db'
+import pg from 'pg'
 import { afterEach, expect, it } from 'vitest'
 import { adminClient, databaseUrl, uniqueName } from '../src/database-names.ts'
 import { providedServices } from '../src/index.ts'
@@ -114,4 +115,46 @@ it('takes over what is in the search index', async () => {
   }
   expect(await found("'$one' & '$two'")).toEqual([1, 2, 3].map((seq) => ({ seq, timed: true })))
   expect(await found("'$one' <2> '$two'")).toEqual([{ seq: 2, timed: true }])
+})
+
+/** Holds locks as another's transaction until it is told to end. */
+async function holding(url: string, statement: string) {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  ends.push(() => client.end())
+  await client.query('begin')
+  await client.query(statement)
+  return { release: () => client.query('commit') }
+}
+
+async function waiting({ pool }: Pick<Database, 'pool'>): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `select from pg_stat_activity where datname = current_database() and application_name = 'parley-migrate'
+       and wait_event_type = 'Lock'`,
+  )
+  return rowCount === 1
+}
+
+it('does not keep everybody waiting while it waits itself, for a backup that reads a table, say', async () => {
+  const { url, db } = await databaseAt('0007_plans_for_young_tables')
+  const backup = await holding(url, 'lock table outbox in access share mode')
+  const migrating = migrate(url)
+  await expect.poll(() => waiting(db)).toBe(true)
+  await db.pool.query(`insert into outbox (origin, batch, conversation_ids, seqs) values ('one', 1, '{}', '{}')`)
+  expect(await missingMigrations(db)).toBeGreaterThan(0)
+  await backup.release()
+  await migrating
+  expect(await missingMigrations(db)).toBe(0)
+})
+
+it('holds no lock of one migration while it is at the next', async () => {
+  const { url, db } = await databaseAt('0008_trace_of_messages')
+  const indexing = await holding(url, 'lock table message_search in row exclusive mode')
+  const migrating = migrate(url)
+  await expect.poll(() => waiting(db)).toBe(true)
+  await db.pool.query('select from messages')
+  expect(await missingMigrations(db)).toBe(1)
+  await indexing.release()
+  await migrating
+  expect(await missingMigrations(db)).toBe(0)
 })
