@@ -182,14 +182,6 @@ describe('who is told, and of what', () => {
     expect(counted(decide({ member: { ...member, last_read_seq: 4 }, firstSeq: 2 }))).toEqual([4])
   })
 
-  it('leaves a device alone whose push service asked for a pause', () => {
-    const [paused, ready] = [device({ retry_at: new Date(NOW + 9_000).toISOString() }), device()]
-    const verdict = decide({ devices: [paused, ready] })
-    if (verdict.kind !== 'tell') throw new Error(verdict.kind)
-    expect(verdict.paused).toEqual([{ device: paused, until: NOW + 9_000 }])
-    expect([...verdict.groups.values()]).toEqual([[ready]])
-  })
-
   it('holds everything in quiet hours', () => {
     const quiet = { quiet_start: '10:00', quiet_end: '11:00', time_zone: 'UTC' }
     expect(decide({ member: { ...member, ...quiet } })).toEqual({ kind: 'hold', until: NOW + 30 * 60_000 })

@@ -145,3 +145,9 @@ export async function eventually(what: string, test: () => Promise<boolean>, tim
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }
+
+/** Quiet hours that have just begun. */
+export function quietNow(): { start: string; end: string; timeZone: string } {
+  const minute = (offset: number) => new Date(Date.now() + offset * 60_000).toISOString().slice(11, 16)
+  return { start: minute(-1), end: minute(30), timeZone: 'UTC' }
+}

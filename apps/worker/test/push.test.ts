@@ -1,6 +1,6 @@
 import { direct, emit, group, redisClient, user } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { eventually, idle, type PushSetting, promoteDelayed, startPushSetting } from './push-setting.ts'
+import { eventually, idle, type PushSetting, promoteDelayed, quietNow, startPushSetting } from './push-setting.ts'
 
 let setting: PushSetting
 beforeAll(async () => {
@@ -221,9 +221,3 @@ describe('what is shown', () => {
     ])
   })
 })
-
-/** Quiet hours that have just begun. */
-function quietNow(): { start: string; end: string; timeZone: string } {
-  const minute = (offset: number) => new Date(Date.now() + offset * 60_000).toISOString().slice(11, 16)
-  return { start: minute(-1), end: minute(30), timeZone: 'UTC' }
-}

@@ -23,12 +23,8 @@ export type Verdict =
   | { kind: 'hold'; until: number }
   /** Another notification of the conversation has only just been shown. */
   | { kind: 'wait'; until: number }
-  /** Tell devices of what came after a seq (`groups`), and some not before a moment (`paused`). */
-  | {
-      kind: 'tell'
-      groups: Map<number, PushDeviceRow[]>
-      paused: { device: PushDeviceRow; until: number }[]
-    }
+  /** Tell devices of what came after a seq. */
+  | { kind: 'tell'; groups: Map<number, PushDeviceRow[]> }
 
 /** Decides, from what is true now, whether a person is to be notified, when, on which devices and of what. */
 export function judge({ member, devices, foreground, seq, firstSeq, sentAt, now, times }: Case): Verdict {
@@ -41,15 +37,10 @@ export function judge({ member, devices, foreground, seq, firstSeq, sentAt, now,
   if (quiet !== null) return { kind: 'hold', until: quiet }
   const free = Math.max(...due.map((device) => shownAt(device) + times.burstMs))
   if (free > now) return { kind: 'wait', until: free }
-  const paused = due.flatMap((device) => {
-    const until = device.retry_at === null ? 0 : Date.parse(device.retry_at)
-    return until > now ? [{ device, until }] : []
-  })
-  const ready = due.filter((device) => !paused.some((one) => one.device === device))
-  const groups = Map.groupBy(ready, (device) =>
+  const groups = Map.groupBy(due, (device) =>
     Math.max(member.last_read_seq, firstUntold(device, firstSeq, sentAt, times.burstMs) - 1),
   )
-  return { kind: 'tell', groups, paused }
+  return { kind: 'tell', groups }
 }
 
 function suppression({

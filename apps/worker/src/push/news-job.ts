@@ -35,9 +35,6 @@ async function notify(deps: PushDeps, data: NewsData): Promise<void> {
   if (verdict.kind === 'wait') throw new Later(verdict.until)
   if (verdict.kind === 'hold') return hold(deps, data, verdict.until)
   if (member === undefined) return
-  const [paused] = verdict.paused
-  // Another job for the device could have this one's own id, and would then not be queued.
-  if (data.subscriptionId !== undefined && paused !== undefined) throw new Later(paused.until)
   const refusals = await tellAll(deps, data, member, verdict, left)
   if (refusals.length > 0) throw new Dead(`refused: ${refusals.join(', ')}`)
 }
@@ -59,10 +56,9 @@ async function tellAll(
   deps: PushDeps,
   data: NewsData,
   member: PushMemberRow,
-  { groups, paused }: Extract<Verdict, { kind: 'tell' }>,
+  { groups }: Extract<Verdict, { kind: 'tell' }>,
   leftMs: number,
 ): Promise<string[]> {
-  await Promise.all(paused.map(({ device, until }) => tryAgain(deps, data, device, until, 0)))
   const told = await Promise.all(
     [...groups].map(async ([afterSeq, devices]) => {
       const notification = await compose(deps, data, member, afterSeq)

@@ -1,4 +1,4 @@
-import { deletePushDevices, pausePushDevice } from '@parley/db'
+import { deletePushDevices, type PushDeviceRow, pausePushDevice } from '@parley/db'
 import type { PushPayload } from '@parley/protocol'
 import { backoffMs } from '@parley/runtime/backoff'
 import type { PushDeps } from './deps.ts'
@@ -13,17 +13,21 @@ const BACKOFF_MAX_MS = 10 * 60_000
 export type Told =
   | { kind: 'told' }
   | { kind: 'gone' }
-  | { kind: 'later'; at: number; reason: string }
+  | { kind: 'later'; at: number }
   | { kind: 'refused'; reason: string }
 
-/** Pushes to one device and sees to what the answer means for the device itself. */
+/**
+ * Pushes to one device, unless its push service asked for a pause, and sees to what the answer means for the device itself.
+ */
 export async function tell(
   deps: Pick<PushDeps, 'db' | 'sender' | 'metrics' | 'logger' | 'tracer' | 'trace'>,
-  device: Device & { id: string },
+  device: Device & Pick<PushDeviceRow, 'id' | 'retry_at'>,
   payload: PushPayload,
   delivery: Delivery,
   tries: number,
 ): Promise<Told> {
+  const pausedUntil = device.retry_at === null ? 0 : Date.parse(device.retry_at)
+  if (pausedUntil > Date.now()) return { kind: 'later', at: pausedUntil }
   const outcome = await sendTraced(deps, device, payload, delivery)
   const { metrics } = deps
   switch (outcome.kind) {
@@ -41,7 +45,7 @@ export async function tell(
       const at = Date.now() + Math.min(wait, delivery.ttlSeconds * 1_000)
       // Said for the device, not for this notification: others for it wait as well.
       if (outcome.afterMs !== null) await pausePushDevice(deps.db.pool, device.id, new Date(at))
-      return { kind: 'later', at, reason: outcome.reason }
+      return { kind: 'later', at }
     }
     case 'too large':
       metrics.failed('413')

@@ -31,6 +31,7 @@ export interface StaleNotificationRow {
   endpoint: string
   p256dh: string
   auth: string
+  retry_at: string | null
   seq: number
   digest: boolean
   /** In ms since 1970; 0 where nothing has been shown yet. */
@@ -46,9 +47,11 @@ export async function listStaleNotifications(
   const { rows } = await db.query<StaleNotificationRow>({
     name: 'list_stale_notifications',
     text: `
-      select s.id, s.endpoint, s.p256dh, s.auth, w.seq, w.digest,
+      select s.id, s.endpoint, s.p256dh, s.auth, s.retry_at, w.seq, w.digest,
         (extract(epoch from w.pushed_at) * 1000)::float8 as pushed_at_ms, (
           select count(*) from push_shown o
+          join participants q on q.conversation_id = o.conversation_id and q.user_id = o.user_id
+            and q.left_at is null and q.last_read_seq < o.seq
           where o.subscription_id = s.id and o.digest and w.digest and o.conversation_id <> w.conversation_id
         ) as others
       from push_shown w
