@@ -16,6 +16,7 @@ import { toParleyError } from './errors.ts'
 import { type CommitMeasures, GroupCommit } from './group-commit.ts'
 import type { AttachmentStore, Events, Ledger } from './ports.ts'
 import { presentMessage, presentNewMessage } from './present.ts'
+import { Turns } from './turns.ts'
 
 export interface MessageWriterOptions {
   db: Database
@@ -58,6 +59,8 @@ export class MessageWriter {
   readonly #commit: GroupCommit<Entry, Message>
   /** By (conversation, sender, clientMessageId): the same message sent again meanwhile waits for the first. */
   readonly #pending = new Map<string, Promise<Message>>()
+  /** By (conversation, sender): what somebody sends after files stands after them, though those are looked at first. */
+  readonly #turns = new Turns()
 
   constructor(options: MessageWriterOptions) {
     this.#options = options
@@ -106,12 +109,15 @@ export class MessageWriter {
         )
       return this.#options.ackBeforeCommit ? ackBeforeCommit(stored, entry, this.#options.store) : stored
     }
-    return draft.attachments.length === 0 ? submit([]) : this.#filesOf(draft).then(submit)
+    const turn = conversationId + sender.id
+    if (draft.attachments.length === 0 && !this.#turns.areWaiting(turn)) return submit([])
+    return this.#turns.take(turn, this.#filesOf(draft), submit)
   }
 
   async #filesOf(draft: Draft): Promise<StoredAttachment[]> {
     const { conversationId, clientMessageId, attachments, sender, checked } = draft
     if (checked !== undefined) return [...checked]
+    if (attachments.length === 0) return []
     const { db, store } = this.#options
     try {
       return await checkClaim(db, store, { conversationId, clientMessageId, attachments, senderId: sender.id })

@@ -1,0 +1,98 @@
+import { randomUUID, randomUUIDv7 } from 'node:crypto'
+import { openDatabase } from '@parley/db'
+import { ParleyError } from '@parley/protocol'
+import { createTestDatabase } from '@parley/testkit'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { MessageWriter } from '../src/index.ts'
+
+const FILE = { size: 5, type: 'text/plain' }
+const sender = { id: 'ahmed', fullName: 'Ahmed', profilePhoto: null }
+
+let database: Awaited<ReturnType<typeof createTestDatabase>>
+let db: ReturnType<typeof openDatabase>
+beforeAll(async () => {
+  database = await createTestDatabase()
+  db = openDatabase({ url: database.url, max: 2, applicationName: 'order-test' })
+  await db.pool.query(`insert into users (id, full_name, name_key) values ('ahmed', 'Ahmed', 'ahmed')`)
+})
+afterAll(async () => {
+  await db?.close()
+  await database?.[Symbol.asyncDispose]()
+})
+
+/** A writer whose object store answers when the test says so, and two conversations. */
+async function setting() {
+  const looks: PromiseWithResolvers<typeof FILE>[] = []
+  const writer = new MessageWriter({
+    db,
+    events: { message: async () => true, messages: async () => true },
+    ledger: { cover: (work) => work('order-test', 1, () => undefined) },
+    store: {
+      urlOf: () => '',
+      inspect() {
+        const look = Promise.withResolvers<typeof FILE>()
+        looks.push(look)
+        return look.promise
+      },
+    },
+    onError: () => undefined,
+  })
+  const conversation = async () => {
+    const id = randomUUIDv7()
+    await db.pool.query(
+      `with c as (insert into conversations (id, type, created_by, participant_count) values ($1, 'GROUP', 'ahmed', 1))
+       insert into participants (conversation_id, user_id) values ($1, 'ahmed')`,
+      [id],
+    )
+    return id
+  }
+  const conversationId = await conversation()
+  const upload = async () => {
+    const id = randomUUID()
+    await db.pool.query(
+      `insert into attachments (id, conversation_id, uploader_id, state, file_name, file_size, file_type)
+       values ($1, $2, 'ahmed', 'READY', 'a.txt', $3, $4)`,
+      [id, conversationId, FILE.size, FILE.type],
+    )
+    return { id }
+  }
+  const send = (content: string, attachments: { id: string }[] = [], to = conversationId) =>
+    writer.send({ conversationId: to, content, attachments, sender })
+  return { writer, looks, conversation, upload, send }
+}
+
+it('keeps the order of one sender, files or none: what follows a file waits until that was looked at', async () => {
+  const { writer, looks, conversation, upload, send } = await setting()
+  const sent = [
+    send('a file', [await upload()]),
+    send('what it is'),
+    send('another', [await upload()]),
+    send('the end'),
+  ]
+  // Nobody else waits for it.
+  expect(await send('elsewhere', [], await conversation())).toMatchObject({ seq: 1 })
+  await expect.poll(() => looks.length).toBe(2)
+  looks[1]?.resolve(FILE)
+  looks[0]?.resolve(FILE)
+  expect((await Promise.all(sent)).map(({ content, seq }) => `${seq} ${content}`)).toEqual([
+    '1 a file',
+    '2 what it is',
+    '3 another',
+    '4 the end',
+  ])
+  await writer.close()
+})
+
+it('goes on after a file that is refused', async () => {
+  const { writer, looks, upload, send } = await setting()
+  const sent = [send('a file', [await upload()]), send('unknown', [{ id: randomUUID() }]), send('the end')]
+  const settled = Promise.allSettled(sent)
+  await expect.poll(() => looks.length).toBe(1)
+  looks[0]?.reject(new ParleyError('STORAGE_UNAVAILABLE'))
+  expect(await settled).toMatchObject([
+    { reason: { code: 'STORAGE_UNAVAILABLE' } },
+    { reason: { code: 'ATTACHMENT_NOT_FOUND' } },
+    { value: { seq: 1, content: 'the end' } },
+  ])
+  await writer.close()
+})
