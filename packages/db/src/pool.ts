@@ -47,15 +47,22 @@ export type Orm = NodePgDatabase<typeof schema>
 /** A pool, or the one connection that a transaction runs on. */
 export type Queryable = Pick<pg.Pool, 'query'>
 
+/** Postgres is later to give a statement up: what it answers then, nobody takes for an answer. Milliseconds. */
+const SPARE_MS = 1_000
+
 /** Opens a pool. No connection is made until the first query. */
 export function openDatabase(options: DatabaseOptions): Database {
   const { url, pooled } = parsePooled(options.url)
+  const queryTimeoutMs = options.queryTimeoutMs ?? 10_000
   const pool = new pg.Pool({
     connectionString: url,
     max: options.max,
     application_name: options.applicationName,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 2_000,
-    query_timeout: options.queryTimeoutMs ?? 10_000,
+    query_timeout: queryTimeoutMs,
+    // A statement that was given up while it waited for a lock would go on waiting, and its connection with it. PgBouncer takes
+    // no such parameter; it has bounds of its own.
+    statement_timeout: pooled ? false : queryTimeoutMs + SPARE_MS,
     idleTimeoutMillis: 60_000,
     keepAlive: true,
     types,

@@ -13,7 +13,9 @@ it('waits for a primary where the database has become one that is only read, as 
   const [name] = (await database.sql.query('select current_database() as name')).rows.map((row) => row.name)
   const readOnly = (value: 'on' | 'off') =>
     database.sql.query(`alter database ${name} set default_transaction_read_only = ${value}`)
-  const db = openDatabase({ url: database.url, max: 2, applicationName: 'failover-test' })
+  // Past a pooler, which would keep its connections as they were.
+  const url = String(database.sql.options.connectionString)
+  const db = openDatabase({ url, max: 2, applicationName: 'failover-test' })
   const errors: unknown[] = []
   let attempts = 0
   const writer = new MessageWriter({
