@@ -30,3 +30,20 @@ it('gives up the locks of a process that is frozen, or gone without a word, in t
   expect((await db.pool.query(bound)).rows).toEqual([{ idle_in_transaction_session_timeout: '0' }])
   await db.close()
 })
+
+it('says that the database was not to be had where a process thaws and goes on as if nothing had been', async () => {
+  await using database = await createTestDatabase()
+  const db = openDatabase({ url: database.url, max: 1, applicationName: 'test-transaction' })
+  const thawed = transaction(
+    db,
+    async (tx) => {
+      await tx.query('select 1')
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600)
+      await tx.query('select 1')
+    },
+    200,
+  )
+  await expect(thawed).rejects.toSatisfy(isUnavailable)
+  expect((await db.pool.query('select 1 as one')).rows).toEqual([{ one: 1 }])
+  await db.close()
+})
