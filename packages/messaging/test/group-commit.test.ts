@@ -8,9 +8,7 @@ interface Gate {
 }
 
 /** A GroupCommit whose batches finish when the test says so. */
-function gated(
-  options: { maxQueue?: number; maxBatch?: number; deadlineMs?: number; lanes?: number; maxPauseMs?: number } = {},
-) {
+function gated(options: { maxQueue?: number; maxBatch?: number; deadlineMs?: number; maxPauseMs?: number } = {}) {
   const gate: Gate = { batches: [], release: () => undefined }
   const errors: unknown[] = []
   const commit = new GroupCommit<string, string>({

@@ -13,7 +13,7 @@ export const SEARCH_PLACE = '\u0001'
  * Messages of one conversation whose terms share a place. A lookup costs what matches within one place, so that a word
  * that every message has costs this much at most for each conversation that is looked at.
  */
-export const SEARCH_SLICE = 512
+const SEARCH_SLICE = 512
 
 /** Number of the slice that a message is in. */
 export function searchSlice(seq: number): number {

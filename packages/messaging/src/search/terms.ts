@@ -63,7 +63,7 @@ export function piecesOf(text: string): Piece[] {
 }
 
 /** A term as it is stored: folded, without anything but letters, marks and digits, of bounded length. */
-export function foldTerm(text: string): string {
+function foldTerm(text: string): string {
   if (PLAIN_WORD.test(text)) return text.toLowerCase()
   return cut(foldText(text).replaceAll(NOT_IN_TERM, ''))
 }
