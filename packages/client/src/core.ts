@@ -1,4 +1,5 @@
 import type { Conversation, Message, ServerEvents, SyncAnswer, User } from '@parley/protocol'
+import { LIMITS } from '@parley/protocol/limits'
 import { CatchUp } from './catch-up.ts'
 import { Connection, type ConnectionState } from './connection.ts'
 import { Emitter } from './emitter.ts'
@@ -8,6 +9,7 @@ import { Http } from './http.ts'
 import { Inbox } from './inbox.ts'
 import { Outbox } from './outbox.ts'
 import { Presence } from './presence.ts'
+import { PresenceLooks } from './presence-looks.ts'
 import { ReadMarks } from './read-marks.ts'
 import { memoryStorage } from './storage/memory.ts'
 import type { OutboxEntry } from './storage/types.ts'
@@ -18,8 +20,6 @@ import { Typing } from './typing.ts'
 const WINDOW = 500
 const KEPT_TIMELINES = 20
 const CATCH_UP_LIMIT = 5_000
-const PRESENCE_RETRY_MS = 3_000
-const PRESENCE_SETTLED_MS = 5_000
 
 /**
  * The parts of a client and how they hang together. `ParleyClient` (client.ts) is what applications see of it.
@@ -35,6 +35,7 @@ export class ClientCore {
   readonly typing: Typing
   readonly presence: Presence
   readonly readMarks: ReadMarks
+  readonly #looks: PresenceLooks
   readonly #catchUp: CatchUp
   readonly #closed = new AbortController()
   readonly #keptTimelines: number
@@ -51,7 +52,6 @@ export class ClientCore {
   }
   #userId: string | undefined
   #resync: ReturnType<typeof setTimeout> | undefined
-  #presence: ReturnType<typeof setTimeout> | undefined
   visible = true
 
   constructor(options: ParleyClientOptions) {
@@ -63,13 +63,23 @@ export class ClientCore {
     this.tokens = new TokenSource(getToken)
     this.http = new Http({ url, tokens: this.tokens, fetch: options.fetch ?? fetch.bind(globalThis), closed })
     this.presence = new Presence((...change) => this.inbox.setOnline(...change))
+    this.#looks = new PresenceLooks({
+      presence: this.presence,
+      ask: () => this.connection.call<string[]>('getOnlineUsers', {}),
+      connected,
+      onError,
+    })
     this.typing = new Typing((event, conversationId) => this.connection.tell(event, { conversationId }))
     this.inbox = new Inbox({
       userId: () => this.#userId ?? '',
       online: () => this.presence.online,
       windowSize: options.windowSize ?? WINDOW,
       onMessage: (message) => this.#delivered(message),
-      onJoined: (conversation) => this.events.emit('joined', conversation),
+      onJoined: (conversation) => {
+        this.events.emit('joined', conversation)
+        this.#met(conversation)
+      },
+      onMet: (conversation) => this.#met(conversation),
       onLeft: (conversationId) => {
         this.readMarks.forget(conversationId)
         this.events.emit('left', { conversationId })
@@ -120,9 +130,8 @@ export class ClientCore {
 
   close(): void {
     this.#closed.abort()
-    clearTimeout(this.#resync)
-    clearTimeout(this.#presence)
     this.connection.stop()
+    this.#stopTimers()
     globalThis.removeEventListener?.('online', this.#hurry)
     this.outbox.close()
     this.readMarks.stop()
@@ -148,34 +157,19 @@ export class ClientCore {
     this.outbox.flush()
     if (!this.visible) this.connection.tell('setVisibility', { visible: false })
     await this.#catchUp.sync()
-    await this.#lookTwice()
+    await this.#looks.twice()
     this.readMarks.flush()
     this.#loadWatched()
   }
 
-  /** Presence is not what a connection is given up for: where the server does not know it now, it is asked again. */
-  async #refreshPresence(): Promise<void> {
-    clearTimeout(this.#presence)
-    try {
-      await this.presence.refresh(() => this.connection.call<string[]>('getOnlineUsers', {}))
-    } catch (error) {
-      this.events.emit('error', toClientError(error))
-      if (this.connection.connected) this.#planPresence(PRESENCE_RETRY_MS)
-    }
+  /** Presence is shown in small conversations only. */
+  #met({ participantCount }: Conversation): void {
+    if (participantCount <= LIMITS.presenceGroupSize) this.#looks.met()
   }
 
-  /**
-   * When Redis has come back empty, each gateway writes its people anew within some seconds, and nobody is told of those
-   * who had never gone. Hence the second look.
-   */
-  async #lookTwice(): Promise<void> {
-    await this.#refreshPresence()
-    if (this.connection.connected) this.#planPresence(PRESENCE_SETTLED_MS * (1 + Math.random() / 2))
-  }
-
-  #planPresence(delayMs: number): void {
-    clearTimeout(this.#presence)
-    this.#presence = setTimeout(() => void this.#refreshPresence(), delayMs)
+  #stopTimers(): void {
+    this.#looks.stop()
+    clearTimeout(this.#resync)
   }
 
   async #identify(): Promise<void> {
@@ -215,8 +209,7 @@ export class ClientCore {
 
   #onState(state: ConnectionState): void {
     if (state === 'offline') {
-      clearTimeout(this.#resync)
-      clearTimeout(this.#presence)
+      this.#stopTimers()
       this.#catchUp.stop()
       this.typing.clear()
     }
@@ -235,7 +228,7 @@ export class ClientCore {
     this.#resync = setTimeout(() => {
       if (!this.connection.connected) return
       // Comings and goings went past as well.
-      const caughtUp = this.#catchUp.sync().then(() => this.#lookTwice())
+      const caughtUp = this.#catchUp.sync().then(() => this.#looks.twice())
       void this.connection.during(caughtUp)
     }, afterMs)
   }

@@ -15,6 +15,8 @@ export interface InboxOptions {
   windowSize: number
   onMessage: (message: Message) => void
   onJoined: (conversation: Conversation) => void
+  /** There are new people in a conversation. */
+  onMet: (conversation: Conversation) => void
   onLeft: (conversationId: string) => void
   /** Messages are missing between others. */
   onGap: (room: Room) => void
@@ -121,7 +123,7 @@ export class Inbox {
     const delivered = this.complete ? Math.min(synced.joinedSeq, synced.lastSeq) : synced.lastSeq
     const room = known ?? this.#add(conversationOf(synced, online(), userId()), delivered)
     room.catchingUpTo = synced.rev
-    room.applySync(synced, online())
+    if (room.applySync(synced, online()) && this.complete) this.#options.onMet(room.info)
     for (const message of synced.messages) this.accept(room, message)
     this.#adopt(room)
     if (room.sequence.hasGap || (synced.tooLong && room.timeline.status !== 'idle')) return room

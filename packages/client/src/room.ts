@@ -137,6 +137,7 @@ export class Room {
   /**
    * Takes in what a sync says, messages apart. Where the answer is not whole, `revisions` wait for the catch-up.
    * @param online who is online
+   * @returns whether it told of new people
    */
   applySync(synced: SyncedConversation, online: ReadonlySet<string>): void {
     for (const { id, lastReadSeq } of synced.members) this.mark(id, lastReadSeq)
@@ -157,6 +158,7 @@ export class Room {
     })
     this.sequence.expect(synced.lastSeq)
   }
+    return synced.members.some(({ id }) => !before.has(id))
 
   #update(change: Partial<Conversation>): void {
     const info = { ...this.#info, ...change }

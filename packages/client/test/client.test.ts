@@ -107,6 +107,20 @@ describe('ParleyClient', () => {
     await ahmed.client.send(id, 'new')
     await untilDelivered(fatima, ({ length }) => length === 1)
     expect(seqs().at(-1)).toBe(190)
+  it('shows people who had been online before one met them', async () => {
+    const [a, b, c] = [user('Ahmed'), user('Fatima'), user('Omar')]
+    await cluster.register(a, b, c)
+    using ahmed = await liveClient(cluster, a)
+    using fatima = await liveClient(cluster, b)
+    using omar = await liveClient(cluster, c)
+    const { id } = await ahmed.client.createConversation({ type: 'GROUP', participantIds: [b.id] })
+    await until(fatima.client.presence, (online) => online.has(a.id))
+    await ahmed.client.addParticipants(id, [c.id])
+    const isOnline = () => fatima.client.conversation(id)?.participants.find((person) => person.id === c.id)?.isOnline
+    await until(fatima.client.conversations, () => isOnline() === true)
+    await until(omar.client.presence, (online) => online.size === 2)
+  })
+
     await fatima.client.loadNewer(id)
     expect(seqs()).toEqual(range(102, 221))
     expect(shown.getSnapshot()).toMatchObject({ hasOlder: true, hasNewer: false })
