@@ -47,7 +47,7 @@ export class ParleyClient extends ServerRequests {
 
   /** The person's id; undefined until there has been a token. */
   get userId(): string | undefined {
-    return this.core.userId ?? this.core.tokens.userId
+    return this.core.userId
   }
 
   /** Calls `listener` for each event of that name. Returns what ends it. */

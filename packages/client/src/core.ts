@@ -60,7 +60,7 @@ export class ClientCore {
     const connected = () => this.connection.connected
     const closed = this.#closed.signal
     this.#keptTimelines = options.keptTimelines ?? KEPT_TIMELINES
-    this.tokens = new TokenSource(getToken)
+    this.tokens = new TokenSource(getToken, Date.now, () => this.#onToken())
     this.http = new Http({ url, tokens: this.tokens, fetch: options.fetch ?? fetch.bind(globalThis), closed })
     this.presence = new Presence((...change) => this.inbox.setOnline(...change))
     this.#looks = new PresenceLooks({
@@ -172,9 +172,15 @@ export class ClientCore {
     clearTimeout(this.#resync)
   }
 
+  /** The first token says whose client this is: what is sent before there is a connection is kept for them. */
+  #onToken(): void {
+    this.#userId ??= this.tokens.userId
+    if (this.#userId !== undefined) void this.outbox.identify(this.#userId)
+  }
+
   async #identify(): Promise<void> {
     // A token that says nothing to the client is still one for the server.
-    this.#userId ??= this.tokens.userId ?? (await this.http.get<User>('/api/users/me')).data.id
+    this.#userId ??= (await this.http.get<User>('/api/users/me')).data.id
     if (this.tokens.userId !== undefined && this.tokens.userId !== this.#userId) {
       throw new ParleyClientError(
         'TOKEN_INVALID',

@@ -183,7 +183,7 @@ export class Inbox {
     const room = new Room({
       conversation,
       delivered,
-      userId: this.#options.userId(),
+      userId: this.#options.userId,
       windowSize: this.#options.windowSize,
       onInfo: () => this.#changed(id),
       onTimeline: () => this.#timelines.get(id)?.invalidate(),

@@ -47,6 +47,9 @@ export class Outbox {
   readonly #busy = new Set<string>()
   readonly #retries = new Map<string, ReturnType<typeof setTimeout>>()
   #userId: string | undefined
+  #identified: Promise<void> | undefined
+  /** What an earlier run left behind is known. */
+  #complete = false
   #order = 0
   #closed = false
 
@@ -71,22 +74,27 @@ export class Outbox {
     return store
   }
 
-  /** Now it is known whose messages these are: what an earlier run left behind comes first. */
-  async identify(userId: string): Promise<void> {
-    if (this.#userId !== undefined) return
+  /** Now it is known whose messages these are: they are kept, and what an earlier run left behind comes first. */
+  identify(userId: string): Promise<void> {
+    this.#identified ??= this.#load(userId)
+    return this.#identified
+  }
+
+  async #load(userId: string): Promise<void> {
     this.#userId = userId
+    for (const item of [...this.#queues.values()].flat()) this.#keep(item)
     const left = await this.#options.storage.load(userId).catch((error) => {
       this.#options.onError(toClientError(error))
       return []
     })
     const mine = new Set([...this.#queues.values()].flat().map(({ pending }) => pending.clientMessageId))
     const entries = left.filter(({ clientMessageId }) => !mine.has(clientMessageId)).sort((a, b) => b.order - a.order)
-    for (const item of [...this.#queues.values()].flat()) this.#keep(item)
     for (const entry of entries) {
       const item = itemOf(entry)
       this.#queues.set(entry.conversationId, [item, ...(this.#queues.get(entry.conversationId) ?? [])])
       this.#changed(entry.conversationId)
     }
+    this.#complete = true
   }
 
   /** Resolves when the message is durable. @throws {ParleyClientError} what retrying cannot mend, or CLOSED */
@@ -102,7 +110,7 @@ export class Outbox {
     })
     const { conversationId } = draft
     this.#queues.set(conversationId, [...(this.#queues.get(conversationId) ?? []), item])
-    if (this.#userId !== undefined) this.#keep(item)
+    this.#keep(item)
     this.#changed(conversationId)
     this.#pump(conversationId)
     return sent
@@ -121,6 +129,7 @@ export class Outbox {
     const item = this.#find(clientMessageId)
     if (item?.pending.status !== 'failed') return
     this.#set(item, 'queued', null)
+    this.#keep(item)
     this.#pump(item.pending.conversationId)
   }
 
@@ -144,7 +153,7 @@ export class Outbox {
   #pump(conversationId: string): void {
     if (this.#closed || this.#busy.has(conversationId) || this.#retries.has(conversationId)) return
     const item = this.#queues.get(conversationId)?.find(({ pending }) => pending.status === 'queued')
-    if (item === undefined || this.#userId === undefined || !this.#options.connected()) return
+    if (item === undefined || !this.#complete || !this.#options.connected()) return
     this.#busy.add(conversationId)
     this.#set(item, 'sending', null)
     this.#options

@@ -6,8 +6,8 @@ import { Timeline } from './timeline.ts'
 /** The people of a conversation that are kept, as many as a list shows. */
 export interface RoomOptions {
   conversation: Conversation
-  /** The client's own person. */
-  userId: string
+  /** The client's own person; '' until there has been a token. */
+  userId: () => string
   /** Delivery begins after this seq. */
   delivered: number
   windowSize: number
@@ -81,7 +81,7 @@ export class Room {
     const index = participants.findIndex(({ id }) => id === userId)
     const person = participants[index]
     const from = person?.lastReadSeq ?? 0
-    const own = userId === this.#options.userId
+    const own = userId === this.#options.userId()
     if (own && seq > lastReadSeq) this.#update({ lastReadSeq: seq })
     if (person !== undefined) {
       if (seq <= from) return
@@ -142,7 +142,7 @@ export class Room {
   applySync(synced: SyncedConversation, online: ReadonlySet<string>): void {
     for (const { id, lastReadSeq } of synced.members) this.mark(id, lastReadSeq)
     const { name, type, participantCount, createdBy, createdAt } = synced
-    const participants = mergeMembers(this.#info.participants, synced, online, this.#options.userId)
+    const participants = mergeMembers(this.#info.participants, synced, online, this.#options.userId())
     const lastReadSeq = Math.max(this.#info.lastReadSeq, synced.lastReadSeq)
     const lastSeq = Math.max(this.#info.lastSeq, synced.lastSeq)
     this.#update({

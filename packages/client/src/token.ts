@@ -39,12 +39,19 @@ const LEAST_MS = 10_000
 export class TokenSource {
   readonly #getToken: () => string | Promise<string>
   readonly #now: () => number
+  readonly #onToken: () => void
   #current: { token: string; claims: TokenClaims; renewAt: number } | undefined
   #asking: Promise<string> | undefined
 
-  constructor(getToken: () => string | Promise<string>, now: () => number = Date.now) {
+  /** @param onToken called when there is a new one */
+  constructor(
+    getToken: () => string | Promise<string>,
+    now: () => number = Date.now,
+    onToken: () => void = () => undefined,
+  ) {
     this.#getToken = getToken
     this.#now = now
+    this.#onToken = onToken
   }
 
   /** The person's id, once there has been a token. */
@@ -93,6 +100,7 @@ export class TokenSource {
     const left = lifeFrom(now, claims)
     const least = this.#current === undefined ? Number.NEGATIVE_INFINITY : LEAST_MS
     this.#current = { token, claims, renewAt: now + Math.max(left - EARLY_MS, left * 0.8, least) }
+    this.#onToken()
     return token
   }
 }

@@ -46,6 +46,22 @@ describe('ParleyClient', () => {
     expect(messages[3] && ahmed.client.readBy(messages[3])).toEqual([a.id, b.id])
   })
 
+  it('knows whose messages are its own in a conversation that was opened before the first connection', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    using fatima = await liveClient(cluster, b)
+    using ahmed = clientOf(cluster, a)
+    await ahmed.client.open(id)
+    ahmed.client.connect()
+    await ahmed.client.whenLive()
+    await ahmed.client.send(id, 'my own')
+    expect(ahmed.client.unread.getSnapshot()).toBe(0)
+    await fatima.client.send(id, 'an answer')
+    await until(ahmed.client.unread, (unread) => unread === 1)
+    ahmed.client.markAsRead(id)
+    expect(ahmed.client.unread.getSnapshot()).toBe(0)
+  })
+
   it('tells of new conversations, people who come and go, names', async () => {
     const [a, b, c] = [user('Ahmed'), user('Fatima'), user('Omar')]
     await cluster.register(a, b, c)
@@ -91,6 +107,20 @@ describe('ParleyClient', () => {
     expect(ahmed.client.conversation(id)?.participants[0]).toMatchObject({ isOnline: false })
   })
 
+  it('shows people who had been online before one met them', async () => {
+    const [a, b, c] = [user('Ahmed'), user('Fatima'), user('Omar')]
+    await cluster.register(a, b, c)
+    using ahmed = await liveClient(cluster, a)
+    using fatima = await liveClient(cluster, b)
+    using omar = await liveClient(cluster, c)
+    const { id } = await ahmed.client.createConversation({ type: 'GROUP', participantIds: [b.id] })
+    await until(fatima.client.presence, (online) => online.has(a.id))
+    await ahmed.client.addParticipants(id, [c.id])
+    const isOnline = () => fatima.client.conversation(id)?.participants.find((person) => person.id === c.id)?.isOnline
+    await until(fatima.client.conversations, () => isOnline() === true)
+    await until(omar.client.presence, (online) => online.size === 2)
+  })
+
   it('pages through history in a window of bounded length', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await group(cluster, a, [b])
@@ -107,20 +137,6 @@ describe('ParleyClient', () => {
     await ahmed.client.send(id, 'new')
     await untilDelivered(fatima, ({ length }) => length === 1)
     expect(seqs().at(-1)).toBe(190)
-  it('shows people who had been online before one met them', async () => {
-    const [a, b, c] = [user('Ahmed'), user('Fatima'), user('Omar')]
-    await cluster.register(a, b, c)
-    using ahmed = await liveClient(cluster, a)
-    using fatima = await liveClient(cluster, b)
-    using omar = await liveClient(cluster, c)
-    const { id } = await ahmed.client.createConversation({ type: 'GROUP', participantIds: [b.id] })
-    await until(fatima.client.presence, (online) => online.has(a.id))
-    await ahmed.client.addParticipants(id, [c.id])
-    const isOnline = () => fatima.client.conversation(id)?.participants.find((person) => person.id === c.id)?.isOnline
-    await until(fatima.client.conversations, () => isOnline() === true)
-    await until(omar.client.presence, (online) => online.size === 2)
-  })
-
     await fatima.client.loadNewer(id)
     expect(seqs()).toEqual(range(102, 221))
     expect(shown.getSnapshot()).toMatchObject({ hasOlder: true, hasNewer: false })

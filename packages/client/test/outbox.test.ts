@@ -1,0 +1,71 @@
+import { type Cluster, direct, startCluster, user } from '@parley/testkit'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { memoryStorage } from '../src/index.ts'
+import { clientOf, liveClient } from './setting.ts'
+
+let cluster: Cluster
+beforeAll(async () => {
+  cluster = await startCluster({ gateways: 1, workers: 0 })
+})
+afterAll(() => cluster?.[Symbol.asyncDispose]())
+
+/** A port on which nobody listens. */
+const NOBODY = 'http://127.0.0.1:9'
+
+describe('messages that are kept', () => {
+  it('are kept before there has been a connection, and go out with the next client', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    const storage = memoryStorage()
+    const first = clientOf(cluster, a, { url: NOBODY, storage })
+    const sent = [first.client.send(id, 'before the first token')]
+    first.client.connect()
+    await vi.waitUntil(() => first.errors.length > 0, 10_000)
+    sent.push(first.client.send(id, 'without a connection'))
+    first.client.close()
+    for (const one of sent) await expect(one).rejects.toMatchObject({ code: 'CLOSED' })
+    using second = clientOf(cluster, a, { storage })
+    second.client.connect()
+    expect((await second.client.send(id, 'after the reload')).seq).toBe(3)
+    const { messages } = (await second.client.open(id)).getSnapshot()
+    expect(messages.map(({ content }) => content)).toEqual([
+      'before the first token',
+      'without a connection',
+      'after the reload',
+    ])
+    await vi.waitUntil(async () => (await storage.load(a.id)).length === 0)
+  })
+
+  it('go first, however slowly the storage tells of them', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    const kept = memoryStorage()
+    await kept.put(a.id, { clientMessageId: 'old', conversationId: id, content: 'old', createdAt: 1, order: 1 })
+    const connected = Promise.withResolvers<void>()
+    const storage = { ...kept, load: (userId: string) => connected.promise.then(() => kept.load(userId)) }
+    using ahmed = clientOf(cluster, a, { storage })
+    const syncing = new Promise<void>((resolve) => {
+      ahmed.client.on('state', (state) => state === 'syncing' && resolve())
+    })
+    ahmed.client.connect()
+    await syncing
+    const sent = ahmed.client.send(id, 'new')
+    // A request over HTTP and back: a message would have gone out by now.
+    await ahmed.client.searchUsers('nobody')
+    connected.resolve()
+    expect((await sent).seq).toBe(2)
+  })
+
+  it('are kept again when they are tried again', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    const storage = memoryStorage()
+    using ahmed = await liveClient(cluster, a, { storage })
+    await expect(ahmed.client.send(id, ' ')).rejects.toMatchObject({ code: 'VALIDATION_FAILED' })
+    await vi.waitUntil(async () => (await storage.load(a.id)).length === 0)
+    ahmed.client.disconnect()
+    const [failed] = ahmed.client.messages(id).getSnapshot().pending
+    ahmed.client.retry(failed?.clientMessageId ?? '')
+    await vi.waitUntil(async () => (await storage.load(a.id)).length === 1)
+  })
+})
