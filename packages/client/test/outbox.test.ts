@@ -69,3 +69,12 @@ describe('messages that are kept', () => {
     await vi.waitUntil(async () => (await storage.load(a.id)).length === 1)
   })
 })
+
+it('a message that is larger than a gateway reads fails, and the connection stays', async () => {
+  const [a, b] = [user('Ahmed'), user('Fatima')]
+  const { id } = await direct(cluster, a, b)
+  using ahmed = await liveClient(cluster, a)
+  await expect(ahmed.client.send(id, 'x'.repeat(3_000_000))).rejects.toMatchObject({ code: 'VALIDATION_FAILED' })
+  expect((await ahmed.client.send(id, 'fine')).seq).toBe(1)
+  expect(ahmed.errors).toEqual([])
+})
