@@ -20,6 +20,7 @@ import { Typing } from './typing.ts'
 const WINDOW = 500
 const KEPT_TIMELINES = 20
 const CATCH_UP_LIMIT = 5_000
+const LOAD_RETRY_MS = 3_000
 
 /**
  * The parts of a client and how they hang together. `ParleyClient` (client.ts) is what applications see of it.
@@ -52,6 +53,7 @@ export class ClientCore {
   }
   #userId: string | undefined
   #resync: ReturnType<typeof setTimeout> | undefined
+  #load: ReturnType<typeof setTimeout> | undefined
   visible = true
 
   constructor(options: ParleyClientOptions) {
@@ -78,6 +80,7 @@ export class ClientCore {
       onJoined: (conversation) => {
         this.events.emit('joined', conversation)
         this.#met(conversation)
+        this.#loadWatched()
       },
       onMet: (conversation) => this.#met(conversation),
       onLeft: (conversationId) => {
@@ -94,7 +97,10 @@ export class ClientCore {
       call: (payload) => this.connection.call<SyncAnswer>('sync', payload),
       connected,
       limit: options.catchUpLimit ?? CATCH_UP_LIMIT,
-      onSkipped: (skipped) => this.events.emit('skipped', skipped),
+      onSkipped: (skipped) => {
+        this.events.emit('skipped', skipped)
+        this.#loadWatched()
+      },
       onError,
     })
     this.outbox = new Outbox({
@@ -145,11 +151,20 @@ export class ClientCore {
     return this.#closed.signal
   }
 
-  /** A timeline that somebody looks at loads its first page as soon as its conversation is known. */
+  /** A timeline that somebody looks at loads its first page as soon as its conversation is known, and until it has it. */
   load(conversationId: string): void {
     this.inbox.trimTimelines(this.#keptTimelines)
     if (this.inbox.get(conversationId) === undefined) return
-    this.pages.ensure(conversationId).catch((error) => this.events.emit('error', toClientError(error)))
+    this.pages.ensure(conversationId).catch((error) => {
+      const known = toClientError(error)
+      this.events.emit('error', known)
+      // The next connection loads it anyway.
+      if (!this.connection.connected || !(known.retryable || known.isTokenProblem)) return
+      this.#load ??= setTimeout(() => {
+        this.#load = undefined
+        this.#loadWatched()
+      }, LOAD_RETRY_MS)
+    })
   }
 
   async #onConnect(): Promise<void> {
@@ -170,6 +185,8 @@ export class ClientCore {
   #stopTimers(): void {
     this.#looks.stop()
     clearTimeout(this.#resync)
+    clearTimeout(this.#load)
+    this.#load = undefined
   }
 
   /** The first token says whose client this is: what is sent before there is a connection is kept for them. */

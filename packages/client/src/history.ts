@@ -15,7 +15,8 @@ interface Page {
 export class HistoryPages {
   readonly #http: Http
   readonly #inbox: Inbox
-  readonly #loading = new Map<string, Promise<void>>()
+  /** By room: one that was left and joined again begins anew. */
+  readonly #loading = new WeakMap<Room, Map<string, Promise<void>>>()
 
   constructor(http: Http, inbox: Inbox) {
     this.#http = http
@@ -23,9 +24,9 @@ export class HistoryPages {
   }
 
   /** The newest page, where nothing is loaded yet or one has gone back far. */
-  newest(conversationId: string): Promise<void> {
-    return this.#once(`newest ${conversationId}`, async () => {
-      const room = this.#room(conversationId)
+  async newest(conversationId: string): Promise<void> {
+    const room = this.#room(conversationId)
+    return this.#once(room, 'newest', async () => {
       const { status } = room.timeline
       if (status === 'ready' && !room.timeline.snapshot().hasNewer) return
       room.timeline.startLoading()
@@ -44,9 +45,9 @@ export class HistoryPages {
    */
   async around(conversationId: string, seq: number): Promise<void> {
     await this.ensure(conversationId)
-    if (this.#room(conversationId).timeline.bySeq(seq) !== undefined) return
-    return this.#once(`around ${conversationId} ${seq}`, async () => {
-      const room = this.#room(conversationId)
+    const room = this.#room(conversationId)
+    if (room.timeline.bySeq(seq) !== undefined) return
+    return this.#once(room, `around ${seq}`, async () => {
       const { data, meta } = await this.#page(room, { beforeSeq: seq + PAGE / 2 })
       const end = data.at(-1)?.seq
       if (end !== undefined) room.timeline.show(data, meta.hasMore, end < room.sequence.delivered)
@@ -63,8 +64,8 @@ export class HistoryPages {
   /** The page before the oldest message held; nothing where there is none. */
   async older(conversationId: string): Promise<void> {
     await this.ensure(conversationId)
-    return this.#once(`older ${conversationId}`, async () => {
-      const room = this.#room(conversationId)
+    const room = this.#room(conversationId)
+    return this.#once(room, 'older', async () => {
       const { oldestSeq } = room.timeline
       if (oldestSeq === undefined || !room.timeline.snapshot().hasOlder) return
       const { data, meta } = await this.#page(room, { beforeSeq: oldestSeq })
@@ -73,9 +74,9 @@ export class HistoryPages {
   }
 
   /** The page after the newest message held, where one has gone back so far that there is one. */
-  newer(conversationId: string): Promise<void> {
-    return this.#once(`newer ${conversationId}`, async () => {
-      const room = this.#room(conversationId)
+  async newer(conversationId: string): Promise<void> {
+    const room = this.#room(conversationId)
+    return this.#once(room, 'newer', async () => {
       const { newestSeq } = room.timeline
       if (newestSeq === undefined || !room.timeline.snapshot().hasNewer) return
       const { data, meta } = await this.#page(room, { afterSeq: newestSeq })
@@ -102,12 +103,13 @@ export class HistoryPages {
     return this.#http.get<Page['data'], Page['meta']>(path, { query: { limit: PAGE, ...query } })
   }
 
-  #once(key: string, work: () => Promise<void>): Promise<void> {
-    let loading = this.#loading.get(key)
-    if (loading === undefined) {
-      loading = work().finally(() => this.#loading.delete(key))
-      this.#loading.set(key, loading)
-    }
-    return loading
+  #once(room: Room, page: string, work: () => Promise<void>): Promise<void> {
+    const loading = this.#loading.get(room) ?? new Map<string, Promise<void>>()
+    this.#loading.set(room, loading)
+    const known = loading.get(page)
+    if (known !== undefined) return known
+    const started = work().finally(() => loading.delete(page))
+    loading.set(page, started)
+    return started
   }
 }

@@ -1,0 +1,96 @@
+import { type Cluster, direct, group, startCluster, user } from '@parley/testkit'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { liveClient, type TestClient, until } from './setting.ts'
+
+let cluster: Cluster
+beforeAll(async () => {
+  cluster = await startCluster({ gateways: 1, workers: 0 })
+})
+afterAll(() => cluster?.[Symbol.asyncDispose]())
+
+/** Watches a conversation's messages, as a view of it does. */
+function watch({ client }: TestClient, id: string) {
+  const shown = client.messages(id)
+  const stop = shown.subscribe(() => undefined)
+  return { shown, [Symbol.dispose]: stop }
+}
+
+/** A `fetch` whose requests for messages can be held up, or made to fail. */
+function faultyFetch() {
+  const faults: { before: () => Promise<void> } = { before: async () => undefined }
+  const faulty: typeof fetch = async (input, init) => {
+    if (new URL(String(input)).pathname.endsWith('/messages')) await faults.before()
+    return fetch(input, init)
+  }
+  return { faults, fetch: faulty }
+}
+
+describe('a conversation that somebody looks at', () => {
+  it('is loaded when the person is put into it, and when they are put into it again', async () => {
+    const [a, b, c] = [user('Ahmed'), user('Fatima'), user('Omar')]
+    await cluster.register(c)
+    const { id } = await group(cluster, a, [b])
+    using ahmed = await liveClient(cluster, a)
+    await ahmed.client.send(id, 'one')
+    using omar = await liveClient(cluster, c)
+    using watched = watch(omar, id)
+    await ahmed.client.addParticipants(id, [c.id])
+    await until(watched.shown, ({ messages }) => messages.length === 2)
+    await ahmed.client.removeParticipant(id, c.id)
+    await until(watched.shown, ({ status }) => status === 'idle')
+    await ahmed.client.addParticipants(id, [c.id])
+    await until(watched.shown, ({ messages }) => messages.length === 4)
+  })
+
+  it('is loaded anew where the first page was still under way when they left', async () => {
+    const [a, b, c] = [user('Ahmed'), user('Fatima'), user('Omar')]
+    await cluster.register(c)
+    const { id } = await group(cluster, a, [b, c])
+    using ahmed = await liveClient(cluster, a)
+    const { faults, fetch } = faultyFetch()
+    using omar = await liveClient(cluster, c, { fetch })
+    const held = Promise.withResolvers<void>()
+    faults.before = () => held.promise
+    using watched = watch(omar, id)
+    await until(watched.shown, ({ status }) => status === 'loading')
+    await ahmed.client.removeParticipant(id, c.id)
+    await until(watched.shown, ({ status }) => status === 'idle')
+    faults.before = async () => undefined
+    await ahmed.client.addParticipants(id, [c.id])
+    await until(watched.shown, ({ messages }) => messages.length === 2)
+    held.resolve()
+  })
+
+  it('is loaded once the server can be asked again', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    const { faults, fetch } = faultyFetch()
+    using ahmed = await liveClient(cluster, a, { fetch })
+    faults.before = () => Promise.reject(new TypeError('fetch failed'))
+    using watched = watch(ahmed, id)
+    await vi.waitUntil(() => ahmed.errors.length > 0, 10_000)
+    expect(watched.shown.getSnapshot().status).toBe('idle')
+    faults.before = async () => undefined
+    await until(watched.shown, ({ status }) => status === 'ready')
+  })
+
+  it('is loaded anew when messages were skipped on an open connection', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    using fatima = await liveClient(cluster, b, { catchUpLimit: 1 })
+    using watched = watch(fatima, id)
+    await until(watched.shown, ({ status }) => status === 'ready')
+    const skipped = new Promise((resolve) => fatima.client.on('skipped', resolve))
+    // As if the gateway had delivered none of these but the last.
+    await cluster.sql.query(
+      `insert into messages (conversation_id, seq, rev, id, sender_id, content, type, attachments, created_at, updated_at)
+       select $1, n, n, gen_random_uuid(), $2, 'unheard ' || n, 'TEXT', '[]', now(), now() from generate_series(1, 150) n`,
+      [id, a.id],
+    )
+    await cluster.sql.query('update conversations set last_seq = 150, rev = 150 where id = $1', [id])
+    using ahmed = await liveClient(cluster, a)
+    await ahmed.client.send(id, 'heard')
+    expect(await skipped).toEqual({ conversationId: id, fromSeq: 1, toSeq: 51 })
+    await until(watched.shown, ({ messages }) => messages.at(-1)?.content === 'heard')
+  })
+})
