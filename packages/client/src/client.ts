@@ -242,13 +242,17 @@ export class ParleyClient extends ServerRequests {
 }
 
 /** A store of two; its snapshot is new when one of theirs is. */
-function combine<A, B, T>(a: Store<A>, b: Store<B>, join: (a: A, b: B) => T): Store<T> {
-  let last: { a: A; b: B; joined: T } | undefined
+function combine<A extends object, B, T>(a: Store<A>, b: Store<B>, join: (a: A, b: B) => T): Store<T> {
+  // Goes with the snapshot that it was made of: a timeline that is let go of is not held here.
+  const last = new WeakMap<A, { b: B; joined: T }>()
   return {
     getSnapshot: () => {
       const now = { a: a.getSnapshot(), b: b.getSnapshot() }
-      if (last === undefined || last.a !== now.a || last.b !== now.b) last = { ...now, joined: join(now.a, now.b) }
-      return last.joined
+      const known = last.get(now.a)
+      if (known !== undefined && known.b === now.b) return known.joined
+      const joined = join(now.a, now.b)
+      last.set(now.a, { b: now.b, joined })
+      return joined
     },
     subscribe: (listener) => {
       const ends = [a.subscribe(listener), b.subscribe(listener)]

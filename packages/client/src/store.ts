@@ -49,6 +49,8 @@ export class LazyStore<T> implements Store<T> {
   /** The value has changed. */
   invalidate(): void {
     this.#fresh = false
+    // Nobody may ever ask again: what it held is let go of.
+    this.#snapshot = undefined
     if (this.#scheduled || this.#listeners.size === 0) return
     this.#scheduled = true
     queueMicrotask(() => {

@@ -1,6 +1,8 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { type Cluster, direct, group, startCluster, user } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { liveClient, type TestClient, until } from './setting.ts'
+import { clientOf, liveClient, type TestClient, until } from './setting.ts'
 
 let cluster: Cluster
 beforeAll(async () => {
@@ -92,5 +94,30 @@ describe('a conversation that somebody looks at', () => {
     await ahmed.client.send(id, 'heard')
     expect(await skipped).toEqual({ conversationId: id, fromSeq: 1, toSeq: 51 })
     await until(watched.shown, ({ messages }) => messages.at(-1)?.content === 'heard')
+  })
+})
+
+it('the messages of conversations that nobody looks at any more are let go of', async () => {
+  setFlagsFromString('--expose-gc')
+  const collectGarbage = runInNewContext('gc') as () => void
+  const [a, b] = [user('Ahmed'), user('Fatima')]
+  const first = await direct(cluster, a, b)
+  const others = [await group(cluster, a, [b]), await group(cluster, a, [b])]
+  using ahmed = clientOf(cluster, a, { keptTimelines: 1 })
+  ahmed.client.connect()
+  await ahmed.client.whenLive()
+  for (const { id } of [first, ...others]) await ahmed.client.send(id, 'one')
+  await ahmed.client.send(first.id, 'two')
+  ahmed.delivered.length = 0
+  const visit = async (id: string) => {
+    using watched = watch(ahmed, id)
+    const { messages } = await until(watched.shown, ({ status }) => status === 'ready')
+    return new WeakRef(messages[0] ?? {})
+  }
+  const held = await visit(first.id)
+  for (const { id } of others) await visit(id)
+  await vi.waitUntil(() => {
+    collectGarbage()
+    return held.deref() === undefined
   })
 })
