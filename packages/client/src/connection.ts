@@ -40,6 +40,8 @@ export interface ConnectionOptions {
 export class Connection {
   readonly #options: ConnectionOptions
   #socket: Socket | undefined
+  /** What the server has of the person on this socket. */
+  #token = ''
   #state: ConnectionState = 'offline'
   #started = false
   #attempt = 0
@@ -127,6 +129,7 @@ export class Connection {
       auth: { token },
     })
     this.#socket = socket
+    this.#token = token
     socket.once('connect', () => this.#onConnect(socket))
     socket.once('connect_error', (error: Error & { data?: unknown }) => {
       const known = connectError(error)
@@ -137,14 +140,14 @@ export class Connection {
       this.#lost(socket, new ParleyClientError('NETWORK', `The connection ended (${reason}).`))
     })
     socket.onAny((name: string, payload: unknown) => {
-      if (socket === this.#socket) this.#onEvent(token, name, payload)
+      if (socket === this.#socket) this.#onEvent(name, payload)
     })
   }
 
-  #onEvent(token: string, name: string, payload: unknown): void {
+  #onEvent(name: string, payload: unknown): void {
     if (name === 'exception') {
       const { error } = payload as ServerEvents['exception']
-      if (error.code.startsWith('TOKEN_')) this.#options.tokens.reject(token)
+      if (error.code.startsWith('TOKEN_')) this.#options.tokens.reject(this.#token)
     }
     this.#options.onEvent(name, payload)
   }
@@ -205,10 +208,9 @@ export class Connection {
     const { tokens } = this.#options
     const dueInMs = tokens.renewInMs
     if (dueInMs === undefined) return
-    const delay = Math.max(dueInMs, attempt === 0 ? 0 : 1_000 * 2 ** Math.min(attempt - 1, 4))
+    const delay = attempt === 0 ? dueInMs : 1_000 * 2 ** Math.min(attempt - 1, 4)
     this.#renewal = setTimeout(
       () => {
-        if ((tokens.renewInMs ?? 0) > 1_000) return this.#planRenewal(0)
         this.#renew().then(
           () => this.#planRenewal(0),
           (error) => {
@@ -217,13 +219,16 @@ export class Connection {
           },
         )
       },
-      Math.min(delay, TIMER_MAX),
+      Math.min(Math.max(delay, 0), TIMER_MAX),
     )
   }
 
+  /** Nothing where the old one is good for a while yet. A request over HTTP may have got the new one already. */
   async #renew(): Promise<void> {
-    const token = await this.#options.tokens.renew()
-    if (this.connected) await this.call('renewToken', { token })
+    const token = await this.#options.tokens.get()
+    if (token === this.#token || !this.connected) return
+    await this.call('renewToken', { token })
+    this.#token = token
   }
 
   #setState(state: ConnectionState): void {

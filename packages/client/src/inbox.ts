@@ -9,7 +9,7 @@ const ORPHANS_MAX = 500
 const ORPHAN_MS = 5_000
 
 export interface InboxOptions {
-  /** The client's own person; known once it has connected. */
+  /** The client's own person; '' until there has been a token. */
   userId: () => string
   online: () => ReadonlySet<string>
   windowSize: number

@@ -139,7 +139,8 @@ export class Room {
    * @param online who is online
    * @returns whether it told of new people
    */
-  applySync(synced: SyncedConversation, online: ReadonlySet<string>): void {
+  applySync(synced: SyncedConversation, online: ReadonlySet<string>): boolean {
+    const before = new Set(this.#info.participants.map(({ id }) => id))
     for (const { id, lastReadSeq } of synced.members) this.mark(id, lastReadSeq)
     const { name, type, participantCount, createdBy, createdAt } = synced
     const participants = mergeMembers(this.#info.participants, synced, online, this.#options.userId())
@@ -157,8 +158,8 @@ export class Room {
       rev: synced.rev,
     })
     this.sequence.expect(synced.lastSeq)
-  }
     return synced.members.some(({ id }) => !before.has(id))
+  }
 
   #update(change: Partial<Conversation>): void {
     const info = { ...this.#info, ...change }

@@ -44,6 +44,24 @@ describe('tokens', () => {
     expect(given).toBe(2)
   })
 
+  it('that a request over HTTP has renewed reach the open socket, too', async () => {
+    const a = user('Ahmed')
+    await cluster.register(a)
+    let given = 0
+    using ahmed = await liveClient(cluster, a, {
+      getToken: () => cluster.token(a, ending(given++ === 0 ? 4 : 600)),
+    })
+    const states: string[] = []
+    ahmed.client.on('state', (state) => states.push(state))
+    // The page sleeps past the moment of the renewal; what runs first then is a request.
+    const until = Date.now() + 3_500
+    while (Date.now() < until);
+    await ahmed.client.searchUsers('nobody')
+    await delay(1_500)
+    expect(states).toEqual([])
+    expect(given).toBe(2)
+  })
+
   it('that are refused are replaced', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     await direct(cluster, a, b)
