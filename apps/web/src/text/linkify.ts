@@ -8,10 +8,11 @@ export interface TextPart {
 
 /*
  * Addresses with a scheme, `www.` ones, and e-mail addresses. Neither spaces, quotes, angle brackets nor characters that
- * turn the direction of text (they can make an address look like another one) are taken into them.
+ * turn the direction of text (they can make an address look like another one) are taken into them. An e-mail address is
+ * looked for once in a run of its characters, not at each of them: a message of ten thousand would take long.
  */
 const CANDIDATE =
-  /(?:https?:\/\/|mailto:|www\.)[^\s<>"'`\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+/giu
+  /(?:https?:\/\/|mailto:|www\.)[^\s<>"'`\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+|(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+/giu
 const SAFE = new Set(['http:', 'https:', 'mailto:'])
 const CLOSERS: Readonly<Record<string, string>> = { ')': '(', ']': '[', '}': '{' }
 
@@ -35,20 +36,18 @@ export function linkify(text: string): TextPart[] {
 
 /** The end of a sentence is no part of an address, nor is a bracket that was opened before it. */
 function trimEnd(found: string): string {
+  const left = new Map<string, number>()
+  const countOf = (character: string) => left.get(character) ?? 0
+  for (const character of found) left.set(character, countOf(character) + 1)
   let end = found.length
   for (; end > 0; end--) {
     const last = found[end - 1] ?? ''
-    if (/[.,:;!?…،؛؟。、]/u.test(last)) continue
     const opener = CLOSERS[last]
-    if (opener === undefined || count(found, opener, end) >= count(found, last, end)) break
+    const goes = opener === undefined ? /[.,:;!?…،؛؟。、]/u.test(last) : countOf(opener) < countOf(last)
+    if (!goes) break
+    left.set(last, countOf(last) - 1)
   }
   return found.slice(0, end)
-}
-
-function count(text: string, character: string, end: number): number {
-  let number = 0
-  for (let index = 0; index < end; index++) if (text[index] === character) number++
-  return number
 }
 
 function hrefOf(found: string): string | null {
