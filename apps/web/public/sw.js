@@ -45,7 +45,9 @@ async function closeAll(tag) {
 
 /** A window that is open goes to the conversation; else there is a new one. */
 async function open(conversationId) {
-  const windows = await self.clients.matchAll({ type: 'window', includeUncontrolled: true })
+  const all = await self.clients.matchAll({ type: 'window', includeUncontrolled: true })
+  // Other pages of the same origin are those of the product around this one.
+  const windows = all.filter(({ url }) => url.startsWith(self.registration.scope))
   const [shown] = windows.sort((a, b) => Number(b.focused) - Number(a.focused))
   const id = typeof conversationId === 'string' && /^[\w-]{1,64}$/.test(conversationId) ? conversationId : null
   if (shown === undefined) {
