@@ -85,6 +85,21 @@ export function looksTests(stage: () => Stage): void {
       .toBe(true)
   })
 
+  test('Enter that ends a composition sends nothing, in Safari either', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    const { id } = await direct(cluster, omar, lena)
+    const visitor = await visit(omar, { hash: `#/c/${id}` })
+    await visitor.composer.fill('にほん')
+    // What Safari tells of the key after `compositionend`.
+    await visitor.composer.evaluate((area) =>
+      area.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', keyCode: 229, bubbles: true, cancelable: true })),
+    )
+    expect(await visitor.composer.inputValue()).toBe('にほん')
+    await visitor.composer.press('Enter')
+    await seen(visitor.message('にほん'))
+  })
+
   test.each(['light', 'dark'] as const)(
     'no serious finding of axe, %s',
     async (colorScheme) => {

@@ -80,7 +80,7 @@ export function Composer({ conversationId, title, ref }: ComposerProps) {
   }
   const onKeyDown = (event: KeyboardEvent) => {
     // While an input method is composing, Enter chooses a word. On a touch screen it is a new line.
-    if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return
+    if (event.key !== 'Enter' || event.shiftKey || isComposing(event)) return
     if (!matchMedia('(pointer: fine)').matches) return
     event.preventDefault()
     send()
@@ -141,6 +141,11 @@ export function Composer({ conversationId, title, ref }: ComposerProps) {
 }
 
 /** A text area as high as its text, for browsers without `field-sizing`. */
+/** Safari ends a composition before it tells of the key that ended it; the key's code is 229 there as well (WebKit 165004). */
+function isComposing({ nativeEvent, keyCode }: KeyboardEvent): boolean {
+  return nativeEvent.isComposing || keyCode === 229
+}
+
 function useGrowing(area: { readonly current: HTMLTextAreaElement | null }, text: string): void {
   useEffect(() => {
     const { current } = area
