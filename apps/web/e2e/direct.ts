@@ -71,6 +71,41 @@ export function directTests(stage: () => Stage): void {
     await seen(line)
   })
 
+  test('each message is announced to screen readers, the same words once more as well', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    const { id } = await direct(cluster, omar, lena)
+    const visitor = await visit(omar, { hash: `#/c/${id}` })
+    await seen(visitor.composer)
+    await visitor.page.evaluate(() => {
+      const said: (string | null)[] = []
+      Object.assign(globalThis, { said })
+      const region = document.querySelector('main [aria-live="polite"]')
+      if (region === null) throw new Error('nothing is announced')
+      new MutationObserver(() => said.push(region.textContent)).observe(region, { childList: true, subtree: true })
+    })
+    const said = () => visitor.page.evaluate(() => Reflect.get(globalThis, 'said'))
+    const words = `${lena.fullName}: ok`
+    for (const expected of [[words], [words, words]]) {
+      dataOf(await cluster.api(lena).post(`/api/messages/conversations/${id}/messages`, { content: 'ok' }))
+      await expect.poll(said).toEqual(expected)
+    }
+  })
+
+  test('what one person has begun to write is not shown to the next one in the same tab', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    const { id } = await direct(cluster, omar, lena)
+    const visitor = await visit(omar, { hash: `#/c/${id}` })
+    await visitor.composer.fill('begun by Omar')
+    await visitor.page.reload()
+    await expect.poll(() => visitor.composer.inputValue()).toBe('begun by Omar')
+    await visitor.bringToken(cluster.token(lena))
+    await visitor.page.reload()
+    await seen(visitor.row(omar.fullName))
+    expect(await visitor.composer.inputValue()).toBe('')
+  })
+
   test('a message full of HTML and script stands there as text; addresses become links, safely', async () => {
     const { cluster, visit } = stage()
     const [omar, lena] = [user('Omar <b>Haddad</b>'), someone('Lena')]

@@ -23,14 +23,15 @@ export interface ComposerHandle {
 
 interface ComposerProps {
   conversationId: string
+  me: string
   title: string
   ref: Ref<ComposerHandle>
 }
 
 /** Where one writes, and the files that go along. */
-export function Composer({ conversationId, title, ref }: ComposerProps) {
+export function Composer({ conversationId, me, title, ref }: ComposerProps) {
   const { client, uploads } = useChat()
-  const [text, setText] = useState(() => draftOf(conversationId))
+  const [text, setText] = useState(() => draftOf(me, conversationId))
   const [files, setFiles] = useState<readonly ChosenFile[]>([])
   const area = useRef<HTMLTextAreaElement>(null)
   const picker = useRef<HTMLInputElement>(null)
@@ -49,7 +50,7 @@ export function Composer({ conversationId, title, ref }: ComposerProps) {
     if (matchMedia('(pointer: fine)').matches) area.current?.focus({ preventScroll: true })
     return () => client.stopTyping(conversationId)
   }, [client, conversationId])
-  useEffect(() => keepDraft(conversationId, text), [conversationId, text])
+  useEffect(() => keepDraft(me, conversationId, text), [me, conversationId, text])
   useGrowing(area, text)
 
   const change = (value: string) => {
@@ -140,12 +141,12 @@ export function Composer({ conversationId, title, ref }: ComposerProps) {
   )
 }
 
-/** A text area as high as its text, for browsers without `field-sizing`. */
 /** Safari ends a composition before it tells of the key that ended it; the key's code is 229 there as well (WebKit 165004). */
 function isComposing({ nativeEvent, keyCode }: KeyboardEvent): boolean {
   return nativeEvent.isComposing || keyCode === 229
 }
 
+/** A text area as high as its text, for browsers without `field-sizing`. */
 function useGrowing(area: { readonly current: HTMLTextAreaElement | null }, text: string): void {
   useEffect(() => {
     const { current } = area

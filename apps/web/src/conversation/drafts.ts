@@ -1,19 +1,23 @@
-/** What was begun and not sent, for each conversation; lasts as long as the tab. */
+/** What was begun and not sent, by person and conversation: a tab may see several people. Lasts as long as the tab. */
 const KEY = 'parley-draft'
 
-export function draftOf(conversationId: string): string {
+export function draftOf(userId: string, conversationId: string): string {
   try {
-    return sessionStorage.getItem(`${KEY}/${conversationId}`) ?? ''
+    return sessionStorage.getItem(keyOf(userId, conversationId)) ?? ''
   } catch {
     return ''
   }
 }
 
-export function keepDraft(conversationId: string, text: string): void {
+export function keepDraft(userId: string, conversationId: string, text: string): void {
   try {
-    if (text === '') sessionStorage.removeItem(`${KEY}/${conversationId}`)
-    else sessionStorage.setItem(`${KEY}/${conversationId}`, text)
+    if (text === '') sessionStorage.removeItem(keyOf(userId, conversationId))
+    else sessionStorage.setItem(keyOf(userId, conversationId), text)
   } catch {
     // Storage is full or forbidden: a draft lasts until another conversation is opened.
   }
+}
+
+function keyOf(userId: string, conversationId: string): string {
+  return `${KEY}/${encodeURIComponent(userId)}/${conversationId}`
 }
