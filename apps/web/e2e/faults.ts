@@ -52,6 +52,41 @@ export function faultTests(stage: () => Stage): void {
       .toEqual(['Kept over a reload'])
   })
 
+  test('what was written offline outlives a reload also where the browser had cleared its storage before', async () => {
+    const { cluster, visit, goOffline } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    const { id } = await direct(cluster, omar, lena)
+    const visitor = await visit(omar)
+    await visitor.open(lena.fullName)
+    await visitor.say('Kept and stored')
+    await seen(visitor.message('Kept and stored').getByRole('img', { name: 'Sent' }))
+    const session = await visitor.context.newCDPSession(visitor.page)
+    await session.send('Storage.clearDataForOrigin', { origin: visitor.address, storageTypes: 'indexeddb' })
+    await goOffline(visitor)
+    await visitor.say('Kept over a reload')
+    await visitor.context.setOffline(false)
+    await visitor.page.reload()
+    await expect
+      .poll(async () => (await page(cluster, omar, id)).data, { timeout: 20_000 })
+      .toEqual(['Kept and stored', 'Kept over a reload'])
+  }, 40_000)
+
+  test('offline: dialogs that were not opened before open all the same', async () => {
+    const { cluster, visit, goOffline } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    await direct(cluster, omar, lena)
+    const visitor = await visit(omar)
+    await visitor.open(lena.fullName)
+    await visitor.page.waitForLoadState('networkidle')
+    await goOffline(visitor)
+    for (const name of ['Search messages', 'Conversation details', 'New conversation']) {
+      await visitor.button(name).click()
+      await seen(visitor.page.getByRole('dialog', { name }))
+      await visitor.page.keyboard.press('Escape')
+      await gone(visitor.page.getByRole('dialog'))
+    }
+  })
+
   test('a gateway is killed in the middle: the other takes over, without a reload, and nothing is lost or doubled', async () => {
     const { cluster, visit } = stage()
     const [omar, lena] = [someone('Omar'), someone('Lena')]

@@ -5,21 +5,19 @@ import { Sidebar } from '../conversations/sidebar.tsx'
 import styles from './chat.module.css'
 import { useChat } from './context.ts'
 import { DialogProvider } from './dialogs.tsx'
+import { loadParts, parts } from './parts.ts'
 import { UnreadBadge } from './unread-badge.tsx'
 
-const loadConversation = () => import('../conversation/conversation-view.tsx')
-const ConversationView = lazy(() => loadConversation().then((module) => ({ default: module.ConversationView })))
-const DevicePush = lazy(() => import('../push/device-push.tsx').then((module) => ({ default: module.DevicePush })))
+const ConversationView = lazy(() => parts.conversation().then((module) => ({ default: module.ConversationView })))
+const DevicePush = lazy(() => parts.push().then((module) => ({ default: module.DevicePush })))
 
 /** The list, and the conversation that is looked at; on a phone one of the two. */
 export function Chat() {
   const { client } = useChat()
   const { conversationId, seq } = useRoute()
 
-  // Loaded beside the first list, so that the first click does not wait for it.
-  useEffect(() => {
-    void loadConversation()
-  }, [])
+  // Beside the first list, so that the first click does not wait for it.
+  useEffect(loadParts, [])
 
   useEffect(
     () =>

@@ -1,16 +1,12 @@
 import { createContext, lazy, type ReactNode, Suspense, use, useCallback, useMemo, useState } from 'react'
 
-const NewConversation = lazy(() =>
-  import('../dialogs/new-conversation.tsx').then((module) => ({ default: module.NewConversation })),
-)
-const ConversationDetails = lazy(() =>
-  import('../dialogs/conversation-details.tsx').then((module) => ({ default: module.ConversationDetails })),
-)
-const SearchMessages = lazy(() =>
-  import('../search/search-messages.tsx').then((module) => ({ default: module.SearchMessages })),
-)
+import { parts } from './parts.ts'
 
-/** A dialog and what it is about. Each is loaded when it is first opened. */
+const NewConversation = lazy(() => parts.newConversation().then((module) => ({ default: module.NewConversation })))
+const ConversationDetails = lazy(() => parts.details().then((module) => ({ default: module.ConversationDetails })))
+const SearchMessages = lazy(() => parts.search().then((module) => ({ default: module.SearchMessages })))
+
+/** A dialog and what it is about. */
 export type OpenDialog =
   | { kind: 'new' }
   | { kind: 'details'; conversationId: string }

@@ -2,11 +2,12 @@ import type { Attachment, Message } from '@parley/client'
 import { Download } from 'lucide-react'
 import { lazy, Suspense, useRef, useState } from 'react'
 import { useChat } from '../chat/context.ts'
+import { parts } from '../chat/parts.ts'
 import styles from './attachments.module.css'
 import { FileIcon } from './file-icon.tsx'
 import { fitted, isShownImage } from './file-kinds.ts'
 
-const Viewer = lazy(() => import('../viewer/viewer.tsx').then((module) => ({ default: module.Viewer })))
+const Viewer = lazy(() => parts.viewer().then((module) => ({ default: module.Viewer })))
 
 /** A message's files: pictures, players, and cards for the others. */
 export function Attachments({ message }: { message: Message }) {

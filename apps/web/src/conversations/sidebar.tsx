@@ -2,6 +2,7 @@ import { Search, Settings, SquarePen } from 'lucide-react'
 import { lazy, Suspense, useDeferredValue, useState } from 'react'
 import { useChat, useStore } from '../chat/context.ts'
 import { useDialog } from '../chat/dialogs.tsx'
+import { parts } from '../chat/parts.ts'
 import { ConnectionBar } from '../connection/connection-bar.tsx'
 import { titleOf } from '../people/names.ts'
 import { ConversationRow } from './conversation-row.tsx'
@@ -9,9 +10,7 @@ import { filterConversations } from './preview.ts'
 import styles from './sidebar.module.css'
 import { useNow } from './use-now.ts'
 
-const SettingsMenu = lazy(() =>
-  import('../dialogs/settings-menu.tsx').then((module) => ({ default: module.SettingsMenu })),
-)
+const SettingsMenu = lazy(() => parts.settings().then((module) => ({ default: module.SettingsMenu })))
 
 /** More rows than this are drawn only when asked for: a list of thousands would be slow to draw at once. */
 const SHOWN = 100

@@ -6,9 +6,13 @@ const STORE = 'outbox'
 /** Keeps messages in IndexedDB. The database is opened with the first call. */
 export function indexedDbStorage(name = 'parley', factory: IDBFactory = globalThis.indexedDB): OutboxStorage {
   let opening: Promise<IDBDatabase> | undefined
+  const forget = () => {
+    opening = undefined
+  }
   const open = () => {
-    opening ??= openDatabase(factory, name).catch((error) => {
-      opening = undefined
+    // A browser may close it (its data were cleared, its storage broke down): the next call opens it anew.
+    opening ??= openDatabase(factory, name, forget).catch((error) => {
+      forget()
       throw error
     })
     return opening
@@ -35,11 +39,14 @@ export function indexedDbStorage(name = 'parley', factory: IDBFactory = globalTh
   }
 }
 
-function openDatabase(factory: IDBFactory, name: string): Promise<IDBDatabase> {
+function openDatabase(factory: IDBFactory, name: string, onClosed: () => void): Promise<IDBDatabase> {
   return new Promise((resolve, reject) => {
     const request = factory.open(name, 1)
     request.onupgradeneeded = () => request.result.createObjectStore(STORE)
-    request.onsuccess = () => resolve(request.result)
+    request.onsuccess = () => {
+      request.result.onclose = onClosed
+      resolve(request.result)
+    }
     request.onerror = () => reject(request.error ?? new Error('IndexedDB could not be opened'))
     request.onblocked = () => reject(new Error('IndexedDB is blocked by another tab'))
   })

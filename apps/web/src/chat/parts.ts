@@ -1,0 +1,18 @@
+/** Parts of the page that the first sight does without. */
+export const parts = {
+  conversation: () => import('../conversation/conversation-view.tsx'),
+  settings: () => import('../dialogs/settings-menu.tsx'),
+  push: () => import('../push/device-push.tsx'),
+  newConversation: () => import('../dialogs/new-conversation.tsx'),
+  details: () => import('../dialogs/conversation-details.tsx'),
+  search: () => import('../search/search-messages.tsx'),
+  viewer: () => import('../viewer/viewer.tsx'),
+}
+
+/**
+ * Loads them all: later there may be no network, or a newer build in place of this one, and a part that cannot be loaded
+ * takes the page with it.
+ */
+export function loadParts(): void {
+  for (const load of Object.values(parts)) load().catch(() => undefined)
+}
