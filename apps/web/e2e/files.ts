@@ -63,6 +63,43 @@ export function fileTests(stage: () => Stage): void {
     await seen(visitor.log.getByRole('button', { name: 'View pasted.png' }))
   })
 
+  test('a file is downloaded and a picture viewed long after, when their addresses have ended', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    await direct(cluster, omar, lena)
+    const visitor = await visit(omar)
+    const { page, context } = visitor
+    // The history as it was loaded long ago: what is fetched later is right.
+    let ended = true
+    await context.route(/\/messages\?/, async (route) => {
+      const answer = await route.fetch()
+      const text = await answer.text()
+      await route.fulfill({ response: answer, body: ended ? text.replaceAll('X-Amz-Signature=', '$&0') : text })
+    })
+    await visitor.open(lena.fullName)
+    const files = [
+      { name: 'boats.csv', mimeType: 'text/csv', buffer: Buffer.from('name,count\nboat,3\n') },
+      { name: 'harbour.png', mimeType: 'image/png', buffer: solidPng(320, 200) },
+    ]
+    await page.getByLabel('Files to attach').setInputFiles(files)
+    await visitor.button('Send').click()
+    const card = visitor.log.getByRole('link', { name: 'Download boats.csv' })
+    const picture = visitor.log.getByRole('button', { name: 'View harbour.png' })
+    await seen(card)
+    await seen(picture)
+    await page.reload()
+    await seen(card)
+    ended = false
+    const download = page.waitForEvent('download')
+    await card.click()
+    expect((await download).suggestedFilename()).toBe('boats.csv')
+    await picture.click()
+    const image = page.getByRole('dialog', { name: 'harbour.png' }).getByRole('img')
+    await expect.poll(() => image.evaluate((it) => (it instanceof HTMLImageElement ? it.naturalWidth : 0))).toBe(320)
+    // What the browser says of the addresses that have ended.
+    expect(visitor.problems.splice(0).every((problem) => problem.includes('status of 403'))).toBe(true)
+  }, 40_000)
+
   test('an upload shows how far it is and can be called off', async () => {
     const { cluster, visit } = stage()
     const [omar, lena] = [someone('Omar'), someone('Lena')]

@@ -1,26 +1,28 @@
 import type { Attachment, Message } from '@parley/client'
 import { Download } from 'lucide-react'
-import { lazy, Suspense, useRef, useState } from 'react'
-import { useChat } from '../chat/context.ts'
+import { lazy, Suspense, useState } from 'react'
 import { parts } from '../chat/parts.ts'
 import styles from './attachments.module.css'
+import { DownloadLink } from './download-link.tsx'
 import { FileIcon } from './file-icon.tsx'
 import { fitted, isShownImage } from './file-kinds.ts'
+import { useRefresh } from './use-refresh.ts'
 
 const Viewer = lazy(() => parts.viewer().then((module) => ({ default: module.Viewer })))
 
 /** A message's files: pictures, players, and cards for the others. */
 export function Attachments({ message }: { message: Message }) {
   const [viewed, setViewed] = useState<string | null>(null)
-  const refresh = useRefresh(message)
+  const refresh = useRefresh()
   return (
     <div className={styles.files}>
       {message.attachments.map((attachment) => (
         <AttachmentView
           key={attachment.id}
+          message={message}
           attachment={attachment}
           onView={() => setViewed(attachment.id)}
-          onExpired={refresh}
+          onExpired={() => refresh(message)}
         />
       ))}
       {viewed !== null && (
@@ -33,12 +35,13 @@ export function Attachments({ message }: { message: Message }) {
 }
 
 interface AttachmentViewProps {
+  message: Message
   attachment: Attachment
   onView: () => void
   onExpired: () => void
 }
 
-function AttachmentView({ attachment, onView, onExpired }: AttachmentViewProps) {
+function AttachmentView({ message, attachment, onView, onExpired }: AttachmentViewProps) {
   const { fileName, fileSize, fileType, url } = attachment
   if (isShownImage(fileType)) return <Picture attachment={attachment} onView={onView} onExpired={onExpired} />
   if (fileType.startsWith('video/')) {
@@ -59,21 +62,14 @@ function AttachmentView({ attachment, onView, onExpired }: AttachmentViewProps) 
     )
   }
   return (
-    <a
-      className={styles.link}
-      href={url}
-      download={fileName}
-      target="_blank"
-      rel="noopener noreferrer"
-      aria-label={`Download ${fileName}`}
-    >
+    <DownloadLink message={message} attachment={attachment} className={styles.link}>
       <FileIcon name={fileName} type={fileType} size={fileSize} />
       <Download aria-hidden="true" />
-    </a>
+    </DownloadLink>
   )
 }
 
-function Picture({ attachment, onView, onExpired }: AttachmentViewProps) {
+function Picture({ attachment, onView, onExpired }: Omit<AttachmentViewProps, 'message'>) {
   const { fileName, url, width, height, preview } = attachment
   const [loaded, setLoaded] = useState(false)
   const size = fitted(width, height)
@@ -98,16 +94,4 @@ function Picture({ attachment, onView, onExpired }: AttachmentViewProps) {
       />
     </button>
   )
-}
-
-/** The address of a file expires: a message whose file cannot be loaded is fetched anew, once a minute at most. */
-function useRefresh(message: Message): () => void {
-  const { client } = useChat()
-  const last = useRef(0)
-  return () => {
-    const now = Date.now()
-    if (now - last.current < 60_000) return
-    last.current = now
-    client.refreshMessage(message).catch(() => undefined)
-  }
 }

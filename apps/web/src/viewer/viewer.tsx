@@ -1,11 +1,19 @@
 import { Dialog } from '@base-ui/react/dialog'
-import type { Attachment } from '@parley/client'
+import type { Attachment, Message } from '@parley/client'
 import { ChevronLeft, ChevronRight, Download, X } from 'lucide-react'
 import { useState } from 'react'
 import { useChat, useStore } from '../chat/context.ts'
+import { DownloadLink } from '../conversation/download-link.tsx'
 import { isShownImage } from '../conversation/file-kinds.ts'
+import { useRefresh } from '../conversation/use-refresh.ts'
 import { sizeOf } from '../text/sizes.ts'
 import styles from './viewer.module.css'
+
+/** A picture and the message that it is of. */
+interface Shown {
+  message: Message
+  attachment: Attachment
+}
 
 interface ViewerProps {
   conversationId: string
@@ -18,14 +26,16 @@ export function Viewer({ conversationId, attachmentId, onClose }: ViewerProps) {
   const { client } = useChat()
   const { messages } = useStore(client.messages(conversationId))
   const [id, setId] = useState(attachmentId)
-  const pictures: Attachment[] = messages.flatMap(({ attachments }) =>
-    attachments.filter(({ fileType }) => isShownImage(fileType)),
+  const refresh = useRefresh()
+  const pictures = messages.flatMap((message): Shown[] =>
+    message.attachments.filter(({ fileType }) => isShownImage(fileType)).map((attachment) => ({ message, attachment })),
   )
-  const index = pictures.findIndex((picture) => picture.id === id)
-  const picture = pictures[index]
+  const index = pictures.findIndex(({ attachment }) => attachment.id === id)
+  const shown = pictures[index]
   const [previous, next] = [pictures[index - 1], pictures[index + 1]]
-  if (picture === undefined) return null
-  const go = (to: Attachment | undefined) => to !== undefined && setId(to.id)
+  if (shown === undefined) return null
+  const { message, attachment: picture } = shown
+  const go = (to: Shown | undefined) => to !== undefined && setId(to.attachment.id)
   return (
     <Dialog.Root open onOpenChange={(open) => !open && onClose()}>
       <Dialog.Portal>
@@ -42,23 +52,15 @@ export function Viewer({ conversationId, attachmentId, onClose }: ViewerProps) {
               {picture.fileName}
             </Dialog.Title>
             <span>{sizeOf(picture.fileSize)}</span>
-            <a
-              className={styles.button}
-              href={picture.url}
-              download={picture.fileName}
-              target="_blank"
-              rel="noopener noreferrer"
-              aria-label={`Download ${picture.fileName}`}
-              title="Download"
-            >
+            <DownloadLink message={message} attachment={picture} className={styles.button}>
               <Download aria-hidden="true" />
-            </a>
+            </DownloadLink>
             <Dialog.Close className={styles.button} aria-label="Close" title="Close">
               <X aria-hidden="true" />
             </Dialog.Close>
           </header>
           <div className={styles.stage}>
-            <img key={picture.id} src={picture.url} alt={picture.fileName} />
+            <img key={picture.id} src={picture.url} alt={picture.fileName} onError={() => refresh(message)} />
           </div>
           {pictures.length > 1 && (
             <>
