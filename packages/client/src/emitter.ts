@@ -6,8 +6,10 @@ export class Emitter<Events extends { [Name in keyof Events]: unknown }> {
   on<Name extends keyof Events>(name: Name, listener: (payload: Events[Name]) => void): () => void {
     const listeners = this.#listeners.get(name) ?? new Set()
     this.#listeners.set(name, listeners)
-    listeners.add(listener)
-    return () => void listeners.delete(listener)
+    // A function of its own, so that the same listener may be there twice.
+    const entry = (payload: Events[Name]) => listener(payload)
+    listeners.add(entry)
+    return () => void listeners.delete(entry)
   }
 
   emit<Name extends keyof Events>(name: Name, payload: Events[Name]): void {

@@ -1,6 +1,7 @@
 import type { Message } from '@parley/protocol'
 import { describe, expect, it, vi } from 'vitest'
 import { fullJitter } from '../src/backoff.ts'
+import { Emitter } from '../src/emitter.ts'
 import { ParleyClientError } from '../src/errors.ts'
 import { memoryStorage, type OutboxEntry } from '../src/index.ts'
 import { Outbox } from '../src/outbox.ts'
@@ -31,6 +32,18 @@ function message(seq: number, change: Partial<Message> = {}): Message {
   return { ...stored, ...change }
 }
 const seqs = (messages: readonly Message[]) => messages.map(({ seq }) => seq)
+
+it('an emitter calls a listener that is there twice until both are taken away', () => {
+  const emitter = new Emitter<{ told: number }>()
+  const heard: number[] = []
+  const listener = (told: number) => heard.push(told)
+  const [first, second] = [emitter.on('told', listener), emitter.on('told', listener)]
+  first()
+  emitter.emit('told', 1)
+  second()
+  emitter.emit('told', 2)
+  expect(heard).toEqual([1])
+})
 
 describe('Sequence', () => {
   it('lets each message through once and in order, whatever order they come in', () => {
