@@ -103,8 +103,8 @@ export class Inbox {
       known.refresh(conversation)
       return known
     }
-    const { lastSeq, lastReadSeq, lastMessage } = conversation
-    const room = this.#add(conversation, this.complete ? Math.min(lastReadSeq, lastSeq) : lastSeq)
+    const { id, lastSeq, lastReadSeq, lastMessage } = conversation
+    const room = this.#add(conversation, this.#deliveryAfter(id, lastReadSeq, lastSeq))
     room.sequence.expect(lastSeq)
     if (lastMessage !== null) this.accept(room, lastMessage)
     this.#adopt(room)
@@ -120,7 +120,7 @@ export class Inbox {
     // A server that was set back to an earlier state counts anew.
     if (askedRev !== undefined && askedRev > synced.rev) this.#rooms.delete(synced.id)
     const known = this.#rooms.get(synced.id)
-    const delivered = this.complete ? Math.min(synced.joinedSeq, synced.lastSeq) : synced.lastSeq
+    const delivered = this.#deliveryAfter(synced.id, synced.joinedSeq, synced.lastSeq)
     const room = known ?? this.#add(conversationOf(synced, online(), userId()), delivered)
     room.catchingUpTo = synced.rev
     if (room.applySync(synced, online()) && this.complete) this.#options.onMet(room.info)
@@ -176,6 +176,13 @@ export class Inbox {
       return timeline?.status === 'ready' ? [timeline] : []
     })
     for (const timeline of idle.slice(0, Math.max(0, idle.length - keep))) timeline.clear()
+  }
+
+  /** The first sync tells of what there was; what has come as an event by then, or was just sent, is delivered all the same. */
+  #deliveryAfter(id: string, joinedSeq: number, lastSeq: number): number {
+    if (this.complete) return Math.min(joinedSeq, lastSeq)
+    const heard = this.#orphans.filter(({ message }) => message.conversationId === id)
+    return Math.min(lastSeq, ...heard.map(({ message }) => message.seq - 1))
   }
 
   #add(conversation: Conversation, delivered: number): Room {

@@ -201,6 +201,25 @@ describe('ParleyClient under faults', () => {
     expect(ahmed.client.unread.getSnapshot()).toBe(5)
   })
 
+  it('delivers what is sent while the first sync is under way', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    await cluster.register(a, b)
+    const { rows } = await cluster.sql.query<{ id: string }>(
+      `with made as (
+         insert into conversations (id, type, name, created_by, participant_count, rev)
+         select gen_random_uuid(), 'GROUP', 'Group ' || n, $1, 2, 1 from generate_series(1, 2300) n returning id),
+       people as (insert into participants (conversation_id, user_id, rev) select id, u, 1 from made, unnest(array[$1, $2]) u)
+       select id from made order by id desc limit 1`,
+      [a.id, b.id],
+    )
+    using ahmed = clientOf(cluster, a)
+    // The sync comes to this conversation last.
+    const sent = ahmed.client.send(rows[0]?.id ?? '', 'at once')
+    ahmed.client.connect()
+    await ahmed.client.whenLive()
+    expect(ahmed.delivered).toEqual([await sent])
+  })
+
   it('falls back to polling where WebSockets do not get through', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
