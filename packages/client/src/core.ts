@@ -160,10 +160,13 @@ export class ClientCore {
       this.events.emit('error', known)
       // The next connection loads it anyway.
       if (!this.connection.connected || !(known.retryable || known.isTokenProblem)) return
-      this.#load ??= setTimeout(() => {
-        this.#load = undefined
-        this.#loadWatched()
-      }, LOAD_RETRY_MS)
+      this.#load ??= setTimeout(
+        () => {
+          this.#load = undefined
+          this.#loadWatched()
+        },
+        LOAD_RETRY_MS * (1 + Math.random()),
+      )
     })
   }
 

@@ -83,10 +83,13 @@ export class Outbox {
   async #load(userId: string): Promise<void> {
     this.#userId = userId
     for (const item of [...this.#queues.values()].flat()) this.#keep(item)
-    const left = await this.#options.storage.load(userId).catch((error) => {
-      this.#options.onError(toClientError(error))
-      return []
-    })
+    const { storage, onError } = this.#options
+    let left: OutboxEntry[] = []
+    try {
+      left = await storage.load(userId)
+    } catch (error) {
+      onError(toClientError(error))
+    }
     const mine = new Set([...this.#queues.values()].flat().map(({ pending }) => pending.clientMessageId))
     const entries = left.filter(({ clientMessageId }) => !mine.has(clientMessageId)).sort((a, b) => b.order - a.order)
     for (const entry of entries) {
