@@ -161,8 +161,7 @@ export class ParleyClient extends ServerRequests {
 
   /** Loads the newest page of a conversation where that has not been done; resolves when it is there. */
   async open(conversationId: string): Promise<Store<MessagesSnapshot>> {
-    const store = this.messages(conversationId)
-    if (this.core.inbox.get(conversationId) === undefined) await this.fetchConversation(conversationId)
+    const store = await this.#begin(conversationId)
     await this.core.pages.newest(conversationId)
     return store
   }
@@ -172,9 +171,16 @@ export class ParleyClient extends ServerRequests {
    * with `hasOlder` and `hasNewer` as they are there. {@link open} goes back to the newest.
    */
   async openAt(conversationId: string, seq: number): Promise<Store<MessagesSnapshot>> {
-    const store = this.messages(conversationId)
-    if (this.core.inbox.get(conversationId) === undefined) await this.fetchConversation(conversationId)
+    const store = await this.#begin(conversationId)
     await this.core.pages.around(conversationId, seq)
+    return store
+  }
+
+  /** The store of a conversation that is known by then. */
+  async #begin(conversationId: string): Promise<Store<MessagesSnapshot>> {
+    const store = this.messages(conversationId)
+    this.core.trim()
+    if (this.core.inbox.get(conversationId) === undefined) await this.fetchConversation(conversationId)
     return store
   }
 

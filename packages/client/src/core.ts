@@ -151,9 +151,14 @@ export class ClientCore {
     return this.#closed.signal
   }
 
+  /** Lets go of the messages of conversations that nobody has asked for in a while. */
+  trim(): void {
+    this.inbox.trimTimelines(this.#keptTimelines)
+  }
+
   /** A timeline that somebody looks at loads its first page as soon as its conversation is known, and until it has it. */
   load(conversationId: string): void {
-    this.inbox.trimTimelines(this.#keptTimelines)
+    this.trim()
     if (this.inbox.get(conversationId) === undefined) return
     this.pages.ensure(conversationId).catch((error) => {
       const known = toClientError(error)

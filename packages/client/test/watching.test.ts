@@ -97,6 +97,15 @@ describe('a conversation that somebody looks at', () => {
   })
 })
 
+it('of conversations that are opened one after the other, a bounded number is held', async () => {
+  const [a, b] = [user('Ahmed'), user('Fatima')]
+  const rooms = [await direct(cluster, a, b), await group(cluster, a, [b]), await group(cluster, a, [b])]
+  using ahmed = await liveClient(cluster, a, { keptTimelines: 1 })
+  const stores = []
+  for (const { id } of rooms) stores.push(await ahmed.client.open(id))
+  expect(stores.map((store) => store.getSnapshot().status)).toEqual(['idle', 'ready', 'ready'])
+})
+
 it('the messages of conversations that nobody looks at any more are let go of', async () => {
   setFlagsFromString('--expose-gc')
   const collectGarbage = runInNewContext('gc') as () => void
