@@ -86,3 +86,12 @@ it('lets stock clients connect elsewhere, and nobody is shown as offline meanwhi
   await Promise.all(sockets.map((socket) => reconnected(socket)))
   await quiet
 })
+
+it('does not wait for a client that has frozen: its WebSocket is cut off', async () => {
+  const [frozen] = people as [User, ...User[]]
+  const socket = await cluster.socket(frozen, { gateway: 0, transports: ['websocket'], reconnection: false })
+  const transport = socket.io.engine.transport as unknown as { ws: { pause(): void } }
+  transport.ws.pause()
+  await stop(0)
+  expect(cluster.logs('gateway-1')).not.toContain('did not stop in time')
+}, 40_000)
