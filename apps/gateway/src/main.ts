@@ -5,8 +5,8 @@ import { Bus, encodeEvent, GatewayRooms, PublishedWatermark, Publisher, publishT
 import {
   ConversationReader,
   ConversationSync,
+  goneSince,
   History,
-  leavingIn,
   Membership,
   MessageWriter,
   People,
@@ -71,12 +71,15 @@ await runProcess({
       origin: epoch,
       onError,
       tracer,
-      stored: async (conversationId, from, to) =>
-        (await history.range(conversationId, from, to)).map((message) => ({
+      stored: async (conversationId, from, to) => {
+        const messages = await history.range(conversationId, from, to)
+        const frames = messages.map(async (message) => ({
           seq: message.seq,
           packet: encodeEvent('newMessage', message),
-          leaving: leavingIn(message),
-        })),
+          leaving: await goneSince(db, message),
+        }))
+        return Promise.all(frames)
+      },
     })
     const publisher = new Publisher(bus, epoch, rooms)
     const messages = new MessageWriter({

@@ -37,6 +37,19 @@ export function writePackets(socket: Socket, { all, each }: PreparedPackets): vo
   else for (const { message, options } of each()) socket.conn.write(message, options)
 }
 
+/** Writes packets to any number of sockets. @returns how many there were */
+export function writeToAll(sockets: Iterable<Socket>, packets: readonly Packet[]): number {
+  if (packets.length === 0) return 0
+  let count = 0
+  let prepared: PreparedPackets | undefined
+  for (const socket of sockets) {
+    prepared ??= preparePackets(packets)
+    writePackets(socket, prepared)
+    count++
+  }
+  return count
+}
+
 /** Writes a packet that is for one socket only. */
 export function writePacket(socket: Socket, packet: Packet): void {
   const data = socket.conn.transport.name === 'websocket' ? '' : messageIn(packet)

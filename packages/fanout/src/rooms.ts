@@ -9,12 +9,18 @@ export const CHANNEL_PREFIX = 'socket.io'
 /** No sockets are in it: all gateways listen to its channel, and its frames name the people whom they are for. */
 export const PEOPLE_ROOM = 'people'
 
+const CONVERSATION = 'conv:'
+
 export function conversationRoom(conversationId: string): string {
-  return `conv:${conversationId}`
+  return CONVERSATION + conversationId
+}
+
+export function isConversation(room: string): boolean {
+  return room.startsWith(CONVERSATION)
 }
 
 export function conversationIdOf(room: string): string {
-  return room.slice('conv:'.length)
+  return room.slice(CONVERSATION.length)
 }
 
 /** All sockets of one person. The other prefix keeps an id of 15 characters from making a name of 20. */

@@ -11,7 +11,7 @@ export interface Subscriptions {
   ready(timeoutMs: number): Promise<void>
   subscribe(channels: readonly string[]): void
   unsubscribe(channels: readonly string[]): void
-  /** Whether all that was asked for so far is known to be in force within `timeoutMs`; if not, `onRestored` follows. */
+  /** Whether all that was asked for so far is known to be in force within `timeoutMs`. */
   ping(timeoutMs: number): Promise<boolean>
   close(): void
 }

@@ -17,6 +17,14 @@ export interface Change {
   update: ServerEvents['conversationUpdated']
 }
 
+/** Those whom a message tells to have left, but for whoever has come back since. */
+export async function goneSince(db: Database, message: Message): Promise<string[]> {
+  const left = leavingIn(message)
+  if (left.length === 0) return []
+  const back = new Set((await membersAmong(db.pool, message.conversationId, left)).map((row) => row.user_id))
+  return left.filter((userId) => !back.has(userId))
+}
+
 /**
  * Tells people of changes to a conversation, and the gateways whose sockets enter or leave it. Everything here resolves to
  * whether Redis took all of it, and never rejects: what was not taken is told again by a worker, from the outbox.
@@ -53,13 +61,12 @@ export class ConversationNews {
   changedBefore(message: Message): Promise<boolean> {
     const { conversationId, system } = message
     return this.#whole(async () => {
-      const named = system !== null && 'userIds' in system ? system.userIds : []
-      const inside = await this.#membersAmong(conversationId, named)
+      const removed = await goneSince(this.#options.db, message)
+      const named = system?.event === 'participantsAdded' ? system.userIds : []
+      const added = (await this.#membersAmong(conversationId, named)).map((row) => row.user_id)
       const counters = await readCounters(this.#options.db.pool, conversationId)
       if (counters === undefined) return []
       const { rev, name, participant_count: participantCount } = counters
-      const added = system?.event === 'participantsAdded' ? inside.map((row) => row.user_id) : []
-      const removed = leavingIn(message).filter((userId) => !inside.some((row) => row.user_id === userId))
       return [this.changed({ message, update: { conversationId, rev, name, added, removed, participantCount } })]
     })
   }

@@ -1,0 +1,121 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Bus, encodeEvent, GatewayRooms, Publisher } from '@parley/fanout'
+import type { Message, ServerEvents } from '@parley/protocol'
+import { createTestRedis, next, type TestRedis } from '@parley/testkit'
+import { Server, type Socket as ServerSocket } from 'socket.io'
+import { io as connect, type Socket } from 'socket.io-client'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+
+/* The rooms of one gateway, with a hand on when the database answers. */
+
+type Entered = { conversationId: string; lastSeq: number }
+
+let redis: TestRedis
+beforeAll(async () => {
+  redis = await createTestRedis()
+})
+afterAll(() => redis?.[Symbol.asyncDispose]())
+
+const message = (conversationId: string, seq: number): Message =>
+  ({ id: `message ${seq}`, conversationId, seq, content: `${seq}` }) as Message
+const stored = (conversationId: string, seq: number, leaving: string[] = []) => ({
+  seq,
+  packet: encodeEvent('newMessage', message(conversationId, seq)),
+  leaving,
+})
+const created = (id: string) => ({ id }) as ServerEvents['conversationCreated']
+
+/** A gateway, and another process that publishes. */
+async function setting() {
+  const undo = new AsyncDisposableStack()
+  const [own, other] = [new Bus(redis.url, 'gateway'), new Bus(redis.url, 'speaker')]
+  for (const bus of [own, other]) undo.defer(() => bus.close())
+  await Promise.all([own.ready(5_000), other.ready(5_000)])
+  const http = createServer()
+  const io = new Server(http)
+  undo.defer(() => io.close())
+  /** What the database holds. */
+  const base = {
+    stored: async (_conversationId: string, _from: number, _to: number) => [] as ReturnType<typeof stored>[],
+    memberships: new Map<string, Entered[]>(),
+  }
+  const rooms = new GatewayRooms(io, own, {
+    origin: crypto.randomUUID(),
+    onError: (error) => expect.unreachable(String(error)),
+    stored: (...range) => base.stored(...range),
+  })
+  io.use((socket, done) => {
+    const { userId } = socket.handshake.auth
+    rooms.enter(socket, userId, async () => base.memberships.get(userId) ?? []).then(() => done(), done)
+  })
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
+  const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
+  const open = async (userId: string, ...memberships: Entered[]) => {
+    base.memberships.set(userId, memberships)
+    const socket = connect(url, { auth: { userId }, transports: ['websocket'], forceNew: true })
+    undo.defer(() => void socket.disconnect())
+    const heard: unknown[] = []
+    socket.on('newMessage', ({ seq }: Message) => heard.push(seq))
+    socket.on('conversationCreated', () => heard.push('created'))
+    await new Promise<void>((resolve) => socket.once('connect', resolve))
+    return { socket, heard, server: io.sockets.sockets.get(socket.id ?? '') as ServerSocket }
+  }
+  const speaker = new Publisher(other, 'speaker')
+  return { rooms, base, open, speaker, [Symbol.asyncDispose]: () => undo.disposeAsync() }
+}
+
+const hears = (socket: Socket, wanted: number) => next(socket, 'newMessage', ({ seq }) => seq === wanted)
+
+it('who is put in hears of the conversation first and then its messages in order, those of meanwhile too', async () => {
+  await using world = await setting()
+  const id = crypto.randomUUID()
+  const there = await world.open('there', { conversationId: id, lastSeq: 5 })
+  const late = await world.open('late')
+  // The SYSTEM message 5 told of their coming; 6 and 7 were delivered here before the news of it.
+  await Promise.all([hears(there.socket, 7), world.speaker.messages([message(id, 6), message(id, 7)])])
+  const asked = Promise.withResolvers<void>()
+  const answer = Promise.withResolvers<void>()
+  world.base.stored = async () => {
+    asked.resolve()
+    await answer.promise
+    return [stored(id, 6), stored(id, 7), stored(id, 8)]
+  }
+  await world.speaker.join('late', 5, created(id))
+  await asked.promise
+  await Promise.all([hears(there.socket, 8), world.speaker.message(message(id, 8))])
+  const last = [late, there].map(({ socket }) => hears(socket, 9))
+  answer.resolve()
+  await world.speaker.message(message(id, 9))
+  await Promise.all(last)
+  expect(late.heard).toEqual(['created', 6, 7, 8, 9])
+  expect(there.heard).toEqual([6, 7, 8, 9])
+})
+
+it('a removal that is found in the database when somebody else is put in holds as one that arrives', async () => {
+  await using world = await setting()
+  const id = crypto.randomUUID()
+  const there = await world.open('there', { conversationId: id, lastSeq: 5 })
+  const gone = await world.open('gone', { conversationId: id, lastSeq: 5 })
+  const late = await world.open('late')
+  world.base.stored = async (_id, from) => (from <= 6 ? [stored(id, 6, ['gone'])] : [])
+  await Promise.all([hears(late.socket, 6), world.speaker.join('late', 5, created(id))])
+  await Promise.all([hears(late.socket, 7), hears(there.socket, 7), world.speaker.message(message(id, 7))])
+  // Theirs alone, and after all that was published before.
+  await Promise.all([next(gone.socket, 'conversationCreated'), world.speaker.join('gone', 7, created(id))])
+  expect(gone.heard).toEqual(['created'])
+})
+
+it('what is heard of a person while their rooms are set right counts more than what was looked up before it', async () => {
+  await using world = await setting()
+  const [stays, back, gone] = [crypto.randomUUID(), crypto.randomUUID(), crypto.randomUUID()]
+  const all = [stays, back, gone].map((conversationId) => ({ conversationId, lastSeq: 1 }))
+  const { socket, server } = await world.open('ahmed', ...all)
+  await world.rooms.enter(server, 'ahmed', async () => {
+    // Looked up between a removal and their return.
+    await Promise.all([next(socket, 'conversationCreated'), world.speaker.join('ahmed', 3, created(back))])
+    return all.slice(0, 1)
+  })
+  const inside = [...server.rooms].filter((room) => room.startsWith('conv:'))
+  expect(inside.sort()).toEqual([`conv:${stays}`, `conv:${back}`].sort())
+})

@@ -1,0 +1,212 @@
+import type { Span, Tracer } from '@parley/runtime'
+import type { Server, Socket } from 'socket.io'
+import { socketsIn, writeToAll } from './delivery.ts'
+import type { Control, Frame } from './frame.ts'
+import { RoomOrder } from './order.ts'
+import type { Packet } from './packet.ts'
+import { conversationIdOf } from './rooms.ts'
+
+/** How long a message waits for the one before it, in milliseconds; see {@link RoomOrder}. */
+const ORDER_PATIENCE_MS = 250
+/** Messages fetched at once for those whom they passed by; who misses more finds them by syncing. */
+const FETCH_MAX = 100
+/** Rooms whose missing messages are fetched at a time; after an outage of Redis the others leave it to their clients. */
+const FETCHES_AT_ONCE = 50
+
+/** A stored message, ready to be sent. */
+export interface StoredFrame {
+  seq: number
+  packet: Packet
+  /** Those whom the message tells to have left, and who have not come back. */
+  leaving: string[]
+}
+
+/** A packet on its way to a room. */
+interface Item {
+  seq: number
+  control: Control | null
+  packet: Packet
+}
+
+export interface RoomMessagesOptions {
+  /** The messages of a conversation with `from <= seq <= to` as they are stored; they may be told to its members. */
+  stored: (conversationId: string, from: number, to: number) => Promise<StoredFrame[]>
+  /** A message has its turn that takes these people out of the room: it, and what follows, is not for them. */
+  onLeaving: (room: string, seq: number, userIds: readonly string[]) => void
+  onError: (error: unknown) => void
+  /** Left out where nothing is traced. */
+  tracer?: Tracer | undefined
+}
+
+/** Writes messages to the rooms of one gateway: those of each room in seq order, and what did not arrive as it is stored. */
+export class RoomMessages {
+  readonly #io: Server
+  readonly #options: RoomMessagesOptions
+  readonly #orders = new Map<string, RoomOrder<Item>>()
+  /** The seq that comes first in rooms where none has come yet. */
+  readonly #begins = new Map<string, number>()
+  /** By room, what waits for sockets that were put into it and have not caught up with the others. */
+  readonly #newcomers = new Map<string, Map<string, Packet[]>>()
+  #fetches = 0
+  /** Packets written to sockets, and how often messages were looked up that did not arrive. */
+  delivered = 0
+  fetches = 0
+
+  constructor(io: Server, options: RoomMessagesOptions) {
+    this.#io = io
+    this.#options = options
+    io.sockets.adapter.on('delete-room', (room: string) => {
+      this.#orders.get(room)?.close()
+      this.#orders.delete(room)
+      this.#begins.delete(room)
+    })
+  }
+
+  /** Call when a socket has joined: a room that is new here begins after this many messages. */
+  begin(room: string, lastSeq: number): void {
+    if (this.#has(room) && !this.#orders.has(room) && !this.#begins.has(room)) this.#begins.set(room, lastSeq + 1)
+  }
+
+  accept(room: string, frame: Frame): void {
+    if (this.#has(room)) this.#orderOf(room).accept(frame.seq, itemsOf(frame))
+  }
+
+  /**
+   * Has sockets that were put into a room just now catch up with the others in it: they get what was stored after message
+   * `lastSeq`, and nothing of the room before that. Never rejects.
+   * @param told settles when they have been told that they are in the room, which is subscribed by then
+   */
+  async welcome(room: string, socketIds: readonly string[], lastSeq: number, told: Promise<unknown>): Promise<void> {
+    const order = this.#orderOf(room)
+    // What others here were given before has to be sent to these alone.
+    const before = order.next ?? lastSeq + 1
+    const waiting = this.#holdBack(room, socketIds)
+    let passedBy: Packet[] = []
+    try {
+      await told
+      const missed = await this.#options.stored(conversationIdOf(room), lastSeq + 1, lastSeq + FETCH_MAX)
+      if (this.#orders.get(room) !== order) return
+      passedBy = missed.flatMap(({ seq, packet }) => (seq < before ? packet : []))
+      acceptStored(
+        order,
+        missed.filter(({ seq }) => seq >= before),
+      )
+    } catch (error) {
+      this.#options.onError(error)
+    } finally {
+      this.#letIn(room, waiting, passedBy)
+    }
+  }
+
+  close(): void {
+    for (const order of this.#orders.values()) order.close()
+    this.#orders.clear()
+  }
+
+  #has(room: string): boolean {
+    return this.#io.sockets.adapter.rooms.has(room)
+  }
+
+  #orderOf(room: string): RoomOrder<Item> {
+    let order = this.#orders.get(room)
+    if (order === undefined) {
+      const fetch = (from: number, to: number) => this.#fetch(room, from, to)
+      order = new RoomOrder(ORDER_PATIENCE_MS, (items) => this.#write(room, items), this.#begins.get(room), fetch)
+      this.#orders.set(room, order)
+      this.#begins.delete(room)
+    }
+    return order
+  }
+
+  /** Puts messages that did not arrive in their place. Frames that come late all the same are then passed over. */
+  async #fetch(room: string, from: number, to: number): Promise<void> {
+    if (this.#fetches >= FETCHES_AT_ONCE || to - from >= FETCH_MAX) return
+    this.#fetches++
+    this.fetches++
+    try {
+      const order = this.#orders.get(room)
+      const stored = await this.#options.stored(conversationIdOf(room), from, to)
+      // Everybody may have left the room while the query ran.
+      if (order !== undefined && this.#orders.get(room) === order) acceptStored(order, stored)
+    } catch (error) {
+      this.#options.onError(error)
+    } finally {
+      this.#fetches--
+    }
+  }
+
+  #holdBack(room: string, socketIds: readonly string[]): Map<string, Packet[]> {
+    const waiting = new Map(socketIds.map((id) => [id, []]))
+    this.#newcomers.set(room, new Map([...(this.#newcomers.get(room) ?? []), ...waiting]))
+    return waiting
+  }
+
+  #letIn(room: string, waiting: ReadonlyMap<string, Packet[]>, passedBy: readonly Packet[]): void {
+    const newcomers = this.#newcomers.get(room)
+    for (const [id, packets] of waiting) {
+      // Who was taken out and put in again meanwhile waits for what comes after that.
+      if (newcomers?.get(id) !== packets) continue
+      newcomers.delete(id)
+      const socket = this.#io.sockets.sockets.get(id)
+      const theirs = [...passedBy, ...packets]
+      if (socket?.rooms.has(room)) this.delivered += writeToAll([socket], theirs) * theirs.length
+    }
+    if (newcomers?.size === 0) this.#newcomers.delete(room)
+  }
+
+  /** Writes messages that have their turn; those between two that take people out go in one piece. */
+  #write(room: string, items: readonly Item[]): void {
+    const spans = this.#options.tracer === undefined ? [] : this.#startSpans(items)
+    let packets: Packet[] = []
+    for (const { seq, control, packet } of items) {
+      if (control?.leaving !== undefined) {
+        this.#writePackets(room, packets)
+        packets = []
+        this.#options.onLeaving(room, seq, control.leaving)
+      }
+      packets.push(packet)
+    }
+    const sockets = this.#writePackets(room, packets)
+    for (const span of spans) {
+      span.attributes({ 'parley.sockets': sockets })
+      span.end()
+    }
+  }
+
+  /** @returns how many sockets there were */
+  #writePackets(room: string, packets: readonly Packet[]): number {
+    const newcomers = this.#newcomers.get(room)
+    const those = newcomers === undefined ? socketsIn(this.#io, room) : this.#upToDate(room, packets, newcomers)
+    const sockets = writeToAll(those, packets)
+    this.delivered += sockets * packets.length
+    return sockets
+  }
+
+  /** Those in a room who have caught up with it; the packets are kept for the others. */
+  *#upToDate(room: string, packets: readonly Packet[], newcomers: ReadonlyMap<string, Packet[]>): Generator<Socket> {
+    for (const socket of socketsIn(this.#io, room)) {
+      const waiting = newcomers.get(socket.id)
+      if (waiting === undefined) yield socket
+      else waiting.push(...packets)
+    }
+  }
+
+  #startSpans(items: readonly Item[]): Span[] {
+    return items.flatMap(({ control }) => {
+      const parent = control?.trace
+      return parent === undefined
+        ? []
+        : (this.#options.tracer?.start('deliver message', { kind: 'consumer', parent }) ?? [])
+    })
+  }
+}
+
+function itemsOf({ seq, control, packets }: Frame): Item[] {
+  return packets.map((packet, index) => ({ seq: seq + index, control: index === 0 ? control : null, packet }))
+}
+
+function acceptStored(order: RoomOrder<Item>, stored: readonly StoredFrame[]): void {
+  for (const { seq, packet, leaving } of stored) {
+    order.accept(seq, [{ seq, control: leaving.length === 0 ? null : { leaving }, packet }])
+  }
+}
