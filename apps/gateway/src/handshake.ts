@@ -5,7 +5,7 @@ import type { Server, Socket } from 'socket.io'
 import type { GatewayDeps } from './deps.ts'
 import { EventFlow } from './flow.ts'
 import { shownIn } from './online-news.ts'
-import { aboutSocket, type Session } from './session.ts'
+import { aboutSocket, type Session, sessionOf } from './session.ts'
 import { endSocket } from './token-guard.ts'
 import { TokenLife } from './token-life.ts'
 import { Waves } from './waves.ts'
@@ -86,8 +86,10 @@ async function enter(socket: Socket, identity: Identity, deps: GatewayDeps): Pro
     const [user, conversations] = await Promise.all(asked)
     const tokenLife = new TokenLife(() => endSocket(socket, new ParleyError('TOKEN_EXPIRED')))
     const flow = new EventFlow()
-    socket.data.session = { user, identity, flow, tokenLife, shownIn: shownIn(conversations) } satisfies Session
+    const session = { user, identity, flow, tokenLife, shownIn: shownIn(conversations), confirmed: false }
+    socket.data.session = session satisfies Session
     return conversations
   })
-  await Promise.all([good, entered])
+  const [confirmed] = await Promise.all([entered, good])
+  sessionOf(socket).confirmed = confirmed
 }

@@ -1,4 +1,4 @@
-import { conversationRoom, type GatewayRooms } from '@parley/fanout'
+import type { GatewayRooms } from '@parley/fanout'
 import type { Membership } from '@parley/messaging'
 import type { Server, Socket } from 'socket.io'
 import { retried } from './retried.ts'
@@ -10,7 +10,7 @@ const ROUNDS = 30
 
 export interface ResyncOptions {
   io: Server
-  rooms: Pick<GatewayRooms, 'enter'>
+  rooms: Pick<GatewayRooms, 'enter' | 'confirmed'>
   membership: Pick<Membership, 'conversationsOf'>
   onError: (error: unknown) => void
   /** Called for each socket that is asked. */
@@ -33,6 +33,7 @@ export class Resync {
     // Who was being let in then may know their conversations from before the cut.
     options.io.on('connection', (socket: Socket) => {
       if (socket.handshake.issued <= this.#startedAt) void this.#ask(socket)
+      else if (!sessionOf(socket).confirmed) void this.#askOnceConfirmed(socket)
     })
   }
 
@@ -65,13 +66,25 @@ export class Resync {
     this.#timers.clear()
   }
 
+  /** Redis was silent when it was let in, and may have let messages pass it by: the connection need not have been lost. */
+  async #askOnceConfirmed(socket: Socket): Promise<void> {
+    const { signal } = this.#underWay
+    await retried(async () => {
+      if (signal.aborted || !socket.connected) return
+      if (!(await this.#options.rooms.confirmed())) throw new Error('Redis is silent')
+      await this.#ask(socket)
+    }, Number.POSITIVE_INFINITY)
+  }
+
   /** Never rejects: while the database is away its rooms are tried again for as long as the socket is there. */
   async #ask(socket: Socket): Promise<void> {
+    const { rooms, membership } = this.#options
     const { signal } = this.#underWay
     await retried(async (attempt) => {
       if (signal.aborted || !socket.connected) return
       try {
-        await this.#setRoomsRight(socket)
+        const { id } = sessionOf(socket).user
+        await rooms.enter(socket, id, () => membership.conversationsOf(id))
       } catch (error) {
         if (attempt === 1) this.#options.onError(error)
         throw error
@@ -79,17 +92,5 @@ export class Resync {
       socket.emit('resync', {})
       this.#options.onAsked?.()
     }, Number.POSITIVE_INFINITY)
-  }
-
-  async #setRoomsRight(socket: Socket): Promise<void> {
-    const { id } = sessionOf(socket).user
-    const before = [...socket.rooms].filter((room) => room.startsWith(conversationRoom('')))
-    let current: ReadonlySet<string> = new Set()
-    await this.#options.rooms.enter(socket, id, async () => {
-      const conversations = await this.#options.membership.conversationsOf(id)
-      current = new Set(conversations.map(({ conversationId }) => conversationRoom(conversationId)))
-      return conversations
-    })
-    for (const room of before) if (!current.has(room)) await socket.leave(room)
   }
 }

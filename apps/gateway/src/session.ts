@@ -13,6 +13,8 @@ export interface Session {
   tokenLife: TokenLife
   /** The conversations in which the person is shown, until their contacts have been told that they came. */
   shownIn: readonly string[]
+  /** Whether Redis had confirmed their rooms when they were let in. */
+  confirmed: boolean
 }
 
 /** What a log line says of a socket: whose it is and which, never what it sent. */

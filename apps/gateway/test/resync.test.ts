@@ -1,18 +1,15 @@
 import { EventEmitter } from 'node:events'
-import { conversationRoom } from '@parley/fanout'
 import type { Server, Socket } from 'socket.io'
 import { expect, it, vi } from 'vitest'
 import { Resync, type ResyncOptions } from '../src/resync.ts'
 
 /* What sockets hear after their gateway was cut off from Redis. */
 
-function socketOf(issued = 0) {
+function socketOf(issued = 0, confirmed = true) {
   return {
     connected: true,
     handshake: { issued },
-    data: { session: { user: { id: 'ahmed' } } },
-    rooms: new Set([conversationRoom('left meanwhile')]),
-    leave: vi.fn(),
+    data: { session: { user: { id: 'ahmed' }, confirmed } },
     emit: vi.fn(),
   }
 }
@@ -21,6 +18,7 @@ function resyncOf(sockets: readonly ReturnType<typeof socketOf>[], conversations
   const io = Object.assign(new EventEmitter(), { sockets: { sockets: new Map(sockets.entries()) } })
   const rooms = {
     enter: async (_socket: Socket, _userId: string, memberships: () => Promise<unknown>) => memberships(),
+    confirmed: vi.fn(async () => true).mockResolvedValueOnce(false),
   }
   const onError = vi.fn()
   const membership = { conversationsOf }
@@ -36,7 +34,6 @@ it('asks a socket once its rooms are right, also where the database is away at f
   await expect.poll(() => onError.mock.calls.length).toBe(1)
   expect(socket.emit).not.toHaveBeenCalled()
   await expect.poll(() => socket.emit.mock.calls, { timeout: 3_000 }).toEqual([['resync', {}]])
-  expect(socket.leave).toHaveBeenCalledExactlyOnceWith(conversationRoom('left meanwhile'))
   resync.stop()
 })
 
@@ -59,5 +56,13 @@ it('asks those who were on their way in when Redis came back, and nobody who com
   for (const socket of [before, later]) io.emit('connection', socket)
   await expect.poll(() => before.emit.mock.calls).toEqual([['resync', {}]])
   expect(later.emit).not.toHaveBeenCalled()
+  resync.stop()
+})
+
+it('asks who was let in while Redis was silent, once it has confirmed their rooms', async () => {
+  const { io, resync } = resyncOf([])
+  const socket = socketOf(0, false)
+  io.emit('connection', socket)
+  await expect.poll(() => socket.emit.mock.calls, { timeout: 3_000 }).toEqual([['resync', {}]])
   resync.stop()
 })

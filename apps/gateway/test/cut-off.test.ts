@@ -1,0 +1,83 @@
+import type { Conversation, Message, User } from '@parley/protocol'
+import {
+  type Cluster,
+  createTestRedis,
+  dataOf,
+  direct,
+  emit,
+  group,
+  next,
+  startCluster,
+  type TcpProxy,
+  type TestRedis,
+  tcpProxy,
+  user,
+} from '@parley/testkit'
+import type { Socket } from 'socket.io-client'
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+
+/* One of two gateways is cut off from Redis for a while, or hears nothing of it. */
+
+const CONVERSATIONS = '/api/messages/conversations'
+
+let redis: TestRedis
+let proxy: TcpProxy
+let cluster: Cluster
+beforeAll(async () => {
+  redis = await createTestRedis()
+  const { hostname: host, port } = new URL(redis.url)
+  proxy = await tcpProxy({ host, port: Number(port) })
+  cluster = await startCluster({
+    gateways: 2,
+    edge: true,
+    services: { redis },
+    podEnv: (name) => (name === 'gateway-2' ? { REDIS_URL: proxy.rewrite(redis.url) } : {}),
+  })
+})
+afterEach(() => proxy.restore())
+afterAll(async () => {
+  await cluster?.[Symbol.asyncDispose]()
+  await proxy?.[Symbol.asyncDispose]()
+  await redis?.[Symbol.asyncDispose]()
+})
+
+const near = (who: User) => cluster.socket(who, { gateway: 0, transports: ['websocket'] })
+const far = (who: User) => cluster.socket(who, { gateway: 1, transports: ['websocket'], timeout: 15_000 })
+const send = async (socket: Socket, conversationId: string, content: string) =>
+  dataOf(await emit<Message>(socket, 'sendMessage', { conversationId, content }))
+
+it('who was removed and added again meanwhile is not put out by the message that tells of the removal', async () => {
+  const [owner, back, witness] = [user('Owner'), user('Back'), user('Witness')]
+  const { id } = await group(cluster, owner, [back, witness])
+  const [o, b, w] = await Promise.all([near(owner), far(back), far(witness)])
+  const heard = next(w, 'newMessage')
+  await send(o, id, 'before')
+  await heard
+  const restored = Promise.all([b, w].map((socket) => next(socket, 'resync', undefined, { timeoutMs: 15_000 })))
+  proxy.cut()
+  const people = cluster.api(owner)
+  expect((await people.delete(`${CONVERSATIONS}/${id}/participants/${back.id}`)).status).toBe(200)
+  dataOf(await people.post<Conversation>(`${CONVERSATIONS}/${id}/participants`, { userIds: [back.id] }))
+  proxy.restore()
+  await restored
+  const told = Promise.all(
+    [b, w].map((socket) => next(socket, 'newMessage', ({ content }) => content === 'after', { timeoutMs: 5_000 })),
+  )
+  await send(o, id, 'after')
+  await told
+  const again = next(b, 'newMessage', ({ content }) => content === 'and again')
+  await send(o, id, 'and again')
+  await again
+}, 40_000)
+
+it('who was let in while Redis was silent is asked to sync once their rooms are in force', async () => {
+  const [owner, late] = [user('Owner'), user('Late')]
+  const { id } = await direct(cluster, owner, late)
+  const o = await near(owner)
+  proxy.stall()
+  const l = await far(late)
+  const resync = next(l, 'resync', undefined, { timeoutMs: 10_000 })
+  await send(o, id, 'missed')
+  proxy.restore()
+  await resync
+}, 40_000)
