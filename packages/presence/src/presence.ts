@@ -1,5 +1,5 @@
 import { noAnswer, within } from '@parley/runtime/within'
-import { assertEpoch } from './keys.ts'
+import { assertEpoch, peopleKey } from './keys.ts'
 import { createLease } from './lease.ts'
 import { newPerson, type Person, writePerson } from './person.ts'
 import type { PresenceRedis } from './redis.ts'
@@ -57,6 +57,11 @@ export function createPresence(options: PresenceOptions): Presence {
   let stopped = false
   let flushing = false
   let flushAsked = false
+  /** The connection to Redis is a new one. It may have lost what it was told last: it crashed, or a replica took its place. */
+  let doubtful = false
+  const onReady = (): void => {
+    doubtful = true
+  }
 
   const lease = createLease({
     redis,
@@ -126,9 +131,22 @@ export function createPresence(options: PresenceOptions): Presence {
     flushing = true
     while (flushAsked) {
       flushAsked = false
+      if (doubtful) await doubt().catch(onError)
       await pushAll([...table].filter(([, person]) => person.dirty))
     }
     flushing = false
+  }
+
+  /** Has everything written that Redis may have lost, and those leave who have left already. */
+  async function doubt(): Promise<void> {
+    const incarnation = lease.incarnation()
+    const known = incarnation === null ? [] : await redis.smembers(peopleKey(incarnation))
+    for (const userId of known) if (!table.has(userId)) table.set(userId, newPerson())
+    for (const person of table.values()) {
+      person.dirty = true
+      person.registered = null
+    }
+    doubtful = false
   }
 
   async function pushAll(people: [string, Person][]): Promise<void> {
@@ -171,7 +189,10 @@ export function createPresence(options: PresenceOptions): Presence {
     get people() {
       return table.size
     },
-    start: () => within(connectWaitMs, lease.start(), noAnswer('Redis', connectWaitMs)).catch(onError),
+    async start() {
+      redis.on('ready', onReady)
+      await within(connectWaitMs, lease.start(), noAnswer('Redis', connectWaitMs)).catch(onError)
+    },
     async connect(userId, connectionId, { visible = true } = {}) {
       if (stopped) return { becameOnline: false }
       const person = table.get(userId) ?? newPerson()
@@ -195,6 +216,7 @@ export function createPresence(options: PresenceOptions): Presence {
     async stop() {
       if (stopped) return
       stopped = true
+      redis.off('ready', onReady)
       lease.stop()
       await within(stopMs, leaveAll(), noAnswer('Redis', stopMs)).catch(onError)
     },

@@ -1,3 +1,5 @@
+import { openRedis, redisReady } from '@parley/redis'
+import { tcpProxy } from '@parley/testkit'
 import { describe, expect, it } from 'vitest'
 import { createPresenceReader } from '../src/index.ts'
 import { eventually, renewMs, setting, timing } from './setting.ts'
@@ -72,6 +74,33 @@ describe('a Redis that goes away', () => {
     expect(await a.connect('new', '1')).toEqual({ becameOnline: true })
     a.disconnect('new', '1')
     await eventually(() => reported.map(({ userId }) => userId), ['new'])
+  })
+
+  it('and has lost what was written last, as after a crash or on a replica, is put right', async () => {
+    await using world = await setting()
+    const { hostname: host, port } = new URL(world.redis.url)
+    await using proxy = await tcpProxy({ host, port: Number(port) })
+    const redis = openRedis(proxy.rewrite(world.redis.url), { name: 'test', retryDelay: () => 50 })
+    await redisReady(redis, 5_000)
+    const gateway = await world.gateway({ redis })
+    const people = `presence:people:${gateway.epoch}.1`
+    for (const userId of ['ann', 'ben']) await gateway.connect(userId, '1')
+    const entries = await world.raw.hgetall('presence:user:ben')
+    gateway.disconnect('ben', '1')
+    await eventually(() => world.raw.smembers(people), ['ann'])
+    proxy.cut()
+    // Neither that she came nor that he went.
+    await world.raw.del('presence:user:ann', 'presence:leaving', 'presence:user:ben', people)
+    await world.raw.hset('presence:user:ben', entries)
+    await world.raw.sadd(people, 'ben')
+    expect([await world.isOnline('ann'), await world.isOnline('ben')]).toEqual([false, true])
+    proxy.restore()
+    await eventually(() => world.isOnline('ann'), true)
+    const { reported } = await world.reaper()
+    await eventually(() => reported.map(({ userId }) => userId), ['ben'])
+    // A gateway that dies is cleaned up after, as any other.
+    redis.disconnect()
+    await eventually(() => reported.map(({ userId }) => userId), ['ben', 'ann'])
   })
 
   it('rejects nothing, and what happened meanwhile is there when it is back', async () => {
