@@ -8,6 +8,7 @@ const TIMER_MAX = 2 ** 31 - 1
 export class TokenLife {
   readonly #onEnd: () => void
   #timer: NodeJS.Timeout | undefined
+  #stopped = false
 
   constructor(onEnd: () => void) {
     this.#onEnd = onEnd
@@ -15,11 +16,13 @@ export class TokenLife {
 
   /** @param expiresAt null for a token that does not end */
   start(expiresAt: Date | null): void {
-    this.stop()
-    if (expiresAt !== null) this.#wait(expiresAt.getTime())
+    clearTimeout(this.#timer)
+    if (expiresAt !== null && !this.#stopped) this.#wait(expiresAt.getTime())
   }
 
+  /** For good: a renewal may be under way. */
   stop(): void {
+    this.#stopped = true
     clearTimeout(this.#timer)
   }
 
