@@ -45,6 +45,8 @@ export function createReaper(options: ReaperOptions): Reaper {
   const onError = options.onError ?? (() => undefined)
   /** When each incarnation was first seen without its lease, by `performance.now()`. */
   const missingSince = new Map<string, number>()
+  /** Those that the last look did not find dead for sure. */
+  let living = new Set<string>()
   let timer: NodeJS.Timeout | undefined
   let looking: Promise<void> | null = null
   let stopped = false
@@ -62,9 +64,10 @@ export function createReaper(options: ReaperOptions): Reaper {
     for (const incarnation of missing) {
       if (!missingSince.has(incarnation)) missingSince.set(incarnation, performance.now())
     }
-    return [...missing].filter(
-      (incarnation) => performance.now() - (missingSince.get(incarnation) ?? performance.now()) >= confirmMs,
-    )
+    const isDead = (incarnation: string) =>
+      performance.now() - (missingSince.get(incarnation) ?? Number.POSITIVE_INFINITY) >= confirmMs
+    living = new Set(incarnations.filter((incarnation) => !isDead(incarnation)))
+    return [...missing].filter((incarnation) => !living.has(incarnation))
   }
 
   /** Strikes dead incarnations off, their people handed to the index of those who leave. Can be repeated at any point. */
@@ -101,7 +104,7 @@ export function createReaper(options: ReaperOptions): Reaper {
   async function report(userId: string, claim: string): Promise<void> {
     const incarnations = incarnationsIn(await redis.hgetall(userKey(userId)))
     const alive = await aliveOf(redis, incarnations)
-    const dead = incarnations.filter((incarnation) => !alive.has(incarnation))
+    const dead = incarnations.filter((incarnation) => !alive.has(incarnation) && !living.has(incarnation))
     const [state, value = ''] = await judge(userId, dead)
     if (state === 'offline') {
       await onOffline(userId, new Date(Number(value)))

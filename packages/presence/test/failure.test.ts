@@ -186,6 +186,21 @@ describe('a reaper', () => {
     await eventually(() => reported.map(({ userId }) => userId), ['ann'])
   })
 
+  it('takes nobody for gone whose gateway has only just been seen without its lease', async () => {
+    await using world = await setting()
+    const [left, other] = [await world.gateway(), await world.gateway({ renewMs: 60_000 })]
+    for (const gateway of [left, other]) await gateway.connect('ann', '1')
+    // As after a Redis that froze for longer than the leases: the gateway will take a new one in a moment.
+    await world.raw.del(`presence:lease:${other.epoch}`)
+    left.disconnect('ann', '1')
+    await eventually(() => world.raw.zcard('presence:leaving'), 1)
+    const { reported } = await world.reaper({ confirmMs: 1_500 })
+    await eventually(() => world.raw.zcard('presence:leaving'), 0)
+    expect(reported).toEqual([])
+    // Once that is sure she is.
+    await eventually(() => reported.map(({ userId }) => userId), ['ann'])
+  })
+
   it('tells when a person came back while their absence was reported', async () => {
     await using world = await setting()
     const gateway = await world.gateway()
