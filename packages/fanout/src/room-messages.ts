@@ -136,8 +136,10 @@ export class RoomMessages {
   }
 
   #holdBack(room: string, socketIds: readonly string[]): Map<string, Packet[]> {
-    const waiting = new Map(socketIds.map((id) => [id, []]))
-    this.#newcomers.set(room, new Map([...(this.#newcomers.get(room) ?? []), ...waiting]))
+    const waiting = new Map<string, Packet[]>(socketIds.map((id) => [id, []]))
+    const newcomers = this.#newcomers.get(room) ?? new Map<string, Packet[]>()
+    for (const [id, packets] of waiting) newcomers.set(id, packets)
+    if (newcomers.size > 0) this.#newcomers.set(room, newcomers)
     return waiting
   }
 
