@@ -34,7 +34,7 @@ export class PublishedWatermark {
   #open = new Set<number>()
   #lastBatch = 0
   #written = ''
-  #writtenAt = 0
+  #writtenAt = Number.NEGATIVE_INFINITY
   /** From the first publish of a batch, right after its commit, to Redis having taken its publishes, in seconds. */
   readonly publishing = new Distribution(LATENCY_SECONDS)
 
@@ -106,11 +106,11 @@ export class PublishedWatermark {
     const { redis, leaseMs, onError } = this.#options
     const origin = this.#origin
     const state = `${origin} ${this.#mark}`
-    if (state === this.#written && Date.now() - this.#writtenAt < leaseMs / 3) return
+    if (state === this.#written && performance.now() - this.#writtenAt < leaseMs / 3) return
     try {
       await Promise.all([redis.set(KEY + origin, this.#mark, 'PX', leaseMs), redis.sadd(INDEX, origin)])
       this.#written = state
-      this.#writtenAt = Date.now()
+      this.#writtenAt = performance.now()
     } catch (error) {
       onError(error)
     }

@@ -70,3 +70,16 @@ it('is forgotten when its process is gone', async () => {
   await mark.stop()
   await vi.waitFor(async () => expect(await marksOf('e')).toEqual([]), { timeout: 2_000 })
 })
+
+it('stays known where the clock of its machine is set back', async () => {
+  const mark = await watermark('f', 300)
+  const since = performance.now()
+  try {
+    vi.setSystemTime(Date.now() - 3_600_000)
+    await vi.waitUntil(() => performance.now() - since > 600, { timeout: 5_000 })
+  } finally {
+    vi.useRealTimers()
+  }
+  expect(await marksOf('f')).toEqual([{ origin: 'f.0', batch: 0 }])
+  await mark.stop()
+})
