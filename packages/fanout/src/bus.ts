@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { hasMoved, openRedis, type RedisAddress, type RedisClient, redisReady } from '@parley/redis'
+import { atMostEvery } from '@parley/runtime/at-most-every'
 import { backoffMs } from '@parley/runtime/backoff'
 import { openSubscriptions, type Subscriptions } from './subscriptions.ts'
 
@@ -37,7 +38,8 @@ export class Bus extends EventEmitter<BusEvents> {
   #barrier: Promise<boolean> | undefined
   /** Channels whose subscription changed in this turn of the loop, and whether it is wanted now. */
   #changed = new Map<string, boolean>()
-  #failureReportedAt = Number.NEGATIVE_INFINITY
+  /** They fail by the thousand, and a line of log for each would be a load of its own. */
+  readonly #reportFailure = atMostEvery(FAILURE_REPORT_MS, (error: unknown) => this.#report(error))
   #closed = false
   publishes = 0
   /** Publishes that Redis did not take. */
@@ -99,11 +101,7 @@ export class Bus extends EventEmitter<BusEvents> {
 
   #failed(error: unknown): false {
     this.failedPublishes++
-    // One a second stands for all: they fail by the thousand, and a line of log for each would be a load of its own.
-    if (performance.now() - this.#failureReportedAt > FAILURE_REPORT_MS) {
-      this.#failureReportedAt = performance.now()
-      this.#report(error)
-    }
+    this.#reportFailure(error)
     return false
   }
 

@@ -1,3 +1,4 @@
+import { atMostEvery } from '@parley/runtime/at-most-every'
 import { backoffMs } from '@parley/runtime/backoff'
 import { type RedisOptions as ClientOptions, Cluster, type ClusterNode, type ClusterOptions, Redis } from 'ioredis'
 import { parseAddress, type RedisAddress } from './address.ts'
@@ -125,15 +126,6 @@ function eachConnection({ name, commandTimeoutMs, retries = 1 }: RedisOptions): 
     // The bus does it, some channels at a time; nobody else subscribes.
     autoResubscribe: false,
     ...(commandTimeoutMs !== undefined && { commandTimeout: commandTimeoutMs }),
-  }
-}
-
-function atMostEvery(ms: number, tell: (error: Error) => void): (error: Error) => void {
-  let last = Number.NEGATIVE_INFINITY
-  return (error) => {
-    if (performance.now() - last < ms) return
-    last = performance.now()
-    tell(error)
   }
 }
 

@@ -21,6 +21,7 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace'
+import { atMostEvery } from './at-most-every.ts'
 import type { Logger } from './logger.ts'
 import { parseTraceParent, type Span, type SpanKind, type TraceParent, type Tracing } from './tracing.ts'
 import { VERSION } from './version.ts'
@@ -145,12 +146,7 @@ function linkTo(traceparent: TraceParent): Link[] {
 
 /** What OpenTelemetry has to say goes into our log, as one line a minute at most: a collector may be away for long. */
 function reportTrouble(logger: Logger): void {
-  let reportedAt = Number.NEGATIVE_INFINITY
-  const report = (): void => {
-    if (performance.now() - reportedAt < REPORT_MS) return
-    reportedAt = performance.now()
-    logger.warn('spans could not be sent to the collector')
-  }
+  const report = atMostEvery(REPORT_MS, () => logger.warn('spans could not be sent to the collector'))
   const silent = (): void => undefined
   diag.setLogger(
     { error: report, warn: report, info: silent, debug: silent, verbose: silent },
