@@ -13,7 +13,7 @@ import {
   ReadMarker,
   TokenRevocations,
 } from '@parley/messaging'
-import { createPresence, createPresenceReader } from '@parley/presence'
+import { createPresenceReader, Presence } from '@parley/presence'
 import { openRedis, redisAddress, redisReady } from '@parley/redis'
 import { createLogger, healthOf, loadSettingsOrExit, openTracing, runProcess, startAdminServer } from '@parley/runtime'
 import { bucketCheck, openFileStore } from '@parley/storage'
@@ -96,7 +96,7 @@ await runProcess({
     const membership = new Membership(db)
     const revocations = new TokenRevocations({ db, tell: (notice) => void publishTokenNotice(bus, notice) })
     const onlineNews = new OnlineNews({ people, membership, publisher, presenceReader })
-    const presence = createPresence({
+    const presence = new Presence({
       redis,
       epoch,
       onError,

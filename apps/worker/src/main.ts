@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { awaitSchema, openDatabase } from '@parley/db'
 import { Bus, Publisher } from '@parley/fanout'
 import { ConversationNews, ConversationReader, Membership, People } from '@parley/messaging'
-import { createPresenceReader, createReaper } from '@parley/presence'
+import { createPresenceReader, Reaper } from '@parley/presence'
 import { openRedis, redisAddress, redisReady } from '@parley/redis'
 import {
   createLogger,
@@ -65,7 +65,7 @@ await runProcess({
       idleMs: 100,
     })
     drain.start()
-    const reaper = createReaper({ redis, onError, ...presenceNotices({ db, publisher, people, membership }) })
+    const reaper = new Reaper({ redis, onError, ...presenceNotices({ db, publisher, people, membership }) })
     reaper.start()
     const uploads = new AttachmentUploads(db, settings)
     const cleaner = new AttachmentCleaner({ uploads, onError })

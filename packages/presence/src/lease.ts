@@ -8,7 +8,7 @@ export interface LeaseOptions {
   leaseMs: number
   renewMs: number
   /** A new incarnation holds the lease. `emptied`: Redis has lost its data since the one before. */
-  onTaken: (taken: { incarnation: string; previous: string | null; emptied: boolean }) => void
+  onTaken: (taken: { previous: string | null; emptied: boolean }) => void
   /** The lease was renewed: Redis answers. */
   onRenewed: () => void
   onError: (error: unknown) => void
@@ -18,77 +18,91 @@ export interface LeaseOptions {
  * Holds a gateway's lease: one write per `renewMs`, and at once when the connection to Redis has come back. A lease
  * that is found missing is taken by a new incarnation.
  */
-export function createLease(options: LeaseOptions) {
-  const { redis, epoch, leaseMs, renewMs, onTaken, onRenewed, onError } = options
-  const key = leaseKey(epoch)
-  let generation = 0
-  let incarnation: string | null = null
-  let knownOrigin: string | null = null
-  let timer: NodeJS.Timeout | undefined
-  let turn: Promise<void> | null = null
-  let stopped = false
-  let renewedAt = Number.NEGATIVE_INFINITY
+export class Lease {
+  readonly #options: LeaseOptions
+  readonly #key: string
+  #generation = 0
+  #incarnation: string | null = null
+  #knownOrigin: string | null = null
+  #timer: NodeJS.Timeout | undefined
+  #turn: Promise<void> | null = null
+  #stopped = false
+  #renewedAt = Number.NEGATIVE_INFINITY
+  readonly #onReady = (): void => void this.#tick()
 
-  async function take(): Promise<void> {
-    generation += 1
-    const taken = incarnationOf(epoch, generation)
-    const offered = randomUUID()
-    const origin = (await redis.set(originKey, offered, 'NX', 'GET')) ?? offered
-    // The lease first: a reaper that saw the incarnation without its lease would strike it off as cleaned up.
-    await redis.set(key, taken, 'PX', leaseMs)
-    const previous = incarnation
-    // The previous one too: what was written under it after a reaper had struck it off is to be cleaned up as well.
-    await redis.sadd(incarnationsKey, taken, ...(previous === null ? [] : [previous]))
-    if (stopped) return
-    const emptied = knownOrigin !== null && origin !== knownOrigin
-    incarnation = taken
-    knownOrigin = origin
-    onTaken({ incarnation: taken, previous, emptied })
+  constructor(options: LeaseOptions) {
+    this.#options = options
+    this.#key = leaseKey(options.epoch)
   }
 
-  async function renew(): Promise<void> {
-    const asked = performance.now()
-    const held = incarnation !== null && (await redis.set(key, incarnation, 'PX', leaseMs, 'XX')) === 'OK'
-    if (stopped) return
-    if (held) onRenewed()
-    else await take()
-    renewedAt = asked
+  /** Resolves after the first attempt, whether or not Redis answered. */
+  async start(): Promise<void> {
+    this.#options.redis.on('ready', this.#onReady)
+    await this.#tick()
+  }
+
+  /** The incarnation to write under; null until Redis has answered for the first time. */
+  get incarnation(): string | null {
+    return this.#incarnation
+  }
+
+  /** Whether the last renewal was so recent that the lease cannot have run out. */
+  get held(): boolean {
+    return performance.now() - this.#renewedAt < this.#options.leaseMs
+  }
+
+  /** Ends the renewals. The lease itself runs out, unless {@link release} ends it. */
+  stop(): void {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    this.#options.redis.off('ready', this.#onReady)
+  }
+
+  async release(): Promise<void> {
+    if (this.#incarnation === null) return
+    const { redis } = this.#options
+    await redis.srem(incarnationsKey, this.#incarnation)
+    await redis.del(this.#key)
   }
 
   /** One turn at a time; a failed one is made up for by the next. */
-  function tick(): Promise<void> {
-    clearTimeout(timer)
-    turn ??= renew()
-      .catch(onError)
+  #tick(): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#turn ??= this.#renew()
+      .catch(this.#options.onError)
       .finally(() => {
-        turn = null
-        if (!stopped) timer = setTimeout(tick, renewMs)
+        this.#turn = null
+        if (!this.#stopped) this.#timer = setTimeout(() => void this.#tick(), this.#options.renewMs)
       })
-    return turn
+    return this.#turn
   }
 
-  const onReady = (): void => void tick()
+  async #renew(): Promise<void> {
+    const { redis, leaseMs, onRenewed } = this.#options
+    const asked = performance.now()
+    const incarnation = this.#incarnation
+    const held = incarnation !== null && (await redis.set(this.#key, incarnation, 'PX', leaseMs, 'XX')) === 'OK'
+    if (this.#stopped) return
+    if (held) onRenewed()
+    else await this.#take()
+    this.#renewedAt = asked
+  }
 
-  return {
-    /** Resolves after the first attempt, whether or not Redis answered. */
-    async start(): Promise<void> {
-      redis.on('ready', onReady)
-      await tick()
-    },
-    /** The incarnation to write under; null until Redis has answered for the first time. */
-    incarnation: (): string | null => incarnation,
-    /** Whether the last renewal was so recent that the lease cannot have run out. */
-    held: (): boolean => performance.now() - renewedAt < leaseMs,
-    /** Ends the renewals. The lease itself runs out, unless `release` ends it. */
-    stop(): void {
-      stopped = true
-      clearTimeout(timer)
-      redis.off('ready', onReady)
-    },
-    async release(): Promise<void> {
-      if (incarnation === null) return
-      await redis.srem(incarnationsKey, incarnation)
-      await redis.del(key)
-    },
+  async #take(): Promise<void> {
+    const { redis, epoch, leaseMs, onTaken } = this.#options
+    this.#generation += 1
+    const taken = incarnationOf(epoch, this.#generation)
+    const offered = randomUUID()
+    const origin = (await redis.set(originKey, offered, 'NX', 'GET')) ?? offered
+    // The lease first: a reaper that saw the incarnation without its lease would strike it off as cleaned up.
+    await redis.set(this.#key, taken, 'PX', leaseMs)
+    const previous = this.#incarnation
+    // The previous one too: what was written under it after a reaper had struck it off is to be cleaned up as well.
+    await redis.sadd(incarnationsKey, taken, ...(previous === null ? [] : [previous]))
+    if (this.#stopped) return
+    const emptied = this.#knownOrigin !== null && origin !== this.#knownOrigin
+    this.#incarnation = taken
+    this.#knownOrigin = origin
+    onTaken({ previous, emptied })
   }
 }

@@ -1,6 +1,6 @@
 import { noAnswer, within } from '@parley/runtime/within'
 import { assertEpoch, peopleKey } from './keys.ts'
-import { createLease } from './lease.ts'
+import { Lease } from './lease.ts'
 import { newPerson, type Person, writePerson } from './person.ts'
 import type { PresenceRedis } from './redis.ts'
 import { defaultTiming, type PresenceTiming } from './states.ts'
@@ -24,81 +24,118 @@ export interface PresenceOptions extends Partial<PresenceTiming> {
   onError?: (error: unknown) => void
 }
 
+const DEFAULTS = { renewMs: 5_000, connectWaitMs: 1_000, stopMs: 5_000 }
+
+/** People written at once when all of them are due. */
+const FLUSH_WIDTH = 100
+
 /** A gateway's part in presence. No method rejects because Redis is away. */
-export interface Presence {
+export class Presence {
+  readonly #options: Required<PresenceOptions>
+  readonly #lease: Lease
+  readonly #table = new Map<string, Person>()
+  #stopped = false
+  #flushing = false
+  #flushAsked = false
+  /** The connection to Redis is a new one. It may have lost what it was told last: it crashed, or a replica took its place. */
+  #doubtful = false
+  readonly #onReady = (): void => {
+    this.#doubtful = true
+  }
+
+  constructor(options: PresenceOptions) {
+    assertEpoch(options.epoch)
+    const nothing = () => undefined
+    this.#options = { ...defaultTiming, ...DEFAULTS, onOnline: nothing, onError: nothing, ...options }
+    const { redis, epoch, leaseMs, renewMs, onError } = this.#options
+    this.#lease = new Lease({
+      redis,
+      epoch,
+      leaseMs,
+      renewMs,
+      onError,
+      onRenewed: () => void this.#flush(),
+      onTaken: ({ previous, emptied }) => {
+        this.#rewrite(previous !== null && !emptied)
+        void this.#flush()
+      },
+    })
+  }
+
+  /** Whether the lease is held, as far as this process knows. */
+  get leaseHeld(): boolean {
+    return this.#lease.held
+  }
+
+  /** People who are connected to this process. */
+  get people(): number {
+    return this.#table.size
+  }
+
   /** Takes the lease. Resolves within `connectWaitMs`, whether or not Redis answered; it is tried for ever. */
-  start(): Promise<void>
+  async start(): Promise<void> {
+    const { redis, connectWaitMs, onError } = this.#options
+    redis.on('ready', this.#onReady)
+    await within(connectWaitMs, this.#lease.start(), noAnswer('Redis', connectWaitMs)).catch(onError)
+  }
+
   /**
    * Notes a connection. `becameOnline`: the person was offline; of any number of first connections at once, on any
    * gateways, one is told so. With Redis away the answer is false, and `onOnline` follows if need be.
    */
-  connect(userId: string, connectionId: string, options?: { visible?: boolean }): Promise<{ becameOnline: boolean }>
-  /** Notes the end of a connection. The reaper reports the person offline after the grace if it was the last. */
-  disconnect(userId: string, connectionId: string): void
-  /** Whether the person looks at the application on this connection. Connections begin visible. */
-  setVisible(userId: string, connectionId: string, visible: boolean): void
-  /** Has every connection leave with grace, so that people who come back on another gateway do not flicker. */
-  stop(): Promise<void>
-  /** Whether the lease is held, as far as this process knows. */
-  readonly leaseHeld: boolean
-  /** People who are connected to this process. */
-  readonly people: number
-}
-
-/** People written at once when all of them are due. */
-const flushWidth = 100
-
-export function createPresence(options: PresenceOptions): Presence {
-  const { redis, epoch, renewMs = 5_000, connectWaitMs = 1_000, stopMs = 5_000 } = options
-  const { leaseMs = defaultTiming.leaseMs, graceMs = defaultTiming.graceMs } = options
-  const onError = options.onError ?? (() => undefined)
-  assertEpoch(epoch)
-  const table = new Map<string, Person>()
-  let stopped = false
-  let flushing = false
-  let flushAsked = false
-  /** The connection to Redis is a new one. It may have lost what it was told last: it crashed, or a replica took its place. */
-  let doubtful = false
-  const onReady = (): void => {
-    doubtful = true
+  async connect(userId: string, connectionId: string, { visible = true } = {}): Promise<{ becameOnline: boolean }> {
+    if (this.#stopped) return { becameOnline: false }
+    const person = this.#table.get(userId) ?? newPerson()
+    this.#table.set(userId, person)
+    person.connections.set(connectionId, { visible, since: Date.now() })
+    const answer = this.#nextWrite(person)
+    void this.#push(userId, person)
+    return { becameOnline: await answer }
   }
 
-  const lease = createLease({
-    redis,
-    epoch,
-    leaseMs,
-    renewMs,
-    onError,
-    onRenewed: () => void flush(),
-    onTaken: ({ previous, emptied }) => {
-      for (const person of table.values()) {
-        person.dirty = true
-        // Nobody has been reported offline by a Redis that knew of nobody.
-        if (previous !== null && !emptied) person.announced = false
-        else person.owed = false
-      }
-      void flush()
-    },
-  })
+  /** Notes the end of a connection. The reaper reports the person offline after the grace if it was the last. */
+  disconnect(userId: string, connectionId: string): void {
+    const person = this.#table.get(userId)
+    if (person?.connections.delete(connectionId)) void this.#push(userId, person)
+  }
+
+  /** Whether the person looks at the application on this connection. Connections begin visible. */
+  setVisible(userId: string, connectionId: string, visible: boolean): void {
+    const person = this.#table.get(userId)
+    const connection = person?.connections.get(connectionId)
+    if (!person || !connection || connection.visible === visible) return
+    person.connections.set(connectionId, { ...connection, visible })
+    void this.#push(userId, person)
+  }
+
+  /** Has every connection leave with grace, so that people who come back on another gateway do not flicker. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return
+    const { redis, stopMs, onError } = this.#options
+    this.#stopped = true
+    redis.off('ready', this.#onReady)
+    this.#lease.stop()
+    await within(stopMs, this.#leaveAll(), noAnswer('Redis', stopMs)).catch(onError)
+  }
 
   /** Writes a person until Redis has what the table says, or fails; without a lease, taking one leads here again. */
-  function push(userId: string, person: Person): Promise<void> {
+  #push(userId: string, person: Person): Promise<void> {
     person.dirty = true
-    if (lease.incarnation() === null) return Promise.resolve()
-    person.writing ??= writeAll(userId, person)
+    if (this.#lease.incarnation === null) return Promise.resolve()
+    person.writing ??= this.#writeAll(userId, person)
     return person.writing
   }
 
-  async function writeAll(userId: string, person: Person): Promise<void> {
-    for (
-      let incarnation = lease.incarnation();
-      person.dirty && incarnation !== null;
-      incarnation = lease.incarnation()
-    ) {
+  async #writeAll(userId: string, person: Person): Promise<void> {
+    const { redis, epoch, graceMs, onError } = this.#options
+    while (person.dirty) {
+      const { incarnation } = this.#lease
+      if (incarnation === null) break
       person.dirty = false
       const waiting = person.waiting.splice(0)
       try {
-        settle(userId, person, waiting, await writePerson(redis, { userId, epoch, incarnation, graceMs, person }))
+        const wasOffline = await writePerson(redis, { userId, epoch, incarnation, graceMs, person })
+        this.#settle(userId, person, waiting, wasOffline)
       } catch (error) {
         person.dirty = true
         person.uncertain = !person.announced
@@ -109,10 +146,10 @@ export function createPresence(options: PresenceOptions): Presence {
     }
     // In the same breath as the last look at `dirty`: a change that comes later finds no write under way and starts one.
     person.writing = null
-    if (person.connections.size === 0 && !person.dirty) table.delete(userId)
+    if (person.connections.size === 0 && !person.dirty) this.#table.delete(userId)
   }
 
-  function settle(userId: string, person: Person, waiting: Person['waiting'], wasOffline: boolean): void {
+  #settle(userId: string, person: Person, waiting: Person['waiting'], wasOffline: boolean): void {
     const announce = (wasOffline || person.owed) && !person.announced
     // Announced before and offline all the same: written under a lease that was lost, and not known to be, after the person
     // had been reported offline. The write under the next lease finds this one's entry and would take them for online.
@@ -121,42 +158,11 @@ export function createPresence(options: PresenceOptions): Presence {
     person.announced = person.connections.size > 0
     let untold = announce
     for (const answer of waiting) if (answer(untold)) untold = false
-    if (untold) options.onOnline?.(userId)
-  }
-
-  /** Writes everybody who is due, some at a time. Asked again while under way, it goes round once more. */
-  async function flush(): Promise<void> {
-    flushAsked = true
-    if (flushing) return
-    flushing = true
-    while (flushAsked) {
-      flushAsked = false
-      if (doubtful) await doubt().catch(onError)
-      await pushAll([...table].filter(([, person]) => person.dirty))
-    }
-    flushing = false
-  }
-
-  /** Has everything written that Redis may have lost, and those leave who have left already. */
-  async function doubt(): Promise<void> {
-    const incarnation = lease.incarnation()
-    const known = incarnation === null ? [] : await redis.smembers(peopleKey(incarnation))
-    for (const userId of known) if (!table.has(userId)) table.set(userId, newPerson())
-    for (const person of table.values()) {
-      person.dirty = true
-      person.registered = null
-    }
-    doubtful = false
-  }
-
-  async function pushAll(people: [string, Person][]): Promise<void> {
-    for (let start = 0; start < people.length; start += flushWidth) {
-      await Promise.all(people.slice(start, start + flushWidth).map(([userId, person]) => push(userId, person)))
-    }
+    if (untold) this.#options.onOnline(userId)
   }
 
   /** The answer of the next write; false when it takes too long, and then `onOnline` tells. */
-  function nextWrite(person: Person): Promise<boolean> {
+  #nextWrite(person: Person): Promise<boolean> {
     return new Promise((resolve) => {
       let late = false
       const answer = (becameOnline: boolean): boolean => {
@@ -170,55 +176,59 @@ export function createPresence(options: PresenceOptions): Presence {
         late = true
         person.waiting = person.waiting.filter((waiting) => waiting !== answer)
         resolve(false)
-      }, connectWaitMs)
+      }, this.#options.connectWaitMs)
       person.waiting.push(answer)
     })
   }
 
-  async function leaveAll(): Promise<void> {
-    for (const person of table.values()) person.connections.clear()
-    await pushAll([...table])
-    // With somebody left over, the lease runs out by itself and the reaper does the rest.
-    if (table.size === 0) await lease.release()
+  /**
+   * Has everybody written under a new lease.
+   * @param reported whether they may have been reported offline: by a Redis that knew of nobody, nobody was
+   */
+  #rewrite(reported: boolean): void {
+    for (const person of this.#table.values()) {
+      person.dirty = true
+      if (reported) person.announced = false
+      else person.owed = false
+    }
   }
 
-  return {
-    get leaseHeld() {
-      return lease.held()
-    },
-    get people() {
-      return table.size
-    },
-    async start() {
-      redis.on('ready', onReady)
-      await within(connectWaitMs, lease.start(), noAnswer('Redis', connectWaitMs)).catch(onError)
-    },
-    async connect(userId, connectionId, { visible = true } = {}) {
-      if (stopped) return { becameOnline: false }
-      const person = table.get(userId) ?? newPerson()
-      table.set(userId, person)
-      person.connections.set(connectionId, { visible, since: Date.now() })
-      const answer = nextWrite(person)
-      void push(userId, person)
-      return { becameOnline: await answer }
-    },
-    disconnect(userId, connectionId) {
-      const person = table.get(userId)
-      if (person?.connections.delete(connectionId)) void push(userId, person)
-    },
-    setVisible(userId, connectionId, visible) {
-      const person = table.get(userId)
-      const connection = person?.connections.get(connectionId)
-      if (!person || !connection || connection.visible === visible) return
-      person.connections.set(connectionId, { ...connection, visible })
-      void push(userId, person)
-    },
-    async stop() {
-      if (stopped) return
-      stopped = true
-      redis.off('ready', onReady)
-      lease.stop()
-      await within(stopMs, leaveAll(), noAnswer('Redis', stopMs)).catch(onError)
-    },
+  /** Has everything written that Redis may have lost, and those leave who have left already. */
+  async #doubt(): Promise<void> {
+    const { incarnation } = this.#lease
+    const known = incarnation === null ? [] : await this.#options.redis.smembers(peopleKey(incarnation))
+    for (const userId of known) if (!this.#table.has(userId)) this.#table.set(userId, newPerson())
+    for (const person of this.#table.values()) {
+      person.dirty = true
+      person.registered = null
+    }
+    this.#doubtful = false
+  }
+
+  /** Writes everybody who is due, some at a time. Asked again while under way, it goes round once more. */
+  async #flush(): Promise<void> {
+    this.#flushAsked = true
+    if (this.#flushing) return
+    this.#flushing = true
+    while (this.#flushAsked) {
+      this.#flushAsked = false
+      if (this.#doubtful) await this.#doubt().catch(this.#options.onError)
+      await this.#pushAll([...this.#table].filter(([, person]) => person.dirty))
+    }
+    this.#flushing = false
+  }
+
+  async #pushAll(people: [string, Person][]): Promise<void> {
+    for (let start = 0; start < people.length; start += FLUSH_WIDTH) {
+      const some = people.slice(start, start + FLUSH_WIDTH)
+      await Promise.all(some.map(([userId, person]) => this.#push(userId, person)))
+    }
+  }
+
+  async #leaveAll(): Promise<void> {
+    for (const person of this.#table.values()) person.connections.clear()
+    await this.#pushAll([...this.#table])
+    // With somebody left over, the lease runs out by itself and the reaper does the rest.
+    if (this.#table.size === 0) await this.#lease.release()
   }
 }

@@ -24,64 +24,88 @@ export interface ReaperOptions extends Partial<PresenceTiming> {
   onError?: (error: unknown) => void
 }
 
-export interface Reaper {
-  start(): void
-  /** Resolves when the look under way has ended. */
-  stop(): Promise<void>
-  /** Gateways' leases as the last look saw them: those that stand, and those that have run out and are being cleaned up. */
-  readonly leases: Readonly<{ alive: number; dead: number }>
-}
-
 /** People taken at once, and how many of them are seen to side by side. */
-const batchSize = 200
-const width = 20
+const BATCH = 200
+const WIDTH = 20
 /** Batches in one look at most; the next look goes on from there. */
-const batchesPerLook = 100
+const BATCHES_PER_LOOK = 100
+
+const DEFAULTS = { intervalMs: 1_000, confirmMs: 2_000, claimMs: 30_000 }
 
 /** The worker's part in presence: cleans up after dead gateways and reports who went offline. Any number may run. */
-export function createReaper(options: ReaperOptions): Reaper {
-  const { redis, intervalMs = 1_000, confirmMs = 2_000, claimMs = 30_000, onOffline, onReturn } = options
-  const { leaseMs = defaultTiming.leaseMs, graceMs = defaultTiming.graceMs } = options
-  const onError = options.onError ?? (() => undefined)
+export class Reaper {
+  readonly #options: Required<ReaperOptions>
   /** When each incarnation was first seen without its lease, by `performance.now()`. */
-  const missingSince = new Map<string, number>()
+  readonly #missingSince = new Map<string, number>()
   /** Those that the last look did not find dead for sure. */
-  let living = new Set<string>()
-  let timer: NodeJS.Timeout | undefined
-  let looking: Promise<void> | null = null
-  let stopped = false
-  let leases = { alive: 0, dead: 0 }
+  #living = new Set<string>()
+  #timer: NodeJS.Timeout | undefined
+  #looking: Promise<void> | null = null
+  #stopped = false
+  #leases = { alive: 0, dead: 0 }
 
-  const judge = async (userId: string, dead: readonly string[]): Promise<string[]> =>
-    texts(await run(redis, judgeScript, userKey(userId), graceMs, leaseMs, ...dead))
+  constructor(options: ReaperOptions) {
+    const onReturn = async () => undefined
+    this.#options = { ...defaultTiming, ...DEFAULTS, onReturn, onError: () => undefined, ...options }
+  }
 
-  async function findDead(): Promise<string[]> {
+  /** Gateways' leases as the last look saw them: those that stand, and those that have run out and are being cleaned up. */
+  get leases(): Readonly<{ alive: number; dead: number }> {
+    return this.#leases
+  }
+
+  start(): void {
+    this.#looking = this.#look()
+      .catch(this.#options.onError)
+      .finally(() => {
+        this.#looking = null
+        if (!this.#stopped) this.#timer = setTimeout(() => this.start(), this.#options.intervalMs)
+      })
+  }
+
+  /** Resolves when the look under way has ended. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    await this.#looking
+  }
+
+  async #look(): Promise<void> {
+    await this.#buryDead()
+    await this.#reportLeavers()
+  }
+
+  async #findDead(): Promise<string[]> {
+    const { redis, confirmMs } = this.#options
     const incarnations = await redis.smembers(incarnationsKey)
     const alive = await aliveOf(redis, incarnations)
     const missing = new Set(incarnations.filter((incarnation) => !alive.has(incarnation)))
-    leases = { alive: alive.size, dead: missing.size }
-    for (const incarnation of missingSince.keys()) if (!missing.has(incarnation)) missingSince.delete(incarnation)
-    for (const incarnation of missing) {
-      if (!missingSince.has(incarnation)) missingSince.set(incarnation, performance.now())
+    this.#leases = { alive: alive.size, dead: missing.size }
+    const now = performance.now()
+    for (const incarnation of this.#missingSince.keys()) {
+      if (!missing.has(incarnation)) this.#missingSince.delete(incarnation)
     }
-    const isDead = (incarnation: string) =>
-      performance.now() - (missingSince.get(incarnation) ?? Number.POSITIVE_INFINITY) >= confirmMs
-    living = new Set(incarnations.filter((incarnation) => !isDead(incarnation)))
-    return [...missing].filter((incarnation) => !living.has(incarnation))
+    for (const incarnation of missing) {
+      if (!this.#missingSince.has(incarnation)) this.#missingSince.set(incarnation, now)
+    }
+    const isDead = (incarnation: string) => now - (this.#missingSince.get(incarnation) ?? now + 1) >= confirmMs
+    this.#living = new Set(incarnations.filter((incarnation) => !isDead(incarnation)))
+    return incarnations.filter(isDead)
   }
 
   /** Strikes dead incarnations off, their people handed to the index of those who leave. Can be repeated at any point. */
-  async function buryDead(): Promise<void> {
-    const dead = await findDead()
+  async #buryDead(): Promise<void> {
+    const { redis } = this.#options
+    const dead = await this.#findDead()
     for (const incarnation of dead) {
-      for (let batch = 0; batch < batchesPerLook && !stopped; batch += 1) {
-        const people = await redis.srandmember(peopleKey(incarnation), batchSize)
+      for (let batch = 0; batch < BATCHES_PER_LOOK && !this.#stopped; batch += 1) {
+        const people = await redis.srandmember(peopleKey(incarnation), BATCH)
         if (people.length === 0) {
           await redis.srem(incarnationsKey, incarnation)
           break
         }
         await sideBySide(people, async (userId) => {
-          const [state, remaining] = await judge(userId, dead)
+          const [state, remaining] = await this.#judge(userId, dead)
           const due = state === 'leaving' ? Number(remaining) : 0
           if (state === 'leaving' || state === 'offline') await run(redis, leaveScript, leavingKey, due, userId)
         })
@@ -90,61 +114,42 @@ export function createReaper(options: ReaperOptions): Reaper {
     }
   }
 
-  async function reportLeavers(): Promise<void> {
-    for (let batch = 0; batch < batchesPerLook && !stopped; batch += 1) {
-      const [claim, ...people] = texts(await run(redis, claimScript, leavingKey, batchSize, claimMs))
+  async #reportLeavers(): Promise<void> {
+    const { redis, claimMs, onError } = this.#options
+    for (let batch = 0; batch < BATCHES_PER_LOOK && !this.#stopped; batch += 1) {
+      const [claim, ...people] = texts(await run(redis, claimScript, leavingKey, BATCH, claimMs))
       if (claim === undefined || people.length === 0) return
       await sideBySide(people, async (userId) => {
         // A claim that is not settled runs out, and the person is due again.
-        if (!stopped) await report(userId, claim).catch(onError)
+        if (!this.#stopped) await this.#report(userId, claim).catch(onError)
       })
     }
   }
 
-  async function report(userId: string, claim: string): Promise<void> {
+  async #report(userId: string, claim: string): Promise<void> {
+    const { redis, onOffline, onReturn } = this.#options
     const incarnations = incarnationsIn(await redis.hgetall(userKey(userId)))
     const alive = await aliveOf(redis, incarnations)
-    const dead = incarnations.filter((incarnation) => !alive.has(incarnation) && !living.has(incarnation))
-    const [state, value = ''] = await judge(userId, dead)
+    const dead = incarnations.filter((incarnation) => !alive.has(incarnation) && !this.#living.has(incarnation))
+    const [state, value = ''] = await this.#judge(userId, dead)
     if (state === 'offline') {
       await onOffline(userId, new Date(Number(value)))
       const forgotten = await run(redis, forgetScript, userKey(userId), value)
-      if (forgotten !== 1) await onReturn?.(userId)
+      if (forgotten !== 1) await onReturn(userId)
     }
     const again = state === 'leaving' ? Number(value) : -1
     await run(redis, settleScript, leavingKey, userId, claim, again)
   }
 
-  async function look(): Promise<void> {
-    await buryDead()
-    await reportLeavers()
-  }
-
-  function tick(): void {
-    looking = look()
-      .catch(onError)
-      .finally(() => {
-        looking = null
-        if (!stopped) timer = setTimeout(tick, intervalMs)
-      })
-  }
-
-  return {
-    get leases() {
-      return leases
-    },
-    start: tick,
-    async stop() {
-      stopped = true
-      clearTimeout(timer)
-      await looking
-    },
+  async #judge(userId: string, dead: readonly string[]): Promise<string[]> {
+    const { redis, graceMs, leaseMs } = this.#options
+    return texts(await run(redis, judgeScript, userKey(userId), graceMs, leaseMs, ...dead))
   }
 }
 
 async function sideBySide(people: readonly string[], work: (userId: string) => Promise<void>): Promise<void> {
-  for (let start = 0; start < people.length; start += width) {
-    await Promise.all(people.slice(start, start + width).map(work))
+  for (let start = 0; start < people.length; start += WIDTH) {
+    await Promise.all(people.slice(start, start + WIDTH).map(work))
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createPresence } from '../src/index.ts'
+import { Presence } from '../src/index.ts'
 import { eventually, setting, timing } from './setting.ts'
 
 describe('coming online', () => {
@@ -147,5 +147,5 @@ describe('stopping', () => {
 
 it('refuses an epoch that would break its keys', async () => {
   await using world = await setting()
-  expect(() => createPresence({ redis: world.raw, epoch: 'a.b' })).toThrow('epoch')
+  expect(() => new Presence({ redis: world.raw, epoch: 'a.b' })).toThrow('epoch')
 })

@@ -2,13 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { openRedis, type RedisClient, type RedisOptions, redisReady } from '@parley/redis'
 import { createTestRedis, type TestRedis } from '@parley/testkit'
 import { expect } from 'vitest'
-import {
-  createPresence,
-  createPresenceReader,
-  createReaper,
-  type PresenceOptions,
-  type ReaperOptions,
-} from '../src/index.ts'
+import { createPresenceReader, Presence, type PresenceOptions, Reaper, type ReaperOptions } from '../src/index.ts'
 
 /** Short enough to wait for, long enough that a busy machine still renews in time. */
 export const timing = { leaseMs: 1_500, graceMs: 400 }
@@ -30,7 +24,7 @@ export async function setting() {
     const own = await client()
     const epoch = randomUUID()
     const returned: string[] = []
-    const presence = createPresence({
+    const presence = new Presence({
       redis: own,
       epoch,
       ...timing,
@@ -42,12 +36,12 @@ export async function setting() {
     await presence.start()
     endings.push(() => presence.stop())
     // What SIGKILL does, as far as Redis can tell: nothing more is heard of it.
-    return { ...presence, epoch, returned, crash: () => own.disconnect() }
+    return Object.assign(presence, { epoch, returned, crash: () => own.disconnect() })
   }
 
   const reaper = async (options: Partial<ReaperOptions> = {}) => {
     const reported: { userId: string; lastSeenAt: Date }[] = []
-    const made = createReaper({
+    const made = new Reaper({
       redis: await client(),
       ...timing,
       intervalMs: 40,
