@@ -71,6 +71,16 @@ describe('people appear with their token', () => {
     expect(await me(withClaims(id, claims))).toEqual({ id, fullName: 'Usable', profilePhoto: null })
   })
 
+  it('a token whose issuer counts in milliseconds counts as one without a time, and takes nobody else down with it', async () => {
+    const others = Array.from({ length: 20 }, () => user())
+    const [millis, ...seen] = await Promise.all([
+      me(withClaims(user('In Milliseconds'), { iat: Date.now() })),
+      ...others.map((other) => me(cluster.api(other))),
+    ])
+    expect(millis).toMatchObject({ fullName: 'In Milliseconds' })
+    expect(seen).toEqual(others)
+  })
+
   it('the same person on twenty requests at once is made once', async () => {
     const many = user('Many At Once')
     const answers = await Promise.all(Array.from({ length: 20 }, () => me(cluster.api(many))))

@@ -18,12 +18,12 @@ export interface Identity {
 }
 
 const maxPhotoLength = 2_048
-/** The last instant that a JavaScript Date can hold, in seconds (ECMA-262 §21.4.1.1). */
-const maxInstant = 8_640_000_000_000
+/** The end of the year 9999, in seconds: later ones RFC 3339 cannot write. A time in milliseconds by mistake lies past it. */
+const maxInstant = 253_402_300_799
 
 const subject = userId.refine((id) => id === id.trim(), 'must not begin or end with white space')
 
-const instant = z.number().min(-maxInstant).max(maxInstant)
+const instant = z.number().min(0).max(maxInstant)
 
 const requiredClaims = z.object({ sub: subject, exp: instant.optional(), iat: instant.optional().catch(undefined) })
 
