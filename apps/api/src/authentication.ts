@@ -1,6 +1,6 @@
 import fastifyJwt from '@fastify/jwt'
 import { type Identity, identityFromClaims, tokenError } from '@parley/auth'
-import { ParleyError, parse, type User, userId } from '@parley/protocol'
+import { actAsHeader, ParleyError, parse, type User } from '@parley/protocol'
 import type { FastifyRequest } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
 import type { ApiDeps } from './deps.ts'
@@ -32,7 +32,7 @@ export const authentication = fastifyPlugin<{ deps: ApiDeps }>(async (app, { dep
       if (actsFor !== undefined) throw new ParleyError('FORBIDDEN', { message: 'Only a service may act for others.' })
       request.actor = await deps.people.see(identity)
     } else if (actsFor !== undefined) {
-      request.actor = await deps.people.get(parse(userId, actsFor))
+      request.actor = await deps.people.get(parse(actAsHeader, request.headers)[ACT_AS])
     }
   })
 })

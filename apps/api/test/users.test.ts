@@ -113,6 +113,10 @@ describe('the product’s server', () => {
     const written = await cluster.service().put(`/api/users/${encodeURIComponent(id)}`, { fullName: 'Odd' })
     expect(dataOf(written)).toEqual({ id, fullName: 'Odd', profilePhoto: null })
     expect(await me(cluster.api(id))).toMatchObject({ id })
+    // A header carries ASCII alone: there they are written as in an address.
+    expect(dataOf(await actingFor(encodeURIComponent(id), 'GET', '/api/users/me'))).toMatchObject({ id })
+    const broken = errorOf(await actingFor('100%', 'GET', '/api/users/me'))
+    expect(broken).toMatchObject({ code: 'VALIDATION_FAILED', details: [{ path: 'x-act-as' }] })
   })
 
   it('bad people are refused, all of them', async () => {

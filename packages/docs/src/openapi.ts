@@ -126,8 +126,9 @@ const ACT_AS = {
   name: 'x-act-as',
   in: 'header',
   required: false,
-  description: 'With a service token: the id of the person it acts for. Nobody else may send it.',
-  schema: { type: 'string', minLength: 1, maxLength: 128 },
+  description:
+    'With a service token: the id of the person it acts for, percent-encoded as in a path. Nobody else may send it.',
+  schema: { type: 'string', minLength: 1 },
 }
 
 function parametersOf(place: 'path' | 'query', schema: JsonSchema | undefined): JsonSchema[] {

@@ -38,6 +38,21 @@ export const conversationParams = z.object({ conversationId })
 export const participantParams = z.object({ conversationId, userId })
 export const userParams = z.object({ userId })
 
+/** Whom a server of the product acts for: the id percent-encoded as in an address, for a header carries ASCII alone. */
+export const actAsHeader = z.object({
+  'x-act-as': z
+    .string()
+    .transform((text, ctx) => {
+      try {
+        return decodeURIComponent(text)
+      } catch {
+        ctx.addIssue({ code: 'custom', message: 'must be percent-encoded as in an address' })
+        return z.NEVER
+      }
+    })
+    .pipe(userId),
+})
+
 export const createConversationBody = z.object({
   participantIds: userIds,
   type: conversationType.default('DIRECT'),
