@@ -108,6 +108,20 @@ describe('push over HTTP', () => {
     }
   })
 
+  it('keeps both of two preferences that are set at the same time', async () => {
+    const quietHours = { start: '22:00', end: '07:00', timeZone: 'Asia/Dhaka' }
+    const both = Array.from({ length: 10 }, async () => {
+      const api = cluster.api(user())
+      await api.get('/api/users/me')
+      await Promise.all([
+        api.put('/api/push/preferences', { quietHours }),
+        api.put('/api/push/preferences', { showContent: false }),
+      ])
+      return dataOf(await api.get('/api/push/preferences'))
+    })
+    expect(await Promise.all(both)).toEqual(both.map(() => ({ showContent: false, quietHours })))
+  })
+
   it('mutes for members only', async () => {
     const [a, b] = [user(), user()]
     const { id } = await direct(cluster, a, b)

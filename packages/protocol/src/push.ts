@@ -65,6 +65,7 @@ export const pushPreferences = z.object({
 export type PushPreferences = z.infer<typeof pushPreferences>
 /** Fields that are left out stay as they are. */
 export const pushPreferencesBody = pushPreferences.partial()
+export type PushPreferencesBody = z.infer<typeof pushPreferencesBody>
 
 /** Muted until a moment; null ends it. */
 export const muteBody = z.object({ until: timestamp.nullable() })

@@ -74,14 +74,8 @@ export const pushRoutes: FastifyPluginAsync<{ deps: PushRouteDeps }> = async (ap
 
   app.put('/preferences', async (request) => {
     const { id } = actorOf(request)
-    const wanted = parse(pushPreferencesBody, request.body)
-    const before = presentPreferences(await findPushPreferences(db.pool, id))
-    const data: PushPreferences = {
-      showContent: wanted.showContent ?? before.showContent,
-      quietHours: wanted.quietHours === undefined ? before.quietHours : wanted.quietHours,
-    }
-    await savePushPreferences(db.pool, id, preferencesRow(data))
-    return { success: true, message: 'Preferences saved', data }
+    const row = await savePushPreferences(db.pool, id, parse(pushPreferencesBody, request.body))
+    return { success: true, message: 'Preferences saved', data: presentPreferences(row) }
   })
 }
 
@@ -145,13 +139,4 @@ function presentPreferences(row: PushPreferencesRow | undefined): PushPreference
   const { quiet_start: start, quiet_end: end, time_zone: timeZone } = row
   const quietHours = start === null || end === null || timeZone === null ? null : { start, end, timeZone }
   return { showContent: row.show_content, quietHours }
-}
-
-function preferencesRow({ showContent, quietHours }: PushPreferences): PushPreferencesRow {
-  return {
-    show_content: showContent,
-    quiet_start: quietHours?.start ?? null,
-    quiet_end: quietHours?.end ?? null,
-    time_zone: quietHours?.timeZone ?? null,
-  }
 }

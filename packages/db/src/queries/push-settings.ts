@@ -1,3 +1,4 @@
+import type { PushPreferencesBody } from '@parley/protocol'
 import type { Queryable } from '../pool.ts'
 
 /** A registered device. */
@@ -87,15 +88,38 @@ export async function findPushPreferences(db: Queryable, userId: string): Promis
   return rows[0]
 }
 
-export async function savePushPreferences(db: Queryable, userId: string, wanted: PushPreferencesRow): Promise<void> {
-  await db.query({
+/**
+ * Sets what is named and leaves the rest as it is, in one statement: two devices that set different things at the same time
+ * both get their way.
+ * @returns what holds now
+ */
+export async function savePushPreferences(
+  db: Queryable,
+  userId: string,
+  { showContent, quietHours }: PushPreferencesBody,
+): Promise<PushPreferencesRow> {
+  const { rows } = await db.query<PushPreferencesRow>({
     text: `
-      insert into push_preferences (user_id, show_content, quiet_start, quiet_end, time_zone)
-      values ($1, $2, $3, $4, $5)
-      on conflict (user_id) do update set show_content = excluded.show_content, quiet_start = excluded.quiet_start,
-        quiet_end = excluded.quiet_end, time_zone = excluded.time_zone`,
-    values: [userId, wanted.show_content, wanted.quiet_start, wanted.quiet_end, wanted.time_zone],
+      insert into push_preferences as p (user_id, show_content, quiet_start, quiet_end, time_zone)
+      values ($1, coalesce($2::boolean, true), $4, $5, $6)
+      on conflict (user_id) do update set
+        show_content = coalesce($2::boolean, p.show_content),
+        quiet_start = case when $3::boolean then excluded.quiet_start else p.quiet_start end,
+        quiet_end = case when $3::boolean then excluded.quiet_end else p.quiet_end end,
+        time_zone = case when $3::boolean then excluded.time_zone else p.time_zone end
+      returning show_content, quiet_start, quiet_end, time_zone`,
+    values: [
+      userId,
+      showContent ?? null,
+      quietHours !== undefined,
+      quietHours?.start ?? null,
+      quietHours?.end ?? null,
+      quietHours?.timeZone ?? null,
+    ],
   })
+  const [row] = rows
+  if (row === undefined) throw new Error('an upsert without a row')
+  return row
 }
 
 /** Mutes a conversation for one member until a moment, null for no longer. @returns whether they are a member */
