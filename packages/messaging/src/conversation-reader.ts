@@ -63,8 +63,12 @@ export class ConversationReader {
 
   /** One conversation with `limit` of its people. @throws {ParleyError} CONVERSATION_NOT_FOUND */
   async get(conversationId: string, userId: string, limit: number = LIMITS.groupSize): Promise<Conversation> {
-    const row = await this.require(conversationId, userId)
-    const [conversation] = (await this.#lists.load({ rows: [row], askerId: userId, limit })) ?? []
+    return this.show(await this.require(conversationId, userId), userId, limit)
+  }
+
+  /** What `row` says of a conversation, with its people as they are now. Of the asker's being in it nothing is asked. */
+  async show(row: ConversationRow, askerId: string, limit: number = LIMITS.groupSize): Promise<Conversation> {
+    const [conversation] = (await this.#lists.load({ rows: [row], askerId, limit })) ?? []
     if (conversation === undefined) throw new ParleyError('CONVERSATION_NOT_FOUND')
     return conversation
   }

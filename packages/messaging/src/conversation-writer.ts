@@ -2,6 +2,7 @@ import { randomUUIDv7 } from 'node:crypto'
 import {
   addParticipants,
   appendMessages,
+  type ConversationRow,
   type Database,
   findDirect,
   findUsers,
@@ -11,7 +12,7 @@ import {
   membersAmong,
   type NewConversation,
   type Queryable,
-  readCounters,
+  readConversation,
   removeParticipant,
   renameConversation,
   transaction,
@@ -42,7 +43,10 @@ export interface ConversationWriterOptions {
   links: AttachmentLinks
 }
 
-/** Creates conversations and changes their people and names. Each change is one transaction under the conversation's lock. */
+/**
+ * Creates conversations and changes their people and names. Each change is one transaction under the conversation's lock. It
+ * is answered with the conversation as it was then: the actor may have left it before the answer.
+ */
 export class ConversationWriter {
   readonly #db: Database
   readonly #reader: ConversationReader
@@ -79,7 +83,8 @@ export class ConversationWriter {
     const id = randomUUIDv7()
     const nameKey = name && foldText(name)
     const fresh = { id, type: input.type, name, nameKey, directKey, createdBy: creator.id, userIds }
-    if (await this.#insert(fresh)) return { conversation: await this.#reader.get(id, creator.id), created: true }
+    const row = await this.#insert(fresh)
+    if (row !== undefined) return { conversation: await this.#reader.show(row, creator.id), created: true }
     const existing = directKey === null ? undefined : await findDirect(this.#db.pool, directKey)
     if (existing === undefined) throw new Error('neither a new nor an old conversation')
     return { conversation: await this.#reader.get(existing, creator.id), created: false }
@@ -87,12 +92,12 @@ export class ConversationWriter {
 
   /** @throws {ParleyError} CONVERSATION_NOT_FOUND, NOT_A_GROUP */
   async rename(actor: User, conversationId: string, name: string | null): Promise<Conversation> {
-    await this.#change(actor, conversationId, async (tx, conversation) => {
+    const row = await this.#change(actor, conversationId, async (tx, conversation) => {
       if (conversation.name === name) return null
       await renameConversation(tx, conversationId, name, name && foldText(name))
       return { system: { event: 'renamed', name }, people: [] }
     })
-    return this.#reader.get(conversationId, actor.id)
+    return this.#reader.show(row, actor.id)
   }
 
   /**
@@ -102,7 +107,7 @@ export class ConversationWriter {
   async add(actor: User, conversationId: string, userIds: readonly string[]): Promise<Conversation> {
     await this.#reader.require(conversationId, actor.id)
     const people = await this.#requireUsers(userIds)
-    await this.#change(actor, conversationId, async (tx, conversation) => {
+    const row = await this.#change(actor, conversationId, async (tx, conversation) => {
       const present = new Set((await membersAmong(tx, conversationId, userIds)).map((row) => row.user_id))
       const fresh = userIds.filter((id) => !present.has(id))
       if (fresh.length === 0) return null
@@ -111,7 +116,7 @@ export class ConversationWriter {
       const added = fresh.flatMap((id) => people.get(id) ?? [])
       return { added: fresh, system: { event: 'participantsAdded', userIds: fresh }, people: added }
     })
-    return this.#reader.get(conversationId, actor.id)
+    return this.#reader.show(row, actor.id)
   }
 
   /**
@@ -129,51 +134,52 @@ export class ConversationWriter {
     })
   }
 
-  /** @returns false where it exists already */
-  #insert(conversation: NewConversation): Promise<boolean> {
+  /** @returns undefined where it exists already */
+  #insert(conversation: NewConversation): Promise<ConversationRow | undefined> {
     return this.#ledger.cover(async (origin, batch, publishing) => {
-      const inserted = await insertConversation(this.#db.pool, conversation, origin, batch)
-      if (inserted) {
+      const row = await insertConversation(this.#db.pool, conversation, origin, batch)
+      if (row !== undefined) {
         const told = this.#news.created(conversation.id)
         publishing(told)
         await told
       }
-      return inserted
+      return row
     })
   }
 
   /**
    * Runs one change with its SYSTEM message and tells everybody of it. The message is stored before a person is taken
    * out, for the one who leaves is its author.
+   * @returns the conversation after it, as the actor saw it
    */
   #change(
     actor: User,
     conversationId: string,
     work: (tx: Queryable, conversation: LockedConversation) => Promise<Planned | null>,
-  ): Promise<void> {
+  ): Promise<ConversationRow> {
     return this.#ledger.cover(async (origin, batch, publishing) => {
-      const change = await transaction(this.#db, async (tx): Promise<Change | null> => {
+      const { row, change } = await transaction(this.#db, async (tx): Promise<Changed> => {
         const conversation = await lockConversation(tx, conversationId, actor.id)
         if (conversation === undefined) throw new ParleyError('CONVERSATION_NOT_FOUND')
         requireGroup(conversation.type)
         const planned = await work(tx, conversation)
-        if (planned === null) return null
+        if (planned === null) return { row: await seenBy(tx, conversationId, actor), change: null }
         const { added = [], removed = [] } = planned
         const draft = systemMessage(conversationId, actor, planned.system, planned.people)
         const [stored] = await appendMessages(tx, [draft], origin, batch)
         if (stored === undefined) throw new ParleyError('CONVERSATION_NOT_FOUND')
         for (const userId of removed) await removeParticipant(tx, conversationId, userId)
-        const counters = await readCounters(tx, conversationId)
-        if (counters === undefined) throw new ParleyError('CONVERSATION_NOT_FOUND')
-        const { rev, name, participant_count: participantCount } = counters
+        const row = await seenBy(tx, conversationId, actor)
+        const { rev, name, participant_count: participantCount } = row
         const update = { conversationId, rev, name, added, removed, participantCount }
-        return { message: presentNewMessage(draft, stored, actor, this.#links), update }
+        return { row, change: { message: presentNewMessage(draft, stored, actor, this.#links), update } }
       })
-      if (change === null) return
+      if (change === null) return row
       const told = this.#news.changed(change)
       publishing(told)
       // What is stored after a removal's answer must not overtake the removal to any gateway.
       await told
+      return row
     })
   }
 
@@ -187,6 +193,18 @@ export class ConversationWriter {
     }
     return known
   }
+}
+
+async function seenBy(tx: Queryable, conversationId: string, actor: User): Promise<ConversationRow> {
+  const row = await readConversation(tx, conversationId, actor.id)
+  if (row === undefined) throw new ParleyError('CONVERSATION_NOT_FOUND')
+  return row
+}
+
+interface Changed {
+  row: ConversationRow
+  /** Null where there was nothing to do. */
+  change: Change | null
 }
 
 interface Planned {

@@ -33,28 +33,31 @@ export interface NewConversation {
 
 /**
  * Creates a conversation with its people in one statement, with a row of the outbox that names message 0 for it.
- * @returns false when a DIRECT conversation of these two exists already; then nothing was written.
+ * @returns the conversation as its creator sees it; undefined when a DIRECT one of these two exists already: then nothing was
+ * written.
  */
 export async function insertConversation(
   db: Queryable,
   conversation: NewConversation,
   origin: string,
   batch: number,
-): Promise<boolean> {
-  const { rowCount } = await db.query({
+): Promise<ConversationRow | undefined> {
+  const { rows } = await db.query<ConversationRow>({
     name: 'insert_conversation',
     text: `
-      with created as (
+      with c as (
         insert into conversations (id, type, name, name_key, direct_key, created_by, participant_count, rev)
         values ($1, $2::conversation_type, $3, $4, $5, $6, cardinality($7::text[]), 1)
-        on conflict (direct_key) do nothing returning id
+        on conflict (direct_key) do nothing returning *
       ), told as (
-        insert into outbox (origin, batch, conversation_ids, seqs) select $8, $9, array[id], array[0::bigint] from created
+        insert into outbox (origin, batch, conversation_ids, seqs) select $8, $9, array[id], array[0::bigint] from c
+      ), p as (
+        insert into participants (conversation_id, user_id, rev, role)
+        select c.id, u.id, 1, (case when u.id = $6 and $2 = 'GROUP' then 'OWNER' else 'MEMBER' end)::participant_role
+        from c, unnest($7::text[]) as u (id)
+        returning user_id, last_read_seq
       )
-      insert into participants (conversation_id, user_id, rev, role)
-      select created.id, u.id, 1,
-        (case when u.id = $6 and $2 = 'GROUP' then 'OWNER' else 'MEMBER' end)::participant_role
-      from created, unnest($7::text[]) as u (id)`,
+      select ${COLUMNS} from c join p on p.user_id = $6`,
     values: [
       conversation.id,
       conversation.type,
@@ -67,7 +70,7 @@ export async function insertConversation(
       batch,
     ],
   })
-  return (rowCount ?? 0) > 0
+  return rows[0]
 }
 
 /** The id of the DIRECT conversation with this key. */
@@ -96,6 +99,20 @@ export async function findConversations(
   })
   const found = new Map(rows.map(({ place, ...row }) => [place, row]))
   return wanted.map((_, index) => found.get(index + 1))
+}
+
+/** A conversation as it is now, for one who is in it or has just left it. */
+export async function readConversation(
+  db: Queryable,
+  conversationId: string,
+  userId: string,
+): Promise<ConversationRow | undefined> {
+  const { rows } = await db.query<ConversationRow>({
+    text: `select ${COLUMNS} from conversations c join participants p on p.conversation_id = c.id
+      where c.id = $1 and p.user_id = $2`,
+    values: [conversationId, userId],
+  })
+  return rows[0]
 }
 
 /** What a change of a conversation's people or name needs to know. */
