@@ -126,8 +126,10 @@ describe('push over HTTP', () => {
     const [a, b] = [user(), user()]
     const { id } = await direct(cluster, a, b)
     const path = `/api/messages/conversations/${id}/mute`
-    const until = '2999-01-01T00:00:00.000Z'
-    expect(dataOf(await cluster.api(a).put(path, { until }))).toEqual({ conversationId: id, mutedUntil: until })
+    const until = '2999-01-01T00:00:00Z'
+    const muted = { conversationId: id, mutedUntil: '2999-01-01T00:00:00.000000Z' }
+    expect(dataOf(await cluster.api(a).put(path, { until }))).toEqual(muted)
+    expect(dataOf(await cluster.api(a).get('/api/messages/mutes'))).toEqual([muted])
     expect(errorOf(await cluster.api(a).put(path, {})).code).toBe('VALIDATION_FAILED')
     expect(errorOf(await cluster.api(a).put(path, { until: 'soon' })).code).toBe('VALIDATION_FAILED')
     expect(errorOf(await cluster.api(user()).put(path, { until })).code).toBe('CONVERSATION_NOT_FOUND')

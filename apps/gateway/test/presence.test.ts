@@ -82,7 +82,7 @@ it('userOnline on the first device, not on the second; userOffline after the las
   ])
   const [conversation] = dataOf(await cluster.api(ahmed).get<Conversation[]>('/api/messages/conversations'))
   expect(conversation?.participants).toMatchObject([
-    { id: fatima.id, isOnline: false, lastSeen: expect.stringMatching(new RegExp(`^${said.lastSeen.slice(0, 22)}`)) },
+    { id: fatima.id, isOnline: false, lastSeen: said.lastSeen },
     { id: ahmed.id, isOnline: true },
   ])
 })

@@ -2,6 +2,7 @@ import { type Database, touchLastSeen } from '@parley/db'
 import type { Publisher } from '@parley/fanout'
 import type { Membership, People } from '@parley/messaging'
 import type { ReaperOptions } from '@parley/presence'
+import { instantOf } from '@parley/protocol'
 
 export interface PresenceNoticesOptions {
   db: Database
@@ -21,7 +22,7 @@ export function presenceNotices({
     onOffline: async (userId, lastSeenAt) => {
       await touchLastSeen(db, userId, lastSeenAt)
       const { fullName: userName } = await people.get(userId)
-      const notice = { userId, userName, lastSeen: lastSeenAt.toISOString() }
+      const notice = { userId, userName, lastSeen: instantOf(lastSeenAt) }
       publisher.toPeople(await membership.contactsOf(userId), 'userOffline', notice)
     },
     onReturn: async (userId) => {

@@ -33,8 +33,9 @@ export function jsonSchemas(named: ReadonlyMap<string, z.ZodType>, io: Direction
 function tidy(def: z.core.$ZodTypes['_zod']['def'], schema: JsonSchema): void {
   // A later version may add fields, and clients must ignore those that they do not know.
   if (schema.additionalProperties === false) delete schema.additionalProperties
-  // The format says it; the pattern beside it is the same once more.
-  if (schema.format === 'date-time' || schema.format === 'uuid') delete schema.pattern
+  // The format says most of it; the pattern beside it is the same once more.
+  if (schema.format === 'date-time') schema.pattern = '\\.\\d{6}Z$'
+  if (schema.format === 'uuid') delete schema.pattern
   if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum
   if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum
   // Left out by zod where a value is transformed after it was filled in.

@@ -1,5 +1,13 @@
 import type { ConversationRow, MessageRow, NewMessage, ParticipantRow, ReadMarkRow, UserRow } from '@parley/db'
-import type { Attachment, Conversation, Message, Participant, StoredAttachment, User } from '@parley/protocol'
+import {
+  type Attachment,
+  type Conversation,
+  instantOf,
+  type Message,
+  type Participant,
+  type StoredAttachment,
+  type User,
+} from '@parley/protocol'
 import type { AttachmentLinks } from './ports.ts'
 
 /*
@@ -86,7 +94,7 @@ export function presentParticipant(row: ParticipantRow, online: Set<string> | nu
     ...presentUser(row),
     role: row.role,
     isOnline,
-    lastSeen: online === null ? null : isOnline ? now.toISOString() : row.last_seen_at,
+    lastSeen: online === null ? null : isOnline ? instantOf(now) : row.last_seen_at,
     lastReadSeq: row.last_read_seq,
   }
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { LIMITS } from './limits.ts'
-import { conversationId, isStorableText, uuid } from './primitives.ts'
+import { conversationId, instant, isStorableText, uuid } from './primitives.ts'
 
 /*
  * Files of messages. A file of some megabytes comes with its message as multipart/form-data; a larger one is announced,
@@ -32,6 +32,6 @@ export const startedUpload = z.object({
   method: z.literal('PUT'),
   url: z.string().nullable(),
   parts: z.array(z.object({ partNumber: z.int(), offset: z.int(), size: z.int(), url: z.string() })),
-  expiresAt: z.string(),
+  expiresAt: instant,
 })
 export type StartedUpload = z.infer<typeof startedUpload>

@@ -36,8 +36,13 @@ export const messageId = uuid
 /** Chosen by the client; a message is stored once for each (conversation, sender, clientMessageId). */
 export const clientMessageId = text(LIMITS.clientMessageIdLength)
 
-/** RFC 3339 in UTC with up to six digits of a second, as Parley writes it. */
-export const instant = z.iso.datetime({ offset: true })
+/** RFC 3339 in UTC with six digits of a second, as Parley writes it: instants compare as text. */
+export const instant = z.iso.datetime({ precision: 6 })
+
+/** A moment of this process's clock, which knows milliseconds. */
+export function instantOf(date: Date): string {
+  return date.toISOString().replace('Z', '000Z')
+}
 
 /** What Postgres keeps of a second. */
 const MICROSECONDS = /:\d\d:\d\d\.(\d{1,6})/

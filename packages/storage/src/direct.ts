@@ -1,4 +1,4 @@
-import type { StartedUpload } from '@parley/protocol'
+import { instantOf, type StartedUpload } from '@parley/protocol'
 import type { StoredPart } from './objects.ts'
 import type { Presigner } from './presign.ts'
 
@@ -50,5 +50,5 @@ export function signParts(
       expiresIn: UPLOAD_SECONDS,
     }),
   }))
-  return { parts, expiresAt: new Date(now + UPLOAD_SECONDS * 1_000).toISOString() }
+  return { parts, expiresAt: instantOf(new Date(now + UPLOAD_SECONDS * 1_000)) }
 }

@@ -4,6 +4,7 @@ import {
   findPushPreferences,
   listMutes,
   listPushSubscriptions,
+  type MuteRow,
   muteConversation,
   type PushPreferencesRow,
   type PushSubscriptionRow,
@@ -83,18 +84,16 @@ export const pushRoutes: FastifyPluginAsync<{ deps: PushRouteDeps }> = async (ap
 export const muteRoutes: FastifyPluginAsync<{ deps: Pick<PushRouteDeps, 'db'> }> = async (app, { deps: { db } }) => {
   app.get('/mutes', async (request) => {
     const rows = await listMutes(db.pool, actorOf(request).id)
-    const data = rows.map((row) => ({ conversationId: row.conversation_id, mutedUntil: row.muted_until }))
-    return { success: true, data }
+    return { success: true, data: rows.map(presentMute) }
   })
 
   app.put('/conversations/:conversationId/mute', async (request) => {
     const { conversationId } = parse(conversationParams, request.params)
     const { until } = parse(muteBody, request.body)
-    if (!(await muteConversation(db.pool, conversationId, actorOf(request).id, until))) {
-      throw new ParleyError('CONVERSATION_NOT_FOUND')
-    }
+    const row = await muteConversation(db.pool, conversationId, actorOf(request).id, until)
+    if (row === undefined) throw new ParleyError('CONVERSATION_NOT_FOUND')
     const message = until === null ? 'Conversation no longer muted' : 'Conversation muted'
-    return { success: true, message, data: { conversationId, mutedUntil: until } }
+    return { success: true, message, data: presentMute(row) }
   })
 }
 
@@ -132,6 +131,10 @@ function removed(was: boolean) {
 
 function presentSubscription(row: PushSubscriptionRow): PushSubscription {
   return { id: row.id, endpoint: row.endpoint, createdAt: row.created_at }
+}
+
+function presentMute(row: MuteRow) {
+  return { conversationId: row.conversation_id, mutedUntil: row.muted_until }
 }
 
 function presentPreferences(row: PushPreferencesRow | undefined): PushPreferences {

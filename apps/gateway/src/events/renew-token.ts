@@ -1,4 +1,4 @@
-import { ParleyError } from '@parley/protocol'
+import { instantOf, ParleyError } from '@parley/protocol'
 import type { EventHandler } from './handler.ts'
 
 /** Puts a newer token of the same person in the place of the one that the socket came with. */
@@ -11,5 +11,5 @@ export const renewToken: EventHandler<'renewToken'> = async ({ deps, session, pa
   session.user = await deps.people.see(identity)
   session.identity = identity
   session.tokenLife.start(identity.expiresAt)
-  return { expiresAt: identity.expiresAt?.toISOString() ?? null }
+  return { expiresAt: identity.expiresAt && instantOf(identity.expiresAt) }
 }

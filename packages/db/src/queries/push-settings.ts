@@ -122,23 +122,25 @@ export async function savePushPreferences(
   return row
 }
 
-/** Mutes a conversation for one member until a moment, null for no longer. @returns whether they are a member */
+/** Mutes a conversation for one member until a moment, null for no longer. @returns undefined where they are no member */
 export async function muteConversation(
   db: Queryable,
   conversationId: string,
   userId: string,
   until: string | null,
-): Promise<boolean> {
-  const { rowCount } = await db.query({
-    text: `update participants set muted_until = $3 where conversation_id = $1 and user_id = $2 and left_at is null`,
+): Promise<MuteRow | undefined> {
+  const { rows } = await db.query<MuteRow>({
+    text: `
+      update participants set muted_until = $3 where conversation_id = $1 and user_id = $2 and left_at is null
+      returning conversation_id, muted_until`,
     values: [conversationId, userId, until],
   })
-  return rowCount === 1
+  return rows[0]
 }
 
 export interface MuteRow {
   conversation_id: string
-  muted_until: string
+  muted_until: string | null
 }
 
 /** A person's conversations that are muted now. By the index on participants' user_id. */
