@@ -71,7 +71,8 @@ export function createJwks(options: JwksOptions) {
 
   /**
    * The key for a token with this header, as PEM, or null if the issuer has none that fits both id and algorithm.
-   * @throws ParleyError UNAVAILABLE when the issuer cannot be asked and no keys are held that are fresh enough.
+   * @throws ParleyError UNAVAILABLE when the issuer cannot be asked and no keys are held that are fresh enough, or none of
+   * them fits: the issuer may have one by now.
    */
   async function find(header: { kid?: unknown; alg?: unknown }): Promise<string | null> {
     const held = now() - fetchedAt < keepForMs ? pick(keys, header) : null
@@ -80,10 +81,12 @@ export function createJwks(options: JwksOptions) {
       return held
     }
     await refresh()
-    if (now() - fetchedAt >= keepForMs) {
+    const key = now() - fetchedAt < keepForMs ? pick(keys, header) : null
+    // The last attempt to fetch them failed.
+    if (key === null && fetchedAt < attemptedAt) {
       throw new ParleyError('UNAVAILABLE', { message: 'The keys for tokens cannot be fetched; try again soon.' })
     }
-    return pick(keys, header)
+    return key
   }
 
   return { find }

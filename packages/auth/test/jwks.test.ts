@@ -108,6 +108,26 @@ describe('the key set', () => {
     await expect(verifier.verify(rsa.sign({ sub: 'w' }))).resolves.toMatchObject({ userId: 'w' })
   })
 
+  it('calls no token of a new key invalid while the issuer is away: it cannot know', async () => {
+    await using issuer = await startIssuer(rsa)
+    let now = 0
+    const verifier = createTokenVerifier(issuer.settings, { now: () => now, cooldownMs: 5_000 })
+    await verifier.verify(rsa.sign({ sub: 'u' }))
+    const next = issuerKey('rsa-2', 'RS256')
+    issuer.setKeys(rsa, next)
+    issuer.state.mode = 'fail'
+    now = 6_000
+    const token = next.sign({ sub: 'v' })
+    await expect(verifier.verify(token)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    // Not asked again so soon, and known no better.
+    now = 7_000
+    await expect(verifier.verify(token)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    await expect(verifier.verify(rsa.sign({ sub: 'w' }))).resolves.toMatchObject({ userId: 'w' })
+    issuer.state.mode = 'serve'
+    now = 12_000
+    await expect(verifier.verify(token)).resolves.toMatchObject({ userId: 'v' })
+  })
+
   it('makes tokens unavailable, not invalid, when the issuer hangs; and the answer is not kept', async () => {
     await using issuer = await startIssuer(rsa)
     issuer.state.mode = 'hang'
