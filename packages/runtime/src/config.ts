@@ -11,7 +11,7 @@ export interface Setting<T> {
   readonly default?: string
   /** Used outside production only, before `default`. */
   readonly developmentDefault?: string
-  /** Marks a secret: in production its development default and anything shorter than this are refused. */
+  /** Marks a secret: in production the development default of any secret, and what is shorter than this, are refused. */
   readonly secret?: { readonly minLength: number }
   /**
    * Name of the setting that can take this one's place. With that one set, this one must not be set and reads as
@@ -64,10 +64,11 @@ export function loadSettings<D extends SettingsDefinition>(
   env: Environment = process.env,
 ): SettingsOf<D> {
   const production = env.NODE_ENV === 'production'
+  const wellKnown = Object.values(definition).map(({ secret, developmentDefault }) => secret && developmentDefault)
   const problems: { variable: string; message: string }[] = []
   const values: Record<string, unknown> = {}
   for (const [variable, declared] of Object.entries(definition)) {
-    const read = readSetting(variable, declared, env, production)
+    const read = readSetting(variable, declared, env, production, wellKnown)
     if ('problem' in read) problems.push({ variable, message: read.problem })
     else values[variable] = read.value
   }
@@ -96,6 +97,7 @@ function readSetting(
   declared: Setting<unknown>,
   env: Environment,
   production: boolean,
+  wellKnown: readonly (string | undefined)[],
 ): { value: unknown } | { problem: string } {
   // An empty variable is what compose files and shells make of an unset one.
   const given = env[variable] || undefined
@@ -118,8 +120,8 @@ function readSetting(
   const parsed = declared.schema.safeParse(text)
   if (!parsed.success) return { problem: `${text === undefined ? 'is missing' : 'is wrong'}: it should be ${expected}` }
   if (production && secret && text !== undefined) {
-    if (text === declared.developmentDefault) {
-      return { problem: `has its development default: in production it should be ${expected}` }
+    if (wellKnown.includes(text)) {
+      return { problem: `has a development default: in production it should be ${expected}` }
     }
     if (text.length < secret.minLength) {
       return { problem: `is too short: in production it should have at least ${secret.minLength} characters` }

@@ -49,6 +49,11 @@ describe('a second secret for tokens', () => {
     const secret = 'y'.repeat(32)
     expect(loadSettings(all, { ...production, JWT_SECRET_PREVIOUS: secret }).JWT_SECRET_PREVIOUS).toBe(secret)
     expect(problemOf({ ...production, JWT_SECRET_PREVIOUS: 'short' }).variables).toEqual(['JWT_SECRET_PREVIOUS'])
+    // Everybody knows it, whichever setting it stands in.
+    const { JWT_SECRET } = loadSettings(tokenSettings, {})
+    expect(problemOf({ ...production, JWT_SECRET_PREVIOUS: JWT_SECRET }).message).toBe(
+      'JWT_SECRET_PREVIOUS has a development default: in production it should be a random text of 32 characters or more',
+    )
     const keys = { ...production, JWT_SECRET: undefined, JWT_JWKS_URL: 'https://id.example.com/keys' }
     expect(problemOf({ ...keys, JWT_SECRET_PREVIOUS: secret }).message).toBe(
       'JWT_SECRET_PREVIOUS must not be set without JWT_SECRET',
@@ -106,7 +111,7 @@ describe('settings in production', () => {
   it('refuse the development secret', () => {
     const { JWT_SECRET } = loadSettings(all, {})
     const error = problemOf({ ...production, JWT_SECRET })
-    expect(error.message).toMatch(/^JWT_SECRET has its development default/)
+    expect(error.message).toMatch(/^JWT_SECRET has a development default/)
     expect(error.message).not.toContain(JWT_SECRET)
   })
 
