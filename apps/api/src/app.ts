@@ -4,6 +4,7 @@ import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } 
 import { authentication } from './authentication.ts'
 import { boundBodies } from './body-time.ts'
 import { browserHeaders } from './browser-headers.ts'
+import { endConnections } from './closing.ts'
 import type { ApiDeps } from './deps.ts'
 import { answerError, answerNotFound } from './errors.ts'
 import { limitRequests } from './rate-limit.ts'
@@ -31,12 +32,15 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     keepAliveTimeout: deps.http.KEEP_ALIVE_SECONDS * 1_000,
     trustProxy: trustsProxy(deps.http.TRUSTED_PROXIES),
     forceCloseConnections: 'idle',
+    // What reaches this process is answered by it, until it is gone.
+    return503OnClosing: false,
     frameworkErrors: answerError,
     genReqId: requestIdOf,
     requestIdHeader: false,
   })
   app.server.headersTimeout = 30_000
   await app.register(observeRequests, { deps })
+  await app.register(endConnections)
   app.addHook('onRequest', boundBodies)
   app.setErrorHandler(answerError)
   app.setNotFoundHandler(answerNotFound)

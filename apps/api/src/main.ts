@@ -30,6 +30,7 @@ import {
 import { bucketCheck, openFileStore } from '@parley/storage'
 import { AttachmentUploads } from '@parley/storage/uploads'
 import { buildApp } from './app.ts'
+import { closeApp } from './closing.ts'
 import { apiMetrics, HttpMeasures } from './measures.ts'
 import { rateLimitRedis } from './rate-limit.ts'
 import { openReadSide } from './replica.ts'
@@ -132,7 +133,7 @@ await runProcess({
           name: 'http',
           stop: async () => {
             await delay(settings.DRAIN_DELAY_MS)
-            await app.close()
+            await closeApp(app)
           },
         },
       ],
