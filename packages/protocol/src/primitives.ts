@@ -44,22 +44,25 @@ export function instantOf(date: Date): string {
   return date.toISOString().replace('Z', '000Z')
 }
 
-/** What Postgres keeps of a second. */
-const MICROSECONDS = /:\d\d:\d\d\.(\d{1,6})/
+/** A date, and a time of it perhaps, with an offset perhaps. Of a fraction, what Postgres keeps: microseconds. */
+const MOMENT = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.(\d{1,6})\d*)?)?(Z|[+-]\d\d:?\d\d)?)?$/i
 
-/** A moment in a query string: RFC 3339, a date, or milliseconds since 1970. Becomes RFC 3339 in UTC; microseconds are kept. */
+/**
+ * A moment in a query string: RFC 3339, a date, or milliseconds since 1970. A time without an offset is one in UTC, whatever
+ * zone this process is in. Becomes RFC 3339 in UTC; microseconds are kept.
+ */
 export const timestamp = z
   .string()
   .max(64)
   .transform((value, ctx) => {
-    const ms = /^\d{1,15}$/.test(value) ? Number(value) : Date.parse(value)
-    const date = new Date(ms)
+    const [moment, time, , , fraction, offset] = MOMENT.exec(value) ?? []
+    const isLocal = time !== undefined && offset === undefined
+    const date = new Date(/^\d{1,15}$/.test(value) ? Number(value) : `${moment}${isLocal ? 'Z' : ''}`)
     const year = date.getUTCFullYear()
-    if (Number.isNaN(ms) || Number.isNaN(year) || year < 1 || year > 9999 || !/^\d[\dT:.Z +-]*$/i.test(value)) {
+    if (Number.isNaN(year) || year < 1 || year > 9999) {
       ctx.addIssue({ code: 'custom', message: 'must be a timestamp such as 2025-12-11T10:30:00Z' })
       return z.NEVER
     }
-    const fraction = MICROSECONDS.exec(value)?.[1]
     return fraction === undefined ? date.toISOString() : date.toISOString().replace(/\d+Z$/, `${fraction}Z`)
   })
 

@@ -1,0 +1,35 @@
+import { expect, it } from 'vitest'
+import { timestamp } from '../src/index.ts'
+
+/** In a zone that is not UTC, as a pod's may be. */
+function read(value: string): string | undefined {
+  const zone = process.env.TZ
+  process.env.TZ = 'Asia/Dhaka'
+  try {
+    expect(new Date(2025, 0).getTimezoneOffset()).toBe(-360)
+    return timestamp.safeParse(value).data
+  } finally {
+    if (zone === undefined) delete process.env.TZ
+    else process.env.TZ = zone
+  }
+}
+
+it.each([
+  ['2025-12-11T10:30:00Z', '2025-12-11T10:30:00.000Z'],
+  ['2025-12-11T10:30:00.1234567Z', '2025-12-11T10:30:00.123456Z'],
+  ['2025-12-11T10:30:00.5+06:00', '2025-12-11T04:30:00.5Z'],
+  ['2025-12-11t10:30:00z', '2025-12-11T10:30:00.000Z'],
+  ['2025-12-11', '2025-12-11T00:00:00.000Z'],
+  ['2025-12-11T10:30:00', '2025-12-11T10:30:00.000Z'],
+  ['2025-12-11 10:30', '2025-12-11T10:30:00.000Z'],
+  ['1765449000000', '2025-12-11T10:30:00.000Z'],
+])('%s is a moment, the same wherever the process is', (value, moment) => {
+  expect(read(value)).toBe(moment)
+})
+
+it.each(['1 2 3', '2025 12 11', '11-12-2025', '2025-13-01', '10:30', '2025-12-11T10:30:00 06:00', '99999-01-01', ''])(
+  '%j is none',
+  (value) => {
+    expect(read(value)).toBeUndefined()
+  },
+)
