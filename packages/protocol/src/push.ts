@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { instant, isStorableText, timestamp, uuid } from './primitives.ts'
+import { instant, timestamp, uuid } from './primitives.ts'
 
 /*
  * Web Push: what a client registers and sets, and what its service worker receives.
@@ -14,15 +14,18 @@ function bytes(text: string): number {
   return Math.floor((text.replace(/=+$/, '').length * 3) / 4)
 }
 
+/** Becomes the usual form of the address. */
+const endpoint = z
+  .url({ protocol: /^https$/ })
+  .max(2_000)
+  .transform((url) => new URL(url))
+  .refine((url) => url.username === '' && url.password === '', 'must not carry credentials')
+  .transform((url) => url.href)
+  .refine((url) => url.length <= 2_000, 'is too long')
+
 /** A browser's PushSubscription as its toJSON() gives it. */
 export const pushSubscriptionBody = z.object({
-  endpoint: z
-    .url({ protocol: /^https$/ })
-    .max(2_000)
-    .transform((url) => new URL(url))
-    .refine((url) => url.username === '' && url.password === '', 'must not carry credentials')
-    .transform((url) => url.href)
-    .refine((url) => url.length <= 2_000, 'is too long'),
+  endpoint,
   expirationTime: z.number().nullish(),
   keys: z.object({
     p256dh: base64url.refine((key) => bytes(key) === 65 && /^B[A-P]/.test(key), 'must be an uncompressed P-256 point'),
@@ -33,9 +36,7 @@ export type PushSubscriptionBody = z.infer<typeof pushSubscriptionBody>
 
 export const pushSubscriptionParams = z.object({ subscriptionId: uuid })
 /** A browser knows its endpoint, not our id. */
-export const removePushSubscriptionBody = z.object({
-  endpoint: z.string().min(1).max(2_000).refine(isStorableText, 'must be well-formed Unicode without NUL characters'),
-})
+export const removePushSubscriptionBody = z.object({ endpoint })
 
 export const pushSubscription = z.object({ id: z.string(), endpoint: z.string(), createdAt: instant })
 export type PushSubscription = z.infer<typeof pushSubscription>
