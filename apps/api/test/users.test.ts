@@ -134,6 +134,9 @@ describe('the product’s server', () => {
       const many = await service.post('/api/users', { users: [good, { id: crypto.randomUUID(), ...bad }] })
       expect([many.status, errorOf(many).code]).toEqual([400, 'VALIDATION_FAILED'])
     }
+    // No token could be theirs.
+    const around = await service.put(`/api/users/${encodeURIComponent(` ${good.id}`)}`, { fullName: 'Around' })
+    expect(errorOf(around)).toMatchObject({ code: 'VALIDATION_FAILED', details: [{ path: 'userId' }] })
     const none = await cluster.api(user('Asker')).post(CONVERSATIONS, { participantIds: [good.id] })
     expect(errorOf(none).code).toBe('UNKNOWN_USERS')
   })

@@ -20,13 +20,14 @@ export function text(max: number) {
     .refine(isStorableText, STORABLE)
 }
 
-/** A person's id as the embedding product chose it: 1 to 128 characters, no control characters. */
+/** A person's id as the embedding product chose it: 1 to 128 characters, no control characters, no white space around it. */
 export const userId = z
   .string()
   .min(1)
   .max(LIMITS.userIdLength)
   .refine(isStorableText, STORABLE)
   .regex(/^\P{Cc}+$/u, 'must not contain control characters')
+  .refine((id) => id === id.trim(), 'must not begin or end with white space')
 
 /** Ids that Parley makes: UUIDs in any letter case, kept in lower case. */
 export const uuid = z.guid().transform((id) => id.toLowerCase())
