@@ -32,7 +32,7 @@ export const peopleOperations: readonly Operation[] = [
     path: '/api/users',
     id: 'searchUsers',
     tag,
-    summary: 'People, by the beginning of their names',
+    summary: 'People, by a part of their names',
     access: 'person',
     query: searchUsersQuery,
     answers: { 200: { description: 'A page of people', data: z.array(user), meta: pageMetaShape } },
