@@ -75,19 +75,24 @@ it('what is published already is not published again, though its process dies', 
 
 it('what a living process is about to publish is left to it', async () => {
   const conversation = await group(cluster, owner, [member])
-  const m = await open(member, 1)
+  const [o, m] = await Promise.all([open(owner, 0), open(member, 1)])
   const redis = await redisClient(cluster.redisUrl)
   const origin = `${randomUUID()}.0`
   // Alive, and has published nothing yet: as between its commit and its publish.
   await redis.set(`parley:published:${origin}`, 0, 'PX', 30_000)
   await redis.sadd('parley:publishers', origin)
+  // A round of the worker that began before does not know of it: one that works on what was published after that does.
+  const before = next(m, 'newMessage')
+  await emit(o, 'sendMessage', { conversationId: conversation.id, content: 'before' })
+  await before
+  await expect.poll(outboxRows).toEqual([])
   await appendMessages(cluster.sql, [draft(conversation, owner, 'on its way')], origin, 1)
   await expect(next(m, 'newMessage', undefined, { timeoutMs: 1_200 })).rejects.toThrow(/No newMessage/)
   expect(await outboxRows()).toEqual([origin])
   const published = next(m, 'newMessage')
   // Its lease ends: it died before it could.
   await redis.del(`parley:published:${origin}`)
-  expect(await published).toMatchObject({ content: 'on its way', seq: 1, readBy: [owner.id] })
+  expect(await published).toMatchObject({ content: 'on its way', seq: 2, readBy: [owner.id] })
   redis.disconnect()
 })
 
