@@ -10,6 +10,8 @@ local function text(number) return string.format('%.0f', number) end
 
 /**
  * Makes a person's hash hold exactly these connections of one epoch. Says everything each time, so it can be repeated.
+ * Who leaves without an entry was struck off before, and reported offline, or Redis has come back empty: their grace is over,
+ * or the next connection would take them for never gone, and be told to nobody.
  * KEYS: user. ARGV: epoch with its dot, incarnation, graceMs, then connection and value by turns.
  * Answers [1 if the person counted as online because of this epoch or the grace, ...incarnations of other epochs].
  */
@@ -30,8 +32,10 @@ end
 for field, value in pairs(wanted) do redis.call('HSET', KEYS[1], field, value) end
 if next(wanted) then
   redis.call('HDEL', KEYS[1], 'left')
-else
+elseif mine then
   redis.call('HSET', KEYS[1], 'left', text(now))
+elseif not left then
+  redis.call('HSET', KEYS[1], 'left', text(now - tonumber(ARGV[3])))
 end
 local online = mine or (left ~= nil and left + tonumber(ARGV[3]) > now)
 return { online and 1 or 0, unpack(others) }

@@ -57,6 +57,23 @@ describe('a gateway whose lease ended while it lived', () => {
   })
 })
 
+describe('a gateway whose lease ended unknown to it', () => {
+  it('does not make somebody leave who had been reported offline: back elsewhere, they are told online', async () => {
+    await using world = await setting()
+    const frozen = await world.gateway({ renewMs: 60_000 })
+    const other = await world.gateway()
+    const { reported } = await world.reaper()
+    await frozen.connect('ann', '1')
+    await world.raw.del(`presence:lease:${frozen.epoch}`)
+    await eventually(() => reported.map(({ userId }) => userId), ['ann'])
+    await eventually(() => world.raw.zcard('presence:leaving'), 0)
+    frozen.disconnect('ann', '1')
+    await eventually(() => world.raw.zcard('presence:leaving'), 1)
+    expect(await world.isOnline('ann')).toBe(false)
+    expect(await other.connect('ann', '2')).toEqual({ becameOnline: true })
+  })
+})
+
 describe('a Redis that goes away', () => {
   it('and comes back empty has everybody again within a renewal, and nobody is told anything', async () => {
     await using world = await setting()
