@@ -36,6 +36,12 @@ export interface CatchUpOptions {
   onError: (error: ParleyClientError) => void
 }
 
+/** How a conversation stood when the server was asked about it. */
+interface Asked {
+  room: Room
+  newest: number
+}
+
 /** Makes the client whole again: after a connection, after a gap, after a hole. */
 export class CatchUp {
   readonly #options: CatchUpOptions
@@ -45,8 +51,6 @@ export class CatchUp {
   /** Ends what is under way when the connection has gone. */
   #run = new AbortController()
   readonly #gaps = new Set<Room>()
-  /** Conversations of which it is not sure that one has left them. */
-  readonly #doubted = new Set<string>()
   #gapTimer: ReturnType<typeof setTimeout> | undefined
 
   constructor(options: CatchUpOptions) {
@@ -139,17 +143,21 @@ export class CatchUp {
   async #round(signal: AbortSignal): Promise<void> {
     const { inbox, call } = this.#options
     const behind = new Set<Room>()
+    inbox.beginSync()
     try {
       for (const { ids, first, until } of chunksOf(inbox)) {
         let after = first
         for (let hasMore = true; hasMore; ) {
           const conversations: Record<string, number> = {}
+          const asked = new Map<string, Asked>()
           for (const id of ids) {
             const room = inbox.get(id)
-            if (room !== undefined && (after === null || id > after)) conversations[id] = room.revisions.upTo
+            if (room === undefined || (after !== null && id <= after)) continue
+            conversations[id] = room.revisions.upTo
+            asked.set(id, { room, newest: room.revisions.newest })
           }
           const answer = await call({ conversations, after, until })
-          for (const id of answer.left) this.#left(id, conversations[id])
+          for (const id of answer.left) this.#left(id, asked.get(id))
           for (const synced of answer.conversations) {
             const room = inbox.applySync(synced, conversations[synced.id])
             if (room !== undefined) behind.add(room)
@@ -169,18 +177,15 @@ export class CatchUp {
 
   /**
    * The server says that one is not in a conversation. Where something has been heard of it since it was asked about, one
-   * may just have been put into it again: the next round will tell, and counts.
+   * may just have been put into it again: the next round will tell.
    */
-  #left(id: string, askedRev: number | undefined): void {
-    const room = this.#options.inbox.get(id)
-    const heard = room !== undefined && askedRev !== undefined && room.info.rev > askedRev
-    if (heard && !this.#doubted.has(id)) {
-      this.#doubted.add(id)
-      this.#again = true
-      return
-    }
-    this.#doubted.delete(id)
-    this.#options.inbox.leave(id)
+  #left(id: string, asked: Asked | undefined): void {
+    const { inbox } = this.#options
+    const room = inbox.get(id)
+    if (room === undefined) return
+    const { newest } = room.revisions
+    if (room === asked?.room && newest === asked.newest) inbox.leave(id, newest)
+    else this.#again = true
   }
 
   async #fillAll(rooms: Room[], signal: AbortSignal): Promise<void> {

@@ -47,7 +47,7 @@ export class ClientCore {
     conversationUpdated: (update) => this.inbox.onUpdated(update),
     userTyping: ({ conversationId, ...person }) => this.typing.onTyping(conversationId, person),
     userStoppedTyping: ({ conversationId, userId }) => this.typing.onStopped(conversationId, userId),
-    userOnline: ({ userId }) => this.presence.set(userId, true),
+    userOnline: ({ userId }) => this.#cameOnline(userId),
     userOffline: ({ userId, lastSeen }) => this.presence.set(userId, false, lastSeen),
     resync: ({ afterMs }) => this.#planResync(afterMs ?? 0),
   }
@@ -79,14 +79,13 @@ export class ClientCore {
       onMessage: (message) => this.#delivered(message),
       onJoined: (conversation) => {
         this.events.emit('joined', conversation)
-        this.#met(conversation)
         this.#loadWatched()
       },
-      onMet: (conversation) => this.#met(conversation),
       onLeft: (conversationId) => {
         this.readMarks.forget(conversationId)
         this.events.emit('left', { conversationId })
       },
+      onPeople: (conversation) => this.#peopleChanged(conversation),
       onGap: (room) => this.#catchUp.gapSeen(room),
       onHole: () => this.#catchUp.holeSeen(),
     })
@@ -185,9 +184,15 @@ export class ClientCore {
     this.#loadWatched()
   }
 
+  #cameOnline(userId: string): void {
+    this.presence.set(userId, true)
+    // Told late, perhaps, of somebody with whom one shares no conversation any more: nobody would tell of their going.
+    if (!this.inbox.hasPerson(userId)) this.#looks.peopleChanged()
+  }
+
   /** Presence is shown in small conversations only. */
-  #met({ participantCount }: Conversation): void {
-    if (participantCount <= LIMITS.presenceGroupSize) this.#looks.met()
+  #peopleChanged({ participantCount }: Conversation): void {
+    if (participantCount <= LIMITS.presenceGroupSize) this.#looks.peopleChanged()
   }
 
   #stopTimers(): void {

@@ -15,9 +15,9 @@ export interface InboxOptions {
   windowSize: number
   onMessage: (message: Message) => void
   onJoined: (conversation: Conversation) => void
-  /** There are new people in a conversation. */
-  onMet: (conversation: Conversation) => void
   onLeft: (conversationId: string) => void
+  /** Others are in a conversation than before, or one is in it no longer. */
+  onPeople: (conversation: Conversation) => void
   /** Messages are missing between others. */
   onGap: (room: Room) => void
   /** Something is not known that a sync will tell. */
@@ -30,6 +30,8 @@ export class Inbox {
   readonly #rooms = new Map<string, Room>()
   readonly #timelines = new Map<string, LazyStore<TimelineSnapshot>>()
   readonly #marks = new Map<string, LazyStore<ReadonlyMap<string, number>>>()
+  /** The rev as of which the person left a conversation, since the last sync began. */
+  readonly #left = new Map<string, number>()
   #orphans: { message: Message; at: number }[] = []
   /** A first sync has told of all conversations: one that comes up now is new. */
   complete = false
@@ -87,28 +89,37 @@ export class Inbox {
 
   onUpdated(update: ServerEvents['conversationUpdated']): void {
     const room = this.#rooms.get(update.conversationId)
-    if (room === undefined || update.rev <= room.revisions.upTo) return
-    if (update.removed.includes(this.#options.userId())) {
-      this.leave(room.id)
+    if (room === undefined) return
+    if (update.rev > room.asOf && update.removed.includes(this.#options.userId())) {
+      if (update.rev >= room.revisions.newest) this.leave(room.id, update.rev)
+      // Put back since then, perhaps: a sync knows.
+      else this.#options.onHole()
       return
     }
     room.onUpdated(update)
     if (room.revisions.hasHole) this.#options.onHole()
   }
 
-  /** A conversation as the server shows it. One that is new after the first sync was just joined: its news are delivered. */
-  put(conversation: Conversation): Room {
+  /**
+   * A conversation as the server shows it. One that is new after the first sync was just joined: its news are delivered.
+   */
+  put(conversation: Conversation): Conversation {
     const known = this.#rooms.get(conversation.id)
-    if (known !== undefined) {
-      known.refresh(conversation)
-      return known
-    }
+    if (known === undefined) return this.#join(conversation)
+    known.refresh(conversation)
+    if (known.sequence.hasGap && known.catchingUpTo === undefined) this.#options.onGap(known)
+    if (known.revisions.hasHole) this.#options.onHole()
+    return known.info
+  }
+
+  #join(conversation: Conversation): Conversation {
+    if (this.#isFromBefore(conversation)) return conversation
     const { id, lastSeq, lastReadSeq, lastMessage } = conversation
     const room = this.#add(conversation, this.#deliveryAfter(id, lastReadSeq, lastSeq))
     room.sequence.expect(lastSeq)
     if (lastMessage !== null) this.accept(room, lastMessage)
     this.#adopt(room)
-    return room
+    return room.info
   }
 
   /**
@@ -120,10 +131,11 @@ export class Inbox {
     // A server that was set back to an earlier state counts anew.
     if (askedRev !== undefined && askedRev > synced.rev) this.#rooms.delete(synced.id)
     const known = this.#rooms.get(synced.id)
+    if (known === undefined && this.#isFromBefore(synced)) return undefined
     const delivered = this.#deliveryAfter(synced.id, synced.joinedSeq, synced.lastSeq)
     const room = known ?? this.#add(conversationOf(synced, online(), userId()), delivered)
     room.catchingUpTo = synced.rev
-    if (room.applySync(synced, online()) && this.complete) this.#options.onMet(room.info)
+    room.applySync(synced, online())
     for (const message of synced.messages) this.accept(room, message)
     this.#adopt(room)
     if (room.sequence.hasGap || (synced.tooLong && room.timeline.status !== 'idle')) return room
@@ -135,19 +147,35 @@ export class Inbox {
   caughtUp(room: Room): void {
     if (room.catchingUpTo !== undefined) room.revisions.synced(room.catchingUpTo)
     room.catchingUpTo = undefined
+    if (room.revisions.hasHole) this.#options.onHole()
   }
 
-  leave(id: string): void {
-    if (!this.#rooms.delete(id)) return
+  /** @param rev of the change that took the person out, or the newest before it that is known */
+  leave(id: string, rev: number): void {
+    const room = this.#rooms.get(id)
+    if (room === undefined) return
+    this.#rooms.delete(id)
+    this.#left.set(id, rev)
     this.#changed(id)
     this.#timelines.get(id)?.invalidate()
     this.#options.onLeft(id)
+    this.#options.onPeople(room.info)
+  }
+
+  /** From now on the server is asked: what it answers is of after what one left. */
+  beginSync(): void {
+    this.#left.clear()
   }
 
   /** A sync is through. What has waited for its conversation for long is of one that the person is not in. */
   finishSync(now = Date.now()): void {
     this.complete = true
     this.#orphans = this.#orphans.filter(({ at }) => now - at < ORPHAN_MS)
+  }
+
+  /** Whether it was made before the person left the conversation. */
+  #isFromBefore({ id, rev }: Pick<Conversation, 'id' | 'rev'>): boolean {
+    return rev <= (this.#left.get(id) ?? -1)
   }
 
   /** Since when something has been missing that only a sync can bring, in milliseconds since 1970. */
@@ -162,6 +190,11 @@ export class Inbox {
 
   setOnline(userId: string, isOnline: boolean, lastSeen: string): void {
     for (const room of this.#rooms.values()) room.setOnline(userId, isOnline, lastSeen)
+  }
+
+  hasPerson(userId: string): boolean {
+    for (const { info } of this.#rooms.values()) if (info.participants.some(({ id }) => id === userId)) return true
+    return false
   }
 
   /** Conversations whose messages somebody looks at. */
@@ -193,12 +226,17 @@ export class Inbox {
       userId: this.#options.userId,
       windowSize: this.#options.windowSize,
       onInfo: () => this.#changed(id),
+      onPeople: (changed) => this.complete && this.#options.onPeople(changed),
       onTimeline: () => this.#timelines.get(id)?.invalidate(),
     })
     this.#rooms.set(id, room)
+    this.#left.delete(id)
     this.#changed(id)
     this.#timelines.get(id)?.invalidate()
-    if (this.complete) this.#options.onJoined(conversation)
+    if (this.complete) {
+      this.#options.onJoined(conversation)
+      this.#options.onPeople(conversation)
+    }
     return room
   }
 

@@ -3,8 +3,8 @@ import type { Presence } from './presence.ts'
 
 const RETRY_MS = 3_000
 const SETTLED_MS = 5_000
-/** Others hear of the same new people at the same time: their questions are spread over as long again. Milliseconds. */
-const MET_MS = 1_000
+/** Others hear of the same change at the same time: their questions are spread over as long again. Milliseconds. */
+const CHANGED_MS = 1_000
 
 export interface PresenceLooksOptions {
   presence: Presence
@@ -21,7 +21,7 @@ export interface PresenceLooksOptions {
 export class PresenceLooks {
   readonly #options: PresenceLooksOptions
   #planned: ReturnType<typeof setTimeout> | undefined
-  #met: ReturnType<typeof setTimeout> | undefined
+  #changed: ReturnType<typeof setTimeout> | undefined
 
   constructor(options: PresenceLooksOptions) {
     this.#options = options
@@ -36,21 +36,21 @@ export class PresenceLooks {
     this.#plan(SETTLED_MS * (1 + Math.random() / 2))
   }
 
-  /** There are new people: nobody is told of those who were online before one shared a conversation with them. */
-  met(): void {
-    this.#met ??= setTimeout(
+  /** Nobody is told of those who were online before one shared a conversation with them, nor of those with whom one no longer does. */
+  peopleChanged(): void {
+    this.#changed ??= setTimeout(
       () => {
-        this.#met = undefined
+        this.#changed = undefined
         void this.#look()
       },
-      MET_MS * (1 + Math.random()),
+      CHANGED_MS * (1 + Math.random()),
     )
   }
 
   stop(): void {
     clearTimeout(this.#planned)
-    clearTimeout(this.#met)
-    this.#met = undefined
+    clearTimeout(this.#changed)
+    this.#changed = undefined
   }
 
   async #look(): Promise<void> {

@@ -6,6 +6,9 @@ export class Presence {
   #online = new Set<string>()
   /** What was told while a list is on its way; one for each that is. */
   readonly #told = new Set<Map<string, boolean>>()
+  /** Numbers of the last list that was asked for, and of the last that was taken. */
+  #asked = 0
+  #taken = 0
   /** Ids of those who are online. */
   readonly store = new LazyStore<ReadonlySet<string>>(() => new Set(this.#online))
 
@@ -29,8 +32,12 @@ export class Presence {
   async refresh(ask: () => Promise<readonly string[]>): Promise<void> {
     const told = new Map<string, boolean>()
     this.#told.add(told)
+    const no = ++this.#asked
     try {
       const listed = new Set(await ask())
+      // A list that was asked for later came first.
+      if (no < this.#taken) return
+      this.#taken = no
       for (const [userId, isOnline] of told) {
         if (isOnline) listed.add(userId)
         else listed.delete(userId)

@@ -35,13 +35,13 @@ export class ServerRequests {
     name?: string
   }): Promise<Conversation> {
     const { data } = await this.core.http.send<Conversation>('POST', CONVERSATIONS, { body: input })
-    return this.core.inbox.put(data).info
+    return this.core.inbox.put(data)
   }
 
   /** Fetches one conversation with all its people. */
   async fetchConversation(conversationId: string): Promise<Conversation> {
     const { data } = await this.core.http.get<Conversation>(pathOf(conversationId))
-    return this.core.inbox.put(data).info
+    return this.core.inbox.put(data)
   }
 
   /** Names a group, or takes its name away. */
@@ -114,7 +114,7 @@ export class ServerRequests {
 
   async #change(method: string, conversationId: string, path: string, body: unknown): Promise<Conversation> {
     const { data } = await this.core.http.send<Conversation>(method, pathOf(conversationId) + path, { body })
-    return this.core.inbox.put(data).info
+    return this.core.inbox.put(data)
   }
 }
 

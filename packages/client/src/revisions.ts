@@ -9,10 +9,13 @@ export class Revisions {
   readonly #now: () => number
   readonly #seen = new Set<number>()
   #upTo: number
+  /** There are changes up to this rev. */
+  #newest: number
   #holeSince: number | undefined
 
   constructor(upTo: number, now: () => number = Date.now) {
     this.#upTo = upTo
+    this.#newest = upTo
     this.#now = now
   }
 
@@ -21,8 +24,13 @@ export class Revisions {
     return this.#upTo
   }
 
+  /** The newest that has been heard of. */
+  get newest(): number {
+    return this.#newest
+  }
+
   get hasHole(): boolean {
-    return this.#seen.size > 0
+    return this.#newest > this.#upTo
   }
 
   /** Since when the change that is missing now has been missing, in milliseconds since 1970. */
@@ -32,22 +40,30 @@ export class Revisions {
 
   /** A change that took this rev is known. */
   saw(rev: number): void {
-    if (rev <= this.#upTo || this.#seen.size >= SEEN_MAX) return
-    this.#seen.add(rev)
+    if (rev > this.#upTo && this.#seen.size < SEEN_MAX) this.#seen.add(rev)
+    this.expect(rev)
+  }
+
+  /** There is a change that took this rev; it need not be known. */
+  expect(rev: number): void {
+    if (rev > this.#newest) this.#newest = rev
     this.#advance()
   }
 
   /** A sync told everything up to this rev. */
   synced(rev: number): void {
-    if (rev > this.#upTo) this.#upTo = rev
+    if (rev > this.#upTo) {
+      this.#upTo = rev
+      this.#holeSince = undefined
+    }
     for (const seen of this.#seen) if (seen <= this.#upTo) this.#seen.delete(seen)
-    this.#advance()
+    this.expect(rev)
   }
 
   #advance(): void {
     const before = this.#upTo
     while (this.#seen.delete(this.#upTo + 1)) this.#upTo++
-    if (this.#seen.size === 0) this.#holeSince = undefined
+    if (!this.hasHole) this.#holeSince = undefined
     else if (this.#holeSince === undefined || this.#upTo > before) this.#holeSince = this.#now()
   }
 }

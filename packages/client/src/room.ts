@@ -3,7 +3,9 @@ import { Revisions } from './revisions.ts'
 import { Sequence } from './sequence.ts'
 import { Timeline } from './timeline.ts'
 
-/** The people of a conversation that are kept, as many as a list shows. */
+/** Events that are kept until a sync; of more it tells as well. */
+const TOLD_MAX = 100
+
 export interface RoomOptions {
   conversation: Conversation
   /** The client's own person; '' until there has been a token. */
@@ -13,6 +15,8 @@ export interface RoomOptions {
   windowSize: number
   /** Called when what the stores show has changed. */
   onInfo: () => void
+  /** Called when others are in it than before. */
+  onPeople: (conversation: Conversation) => void
   onTimeline: () => void
 }
 
@@ -24,6 +28,10 @@ export class Room {
   readonly #options: RoomOptions
   /** The rev that a catch-up under way will have reached. */
   catchingUpTo: number | undefined
+  /** The rev of the newest picture of it that was taken in. */
+  #pictured = 0
+  /** What events told of its name and people, in the order of rev, since the last sync or picture. */
+  #told: readonly ServerEvents['conversationUpdated'][] = []
   #info: Conversation
 
   constructor(options: RoomOptions) {
@@ -40,6 +48,11 @@ export class Room {
 
   get info(): Conversation {
     return this.#info
+  }
+
+  /** Its name and people are shown as of this rev, or a later one. */
+  get asOf(): number {
+    return Math.max(this.revisions.upTo, this.#pictured)
   }
 
   /** Read marks of those people who are listed. */
@@ -95,19 +108,32 @@ export class Room {
     this.mark(receipt.userId, receipt.seq)
   }
 
-  /**
-   * The name or the people changed; with the SYSTEM message that tells of it, that took two revs. What the event does
-   * not say (who the new people are, who owns the group now) leaves a hole in the revs, which a sync will fill.
-   */
+  /** The name or the people changed; with the SYSTEM message that tells of it, that took two revs. */
   onUpdated(update: ServerEvents['conversationUpdated']): void {
     if (update.rev <= this.revisions.upTo) return
-    const { participants: people } = this.#info
-    const all = update.added.every((id) => people.some((person) => person.id === id))
-    const heirless = update.removed.every((id) => people.some((person) => person.id === id && person.role === 'MEMBER'))
-    if (all && heirless) this.revisions.saw(update.rev - 1)
-    this.revisions.saw(update.rev)
-    const participants = people.filter(({ id }) => !update.removed.includes(id))
-    this.#update({ name: update.name, participantCount: update.participantCount, participants })
+    this.revisions.expect(update.rev)
+    if (this.#saysAll(update)) {
+      this.revisions.saw(update.rev - 1)
+      this.revisions.saw(update.rev)
+    }
+    if (update.rev <= this.#pictured || this.#told.some(({ rev }) => rev === update.rev)) return
+    this.#told = [...this.#told, update].sort((a, b) => a.rev - b.rev).slice(-TOLD_MAX)
+    this.#tellAgain()
+  }
+
+  /** Else, who the new people are and who owns the group now, a sync has to tell: a hole stays in the revs. */
+  #saysAll({ rev, added, removed }: ServerEvents['conversationUpdated']): boolean {
+    if (rev <= this.#pictured) return true
+    const { participants } = this.#info
+    return added.length === 0 && removed.every((id) => participants.some((p) => p.id === id && p.role === 'MEMBER'))
+  }
+
+  /** Puts what was told on top of what is shown, which may have been made before. */
+  #tellAgain(): void {
+    for (const { name, participantCount, removed } of this.#told) {
+      const participants = this.#info.participants.filter(({ id }) => !removed.includes(id))
+      this.#update({ name, participantCount, participants })
+    }
   }
 
   /** Someone came or went. */
@@ -120,7 +146,10 @@ export class Room {
 
   /** A fresh picture of it from the server (an answer over HTTP, an event). */
   refresh(conversation: Conversation): void {
-    if (conversation.rev < this.revisions.upTo) return
+    if (conversation.rev < this.asOf) return
+    this.#pictured = conversation.rev
+    this.revisions.expect(conversation.rev)
+    this.#told = this.#told.filter(({ rev }) => rev > conversation.rev)
     for (const person of conversation.participants) this.mark(person.id, person.lastReadSeq)
     const { lastSeq, lastMessage } = this.#info
     const newest = {
@@ -132,42 +161,43 @@ export class Room {
       ...newest,
       lastReadSeq: Math.max(this.#info.lastReadSeq, conversation.lastReadSeq),
     })
+    this.#tellAgain()
+    this.sequence.expect(conversation.lastSeq)
   }
 
   /**
    * Takes in what a sync says, messages apart. Where the answer is not whole, `revisions` wait for the catch-up.
    * @param online who is online
-   * @returns whether it told of new people
    */
-  applySync(synced: SyncedConversation, online: ReadonlySet<string>): boolean {
-    const before = new Set(this.#info.participants.map(({ id }) => id))
+  applySync(synced: SyncedConversation, online: ReadonlySet<string>): void {
     for (const { id, lastReadSeq } of synced.members) this.mark(id, lastReadSeq)
-    const { name, type, participantCount, createdBy, createdAt } = synced
-    const participants = mergeMembers(this.#info.participants, synced, online, this.#options.userId())
+    this.#told = this.#told.filter(({ rev }) => rev > synced.rev)
+    // A picture that was taken after the answer was made has them all as they are.
+    if (synced.rev >= this.#pictured) {
+      const { name, type, participantCount, createdBy, createdAt } = synced
+      const participants = mergeMembers(this.#info.participants, synced, online, this.#options.userId())
+      this.#update({ name, type, participantCount, createdBy, createdAt, participants })
+      this.#tellAgain()
+    }
     const lastReadSeq = Math.max(this.#info.lastReadSeq, synced.lastReadSeq)
     const lastSeq = Math.max(this.#info.lastSeq, synced.lastSeq)
-    this.#update({
-      name,
-      type,
-      participantCount,
-      createdBy,
-      createdAt,
-      participants,
-      lastReadSeq,
-      lastSeq,
-      rev: synced.rev,
-    })
+    this.#update({ lastReadSeq, lastSeq, rev: Math.max(this.#info.rev, synced.rev) })
     this.sequence.expect(synced.lastSeq)
-    return synced.members.some(({ id }) => !before.has(id))
   }
 
   #update(change: Partial<Conversation>): void {
+    const before = this.#info.participants
     const info = { ...this.#info, ...change }
     info.unreadCount = Math.max(0, info.lastSeq - info.lastReadSeq)
     info.rev = Math.max(info.rev, this.revisions.upTo)
     this.#info = info
     this.#options.onInfo()
+    if (info.participants !== before && !areSame(info.participants, before)) this.#options.onPeople(info)
   }
+}
+
+function areSame(people: readonly Participant[], before: readonly Participant[]): boolean {
+  return people.length === before.length && people.every(({ id }, index) => id === before[index]?.id)
 }
 
 function mergeMembers(

@@ -121,6 +121,46 @@ describe('ParleyClient', () => {
     await until(omar.client.presence, (online) => online.size === 2)
   })
 
+  it('shows who owns a group whose owner has left, though nobody writes', async () => {
+    const [a, b, c] = [user('Ahmed'), user('Fatima'), user('Omar')]
+    const { id } = await group(cluster, a, [b, c])
+    using omar = await liveClient(cluster, c)
+    await cluster.api(a).delete(`/api/messages/conversations/${id}/participants/${a.id}`)
+    const heirs = () => omar.client.conversation(id)?.participants.filter(({ role }) => role === 'OWNER') ?? []
+    await until(omar.client.conversations, () => heirs().length === 1 && heirs()[0]?.id !== a.id)
+    expect(omar.client.conversation(id)?.participantCount).toBe(2)
+  })
+
+  it('shows as online those with whom one shares a conversation from now on, and no longer those with whom one does not', async () => {
+    const [a, b, c] = [user('Ahmed'), user('Fatima'), user('Omar')]
+    const { id } = await group(cluster, a, [b])
+    await cluster.register(c)
+    using fatima = await liveClient(cluster, b)
+    using omar = await liveClient(cluster, c)
+    await cluster.api(a).post(`/api/messages/conversations/${id}/participants`, { userIds: [c.id] })
+    await until(fatima.client.presence, (online) => online.has(c.id))
+    await until(omar.client.presence, (online) => online.has(b.id))
+    await cluster.api(a).delete(`/api/messages/conversations/${id}/participants/${c.id}`)
+    await until(fatima.client.presence, (online) => !online.has(c.id))
+    await until(omar.client.presence, (online) => !online.has(b.id))
+  })
+
+  it('does not keep showing somebody as online of whom it was told too late', async () => {
+    const [a, b, c] = [user('Ahmed'), user('Fatima'), user('Omar')]
+    const { id } = await group(cluster, a, [b])
+    await cluster.register(c)
+    using fatima = await liveClient(cluster, b)
+    // Some seconds after it has connected the client asks once more who is online.
+    await new Promise<void>((resolve) => fatima.client.presence.subscribe(resolve))
+    // In the conversation for as long as it takes to tell of him, and Fatima hears of neither.
+    await cluster.sql.query('insert into participants (conversation_id, user_id, rev) values ($1, $2, 1)', [id, c.id])
+    const told = until(fatima.client.presence, (online) => online.has(c.id))
+    await cluster.socket(c)
+    await told
+    await cluster.sql.query('delete from participants where conversation_id = $1 and user_id = $2', [id, c.id])
+    await until(fatima.client.presence, (online) => !online.has(c.id))
+  })
+
   it('pages through history in a window of bounded length', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await group(cluster, a, [b])

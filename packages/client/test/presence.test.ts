@@ -20,3 +20,13 @@ it('keeps what it has when the list cannot be had', async () => {
   await expect(presence.refresh(() => Promise.reject(new Error('no connection')))).rejects.toThrow('no connection')
   expect([...presence.online]).toEqual(['ahmed'])
 })
+
+it('passes over a list that comes after one that was asked for later', async () => {
+  const presence = new Presence(() => undefined)
+  const late = Promise.withResolvers<string[]>()
+  const first = presence.refresh(() => late.promise)
+  await presence.refresh(async () => ['ahmed'])
+  late.resolve(['ahmed', 'omar'])
+  await first
+  expect([...presence.online]).toEqual(['ahmed'])
+})

@@ -1,0 +1,157 @@
+import type { Conversation, Participant, ServerEvents, SyncedConversation } from '@parley/protocol'
+import { describe, expect, it, vi } from 'vitest'
+import { CatchUp } from '../src/catch-up.ts'
+import { Inbox } from '../src/inbox.ts'
+
+/* What is told of one conversation, in an order in which it was not made. */
+
+const AT = '2026-01-01T00:00:00.000000Z'
+
+function person(id: string, change: Partial<Participant> = {}): Participant {
+  return {
+    id,
+    fullName: id,
+    profilePhoto: null,
+    role: 'MEMBER',
+    isOnline: false,
+    lastSeen: null,
+    lastReadSeq: 0,
+    ...change,
+  }
+}
+
+function picture(rev: number, lastSeq: number, people: Participant[]): Conversation {
+  const counts = { participantCount: people.length, unreadCount: 0, lastSeq, lastReadSeq: 0, rev }
+  const fixed = { id: 'c', type: 'GROUP' as const, name: null, createdBy: 'ahmed', lastMessage: null }
+  return { ...fixed, ...counts, participants: people, createdAt: AT, updatedAt: AT }
+}
+
+function update(rev: number, change: { added?: string[]; removed?: string[] }): ServerEvents['conversationUpdated'] {
+  return { conversationId: 'c', rev, name: null, added: [], removed: [], participantCount: 3, ...change }
+}
+
+function synced(rev: number, lastSeq: number, change: Partial<SyncedConversation>): SyncedConversation {
+  const { participants: _, lastMessage: __, ...rest } = picture(rev, lastSeq, [])
+  const told = { joined: false, tooLong: false, messages: [], members: [], gone: [], joinedSeq: 0 }
+  return { ...rest, participantCount: 3, ...told, ...change }
+}
+
+const [ahmed, fatima, omar] = [person('ahmed', { role: 'OWNER' }), person('fatima'), person('omar')]
+
+/** Omar's client, which has synced and knows a group of three as of rev 5 with one message. */
+function setting() {
+  const [onGap, onHole, onLeft] = [vi.fn(), vi.fn(), vi.fn()]
+  const ignore = () => undefined
+  const told = { onMessage: ignore, onJoined: ignore, onPeople: ignore, onGap, onHole, onLeft }
+  const inbox = new Inbox({ userId: () => 'omar', online: () => new Set(), windowSize: 10, ...told })
+  inbox.put(picture(5, 1, [ahmed, fatima, omar]))
+  const room = inbox.get('c')
+  if (room === undefined) throw new Error('no room')
+  inbox.complete = true
+  const roles = () => room.info.participants.map(({ id, role }) => `${id} ${role}`)
+  return { inbox, room, roles, onGap, onHole, onLeft }
+}
+
+describe('a conversation', () => {
+  it('stays where one was put back before one hears of having been taken out', () => {
+    const { inbox, room, onLeft } = setting()
+    inbox.put(picture(9, 3, [ahmed, fatima, omar]))
+    inbox.onUpdated(update(7, { removed: ['omar'] }))
+    expect(onLeft).not.toHaveBeenCalled()
+    expect(inbox.get('c')).toBe(room)
+  })
+
+  it('stays until a sync says otherwise where one heard of what came after having been taken out', () => {
+    const { inbox, room, onLeft, onHole } = setting()
+    inbox.onRead({ conversationId: 'c', messageId: 'm', seq: 1, rev: 12, userId: 'fatima', userName: '', readAt: AT })
+    onHole.mockClear()
+    inbox.onUpdated(update(7, { removed: ['omar'] }))
+    expect(onLeft).not.toHaveBeenCalled()
+    expect(inbox.get('c')).toBe(room)
+    expect(onHole).toHaveBeenCalled()
+  })
+
+  it('does not come back with an answer that was made before one was taken out', () => {
+    const { inbox, onLeft } = setting()
+    inbox.onUpdated(update(9, { removed: ['omar'] }))
+    expect(onLeft).toHaveBeenCalledOnce()
+    expect(inbox.put(picture(7, 1, [ahmed, fatima, omar]))).toMatchObject({ rev: 7 })
+    expect(inbox.applySync(synced(7, 1, { joined: true, members: [] }), undefined)).toBeUndefined()
+    expect(inbox.get('c')).toBeUndefined()
+    inbox.put(picture(11, 3, [ahmed, fatima, omar]))
+    expect(inbox.get('c')?.info.rev).toBe(11)
+  })
+
+  it('fetches the messages that a picture shows to be missing', () => {
+    const { inbox, room, onGap } = setting()
+    inbox.put(picture(9, 3, [ahmed, fatima, omar]))
+    expect(room.sequence.hasGap).toBe(true)
+    expect(onGap).toHaveBeenCalledWith(room)
+  })
+
+  it('asks who the owner is where the owner has gone, also when all else is known', () => {
+    const { inbox, room, roles, onHole } = setting()
+    room.revisions.saw(6)
+    inbox.onUpdated(update(7, { removed: ['ahmed'] }))
+    expect(roles()).toEqual(['fatima MEMBER', 'omar MEMBER'])
+    expect(onHole).toHaveBeenCalled()
+    const heir = { ...fatima, role: 'OWNER' as const, joinedSeq: 0 }
+    inbox.applySync(synced(7, 2, { members: [heir], gone: ['ahmed'] }), 6)
+    expect(roles()).toEqual(['fatima OWNER', 'omar MEMBER'])
+  })
+
+  it('asks about who was added again, where their going is heard of later or not at all', () => {
+    const { inbox, room, onHole } = setting()
+    inbox.onUpdated(update(9, { added: ['fatima'] }))
+    inbox.onUpdated(update(7, { removed: ['fatima'] }))
+    for (const rev of [6, 9]) room.revisions.saw(rev)
+    expect(room.revisions.upTo).toBe(7)
+    expect(onHole).toHaveBeenCalled()
+  })
+
+  it('does not bring back whom an answer knows that was made before they went', () => {
+    const { inbox, roles } = setting()
+    inbox.onUpdated(update(9, { removed: ['fatima'] }))
+    inbox.applySync(synced(7, 1, { members: [{ ...fatima, lastReadSeq: 1, joinedSeq: 0 }] }), 5)
+    expect(roles()).toEqual(['ahmed OWNER', 'omar MEMBER'])
+    inbox.put(picture(7, 1, [ahmed, fatima, omar]))
+    expect(roles()).toEqual(['ahmed OWNER', 'omar MEMBER'])
+  })
+
+  it('does not take away whom an answer knows to be gone that was made before a picture', () => {
+    const { inbox, roles } = setting()
+    inbox.put(picture(9, 1, [ahmed, fatima, omar]))
+    inbox.applySync(synced(7, 1, { gone: ['fatima'] }), 5)
+    expect(roles()).toEqual(['ahmed OWNER', 'fatima MEMBER', 'omar MEMBER'])
+  })
+
+  it('stays, however often one is put back between a sync and its answer that one is not in it', async () => {
+    const { inbox, room, onLeft } = setting()
+    const none = { conversations: [], left: [] as string[], hasMore: false, after: null }
+    const answers = [
+      () => inbox.put(picture(9, 1, [ahmed, fatima, omar])),
+      undefined,
+      () => inbox.put(picture(13, 1, [ahmed, fatima, omar])),
+      undefined,
+    ]
+    const catchUp = new CatchUp({
+      http: undefined as never,
+      inbox,
+      call: async () => {
+        const meanwhile = answers.shift()
+        meanwhile?.()
+        return meanwhile === undefined ? none : { ...none, left: ['c'] }
+      },
+      connected: () => true,
+      limit: 10,
+      onSkipped: () => undefined,
+      onError: () => undefined,
+    })
+    await catchUp.sync()
+    await catchUp.sync()
+    expect(answers).toEqual([])
+    expect(onLeft).not.toHaveBeenCalled()
+    expect(inbox.get('c')).toBe(room)
+    catchUp.stop()
+  })
+})
