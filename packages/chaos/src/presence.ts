@@ -1,7 +1,7 @@
 import type { Conversation } from '@parley/protocol'
 import { type Cluster, dataOf, next, user } from '@parley/testkit'
 import type { ChaosClient } from './client.ts'
-import type { Stage } from './stage.ts'
+import type { Standings } from './truth.ts'
 import { until } from './waiting.ts'
 
 /** Milliseconds, measured; design §7 says what they may be. */
@@ -82,12 +82,12 @@ export async function watchOverKill(cluster: Cluster): Promise<() => Promise<num
  * @returns how long it took, or whose view stayed wrong
  */
 export async function presenceConverged(
-  stage: Stage,
+  standings: Standings,
   clients: ReadonlyMap<string, ChaosClient>,
 ): Promise<number | string[]> {
   const contacts = new Map([...clients.keys()].map((id) => [id, new Set<string>()]))
-  for (const { members } of stage.conversations) {
-    for (const member of members) for (const other of members) if (other !== member) contacts.get(member)?.add(other)
+  for (const { members } of standings.values()) {
+    for (const id of members.keys()) for (const other of members.keys()) if (other !== id) contacts.get(id)?.add(other)
   }
   let wrong: string[] = []
   const took = await until(async () => {

@@ -1,154 +1,195 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { ERRORS, type ErrorBody, type Message, type ServerEvents, type User } from '@parley/protocol'
+import {
+  type Conversation,
+  type ConversationType,
+  ERRORS,
+  type ErrorBody,
+  type Message,
+  type SyncAnswer,
+  type SyncRequest,
+  type User,
+} from '@parley/protocol'
 import { noAnswer, within } from '@parley/runtime/within'
-import { apiClient, type Reply } from '@parley/testkit'
+import type { Reply } from '@parley/testkit'
 import { io, type Socket } from 'socket.io-client'
-import type { Acked, ChaosClient, Seen } from './client.ts'
+import type { Acked, Arrival, ChaosClient, Seen, View } from './client.ts'
+import { Ledger } from './ledger.ts'
+import { RawRequests, Refusal } from './raw-requests.ts'
 import { Transcript } from './transcript.ts'
+import { Rounds } from './waiting.ts'
 
 export interface RawClientOptions {
   url: string
   user: User
-  token: string
+  getToken: () => string
   transports: ('websocket' | 'polling')[]
-  /** Sends go over HTTP rather than over the socket. */
+  /** Sends and read marks go over HTTP rather than over the socket. */
   posts: boolean
 }
 
 const CONNECT_BOUND_MS = 20_000
 const ANSWER_BOUND_MS = 4_000
 const RETRY_MS = 250
+/** A token that was made within the second of a revocation does not count. */
+const NEW_TOKEN_MS = 1_000
+/** Between two syncs for what events tell. */
+const SYNC_PAUSE_MS = 500
 /** After so many unanswered sends in a row the connection is taken for dead and opened anew. */
 const SILENT_SENDS = 2
-const PAGE = 100
+/** Events that tell of what is no message; a sync says what holds now. */
+const NEWS = ['conversationCreated', 'conversationUpdated', 'messageRead']
 
-/** A stock socket.io-client with the least that a careful product would add: retry, and history after a gap. */
+/**
+ * A stock socket.io-client with the least that a careful product would add: retry, fresh tokens, a sync where something but
+ * messages has changed, and history after a gap.
+ */
 export class RawClient implements ChaosClient {
   readonly user: User
   readonly complaints: string[] = []
+  readonly arrivals: Arrival[] = []
+  readonly delivered = new Map<string, readonly Seen[]>()
   offlineNotices = 0
-  readonly #options: RawClientOptions
+  readonly #posts: boolean
+  readonly #requests: RawRequests
   readonly #socket: Socket
+  readonly #ledger: Ledger
   readonly #transcripts = new Map<string, Transcript>()
-  readonly #filling = new Map<string, Promise<void>>()
-  #conversationIds: readonly string[] = []
+  readonly #filling = new Map<string, Rounds>()
+  readonly #sync = new Rounds(() => this.#syncAll())
   #silent = 0
   #connects = 0
   #heardAt = 0
   #stopped = false
 
-  constructor(options: RawClientOptions) {
-    this.user = options.user
-    this.#options = options
-    const { url, token, transports } = options
+  constructor({ url, user, getToken, transports, posts }: RawClientOptions) {
+    this.user = user
+    this.#posts = posts
+    this.#requests = new RawRequests(url, getToken)
+    this.#ledger = new Ledger(user.id)
     this.#socket = io(url, {
-      auth: { token },
+      auth: (tell) => tell({ token: getToken() }),
       transports,
       forceNew: true,
       autoConnect: false,
       reconnectionDelayMax: 2_000,
     })
-    this.#socket.on('connect', () => {
+    this.#listen()
+  }
+
+  #listen(): void {
+    const socket = this.#socket
+    socket.on('connect', () => {
       this.#connects++
       this.#catchUp()
     })
-    this.#socket.onAny(() => {
+    socket.onAny(() => {
       this.#heardAt = performance.now()
     })
-    this.#socket.on('resync', ({ afterMs = 0 }: { afterMs?: number }) => {
+    socket.on('resync', ({ afterMs = 0 }: { afterMs?: number }) => {
       setTimeout(() => this.#catchUp(), afterMs)
     })
-    this.#socket.on('newMessage', (message: Message) => {
-      if (!this.#transcript(message.conversationId).accept(message)) this.#fill(message.conversationId)
+    socket.on('newMessage', (message: Message) => {
+      if (!this.#accept(message)) this.#fill(message.conversationId)
     })
-    this.#socket.on('conversationUpdated', ({ conversationId, removed }: ServerEvents['conversationUpdated']) => {
-      if (!removed.includes(this.user.id)) return
-      this.#conversationIds = this.#conversationIds.filter((id) => id !== conversationId)
-    })
-    this.#socket.on('userOffline', () => {
+    // Whoever is put back may lack what was written without them.
+    socket.on('conversationCreated', ({ id }: Conversation) => this.#fill(id))
+    for (const event of NEWS) socket.on(event, () => this.#sync.ask())
+    socket.on('userOffline', () => {
       this.offlineNotices++
     })
-    this.#socket.on('exception', (answer: unknown) => this.complaints.push(`exception ${JSON.stringify(answer)}`))
+    socket.on('exception', ({ error }: { error: ErrorBody }) => {
+      if (error.code !== 'TOKEN_INVALID') this.complaints.push(`exception ${JSON.stringify(error)}`)
+    })
     // A refusal is final for a stock client; one that is only away comes as a transport error, which is not.
-    this.#socket.on('connect_error', (error: Error & { data?: unknown }) => {
-      if (error.data !== undefined) this.complaints.push(`refused: ${error.message}`)
+    socket.on('connect_error', (error: Error & { data?: { code: string } }) => {
+      if (error.data?.code === 'TOKEN_INVALID') setTimeout(() => this.#stopped || socket.connect(), NEW_TOKEN_MS)
+      else if (error.data !== undefined) this.complaints.push(`refused: ${error.message}`)
     })
   }
 
-  /** @param conversationIds what the person is in, as the product's page would know it */
-  async start(conversationIds: readonly string[]): Promise<void> {
-    this.#conversationIds = conversationIds
+  async start(): Promise<void> {
     const connected = new Promise<void>((resolve) => this.#socket.once('connect', resolve))
     this.#socket.connect()
     await within(CONNECT_BOUND_MS, connected, noAnswer(`${this.user.fullName}'s gateway`, CONNECT_BOUND_MS))
+    await this.#sync.ended
   }
 
   async stop(): Promise<void> {
     this.#stopped = true
     this.#socket.disconnect()
-    await Promise.all(this.#filling.values())
+    await Promise.all([this.#sync, ...this.#filling.values()].map(({ ended }) => ended))
   }
 
   describe(): string {
-    const { transports, posts } = this.#options
+    const transport = this.#socket.io.opts.transports?.join()
     const connection = this.#socket.connected ? `connected ${this.#connects} times` : 'not connected'
     const quiet = Math.round((performance.now() - this.#heardAt) / 1_000)
-    const fetching = this.#filling.size > 0 ? `, fetching in ${this.#filling.size}` : ''
-    return `${transports.join()}${posts ? ' and HTTP' : ''}, ${connection}, heard something ${quiet} s ago${fetching}`
+    const busy = [...this.#filling.values()].filter(({ underWay }) => underWay).length
+    const fetching = busy > 0 ? `, fetching in ${busy}` : ''
+    return `${transport}${this.#posts ? ' and HTTP' : ''}, ${connection}, heard something ${quiet} s ago${fetching}`
   }
 
   async send(conversationId: string, content: string): Promise<Acked> {
     const body = { content, type: 'TEXT', clientMessageId: randomUUID() }
     while (!this.#stopped) {
-      const answer = await (this.#options.posts ? this.#post(conversationId, body) : this.#emit(conversationId, body))
+      const answer = await (this.#posts ? this.#requests.post(conversationId, body) : this.#emit(conversationId, body))
       if (answer?.success) {
         const { id, seq, senderId } = answer.data
         return { conversationId, senderId, content, id, seq }
       }
       const error: ErrorBody | undefined = answer?.error
-      if (error !== undefined && !ERRORS[error.code]?.retry) throw new Error(`${error.code}: ${error.message}`)
+      const mends = error === undefined || error.code === 'TOKEN_INVALID' || ERRORS[error.code]?.retry
+      if (!mends) throw new Refusal(error)
       await delay(error?.retryAfterMs ?? RETRY_MS)
     }
     throw new Error('the client was stopped')
   }
 
-  delivered(conversationId: string): readonly Seen[] {
-    return this.#transcripts.get(conversationId)?.delivered ?? []
-  }
-
-  conversations(): string[] {
-    return [...this.#transcripts.keys()]
-  }
-
   async read(conversationId: string): Promise<void> {
-    const messageId = this.delivered(conversationId).at(-1)?.id
+    const messageId = this.delivered.get(conversationId)?.at(-1)?.id
     if (messageId === undefined || !this.#socket.connected) return
-    const payload = { conversationId, messageId }
-    await this.#socket
-      .timeout(ANSWER_BOUND_MS)
-      .emitWithAck('markAsRead', payload)
-      .catch(() => undefined)
+    await (this.#posts
+      ? this.#requests.read(conversationId, messageId)
+      : this.#ask('markAsRead', { conversationId, messageId })
+    ).catch(() => undefined)
+  }
+
+  create(type: ConversationType, participantIds: readonly string[]): Promise<void> {
+    return this.#requests.create(type, participantIds)
+  }
+
+  rename(conversationId: string, name: string): Promise<void> {
+    return this.#requests.rename(conversationId, name)
+  }
+
+  add(conversationId: string, userIds: readonly string[]): Promise<void> {
+    return this.#requests.add(conversationId, userIds)
+  }
+
+  remove(conversationId: string, userId: string): Promise<void> {
+    return this.#requests.remove(conversationId, userId)
+  }
+
+  views(): ReadonlyMap<string, View> {
+    return this.#ledger.views()
   }
 
   async online(): Promise<Set<string> | null> {
     if (!this.#socket.connected) return null
-    const answer: Reply<string[]> | null = await this.#socket
-      .timeout(ANSWER_BOUND_MS)
-      .emitWithAck('getOnlineUsers', {})
-      .catch(() => null)
+    const answer = await this.#ask<string[]>('getOnlineUsers', {}).catch(() => null)
     return answer?.success ? new Set(answer.data) : null
   }
 
-  unread(): null {
-    return null
+  #ask<T>(event: string, payload: object): Promise<Reply<T>> {
+    return this.#socket.timeout(ANSWER_BOUND_MS).emitWithAck(event, payload)
   }
 
   /** Undefined where there was no answer: then nobody knows whether the message was stored. */
   async #emit(conversationId: string, body: object): Promise<Reply<Message> | undefined> {
     if (!this.#socket.connected) return undefined
     try {
-      const answer = await this.#socket.timeout(ANSWER_BOUND_MS).emitWithAck('sendMessage', { ...body, conversationId })
+      const answer = await this.#ask<Message>('sendMessage', { ...body, conversationId })
       this.#silent = 0
       return answer
     } catch {
@@ -160,14 +201,12 @@ export class RawClient implements ChaosClient {
     }
   }
 
-  async #post(conversationId: string, body: object): Promise<Reply<Message> | undefined> {
-    const { url, token } = this.#options
-    const path = `/api/messages/conversations/${conversationId}/messages`
-    const answer = await apiClient(url, token)
-      .post<Message>(path, body)
-      .catch(() => undefined)
-    // The balancer's own answer while no pod is there.
-    return answer === undefined || answer.status === 502 || answer.status === 504 ? undefined : answer.body
+  /** @returns false when something before it is missing */
+  #accept(message: Message): boolean {
+    const { conversationId, seq } = message
+    this.arrivals.push({ conversationId, seq, at: Date.now() })
+    if (!this.#ledger.saw(message)) this.#sync.ask()
+    return this.#transcript(conversationId).accept(message)
   }
 
   #transcript(conversationId: string): Transcript {
@@ -175,41 +214,47 @@ export class RawClient implements ChaosClient {
     if (transcript === undefined) {
       transcript = new Transcript((complaint) => this.complaints.push(`${conversationId}: ${complaint}`))
       this.#transcripts.set(conversationId, transcript)
+      this.delivered.set(conversationId, transcript.delivered)
     }
     return transcript
   }
 
+  /** Whatever has been missed: what changed, and the messages of all conversations. */
   #catchUp(): void {
-    for (const conversationId of this.#conversationIds) this.#fill(conversationId)
+    this.#sync.ask()
+    for (const id of this.#ledger.ids) this.#fill(id)
   }
 
-  /** Fetches what is missing of a conversation; a call while one is under way is followed by another round. */
+  /** An event that has no answer is asked again while there is a connection; the next one syncs by itself. */
+  async #syncAll(): Promise<void> {
+    for (let after: string | null = null, hasMore = true; hasMore && this.#socket.connected; ) {
+      const payload: SyncRequest = { conversations: this.#ledger.known, after }
+      const answer: Reply<SyncAnswer> | undefined = await this.#ask<SyncAnswer>('sync', payload).catch(() => undefined)
+      if (answer?.success) {
+        for (const id of this.#ledger.apply(answer.data)) this.#fill(id)
+        ;({ after, hasMore } = answer.data)
+      }
+      await delay(SYNC_PAUSE_MS)
+    }
+  }
+
   #fill(conversationId: string): void {
-    const before = this.#filling.get(conversationId) ?? Promise.resolve()
-    const filling = before.then(() => this.#fetchMissing(conversationId))
-    this.#filling.set(conversationId, filling)
-    void filling.finally(() => {
-      if (this.#filling.get(conversationId) === filling) this.#filling.delete(conversationId)
-    })
+    let filling = this.#filling.get(conversationId)
+    if (filling === undefined) {
+      filling = new Rounds(() => this.#fetchMissing(conversationId))
+      this.#filling.set(conversationId, filling)
+    }
+    filling.ask()
   }
 
   async #fetchMissing(conversationId: string): Promise<void> {
-    const { url, token } = this.#options
-    const transcript = this.#transcript(conversationId)
     while (!this.#stopped) {
-      const path = `/api/messages/conversations/${conversationId}/messages?limit=${PAGE}&afterSeq=${transcript.last}`
-      const answer = await apiClient(url, token)
-        .get<Message[]>(path)
-        .catch(() => undefined)
-      if (answer?.body.success) {
-        for (const message of answer.body.data) transcript.accept(message)
-        if (!answer.body.meta?.hasMore) return
-      } else if (answer?.status === 404) {
-        // No longer in it.
-        return
-      } else {
-        await delay(RETRY_MS)
-      }
+      const page = await this.#requests.after(conversationId, this.#transcript(conversationId).last)
+      // No longer in it.
+      if (page === null) return
+      for (const message of page?.messages ?? []) this.#accept(message)
+      if (page?.hasMore === false) return
+      if (page === undefined) await delay(RETRY_MS)
     }
   }
 }

@@ -6,6 +6,7 @@ export interface FaultReport {
   lost: number
   duplicated: number
   misordered: number
+  leaked: number
   /** From the moment the fault was lifted until every client had everything; null if that did not come to be. */
   recoveryMs: number | null
 }
@@ -17,26 +18,28 @@ export interface Report {
   problems: string[]
 }
 
-/** Nothing lost, duplicated or misordered, and no other promise broken. */
+/** Nothing lost, duplicated, misordered or leaked, and no other promise broken. */
 export function isGood({ faults, problems }: Report): boolean {
   return (
     problems.length === 0 &&
     faults.every(
-      ({ lost, duplicated, misordered, recoveryMs }) => lost + duplicated + misordered === 0 && recoveryMs !== null,
+      ({ lost, duplicated, misordered, leaked, recoveryMs }) =>
+        lost + duplicated + misordered + leaked === 0 && recoveryMs !== null,
     )
   )
 }
 
-const HEAD = ['fault', 'acked', 'lost', 'duplicated', 'misordered', 'whole after']
+const HEAD = ['fault', 'acked', 'lost', 'duplicated', 'misordered', 'leaked', 'whole after']
 
 /** A table in Markdown, as docs/RELIABILITY.md shows it. */
 export function table(faults: readonly FaultReport[]): string {
-  const rows = faults.map(({ fault, acked, lost, duplicated, misordered, recoveryMs }) => [
+  const rows = faults.map(({ fault, acked, lost, duplicated, misordered, leaked, recoveryMs }) => [
     fault,
     String(acked),
     String(lost),
     String(duplicated),
     String(misordered),
+    String(leaked),
     recoveryMs === null ? 'never' : `${(recoveryMs / 1_000).toFixed(1)} s`,
   ])
   const widths = HEAD.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)))

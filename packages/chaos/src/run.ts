@@ -1,6 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
-import { isWhole, judge, judgeOutsiders, judgeUnread, readHeads, readTruth } from './check.ts'
+import { dataOf } from '@parley/testkit'
+import { Changes } from './changes.ts'
+import { judge, lagging } from './check.ts'
 import type { ChaosClient } from './client.ts'
 import { FAULTS, type Fault } from './faults.ts'
 import {
@@ -14,8 +16,10 @@ import { judgeCrashes, judgeMemory, readMemory } from './processes.ts'
 import { RawClient } from './raw-client.ts'
 import type { FaultReport, Report } from './report.ts'
 import { SdkClient } from './sdk-client.ts'
-import { oust, type Stage, setStage } from './stage.ts'
+import { type Stage, setStage } from './stage.ts'
 import { Traffic } from './traffic.ts'
+import { readStandings, readTruth } from './truth.ts'
+import { judgeUnread, viewsConverged } from './views.ts'
 import { until } from './waiting.ts'
 
 export interface RunOptions {
@@ -37,21 +41,18 @@ export interface RunOptions {
 
 const PAUSE_MS = [100, 500] as const
 const WHOLE_BOUND_MS = 60_000
-/** People who are taken out of a group before it gets busy; it is checked that they get nothing of it. */
-const OUSTED = 3
+const LONG_MS = 5_000
 const STOP_BOUND_MS = 30_000
+const ROLLING = 'rolling-restart'
 
 /** Runs the faults one after another on a cluster of its own and checks everything after each. */
 export async function runChaos(options: RunOptions): Promise<Report> {
   const chosen = FAULTS.filter(({ name }) => options.faults?.includes(name) ?? true)
   await using stage = await setStage(options)
   const clients = makeClients(stage, options.rawOnly ?? false)
-  await startClients(stage, clients)
-  // Stock clients: what reaches them reaches their page. The SDK would hide what it should not have got.
-  await oust(stage, OUSTED, (userId) => clients.get(userId) instanceof RawClient)
-  options.log(
-    `${clients.size} clients, ${stage.conversations.length} conversations, ${stage.conversations.filter((group) => group.ousted.size > 0).length} of them with somebody taken out; 3 gateways, 2 apis, 2 workers`,
-  )
+  await Promise.all([...clients.values()].map((client) => client.start()))
+  const { size } = await readStandings(stage)
+  options.log(`${clients.size} clients, ${size} conversations to begin with; 3 gateways, 2 apis, 2 workers`)
   const bounds = options.short
     ? { onlineMs: 0, offlineAfterDisconnectMs: 0 }
     : await measureComingAndGoing(stage.cluster)
@@ -59,6 +60,7 @@ export async function runChaos(options: RunOptions): Promise<Report> {
   try {
     for (const fault of chosen) await run.phase(fault)
     run.report.problems.push(...judgeBounds(run.report.presence))
+    options.log(`changes: ${run.changes}`)
     return run.report
   } finally {
     await Promise.all([...clients.values()].map((client) => client.stop()))
@@ -71,6 +73,7 @@ class Run {
   readonly #stage: Stage
   readonly #clients: ReadonlyMap<string, ChaosClient>
   readonly #traffic: Traffic
+  readonly #changes: Changes
   readonly #options: RunOptions
   readonly #crashes = new Map<string, number>()
   #checked: ReadonlyMap<string, number> = new Map()
@@ -81,23 +84,31 @@ class Run {
     this.#clients = clients
     this.#options = options
     this.report = { faults: [], presence, problems: [] }
-    this.#traffic = new Traffic({
-      clients: [...clients.values()],
-      conversationsOf: (userId) => conversationsOf(stage, userId),
-      pauseMs: PAUSE_MS,
-    })
+    this.#traffic = new Traffic({ clients: [...clients.values()], pauseMs: PAUSE_MS })
+    const revoke = async (userId: string) =>
+      dataOf(await stage.cluster.service().post(`/api/users/${userId}/revoke-tokens`, {}))
+    this.#changes = new Changes({ clients, revoke })
+  }
+
+  /** How many there were, of each kind. */
+  get changes(): string {
+    return Object.entries(this.#changes.made)
+      .map(([what, count]) => `${count} ${what}`)
+      .join(', ')
   }
 
   async phase(fault: Fault): Promise<void> {
     const { calmMs = 3_000, log } = this.#options
-    const { acked, failures } = this.#traffic
+    const { acked } = this.#traffic
     acked.length = 0
     this.#traffic.start()
+    // Whoever is away for a new token would be counted among those whom the restart showed as offline.
+    this.#changes.start(fault.name !== ROLLING)
     await delay(calmMs)
     const recoveryMs = await this.#inject(fault)
     await delay(calmMs)
-    if (!(await this.#traffic.stop(STOP_BOUND_MS))) this.#blame(fault, ['some sends did not come to an end'])
-    this.#blame(fault, failures.splice(0))
+    const ended = await Promise.all([this.#traffic.stop(STOP_BOUND_MS), this.#changes.stop(STOP_BOUND_MS)])
+    if (ended.includes(false)) this.#blame(fault, ['some sends or changes did not come to an end'])
     const settled = await this.#untilWhole()
     if (settled === null) this.#blame(fault, ['some clients do not have everything'])
     const row = await this.#check(fault, recoveryMs)
@@ -113,7 +124,7 @@ class Run {
     const before = this.#offlineNotices()
     await fault.run(this.#stage)
     const recoveryMs = await this.#untilWhole()
-    if (fault.name === 'rolling-restart') presence.flickers = this.#offlineNotices() - before
+    if (fault.name === ROLLING) presence.flickers = this.#offlineNotices() - before
     if (offline !== undefined) {
       presence.offlineAfterKillMs = await offline
       if (presence.offlineAfterKillMs === null)
@@ -125,17 +136,21 @@ class Run {
   async #check(fault: Fault, recoveryMs: number | null): Promise<FaultReport> {
     const stage = this.#stage
     const clients = this.#clients
-    const truth = await readTruth(stage)
-    const acked = this.#traffic.acked
-    const { problems, ...counts } = judge({ stage, clients, acked, truth, checked: this.#checked })
+    const { acked, failed } = this.#traffic
+    const views = await viewsConverged(stage, clients)
+    const [truth, standings] = await Promise.all([readTruth(stage), readStandings(stage)])
+    const evidence = { clients, acked, failed: failed.splice(0), truth, standings, checked: this.#checked }
+    const { problems, ...counts } = judge(evidence)
     this.#checked = new Map([...truth].map(([id, rows]) => [id, rows.length]))
-    const converged = await presenceConverged(stage, clients)
-    if (typeof converged !== 'number') problems.push(...converged)
-    else this.report.presence.convergedMs = Math.max(this.report.presence.convergedMs, converged)
+    const converged = await presenceConverged(standings, clients)
+    const { presence } = this.report
+    if (typeof converged === 'number') presence.convergedMs = Math.max(presence.convergedMs, converged)
     const memory = await readMemory(stage.cluster)
     problems.push(
-      ...judgeOutsiders(stage, clients),
-      ...(await judgeUnread(stage, clients)),
+      ...this.#changes.failures.splice(0),
+      ...(typeof views === 'number' ? [] : views),
+      ...(typeof converged === 'number' ? [] : converged),
+      ...(await judgeUnread(stage)),
       ...judgeCrashes(stage.cluster, this.#crashes),
       ...judgeMemory(this.#memory, memory),
       ...[...clients.values()].flatMap(({ user, complaints }) =>
@@ -148,14 +163,20 @@ class Run {
     return { fault: fault.name, acked: acked.length, ...counts, recoveryMs }
   }
 
+  /** @returns the milliseconds it took, or null where it did not come to be; who were the last is logged where it took long */
   async #untilWhole(): Promise<number | null> {
-    const began = performance.now()
     let heads: ReadonlyMap<string, number> | undefined
+    let last: string[] = []
     const took = await until(async () => {
-      heads ??= await readHeads(this.#stage).catch(() => undefined)
-      return heads !== undefined && isWhole(this.#stage, this.#clients, heads)
+      const standings = await readStandings(this.#stage).catch(() => undefined)
+      if (standings === undefined) return false
+      heads ??= new Map([...standings].map(([id, { lastSeq }]) => [id, lastSeq]))
+      const now = lagging(standings, this.#clients, heads)
+      if (now.length > 0) last = now
+      return now.length === 0
     }, WHOLE_BOUND_MS)
-    return took === null ? null : Math.round(performance.now() - began)
+    if (took === null || took > LONG_MS) for (const line of last.slice(0, 5)) this.#options.log(`  ${line}`)
+    return took
   }
 
   #offlineNotices(): number {
@@ -183,19 +204,11 @@ function makeClients({ cluster, users }: Stage, rawOnly: boolean): Map<string, C
       const options = {
         url: cluster.url,
         user,
-        token: cluster.token(user),
+        getToken: () => cluster.token(user),
         transports: [...transports],
         posts: index % 5 === 4,
       }
       return [user.id, new RawClient(options)]
     }),
   )
-}
-
-async function startClients(stage: Stage, clients: ReadonlyMap<string, ChaosClient>): Promise<void> {
-  await Promise.all([...clients].map(([userId, client]) => client.start(conversationsOf(stage, userId))))
-}
-
-function conversationsOf({ conversations }: Stage, userId: string): string[] {
-  return conversations.filter(({ members }) => members.includes(userId)).map(({ id }) => id)
 }

@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import { ParleyClient } from '@parley/client'
-import type { Message, User } from '@parley/protocol'
-import type { Acked, ChaosClient, Seen } from './client.ts'
+import type { ConversationType, Message, User } from '@parley/protocol'
+import type { Acked, Arrival, ChaosClient, Seen, View } from './client.ts'
 
 export interface SdkClientOptions {
   url: string
@@ -10,20 +11,20 @@ export interface SdkClientOptions {
 
 const CONNECT_BOUND_MS = 20_000
 
-/** The SDK as a product would use it: it is told to connect and to send, and nothing else. */
+/** The SDK as a product would use it: it is told what its person does, and nothing else. */
 export class SdkClient implements ChaosClient {
   readonly user: User
   readonly complaints: string[] = []
+  readonly arrivals: Arrival[] = []
+  readonly delivered = new Map<string, Seen[]>()
   offlineNotices = 0
   readonly #client: ParleyClient
-  readonly #delivered = new Map<string, Seen[]>()
 
   constructor({ url, user, getToken }: SdkClientOptions) {
     this.user = user
     this.#client = new ParleyClient({ url, getToken })
     this.#client.on('message', (message) => this.#deliver(message))
     this.#client.on('skipped', (skipped) => this.complaints.push(`skipped ${JSON.stringify(skipped)}`))
-    this.#client.on('left', ({ conversationId }) => this.complaints.push(`left ${conversationId}`))
   }
 
   async start(): Promise<void> {
@@ -41,16 +42,46 @@ export class SdkClient implements ChaosClient {
   }
 
   async send(conversationId: string, content: string): Promise<Acked> {
-    const { id, seq, senderId } = await this.#client.send(conversationId, content)
-    return { conversationId, senderId, content, id, seq }
+    const clientMessageId = randomUUID()
+    try {
+      const { id, seq, senderId } = await this.#client.send(conversationId, content, { clientMessageId })
+      return { conversationId, senderId, content, id, seq }
+    } catch (error) {
+      this.#client.discard(clientMessageId)
+      throw error
+    }
   }
 
-  delivered(conversationId: string): readonly Seen[] {
-    return this.#delivered.get(conversationId) ?? []
+  async read(conversationId: string): Promise<void> {
+    const last = this.delivered.get(conversationId)?.at(-1)
+    if (last !== undefined) this.#client.markAsRead(conversationId, last)
   }
 
-  conversations(): string[] {
-    return [...this.#delivered.keys()]
+  create(type: ConversationType, participantIds: readonly string[]): Promise<unknown> {
+    return this.#client.createConversation({ type, participantIds })
+  }
+
+  rename(conversationId: string, name: string): Promise<unknown> {
+    return this.#client.rename(conversationId, name)
+  }
+
+  add(conversationId: string, userIds: readonly string[]): Promise<unknown> {
+    return this.#client.addParticipants(conversationId, userIds)
+  }
+
+  remove(conversationId: string, userId: string): Promise<unknown> {
+    return this.#client.removeParticipant(conversationId, userId)
+  }
+
+  views(): ReadonlyMap<string, View> {
+    return new Map(
+      this.#client.conversations
+        .getSnapshot()
+        .map(({ id, participants, ...conversation }): [string, View] => [
+          id,
+          { ...conversation, members: new Map(participants.map((person) => [person.id, person])) },
+        ]),
+    )
   }
 
   async online(): Promise<Set<string> | null> {
@@ -58,29 +89,24 @@ export class SdkClient implements ChaosClient {
     return new Set([...this.#client.presence.getSnapshot()].filter((id) => id !== this.user.id))
   }
 
-  async read(conversationId: string): Promise<void> {
-    const last = this.delivered(conversationId).at(-1)
-    if (last !== undefined) this.#client.markAsRead(conversationId, last)
-  }
-
-  unread(): ReadonlyMap<string, number> {
-    return new Map(this.#client.conversations.getSnapshot().map(({ id, unreadCount }) => [id, unreadCount]))
-  }
-
   #deliver({ conversationId, id, seq, senderId, content }: Message): void {
-    const seen = this.#delivered.get(conversationId) ?? []
+    const seen = this.delivered.get(conversationId) ?? []
     seen.push({ id, seq, senderId, content })
-    this.#delivered.set(conversationId, seen)
+    this.delivered.set(conversationId, seen)
+    this.arrivals.push({ conversationId, seq, at: Date.now() })
   }
 
-  /** Counts how often somebody is shown as having gone. */
+  /** Counts how often somebody is shown as having gone whom one still shares a conversation with. */
   #watchPresence(): void {
     const { presence } = this.#client
     let before = presence.getSnapshot()
     presence.subscribe(() => {
       const now = presence.getSnapshot()
-      for (const id of before) if (!now.has(id)) this.offlineNotices++
+      const gone = [...before].filter((id) => !now.has(id))
       before = now
+      if (gone.length === 0) return
+      const views = [...this.views().values()]
+      this.offlineNotices += gone.filter((id) => views.some(({ members }) => members.has(id))).length
     })
   }
 }

@@ -1,4 +1,4 @@
-import type { Conversation, User } from '@parley/protocol'
+import type { ConversationType, User } from '@parley/protocol'
 import type { TestRedis } from '@parley/testkit'
 import {
   type Cluster,
@@ -23,7 +23,7 @@ export interface StageOptions {
   env?: Record<string, string>
 }
 
-/** The cluster under test, its services in our hands, and its people. */
+/** The cluster under test, its services in our hands, and its people, who are in conversations already. */
 export interface Stage extends AsyncDisposable {
   cluster: Cluster
   postgres: OwnPostgres
@@ -31,16 +31,6 @@ export interface Stage extends AsyncDisposable {
   /** The network between each gateway and Redis. */
   proxies: TcpProxy[]
   users: User[]
-  /** Conversations with the ids of their members. */
-  conversations: Group[]
-}
-
-export interface Group {
-  id: string
-  /** Ids of those who are in it; the first made it. */
-  members: string[]
-  /** Who was taken out of it, and the seq of the last message that they may have. */
-  ousted: Map<string, number>
 }
 
 export async function setStage({ clients, env = {} }: StageOptions): Promise<Stage> {
@@ -68,21 +58,19 @@ export async function setStage({ clients, env = {} }: StageOptions): Promise<Sta
   )
   const users = Array.from({ length: clients }, (_, index) => user(`Person ${index + 1}`))
   await cluster.register(...users)
-  const conversations = await converse(cluster, users)
+  await converse(cluster, users)
   const parts = undo.move()
-  return { cluster, postgres, redis, proxies, users, conversations, [Symbol.asyncDispose]: () => parts.disposeAsync() }
+  return { cluster, postgres, redis, proxies, users, [Symbol.asyncDispose]: () => parts.disposeAsync() }
 }
 
 /** Groups that overlap all round the circle of people, and a direct conversation of each with a neighbour. */
-async function converse(cluster: Cluster, users: User[]): Promise<Stage['conversations']> {
-  const made: Stage['conversations'] = []
+async function converse(cluster: Cluster, users: User[]): Promise<void> {
   const at = (index: number) => users[index % users.length] as User
-  const create = async (members: User[], type: 'GROUP' | 'DIRECT') => {
+  const create = async (members: User[], type: ConversationType) => {
     const [owner, ...others] = [...new Set(members)]
     if (owner === undefined || others.length === 0) return
     const body = { type, participantIds: others.map(({ id }) => id) }
-    const { id } = dataOf(await cluster.api(owner).post<Conversation>('/api/messages/conversations', body))
-    made.push({ id, members: [owner, ...others].map((member) => member.id), ousted: new Map() })
+    dataOf(await cluster.api(owner).post('/api/messages/conversations', body))
   }
   for (let from = 0, turn = 0; from < users.length; from += 3, turn++) {
     const size = GROUP_SIZES[turn % GROUP_SIZES.length] ?? 3
@@ -93,21 +81,4 @@ async function converse(cluster: Cluster, users: User[]): Promise<Stage['convers
     )
   }
   for (let index = 0; index + 1 < users.length; index += 2) await create([at(index), at(index + 1)], 'DIRECT')
-  return made
-}
-
-/** Takes one member whom `chosen` picks out of each of some groups, while they are connected. */
-export async function oust({ cluster, conversations }: Stage, groups: number, chosen: (userId: string) => boolean) {
-  const large = conversations.filter(({ members }) => members.length > 3)
-  for (const group of large.slice(0, groups)) {
-    const [owner, ...others] = group.members
-    const unlucky = others.find(chosen)
-    if (owner === undefined || unlucky === undefined) continue
-    const path = `/api/messages/conversations/${group.id}`
-    dataOf(await cluster.api(owner).delete(`${path}/participants/${unlucky}`))
-    // Nobody has written yet: the newest message tells of this, and they may have it.
-    const { lastSeq } = dataOf(await cluster.api(owner).get<Conversation>(path))
-    group.members = group.members.filter((id) => id !== unlucky)
-    group.ousted.set(unlucky, lastSeq)
-  }
 }

@@ -1,23 +1,29 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { within } from '@parley/runtime/within'
-import type { Acked, ChaosClient } from './client.ts'
+import { type Acked, type ChaosClient, codeOf } from './client.ts'
 
 export interface TrafficOptions {
   clients: readonly ChaosClient[]
-  conversationsOf: (userId: string) => readonly string[]
   /** Shortest and longest pause of a client between an ack and its next message, in milliseconds. */
   pauseMs: readonly [number, number]
+}
+
+/** A send that ended in an error no retry mends. */
+export interface Failed {
+  conversationId: string
+  senderId: string
+  code: string | undefined
+  problem: string
 }
 
 /** How often a client marks a conversation as read after having written. */
 const READ_CHANCE = 0.2
 
-/** Everybody writes all the time: a client's next message follows the ack of the one before. */
+/** Everybody writes all the time, in what they are in: a client's next message follows the ack of the one before. */
 export class Traffic {
   /** Of the current phase. */
   acked: Acked[] = []
-  /** Sends that ended in an error no retry mends. */
-  failures: string[] = []
+  failed: Failed[] = []
   readonly #options: TrafficOptions
   #stop = new AbortController()
   #loops: Promise<void>[] = []
@@ -40,19 +46,24 @@ export class Traffic {
   }
 
   async #write(client: ChaosClient, stop: AbortSignal): Promise<void> {
-    const conversations = this.#options.conversationsOf(client.user.id)
     const [shortest, longest] = this.#options.pauseMs
     while (!stop.aborted) {
+      const conversations = [...client.views().keys()]
       const conversationId = conversations[Math.floor(Math.random() * conversations.length)]
-      if (conversationId === undefined) return
-      const content = `${++this.#count} from ${client.user.fullName}`
-      try {
-        this.acked.push(await client.send(conversationId, content))
-        if (Math.random() < READ_CHANCE) await client.read(conversationId)
-      } catch (error) {
-        this.failures.push(`${content}: ${error instanceof Error ? error.message : String(error)}`)
-      }
+      if (conversationId !== undefined) await this.#writeIn(conversationId, client)
       await delay(shortest + Math.random() * (longest - shortest), undefined, { signal: stop }).catch(() => undefined)
+    }
+  }
+
+  async #writeIn(conversationId: string, client: ChaosClient): Promise<void> {
+    const { id: senderId, fullName } = client.user
+    const content = `${++this.#count} from ${fullName}`
+    try {
+      this.acked.push(await client.send(conversationId, content))
+      if (Math.random() < READ_CHANCE) await client.read(conversationId)
+    } catch (error) {
+      const problem = `${content}: ${error instanceof Error ? error.message : String(error)}`
+      this.failed.push({ conversationId, senderId, code: codeOf(error), problem })
     }
   }
 }

@@ -1,0 +1,66 @@
+import type { Message, SyncAnswer, SyncedConversation } from '@parley/protocol'
+import type { View } from './client.ts'
+
+interface Entry extends Omit<View, 'unreadCount'> {
+  rev: number
+  members: Map<string, { role: 'OWNER' | 'MEMBER'; lastReadSeq: number }>
+}
+
+/** A person's conversations as `sync` tells of them, and the least that new messages say. */
+export class Ledger {
+  readonly #userId: string
+  readonly #entries = new Map<string, Entry>()
+
+  constructor(userId: string) {
+    this.#userId = userId
+  }
+
+  /** What to name in a `sync`. */
+  get known(): Record<string, number> {
+    return Object.fromEntries([...this.#entries].map(([id, { rev }]) => [id, rev]))
+  }
+
+  get ids(): string[] {
+    return [...this.#entries.keys()]
+  }
+
+  /** @returns the conversations that are new */
+  apply({ conversations, left }: SyncAnswer): string[] {
+    for (const id of left) this.#entries.delete(id)
+    for (const synced of conversations) this.#entries.set(synced.id, merged(this.#entries.get(synced.id), synced))
+    return conversations.filter(({ joined }) => joined).map(({ id }) => id)
+  }
+
+  /** Who writes has read. @returns false for a conversation that is not known */
+  saw({ conversationId, seq, senderId }: Pick<Message, 'conversationId' | 'seq' | 'senderId'>): boolean {
+    const entry = this.#entries.get(conversationId)
+    if (entry === undefined) return false
+    entry.lastSeq = Math.max(entry.lastSeq, seq)
+    if (senderId === this.#userId) entry.lastReadSeq = Math.max(entry.lastReadSeq, seq)
+    const sender = entry.members.get(senderId)
+    if (sender !== undefined) sender.lastReadSeq = Math.max(sender.lastReadSeq, seq)
+    return true
+  }
+
+  views(): Map<string, View> {
+    return new Map(
+      [...this.#entries].map(([id, { rev: _, ...entry }]) => [
+        id,
+        { ...entry, unreadCount: Math.max(0, entry.lastSeq - entry.lastReadSeq) },
+      ]),
+    )
+  }
+}
+
+function merged(before: Entry | undefined, synced: SyncedConversation): Entry {
+  const { type, name, rev, joined } = synced
+  const members = new Map(joined ? [] : before?.members)
+  for (const { id, role, lastReadSeq } of synced.members) {
+    members.set(id, { role, lastReadSeq: Math.max(lastReadSeq, members.get(id)?.lastReadSeq ?? 0) })
+  }
+  for (const id of synced.gone) members.delete(id)
+  // A message may have come after the answer was made.
+  const lastSeq = Math.max(synced.lastSeq, before?.lastSeq ?? 0)
+  const lastReadSeq = Math.max(synced.lastReadSeq, before?.lastReadSeq ?? 0)
+  return { type, name, rev, lastSeq, lastReadSeq, members }
+}

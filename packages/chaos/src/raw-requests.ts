@@ -1,0 +1,75 @@
+import type { ConversationType, ErrorBody, Message } from '@parley/protocol'
+import { type Api, apiClient, type HttpAnswer, type Reply } from '@parley/testkit'
+
+const CONVERSATIONS = '/api/messages/conversations'
+const PAGE = 100
+
+/** What the server refused, with its code. */
+export class Refusal extends Error {
+  readonly code: string
+
+  constructor({ code, message }: ErrorBody) {
+    super(`${code}: ${message}`)
+    this.code = code
+  }
+}
+
+/** What a stock client asks over HTTP, each time with a fresh token. */
+export class RawRequests {
+  readonly #url: string
+  readonly #getToken: () => string
+
+  constructor(url: string, getToken: () => string) {
+    this.#url = url
+    this.#getToken = getToken
+  }
+
+  /** The messages after a seq; null where the person is not in the conversation, undefined where there is no answer. */
+  async after(
+    conversationId: string,
+    seq: number,
+  ): Promise<{ messages: Message[]; hasMore: boolean } | null | undefined> {
+    const answer = await this.#api
+      .get<Message[]>(`${CONVERSATIONS}/${conversationId}/messages?limit=${PAGE}&afterSeq=${seq}`)
+      .catch(() => undefined)
+    if (answer?.body.success) return { messages: answer.body.data, hasMore: answer.body.meta?.hasMore === true }
+    return answer?.status === 404 ? null : undefined
+  }
+
+  /** Undefined where there was no answer: then nobody knows whether the message was stored. */
+  async post(conversationId: string, body: object): Promise<Reply<Message> | undefined> {
+    const answer = await this.#api
+      .post<Message>(`${CONVERSATIONS}/${conversationId}/messages`, body)
+      .catch(() => undefined)
+    // The balancer's own answer while no pod is there.
+    return answer === undefined || answer.status === 502 || answer.status === 504 ? undefined : answer.body
+  }
+
+  async read(conversationId: string, messageId: string): Promise<void> {
+    await this.#api.post(`${CONVERSATIONS}/${conversationId}/read`, { messageId })
+  }
+
+  async create(type: ConversationType, participantIds: readonly string[]): Promise<void> {
+    orThrow(await this.#api.post(CONVERSATIONS, { type, participantIds }))
+  }
+
+  async rename(conversationId: string, name: string): Promise<void> {
+    orThrow(await this.#api.patch(`${CONVERSATIONS}/${conversationId}`, { name }))
+  }
+
+  async add(conversationId: string, userIds: readonly string[]): Promise<void> {
+    orThrow(await this.#api.post(`${CONVERSATIONS}/${conversationId}/participants`, { userIds }))
+  }
+
+  async remove(conversationId: string, userId: string): Promise<void> {
+    orThrow(await this.#api.delete(`${CONVERSATIONS}/${conversationId}/participants/${userId}`))
+  }
+
+  get #api(): Api {
+    return apiClient(this.#url, this.#getToken())
+  }
+}
+
+function orThrow({ body }: HttpAnswer<unknown>): void {
+  if (!body.success) throw new Refusal(body.error)
+}
