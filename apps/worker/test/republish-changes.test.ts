@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { type Database, openDatabase } from '@parley/db'
-import { ConversationReader, ConversationWriter } from '@parley/messaging'
-import type { Message, User } from '@parley/protocol'
-import { type Cluster, collect, emit, group, next, redisClient, startCluster, user } from '@parley/testkit'
+import { ConversationNews, ConversationReader, ConversationWriter, type Events } from '@parley/messaging'
+import type { Conversation, Message, User } from '@parley/protocol'
+import { type Cluster, collect, dataOf, emit, group, next, redisClient, startCluster, user } from '@parley/testkit'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 
 /*
@@ -104,6 +104,47 @@ it('what was undone since then is not done again', async () => {
   await emit(await open(host, 0), 'sendMessage', { conversationId: conversation.id, content: 'still here?' })
   expect(await heard).toMatchObject({ content: 'still here?' })
   redis.disconnect()
+})
+
+it('who is put back while it is being told that they went is not told to have gone after that', async () => {
+  const [host, back] = [user('Host'), user('Back')]
+  const conversation = await group(cluster, host, [back])
+  const path = `/api/messages/conversations/${conversation.id}`
+  await cluster.api(host).delete(`${path}/participants/${back.id}`)
+  const [removal] = dataOf(await cluster.api(host).get<Message[]>(`${path}/messages`))
+  if (removal === undefined) throw new Error('nobody was told')
+  let rev = 0
+  const putBack = async () => {
+    rev ||= dataOf(await cluster.api(host).post<Conversation>(`${path}/participants`, { userIds: [back.id] })).rev
+  }
+  // Between two queries there is time for anything.
+  const query = async (statement: unknown) => {
+    const answer = await Reflect.apply(db.pool.query, db.pool, [statement])
+    await putBack()
+    return answer
+  }
+  const pool = new Proxy(db.pool, {
+    get: (target, name) => (name === 'query' ? query : Reflect.get(target, name)),
+  })
+  const gone: number[] = []
+  const taken = async () => true
+  const events: Events = {
+    message: taken,
+    messages: taken,
+    toConversation: taken,
+    join: taken,
+    leave: async (_, __, update) => gone.push(update.rev) > 0,
+  }
+  const reader = new ConversationReader(db, { online: async () => new Set() }, { urlOf: () => '' })
+  const news = new ConversationNews({
+    db: { ...db, pool },
+    reader,
+    events,
+    onError: (error) => expect.fail(String(error)),
+  })
+  expect(await news.changedBefore(removal)).toBe(true)
+  expect(rev).toBeGreaterThan(removal.rev)
+  expect(gone.filter((told) => told >= rev)).toEqual([])
 })
 
 it('what is there no more keeps nothing else from being told', async () => {

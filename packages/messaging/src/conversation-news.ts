@@ -61,11 +61,12 @@ export class ConversationNews {
   changedBefore(message: Message): Promise<boolean> {
     const { conversationId, system } = message
     return this.#whole(async () => {
+      // Before its people are looked up: whoever comes after that comes with a later rev.
+      const counters = await readCounters(this.#options.db.pool, conversationId)
+      if (counters === undefined) return []
       const removed = await goneSince(this.#options.db, message)
       const named = system?.event === 'participantsAdded' ? system.userIds : []
       const added = (await this.#membersAmong(conversationId, named)).map((row) => row.user_id)
-      const counters = await readCounters(this.#options.db.pool, conversationId)
-      if (counters === undefined) return []
       const { rev, name, participant_count: participantCount } = counters
       return [this.changed({ message, update: { conversationId, rev, name, added, removed, participantCount } })]
     })
