@@ -61,8 +61,8 @@ export interface ChaosClient {
   views(): ReadonlyMap<string, View>
   /** Those whom it takes for online, itself left out; null while it cannot tell. */
   online(): Promise<Set<string> | null>
-  /** How often it was told that somebody had gone offline. */
-  readonly offlineNotices: number
+  /** How often it was told that somebody had gone offline; null for a client that does not say. */
+  readonly offlineNotices: number | null
   /** What went wrong with it that it should not have met. */
   readonly complaints: string[]
 }

@@ -180,7 +180,7 @@ class Run {
   }
 
   #offlineNotices(): number {
-    return [...this.#clients.values()].reduce((sum, { offlineNotices }) => sum + offlineNotices, 0)
+    return [...this.#clients.values()].reduce((sum, { offlineNotices }) => sum + (offlineNotices ?? 0), 0)
   }
 
   #blame(fault: Fault, problems: readonly string[]): void {

@@ -17,7 +17,8 @@ export class SdkClient implements ChaosClient {
   readonly complaints: string[] = []
   readonly arrivals: Arrival[] = []
   readonly delivered = new Map<string, Seen[]>()
-  offlineNotices = 0
+  /** What its users see also follows from who is in which conversation. */
+  readonly offlineNotices = null
   readonly #client: ParleyClient
 
   constructor({ url, user, getToken }: SdkClientOptions) {
@@ -30,7 +31,6 @@ export class SdkClient implements ChaosClient {
   async start(): Promise<void> {
     this.#client.connect()
     await this.#client.whenLive(CONNECT_BOUND_MS)
-    this.#watchPresence()
   }
 
   async stop(): Promise<void> {
@@ -94,19 +94,5 @@ export class SdkClient implements ChaosClient {
     seen.push({ id, seq, senderId, content })
     this.delivered.set(conversationId, seen)
     this.arrivals.push({ conversationId, seq, at: Date.now() })
-  }
-
-  /** Counts how often somebody is shown as having gone whom one still shares a conversation with. */
-  #watchPresence(): void {
-    const { presence } = this.#client
-    let before = presence.getSnapshot()
-    presence.subscribe(() => {
-      const now = presence.getSnapshot()
-      const gone = [...before].filter((id) => !now.has(id))
-      before = now
-      if (gone.length === 0) return
-      const views = [...this.views().values()]
-      this.offlineNotices += gone.filter((id) => views.some(({ members }) => members.has(id))).length
-    })
   }
 }
