@@ -6,16 +6,16 @@ import { runChaos } from '../src/run.ts'
 
 const log = () => undefined
 
-it('loses, doubles and reorders nothing over a killed gateway, a crashed Postgres and clients thrown off', {
+it('loses, doubles, reorders and leaks nothing over a killed gateway, a crashed Postgres and clients thrown off', {
   timeout: 120_000,
 }, async () => {
   const faults = ['kill-gateway', 'crash-postgres', 'drop-clients']
   const report = await runChaos({ clients: 12, faults, log, calmMs: 1_000, short: true })
   expect(report.problems).toEqual([])
   expect(report.faults.map(({ fault }) => fault)).toEqual(faults)
-  for (const { acked, lost, duplicated, misordered, recoveryMs } of report.faults) {
+  for (const { acked, lost, duplicated, misordered, leaked, recoveryMs } of report.faults) {
     expect(acked).toBeGreaterThan(0)
-    expect({ lost, duplicated, misordered }).toEqual({ lost: 0, duplicated: 0, misordered: 0 })
+    expect({ lost, duplicated, misordered, leaked }).toEqual({ lost: 0, duplicated: 0, misordered: 0, leaked: 0 })
     expect(recoveryMs).not.toBeNull()
   }
   expect(isGood(report)).toBe(true)
