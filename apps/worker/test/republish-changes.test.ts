@@ -33,6 +33,17 @@ function dyingWriter(origin = `${randomUUID()}.0`): ConversationWriter {
   })
 }
 
+/** Tells nobody but those who are given. */
+function newsTo(events: Partial<Events>, from = db): ConversationNews {
+  const taken = async () => true
+  return new ConversationNews({
+    db: from,
+    reader: new ConversationReader(db, { online: async () => new Set() }, { urlOf: () => '' }),
+    events: { message: taken, messages: taken, toConversation: taken, join: taken, leave: taken, ...events },
+    onError: (error) => expect.fail(String(error)),
+  })
+}
+
 const outboxRows = async () => (await cluster.sql.query('select origin from outbox')).rows.map(({ origin }) => origin)
 const open = (who: User, gateway: number) => cluster.socket(who, { gateway, transports: ['websocket'] })
 
@@ -127,24 +138,30 @@ it('who is put back while it is being told that they went is not told to have go
     get: (target, name) => (name === 'query' ? query : Reflect.get(target, name)),
   })
   const gone: number[] = []
-  const taken = async () => true
-  const events: Events = {
-    message: taken,
-    messages: taken,
-    toConversation: taken,
-    join: taken,
-    leave: async (_, __, update) => gone.push(update.rev) > 0,
-  }
-  const reader = new ConversationReader(db, { online: async () => new Set() }, { urlOf: () => '' })
-  const news = new ConversationNews({
-    db: { ...db, pool },
-    reader,
-    events,
-    onError: (error) => expect.fail(String(error)),
-  })
-  expect(await news.changedBefore(removal)).toBe(true)
+  const leave: Events['leave'] = async (_, __, update) => gone.push(update.rev) > 0
+  expect(await newsTo({ leave }, { ...db, pool }).changedBefore(removal)).toBe(true)
   expect(rev).toBeGreaterThan(removal.rev)
   expect(gone.filter((told) => told >= rev)).toEqual([])
+})
+
+it('a change that is told again bears the rev that it took, whatever came after it', async () => {
+  const [host, member, gone, late] = [user('Host'), user('Member'), user('Gone'), user('Late')]
+  const conversation = await group(cluster, host, [member, gone])
+  await cluster.register(late)
+  const told = collect(await open(member, 0), 'conversationUpdated', 4)
+  const [api, path] = [cluster.api(host), `/api/messages/conversations/${conversation.id}`]
+  await api.patch(path, { name: 'Renamed' })
+  await api.delete(`${path}/participants/${gone.id}`)
+  await api.post(`${path}/participants`, { userIds: [late.id] })
+  await cluster.api(late).delete(`${path}/participants/${late.id}`)
+  const revs = (await told).map(({ rev }) => rev)
+  expect(new Set(revs).size).toBe(4)
+  const again: number[] = []
+  const toConversation: Events['toConversation'] = async (_, name, payload) =>
+    name === 'conversationUpdated' && 'rev' in payload && again.push(payload.rev) > 0
+  const news = newsTo({ toConversation })
+  for (const message of dataOf(await api.get<Message[]>(`${path}/messages`))) await news.changedBefore(message)
+  expect(again).toEqual(revs)
 })
 
 it('what is there no more keeps nothing else from being told', async () => {

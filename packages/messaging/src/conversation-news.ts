@@ -25,6 +25,11 @@ export async function goneSince(db: Database, message: Message): Promise<string[
   return left.filter((userId) => !back.has(userId))
 }
 
+/** The last rev that a change took: who leaves does so after the message that tells of it, all else comes before its own. */
+function lastRevOf(message: Message): number {
+  return message.rev + leavingIn(message).length
+}
+
 /**
  * Tells people of changes to a conversation, and the gateways whose sockets enter or leave it. Everything here resolves to
  * whether Redis took all of it, and never rejects: what was not taken is told again by a worker, from the outbox.
@@ -57,17 +62,20 @@ export class ConversationNews {
     ])
   }
 
-  /** Tells of a change anew, long after it perhaps: whoever has come back or gone again since then is left where they are. */
+  /**
+   * Tells of a change anew, long after it perhaps: whoever has come back or gone again since then is left where they are. It
+   * bears the rev that it took: of a later one nobody would learn what took that.
+   */
   changedBefore(message: Message): Promise<boolean> {
     const { conversationId, system } = message
     return this.#whole(async () => {
-      // Before its people are looked up: whoever comes after that comes with a later rev.
       const counters = await readCounters(this.#options.db.pool, conversationId)
       if (counters === undefined) return []
       const removed = await goneSince(this.#options.db, message)
       const named = system?.event === 'participantsAdded' ? system.userIds : []
       const added = (await this.#membersAmong(conversationId, named)).map((row) => row.user_id)
-      const { rev, name, participant_count: participantCount } = counters
+      const { name, participant_count: participantCount } = counters
+      const rev = lastRevOf(message)
       return [this.changed({ message, update: { conversationId, rev, name, added, removed, participantCount } })]
     })
   }
