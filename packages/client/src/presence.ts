@@ -20,8 +20,13 @@ export class Presence {
     return this.#online
   }
 
-  set(userId: string, isOnline: boolean, lastSeen = new Date().toISOString()): void {
+  /** Somebody came or went. */
+  set(userId: string, isOnline: boolean, lastSeen?: string): void {
     for (const told of this.#told) told.set(userId, isOnline)
+    this.#show(userId, isOnline, lastSeen)
+  }
+
+  #show(userId: string, isOnline: boolean, lastSeen = new Date().toISOString()): void {
     if (isOnline) this.#online.add(userId)
     else this.#online.delete(userId)
     this.#onChange(userId, isOnline, lastSeen)
@@ -42,18 +47,18 @@ export class Presence {
         if (isOnline) listed.add(userId)
         else listed.delete(userId)
       }
-      this.replace([...listed])
+      this.#replace(listed)
     } finally {
       this.#told.delete(told)
     }
   }
 
   /** Everybody who is online, as the server lists them. */
-  replace(userIds: readonly string[]): void {
+  #replace(listed: Set<string>): void {
     const before = this.#online
-    this.#online = new Set(userIds)
-    for (const id of before) if (!this.#online.has(id)) this.set(id, false)
-    for (const id of this.#online) if (!before.has(id)) this.set(id, true)
+    this.#online = listed
+    for (const id of before) if (!this.#online.has(id)) this.#show(id, false)
+    for (const id of this.#online) if (!before.has(id)) this.#show(id, true)
     this.store.invalidate()
   }
 }

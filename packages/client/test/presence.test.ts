@@ -30,3 +30,14 @@ it('passes over a list that comes after one that was asked for later', async () 
   await first
   expect([...presence.online]).toEqual(['ahmed'])
 })
+
+it('takes a list that comes first for no news of those whom a later one leaves out', async () => {
+  const presence = new Presence(() => undefined)
+  const [early, late] = [Promise.withResolvers<string[]>(), Promise.withResolvers<string[]>()]
+  const lists = [presence.refresh(() => early.promise), presence.refresh(() => late.promise)]
+  early.resolve(['ahmed', 'omar'])
+  await lists[0]
+  late.resolve(['ahmed'])
+  await lists[1]
+  expect([...presence.online]).toEqual(['ahmed'])
+})
