@@ -1,4 +1,5 @@
 import {
+  type ChangedHeadRow,
   type Database,
   type SyncHeadRow,
   type SyncQuestion,
@@ -146,16 +147,16 @@ function rowsOf({ knownRev, rev }: SyncRange): number {
   return knownRev === null ? LIMITS.listedParticipants : 8 + Math.min(LIMITS.syncMessages, rev - knownRev)
 }
 
-function keyOf(head: SyncHeadRow): string {
+function keyOf(head: ChangedHeadRow): string {
   return `${head.id} ${knownRevOf(head)} ${head.rev}`
 }
 
 /** A rev from the future (the database was set back) is as good as none. */
-function knownRevOf(head: SyncHeadRow): number | null {
+function knownRevOf(head: ChangedHeadRow): number | null {
   return head.known_rev === null || head.known_rev > head.rev ? null : head.known_rev
 }
 
-function rangeOf(head: SyncHeadRow): SyncRange {
+function rangeOf(head: ChangedHeadRow): SyncRange {
   return { conversationId: head.id, knownRev: knownRevOf(head), lastSeq: head.last_seq, rev: head.rev }
 }
 
@@ -165,8 +166,8 @@ function pageOf(heads: readonly SyncHeadRow[], changes: ReadonlyMap<string, Chan
   let bytes = 0
   let last: string | null = null
   for (const head of heads) {
-    const change = changes.get(keyOf(head))
-    if (change === undefined) {
+    const change = head.type === null ? undefined : changes.get(keyOf(head))
+    if (head.type === null || change === undefined) {
       answer.left.push(head.id)
     } else {
       const full = answer.conversations.length === LIMITS.syncConversations
@@ -181,12 +182,12 @@ function pageOf(heads: readonly SyncHeadRow[], changes: ReadonlyMap<string, Chan
   return answer
 }
 
-function presentSynced(head: SyncHeadRow, changes: Changes): SyncedConversation {
+function presentSynced(head: ChangedHeadRow, changes: Changes): SyncedConversation {
   const tooLarge = changes.bytes > ANSWER_BYTES
   const known = knownRevOf(head) !== null
   return {
     id: head.id,
-    type: head.type ?? 'GROUP',
+    type: head.type,
     name: head.name,
     createdBy: head.created_by,
     participantCount: head.participant_count,

@@ -11,12 +11,12 @@ export interface SyncQuestion {
   until: string
 }
 
-/** A conversation that has changed for one asker, or, where `type` is null, one they named and are not in. */
-export interface SyncHeadRow {
+/** A conversation that has changed for one asker. */
+export interface ChangedHeadRow {
   /** Position of the question, from 1. */
   no: number
   id: string
-  type: ConversationType | null
+  type: ConversationType
   name: string | null
   created_by: string
   participant_count: number
@@ -29,6 +29,15 @@ export interface SyncHeadRow {
   /** Null where the asker did not name it. */
   known_rev: number | null
 }
+
+/** One that they named and are not in. */
+export interface LeftHeadRow {
+  no: number
+  id: string
+  type: null
+}
+
+export type SyncHeadRow = ChangedHeadRow | LeftHeadRow
 
 /**
  * What changed for each of some people, in the order of ids, at most `limit` conversations for each; and the conversations
@@ -44,7 +53,7 @@ export async function syncHeads(
   limit: number,
 ): Promise<SyncHeadRow[]> {
   const named = questions.map(({ known, after, until }) => Object.keys(known).filter((id) => id > after && id <= until))
-  const { rows } = await db.query<SyncHeadRow | { no: number; id: null }>({
+  const { rows } = await db.query<ChangedHeadRow | { no: number; id: null }>({
     name: 'sync_heads',
     text: `
       with asked as (
@@ -99,12 +108,11 @@ interface NamedConversation {
 }
 
 /** Those that their person is not in. Plan: by primary key of participants, one by one, as a scalar subquery is. */
-async function findLeft(db: Queryable, named: readonly NamedConversation[]): Promise<SyncHeadRow[]> {
-  const { rows } = await db.query<SyncHeadRow>({
+async function findLeft(db: Queryable, named: readonly NamedConversation[]): Promise<LeftHeadRow[]> {
+  const { rows } = await db.query<LeftHeadRow>({
     name: 'sync_left',
     text: `
-      select n.no, n.id, null as type, null as name, '' as created_by, 0 as participant_count, 0 as last_seq, 0 as rev,
-        null as created_at, null as last_message_at, 0 as last_read_seq, 0 as joined_seq, 0 as known_rev
+      select n.no, n.id, null as type
       from unnest($1::int[], $2::uuid[], $3::text[]) as n (no, id, user_id)
       where (select true from participants p
         where p.conversation_id = n.id and p.user_id = n.user_id and p.left_at is null) is null`,
