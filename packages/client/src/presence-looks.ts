@@ -36,7 +36,10 @@ export class PresenceLooks {
     this.#plan(SETTLED_MS * (1 + Math.random() / 2))
   }
 
-  /** Nobody is told of those who were online before one shared a conversation with them, nor of those with whom one no longer does. */
+  /**
+   * Nobody is told of those who were online before one shared a conversation with them, nor of those with whom one no longer
+   * does.
+   */
   peopleChanged(): void {
     this.#changed ??= setTimeout(
       () => {

@@ -118,7 +118,8 @@ export class Bus extends EventEmitter<BusEvents> {
 
   /**
    * Resolves to true when every subscription made so far is in force, to false when Redis does not confirm it within
-   * `timeoutMs`: then `restored` will come if the connection was lost, and nothing if Redis was only slow. Callers of the same tick share one round trip.
+   * `timeoutMs`: then `restored` will come if the connection was lost, and nothing if Redis was only slow. Callers of the same
+   * tick share one round trip.
    */
   barrier(timeoutMs = 1_000): Promise<boolean> {
     this.#barrier ??= new Promise<boolean>((resolve) => {

@@ -30,7 +30,10 @@ export interface JoinRequest {
 export interface Control {
   /** On a person's channel: their sockets join this conversation, which had `lastSeq` messages then. */
   join?: JoinRequest
-  /** On a person's channel: their sockets leave this conversation, as its message `seq` tells (left out by what is not upgraded yet). */
+  /**
+   * On a person's channel: their sockets leave this conversation, as its message `seq` tells (left out by what is not
+   * upgraded yet).
+   */
   leave?: { userId: string; conversationId: string; seq?: number }
   /** On a conversation's channel: these people's sockets leave it. */
   leaving?: string[]

@@ -149,9 +149,9 @@ export async function lockConversation(
 export async function readCounters(
   db: Queryable,
   conversationId: string,
-): Promise<{ name: string | null; rev: number; last_seq: number; participant_count: number } | undefined> {
+): Promise<{ name: string | null; last_seq: number; participant_count: number } | undefined> {
   const { rows } = await db.query({
-    text: 'select name, rev, last_seq, participant_count from conversations where id = $1',
+    text: 'select name, last_seq, participant_count from conversations where id = $1',
     values: [conversationId],
   })
   return rows[0]
