@@ -1,5 +1,6 @@
 import type { Server as HttpServer } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Presence } from '@parley/presence'
 import { within } from '@parley/runtime/within'
 import type { Server, Socket } from 'socket.io'
 import { sessionOf } from './session.ts'
@@ -7,6 +8,7 @@ import { sessionOf } from './session.ts'
 export interface DrainOptions {
   http: HttpServer
   io: Server
+  presence: Presence
   /** Pause before the first socket is closed, in which the balancer learns that this process is not ready. */
   delayMs: number
 }
@@ -28,8 +30,9 @@ const ROUNDS = 5
  * events are answered, and then its transport is closed, upon which stock clients connect elsewhere by themselves
  * (after `socket.disconnect()` they would not). Batches keep the other gateways from getting all of them in one moment.
  */
-export async function drain({ http, io, delayMs }: DrainOptions): Promise<void> {
+export async function drain({ http, io, presence, delayMs }: DrainOptions): Promise<void> {
   await delay(delayMs)
+  presence.drain()
   // While it still listens: a polling client gets its last answers with its next request.
   await closeAll(io, (socket) => socket.conn.transport.name === 'polling')
   const closed = new Promise<void>((resolve) => http.close(() => resolve()))

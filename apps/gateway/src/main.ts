@@ -159,7 +159,7 @@ await runProcess({
         { name: 'token guard', stop: async () => tokenGuard.stop() },
         { name: 'writers', stop: async () => void (await Promise.all([messages.close(), reads.close()])) },
         // First: what the sockets have sent is answered by writers that still write.
-        { name: 'sockets', stop: () => drain({ http, io, delayMs: settings.DRAIN_DELAY_MS }) },
+        { name: 'sockets', stop: () => drain({ http, io, presence, delayMs: settings.DRAIN_DELAY_MS }) },
       ],
     }
   },

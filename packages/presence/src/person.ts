@@ -45,6 +45,8 @@ interface Write {
   epoch: string
   incarnation: string
   graceMs: number
+  /** How much longer than the grace a person who leaves has to come back, in ms. */
+  lingerMs: number
   person: Person
 }
 
@@ -57,7 +59,7 @@ interface Write {
  */
 export async function writePerson(
   redis: PresenceRedis,
-  { userId, epoch, incarnation, graceMs, person }: Write,
+  { userId, epoch, incarnation, graceMs, lingerMs, person }: Write,
 ): Promise<boolean> {
   const connections = [...person.connections]
   // Into the set first: whoever is in a hash can be found when this process has died.
@@ -66,10 +68,11 @@ export async function writePerson(
     person.registered = incarnation
   }
   const entries = connections.flatMap(([id, { visible, since }]) => [id, entryValue(visible, since)])
-  const answer = await run(redis, assertScript, userKey(userId), `${epoch}.`, incarnation, graceMs, ...entries)
+  const times = [graceMs, lingerMs]
+  const answer = await run(redis, assertScript, userKey(userId), `${epoch}.`, incarnation, ...times, ...entries)
   if (connections.length === 0) {
     // Out of the set last, for the same reason.
-    await run(redis, leaveScript, leavingKey, graceMs, userId)
+    await run(redis, leaveScript, leavingKey, graceMs + lingerMs, userId)
     await redis.srem(peopleKey(incarnation), userId)
     person.registered = null
     return false

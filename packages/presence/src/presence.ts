@@ -35,6 +35,7 @@ export class Presence {
   readonly #lease: Lease
   readonly #table = new Map<string, Person>()
   #stopped = false
+  #lingerMs = 0
   #flushing = false
   #flushAsked = false
   /** The connection to Redis is a new one. It may have lost what it was told last: it crashed, or a replica took its place. */
@@ -108,11 +109,21 @@ export class Presence {
     void this.#push(userId, person)
   }
 
-  /** Has every connection leave with grace, so that people who come back on another gateway do not flicker. */
+  /**
+   * This process is about to end. Whose connection closes from now on has as long to come back as after a gateway's death, not
+   * the grace alone: it is we who close it, and a stock client makes its second attempt after up to 4.5 s.
+   */
+  drain(): void {
+    const { leaseMs, graceMs } = this.#options
+    this.#lingerMs = leaseMs - graceMs
+  }
+
+  /** Has every connection that is left leave, as {@link drain} says. */
   async stop(): Promise<void> {
     if (this.#stopped) return
     const { redis, stopMs, onError } = this.#options
     this.#stopped = true
+    this.drain()
     redis.off('ready', this.#onReady)
     this.#lease.stop()
     await within(stopMs, this.#leaveAll(), noAnswer('Redis', stopMs)).catch(onError)
@@ -134,7 +145,14 @@ export class Presence {
       person.dirty = false
       const waiting = person.waiting.splice(0)
       try {
-        const wasOffline = await writePerson(redis, { userId, epoch, incarnation, graceMs, person })
+        const wasOffline = await writePerson(redis, {
+          userId,
+          epoch,
+          incarnation,
+          graceMs,
+          lingerMs: this.#lingerMs,
+          person,
+        })
         this.#settle(userId, person, waiting, wasOffline)
       } catch (error) {
         person.dirty = true

@@ -16,7 +16,7 @@ export interface ReaperOptions extends Partial<PresenceTiming> {
   claimMs?: number
   /**
    * A person went offline. `lastSeenAt` is when the last connection closed or, after a gateway's death, about when it
-   * last renewed its lease. Called once for each time; again after `claimMs` if it rejects or the process dies in it.
+   * last renewed its lease; up to `leaseMs` late where the gateway closed it as it stopped. Called once for each time; again after `claimMs` if it rejects or the process dies in it.
    */
   onOffline: (userId: string, lastSeenAt: Date) => Promise<void>
   /** The person came back while `onOffline` ran: what was told of them may have arrived after they were told online. */

@@ -12,12 +12,13 @@ local function text(number) return string.format('%.0f', number) end
  * Makes a person's hash hold exactly these connections of one epoch. Says everything each time, so it can be repeated.
  * Who leaves without an entry was struck off before, and reported offline, or Redis has come back empty: their grace is over,
  * or the next connection would take them for never gone, and be told to nobody.
- * KEYS: user. ARGV: epoch with its dot, incarnation, graceMs, then connection and value by turns.
+ * KEYS: user. ARGV: epoch with its dot, incarnation, graceMs, lingerMs (how much longer than the grace who leaves has to come
+ * back), then connection and value by turns.
  * Answers [1 if the person counted as online because of this epoch or the grace, ...incarnations of other epochs].
  */
 export const assertScript = script(`${clock}
 local mine, left, wanted, others = false, nil, {}, {}
-for i = 4, #ARGV, 2 do wanted[ARGV[2] .. ':' .. ARGV[i]] = ARGV[i + 1] end
+for i = 5, #ARGV, 2 do wanted[ARGV[2] .. ':' .. ARGV[i]] = ARGV[i + 1] end
 local hash = redis.call('HGETALL', KEYS[1])
 for i = 1, #hash, 2 do
   if hash[i] == 'left' then
@@ -33,7 +34,7 @@ for field, value in pairs(wanted) do redis.call('HSET', KEYS[1], field, value) e
 if next(wanted) then
   redis.call('HDEL', KEYS[1], 'left')
 elseif mine then
-  redis.call('HSET', KEYS[1], 'left', text(now))
+  redis.call('HSET', KEYS[1], 'left', text(now + tonumber(ARGV[4])))
 elseif not left then
   redis.call('HSET', KEYS[1], 'left', text(now - tonumber(ARGV[3])))
 end

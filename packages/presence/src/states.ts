@@ -7,7 +7,8 @@
  *                                   +-------a connection comes back-----+
  *
  * - online: some connection's gateway holds its lease.
- * - leaving: no such connection, and the last one closed less than the grace ago. Readers still say online.
+ * - leaving: no such connection, and the last one closed less than the grace ago (leaseMs, where its gateway was stopping).
+ *   Readers still say online.
  * - offline: neither.
  *
  * `becameOnline` is said for offline -> online only; `onOffline` is called for the two ways into offline. leaving is
@@ -16,7 +17,8 @@
  * What is stored (all of a person's state is in one hash, so that one script on one key decides, on Redis Cluster too):
  *
  *   presence:lease:<epoch>        string with a TTL: the incarnation that is alive now
- *   presence:user:<id>            hash: <incarnation>:<connection> -> <1 if visible>:<since, ms>; `left` -> ms
+ *   presence:user:<id>            hash: <incarnation>:<connection> -> <1 if visible>:<since, ms>; `left` -> ms, from which
+ *                                 the grace is counted
  *   presence:people:<incarnation> set of the people with a connection there, for cleaning up after a dead gateway
  *   presence:incarnations         set of the incarnations that may have something to clean up
  *   presence:leaving              sorted set of people by the moment (ms) at which the reaper is to look at them; only

@@ -130,16 +130,34 @@ describe('visibility', () => {
 })
 
 describe('stopping', () => {
+  it('gives those whom it disconnects as long to come back as a crash would, and nobody takes them for looking', async () => {
+    await using world = await setting()
+    const gateway = await world.gateway()
+    const { reported } = await world.reaper()
+    for (const userId of ['ann', 'ben']) await gateway.connect(userId, '1')
+    const began = performance.now()
+    gateway.disconnect('ann', '1')
+    gateway.drain()
+    gateway.disconnect('ben', '1')
+    await eventually(() => reported.map(({ userId }) => userId), ['ann'])
+    expect(await world.isOnline('ben')).toBe(true)
+    expect((await world.reader.foreground(['ben'])).size).toBe(0)
+    await eventually(() => reported.map(({ userId }) => userId), ['ann', 'ben'])
+    expect(performance.now() - began).toBeGreaterThan(timing.leaseMs)
+  })
+
   it('hands people over: they are leaving, and who comes back elsewhere was never away', async () => {
     await using world = await setting()
     const [a, b] = [await world.gateway(), await world.gateway()]
     const { reported } = await world.reaper()
     for (const userId of ['ann', 'ben']) await a.connect(userId, '1')
+    const began = performance.now()
     await a.stop()
     expect(await Promise.all([a, b].map(world.isAlive))).toEqual([false, true])
     expect((await world.reader.online(['ann', 'ben'])).size).toBe(2)
     expect(await b.connect('ann', '1')).toEqual({ becameOnline: false })
     await eventually(() => reported.map(({ userId }) => userId), ['ben'])
+    expect(performance.now() - began).toBeGreaterThan(timing.leaseMs)
     expect(await world.isOnline('ann')).toBe(true)
     expect(await a.connect('ann', '2')).toEqual({ becameOnline: false })
   })
