@@ -211,9 +211,8 @@ export class ParleyClient extends ServerRequests {
 
   /** Ids of those who have read a message, its sender first. */
   readBy(message: Pick<Message, 'conversationId' | 'seq' | 'senderId' | 'readBy'>): string[] {
-    const held = this.core.inbox.get(message.conversationId)?.timeline.bySeq(message.seq)
-    const readers = new Set([message.senderId, ...message.readBy, ...(held?.readBy ?? [])])
-    return [...readers]
+    const timeline = this.core.inbox.get(message.conversationId)?.timeline
+    return [...new Set([message.senderId, ...(timeline?.readBy(message) ?? message.readBy)])]
   }
 
   /** The others who are typing. Everybody's typing ends by itself after some seconds. */

@@ -1,4 +1,5 @@
 import type { Conversation, Message, Participant, ServerEvents, SyncedConversation } from '@parley/protocol'
+import { LIMITS } from '@parley/protocol/limits'
 import { Revisions } from './revisions.ts'
 import { Sequence } from './sequence.ts'
 import { Timeline } from './timeline.ts'
@@ -88,19 +89,32 @@ export class Room {
     this.#update({ lastMessage: message, lastSeq, updatedAt: message.createdAt })
   }
 
-  /** Somebody, oneself perhaps, has read up to a seq. Marks never go back. */
-  mark(userId: string, seq: number): void {
+  /**
+   * Somebody, oneself perhaps, has read up to a seq. Marks never go back.
+   * @param joinedSeq messages up to this one were there before the person came, where that is known
+   */
+  mark(userId: string, seq: number, joinedSeq?: number): void {
     const { participants, lastReadSeq } = this.#info
     const index = participants.findIndex(({ id }) => id === userId)
     const person = participants[index]
-    const from = person?.lastReadSeq ?? 0
-    const own = userId === this.#options.userId()
-    if (own && seq > lastReadSeq) this.#update({ lastReadSeq: seq })
-    if (person !== undefined) {
-      if (seq <= from) return
-      this.#update({ participants: this.#info.participants.with(index, { ...person, lastReadSeq: seq }) })
+    if (userId === this.#options.userId() && seq > lastReadSeq) this.#update({ lastReadSeq: seq })
+    if (person !== undefined && seq > person.lastReadSeq) {
+      this.#update({ participants: participants.with(index, { ...person, lastReadSeq: seq }) })
     }
-    this.timeline.mark(userId, from, seq)
+    const since = joinedSeq ?? (person === undefined ? this.#strangersFrom(seq) : 0)
+    // They have left and come back.
+    if (person !== undefined && since > person.lastReadSeq) this.timeline.unmark(userId)
+    const from = Math.max(person?.lastReadSeq ?? 0, since)
+    if (seq > from) this.timeline.mark(userId, from, seq)
+  }
+
+  #knows(userId: string): boolean {
+    return this.#info.participants.some(({ id }) => id === userId)
+  }
+
+  /** Of a large group not all are listed. Else who is not known has only just come, or gone: a sync says what they read. */
+  #strangersFrom(seq: number): number {
+    return this.#info.participantCount > LIMITS.listedParticipants ? 0 : seq
   }
 
   onRead(receipt: ServerEvents['messageRead']): void {
@@ -133,6 +147,7 @@ export class Room {
     for (const { name, participantCount, removed } of this.#told) {
       const participants = this.#info.participants.filter(({ id }) => !removed.includes(id))
       this.#update({ name, participantCount, participants })
+      for (const id of removed) this.timeline.unmark(id)
     }
   }
 
@@ -150,7 +165,8 @@ export class Room {
     this.#pictured = conversation.rev
     this.revisions.expect(conversation.rev)
     this.#told = this.#told.filter(({ rev }) => rev > conversation.rev)
-    for (const person of conversation.participants) this.mark(person.id, person.lastReadSeq)
+    // Of those who are new it does not say which messages were there before them.
+    for (const { id, lastReadSeq } of conversation.participants) if (this.#knows(id)) this.mark(id, lastReadSeq)
     const { lastSeq, lastMessage } = this.#info
     const newest = {
       lastSeq: Math.max(lastSeq, conversation.lastSeq),
@@ -170,10 +186,14 @@ export class Room {
    * @param online who is online
    */
   applySync(synced: SyncedConversation, online: ReadonlySet<string>): void {
-    for (const { id, lastReadSeq } of synced.members) this.mark(id, lastReadSeq)
-    this.#told = this.#told.filter(({ rev }) => rev > synced.rev)
     // A picture that was taken after the answer was made has them all as they are.
-    if (synced.rev >= this.#pictured) {
+    const isNewer = synced.rev >= this.#pictured
+    for (const { id, lastReadSeq, joinedSeq } of synced.members) {
+      if (isNewer || this.#knows(id)) this.mark(id, lastReadSeq, joinedSeq)
+    }
+    this.#told = this.#told.filter(({ rev }) => rev > synced.rev)
+    if (isNewer) {
+      for (const id of synced.gone) this.timeline.unmark(id)
       const { name, type, participantCount, createdBy, createdAt } = synced
       const participants = mergeMembers(this.#info.participants, synced, online, this.#options.userId())
       this.#update({ name, type, participantCount, createdBy, createdAt, participants })

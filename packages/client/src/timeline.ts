@@ -1,4 +1,5 @@
 import type { Message } from '@parley/protocol'
+import { Readers } from './readers.ts'
 
 /** What a timeline shows of stored messages. */
 export interface TimelineSnapshot {
@@ -21,6 +22,7 @@ const EMPTY: readonly Message[] = []
 export class Timeline {
   readonly #max: number
   readonly #changed: () => void
+  readonly #readers = new Readers()
   #messages: readonly Message[] = EMPTY
   /** Delivered while the first page is on its way. */
   #meanwhile: Message[] = []
@@ -79,7 +81,7 @@ export class Timeline {
     const last = page.at(-1)?.seq ?? 0
     const newer = this.#meanwhile.filter(({ seq }) => seq > last)
     this.#meanwhile = []
-    this.#messages = run([...page, ...newer])
+    this.#messages = this.#run([...page, ...newer])
     this.#hasOlder = hasOlder
     this.#hasNewer = false
     this.#status = 'ready'
@@ -90,7 +92,7 @@ export class Timeline {
   /** A page from anywhere, in place of what is here. */
   show(page: readonly Message[], hasOlder: boolean, hasNewer: boolean): void {
     this.#meanwhile = []
-    this.#messages = run(page)
+    this.#messages = this.#run(page)
     this.#hasOlder = hasOlder
     this.#hasNewer = hasNewer
     this.#status = 'ready'
@@ -100,7 +102,7 @@ export class Timeline {
   /** Messages next to the oldest one. */
   prepend(page: readonly Message[], hasOlder: boolean): void {
     const oldest = this.oldestSeq ?? Number.POSITIVE_INFINITY
-    this.#messages = run([...page.filter(({ seq }) => seq < oldest), ...this.#messages])
+    this.#messages = this.#run([...page.filter(({ seq }) => seq < oldest), ...this.#messages])
     this.#hasOlder = hasOlder
     if (this.#messages.length > this.#max) {
       this.#messages = this.#messages.slice(0, this.#max)
@@ -112,7 +114,7 @@ export class Timeline {
   /** Messages next to the newest one, fetched. */
   append(page: readonly Message[], hasNewer: boolean): void {
     const newest = this.newestSeq ?? 0
-    this.#messages = run([...this.#messages, ...page.filter(({ seq }) => seq > newest)])
+    this.#messages = this.#run([...this.#messages, ...page.filter(({ seq }) => seq > newest)])
     this.#hasNewer = hasNewer
     this.#trimOldest()
     this.#changed()
@@ -131,7 +133,7 @@ export class Timeline {
     if (newest !== undefined && message.seq > newest + 1) {
       this.#hasNewer = true
     } else {
-      this.#messages = [...this.#messages, message]
+      this.#messages = [...this.#messages, this.#readers.complete(message)]
       this.#trimOldest()
     }
     this.#changed()
@@ -147,20 +149,31 @@ export class Timeline {
     this.#changed()
   }
 
-  /** A person has read everything in `(fromSeq, toSeq]`. */
+  /** A person has read everything in `(fromSeq, toSeq]`, whether it is here already or comes later. */
   mark(userId: string, fromSeq: number, toSeq: number): void {
-    const first = this.oldestSeq
-    if (first === undefined || toSeq < first) return
-    let touched = false
-    const messages = this.#messages.map((message) => {
+    this.#readers.note(userId, fromSeq, toSeq)
+    this.#replace((message) => {
       const { seq, readBy } = message
-      if (seq <= fromSeq || seq > toSeq || readBy.includes(userId)) return message
-      touched = true
-      return { ...message, readBy: [...readBy, userId] }
+      return seq <= fromSeq || seq > toSeq || readBy.includes(userId)
+        ? message
+        : { ...message, readBy: [...readBy, userId] }
     })
-    if (!touched) return
-    this.#messages = messages
-    this.#changed()
+  }
+
+  /** A person is not a member any more, and nobody's reader; a message of their own keeps its sender. */
+  unmark(userId: string): void {
+    this.#readers.forget(userId)
+    this.#replace((message) => {
+      const { readBy, senderId } = message
+      if (senderId === userId || !readBy.includes(userId)) return message
+      return { ...message, readBy: readBy.filter((id) => id !== userId) }
+    })
+  }
+
+  /** Ids of those who have read a message, which need not be here. */
+  readBy(message: Pick<Message, 'seq' | 'readBy'>): string[] {
+    const { readBy } = this.bySeq(message.seq) ?? message
+    return [...readBy, ...this.#readers.missingIn({ ...message, readBy })]
   }
 
   /** Lets everything go. */
@@ -171,6 +184,18 @@ export class Timeline {
     this.#hasOlder = false
     this.#hasNewer = false
     this.#changed()
+  }
+
+  /** @param change gives back the same object where there is nothing to change */
+  #replace(change: (message: Message) => Message): void {
+    const messages = this.#messages.map(change)
+    if (messages.every((message, index) => message === this.#messages[index])) return
+    this.#messages = messages
+    this.#changed()
+  }
+
+  #run(messages: readonly Message[]): readonly Message[] {
+    return run(messages).map((message) => this.#readers.complete(message))
   }
 
   #trimOldest(): void {

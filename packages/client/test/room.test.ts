@@ -1,4 +1,4 @@
-import type { Conversation, Participant, ServerEvents, SyncedConversation } from '@parley/protocol'
+import type { Conversation, Message, Participant, ServerEvents, SyncedConversation } from '@parley/protocol'
 import { describe, expect, it, vi } from 'vitest'
 import { CatchUp } from '../src/catch-up.ts'
 import { Inbox } from '../src/inbox.ts'
@@ -34,6 +34,13 @@ function synced(rev: number, lastSeq: number, change: Partial<SyncedConversation
   const { participants: _, lastMessage: __, ...rest } = picture(rev, lastSeq, [])
   const told = { joined: false, tooLong: false, messages: [], members: [], gone: [], joinedSeq: 0 }
   return { ...rest, participantCount: 3, ...told, ...change }
+}
+
+function messageOf(senderId: string, seq: number, rev: number): Message {
+  const sender = { id: senderId, fullName: senderId, profilePhoto: null }
+  const said = { content: '', type: 'TEXT' as const, attachments: [], readBy: [senderId], system: null }
+  const ids = { id: `m${seq}`, conversationId: 'c', clientMessageId: `m${seq}` }
+  return { ...ids, ...said, seq, rev, senderId, sender, createdAt: AT, updatedAt: AT }
 }
 
 const [ahmed, fatima, omar] = [person('ahmed', { role: 'OWNER' }), person('fatima'), person('omar')]
@@ -123,6 +130,35 @@ describe('a conversation', () => {
     inbox.put(picture(9, 1, [ahmed, fatima, omar]))
     inbox.applySync(synced(7, 1, { gone: ['fatima'] }), 5)
     expect(roles()).toEqual(['ahmed OWNER', 'fatima MEMBER', 'omar MEMBER'])
+  })
+
+  it('shows who has read what is heard of after their mark, and nobody whose mark is heard of after they went', () => {
+    const { inbox, room } = setting()
+    const readers = () => room.timeline.snapshot().messages.map(({ readBy }) => readBy)
+    const read = (userId: string, seq: number, rev: number) =>
+      inbox.onRead({ conversationId: 'c', messageId: `m${seq}`, seq, rev, userId, userName: '', readAt: AT })
+    room.timeline.reset([messageOf('ahmed', 1, 5)], false)
+    read('fatima', 2, 7)
+    inbox.onMessage(messageOf('ahmed', 2, 6))
+    expect(readers()).toEqual([
+      ['ahmed', 'fatima'],
+      ['ahmed', 'fatima'],
+    ])
+    inbox.onUpdated(update(11, { removed: ['fatima'] }))
+    inbox.onMessage(messageOf('ahmed', 3, 8))
+    read('fatima', 3, 9)
+    expect(readers()).toEqual([['ahmed'], ['ahmed'], ['ahmed']])
+  })
+
+  it('shows nobody who has left and come back as a reader of what was there before that', () => {
+    const { inbox, room } = setting()
+    const readers = () => room.timeline.snapshot().messages.map(({ readBy }) => readBy)
+    room.timeline.reset([messageOf('ahmed', 1, 5)], false)
+    inbox.onRead({ conversationId: 'c', messageId: 'm1', seq: 1, rev: 6, userId: 'fatima', userName: '', readAt: AT })
+    inbox.onMessage(messageOf('ahmed', 2, 8))
+    expect(readers()).toEqual([['ahmed', 'fatima'], ['ahmed']])
+    inbox.applySync(synced(10, 2, { members: [{ ...fatima, lastReadSeq: 2, joinedSeq: 2 }] }), 6)
+    expect(readers()).toEqual([['ahmed'], ['ahmed']])
   })
 
   it('stays, however often one is put back between a sync and its answer that one is not in it', async () => {

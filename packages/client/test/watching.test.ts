@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { type Cluster, direct, group, startCluster, user } from '@parley/testkit'
+import type { Message, User } from '@parley/protocol'
+import { type Cluster, dataOf, direct, group, startCluster, user } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { clientOf, liveClient, type TestClient, until } from './setting.ts'
 
@@ -94,6 +95,73 @@ describe('a conversation that somebody looks at', () => {
     await ahmed.client.send(id, 'heard')
     expect(await skipped).toEqual({ conversationId: id, fromSeq: 1, toSeq: 51 })
     await until(watched.shown, ({ messages }) => messages.at(-1)?.content === 'heard')
+  })
+})
+
+describe('who has read a message', () => {
+  /** By seq, as the server says it now. */
+  const readersOf = async (who: User, id: string) => {
+    const page = await cluster.api(who).get<Message[]>(`/api/messages/conversations/${id}/messages`)
+    return dataOf(page).map(({ readBy }) => readBy)
+  }
+
+  it('is shown also where they read it while the page was on its way', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    using fatima = await liveClient(cluster, b)
+    const [asked, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const slow: typeof fetch = async (input, init) => {
+      const answer = await fetch(input, init)
+      asked.resolve()
+      await held.promise
+      return answer
+    }
+    using ahmed = await liveClient(cluster, a, { fetch: slow })
+    const sent = await ahmed.client.send(id, 'one')
+    const opened = ahmed.client.open(id)
+    await asked.promise
+    await until(fatima.client.unread, (unread) => unread === 1)
+    fatima.client.markAsRead(id)
+    await until(ahmed.client.receipts(id), (marks) => marks.get(b.id) === 1)
+    held.resolve()
+    const { messages } = (await opened).getSnapshot()
+    expect(messages.map(({ readBy }) => readBy)).toEqual([[a.id, b.id]])
+    expect(ahmed.client.readBy(sent)).toEqual([a.id, b.id])
+  })
+
+  it('is what the server says, also when people have come and gone', async () => {
+    const [a, b, c] = [user('Ahmed'), user('Fatima'), user('Omar')]
+    await cluster.register(c)
+    const { id } = await group(cluster, a, [b])
+    using ahmed = await liveClient(cluster, a)
+    using fatima = await liveClient(cluster, b)
+    using omar = await liveClient(cluster, c)
+    const stores = [await ahmed.client.open(id), await fatima.client.open(id)]
+    const alike = async () => {
+      const readers = await readersOf(a, id)
+      for (const store of stores) {
+        const { messages } = await until(store, ({ messages }) => messages.length === readers.length)
+        expect(messages.map(({ readBy }) => readBy.toSorted())).toEqual(readers.map((readBy) => readBy.toSorted()))
+      }
+      return readers
+    }
+    await ahmed.client.send(id, 'one')
+    await until(fatima.client.unread, (unread) => unread === 1)
+    fatima.client.markAsRead(id)
+    await until(ahmed.client.receipts(id), (marks) => marks.get(b.id) === 1)
+    await ahmed.client.addParticipants(id, [c.id])
+    await until(fatima.client.receipts(id), (marks) => marks.has(c.id))
+    expect(await alike()).toEqual([[a.id, b.id], [a.id]])
+    await until(omar.client.unread, (unread) => unread === 1)
+    omar.client.markAsRead(id)
+    for (const { client } of [ahmed, fatima]) await until(client.receipts(id), (marks) => marks.get(c.id) === 2)
+    expect(await alike()).toEqual([
+      [a.id, b.id],
+      [a.id, c.id],
+    ])
+    await ahmed.client.removeParticipant(id, c.id)
+    for (const { client } of [ahmed, fatima]) await until(client.receipts(id), (marks) => !marks.has(c.id))
+    expect((await alike())[1]).toEqual([a.id])
   })
 })
 
