@@ -191,9 +191,18 @@ export class CatchUp {
   async #fillAll(rooms: Room[], signal: AbortSignal): Promise<void> {
     const waiting = [...rooms]
     const lane = async () => {
-      for (let room = waiting.pop(); room !== undefined; room = waiting.pop()) await this.#fill(room, signal)
+      for (let room = waiting.pop(); room !== undefined; room = waiting.pop()) {
+        await this.#fill(room, signal).catch((error) => this.#refused(error))
+      }
     }
     await Promise.all(Array.from({ length: Math.min(LANES, rooms.length) }, lane))
+  }
+
+  /** One may have been taken out of a conversation since it was asked about: what it is now, a sync tells. */
+  #refused(error: unknown): void {
+    if (toClientError(error).code !== 'CONVERSATION_NOT_FOUND') throw error
+    this.#again = true
+    this.holeSeen()
   }
 
   /** Fetches what is missing in one conversation, in order. */

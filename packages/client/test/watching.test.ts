@@ -165,6 +165,36 @@ describe('who has read a message', () => {
   })
 })
 
+it('who is taken out of a conversation while they catch up there goes on without it, on the same connection', async () => {
+  const [a, b, c] = [user('Ahmed'), user('Fatima'), user('Omar')]
+  const { id } = await group(cluster, a, [b, c])
+  const { faults, fetch } = faultyFetch()
+  using omar = await liveClient(cluster, c, { fetch })
+  omar.client.disconnect()
+  await cluster.sql.query(
+    `insert into messages (conversation_id, seq, rev, id, sender_id, content, type, attachments, created_at, updated_at)
+     select $1, n, n + 1, gen_random_uuid(), $2, 'missed ' || n, 'TEXT', '[]', now(), now() from generate_series(1, 150) n`,
+    [id, a.id],
+  )
+  await cluster.sql.query('update conversations set last_seq = 150, rev = 151 where id = $1', [id])
+  const states: string[] = []
+  omar.client.on('state', (state) => states.push(state))
+  const [asked, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  faults.before = () => {
+    asked.resolve()
+    return held.promise
+  }
+  omar.client.connect()
+  await asked.promise
+  const left = new Promise((resolve) => omar.client.on('left', resolve))
+  dataOf(await cluster.api(a).delete(`/api/messages/conversations/${id}/participants/${c.id}`))
+  expect(await left).toEqual({ conversationId: id })
+  held.resolve()
+  await omar.client.whenLive()
+  expect(states).toEqual(['connecting', 'syncing', 'live'])
+  expect(omar.errors).toEqual([])
+})
+
 it('of conversations that are opened one after the other, a bounded number is held', async () => {
   const [a, b] = [user('Ahmed'), user('Fatima')]
   const rooms = [await direct(cluster, a, b), await group(cluster, a, [b]), await group(cluster, a, [b])]
