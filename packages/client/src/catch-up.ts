@@ -88,7 +88,7 @@ export class CatchUp {
       const since = this.#options.inbox.holeSince
       if (since === undefined || !this.#options.connected()) return
       // In a busy conversation events cross all the time: holes come and close again.
-      if (Date.now() - since < HOLE_PATIENCE_MS) this.holeSeen()
+      if (performance.now() - since < HOLE_PATIENCE_MS) this.holeSeen()
       else this.#later(this.sync())
     }, patience)
   }

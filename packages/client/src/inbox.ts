@@ -67,7 +67,7 @@ export class Inbox {
   onMessage(message: Message): void {
     const room = this.#rooms.get(message.conversationId)
     if (room === undefined) {
-      this.#orphans = [...this.#orphans.slice(1 - ORPHANS_MAX), { message, at: Date.now() }]
+      this.#orphans = [...this.#orphans.slice(1 - ORPHANS_MAX), { message, at: performance.now() }]
       if (this.complete) this.#options.onHole()
       return
     }
@@ -168,7 +168,7 @@ export class Inbox {
   }
 
   /** A sync is through. What has waited for its conversation for long is of one that the person is not in. */
-  finishSync(now = Date.now()): void {
+  finishSync(now = performance.now()): void {
     this.complete = true
     this.#orphans = this.#orphans.filter(({ at }) => now - at < ORPHAN_MS)
   }
@@ -178,7 +178,7 @@ export class Inbox {
     return rev <= (this.#left.get(id) ?? -1)
   }
 
-  /** Since when something has been missing that only a sync can bring, in milliseconds since 1970. */
+  /** Since when something has been missing that only a sync can bring, by `performance.now()`. */
   get holeSince(): number | undefined {
     let since = this.#orphans[0]?.at
     for (const { revisions } of this.#rooms.values()) {

@@ -94,6 +94,8 @@ export class Outbox {
     const entries = left.filter(({ clientMessageId }) => !mine.has(clientMessageId)).sort((a, b) => b.order - a.order)
     for (const entry of entries) {
       const item = itemOf(entry)
+      // The clock may have been ahead then.
+      this.#order = Math.max(this.#order, entry.order)
       this.#queues.set(entry.conversationId, [item, ...(this.#queues.get(entry.conversationId) ?? [])])
       this.#changed(entry.conversationId)
     }

@@ -13,7 +13,7 @@ export class Revisions {
   #newest: number
   #holeSince: number | undefined
 
-  constructor(upTo: number, now: () => number = Date.now) {
+  constructor(upTo: number, now = () => performance.now()) {
     this.#upTo = upTo
     this.#newest = upTo
     this.#now = now
@@ -33,7 +33,7 @@ export class Revisions {
     return this.#newest > this.#upTo
   }
 
-  /** Since when the change that is missing now has been missing, in milliseconds since 1970. */
+  /** Since when the change that is missing now has been missing, by `performance.now()`: the device's clock may be set. */
   get holeSince(): number | undefined {
     return this.#holeSince
   }

@@ -38,8 +38,8 @@ export class Typing {
   }
 
   /** To be called with every key stroke; the server is told now and then. */
-  start(conversationId: string, now = Date.now()): void {
-    if (now - (this.#toldAt.get(conversationId) ?? 0) < REPEAT_MS) return
+  start(conversationId: string, now = performance.now()): void {
+    if (now - (this.#toldAt.get(conversationId) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS) return
     this.#toldAt.set(conversationId, now)
     this.#tell('typing', conversationId)
   }

@@ -9,6 +9,7 @@ import { Revisions } from '../src/revisions.ts'
 import { Sequence } from '../src/sequence.ts'
 import { LazyStore } from '../src/store.ts'
 import { Timeline } from '../src/timeline.ts'
+import { Typing } from '../src/typing.ts'
 
 function message(seq: number, change: Partial<Message> = {}): Message {
   const at = '2026-01-01T00:00:00.000000Z'
@@ -120,6 +121,24 @@ describe('Timeline', () => {
   })
 })
 
+it('typing is told again after a while though the clock of the device is set back', () => {
+  vi.useFakeTimers()
+  try {
+    const tell = vi.fn()
+    const typing = new Typing(tell)
+    typing.start('c')
+    vi.setSystemTime(Date.now() - 3_600_000)
+    vi.advanceTimersByTime(2_000)
+    typing.start('c')
+    expect(tell).toHaveBeenCalledTimes(1)
+    vi.advanceTimersByTime(2_000)
+    typing.start('c')
+    expect(tell).toHaveBeenCalledTimes(2)
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
 describe('LazyStore', () => {
   it('has the same snapshot until something changes, and tells once a turn', async () => {
     let value = 0
@@ -180,6 +199,30 @@ describe('Outbox', () => {
     expect(here).toEqual(['id one', 'id one', 'id one', 'id two'])
     expect(tries.indexOf('id elsewhere')).toBe(1)
     expect(outbox.size).toBe(0)
+  })
+
+  it('keeps the order of three runs, though the clock of the device was ahead in the first', async () => {
+    const storage = memoryStorage()
+    const run = (connected: boolean) => {
+      const sent: string[] = []
+      const send = async ({ content }: OutboxEntry) => message(sent.push(content))
+      return { sent, outbox: new Outbox({ storage, send, connected: () => connected, onError: () => undefined }) }
+    }
+    const write = async (content: string) => {
+      const { outbox } = run(false)
+      await outbox.identify('a')
+      outbox.add({ content, conversationId: 'c', clientMessageId: content }).catch(() => undefined)
+      outbox.close()
+    }
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 })
+    await write('one')
+    vi.useRealTimers()
+    await write('two')
+    const { sent, outbox } = run(true)
+    await outbox.identify('a')
+    outbox.flush()
+    await vi.waitUntil(() => outbox.size === 0)
+    expect(sent).toEqual(['one', 'two'])
   })
 
   it('sends a failed message again when it is asked to', async () => {

@@ -161,6 +161,25 @@ describe('a conversation', () => {
     expect(readers()).toEqual([['ahmed'], ['ahmed']])
   })
 
+  it('asks for what is missing though the clock of the device is set back meanwhile', async () => {
+    vi.useFakeTimers()
+    try {
+      const { inbox, room } = setting()
+      const call = vi.fn(async () => ({ conversations: [], left: [], hasMore: false, after: null }))
+      const ignore = () => undefined
+      const told = { onSkipped: ignore, onError: ignore }
+      const catchUp = new CatchUp({ http: undefined as never, inbox, call, connected: () => true, limit: 10, ...told })
+      room.revisions.saw(7)
+      catchUp.holeSeen()
+      vi.setSystemTime(Date.now() - 3_600_000)
+      await vi.advanceTimersByTimeAsync(5_000)
+      expect(call).toHaveBeenCalled()
+      catchUp.stop()
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   it('stays, however often one is put back between a sync and its answer that one is not in it', async () => {
     const { inbox, room, onLeft } = setting()
     const none = { conversations: [], left: [] as string[], hasMore: false, after: null }
