@@ -24,7 +24,7 @@ export class ReadMarker {
   constructor(options: ReadMarkerOptions) {
     this.#options = options
     this.#commit = new GroupCommit({
-      run: (entries) => this.#mark(entries),
+      run: (entries, _committed, again) => this.#mark(entries, again),
       maxBatch: 256,
       maxQueue: 10_000,
       deadlineMs: 2_000,
@@ -50,7 +50,7 @@ export class ReadMarker {
     return this.#commit.close()
   }
 
-  async #mark(entries: Entry[]): Promise<(ReadReceipt | ParleyError)[]> {
+  async #mark(entries: Entry[], again: boolean): Promise<(ReadReceipt | ParleyError)[]> {
     const rows = await markRead(this.#options.db.pool, entries)
     const byOrd = new Map(rows.map((row) => [row.ord, row]))
     return entries.map((entry, index) => {
@@ -58,7 +58,8 @@ export class ReadMarker {
       if (row === undefined) return new ParleyError('CONVERSATION_NOT_FOUND')
       if (row.seq === null) return new ParleyError('MESSAGE_NOT_FOUND')
       const receipt = receiptOf(entry, row, row.seq)
-      if (row.advanced) this.#options.events.toConversation(entry.conversationId, 'messageRead', receipt)
+      // Moved by the attempt before, perhaps, and not told of.
+      if (row.advanced || again) this.#options.events.toConversation(entry.conversationId, 'messageRead', receipt)
       return receipt
     })
   }
