@@ -85,7 +85,8 @@ export class ClientCore {
         this.readMarks.forget(conversationId)
         this.events.emit('left', { conversationId })
       },
-      onPeople: (conversation) => this.#peopleChanged(conversation),
+      // Presence is shown in small conversations only: one that has just become too large was one, and its people are told no more.
+      onPeople: (fewest) => fewest <= LIMITS.presenceGroupSize && this.#looks.peopleChanged(),
       onGap: (room) => this.#catchUp.gapSeen(room),
       onHole: () => this.#catchUp.holeSeen(),
     })
@@ -188,11 +189,6 @@ export class ClientCore {
     this.presence.set(userId, true)
     // Told late, perhaps, of somebody with whom one shares no conversation any more: nobody would tell of their going.
     if (!this.inbox.hasPerson(userId)) this.#looks.peopleChanged()
-  }
-
-  /** Presence is shown in small conversations only. */
-  #peopleChanged({ participantCount }: Conversation): void {
-    if (participantCount <= LIMITS.presenceGroupSize) this.#looks.peopleChanged()
   }
 
   #stopTimers(): void {

@@ -16,8 +16,8 @@ export interface InboxOptions {
   onMessage: (message: Message) => void
   onJoined: (conversation: Conversation) => void
   onLeft: (conversationId: string) => void
-  /** Others are in a conversation than before, or one is in it no longer. */
-  onPeople: (conversation: Conversation) => void
+  /** Others are in a conversation than before, or one is in it no longer. @param fewest people that it had, before or after */
+  onPeople: (fewest: number) => void
   /** Messages are missing between others. */
   onGap: (room: Room) => void
   /** Something is not known that a sync will tell. */
@@ -159,7 +159,7 @@ export class Inbox {
     this.#changed(id)
     this.#timelines.get(id)?.invalidate()
     this.#options.onLeft(id)
-    this.#options.onPeople(room.info)
+    this.#options.onPeople(room.info.participantCount)
   }
 
   /** From now on the server is asked: what it answers is of after what one left. */
@@ -226,7 +226,7 @@ export class Inbox {
       userId: this.#options.userId,
       windowSize: this.#options.windowSize,
       onInfo: () => this.#changed(id),
-      onPeople: (changed) => this.complete && this.#options.onPeople(changed),
+      onPeople: (fewest) => this.complete && this.#options.onPeople(fewest),
       onTimeline: () => this.#timelines.get(id)?.invalidate(),
     })
     this.#rooms.set(id, room)
@@ -235,7 +235,7 @@ export class Inbox {
     this.#timelines.get(id)?.invalidate()
     if (this.complete) {
       this.#options.onJoined(conversation)
-      this.#options.onPeople(conversation)
+      this.#options.onPeople(conversation.participantCount)
     }
     return room
   }

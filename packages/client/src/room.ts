@@ -16,8 +16,8 @@ export interface RoomOptions {
   windowSize: number
   /** Called when what the stores show has changed. */
   onInfo: () => void
-  /** Called when others are in it than before. */
-  onPeople: (conversation: Conversation) => void
+  /** Called when others are in it than before. @param fewest how many people it had, before or after */
+  onPeople: (fewest: number) => void
   onTimeline: () => void
 }
 
@@ -167,18 +167,25 @@ export class Room {
     this.#told = this.#told.filter(({ rev }) => rev > conversation.rev)
     // Of those who are new it does not say which messages were there before them.
     for (const { id, lastReadSeq } of conversation.participants) if (this.#knows(id)) this.mark(id, lastReadSeq)
-    const { lastSeq, lastMessage } = this.#info
-    const newest = {
-      lastSeq: Math.max(lastSeq, conversation.lastSeq),
-      lastMessage: lastMessage ?? conversation.lastMessage,
-    }
-    this.#update({
-      ...conversation,
-      ...newest,
-      lastReadSeq: Math.max(this.#info.lastReadSeq, conversation.lastReadSeq),
-    })
+    this.#update({ ...conversation, ...this.#laterThan(conversation) })
     this.#tellAgain()
     this.sequence.expect(conversation.lastSeq)
+  }
+
+  /** What was told by events of after a picture was made, though there be a hole before them. */
+  #laterThan({ lastSeq, lastMessage, lastReadSeq, updatedAt, participants }: Conversation): Partial<Conversation> {
+    const known = this.#info
+    const marks = this.marks()
+    return {
+      lastSeq: Math.max(known.lastSeq, lastSeq),
+      lastMessage: known.lastMessage ?? lastMessage,
+      lastReadSeq: Math.max(known.lastReadSeq, lastReadSeq),
+      updatedAt: known.updatedAt > updatedAt ? known.updatedAt : updatedAt,
+      participants: participants.map((person) => ({
+        ...person,
+        lastReadSeq: Math.max(person.lastReadSeq, marks.get(person.id) ?? 0),
+      })),
+    }
   }
 
   /**
@@ -206,13 +213,17 @@ export class Room {
   }
 
   #update(change: Partial<Conversation>): void {
-    const before = this.#info.participants
-    const info = { ...this.#info, ...change }
+    const before = this.#info
+    const info = { ...before, ...change }
     info.unreadCount = Math.max(0, info.lastSeq - info.lastReadSeq)
     info.rev = Math.max(info.rev, this.revisions.upTo)
     this.#info = info
     this.#options.onInfo()
-    if (info.participants !== before && !areSame(info.participants, before)) this.#options.onPeople(info)
+    const { participants, participantCount } = info
+    const same = participants === before.participants || areSame(participants, before.participants)
+    if (!same || participantCount !== before.participantCount) {
+      this.#options.onPeople(Math.min(participantCount, before.participantCount))
+    }
   }
 }
 

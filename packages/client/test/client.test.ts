@@ -1,4 +1,6 @@
-import { type Cluster, direct, group, startCluster, user } from '@parley/testkit'
+import type { Message, User } from '@parley/protocol'
+import { LIMITS } from '@parley/protocol/limits'
+import { type Cluster, dataOf, direct, group, startCluster, user } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { clientOf, liveClient, until, untilDelivered } from './setting.ts'
 
@@ -159,6 +161,49 @@ describe('ParleyClient', () => {
     await told
     await cluster.sql.query('delete from participants where conversation_id = $1 and user_id = $2', [id, c.id])
     await until(fatima.client.presence, (online) => !online.has(c.id))
+  })
+
+  it('no longer shows as online those with whom one shares nothing but a group that has become too large for that', async () => {
+    const [a, b, late] = [user('Ahmed'), user('Fatima'), user('Late')]
+    const crowd = Array.from({ length: LIMITS.presenceGroupSize - 2 }, (_, i) => user(`Person ${i}`))
+    const { id } = await group(cluster, a, [b, ...crowd])
+    await cluster.register(late)
+    using _fatima = await liveClient(cluster, b)
+    using ahmed = await liveClient(cluster, a)
+    // Some seconds after it has connected the client asks once more who is online.
+    await new Promise<void>((resolve) => ahmed.client.presence.subscribe(resolve))
+    expect(ahmed.client.presence.getSnapshot().has(b.id)).toBe(true)
+    await cluster.api(a).post(`/api/messages/conversations/${id}/participants`, { userIds: [late.id] })
+    await until(ahmed.client.presence, (online) => !online.has(b.id))
+  })
+
+  it('has the same readers of each message as the server, whoever comes and goes', async () => {
+    const [a, b, c] = [user('Ahmed'), user('Fatima'), user('Omar')]
+    const { id } = await group(cluster, a, [b])
+    await cluster.register(c)
+    const path = `/api/messages/conversations/${id}`
+    using ahmed = await liveClient(cluster, a)
+    using fatima = await liveClient(cluster, b)
+    const shown = await ahmed.client.open(id)
+    const isShown = (who: User) =>
+      until(ahmed.client.conversations, () => ahmed.client.receipts(id).getSnapshot().has(who.id))
+    const asStored = async () => {
+      const page = dataOf(await cluster.api(a).get<Message[]>(`${path}/messages`))
+      const sorted = (messages: readonly Message[]) => messages.map(({ readBy }) => readBy.toSorted())
+      await until(shown, ({ messages }) => messages.length === page.length)
+      expect(sorted(shown.getSnapshot().messages)).toEqual(sorted(page))
+    }
+    await ahmed.client.send(id, 'before Omar')
+    await untilDelivered(fatima, ({ length }) => length === 1)
+    fatima.client.markAsRead(id)
+    await until(ahmed.client.receipts(id), (marks) => marks.get(b.id) === 1)
+    await cluster.api(b).post(`${path}/participants`, { userIds: [c.id] })
+    await cluster.api(c).post(`${path}/messages`, { content: 'Hello' })
+    await isShown(c)
+    await asStored()
+    await cluster.api(b).delete(`${path}/participants/${b.id}`)
+    await until(ahmed.client.conversations, () => ahmed.client.conversation(id)?.participantCount === 2)
+    await asStored()
   })
 
   it('pages through history in a window of bounded length', async () => {

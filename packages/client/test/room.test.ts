@@ -161,6 +161,16 @@ describe('a conversation', () => {
     expect(readers()).toEqual([['ahmed'], ['ahmed']])
   })
 
+  it('keeps what events told of after an answer was made that comes late', () => {
+    const { inbox, room } = setting()
+    const later = '2026-01-02T00:00:00.000000Z'
+    inbox.onMessage({ ...messageOf('ahmed', 2, 7), createdAt: later })
+    inbox.onRead({ conversationId: 'c', messageId: '', seq: 2, rev: 8, userId: 'fatima', userName: '', readAt: AT })
+    inbox.put(picture(6, 1, [ahmed, fatima, omar]))
+    expect(room.info).toMatchObject({ lastSeq: 2, updatedAt: later })
+    expect(room.marks().get('fatima')).toBe(2)
+  })
+
   it('asks for what is missing though the clock of the device is set back meanwhile', async () => {
     vi.useFakeTimers()
     try {
