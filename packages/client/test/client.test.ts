@@ -206,6 +206,34 @@ describe('ParleyClient', () => {
     await asStored()
   })
 
+  it('stays connected when it is taken out of a conversation in the middle of catching up', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await group(cluster, a, [b])
+    const path = `/api/messages/conversations/${id}`
+    // Fatima is taken out just before her client fetches what it has missed.
+    let removed = false
+    const fetching: typeof fetch = async (input, init) => {
+      if (String(input).includes('afterSeq') && !removed) {
+        removed = true
+        expect((await cluster.api(a).delete(`${path}/participants/${b.id}`)).status).toBe(200)
+      }
+      return fetch(input, init)
+    }
+    using fatima = await liveClient(cluster, b, { fetch: fetching })
+    fatima.client.disconnect()
+    using ahmed = await liveClient(cluster, a)
+    await Promise.all(Array.from({ length: LIMITS.syncMessages + 1 }, (_, i) => ahmed.client.send(id, `message ${i}`)))
+    const states: string[] = []
+    fatima.client.on('state', (state) => states.push(state))
+    const left = new Promise((resolve) => fatima.client.on('left', resolve))
+    fatima.client.connect()
+    await left
+    await fatima.client.whenLive()
+    expect(states).toEqual(['connecting', 'syncing', 'live'])
+    expect(fatima.errors).toEqual([])
+    expect(removed).toBe(true)
+  })
+
   it('pages through history in a window of bounded length', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await group(cluster, a, [b])
