@@ -80,6 +80,7 @@ await runProcess({
         }))
         return Promise.all(frames)
       },
+      outsiders: (conversationId, userIds) => conversations.outsiders(conversationId, userIds),
     })
     const publisher = new Publisher(bus, epoch, rooms)
     const messages = new MessageWriter({

@@ -70,6 +70,29 @@ it('who was removed and added again meanwhile is not put out by the message that
   await again
 }, 40_000)
 
+it('who was removed meanwhile gets nothing more, though more was missed than is looked up', async () => {
+  const [owner, witness, gone] = [user('Owner'), user('Witness'), user('Gone')]
+  const { id } = await group(cluster, owner, [witness, gone])
+  const o = await near(owner)
+  const first = await far(witness)
+  // So many that those who came last are asked to sync, and their rooms set right, some seconds after the cut.
+  for (let i = 0; i < 30; i++) await far(witness)
+  const g = await far(gone)
+  const heard: string[] = []
+  g.on('newMessage', ({ content }: Message) => heard.push(content))
+  const resyncs = [first, g].map((socket) => next(socket, 'resync', undefined, { timeoutMs: 15_000 }))
+  proxy.cut()
+  expect((await cluster.api(owner).delete(`${CONVERSATIONS}/${id}/participants/${gone.id}`)).status).toBe(200)
+  await Promise.all(Array.from({ length: 120 }, (_, i) => send(o, id, `missed ${i}`)))
+  proxy.restore()
+  await resyncs[0]
+  const told = next(first, 'newMessage', ({ content }) => content === 'not for all')
+  await send(o, id, 'not for all')
+  await told
+  await resyncs[1]
+  expect(heard).toEqual([])
+}, 40_000)
+
 it('who was let in while Redis was silent is asked to sync once their rooms are in force', async () => {
   const [owner, late] = [user('Owner'), user('Late')]
   const { id } = await direct(cluster, owner, late)

@@ -39,11 +39,13 @@ async function setting() {
   const base = {
     stored: async (_conversationId: string, _from: number, _to: number) => [] as ReturnType<typeof stored>[],
     memberships: new Map<string, Entered[]>(),
+    outsiders: new Set<string>(),
   }
   const rooms = new GatewayRooms(io, own, {
     origin: crypto.randomUUID(),
     onError: (error) => expect.unreachable(String(error)),
     stored: (...range) => base.stored(...range),
+    outsiders: async (_conversationId, userIds) => userIds.filter((userId) => base.outsiders.has(userId)),
   })
   io.use((socket, done) => {
     const { userId } = socket.handshake.auth
@@ -118,4 +120,33 @@ it('what is heard of a person while their rooms are set right counts more than w
   })
   const inside = [...server.rooms].filter((room) => room.startsWith('conv:'))
   expect(inside.sort()).toEqual([`conv:${stays}`, `conv:${back}`].sort())
+})
+
+it('who went without this gateway hearing of it gets nothing more, though too much was missed to be looked up', async () => {
+  await using world = await setting()
+  const [id, other] = [crypto.randomUUID(), crypto.randomUUID()]
+  const there = await world.open('there', { conversationId: id, lastSeq: 5 })
+  const gone = await world.open('gone', { conversationId: id, lastSeq: 5 })
+  world.base.outsiders.add('gone')
+  await Promise.all([hears(there.socket, 200), world.speaker.message(message(id, 200))])
+  // Theirs alone, and after all that was published before.
+  world.base.outsiders.clear()
+  await Promise.all([next(gone.socket, 'conversationCreated'), world.speaker.join('gone', 0, created(other))])
+  expect(gone.heard).toEqual(['created'])
+  expect([...gone.server.rooms]).not.toContain(`conv:${id}`)
+})
+
+it('who went before they came here is not put in by what is told late of their having been added', async () => {
+  await using world = await setting()
+  const [id, other] = [crypto.randomUUID(), crypto.randomUUID()]
+  const there = await world.open('there', { conversationId: id, lastSeq: 5 })
+  // Message 5 told of their coming, 6 of their going.
+  await Promise.all([hears(there.socket, 7), world.speaker.messages([message(id, 6), message(id, 7)])])
+  const gone = await world.open('gone')
+  world.base.stored = async (conversationId) => (conversationId === id ? [stored(id, 6, ['gone']), stored(id, 7)] : [])
+  await world.speaker.join('gone', 5, created(id))
+  await Promise.all([next(gone.socket, 'conversationCreated'), world.speaker.join('gone', 0, created(other))])
+  await Promise.all([hears(there.socket, 8), world.speaker.message(message(id, 8))])
+  expect(gone.heard).toEqual(['created'])
+  expect([...gone.server.rooms]).not.toContain(`conv:${id}`)
 })

@@ -1,5 +1,6 @@
 import type { Server, Socket } from 'socket.io'
 import { joinPackets, messageIn, type Packet } from './packet.ts'
+import { userIdOf } from './rooms.ts'
 
 /** What Engine.IO hands to a WebSocket as it is, past its own encoding and that of ws. */
 interface PreEncoded {
@@ -63,4 +64,19 @@ export function* socketsIn(io: Server, room: string): Generator<Socket> {
     const socket = namespace.sockets.get(id)
     if (socket !== undefined) yield socket
   }
+}
+
+/** The people whose sockets of this process are in a room. */
+export function peopleIn(io: Server, room: string): string[] {
+  const { rooms, sids } = io.sockets.adapter
+  const people = new Set<string>()
+  for (const id of rooms.get(room) ?? []) {
+    for (const other of sids.get(id) ?? []) {
+      const userId = userIdOf(other)
+      if (userId === undefined) continue
+      people.add(userId)
+      break
+    }
+  }
+  return [...people]
 }

@@ -156,11 +156,10 @@ export class GatewayRooms implements LocalRooms {
     const newcomers = ids.filter((id) => adapter.rooms.get(room)?.has(id) !== true)
     for (const id of ids) adapter.addAll(id, new Set([room]))
     this.#messages.begin(room, lastSeq)
-    const told = this.#bus.barrier().then(() => {
+    void this.#messages.welcome(room, newcomers, lastSeq, this.#bus.barrier(), () => {
       const theirs = socketsIn(this.#io, userRoom(userId)).filter((socket) => socket.rooms.has(room))
       this.#events += writeToAll(theirs, packets) * packets.length
     })
-    void this.#messages.welcome(room, newcomers, lastSeq, told)
   }
 
   /** Takes a person's sockets out of a conversation, those too that are only connecting. */

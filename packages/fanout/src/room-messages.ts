@@ -1,6 +1,6 @@
 import type { Span, Tracer } from '@parley/runtime'
 import type { Server, Socket } from 'socket.io'
-import { socketsIn, writeToAll } from './delivery.ts'
+import { peopleIn, socketsIn, writeToAll } from './delivery.ts'
 import type { Control, Frame } from './frame.ts'
 import { RoomOrder } from './order.ts'
 import type { Packet } from './packet.ts'
@@ -10,7 +10,7 @@ import { conversationIdOf } from './rooms.ts'
 const ORDER_PATIENCE_MS = 250
 /** Messages fetched at once for those whom they passed by; who misses more finds them by syncing. */
 const FETCH_MAX = 100
-/** Rooms whose missing messages are fetched at a time; after an outage of Redis the others leave it to their clients. */
+/** Rooms whose missing messages are fetched at a time; after an outage of Redis clients of the others sync. */
 const FETCHES_AT_ONCE = 50
 
 /** A stored message, ready to be sent. */
@@ -31,6 +31,8 @@ interface Item {
 export interface RoomMessagesOptions {
   /** The messages of a conversation with `from <= seq <= to` as they are stored; they may be told to its members. */
   stored: (conversationId: string, from: number, to: number) => Promise<StoredFrame[]>
+  /** Those of these people who are not in the conversation, as the database has it now. */
+  outsiders: (conversationId: string, userIds: readonly string[]) => Promise<string[]>
   /** A message has its turn that takes these people out of the room: it, and what follows, is not for them. */
   onLeaving: (room: string, seq: number, userIds: readonly string[]) => void
   onError: (error: unknown) => void
@@ -74,26 +76,34 @@ export class RoomMessages {
   /**
    * Has sockets that were put into a room just now catch up with the others in it: they get what was stored after message
    * `lastSeq`, and nothing of the room before that. Never rejects.
-   * @param told settles when they have been told that they are in the room, which is subscribed by then
+   * @param subscribed settles when what is published from then on reaches the room
+   * @param tell says that they are in it, to those who still are
    */
-  async welcome(room: string, socketIds: readonly string[], lastSeq: number, told: Promise<unknown>): Promise<void> {
+  async welcome(
+    room: string,
+    socketIds: readonly string[],
+    lastSeq: number,
+    subscribed: Promise<unknown>,
+    tell: () => void,
+  ): Promise<void> {
     const order = this.#orderOf(room)
     // What others here were given before has to be sent to these alone.
     const before = order.next ?? lastSeq + 1
     const waiting = this.#holdBack(room, socketIds)
     let passedBy: Packet[] = []
     try {
-      await told
+      await subscribed
       const missed = await this.#options.stored(conversationIdOf(room), lastSeq + 1, lastSeq + FETCH_MAX)
       if (this.#orders.get(room) !== order) return
-      passedBy = missed.flatMap(({ seq, packet }) => (seq < before ? packet : []))
-      acceptStored(
-        order,
-        missed.filter(({ seq }) => seq >= before),
-      )
+      const early = missed.filter(({ seq }) => seq < before)
+      // They may have gone since they were put in: of that nothing will come any more.
+      for (const { seq, leaving } of early) this.#options.onLeaving(room, seq, leaving)
+      passedBy = early.map(({ packet }) => packet)
+      acceptStored(order, missed.slice(early.length))
     } catch (error) {
       this.#options.onError(error)
     } finally {
+      tell()
       this.#letIn(room, waiting, passedBy)
     }
   }
@@ -120,7 +130,7 @@ export class RoomMessages {
 
   /** Puts messages that did not arrive in their place. Frames that come late all the same are then passed over. */
   async #fetch(room: string, from: number, to: number): Promise<void> {
-    if (this.#fetches >= FETCHES_AT_ONCE || to - from >= FETCH_MAX) return
+    if (this.#fetches >= FETCHES_AT_ONCE || to - from >= FETCH_MAX) return this.#dismissOutsiders(room, to)
     this.#fetches++
     this.fetches++
     try {
@@ -132,6 +142,16 @@ export class RoomMessages {
       this.#options.onError(error)
     } finally {
       this.#fetches--
+    }
+  }
+
+  /** Before messages are passed over: up to `seq` there may have been some that took people out. */
+  async #dismissOutsiders(room: string, seq: number): Promise<void> {
+    try {
+      const outsiders = await this.#options.outsiders(conversationIdOf(room), peopleIn(this.#io, room))
+      this.#options.onLeaving(room, seq, outsiders)
+    } catch (error) {
+      this.#options.onError(error)
     }
   }
 

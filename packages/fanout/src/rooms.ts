@@ -28,6 +28,11 @@ export function userRoom(userId: string): string {
   return userId.length === 15 ? `users:${userId}` : `user:${userId}`
 }
 
+/** Whose room it is; undefined where it is nobody's. */
+export function userIdOf(room: string): string | undefined {
+  return /^users?:(.*)$/s.exec(room)?.[1]
+}
+
 export function channelOf(room: string): string {
   return `${PREFIX}${room}#`
 }

@@ -61,6 +61,12 @@ export class ConversationReader {
     return row
   }
 
+  /** Those of these people who are not in it. */
+  async outsiders(conversationId: string, userIds: readonly string[]): Promise<string[]> {
+    const rows = await Promise.all(userIds.map((userId) => this.#members.load({ conversationId, userId })))
+    return userIds.filter((_, index) => rows[index] === undefined)
+  }
+
   /** One conversation with `limit` of its people. @throws {ParleyError} CONVERSATION_NOT_FOUND */
   async get(conversationId: string, userId: string, limit: number = LIMITS.groupSize): Promise<Conversation> {
     return this.show(await this.require(conversationId, userId), userId, limit)
