@@ -100,6 +100,9 @@ describe('creating', () => {
     const crowd = Array.from({ length: 1_000 }, (_, i) => user(`Person ${i}`))
     await cluster.register(owner, ...crowd)
     const ids = crowd.map(({ id }) => id)
+    // Listed are a hundred, who came at the same time in the order of their ids.
+    const last = crowd.slice(0, 999).reduce((a, b) => (a.id > b.id ? a : b))
+    const put = next(await cluster.socket(last), 'conversationCreated', undefined, { timeoutMs: 10_000 })
     const tooMany = await create(owner, { type: 'GROUP', participantIds: ids })
     expect(tooMany.status).toBe(409)
     expect(errorOf(tooMany).code).toBe('GROUP_FULL')
@@ -107,6 +110,9 @@ describe('creating', () => {
     expect(full).toMatchObject({ participantCount: 1_000 })
     expect((await read(owner, full.id)).participants).toHaveLength(1_000)
     expect((await list(owner)).data[0]?.participants).toHaveLength(100)
+    const { participants } = await put
+    expect(participants).toHaveLength(100)
+    expect(participants.at(-1)).toMatchObject({ ...last, role: 'MEMBER', isOnline: false })
     const added = await cluster.api(owner).post(`${CONVERSATIONS}/${full.id}/participants`, { userIds: [ids[999]] })
     expect(errorOf(added).code).toBe('GROUP_FULL')
   })

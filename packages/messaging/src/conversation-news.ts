@@ -1,7 +1,8 @@
-import { type Database, membersAmong, readCounters } from '@parley/db'
-import { LIMITS, type Message, type ServerEvents } from '@parley/protocol'
+import { type Database, membersAmong, type ParticipantRow, readCounters } from '@parley/db'
+import { type Conversation, LIMITS, type Message, type Participant, type ServerEvents } from '@parley/protocol'
 import type { ConversationReader } from './conversation-reader.ts'
 import type { Events } from './ports.ts'
+import { presentParticipant } from './present.ts'
 import { leavingIn } from './system-messages.ts'
 
 export interface ConversationNewsOptions {
@@ -21,7 +22,7 @@ export interface Change {
 export async function goneSince(db: Database, message: Message): Promise<string[]> {
   const left = leavingIn(message)
   if (left.length === 0) return []
-  const back = new Set((await membersAmong(db.pool, message.conversationId, left)).map((row) => row.user_id))
+  const back = new Set((await membersAmong(db.pool, message.conversationId, left)).map(({ id }) => id))
   return left.filter((userId) => !back.has(userId))
 }
 
@@ -73,7 +74,7 @@ export class ConversationNews {
       if (counters === undefined) return []
       const removed = await goneSince(this.#options.db, message)
       const named = system?.event === 'participantsAdded' ? system.userIds : []
-      const added = (await this.#membersAmong(conversationId, named)).map((row) => row.user_id)
+      const added = (await this.#membersAmong(conversationId, named)).map(({ id }) => id)
       const { name, participant_count: participantCount } = counters
       const rev = lastRevOf(message)
       return [this.changed({ message, update: { conversationId, rev, name, added, removed, participantCount } })]
@@ -90,14 +91,11 @@ export class ConversationNews {
       const [first] = members
       if (first === undefined) return []
       const { reader, events } = this.#options
-      const seen = await reader.get(conversationId, first.user_id, LIMITS.listedParticipants)
-      return members.map(({ user_id: userId, last_read_seq: lastReadSeq }) => {
-        const participants = [
-          ...seen.participants.filter(({ id }) => id !== userId),
-          ...seen.participants.filter(({ id }) => id === userId),
-        ]
+      const seen = await reader.get(conversationId, first.id, LIMITS.listedParticipants)
+      return members.map((member) => {
+        const { id: userId, last_read_seq: lastReadSeq } = member
         const unreadCount = Math.max(0, seen.lastSeq - lastReadSeq)
-        return events.join(userId, lastSeq, { ...seen, participants, lastReadSeq, unreadCount })
+        return events.join(userId, lastSeq, { ...seen, participants: shownTo(member, seen), lastReadSeq, unreadCount })
       })
     })
   }
@@ -114,4 +112,12 @@ export class ConversationNews {
       return false
     }
   }
+}
+
+/** The others first, oneself last: also where one is not among those that are listed. */
+function shownTo(member: ParticipantRow, { participants }: Conversation): Participant[] {
+  const others = participants.filter(({ id }) => id !== member.id).slice(0, LIMITS.listedParticipants - 1)
+  const own = participants.find(({ id }) => id === member.id)
+  // Where not all are listed nobody's presence is shown.
+  return [...others, own ?? presentParticipant(member, null, new Date())]
 }

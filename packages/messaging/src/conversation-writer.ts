@@ -108,7 +108,7 @@ export class ConversationWriter {
     await this.#reader.require(conversationId, actor.id)
     const people = await this.#requireUsers(userIds)
     const row = await this.#change(actor, conversationId, async (tx, conversation) => {
-      const present = new Set((await membersAmong(tx, conversationId, userIds)).map((row) => row.user_id))
+      const present = new Set((await membersAmong(tx, conversationId, userIds)).map(({ id }) => id))
       const fresh = userIds.filter((id) => !present.has(id))
       if (fresh.length === 0) return null
       if (conversation.participant_count + fresh.length > LIMITS.groupSize) throw new ParleyError('GROUP_FULL')

@@ -115,21 +115,16 @@ export async function listContacts(
   return rows
 }
 
-export interface MemberRow {
-  user_id: string
-  role: 'OWNER' | 'MEMBER'
-  last_read_seq: number
-}
-
-/** Which of these people, or of all where it is null, are in the conversation now. */
+/** Which of these people, or of all where it is null, are in the conversation now; in no order. */
 export async function membersAmong(
   db: Queryable,
   conversationId: string,
   userIds: readonly string[] | null,
-): Promise<MemberRow[]> {
-  const { rows } = await db.query<MemberRow>({
-    text: `select user_id, role, last_read_seq from participants
-      where conversation_id = $1 and ($2::text[] is null or user_id = any ($2)) and left_at is null`,
+): Promise<ParticipantRow[]> {
+  const { rows } = await db.query<ParticipantRow>({
+    text: `select p.conversation_id, p.role, p.last_read_seq, u.id, u.full_name, u.profile_photo, u.last_seen_at
+      from participants p join users u on u.id = p.user_id
+      where p.conversation_id = $1 and ($2::text[] is null or p.user_id = any ($2)) and p.left_at is null`,
     values: [conversationId, userIds],
   })
   return rows
