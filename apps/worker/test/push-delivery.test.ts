@@ -1,8 +1,8 @@
 import { pausePushDevice } from '@parley/db'
-import type { Conversation, User } from '@parley/protocol'
-import { type Cluster, direct, type TestDevice, user } from '@parley/testkit'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { eventually, idle, type PushSetting, startPushSetting } from './push-setting.ts'
+import type { Conversation, Message, User } from '@parley/protocol'
+import { type Cluster, direct, redisClient, type TestDevice, user } from '@parley/testkit'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { eventually, idle, type PushSetting, promoteDelayed, startPushSetting } from './push-setting.ts'
 
 let setting: PushSetting
 let cluster: Cluster
@@ -149,6 +149,34 @@ describe('what a push service answers', () => {
     await setting.send(sender, conversation)
     await idle(setting)
     expect([statuses(phone), statuses(elsewhere)]).toEqual([[307], []])
+  })
+})
+
+describe('a device that cannot be told to close a notification', () => {
+  it('is tried less and less often, as one job, however much is read meanwhile', { timeout: 40_000 }, async () => {
+    const { sender, person, conversation, phone } = await pair()
+    const read = ({ id: messageId }: Message) =>
+      cluster.api(person).post(`/api/messages/conversations/${conversation.id}/read`, { messageId })
+    const message = await setting.send(sender, conversation)
+    await setting.service.until(() => setting.service.shown(phone).length === 1)
+    await idle(setting)
+    setting.service.answer(phone, ...Array.from({ length: 30 }, () => ({ status: 500 })))
+    await read(message)
+    const tries = () => toDevice(phone).slice(1)
+    await setting.service.until(() => tries().length === 4, 20_000)
+    const waits = tries().map(({ at }, index) => at - (tries()[index - 1]?.at ?? at))
+    expect(waits[2]).toBeGreaterThanOrEqual(2_000)
+    expect(waits[3]).toBeGreaterThanOrEqual(4_000)
+    // Each of one's own moves one's mark, and notes the closing once more.
+    for (let said = 0; said < 3; said++) await setting.send(person, conversation, 'I am here')
+    await setting.service.until(() => tries().length >= 7)
+    const redis = await redisClient(cluster.redisUrl)
+    onTestFinished(() => redis.disconnect())
+    await expect.poll(() => redis.llen('{parley}:push:active')).toBe(0)
+    expect(await redis.zcard('{parley}:push:delayed')).toBe(1)
+    await cluster.api(person).delete('/api/push/subscriptions', { endpoint: phone.subscription.endpoint })
+    await promoteDelayed(setting)
+    await idle(setting)
   })
 })
 

@@ -6,6 +6,8 @@ import { z } from 'zod'
  */
 
 const person = { userId: z.string() }
+/** One device by itself that could not be told, and how often that was tried. */
+const again = { subscriptionId: z.string().optional(), tries: z.int().optional() }
 const news = {
   ...person,
   conversationId: z.string(),
@@ -26,9 +28,9 @@ export const pushJobs = {
   /** One device could not be told and is tried again. `tries` counts the attempts so far. */
   device: z.object({ ...news, subscriptionId: z.string(), tries: z.int() }),
   /** Quiet hours are over: what came in them, summed up. */
-  digest: z.object({ ...person, since: z.string(), subscriptionId: z.string().optional(), tries: z.int().optional() }),
+  digest: z.object({ ...person, ...again, since: z.string() }),
   /** A person has read, or left, a conversation: its notifications go from their screens. */
-  close: z.object({ ...person, conversationId: z.string() }),
+  close: z.object({ ...person, ...again, conversationId: z.string() }),
 } as const
 
 /** Each queue with its jobs. */
