@@ -38,7 +38,9 @@ export function serveConnections(io: Server, deps: GatewayDeps): void {
 async function enterPresence(socket: Socket, { presence, onlineNews }: GatewayDeps): Promise<void> {
   const session = sessionOf(socket)
   const { id: userId, fullName: userName } = session.user
-  const { becameOnline } = await presence.connect(userId, socket.id)
+  // A page that comes back in the background is never taken to be looked at, not even until it has said so.
+  const visible = socket.handshake.auth.visible !== false
+  const { becameOnline } = await presence.connect(userId, socket.id, { visible })
   if (becameOnline) onlineNews.tell({ userId, userName, conversationIds: session.shownIn })
   session.shownIn = []
 }

@@ -241,8 +241,7 @@ export class ParleyClient extends ServerRequests {
 
   /** Whether the person looks at the application: pushes go to devices where they do not. */
   setVisibility(visible: boolean): void {
-    this.core.visible = visible
-    this.core.connection.tell('setVisibility', { visible })
+    this.core.setVisibility(visible)
   }
 }
 

@@ -28,6 +28,8 @@ export interface ConnectionOptions {
   tokens: TokenSource
   /** Passed to Engine.IO on top of the client's own choices (`extraHeaders`, `path`, …). */
   socketOptions?: Record<string, unknown>
+  /** What the handshake says beside the token. */
+  hello: () => Record<string, unknown>
   onState: (state: ConnectionState) => void
   /** Any event of the server. */
   onEvent: (name: string, payload: unknown) => void
@@ -111,7 +113,7 @@ export class Connection {
   async #connect(): Promise<void> {
     this.#drop()
     this.#setState('connecting')
-    const { tokens, url, socketOptions } = this.#options
+    const { tokens, url, socketOptions, hello } = this.#options
     let token: string
     try {
       token = await tokens.get()
@@ -126,7 +128,7 @@ export class Connection {
       ...socketOptions,
       forceNew: true,
       reconnection: false,
-      auth: { token },
+      auth: { ...hello(), token },
     })
     this.#socket = socket
     this.#token = token

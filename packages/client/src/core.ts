@@ -55,6 +55,8 @@ export class ClientCore {
   #resync: ReturnType<typeof setTimeout> | undefined
   #load: ReturnType<typeof setTimeout> | undefined
   visible = true
+  /** What the handshake said of that. */
+  #saidVisible = true
 
   constructor(options: ParleyClientOptions) {
     const { url, getToken, socketOptions } = options
@@ -118,6 +120,10 @@ export class ClientCore {
       url,
       tokens: this.tokens,
       ...(socketOptions && { socketOptions }),
+      hello: () => {
+        this.#saidVisible = this.visible
+        return { visible: this.visible }
+      },
       onState: (state) => this.#onState(state),
       onEvent: (name, payload) => this.#onEvent(name, payload),
       onConnect: () => this.#onConnect(),
@@ -151,6 +157,11 @@ export class ClientCore {
     return this.#closed.signal
   }
 
+  setVisibility(visible: boolean): void {
+    this.visible = visible
+    this.connection.tell('setVisibility', { visible })
+  }
+
   /** Lets go of the messages of conversations that nobody has asked for in a while. */
   trim(): void {
     this.inbox.trimTimelines(this.#keptTimelines)
@@ -176,9 +187,10 @@ export class ClientCore {
   }
 
   async #onConnect(): Promise<void> {
+    // A gateway of before the handshake said so takes everybody to be looking.
+    if (!this.visible || !this.#saidVisible) this.setVisibility(this.visible)
     await this.#identify()
     this.outbox.flush()
-    if (!this.visible) this.connection.tell('setVisibility', { visible: false })
     await this.#catchUp.sync()
     await this.#looks.twice()
     this.readMarks.flush()

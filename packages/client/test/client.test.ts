@@ -1,7 +1,7 @@
 import type { Message, User } from '@parley/protocol'
 import { LIMITS } from '@parley/protocol/limits'
-import { type Cluster, dataOf, direct, group, startCluster, user } from '@parley/testkit'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Cluster, dataOf, direct, group, redisClient, startCluster, user } from '@parley/testkit'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { clientOf, liveClient, until, untilDelivered } from './setting.ts'
 
 let cluster: Cluster
@@ -107,6 +107,27 @@ describe('ParleyClient', () => {
     fatima.client.close()
     await until(ahmed.client.presence, (online) => !online.has(b.id))
     expect(ahmed.client.conversation(id)?.participants[0]).toMatchObject({ isOnline: false })
+  })
+
+  it('is never taken to be looked at where it comes in the background', async () => {
+    const a = user('Ahmed')
+    await cluster.register(a)
+    const loaded = Promise.withResolvers<[]>()
+    const storage = { load: () => loaded.promise, put: async () => undefined, remove: async () => undefined }
+    using ahmed = clientOf(cluster, a, { storage })
+    const redis = await redisClient(cluster.redisUrl)
+    onTestFinished(() => redis.disconnect())
+    ahmed.client.setVisibility(false)
+    ahmed.client.connect()
+    const connections = () => redis.hvals(`presence:user:${a.id}`)
+    await expect.poll(connections).toHaveLength(1)
+    await expect.poll(() => ahmed.client.state.getSnapshot()).toBe('syncing')
+    expect(await connections()).toEqual([expect.stringMatching(/^0:/)])
+    ahmed.client.setVisibility(true)
+    await expect.poll(connections).toEqual([expect.stringMatching(/^1:/)])
+    loaded.resolve([])
+    await ahmed.client.whenLive()
+    expect(await connections()).toEqual([expect.stringMatching(/^1:/)])
   })
 
   it('shows people who had been online before one met them', async () => {

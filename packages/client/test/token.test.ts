@@ -112,6 +112,7 @@ describe('a device whose clock is ahead by more than a token lives', () => {
     const connection = new Connection({
       url: cluster.url,
       tokens: new TokenSource(getToken, () => Date.now() + DAY_MS),
+      hello: () => ({}),
       onState: () => undefined,
       onEvent: () => undefined,
       onConnect: async () => undefined,
