@@ -227,9 +227,15 @@ export class Connection {
 
   /** Nothing where the old one is good for a while yet. A request over HTTP may have got the new one already. */
   async #renew(): Promise<void> {
-    const token = await this.#options.tokens.get()
+    const { tokens } = this.#options
+    const token = await tokens.get()
     if (token === this.#token || !this.connected) return
-    await this.call('renewToken', { token })
+    try {
+      await this.call('renewToken', { token })
+    } catch (error) {
+      if (toClientError(error).isTokenProblem) tokens.reject(token)
+      throw error
+    }
     this.#token = token
   }
 

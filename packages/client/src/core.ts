@@ -64,7 +64,7 @@ export class ClientCore {
     const connected = () => this.connection.connected
     const closed = this.#closed.signal
     this.#keptTimelines = options.keptTimelines ?? KEPT_TIMELINES
-    this.tokens = new TokenSource(getToken, Date.now, () => this.#onToken())
+    this.tokens = new TokenSource(getToken, Date.now, (sub) => this.#onToken(sub))
     this.http = new Http({ url, tokens: this.tokens, fetch: options.fetch ?? fetch.bind(globalThis), closed })
     this.presence = new Presence((...change) => this.inbox.setOnline(...change))
     this.#looks = new PresenceLooks({
@@ -210,21 +210,25 @@ export class ClientCore {
     this.#load = undefined
   }
 
-  /** The first token says whose client this is: what is sent before there is a connection is kept for them. */
-  #onToken(): void {
-    this.#userId ??= this.tokens.userId
-    if (this.#userId !== undefined) void this.outbox.identify(this.#userId)
-  }
-
-  async #identify(): Promise<void> {
-    // A token that says nothing to the client is still one for the server.
-    this.#userId ??= (await this.http.get<User>('/api/users/me')).data.id
-    if (this.tokens.userId !== undefined && this.tokens.userId !== this.#userId) {
+  /**
+   * The first token says whose client this is: what is sent before there is a connection is kept for them. Another person may
+   * have signed in since (in another tab, say): nothing that is done here is done as them.
+   */
+  #onToken(sub: string | undefined): void {
+    if (sub === undefined) return
+    this.#userId ??= sub
+    if (sub !== this.#userId) {
       throw new ParleyClientError(
         'TOKEN_INVALID',
         'getToken gave the token of another person; make a new client for them.',
       )
     }
+    void this.outbox.identify(sub)
+  }
+
+  async #identify(): Promise<void> {
+    // A token that says nothing to the client is still one for the server.
+    this.#userId ??= (await this.http.get<User>('/api/users/me')).data.id
     await this.outbox.identify(this.#userId)
   }
 

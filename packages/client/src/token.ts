@@ -39,24 +39,19 @@ const LEAST_MS = 10_000
 export class TokenSource {
   readonly #getToken: () => string | Promise<string>
   readonly #now: () => number
-  readonly #onToken: () => void
-  #current: { token: string; claims: TokenClaims; renewAt: number } | undefined
+  readonly #onToken: (sub: string | undefined) => void
+  #current: { token: string; renewAt: number } | undefined
   #asking: Promise<string> | undefined
 
-  /** @param onToken called when there is a new one */
+  /** @param onToken called with whose it is when there is a new one, which is not taken where it throws */
   constructor(
     getToken: () => string | Promise<string>,
     now: () => number = Date.now,
-    onToken: () => void = () => undefined,
+    onToken: (sub: string | undefined) => void = () => undefined,
   ) {
     this.#getToken = getToken
     this.#now = now
     this.#onToken = onToken
-  }
-
-  /** The person's id, once there has been a token. */
-  get userId(): string | undefined {
-    return this.#current?.claims.sub
   }
 
   /** Milliseconds until the current token should be replaced, below 0 once it should have been; undefined if never. */
@@ -96,11 +91,11 @@ export class TokenSource {
       throw new ParleyClientError('TOKEN_MISSING', 'getToken gave no token.')
     }
     const claims = readClaims(token)
+    this.#onToken(claims.sub)
     const now = this.#now()
     const left = lifeFrom(now, claims)
     const least = this.#current === undefined ? Number.NEGATIVE_INFINITY : LEAST_MS
-    this.#current = { token, claims, renewAt: now + Math.max(left - EARLY_MS, left * 0.8, least) }
-    this.#onToken()
+    this.#current = { token, renewAt: now + Math.max(left - EARLY_MS, left * 0.8, least) }
     return token
   }
 }

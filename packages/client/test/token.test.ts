@@ -81,6 +81,25 @@ describe('tokens', () => {
     expect(tokens).toEqual([])
   })
 
+  it('that another person has signed in with meanwhile are taken for nothing', async () => {
+    const [a, b, c] = [user('Ahmed'), user('Fatima'), user('Omar')]
+    await cluster.register(a, b, c)
+    let given = 0
+    const refusing: typeof fetch = async (input, init) => {
+      if (given > 1) return fetch(input, init)
+      const error = { code: 'TOKEN_EXPIRED', message: 'The token has ended.' }
+      return Response.json({ success: false, message: error.message, error }, { status: 401 })
+    }
+    using ahmed = await liveClient(cluster, a, {
+      getToken: () => cluster.token(given++ === 0 ? a : b),
+      fetch: refusing,
+    })
+    const made = ahmed.client.createConversation({ type: 'GROUP', participantIds: [c.id] })
+    await expect(made).rejects.toMatchObject({ code: 'TOKEN_INVALID' })
+    const { rows } = await cluster.sql.query('select 1 from conversations where created_by = $1', [b.id])
+    expect(rows).toEqual([])
+  })
+
   it('that cannot be had are asked for again', async () => {
     const a = user('Ahmed')
     await cluster.register(a)
@@ -125,6 +144,33 @@ describe('a device whose clock is ahead by more than a token lives', () => {
     connection.stop()
     expect(errors).toEqual([])
     expect(asked).toBe(asks)
+  })
+
+  it('asks for another where the one that it renews with is refused', async () => {
+    const a = user('Ahmed')
+    await cluster.register(a)
+    const tokens = [cluster.token(a, { iat: undefined }), 'not a token', cluster.token(a)]
+    const renewed = Promise.withResolvers<void>()
+    using _ahmed = { [Symbol.dispose]: () => connection.stop() }
+    const states: string[] = []
+    const connection = new Connection({
+      url: cluster.url,
+      tokens: new TokenSource(
+        () => {
+          if (tokens.length === 1) renewed.resolve()
+          return tokens.shift() ?? ''
+        },
+        () => Date.now() + DAY_MS,
+      ),
+      hello: () => ({}),
+      onState: (state) => states.push(state),
+      onEvent: () => undefined,
+      onConnect: async () => undefined,
+      onError: () => undefined,
+    })
+    connection.start()
+    await renewed.promise
+    expect(states).toEqual(['connecting', 'syncing', 'live'])
   })
 
   it('asks for no token at each request', async () => {
