@@ -66,7 +66,10 @@ export class ClientCore {
     this.#keptTimelines = options.keptTimelines ?? KEPT_TIMELINES
     this.tokens = new TokenSource(getToken, Date.now, (sub) => this.#onToken(sub))
     this.http = new Http({ url, tokens: this.tokens, fetch: options.fetch ?? fetch.bind(globalThis), closed })
-    this.presence = new Presence((...change) => this.inbox.setOnline(...change))
+    this.presence = new Presence(
+      (...change) => this.inbox.setOnline(...change),
+      (online) => this.inbox.setAllOnline(online),
+    )
     this.#looks = new PresenceLooks({
       presence: this.presence,
       ask: () => this.connection.call<string[]>('getOnlineUsers', {}),

@@ -192,6 +192,11 @@ export class Inbox {
     for (const room of this.#rooms.values()) room.setOnline(userId, isOnline, lastSeen)
   }
 
+  /** These people are online, and nobody else. */
+  setAllOnline(online: ReadonlySet<string>): void {
+    for (const room of this.#rooms.values()) room.setAllOnline(online)
+  }
+
   hasPerson(userId: string): boolean {
     for (const { info } of this.#rooms.values()) if (info.participants.some(({ id }) => id === userId)) return true
     return false

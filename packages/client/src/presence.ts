@@ -3,6 +3,7 @@ import { LazyStore } from './store.ts'
 /** Who is online among the people one shares conversations with. */
 export class Presence {
   readonly #onChange: (userId: string, isOnline: boolean, lastSeen: string) => void
+  readonly #onList: (online: ReadonlySet<string>) => void
   #online = new Set<string>()
   /** What was told while a list is on its way; one for each that is. */
   readonly #told = new Set<Map<string, boolean>>()
@@ -12,8 +13,16 @@ export class Presence {
   /** Ids of those who are online. */
   readonly store = new LazyStore<ReadonlySet<string>>(() => new Set(this.#online))
 
-  constructor(onChange: (userId: string, isOnline: boolean, lastSeen: string) => void) {
+  /**
+   * @param onChange somebody came or went just now
+   * @param onList these are online, and nobody else; when others went nobody has said
+   */
+  constructor(
+    onChange: (userId: string, isOnline: boolean, lastSeen: string) => void,
+    onList: (online: ReadonlySet<string>) => void = () => undefined,
+  ) {
     this.#onChange = onChange
+    this.#onList = onList
   }
 
   get online(): ReadonlySet<string> {
@@ -21,12 +30,8 @@ export class Presence {
   }
 
   /** Somebody came or went. */
-  set(userId: string, isOnline: boolean, lastSeen?: string): void {
+  set(userId: string, isOnline: boolean, lastSeen = new Date().toISOString()): void {
     for (const told of this.#told) told.set(userId, isOnline)
-    this.#show(userId, isOnline, lastSeen)
-  }
-
-  #show(userId: string, isOnline: boolean, lastSeen = new Date().toISOString()): void {
     if (isOnline) this.#online.add(userId)
     else this.#online.delete(userId)
     this.#onChange(userId, isOnline, lastSeen)
@@ -47,18 +52,11 @@ export class Presence {
         if (isOnline) listed.add(userId)
         else listed.delete(userId)
       }
-      this.#replace(listed)
+      this.#online = listed
+      this.#onList(listed)
+      this.store.invalidate()
     } finally {
       this.#told.delete(told)
     }
-  }
-
-  /** Everybody who is online, as the server lists them. */
-  #replace(listed: Set<string>): void {
-    const before = this.#online
-    this.#online = listed
-    for (const id of before) if (!this.#online.has(id)) this.#show(id, false)
-    for (const id of this.#online) if (!before.has(id)) this.#show(id, true)
-    this.store.invalidate()
   }
 }

@@ -152,11 +152,20 @@ export class Room {
   }
 
   /** Someone came or went. */
-  setOnline(userId: string, isOnline: boolean, lastSeen: string): void {
+  setOnline(userId: string, isOnline: boolean, lastSeen: string | null): void {
     const index = this.#info.participants.findIndex(({ id }) => id === userId)
     const person = this.#info.participants[index]
-    if (person === undefined || person.isOnline === isOnline) return
+    if (person === undefined || (person.isOnline === isOnline && (isOnline || person.lastSeen === lastSeen))) return
     this.#update({ participants: this.#info.participants.with(index, { ...person, isOnline, lastSeen }) })
+  }
+
+  /** These are online of all but oneself. When others went nobody has said. */
+  setAllOnline(online: ReadonlySet<string>): void {
+    const now = new Date().toISOString()
+    for (const { id, isOnline } of this.#info.participants) {
+      const is = online.has(id)
+      if (isOnline !== is && id !== this.#options.userId()) this.setOnline(id, is, is ? now : null)
+    }
   }
 
   /** A fresh picture of it from the server (an answer over HTTP, an event). */

@@ -190,6 +190,20 @@ describe('a conversation', () => {
     }
   })
 
+  it('says of nobody when they were last seen who went unheard, until it is told', () => {
+    const { inbox, room } = setting()
+    inbox.setOnline('fatima', true, AT)
+    inbox.setAllOnline(new Set(['ahmed']))
+    const seen = () => room.info.participants.map(({ id, isOnline, lastSeen }) => [id, isOnline, lastSeen])
+    expect(seen()).toEqual([
+      ['ahmed', true, expect.any(String)],
+      ['fatima', false, null],
+      ['omar', false, null],
+    ])
+    inbox.setOnline('fatima', false, AT)
+    expect(seen()[1]).toEqual(['fatima', false, AT])
+  })
+
   it('stays, however often one is put back between a sync and its answer that one is not in it', async () => {
     const { inbox, room, onLeft } = setting()
     const none = { conversations: [], left: [] as string[], hasMore: false, after: null }

@@ -1,4 +1,4 @@
-import { direct, providedServices, startCluster, tcpProxy, user } from '@parley/testkit'
+import { createTestRedis, direct, providedServices, startCluster, tcpProxy, user } from '@parley/testkit'
 import { describe, expect, it } from 'vitest'
 import { liveClient, until, untilDelivered } from './setting.ts'
 
@@ -17,6 +17,31 @@ describe('ParleyClient while services of the cluster are away', () => {
     await untilDelivered(fatima, ({ length }) => length === 1)
     await cluster.redis.start()
     await until(ahmed.client.presence, (online) => online.has(b.id), 20_000)
+  }, 60_000)
+
+  it('shows people as the list of who is online has them, whatever an api said that could not know', async () => {
+    await using ownRedis = await createTestRedis()
+    const { hostname: host, port } = new URL(ownRedis.url)
+    await using redis = await tcpProxy({ host, port: Number(port) })
+    await using cluster = await startCluster({
+      gateways: 1,
+      workers: 0,
+      redisUrl: () => ownRedis.url,
+      podEnv: (name) => (name === 'api-1' ? { REDIS_URL: redis.rewrite(ownRedis.url) } : {}),
+    })
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    using fatima = await liveClient(cluster, b)
+    using ahmed = await liveClient(cluster, a)
+    redis.cut()
+    const { participants } = await ahmed.client.fetchConversation(id)
+    expect(participants[0]).toMatchObject({ id: b.id, isOnline: false })
+    redis.restore()
+    ahmed.client.disconnect()
+    ahmed.client.connect()
+    await ahmed.client.whenLive()
+    expect(ahmed.client.presence.getSnapshot()).toEqual(new Set([fatima.client.userId]))
+    expect(ahmed.client.conversation(id)?.participants[0]).toMatchObject({ id: b.id, isOnline: true })
   }, 60_000)
 
   it('keeps its connection and what is sent while Postgres is away', async () => {
