@@ -1,6 +1,6 @@
 import { createECDH, randomBytes } from 'node:crypto'
 import type { PushSubscription } from '@parley/protocol'
-import { type Cluster, dataOf, direct, errorOf, startCluster, user, vapidSettings } from '@parley/testkit'
+import { apiClient, type Cluster, dataOf, direct, errorOf, startCluster, user, vapidSettings } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 const env = vapidSettings()
@@ -56,6 +56,28 @@ describe('push over HTTP', () => {
     const endpoint = laptop.endpoint.replace('push.example', 'PUSH.example')
     expect((await api.delete('/api/push/subscriptions', { endpoint })).status).toBe(200)
     expect(dataOf(await api.get('/api/push/subscriptions'))).toEqual([])
+  })
+
+  it('forgets devices that were registered before the moment up to which the person’s tokens are revoked', async () => {
+    const [who, other] = [user(), user()]
+    const [old, newer, others] = [subscription(), subscription(), subscription()]
+    await cluster.api(who).post('/api/push/subscriptions', old)
+    await cluster.api(other).post('/api/push/subscriptions', others)
+    const revoke = (before?: string) =>
+      cluster.service().post(`/api/users/${who.id}/revoke-tokens`, before === undefined ? undefined : { before })
+    const fresh = apiClient(cluster.url, cluster.token(who, { iat: Math.floor(Date.now() / 1_000) + 2 }))
+    const listed = async () =>
+      dataOf(await fresh.get<PushSubscription[]>('/api/push/subscriptions')).map(({ endpoint }) => endpoint)
+    dataOf(await revoke('2020-01-01T00:00:00Z'))
+    expect(await listed()).toEqual([old.endpoint])
+    dataOf(await revoke())
+    expect(await listed()).toEqual([])
+    await fresh.post('/api/push/subscriptions', newer)
+    dataOf(await revoke('2020-01-01T00:00:00Z'))
+    expect(await listed()).toEqual([newer.endpoint])
+    expect(dataOf(await cluster.api(other).get('/api/push/subscriptions'))).toMatchObject([
+      { endpoint: others.endpoint },
+    ])
   })
 
   it('keeps the twenty newest devices of a person', async () => {

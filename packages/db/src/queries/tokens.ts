@@ -13,12 +13,21 @@ export async function findTokensValidFrom(
   return rows
 }
 
-/** Refuses a person's tokens issued before `before`. Never moves backwards. @returns the moment that holds now */
+/**
+ * Refuses a person's tokens issued before `before`, and forgets the devices that were registered with them. Never moves backwards.
+ * @returns the moment that holds now
+ */
 export async function revokeTokens(db: Queryable, userId: string, before: string): Promise<string | undefined> {
   const { rows } = await db.query<{ tokens_valid_from: string }>({
     name: 'revoke_tokens',
-    text: `update users set tokens_valid_from = greatest(tokens_valid_from, $2::timestamptz) where id = $1
-      returning tokens_valid_from`,
+    text: `
+      with revoked as (
+        update users set tokens_valid_from = greatest(tokens_valid_from, $2::timestamptz) where id = $1
+        returning id, tokens_valid_from
+      ), forgotten as (
+        delete from push_subscriptions s using revoked r where s.user_id = r.id and s.created_at < r.tokens_valid_from
+      )
+      select tokens_valid_from from revoked`,
     values: [userId, before],
   })
   return rows[0]?.tokens_valid_from

@@ -67,7 +67,8 @@ export const peopleOperations: readonly Operation[] = [
     id: 'revokeTokens',
     tag,
     summary: "A person's tokens issued before a moment no longer count",
-    description: 'Open sockets that came with one are ended at once. Without `before`, all tokens issued until now.',
+    description:
+      'Open sockets that came with one are ended at once, and devices registered before then get no more pushes. Without `before`, all tokens issued until now.',
     access: 'service',
     params: userParams,
     body: revokeTokensBody,
