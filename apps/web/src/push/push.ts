@@ -51,7 +51,7 @@ export async function subscribe(client: ParleyClient): Promise<void> {
   let subscription = await registration.pushManager.getSubscription()
   // A cluster with another key cannot use it.
   if (subscription !== null && !sameKey(subscription, wanted)) {
-    await subscription.unsubscribe()
+    await withdraw(client, subscription)
     subscription = null
   }
   subscription ??= await registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: wanted })
@@ -64,7 +64,11 @@ export async function forgetDevice(client: ParleyClient): Promise<void> {
   const registration = await navigator.serviceWorker.getRegistration()
   const subscription = await registration?.pushManager.getSubscription()
   await closeNotifications()
-  if (!subscription) return
+  if (subscription) await withdraw(client, subscription)
+}
+
+/** The cluster forgets it first: a push service need not say of an address that it is gone. */
+async function withdraw(client: ParleyClient, subscription: PushSubscription): Promise<void> {
   await client.removePushSubscription(subscription.endpoint).catch(() => undefined)
   await subscription.unsubscribe()
 }

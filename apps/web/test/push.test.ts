@@ -1,0 +1,48 @@
+import type { ParleyClient } from '@parley/client'
+import { afterEach, expect, it, vi } from 'vitest'
+import { bytesOf, subscribe } from '../src/push/push.ts'
+
+afterEach(() => void vi.unstubAllGlobals())
+
+/** A browser that is subscribed with one key, and a client whose cluster has another. Answers with what was done in order. */
+function setting(clusterKey: string) {
+  const did: string[] = []
+  let subscription: object | null = browserSubscription('old', bytesOf('AAAA'))
+  function browserSubscription(endpoint: string, applicationServerKey: Uint8Array) {
+    return {
+      endpoint,
+      options: { applicationServerKey },
+      toJSON: () => ({ endpoint }),
+      unsubscribe: async () => {
+        did.push(`unsubscribed ${endpoint}`)
+        subscription = null
+      },
+    }
+  }
+  const pushManager = {
+    getSubscription: async () => subscription,
+    subscribe: async ({ applicationServerKey }: { applicationServerKey: Uint8Array }) =>
+      browserSubscription('new', applicationServerKey),
+  }
+  vi.stubGlobal('navigator', {
+    serviceWorker: { register: async () => undefined, ready: Promise.resolve({ pushManager }) },
+  })
+  const client = {
+    pushPublicKey: async () => clusterKey,
+    savePushSubscription: async ({ endpoint }: { endpoint: string }) => did.push(`saved ${endpoint}`),
+    removePushSubscription: async (endpoint: string) => did.push(`removed ${endpoint}`),
+  }
+  return { did, client: client as unknown as ParleyClient }
+}
+
+it('a browser that is subscribed with another key has the cluster forget its old address', async () => {
+  const { did, client } = setting('BBBB')
+  await subscribe(client)
+  expect(did).toEqual(['removed old', 'unsubscribed old', 'saved new'])
+})
+
+it('a browser that is subscribed with the cluster’s key is registered as it is', async () => {
+  const { did, client } = setting('AAAA')
+  await subscribe(client)
+  expect(did).toEqual(['saved old'])
+})
