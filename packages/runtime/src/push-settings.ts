@@ -41,10 +41,11 @@ export const pushSettings = defineSettings({
       developmentDefault: 'mailto:push@parley.example',
     },
   ),
-  PUSH_TTL_SECONDS: setting(milliseconds(2_419_200), 'How long an undelivered push is worth delivering, in seconds', {
-    expected: 'a number of seconds, four weeks at most',
-    default: '86400',
-  }),
+  PUSH_TTL_SECONDS: setting(
+    milliseconds(2_419_200).refine((seconds) => seconds > 0),
+    'How long an undelivered push is worth delivering, in seconds',
+    { expected: 'a number of seconds, from 1 to four weeks', default: '86400' },
+  ),
   PUSH_GATHER_MS: setting(
     milliseconds(10_000),
     'How long a push waits for more messages of its conversation, in milliseconds; part of the delay of every push',

@@ -50,3 +50,7 @@ describe('the keys of web push', () => {
     expect(variablesOf(() => keysOf(publicKey, 'A'.repeat(43)))).toEqual(['VAPID_PRIVATE_KEY'])
   })
 })
+
+it('an undelivered push is worth delivering for a second at least', () => {
+  expect(variablesOf(() => loadSettings(pushSettings, { PUSH_TTL_SECONDS: '0' }))).toEqual(['PUSH_TTL_SECONDS'])
+})
