@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createTokenVerifier } from '@parley/auth'
 import { awaitSchema, isUnavailable, openDatabase } from '@parley/db'
-import { Bus, onTokenNotice, PublishedWatermark, Publisher, publishTokenNotice } from '@parley/fanout'
+import { Bus, PublishedWatermark, Publisher, peopleNotices, tokenNotices } from '@parley/fanout'
 import {
   ConversationNews,
   ConversationReader,
@@ -76,8 +76,10 @@ await runProcess({
     const news = new ConversationNews({ ...ports, reader: conversations })
     const messages = new MessageWriter({ ...ports, tracer, ackBeforeCommit: settings.PARLEY_TEST_ACK_BEFORE_COMMIT })
     const reads = new ReadMarker(ports)
-    const revocations = new TokenRevocations({ db, tell: (notice) => void publishTokenNotice(bus, notice) })
-    onTokenNotice(bus, (notice) => revocations.note(notice), onError)
+    const revocations = new TokenRevocations({ db, tell: (notice) => void tokenNotices.publish(bus, notice) })
+    tokenNotices.listen(bus, (notice) => revocations.note(notice), onError)
+    const people = new People(db, (userIds) => void peopleNotices.publish(bus, userIds))
+    peopleNotices.listen(bus, (userIds) => people.forget(userIds), onError)
     const app = await buildApp({
       logger,
       measures,
@@ -89,7 +91,7 @@ await runProcess({
       jwtOptions: createTokenVerifier(settings).jwtOptions,
       revocations,
       rateLimit: { redis: limits, perPerson: settings.HTTP_REQUESTS_PER_10S },
-      people: new People(db),
+      people,
       conversations,
       conversationWriter: new ConversationWriter({ ...ports, reader: conversations, news }),
       history: new History(db, conversations, store, copies),

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createTokenVerifier } from '@parley/auth'
 import { awaitSchema, isUnavailable, openDatabase } from '@parley/db'
-import { Bus, encodeEvent, GatewayRooms, PublishedWatermark, Publisher, publishTokenNotice } from '@parley/fanout'
+import { Bus, encodeEvent, GatewayRooms, PublishedWatermark, Publisher, tokenNotices } from '@parley/fanout'
 import {
   ConversationReader,
   ConversationSync,
@@ -23,6 +23,7 @@ import { drain } from './drain.ts'
 import { acceptHandshakes } from './handshake.ts'
 import { GatewayLimits } from './limits.ts'
 import { GatewayMeasures, gatewayMetrics } from './measures.ts'
+import { takeNewNames } from './new-names.ts'
 import { OnlineNews } from './online-news.ts'
 import { Resync } from './resync.ts'
 import { buildServer, listen } from './server.ts'
@@ -95,7 +96,7 @@ await runProcess({
     const reads = new ReadMarker({ db, events: publisher, onError })
     const people = new People(db)
     const membership = new Membership(db)
-    const revocations = new TokenRevocations({ db, tell: (notice) => void publishTokenNotice(bus, notice) })
+    const revocations = new TokenRevocations({ db, tell: (notice) => void tokenNotices.publish(bus, notice) })
     const onlineNews = new OnlineNews({ people, membership, publisher, presenceReader })
     const presence = new Presence({
       redis,
@@ -131,6 +132,7 @@ await runProcess({
     serveConnections(io, deps)
     const resync = new Resync({ io, rooms, membership, onError, onAsked: () => measures.resyncs++ })
     bus.on('restored', () => resync.start())
+    takeNewNames({ io, bus, people, onError })
     const tokenGuard = guardTokens({ io, bus, revocations, onError })
 
     const health = healthOf({ db, redis, bus, bucket: bucketCheck(settings), stopping })

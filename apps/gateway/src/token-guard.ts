@@ -1,4 +1,4 @@
-import { type Bus, onTokenNotice, userRoom } from '@parley/fanout'
+import { type Bus, tokenNotices, userRoom } from '@parley/fanout'
 import { REVOKED, type TokenRevocations } from '@parley/messaging'
 import { failure, ParleyError } from '@parley/protocol'
 import type { Server, Socket } from 'socket.io'
@@ -63,7 +63,7 @@ export function guardTokens({
   onError,
 }: Omit<TokenGuardOptions, 'revocations'> & { bus: Bus; revocations: TokenRevocations }): TokenGuard {
   const guard = new TokenGuard({ io, revocations, onError })
-  onTokenNotice(
+  tokenNotices.listen(
     bus,
     (notice) => {
       revocations.note(notice)

@@ -83,6 +83,16 @@ it('sendMessage: newMessage to every device of every member, the same as the ack
   expect(dataOf(page)).toEqual([message])
 })
 
+it('sendMessage: under the name that the product’s server gave the person since, on every gateway', async () => {
+  const [who, other] = [user('Omar'), user('Lena')]
+  const { id: conversationId } = await direct(cluster, who, other)
+  const sockets = await Promise.all([0, 1].map((gateway) => cluster.socket(who, { gateway })))
+  dataOf(await cluster.service().put(`/api/users/${who.id}`, { fullName: 'Omar Khan' }))
+  const nameOn = async (socket: Socket) =>
+    dataOf(await emit<Message>(socket, 'sendMessage', { conversationId, content: 'Hello' })).sender.fullName
+  for (const socket of sockets) await expect.poll(() => nameOn(socket)).toBe('Omar Khan')
+})
+
 it('a message posted over HTTP reaches every socket, too', async () => {
   const received = Promise.all([a, a2, f, o].map((socket) => next(socket, 'newMessage')))
   const path = `/api/messages/conversations/${team.id}/messages`

@@ -24,13 +24,16 @@ const SEE_BATCH = 500
 /** Who there is. People appear with their first token or are written by the product's servers. */
 export class People {
   readonly #db: Database
+  readonly #tell: (userIds: readonly string[]) => void
   readonly #seen = new Map<string, { claims: string; user: User; until: number }>()
   /** One by one, these were most of what a connection cost: 4,000 at once took two statements each. */
   readonly #loader: BatchLoader<Claims, User>
   readonly #known: BatchLoader<string, User>
 
-  constructor(db: Database) {
+  /** @param tell told of people whom a server has written, for all processes, this one too, to {@link forget} */
+  constructor(db: Database, tell: (userIds: readonly string[]) => void = () => undefined) {
     this.#db = db
+    this.#tell = tell
     this.#loader = new BatchLoader((claims) => this.#write(claims), SEE_BATCH)
     this.#known = new BatchLoader(async (userIds) => {
       const rows = await findUsers(db.pool, userIds)
@@ -88,9 +91,15 @@ export class People {
       profileAt: now,
     }))
     const rows = await upsertUsers(this.#db.pool, profiles)
-    for (const id of byId.keys()) this.#seen.delete(id)
+    this.forget([...byId.keys()])
+    this.#tell([...byId.keys()])
     const stored = new Map(rows.map((row) => [row.id, presentUser(row)]))
     return [...byId.keys()].flatMap((id) => stored.get(id) ?? [])
+  }
+
+  /** They are not what they were when they were seen. */
+  forget(userIds: readonly string[]): void {
+    for (const id of userIds) this.#seen.delete(id)
   }
 
   async search(text: string, page: number, limit: number): Promise<{ data: User[]; meta: PageMeta }> {
