@@ -23,3 +23,30 @@ it('one person has an eighth of a pod’s forms under way at most, and the other
   for (let time = 0; time < 3; time++) expect(await send(ahmed, elsewhere.id)).toBe(404)
   expect(await send()).toBe(201)
 })
+
+it('a form whose client has gone before it is looked at is over', async () => {
+  const ahmed = user('Ahmed Hassan')
+  const { id } = await direct(cluster, ahmed, user('Fatima Rahman'))
+  const send = async () => (await post(cluster, ahmed, id, form({}, [['report.pdf', PDF]]))).status
+  const brokenOff = async () => {
+    const shown = await (await fetch(`${cluster.apis[0]?.adminUrl}/metrics`)).text()
+    const line = /^parley_http_request_seconds_count\{method="POST",route="[^"]*messages",status="499"\} (\d+)$/m
+    return Number(line.exec(shown)?.[1] ?? 0)
+  }
+  const before = await brokenOff()
+  const lock = await cluster.sql.connect()
+  try {
+    // Whether somebody is in the conversation cannot be looked up until this ends.
+    await lock.query('begin; lock table participants in access exclusive mode')
+    const forms = [1, 2].map((n) => openForm(cluster, ahmed, id, `${n}.txt`))
+    const waiting = `select 1 from pg_locks where relation = 'participants'::regclass and not granted`
+    await expect.poll(async () => (await cluster.sql.query(waiting)).rowCount).toBeGreaterThan(0)
+    await expect.poll(send).toBe(429)
+    for (const { destroy } of forms) destroy()
+    await expect.poll(brokenOff).toBe(before + 2)
+  } finally {
+    await lock.query('rollback')
+    lock.release()
+  }
+  await expect.poll(send).toBe(201)
+})

@@ -102,6 +102,8 @@ async function readForm(
   sender: User,
   files: StoredAttachment[],
 ): Promise<Record<string, unknown>> {
+  // Its client went while the conversation was looked up: neither a part nor an end will ever be heard of.
+  if (request.raw.destroyed) throw new ParleyError('UPLOAD_INCOMPLETE')
   const fields: Record<string, unknown> = {}
   const gone = new AbortController()
   const onClose = () => request.raw.complete || gone.abort()
