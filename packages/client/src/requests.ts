@@ -98,7 +98,9 @@ export class ServerRequests {
 
   /** Finds messages in one's conversations by their words; the last one may be a beginning. */
   search(query: string, { from, to, ...options }: SearchOptions = {}): Promise<Page<SearchHit>> {
-    const period = { ...(from && { from: from.toISOString() }), ...(to && { to: to.toISOString() }) }
+    // A Date knows milliseconds; several messages may be of the one that it names.
+    const end = to?.toISOString().replace('Z', '999Z')
+    const period = { ...(from && { from: from.toISOString() }), ...(end && { to: end }) }
     return this.#page<SearchHit>('/api/messages/search', { query, ...options, ...period })
   }
 
