@@ -9,9 +9,6 @@ import type { ClientEvents, MessagesSnapshot, ParleyClientOptions, SendOptions }
 import type { TypingPerson } from './typing.ts'
 import { type SendFileOptions, sendForm, uploadAttachment } from './upload.ts'
 
-/** Files up to this size travel in one request with their message; larger ones go straight into the store. Bytes. */
-const FORM_BYTES = 8 * 1024 * 1024
-
 /**
  * A person's connection to a Parley cluster.
  *
@@ -137,15 +134,15 @@ export class ParleyClient extends ServerRequests {
    */
   async sendFile(conversationId: string, file: File, options: SendFileOptions = {}): Promise<Message> {
     const { content = '', type, clientMessageId, onProgress, signal } = options
-    if (file.size > FORM_BYTES) {
-      const watched = { ...(onProgress && { onProgress }), ...(signal && { signal }) }
-      const { id } = await uploadAttachment(this.core.http, conversationId, file, watched)
-      const chosen = { ...(type && { type }), ...(clientMessageId && { clientMessageId }) }
-      return this.send(conversationId, content, { attachmentIds: [id], ...chosen })
-    }
     const message = await sendForm(this.core.http, conversationId, file, options)
-    this.core.inbox.onMessage(message)
-    return message
+    if (message !== undefined) {
+      this.core.inbox.onMessage(message)
+      return message
+    }
+    const watched = { ...(onProgress && { onProgress }), ...(signal && { signal }) }
+    const { id } = await uploadAttachment(this.core.http, conversationId, file, watched)
+    const chosen = { ...(type && { type }), ...(clientMessageId && { clientMessageId }) }
+    return this.send(conversationId, content, { attachmentIds: [id], ...chosen })
   }
 
   /** A conversation's messages and those of one's own that wait. Somebody who subscribes loads the newest page. */

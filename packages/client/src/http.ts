@@ -1,9 +1,10 @@
 import { fullJitter, wait } from './backoff.ts'
 import { fromBody, isFailure, isSuccess, ParleyClientError, toClientError } from './errors.ts'
 import type { TokenSource } from './token.ts'
+import { type Transfer, type TransferAnswer, transfer } from './transfer.ts'
 
 const TIMEOUT_MS = 30_000
-const READ_TRIES = 4
+const TRIES = 4
 const BACKOFF = { baseMs: 300, maxMs: 5_000 }
 
 export interface HttpOptions {
@@ -16,7 +17,7 @@ export interface HttpOptions {
 
 export interface Request {
   query?: Record<string, string | number | undefined>
-  /** Sent as JSON, or as it stands where it is a form. */
+  /** Sent as JSON. */
   body?: unknown
   signal?: AbortSignal | undefined
 }
@@ -29,40 +30,52 @@ export class Http {
     this.#options = options
   }
 
-  get tokens(): TokenSource {
-    return this.#options.tokens
-  }
-
-  get fetch(): typeof globalThis.fetch {
-    return this.#options.fetch
-  }
-
   /** Reads: tried again a few times when that can help. */
-  async get<T, M = undefined>(path: string, request: Request = {}): Promise<{ data: T; meta: M }> {
+  get<T, M = undefined>(path: string, request: Request = {}): Promise<{ data: T; meta: M }> {
+    return this.again(() => this.send<T, M>('GET', path, request), request.signal)
+  }
+
+  /** Does what may be done more than once: again, a few times, when that can help. */
+  async again<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     for (let attempt = 0; ; attempt++) {
       try {
-        return await this.send<T, M>('GET', path, request)
+        return await work()
       } catch (error) {
         const known = toClientError(error)
-        if (!known.retryable || attempt + 1 >= READ_TRIES) throw known
-        const { closed } = this.#options
-        const ended = request.signal === undefined ? closed : AbortSignal.any([closed, request.signal])
+        if (!known.retryable || attempt + 1 >= TRIES) throw known
+        const ended = this.#untilClosed(signal)
         await wait(Math.max(known.retryAfterMs ?? 0, fullJitter(attempt, BACKOFF)), ended)
         if (ended.aborted) throw known
       }
     }
   }
 
-  /** Any other request: sent once, and once more with a new token where the server refused the old one. */
-  async send<T, M = undefined>(method: string, path: string, request: Request = {}): Promise<{ data: T; meta: M }> {
-    const token = await this.tokens.get()
+  /** Sends a large body; see transfer.ts. */
+  async transfer({ signal, ...request }: Omit<Transfer, 'fetch'>): Promise<TransferAnswer> {
+    const { closed, fetch } = this.#options
     try {
-      return await this.#once<T, M>(method, path, request, token)
+      return await transfer({ ...request, fetch, signal: this.#untilClosed(signal) })
+    } catch (error) {
+      throw closed.aborted ? closedError(error) : error
+    }
+  }
+
+  /** Any other request: sent once, and once more with a new token where the server refused the old one. */
+  send<T, M = undefined>(method: string, path: string, request: Request = {}): Promise<{ data: T; meta: M }> {
+    return this.withToken((token) => this.#once<T, M>(method, path, request, token))
+  }
+
+  /** Does what needs a token, and once more with a new one where the server refused the old one. */
+  async withToken<T>(work: (token: string) => Promise<T>): Promise<T> {
+    const { tokens } = this.#options
+    const token = await tokens.get()
+    try {
+      return await work(token)
     } catch (error) {
       const known = toClientError(error)
       if (!known.isTokenProblem) throw known
-      this.tokens.reject(token)
-      return this.#once<T, M>(method, path, request, await this.tokens.get())
+      tokens.reject(token)
+      return work(await tokens.get())
     }
   }
 
@@ -74,24 +87,30 @@ export class Http {
 
   async #once<T, M>(method: string, path: string, request: Request, token: string): Promise<{ data: T; meta: M }> {
     const { closed, fetch } = this.#options
-    if (closed.aborted) throw new ParleyClientError('CLOSED', 'The client is closed.')
+    if (closed.aborted) throw closedError()
     const { query, body, signal } = request
-    const isForm = body instanceof FormData
-    const json = body !== undefined && !isForm
-    const signals = [closed, AbortSignal.timeout(TIMEOUT_MS), ...(signal === undefined ? [] : [signal])]
+    const hasBody = body !== undefined
     try {
       const answer = await fetch(this.address(path, query), {
         method,
-        headers: { authorization: `Bearer ${token}`, ...(json ? { 'content-type': 'application/json' } : {}) },
-        ...(body === undefined ? {} : { body: isForm ? body : JSON.stringify(body) }),
-        signal: AbortSignal.any(signals),
+        headers: { authorization: `Bearer ${token}`, ...(hasBody && { 'content-type': 'application/json' }) },
+        ...(hasBody && { body: JSON.stringify(body) }),
+        signal: AbortSignal.any([this.#untilClosed(signal), AbortSignal.timeout(TIMEOUT_MS)]),
       })
       return openEnvelope<T, M>(answer.status, await answer.text())
     } catch (error) {
-      if (closed.aborted) throw new ParleyClientError('CLOSED', 'The client is closed.', { cause: error })
-      throw toClientError(error)
+      throw closed.aborted ? closedError(error) : toClientError(error)
     }
   }
+
+  #untilClosed(signal: AbortSignal | undefined): AbortSignal {
+    const { closed } = this.#options
+    return signal === undefined ? closed : AbortSignal.any([closed, signal])
+  }
+}
+
+function closedError(cause?: unknown): ParleyClientError {
+  return new ParleyClientError('CLOSED', 'The client is closed.', cause === undefined ? {} : { cause })
 }
 
 /** What is inside an answer. @throws {ParleyClientError} what the server said, or BAD_ANSWER */

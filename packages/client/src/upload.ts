@@ -1,8 +1,7 @@
 import type { Attachment, Message, StartedUpload } from '@parley/protocol'
-import { ParleyClientError, toClientError } from './errors.ts'
+import { ParleyClientError } from './errors.ts'
 import { type Http, openEnvelope } from './http.ts'
 import { randomId } from './random-id.ts'
-import { transfer } from './transfer.ts'
 
 /** How much of a file is on its way. */
 export interface UploadProgress {
@@ -26,16 +25,20 @@ export interface SendFileOptions extends UploadOptions {
   clientMessageId?: string
 }
 
-/** A part of a direct upload is tried so often in all. */
-const PART_TRIES = 3
+/** Files up to this size travel in one request with their message. Bytes. */
+const FORM_BYTES = 8 * 1024 * 1024
 
-/** Sends a file together with its message, as one form. */
+/**
+ * Sends a file together with its message, as one form.
+ * @returns undefined where it is too large for that, by its size or by what the server says
+ */
 export async function sendForm(
   http: Http,
   conversationId: string,
   file: File,
   options: SendFileOptions,
-): Promise<Message> {
+): Promise<Message | undefined> {
+  if (file.size > FORM_BYTES) return undefined
   const form = new FormData()
   // Fields first: the server knows them by the time the file begins.
   if (options.content !== undefined) form.set('content', options.content)
@@ -46,26 +49,22 @@ export async function sendForm(
   const whole = new Response(form)
   const contentType = whole.headers.get('content-type') ?? 'multipart/form-data'
   const body = await whole.blob()
-  const once = async (token: string) => {
-    const answer = await transfer({
-      method: 'POST',
-      url: http.address(`/api/messages/conversations/${conversationId}/messages`),
-      headers: { authorization: `Bearer ${token}`, 'content-type': contentType },
-      body,
-      onSent: (sentBytes) => options.onProgress?.({ sentBytes, totalBytes: body.size }),
-      signal: options.signal,
-      fetch: http.fetch,
-    })
-    return openEnvelope<Message>(answer.status, answer.text).data
-  }
-  const token = await http.tokens.get()
+  const url = http.address(`/api/messages/conversations/${conversationId}/messages`)
   try {
-    return await once(token)
+    return await http.withToken(async (token) => {
+      const answer = await http.transfer({
+        method: 'POST',
+        url,
+        headers: { authorization: `Bearer ${token}`, 'content-type': contentType },
+        body,
+        onSent: (sentBytes) => options.onProgress?.({ sentBytes, totalBytes: body.size }),
+        signal: options.signal,
+      })
+      return openEnvelope<Message>(answer.status, answer.text).data
+    })
   } catch (error) {
-    const known = toClientError(error)
-    if (!known.isTokenProblem) throw known
-    http.tokens.reject(token)
-    return once(await http.tokens.get())
+    if (error instanceof ParleyClientError && error.code === 'FILE_TOO_LARGE') return undefined
+    throw error
   }
 }
 
@@ -90,8 +89,8 @@ export async function uploadAttachment(
       )
       done += part.size
     }
-    const completed = await http.send<Attachment>('POST', `${path}/${started.id}/complete`, { signal })
-    return completed.data
+    const complete = () => http.send<Attachment>('POST', `${path}/${started.id}/complete`, { signal })
+    return (await http.again(complete, signal)).data
   } catch (error) {
     // The server would do it in a day.
     await http.send('DELETE', `${path}/${started.id}`).catch(() => undefined)
@@ -99,21 +98,16 @@ export async function uploadAttachment(
   }
 }
 
-async function putPart(
+function putPart(
   http: Http,
   body: Blob,
   url: string,
   signal: AbortSignal | undefined,
   onSent: (bytes: number) => void,
 ): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      const { status } = await transfer({ method: 'PUT', url, headers: {}, body, onSent, signal, fetch: http.fetch })
-      if (status >= 200 && status < 300) return
-      throw new ParleyClientError('NETWORK', `The store for files answered ${status}.`, { status })
-    } catch (error) {
-      const known = toClientError(error)
-      if (!known.retryable || attempt === PART_TRIES) throw known
-    }
-  }
+  return http.again(async () => {
+    const { status } = await http.transfer({ method: 'PUT', url, headers: {}, body, onSent, signal })
+    if (status >= 200 && status < 300) return
+    throw new ParleyClientError('NETWORK', `The store for files answered ${status}.`, { status })
+  }, signal)
 }

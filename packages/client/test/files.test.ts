@@ -3,13 +3,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { UploadProgress } from '../src/index.ts'
 import { liveClient, untilDelivered } from './setting.ts'
 
+const MEGABYTE = 1024 * 1024
 let cluster: Cluster
 beforeAll(async () => {
-  cluster = await startCluster({ gateways: 1 })
+  cluster = await startCluster({ gateways: 1, env: { ATTACHMENT_MAX_BYTES: String(5 * MEGABYTE) } })
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
-
-const MEGABYTE = 1024 * 1024
 
 describe('files', () => {
   it.each([
@@ -47,6 +46,41 @@ describe('files', () => {
     expect((await ahmed.client.send(id, 'first')).seq).toBe(1)
   })
 
+  it('that are too large for a form of this cluster go straight into the store', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    using ahmed = await liveClient(cluster, a)
+    const sent = await ahmed.client.sendFile(id, new File([new Uint8Array(6 * MEGABYTE)], 'zeros.bin'))
+    expect(sent).toMatchObject({ seq: 1, attachments: [{ fileSize: 6 * MEGABYTE }] })
+  })
+
+  it('arrive though a part of them and the answer to their last request get lost', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    const losses = ['PUT', 'complete']
+    const lossy: typeof fetch = async (input, init) => {
+      const answer = await fetch(input, init)
+      const lost = losses.findIndex((what) => init?.method === what || String(input).endsWith(what))
+      if (lost < 0) return answer
+      losses.splice(lost, 1)
+      throw new TypeError('fetch failed')
+    }
+    using ahmed = await liveClient(cluster, a, { fetch: lossy })
+    const sent = await ahmed.client.sendFile(id, new File([new Uint8Array(9 * MEGABYTE)], 'zeros.bin'))
+    expect([sent.attachments[0]?.fileSize, losses]).toEqual([9 * MEGABYTE, []])
+  })
+
+  it('end with the client that sends them', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    using ahmed = await liveClient(cluster, a)
+    const file = new File([new Uint8Array(4 * MEGABYTE)], 'zeros.bin')
+    const sending = ahmed.client.sendFile(id, file, { onProgress: () => ahmed.client.close() })
+    await expect(sending).rejects.toMatchObject({ code: 'CLOSED' })
+    using again = await liveClient(cluster, a)
+    expect((await again.client.send(id, 'first')).seq).toBe(1)
+  })
+
   it('are refused with the reason', async () => {
     const [a, b, stranger] = [user('Ahmed'), user('Fatima'), user('Stranger')]
     const { id } = await direct(cluster, a, b)
@@ -67,6 +101,8 @@ describe('search', () => {
     await expect.poll(async () => (await search()).total, { timeout: 5_000 }).toBe(1)
     const found = await search()
     expect(found.data).toMatchObject([{ id: sent.id, conversation: { type: 'DIRECT' } }])
+    const at = new Date(sent.createdAt)
+    expect((await ahmed.client.search('fox', { from: at, to: at })).total, 'both ends are included').toBe(1)
     expect((await ahmed.client.searchUsers('unusual')).data).toEqual([b])
   })
 
