@@ -1,4 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ReplicaReads } from '@parley/db'
+import { parse, searchMessagesQuery } from '@parley/protocol'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { MessageSearch } from '../src/index.ts'
 import { createSearchBed, type SearchBed } from './search-bed.ts'
 
 let bed: SearchBed
@@ -178,6 +181,18 @@ describe('what is found', () => {
     const id = data[0]?.attachments[1]?.id
     expect(data[0]?.highlights).toEqual([{ attachmentId: id, start: 10, end: 16, text: 'Report' }])
     expect(stored?.attachments[1]).toMatchObject({ id })
+  })
+
+  it('is shown though the replica, which could not be asked for it, does not have it yet', async () => {
+    const { me } = await having('found by the primary')
+    await using behind = await createSearchBed()
+    const conflict = Object.assign(new Error('canceling statement due to conflict with recovery'), { code: '40001' })
+    vi.spyOn(behind.db.pool, 'query').mockImplementationOnce(() => Promise.reject(conflict))
+    const reads = new ReplicaReads({ primary: bed.db, replica: behind.db })
+    const search = new MessageSearch(bed.db, { online: async () => new Set() }, { urlOf: () => '' }, reads)
+    const { data, meta } = await search.search(me, parse(searchMessagesQuery, { query: 'found' }))
+    expect([data.map(({ content }) => content), meta.total]).toEqual([['found by the primary'], 1])
+    expect(reads.counts).toEqual({ replica: 0, behind: 1, away: 1 })
   })
 
   it('is not deleted, from that moment on', async () => {

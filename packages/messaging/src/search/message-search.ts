@@ -96,7 +96,11 @@ export class MessageSearch {
     const matched = new Set(keys.map(({ conversationId }) => conversationId))
     const found = scope.filter(({ id }) => matched.has(id))
     const [rows, marks, briefs] = await Promise.all([
-      this.#reads.query((db) => findMessages(db, keys)),
+      // What was found here may have been found elsewhere: by the primary, or by a replica that is further on.
+      this.#reads.query(
+        (db) => findMessages(db, keys),
+        (found) => found.length === keys.length,
+      ),
       listReadMarks(this.#db.pool, ranges),
       this.#briefs(found, userId),
     ])
