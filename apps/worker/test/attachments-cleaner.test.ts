@@ -100,3 +100,15 @@ it('finishes a removal that another began, and passes over a file that a message
   expect(await b.cleaner.cleanOnce()).toBe(0)
   expect(await b.objects()).toEqual([wanted?.id])
 })
+
+it('what waits to be removed, as after the store was away, keeps nobody from sending files', async () => {
+  await using b = await bed()
+  const { id } = (await b.receive('a.txt')) ?? {}
+  await b.db.pool.query(
+    `insert into attachments (id, conversation_id, uploader_id, state, file_name)
+     select gen_random_uuid(), conversation_id, uploader_id, 'DELETING', 'lost.txt' from attachments, generate_series(1, 100)`,
+  )
+  expect(await b.receive('b.txt')).toBeDefined()
+  await b.db.pool.query(`update attachments set state = 'READY' where id <> $1`, [id])
+  await expect(b.receive('c.txt')).rejects.toMatchObject({ code: 'RATE_LIMITED' })
+})

@@ -42,7 +42,8 @@ export interface NewAttachment {
 }
 
 /**
- * Notes an upload that is about to begin. At most `quota` uploads that no message names may be one person's.
+ * Notes an upload that is about to begin. At most `quota` uploads that no message names may be one person's; of those that
+ * are being removed nothing is left to them.
  * @returns false where the person has that many; then nothing was written. Two at once may pass by one.
  */
 export async function insertAttachment(db: Queryable, row: NewAttachment, quota: number): Promise<boolean> {
@@ -51,7 +52,9 @@ export async function insertAttachment(db: Queryable, row: NewAttachment, quota:
     text: `
       insert into attachments (id, conversation_id, uploader_id, file_name, file_size)
       select $1, $2, $3, $4, $5
-      where (select count(*) from attachments where uploader_id = $3 and state <> 'CLAIMED') < $6`,
+      where (
+        select count(*) from attachments where uploader_id = $3 and state <> 'CLAIMED' and state <> 'DELETING'
+      ) < $6`,
     values: [row.id, row.conversationId, row.uploaderId, row.fileName, row.fileSize, quota],
   })
   return (rowCount ?? 0) > 0
