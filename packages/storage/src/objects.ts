@@ -27,12 +27,16 @@ export interface Body {
   size: number
 }
 
-/** How long the store may take for a request, with 5 MiB to send or little to do, in milliseconds. */
+/**
+ * How long the store may take for a request, with 5 MiB to send or little to do, and however often it is tried, in
+ * milliseconds. A form whose file fails, and whose others are then removed, is answered within three times that: the
+ * connection of one that stands still is cut after a minute.
+ */
 const REQUEST_MS = 15_000
 /** How long it may take to make one object of many parts, which S3 itself warns can be minutes. */
 const COMPLETE_MS = 300_000
 
-/** How often one part is tried. The SDK repeats requests by itself, but not those whose body is a stream. */
+/** How often one part is tried at most. The SDK repeats requests by itself, but not those whose body is a stream. */
 const ATTEMPTS = 3
 
 /**
@@ -48,8 +52,10 @@ const AT_REST = { ContentType: 'application/octet-stream', ContentDisposition: '
 export class ObjectStore {
   readonly #client: S3Client
   readonly #bucket: string
+  readonly #requestMs: number
 
-  constructor(settings: StorageSettings) {
+  constructor(settings: StorageSettings, requestMs = REQUEST_MS) {
+    this.#requestMs = requestMs
     const { endpoint, region, bucket, forcePathStyle } = locationOf(settings)
     this.#bucket = bucket
     this.#client = new S3Client({
@@ -71,11 +77,12 @@ export class ObjectStore {
   }
 
   put(Key: string, body: Body, signal: AbortSignal): Promise<void> {
+    const limit = limited(this.#requestMs, signal)
     return this.#streamed(
-      signal,
+      limit,
       async (Body) => {
         const input = { Bucket: this.#bucket, Key, Body, ContentLength: body.size, ...AT_REST }
-        await this.#client.send(new PutObjectCommand(input), limited(REQUEST_MS, signal))
+        await this.#client.send(new PutObjectCommand(input), limit)
       },
       body,
     )
@@ -86,7 +93,7 @@ export class ObjectStore {
     const { UploadId } = await this.#guard(
       this.#client.send(
         new CreateMultipartUploadCommand({ Bucket: this.#bucket, Key, ...AT_REST }),
-        limited(REQUEST_MS),
+        limited(this.#requestMs),
       ),
     )
     if (UploadId === undefined) throw new ParleyError('STORAGE_UNAVAILABLE')
@@ -94,11 +101,12 @@ export class ObjectStore {
   }
 
   putPart(Key: string, UploadId: string, PartNumber: number, body: Body, signal: AbortSignal): Promise<StoredPart> {
+    const limit = limited(this.#requestMs, signal)
     return this.#streamed(
-      signal,
+      limit,
       async (Body) => {
         const input = { Bucket: this.#bucket, Key, UploadId, PartNumber, Body, ContentLength: body.size }
-        const { ETag = '' } = await this.#client.send(new UploadPartCommand(input), limited(REQUEST_MS, signal))
+        const { ETag = '' } = await this.#client.send(new UploadPartCommand(input), limit)
         return { partNumber: PartNumber, etag: ETag, size: body.size }
       },
       body,
@@ -116,7 +124,7 @@ export class ObjectStore {
         UploadId,
         ...(marker === undefined ? {} : { PartNumberMarker: marker }),
       }
-      const page = await this.#unlessGone(this.#client.send(new ListPartsCommand(input), limited(REQUEST_MS)))
+      const page = await this.#unlessGone(this.#client.send(new ListPartsCommand(input), limited(this.#requestMs)))
       if (page === undefined) return undefined
       for (const part of page.Parts ?? []) {
         found.push({ partNumber: part.PartNumber ?? 0, etag: part.ETag ?? '', size: part.Size ?? 0 })
@@ -137,17 +145,17 @@ export class ObjectStore {
   async remove(Key: string, uploadId: string | null): Promise<void> {
     if (uploadId !== null) {
       const abort = new AbortMultipartUploadCommand({ Bucket: this.#bucket, Key, UploadId: uploadId })
-      await this.#unlessGone(this.#client.send(abort, limited(REQUEST_MS)))
+      await this.#unlessGone(this.#client.send(abort, limited(this.#requestMs)))
     }
     await this.#unlessGone(
-      this.#client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key }), limited(REQUEST_MS)),
+      this.#client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key }), limited(this.#requestMs)),
     )
   }
 
   /** All of an object; for ones that are known to be small. */
   async read(Key: string): Promise<Uint8Array> {
     const { Body } = await this.#guard(
-      this.#client.send(new GetObjectCommand({ Bucket: this.#bucket, Key }), limited(REQUEST_MS)),
+      this.#client.send(new GetObjectCommand({ Bucket: this.#bucket, Key }), limited(this.#requestMs)),
     )
     if (Body === undefined) throw new ParleyError('STORAGE_UNAVAILABLE')
     return this.#guard(Body.transformToByteArray())
@@ -158,7 +166,7 @@ export class ObjectStore {
   }
 
   async #streamed<T>(
-    signal: AbortSignal,
+    { abortSignal }: Limit,
     send: (body: Readable | Buffer) => Promise<T>,
     { pieces, size }: Body,
   ): Promise<T> {
@@ -170,8 +178,7 @@ export class ObjectStore {
           pieces.length > 1 || only === undefined ? (size === 0 ? Buffer.alloc(0) : Readable.from(pieces)) : only,
         )
       } catch (error) {
-        signal.throwIfAborted()
-        if (attempt === ATTEMPTS || !isWorthAnother(error)) throw unavailable(error)
+        if (abortSignal.aborted || attempt === ATTEMPTS || !isWorthAnother(error)) throw unavailable(error)
       }
     }
   }
@@ -206,8 +213,12 @@ function unavailable(cause: unknown): ParleyError {
   return cause instanceof ParleyError ? cause : new ParleyError('STORAGE_UNAVAILABLE', { cause })
 }
 
+interface Limit {
+  abortSignal: AbortSignal
+}
+
 /** Ends a request after so many milliseconds, or when `signal` says so. */
-function limited(ms: number, signal?: AbortSignal): { abortSignal: AbortSignal } {
+function limited(ms: number, signal?: AbortSignal): Limit {
   const limit = AbortSignal.timeout(ms)
   return { abortSignal: signal === undefined ? limit : AbortSignal.any([signal, limit]) }
 }

@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { expect, it } from 'vitest'
 import { SignedLinks } from '../src/links.ts'
 import { ObjectStore } from '../src/objects.ts'
@@ -28,4 +31,20 @@ it('is the same for a quarter of its time in every process, so that browsers fin
   expect([one.urlOf('c', file), other.urlOf('c', file)]).toEqual([first, first])
   now += 0.1 * HOUR
   expect(one.urlOf('c', file)).not.toBe(first)
+})
+
+it('a store that takes everything and says nothing is given up after the time of one try', async () => {
+  let requests = 0
+  const silent = createServer(() => requests++).listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const { port } = silent.address() as AddressInfo
+  const store = new ObjectStore({ ...(await storageSettings()), S3_ENDPOINT: `http://127.0.0.1:${port}` }, 500)
+  const body = { pieces: [Buffer.from('a'), Buffer.from('b')], size: 2 }
+  const { signal } = new AbortController()
+  const asked = [() => store.put('k', body, signal), () => store.putPart('k', 'u', 1, body, signal)]
+  for (const ask of asked) await expect(ask()).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' })
+  expect(requests).toBe(asked.length)
+  store.close()
+  silent.closeAllConnections()
+  silent.close()
 })
