@@ -1,4 +1,4 @@
-import sharp from 'sharp'
+import sharp, { type Metadata } from 'sharp'
 
 /** What a message says of a picture besides its address. */
 export interface Picture {
@@ -12,6 +12,13 @@ export interface Picture {
 export const PICTURE_BYTES = 25 * 1024 ** 2
 /** Of a picture with more pixels only the size is told: a small file can say that it is a huge picture. */
 const MAX_PIXELS = 100_000_000
+/**
+ * The same for one that is unpacked as a whole: a camera's 12 megapixels. That takes up to 6 bytes a pixel of a progressive
+ * JPEG and 18 of an AVIF, which may itself be of a thousand bytes.
+ */
+const MAX_WHOLE_PIXELS = 12_500_000
+/** What browsers show; of others only the size is told. */
+const SHOWN: ReadonlySet<string> = new Set(['jpeg', 'png', 'gif', 'webp', 'heif'])
 const PREVIEW_SIDE = 32
 const NONE: Picture = { width: null, height: null, preview: null }
 
@@ -48,9 +55,9 @@ export async function readPicture(read: () => Promise<Uint8Array>): Promise<Pict
 async function decode(bytes: Uint8Array): Promise<Picture> {
   const options = { limitInputPixels: MAX_PIXELS, sequentialRead: true, failOn: 'error' } as const
   try {
-    const { autoOrient } = await sharp(bytes, { ...options, limitInputPixels: false }).metadata()
-    const { width, height } = autoOrient
-    if (width * height > MAX_PIXELS) return { width, height, preview: null }
+    const metadata = await sharp(bytes, { ...options, limitInputPixels: false }).metadata()
+    const { width, height } = metadata.autoOrient
+    if (width * height > maxPixels(metadata)) return { width, height, preview: null }
     const preview = await sharp(bytes, options)
       .autoOrient()
       .resize(PREVIEW_SIDE, PREVIEW_SIDE, { fit: 'inside', withoutEnlargement: true })
@@ -62,4 +69,11 @@ async function decode(bytes: Uint8Array): Promise<Picture> {
   } catch {
     return NONE
   }
+}
+
+function maxPixels({ format, isProgressive, orientation = 1 }: Metadata): number {
+  if (!SHOWN.has(format)) return 0
+  // Read line by line, and made small meanwhile. A JPEG is turned after that, a PNG before.
+  const isStreamed = !isProgressive && (format === 'jpeg' || (format === 'png' && orientation === 1))
+  return isStreamed ? MAX_PIXELS : MAX_WHOLE_PIXELS
 }

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib'
-import sharp from 'sharp'
+import sharp, { type Sharp } from 'sharp'
 import { describe, expect, it } from 'vitest'
 import { contentDisposition, servedType } from '../src/delivery.ts'
 import { missingParts, planParts } from '../src/direct.ts'
@@ -115,6 +115,21 @@ describe('a picture', () => {
     bomb.writeUInt32BE(side, 20)
     bomb.writeUInt32BE(crc32(bomb.subarray(12, 29)), 29)
     expect(await readPicture(async () => bomb)).toEqual({ width: side, height: side, preview: null })
+  })
+
+  it('is unpacked as a whole only where that takes no more than a camera’s does', async () => {
+    const picture = (width: number, height: number) =>
+      sharp({ create: { width, height, channels: 3, background: 'red' } })
+    const read = async (made: Sharp) => {
+      const bytes = await made.toBuffer()
+      const { width, height, preview } = await readPicture(async () => bytes)
+      return [width, height, preview !== null]
+    }
+    expect(await read(picture(4_032, 3_024).jpeg({ progressive: true }))).toEqual([4_032, 3_024, true])
+    expect(await read(picture(4_100, 3_100).jpeg({ progressive: true }))).toEqual([4_100, 3_100, false])
+    expect(await read(picture(4_100, 3_100).jpeg())).toEqual([4_100, 3_100, true])
+    expect(await read(picture(2, 1).avif())).toEqual([2, 1, true])
+    expect(await read(picture(2, 1).tiff())).toEqual([2, 1, false])
   })
 
   it('that is broken has no preview and is no error', async () => {
