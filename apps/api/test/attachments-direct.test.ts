@@ -1,9 +1,14 @@
 import { randomBytes } from 'node:crypto'
+import { eventErrorsOf } from '@parley/docs'
 import type { Attachment, Conversation, Message, StartedUpload, User } from '@parley/protocol'
 import { type Cluster, dataOf, direct, emit, errorOf, group, startCluster, user } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Bucket, openBucket, PDF } from './attachments-bed.ts'
 
+const PNG = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+  'base64',
+)
 const PART = 16 * 1024 ** 2
 let cluster: Cluster
 let bucket: Bucket
@@ -91,12 +96,8 @@ describe('a direct upload', () => {
 
   it('of what is not allowed is gone when it is looked at', async () => {
     const { ahmed, id } = await pair()
-    const png = Buffer.from(
-      'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
-      'base64',
-    )
-    const upload = dataOf(await start(ahmed, id, { fileName: 'a.pdf', fileSize: png.length }))
-    await put(upload, png)
+    const upload = dataOf(await start(ahmed, id, { fileName: 'a.pdf', fileSize: PNG.length }))
+    await put(upload, PNG)
     const answer = await complete(ahmed, id, upload.id)
     expect([answer.status, errorOf(answer).code]).toEqual([415, 'FILE_TYPE_NOT_ALLOWED'])
     expect(await bucket.count(id)).toBe(0)
@@ -199,5 +200,16 @@ describe('a message that names uploads', () => {
     await cluster.sql.query('update attachments set file_size = file_size + 1 where id = $1', [file])
     const answer = await cluster.api(ahmed).post(sendPath(id), { content: 'x', attachments: [{ id: file }] })
     expect([answer.status, errorOf(answer).code]).toEqual([400, 'UPLOAD_INCOMPLETE'])
+  })
+
+  it('is refused over a socket, too, where its file has become one that may not be sent, with a code that is described', async () => {
+    const { ahmed, conversation, id } = await pair()
+    const { id: file } = await uploaded(ahmed, conversation)
+    const object = `${bucket.endpoint}/${bucket.env.S3_BUCKET}/attachments/${id}/${file}`
+    expect((await fetch(object, { method: 'PUT', body: new Uint8Array(PNG) })).status).toBe(200)
+    const socket = await cluster.socket(ahmed)
+    const { code } = errorOf(await emit(socket, 'sendMessage', { conversationId: id, attachments: [{ id: file }] }))
+    expect(code).toBe('FILE_TYPE_NOT_ALLOWED')
+    expect(eventErrorsOf('sendMessage')).toContain(code)
   })
 })

@@ -30,6 +30,8 @@ export const clientEventNotes: Readonly<Record<ClientEventName, ClientEventNotes
       'ATTACHMENT_NOT_FOUND',
       'ATTACHMENT_TYPE_MISMATCH',
       'UPLOAD_INCOMPLETE',
+      'FILE_TOO_LARGE',
+      'FILE_TYPE_NOT_ALLOWED',
       'OVERLOADED',
       'STORAGE_UNAVAILABLE',
     ],
