@@ -199,6 +199,21 @@ describe('a form that is refused', () => {
     await nothingStays(id, ahmed)
   })
 
+  it('for a field that is not what it says it is, or has a name that none may have', async () => {
+    const { ahmed, id, path } = await pair()
+    const headers = {
+      authorization: `Bearer ${cluster.token(ahmed)}`,
+      'content-type': 'multipart/form-data; boundary=b',
+    }
+    for (const field of ['name="content"\r\nContent-Type: application/json', 'name="constructor"']) {
+      const body = `--b\r\nContent-Disposition: form-data; ${field}\r\n\r\nno JSON\r\n--b--\r\n`
+      const answer = await fetch(cluster.url + path, { method: 'POST', headers, body })
+      const { status } = answer
+      expect([status, errorOf((await answer.json()) as Reply<unknown>).code]).toEqual([400, 'VALIDATION_FAILED'])
+    }
+    await nothingStays(id, ahmed)
+  })
+
   it('for somebody who is not in the conversation, before a byte of a file is stored', async () => {
     const { ahmed, id } = await pair()
     const answer = await post(cluster, user('Stranger'), id, form({ content: 'x' }, [['a.pdf', PDF]]))

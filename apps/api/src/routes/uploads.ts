@@ -149,14 +149,23 @@ async function* brokenOff(file: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   }
 }
 
+const TOO_MANY = `A message has at most ${LIMITS.attachmentsPerMessage} files, and few fields besides.`
+
+/** What the plugin raises while it reads a form that is whole and wrong, by its codes: the field, and why. */
+const FORM_ERRORS: Readonly<Record<string, readonly [path: string, message: string]>> = {
+  FST_FILES_LIMIT: ['file', TOO_MANY],
+  FST_PARTS_LIMIT: ['file', TOO_MANY],
+  FST_FIELDS_LIMIT: ['file', TOO_MANY],
+  FST_PROTO_VIOLATION: ['', 'A field has a name that no field may have.'],
+  FST_INVALID_JSON_FIELD_ERROR: ['', 'A field says that it is JSON, and is not.'],
+}
+
 function formError(error: unknown): ParleyError {
   if (error instanceof ParleyError) return error
   const code = error instanceof Error && 'code' in error ? error.code : undefined
-  if (code === 'FST_FILES_LIMIT' || code === 'FST_PARTS_LIMIT' || code === 'FST_FIELDS_LIMIT') {
-    const message = `A message has at most ${LIMITS.attachmentsPerMessage} files, and few fields besides.`
-    return new ParleyError('VALIDATION_FAILED', { message, details: [{ path: 'file', message }] })
-  }
-  return new ParleyError('UPLOAD_INCOMPLETE', { cause: error })
+  const [path, message] = FORM_ERRORS[String(code)] ?? []
+  if (path === undefined || message === undefined) return new ParleyError('UPLOAD_INCOMPLETE', { cause: error })
+  return new ParleyError('VALIDATION_FAILED', { message, details: [{ path, message }] })
 }
 
 /** What cannot be removed now is removed by the worker. */
