@@ -5,8 +5,12 @@ import type { Presigner } from './presign.ts'
 /** Parts of a direct upload; S3 takes 10,000 of one upload, and R2 wants all but the last to be of one size. */
 const PART_BYTES = 16 * 1024 ** 2
 const MAX_PARTS = 1_000
-/** How long the addresses are good for, in seconds: a gigabyte in that time is 1.2 Mbit/s. */
+/**
+ * How long the addresses are good for, in seconds, for each gigabyte or part of one: 1.2 Mbit/s. A day at most, after which
+ * what no message names is removed.
+ */
 const UPLOAD_SECONDS = 2 * 3_600
+const MAX_UPLOAD_SECONDS = 24 * 3_600
 
 export interface PlannedPart {
   partNumber: number
@@ -39,6 +43,8 @@ export function signParts(
   planned: readonly PlannedPart[],
   now: number,
 ): Pick<StartedUpload, 'parts' | 'expiresAt'> {
+  const gigabytes = planned.reduce((sum, { size }) => sum + size, 0) / 1024 ** 3
+  const expiresIn = Math.min(MAX_UPLOAD_SECONDS, UPLOAD_SECONDS * Math.max(1, Math.ceil(gigabytes)))
   const parts = planned.map((part) => ({
     ...part,
     url: presigner.presign({
@@ -47,8 +53,8 @@ export function signParts(
       query: { partNumber: String(part.partNumber), uploadId },
       headers: { 'content-length': String(part.size) },
       at: now,
-      expiresIn: UPLOAD_SECONDS,
+      expiresIn,
     }),
   }))
-  return { parts, expiresAt: instantOf(new Date(now + UPLOAD_SECONDS * 1_000)) }
+  return { parts, expiresAt: instantOf(new Date(now + expiresIn * 1_000)) }
 }

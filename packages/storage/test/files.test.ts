@@ -2,9 +2,10 @@ import { crc32 } from 'node:zlib'
 import sharp, { type Sharp } from 'sharp'
 import { describe, expect, it } from 'vitest'
 import { contentDisposition, servedType } from '../src/delivery.ts'
-import { missingParts, planParts } from '../src/direct.ts'
+import { missingParts, planParts, signParts } from '../src/direct.ts'
 import { cleanFileName } from '../src/file-name.ts'
 import { requireType } from '../src/policy.ts'
+import { Presigner } from '../src/presign.ts'
 import { readPicture } from '../src/preview.ts'
 import { sniffType } from '../src/sniff.ts'
 
@@ -154,4 +155,16 @@ it('a direct upload is cut into parts of one size', () => {
     { partNumber: 2, etag: 'e', size: 2 },
   ]
   expect(missingParts(planParts(16 * MiB + 1), stored)).toEqual([2])
+})
+
+it('has addresses for as long as its size takes at 1.2 Mbit/s, a day at most', () => {
+  const location = { endpoint: 'https://files.example', region: 'auto', bucket: 'parley', forcePathStyle: true }
+  const presigner = new Presigner(location, { accessKeyId: 'k', secretAccessKey: 's' })
+  const hours = (bytes: number) => {
+    const { parts, expiresAt } = signParts(presigner, 'key', 'upload', planParts(bytes), 0)
+    const seconds = Number(new URL(parts[0]?.url ?? '').searchParams.get('X-Amz-Expires'))
+    expect(Date.parse(expiresAt)).toBe(seconds * 1_000)
+    return seconds / 3_600
+  }
+  expect([1, 1024 ** 3, 5 * 1024 ** 3, 1024 ** 4].map(hours)).toEqual([2, 2, 10, 24])
 })
