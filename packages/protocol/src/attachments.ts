@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { LIMITS } from './limits.ts'
-import { conversationId, instant, isStorableText, uuid } from './primitives.ts'
+import { conversationId, instant, storable, uuid } from './primitives.ts'
 
 /*
  * Files of messages. A file of some megabytes comes with its message as multipart/form-data; a larger one is announced,
@@ -11,12 +11,10 @@ export const attachmentId = uuid
 export const attachmentParams = z.object({ attachmentId })
 export const uploadParams = z.object({ conversationId, attachmentId })
 
-/** A client's name for a file, as it comes; what is stored of it is a clean version. */
-const clientFileName = z.string().max(4 * LIMITS.fileNameBytes)
-
 /** `POST …/conversations/:id/attachments`: a file of `fileSize` bytes is about to be put into the store. */
 export const startUploadBody = z.object({
-  fileName: clientFileName.refine(isStorableText, 'must be well-formed Unicode without NUL characters'),
+  /** As it comes; what is stored of it is a clean version. */
+  fileName: storable(4 * LIMITS.fileNameBytes),
   fileSize: z.int().min(1),
 })
 export type StartUpload = z.infer<typeof startUploadBody>

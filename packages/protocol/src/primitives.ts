@@ -9,15 +9,16 @@ export function isStorableText(text: string): boolean {
   return text.isWellFormed() && !text.includes('\0')
 }
 
-const STORABLE = 'must be well-formed Unicode without NUL characters'
+export const STORABLE = 'must be well-formed Unicode without NUL characters'
 
-/** Text that can be stored, at most `max` UTF-16 code units long, not blank. Kept as sent: nothing is trimmed. */
+/** Text that can be stored, at most `max` UTF-16 code units long. Kept as sent: nothing is trimmed. */
+export function storable(max: number) {
+  return z.string().max(max).refine(isStorableText, STORABLE)
+}
+
+/** The same, and not blank. */
 export function text(max: number) {
-  return z
-    .string()
-    .max(max)
-    .refine((value) => value.trim().length > 0, 'must not be blank')
-    .refine(isStorableText, STORABLE)
+  return storable(max).refine((value) => value.trim().length > 0, 'must not be blank')
 }
 
 /** A person's id as the embedding product chose it: 1 to 128 characters, no control characters, no white space around it. */

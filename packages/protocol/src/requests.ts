@@ -9,6 +9,8 @@ import {
   isStorableText,
   messageId,
   paging,
+  STORABLE,
+  storable,
   text,
   timestamp,
   userId,
@@ -21,8 +23,7 @@ import { syncBody } from './sync.ts'
  */
 
 const groupName = text(LIMITS.nameLength)
-const STORABLE = 'must be well-formed Unicode without NUL characters'
-const searchText = z.string().max(LIMITS.searchLength).refine(isStorableText, STORABLE)
+const searchText = storable(LIMITS.searchLength)
 
 /** People to put into a conversation; the same id twice counts once. */
 const userIds = z
@@ -83,7 +84,7 @@ export type ListMessages = z.infer<typeof listMessagesQuery>
 
 const messageFields = {
   /** May be empty where there are attachments. */
-  content: z.string().max(LIMITS.contentLength).refine(isStorableText, STORABLE).default(''),
+  content: storable(LIMITS.contentLength).default(''),
   /** Without it: TEXT, or what the attachments are. */
   type: sendableType.optional(),
   clientMessageId: clientMessageId.nullish(),

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { PageMeta } from './envelope.ts'
 import { LIMITS } from './limits.ts'
 import { conversation, message } from './models.ts'
-import { conversationId, isStorableText, paging, timestamp, userId } from './primitives.ts'
+import { conversationId, paging, text, timestamp, userId } from './primitives.ts'
 
 export const SEARCH_SORTS = ['newest', 'best'] as const
 
@@ -12,11 +12,7 @@ const DATE = /^\d{4}-\d\d-\d\d$/
 export const searchMessagesQuery = z
   .object({
     ...paging(20),
-    query: z
-      .string()
-      .max(LIMITS.searchLength)
-      .refine(isStorableText, 'must be well-formed Unicode without NUL characters')
-      .refine((value) => value.trim().length > 0, 'must not be blank'),
+    query: text(LIMITS.searchLength),
     conversationId: conversationId.optional(),
     senderId: userId.optional(),
     from: timestamp.optional(),
