@@ -4,12 +4,6 @@ import { SignedLinks } from './links.ts'
 import type { StorageSettings } from './options.ts'
 
 export { bucketCheck } from './bucket-check.ts'
-export { contentDisposition, servedType } from './delivery.ts'
-export { cleanFileName } from './file-name.ts'
-export { ObjectInspector } from './inspect.ts'
-export { SignedLinks } from './links.ts'
-export { objectKey, type StorageSettings } from './options.ts'
-export { HEAD_BYTES, sniffType } from './sniff.ts'
 
 /** What showing and claiming attachments needs of the store; signing is local, inspecting is one request to S3. */
 export interface FileStore {

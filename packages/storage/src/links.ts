@@ -1,4 +1,5 @@
 import type { StoredAttachment } from '@parley/protocol'
+import { remember } from '@parley/runtime/remember'
 import { contentDisposition, servedType } from './delivery.ts'
 import { credentialsOf, objectKey, publicLocationOf, type StorageSettings } from './options.ts'
 import { Presigner } from './presign.ts'
@@ -36,9 +37,7 @@ export class SignedLinks {
     const kept = this.#kept.get(attachment.id)
     if (kept?.at === at) return kept.url
     const url = this.sign('GET', conversationId, attachment, at)
-    this.#kept.delete(attachment.id)
-    this.#kept.set(attachment.id, { at, url })
-    if (this.#kept.size > KEPT) for (const oldest of this.#kept.keys()) return this.#drop(oldest, url)
+    remember(this.#kept, attachment.id, { at, url }, KEPT)
     return url
   }
 
@@ -54,10 +53,5 @@ export class SignedLinks {
       at,
       expiresIn: this.#life,
     })
-  }
-
-  #drop(oldest: string, url: string): string {
-    this.#kept.delete(oldest)
-    return url
   }
 }
