@@ -155,6 +155,26 @@ it('has every process that calls others trust the certificates of one’s own', 
   }
 })
 
+it('writes numbers as they stand in the values, however large or small', async () => {
+  const config = {
+    HSTS_SECONDS: 31_536_000,
+    ATTACHMENT_DIRECT_MAX_BYTES: 5_368_709_120,
+    OTEL_TRACES_SAMPLER_ARG: 0.00001,
+    API_DOCS: false,
+    CORS_ORIGINS: 'https://a.example,https://"b".example',
+  }
+  const manifests = await render({ ...LEAST, config, gateway: { env: { HANDSHAKES_PER_10S: 2_000_000 } } })
+  expect(manifests.find(({ kind }) => kind === 'ConfigMap')?.data).toMatchObject({
+    HSTS_SECONDS: '31536000',
+    ATTACHMENT_DIRECT_MAX_BYTES: '5368709120',
+    OTEL_TRACES_SAMPLER_ARG: '0.00001',
+    API_DOCS: 'false',
+    CORS_ORIGINS: config.CORS_ORIGINS,
+  })
+  const { env } = podOf(manifests, 'chat-parley-gateway').containers[0]
+  expect(env).toContainEqual({ name: 'HANDSHAKES_PER_10S', value: '2000000' })
+})
+
 it('replaces pods when a setting changes', async () => {
   const checksum = async (config: object) =>
     templateOf(await render({ ...LEAST, config }), 'chat-parley-api').metadata.annotations?.['checksum/config']

@@ -71,6 +71,11 @@ securityContext:
 {{- end }}
 {{- end -}}
 
+{{/* A setting's value as text. Helm takes every number of a values file for a float, and writes 31536000 as 3.1536e+07. */}}
+{{- define "parley.value" -}}
+{{- if kindIs "string" . }}{{ quote . }}{{ else }}{{ toJson . | quote }}{{ end -}}
+{{- end -}}
+
 {{/* Certificate authorities of one's own: the file's place for Node, its mount and its volume; nothing where there are none. */}}
 {{- define "parley.caEnv" -}}
 {{- if .Values.caCertificates.secret }}
@@ -144,7 +149,7 @@ spec:
             {{- include "parley.secrets" . | nindent 12 }}
             {{- include "parley.caEnv" $root | nindent 12 }}
             {{- range $name, $value := $values.env }}
-            - { name: {{ $name }}, value: {{ $value | quote }} }
+            - { name: {{ $name }}, value: {{ include "parley.value" $value }} }
             {{- end }}
           # Two minutes: the process waits for the schema for one, before it opens a port.
           startupProbe:
