@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { storageOrigin } from './edge/security-headers.ts'
+import { storageOriginIn } from '../../static/src/storage-origin.ts'
 import { type Edge, startEdge, type Target } from './edge.ts'
 import { type AppProcess, repositoryRoot, spawnApp } from './processes.ts'
 import { localJwtSecret, localVapidPair } from './secrets.ts'
@@ -79,7 +79,7 @@ export async function startLocalCluster(options: ClusterOptions): Promise<LocalC
       host: options.host,
       port: options.port,
       targets: { api: () => targetsOf(api), gateway: () => targetsOf(gateways) },
-      web: web && { directory: web.directory, storageOrigin: storageOrigin(settings) },
+      web: web && { directory: web.directory, storageOrigin: storageOriginIn(settings) },
     })
     return {
       port: edgeHolder.edge.port,

@@ -1,4 +1,3 @@
-export { storageOrigin } from './edge/security-headers.ts'
 export { type Edge, type EdgeOptions, startEdge, type Target } from './edge.ts'
 export {
   type AppEntry,

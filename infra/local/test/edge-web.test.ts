@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { storageOrigin } from '../src/edge/security-headers.ts'
+import { storageOriginIn } from '../../static/src/storage-origin.ts'
 import { type Edge, startEdge } from '../src/edge.ts'
 
 const SCRIPT = `export const text = ${JSON.stringify('Parley '.repeat(500))}`
@@ -147,14 +147,14 @@ test('the cluster keeps its own addresses', async () => {
   expect([status.status, status.body.toString().includes('A messaging cluster runs here')]).toEqual([200, true])
 })
 
-test('the origin of signed addresses', () => {
-  const bucket = { S3_BUCKET: 'parley', S3_REGION: 'eu-central-1' }
-  expect(storageOrigin({ ...bucket, S3_ENDPOINT: 'http://127.0.0.1:9000', S3_FORCE_PATH_STYLE: 'true' })).toBe(
-    'http://127.0.0.1:9000',
+test('the origin of signed addresses, of settings as the processes read them', () => {
+  const production = { NODE_ENV: 'production', S3_REGION: 'eu-central-1' }
+  expect(storageOriginIn(production)).toBe('https://parley.s3.eu-central-1.amazonaws.com')
+  const own = { S3_ENDPOINT: 'http://minio:9000', S3_PUBLIC_ENDPOINT: 'https://files.example.com' }
+  expect(storageOriginIn({ ...production, ...own })).toBe('https://parley.files.example.com')
+  expect(storageOriginIn({ ...production, ...own, S3_FORCE_PATH_STYLE: 'true' })).toBe('https://files.example.com')
+  // As docker-compose.services.yml has it: no more is said than where the store is.
+  expect(storageOriginIn({ NODE_ENV: 'development', S3_ENDPOINT: 'http://127.0.0.1:8333' })).toBe(
+    'http://127.0.0.1:8333',
   )
-  expect(
-    storageOrigin({ ...bucket, S3_ENDPOINT: 'http://minio:9000', S3_PUBLIC_ENDPOINT: 'https://files.example.com' }),
-  ).toBe('https://parley.files.example.com')
-  expect(storageOrigin(bucket)).toBe('https://parley.s3.eu-central-1.amazonaws.com')
-  expect(storageOrigin({})).toBeUndefined()
 })

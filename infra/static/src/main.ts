@@ -1,9 +1,9 @@
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createLogger, loadSettingsOrExit, runProcess, startAdminServer } from '@parley/runtime'
-import { storageOrigin } from './security-headers.ts'
 import { buildStaticServer } from './server.ts'
 import { staticSettings } from './settings.ts'
+import { storageOrigin } from './storage-origin.ts'
 
 const settings = loadSettingsOrExit(staticSettings)
 const logger = createLogger({ name: 'static', level: settings.LOG_LEVEL })
@@ -14,7 +14,7 @@ await runProcess({
   start: async ({ stopping }) => {
     const server = buildStaticServer({
       directory: settings.WEB_ROOT,
-      storageOrigin: storageOrigin({ ...settings, S3_FORCE_PATH_STYLE: String(settings.S3_FORCE_PATH_STYLE) }),
+      storageOrigin: storageOrigin(settings),
     })
     const admin = await startAdminServer({
       host: settings.HOST,

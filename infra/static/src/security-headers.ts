@@ -1,28 +1,5 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 
-/** What the object store's settings say of where browsers reach it. */
-export interface StorageAddress {
-  S3_ENDPOINT?: string | undefined
-  S3_PUBLIC_ENDPOINT?: string | undefined
-  S3_REGION?: string | undefined
-  S3_BUCKET?: string | undefined
-  S3_FORCE_PATH_STYLE?: string | undefined
-}
-
-/**
- * The origin at which browsers read and write attachments: that of the signed addresses. Undefined where the settings
- * name none.
- */
-export function storageOrigin(settings: StorageAddress): string | undefined {
-  const { S3_REGION: region, S3_BUCKET: bucket } = settings
-  const endpoint =
-    settings.S3_PUBLIC_ENDPOINT || settings.S3_ENDPOINT || (region && `https://s3.${region}.amazonaws.com`)
-  const url = endpoint ? URL.parse(endpoint) : null
-  if (url === null || !bucket) return undefined
-  if (!/^(true|1|yes|on)$/i.test(settings.S3_FORCE_PATH_STYLE ?? '')) url.hostname = `${bucket}.${url.hostname}`
-  return url.origin
-}
-
 /** A host name or address with its port, as browsers send it; nothing that could end a directive. */
 const PLAIN_HOST = /^[\w.-]+(:\d+)?$|^\[[\da-f:]+\](:\d+)?$/i
 

@@ -11,6 +11,15 @@ import { z } from 'zod'
 
 const { S3_ENDPOINT, S3_PUBLIC_ENDPOINT, S3_REGION, S3_BUCKET, S3_FORCE_PATH_STYLE } = s3Settings
 
+/** Where browsers reach attachments, which the page's security policy has to name. */
+export const storageSettings = defineSettings({
+  S3_ENDPOINT,
+  S3_PUBLIC_ENDPOINT,
+  S3_REGION,
+  S3_BUCKET,
+  S3_FORCE_PATH_STYLE,
+})
+
 /** Everything the server of the web client's files is told by its environment. It is given no secret. */
 export const staticSettings = defineSettings({
   ...environmentSettings,
@@ -21,10 +30,5 @@ export const staticSettings = defineSettings({
     expected: 'a path',
     default: 'apps/web/dist',
   }),
-  // Where browsers reach attachments, which the page's security policy has to name.
-  S3_ENDPOINT,
-  S3_PUBLIC_ENDPOINT,
-  S3_REGION,
-  S3_BUCKET,
-  S3_FORCE_PATH_STYLE,
+  ...storageSettings,
 })

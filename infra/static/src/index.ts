@@ -1,2 +1,0 @@
-export { type StorageAddress, storageOrigin, webClientHeaders } from './security-headers.ts'
-export { serveWebFiles, type WebFilesOptions } from './web-files.ts'
