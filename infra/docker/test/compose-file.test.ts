@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises'
+
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { apiSettings } from '../../../apps/api/src/settings.ts'
 import { gatewaySettings } from '../../../apps/gateway/src/settings.ts'
 import { workerSettings } from '../../../apps/worker/src/settings.ts'
+import { loadSettings, type SettingsDefinition } from '../../../packages/runtime/src/index.ts'
 import { staticSettings } from '../../static/src/settings.ts'
 
 /* docker-compose.yml hands each process all of its settings and nothing else. The file itself is run by test:compose. */
@@ -43,6 +45,33 @@ describe.each(Object.entries(PROCESSES))('%s', (service, settings) => {
     expect(fixed.map(([name]) => name).filter((name) => ![...OF_THE_FILE, ...RENAMED].includes(name))).toEqual([])
   })
 })
+
+/** What a container gets: of `${NAME:-default}` what stands in .env, else the default. */
+function environmentOf(service: string, dotEnv: Record<string, string>): Record<string, string> {
+  const entries = Object.entries(services[service]?.environment ?? {})
+  const filled = (text: string) =>
+    text.replace(/\$\{(\w+):?-([^}]*)\}/g, (_, name: string, otherwise: string) => dotEnv[name] || otherwise)
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, value === null ? (dotEnv[name] ?? '') : filled(value)]),
+  )
+}
+
+it.each(['api', 'gateway', 'worker'] as const)(
+  '%s does not start in production on a secret that was left out of .env',
+  (service) => {
+    const needed = { JWT_SECRET: 'j'.repeat(48), POSTGRES_PASSWORD: 'a-password', S3_SECRET_ACCESS_KEY: 'a-secret-key' }
+    const start = (dotEnv: Record<string, string>) =>
+      loadSettings<SettingsDefinition>(
+        PROCESSES[service],
+        environmentOf(service, { PARLEY_ENV: 'production', ...dotEnv }),
+      )
+    expect(start(needed)).toMatchObject({ NODE_ENV: 'production' })
+    expect(() => start({ ...needed, POSTGRES_PASSWORD: '' })).toThrow(/^DATABASE_URL has the password of a development/)
+    expect(() => start({ ...needed, S3_SECRET_ACCESS_KEY: '' })).toThrow(
+      /^S3_SECRET_ACCESS_KEY has a development default/,
+    )
+  },
+)
 
 it('what example.env speaks of is read', async () => {
   const compose = await read('docker-compose.yml')

@@ -20,7 +20,7 @@ export interface Setting<T> {
   readonly alternativeTo?: string
   /** Name of the setting without which this one must not be set. */
   readonly onlyWith?: string
-  /** Holds a credential that is not ours to judge: a password in a URL, a key. To be kept as secrets are. */
+  /** Holds a credential whose strength is not ours to judge: a password in a URL, a key. To be kept as secrets are. */
   readonly credential?: boolean
   /** Breaks a promise on purpose, for tests: in production it must not be set. */
   readonly testOnly?: boolean
@@ -64,7 +64,7 @@ export function loadSettings<D extends SettingsDefinition>(
   env: Environment = process.env,
 ): SettingsOf<D> {
   const production = env.NODE_ENV === 'production'
-  const wellKnown = Object.values(definition).map(({ secret, developmentDefault }) => secret && developmentDefault)
+  const wellKnown = Object.values(definition).flatMap(wellKnownOf)
   const problems: { variable: string; message: string }[] = []
   const values: Record<string, unknown> = {}
   for (const [variable, declared] of Object.entries(definition)) {
@@ -97,11 +97,11 @@ function readSetting(
   declared: Setting<unknown>,
   env: Environment,
   production: boolean,
-  wellKnown: readonly (string | undefined)[],
+  wellKnown: readonly string[],
 ): { value: unknown } | { problem: string } {
   // An empty variable is what compose files and shells make of an unset one.
   const given = env[variable] || undefined
-  const { expected, secret, alternativeTo, onlyWith, testOnly } = declared
+  const { expected, alternativeTo, onlyWith, testOnly } = declared
   if (production && testOnly && given !== undefined) return { problem: 'is for tests only: it must not be set here' }
   if (given !== undefined && onlyWith !== undefined && !env[onlyWith]) {
     return { problem: `must not be set without ${onlyWith}` }
@@ -119,15 +119,35 @@ function readSetting(
   }
   const parsed = declared.schema.safeParse(text)
   if (!parsed.success) return { problem: `${text === undefined ? 'is missing' : 'is wrong'}: it should be ${expected}` }
-  if (production && secret && text !== undefined) {
-    if (wellKnown.includes(text)) {
-      return { problem: `has a development default: in production it should be ${expected}` }
-    }
-    if (text.length < secret.minLength) {
-      return { problem: `is too short: in production it should have at least ${secret.minLength} characters` }
-    }
+  const problem = production && text !== undefined ? weaknessOf(text, declared, wellKnown) : undefined
+  return problem === undefined ? { value: parsed.data } : { problem }
+}
+
+/** Secrets that everybody can read here: the development defaults of secrets, and the passwords in those of addresses. */
+function wellKnownOf({ secret, credential, developmentDefault }: Setting<unknown>): string[] {
+  if (developmentDefault === undefined) return []
+  if (secret) return [developmentDefault]
+  return credential ? passwordIn(developmentDefault) : []
+}
+
+function passwordIn(url: string): string[] {
+  const password = URL.parse(url)?.password
+  return password ? [password] : []
+}
+
+/** Why a secret is none that production can go by. */
+function weaknessOf(
+  text: string,
+  { secret, credential, expected }: Setting<unknown>,
+  wellKnown: readonly string[],
+): string | undefined {
+  if (credential && passwordIn(text).some((password) => wellKnown.includes(password))) {
+    return 'has the password of a development default: in production it should have one of its own'
   }
-  return { value: parsed.data }
+  if (secret === undefined) return undefined
+  if (wellKnown.includes(text)) return `has a development default: in production it should be ${expected}`
+  if (text.length >= secret.minLength) return undefined
+  return `is too short: in production it should have at least ${secret.minLength} characters`
 }
 
 /** The settings as a markdown table, in the order of declaration. docs/CONFIG.md is generated from it. */

@@ -115,6 +115,16 @@ describe('settings in production', () => {
     expect(error.message).not.toContain(JWT_SECRET)
   })
 
+  it('refuse the password of a development default in any address', () => {
+    const DATABASE_URL = 'postgres://somebody:parley@db.example.com/chat'
+    const error = problemOf({ ...production, DATABASE_URL })
+    expect(error.message).toBe(
+      'DATABASE_URL has the password of a development default: in production it should have one of its own',
+    )
+    expect(problemOf({ ...production, REDIS_URL: 'rediss://:parley@redis' }).variables).toEqual(['REDIS_URL'])
+    expect(loadSettings(all, { DATABASE_URL }).DATABASE_URL).toBe(DATABASE_URL)
+  })
+
   it('refuse a short secret', () => {
     expect(problemOf({ ...production, JWT_SECRET: 'y'.repeat(31) }).message).toBe(
       'JWT_SECRET is too short: in production it should have at least 32 characters',
