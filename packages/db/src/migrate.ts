@@ -66,13 +66,17 @@ async function apply(client: pg.Client, { sql, hash, folderMillis }: MigrationMe
 }
 
 if (import.meta.main) {
-  // Past a pooler: the lock belongs to a session, and a pooler in transaction mode has none.
-  const url = process.env.MIGRATE_DATABASE_URL || process.env.DATABASE_URL
-  if (url === undefined || url === '') {
-    console.error(
-      'DATABASE_URL: must be the address of a Postgres database, such as postgres://user:password@host/name',
-    )
-    process.exit(78)
-  }
-  await migrate(url)
+  // Process 1 of a container gets only signals that somebody handles. What is under way Postgres takes back.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+  await migrate(databaseUrlOrExit())
+}
+
+/** Past a pooler: the lock belongs to a session, and a pooler in transaction mode has none. */
+function databaseUrlOrExit(): string {
+  const variable = process.env.MIGRATE_DATABASE_URL ? 'MIGRATE_DATABASE_URL' : 'DATABASE_URL'
+  const url = process.env[variable] || undefined
+  if (/^postgres(ql)?:$/.test(URL.parse(url ?? '')?.protocol ?? '')) return url ?? ''
+  // As the other processes say it (packages/runtime: config.ts), and never the value.
+  console.error(`settings: ${variable} is ${url === undefined ? 'missing' : 'wrong'}: it should be a postgres:// URL`)
+  process.exit(78)
 }

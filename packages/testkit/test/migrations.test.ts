@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process'
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { awaitSchema, type Database, MIGRATIONS, migrate, missingMigrations, openDatabase } from '@parley/db'
 import pg from 'pg'
 import { afterEach, expect, it } from 'vitest'
@@ -86,6 +88,23 @@ it('gives up in the end, and at once when the process stops', async () => {
   const onWaiting = () => undefined
   await expect(awaitSchema(db, { signal, onWaiting, boundMs: 1 })).rejects.toThrow(/gave up after .* migrations/)
   await awaitSchema(db, { signal: AbortSignal.abort(), onWaiting })
+})
+
+it.each([
+  [{ DATABASE_URL: '' }, 'DATABASE_URL is missing'],
+  // A password that has to be written otherwise in an address: no URL at all, and not to be seen in any log.
+  [{ DATABASE_URL: 'postgres://parley:hunter#2@db/parley' }, 'DATABASE_URL is wrong'],
+  [{ DATABASE_URL: 'mysql://parley:hunter2@db/parley' }, 'DATABASE_URL is wrong'],
+  [{ DATABASE_URL: 'postgres://db/x', MIGRATE_DATABASE_URL: 'hunter2' }, 'MIGRATE_DATABASE_URL is wrong'],
+])('ends as every process does where its settings are wrong: %j', async (env, problem) => {
+  const program = fileURLToPath(new URL('../../db/src/migrate.ts', import.meta.url))
+  const { code, said } = await new Promise<{ code: unknown; said: string }>((resolve) => {
+    execFile(process.execPath, [program], { env }, (error, stdout, stderr) =>
+      resolve({ code: error?.code, said: stdout + stderr }),
+    )
+  })
+  expect(code).toBe(78)
+  expect(said).toBe(`settings: ${problem}: it should be a postgres:// URL\n`)
 })
 
 it('takes over what is in the search index', async () => {
