@@ -32,6 +32,8 @@ const [ahmed, fatima] = [user('Ahmed Hassan'), user('Fatima Rahman')]
 let cluster: Cluster
 let service: PushService
 let scrape: Scrape
+/** What is shown when nothing has happened yet. */
+let fresh: Scrape
 
 beforeAll(async () => {
   const vapid = vapidSettings()
@@ -45,6 +47,7 @@ beforeAll(async () => {
       NODE_EXTRA_CA_CERTS: service.caFile,
     },
   })
+  fresh = await scrapeAll()
   await traffic()
   await vi.waitUntil(
     async () => {
@@ -150,6 +153,12 @@ it.each(expressions)('$where: $expr speaks of what there is', ({ expr, legend })
       `labels of ${name}`,
     ).toEqual([])
   }
+})
+
+it('what a rule compares with is there from the beginning: with nothing Prometheus compares nothing, and the rule never fires', () => {
+  const compared = alerts.flatMap(({ expr }) => expr.split(/[<>]=?|==/).slice(1)).flatMap((side) => seriesIn(side))
+  expect(compared.map(({ name }) => name)).toEqual(['parley_push_sent_total'])
+  expect(compared.filter(({ name }) => !fresh.samples.has(name))).toEqual([])
 })
 
 it('names of metrics follow Prometheus’ conventions, and no label holds an id', () => {

@@ -1,3 +1,4 @@
+import type { PushPayload } from '@parley/protocol'
 import { type Producer, pushJobs } from '@parley/queue'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 
@@ -16,6 +17,8 @@ export type Suppression =
   | 'covered'
   /** The message is gone. */
   | 'deleted'
+
+const PAYLOADS: readonly PushPayload['data']['type'][] = ['NEW_MESSAGE', 'DIGEST', 'CLOSE']
 
 /** The numbers of push, in Prometheus' form. */
 export class PushMetrics {
@@ -45,18 +48,19 @@ export class PushMetrics {
       buckets: [0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60],
       registers,
     })
-    // A counter that springs up at 1 has no rate.
+    // A counter that springs up at 1 has no rate, and one that is not there is neither more nor less than another.
     for (const kind of Object.keys(pushJobs)) {
       this.#queued.inc({ kind }, 0)
       this.#dead.inc({ kind }, 0)
     }
+    for (const kind of PAYLOADS) this.#sent.inc({ kind }, 0)
   }
 
   queued(kind: string, count = 1): void {
     this.#queued.inc({ kind }, count)
   }
 
-  sent(kind: string): void {
+  sent(kind: PushPayload['data']['type']): void {
     this.#sent.inc({ kind })
   }
 
