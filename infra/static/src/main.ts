@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createLogger, loadSettingsOrExit, runProcess, startAdminServer } from '@parley/runtime'
-import { buildStaticServer } from './server.ts'
+import { buildStaticServer, closeStaticServer } from './server.ts'
 import { staticSettings } from './settings.ts'
 import { storageOrigin } from './storage-origin.ts'
 
@@ -34,9 +34,7 @@ await runProcess({
           name: 'http',
           stop: async () => {
             await delay(settings.DRAIN_DELAY_MS)
-            const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-            server.closeIdleConnections()
-            await closed
+            await closeStaticServer(server)
           },
         },
       ],

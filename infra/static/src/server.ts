@@ -4,6 +4,9 @@ import { serveWebFiles } from './web-files.ts'
 /** Longer than balancers keep an idle connection for (60 s is usual), in milliseconds. */
 const KEEP_ALIVE_MS = 72_000
 
+/** How long an answer may take to its end once the server is closed, in milliseconds. */
+const UNDER_WAY_MS = 10_000
+
 export interface StaticServerOptions {
   directory: string
   storageOrigin: string | undefined
@@ -13,12 +16,23 @@ export interface StaticServerOptions {
 export function buildStaticServer(options: StaticServerOptions): Server {
   const files = serveWebFiles({ ...options, refuse })
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 30_000 }, (request, response) => {
+    // Closing ends idle connections only: any other would stay open, and the process with it, for as long as one is kept.
+    response.once('close', () => {
+      if (!server.listening) request.socket.end()
+    })
     // A path that cannot be read as one is nobody's file.
     const url = URL.parse(request.url ?? '/', 'http://static')
     if (url === null) refuse(response, 400, 'VALIDATION_FAILED', 'The request target is no address.')
     else files(url.pathname, request, response)
   })
   return server
+}
+
+/** Answers what is under way, and cuts off what does not come to its end. */
+export async function closeStaticServer(server: Server, underWayMs = UNDER_WAY_MS): Promise<void> {
+  const cut = setTimeout(() => server.closeAllConnections(), underWayMs)
+  await new Promise<void>((resolve) => server.close(() => resolve()))
+  clearTimeout(cut)
 }
 
 function refuse(response: ServerResponse, status: number, code: string, message: string): void {

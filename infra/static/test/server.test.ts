@@ -1,13 +1,18 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import type { AddressInfo } from 'node:net'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
+import type { Server } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { buildStaticServer } from '../src/server.ts'
+import { buildStaticServer, closeStaticServer } from '../src/server.ts'
+
+/** More bytes than lie between server and client while nobody reads. */
+const LARGE = 32 * 1024 ** 2
 
 let directory: string
 let url: string
-let stop: () => Promise<unknown>
+let server: Server
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'parley-static-'))
@@ -15,17 +20,14 @@ beforeEach(async () => {
   await writeFile(join(directory, 'secret.txt'), 'not to be had')
   await writeFile(join(directory, 'public', 'index.html'), '<!doctype html><title>Parley</title>')
   await writeFile(join(directory, 'public', 'assets', 'app-1a2b.js'), 'export {}')
-  const server = buildStaticServer({ directory: join(directory, 'public'), storageOrigin: 'https://files.example.com' })
+  await writeFile(join(directory, 'public', 'assets', 'large-3c4d.bin'), '')
+  await truncate(join(directory, 'public', 'assets', 'large-3c4d.bin'), LARGE)
+  server = buildStaticServer({ directory: join(directory, 'public'), storageOrigin: 'https://files.example.com' })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  stop = () => {
-    const closed = new Promise((resolve) => server.close(resolve))
-    server.closeAllConnections()
-    return closed
-  }
 })
 afterEach(async () => {
-  await stop()
+  await closeStaticServer(server, 0)
   await rm(directory, { recursive: true, force: true })
 })
 
@@ -61,4 +63,34 @@ it.each([
 
 it('can only be read', async () => {
   expect((await fetch(`${url}/`, { method: 'POST', body: 'x' })).status).toBe(405)
+})
+
+/** A client that has asked for a large file, on a connection that it would keep, and reads only the beginning of it. */
+async function slowReader() {
+  const client = connect(Number(new URL(url).port), '127.0.0.1')
+  client.write('GET /assets/large-3c4d.bin HTTP/1.1\r\nHost: x\r\n\r\n')
+  const [first] = await once(client, 'data')
+  client.pause()
+  return { client, first: first as Buffer }
+}
+
+it('ends a connection with the answer under way once it is closed, which its client would have kept', async () => {
+  const { client, first } = await slowReader()
+  expect(String(first)).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
+  let received = first.length
+  client.on('data', (chunk) => {
+    received += chunk.length
+  })
+  const closed = closeStaticServer(server, 60_000)
+  client.resume()
+  await once(client, 'end')
+  expect(received).toBeGreaterThan(LARGE)
+  await closed
+})
+
+it('is not held up by an answer that nobody reads', async () => {
+  const { client } = await slowReader()
+  client.once('error', () => undefined)
+  await closeStaticServer(server, 50)
+  client.destroy()
 })
