@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { type ComposeCluster, OUR_ORIGIN } from '../src/compose-cluster.ts'
@@ -38,15 +39,30 @@ export function balancerCases(cluster: () => ComposeCluster): void {
   })
 
   it('refuses what is too large in the words of the api', async () => {
-    const answer = await fetch(`${cluster().url}/socket.io/?EIO=4&transport=polling&sid=x`, {
-      method: 'POST',
-      body: 'x'.repeat(3_000_000),
-    }).then(
-      async (response) => ({ status: response.status, code: JSON.parse(await response.text()).error.code }),
-      // The answer may be lost where the body is still on its way when the connection is closed.
-      () => ({ status: 413, code: 'PAYLOAD_TOO_LARGE' }),
-    )
-    expect(answer).toEqual({ status: 413, code: 'PAYLOAD_TOO_LARGE' })
+    const head = 'POST /socket.io/?EIO=4&transport=polling&sid=x HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n\r\n'
+    const answer = await rawAnswer(cluster().url, head)
+    expect(answer).toMatch(/^HTTP\/1\.1 413 /)
+    expect(answer).toContain('"code":"PAYLOAD_TOO_LARGE"')
+  })
+
+  it('keeps a request’s own id, and logs one alone of several', async () => {
+    const idOf = async (...lines: string[]) => {
+      const head = ['GET /api/users/me HTTP/1.1', 'Host: x', 'Connection: close', ...lines, '', ''].join('\r\n')
+      return /^x-request-id: (.*)\r$/im.exec(await rawAnswer(cluster().url, head))?.[1] ?? ''
+    }
+    expect(await idOf('X-Request-Id: 7')).toBe('7')
+    const long = `${'trace:1+2/3='.repeat(10)}_.-`
+    expect(await idOf(`X-Request-Id: ${long}`)).toBe(long)
+    const made = [
+      await idOf('X-Request-Id: fine-one', 'X-Request-Id: ","forged":"yes'),
+      await idOf('X-Request-Id: a, b'),
+    ]
+    for (const id of made) expect(id).toMatch(/^[0-9a-f-]{36}$/)
+    const [haproxy] = await cluster().containers('haproxy')
+    const logged = (await docker('logs', String(haproxy))).split('\n').filter((line) => line.startsWith('{'))
+    const ids = logged.map((line) => JSON.parse(line).requestId)
+    expect(ids).toEqual(expect.arrayContaining(['7', long, ...made]))
+    expect(logged.filter((line) => line.includes('forged'))).toEqual([])
   })
 
   it('does not wait for a head that never ends', async () => {
@@ -98,4 +114,11 @@ export function balancerCases(cluster: () => ComposeCluster): void {
     }
     expect(clients.cut).toEqual([])
   })
+}
+
+/** What is answered to a head alone, whatever body it announces, up to the end of the connection. */
+async function rawAnswer(url: string, head: string): Promise<string> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  socket.write(head)
+  return text(socket)
 }

@@ -68,6 +68,28 @@ export function containerCases(cluster: () => ComposeCluster): void {
     await expect(Promise.all(runs)).resolves.toHaveLength(2)
   })
 
+  it('a migration that waits for another ends when it is told to stop, as process 1', async () => {
+    const [postgres] = await cluster().containers('postgres')
+    const psql = ['psql', '-h', '127.0.0.1', '-U', 'parley', '-d', 'parley', '-Atc']
+    const ask = (query: string) => docker('exec', '-e', 'PGPASSWORD=parley', String(postgres), ...psql, query)
+    // packages/db/src/migrate.ts: ADVISORY_LOCK.
+    const holding = ask('select pg_advisory_lock(7275395390), pg_sleep(60)').catch(() => 'ended')
+    const id = (await cluster().compose(['run', '-d', '-T', 'migrate'])).trim().split('\n').at(-1) ?? ''
+    try {
+      const waiting =
+        "select count(*) from pg_stat_activity where wait_event = 'advisory' and application_name = 'parley-migrate'"
+      await until('a migration that waits', 30_000, async () => ((await ask(waiting)) === '1' ? true : undefined))
+      await docker('stop', '-t', '20', id)
+      expect(await docker('inspect', id, '-f', '{{.State.ExitCode}}')).toBe('1')
+    } finally {
+      await docker('rm', '-f', id)
+      await ask(
+        "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(60)' and pid <> pg_backend_pid()",
+      )
+      await holding
+    }
+  })
+
   it.each(['api', 'worker', 'web'])('%s: ends in order when it is told to stop, as process 1', async (service) => {
     const [id] = await cluster().containers(service)
     await docker('stop', '-t', '35', String(id))
