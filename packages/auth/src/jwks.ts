@@ -46,7 +46,7 @@ const jwkHead = z.object({
  */
 export function createJwks(options: JwksOptions) {
   const { url, refreshAfterMs = 300_000, keepForMs = 3_600_000, cooldownMs = 5_000, timeoutMs = 3_000 } = options
-  const now = options.now ?? Date.now
+  const now = options.now ?? (() => performance.now())
   let keys: readonly PublicKey[] = []
   let fetchedAt = Number.NEGATIVE_INFINITY
   let attemptedAt = Number.NEGATIVE_INFINITY

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { createTokenVerifier, signToken } from '../src/index.ts'
 import { encode, hmacToken, issuerKey, startIssuer, toJwk } from './tokens.ts'
 
@@ -93,6 +93,18 @@ describe('the key set', () => {
     expect(issuer.state.requests).toBe(2)
   })
 
+  it('is fetched again for a new key, too, after the clock of the machine was set back', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    onTestFinished(() => void vi.useRealTimers())
+    await using issuer = await startIssuer(rsa)
+    const verifier = createTokenVerifier(issuer.settings, { cooldownMs: 0 })
+    await verifier.verify(rsa.sign({ sub: 'u' }))
+    const next = issuerKey('rsa-2', 'RS256')
+    issuer.setKeys(rsa, next)
+    vi.setSystemTime(Date.now() - 3_600_000)
+    await expect(verifier.verify(next.sign({ sub: 'v' }))).resolves.toMatchObject({ userId: 'v' })
+  })
+
   it('goes on serving while the issuer is away, for a bounded time', async () => {
     await using issuer = await startIssuer(rsa)
     let now = 0
@@ -131,7 +143,7 @@ describe('the key set', () => {
   it('makes tokens unavailable, not invalid, when the issuer hangs; and the answer is not kept', async () => {
     await using issuer = await startIssuer(rsa)
     issuer.state.mode = 'hang'
-    const verifier = createTokenVerifier(issuer.settings, { timeoutMs: 30, cooldownMs: 0 })
+    const verifier = createTokenVerifier(issuer.settings, { timeoutMs: 500, cooldownMs: 0 })
     const token = rsa.sign({ sub: 'u' })
     await expect(verifier.verify(token)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
     issuer.state.mode = 'serve'

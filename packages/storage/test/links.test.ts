@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
+import { bucketCheck } from '../src/bucket-check.ts'
 import { SignedLinks } from '../src/links.ts'
 import { ObjectStore } from '../src/objects.ts'
 import { objectKey } from '../src/options.ts'
@@ -47,4 +48,20 @@ it('a store that takes everything and says nothing is given up after the time of
   store.close()
   silent.closeAllConnections()
   silent.close()
+})
+
+it('looks at the bucket anew after some seconds, also where the clock of the machine was set back', async () => {
+  const settings = await storageSettings()
+  const check = bucketCheck(settings)
+  vi.useFakeTimers({ toFake: ['Date', 'performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const { signal } = new AbortController()
+  expect(await check(signal)).toBe(true)
+  const removed = await fetch(`${settings.S3_ENDPOINT}/${settings.S3_BUCKET}`, { method: 'DELETE' })
+  expect(removed.status).toBe(204)
+  vi.advanceTimersByTime(4_900)
+  expect(await check(signal)).toBe(true)
+  vi.advanceTimersByTime(200)
+  vi.setSystemTime(Date.now() - 30_000)
+  expect(await check(signal)).toBe('there is no such bucket')
 })
