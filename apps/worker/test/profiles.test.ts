@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import type { Message, SearchHit } from '@parley/protocol'
 import {
   createTestDatabase,
@@ -66,6 +68,32 @@ it('PgBouncer in transaction mode', { timeout: 40_000 }, async () => {
   await using database = await createTestDatabase()
   await using pooled = await throughPgBouncer(database)
   await everythingOnce({ services: { database: pooled } })
+})
+
+/** What docs/OPERATIONS.md has whoever owns the schema say of the role that the processes log in as. */
+async function grantsOf(role: string): Promise<string> {
+  const page = await readFile(new URL('../../../docs/OPERATIONS.md', import.meta.url), 'utf8')
+  const [, grants] = /```sql\n(GRANT[^`]*)```/.exec(page) ?? []
+  if (grants === undefined) throw new Error('no GRANT in OPERATIONS.md')
+  return grants.replaceAll('parley_app', role)
+}
+
+it('a role of Postgres without rights on the schema itself', { timeout: 40_000 }, async () => {
+  await using undo = new AsyncDisposableStack()
+  const database = undo.use(await createTestDatabase())
+  const role = `role_${randomUUID().slice(0, 8)}`
+  await database.sql.query(`create role ${role} login password 'secret'`)
+  undo.defer(async () => void (await database.sql.query(`drop owned by ${role}; drop role ${role}`)))
+  await database.sql.query(await grantsOf(role))
+  const url = new URL(database.url)
+  url.username = role
+  url.password = 'secret'
+  await everythingOnce({ services: { database: { url: url.href, sql: database.sql } } })
+  const { rows } = await database.sql.query(
+    'select count(*)::int as owned from pg_class where relowner = $1::regrole',
+    [role],
+  )
+  expect(rows).toEqual([{ owned: 0 }])
 })
 
 // It makes a database cluster and a Redis Cluster of its own first.
