@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
 import type { Message, SearchHit } from '@parley/protocol'
 import {
   createTestDatabase,
@@ -68,6 +70,24 @@ it('PgBouncer in transaction mode', { timeout: 40_000 }, async () => {
   await using database = await createTestDatabase()
   await using pooled = await throughPgBouncer(database)
   await everythingOnce({ services: { database: pooled } })
+})
+
+it.each([
+  ['redis://a:6379,redis://:hunter2@b:6379', 'it should have the same scheme, user and password for all nodes'],
+  ['redis://a:6379/1,redis://b:6379/1', 'it should name no database'],
+])('nodes of a Redis Cluster that do not go together are a wrong setting: %s', async (REDIS_URL, problem) => {
+  const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+  const { code, stdout, stderr } = await new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
+    execFile(process.execPath, [main], { env: { REDIS_URL } }, (error, stdout, stderr) =>
+      resolve({ code: error?.code, stdout, stderr }),
+    )
+  })
+  expect({ code, stdout, lines: stderr.trim().split('\n') }).toEqual({
+    code: 78,
+    stdout: '',
+    lines: [expect.stringContaining(`settings: REDIS_URL is wrong: ${problem}`)],
+  })
+  expect(stderr).not.toContain('hunter2')
 })
 
 /** What docs/OPERATIONS.md has whoever owns the schema say of the role that the processes log in as. */

@@ -1,3 +1,4 @@
+import { SettingsError } from '@parley/runtime/config'
 import type { ClusterNode, RedisOptions } from 'ioredis'
 
 /**
@@ -6,11 +7,16 @@ import type { ClusterNode, RedisOptions } from 'ioredis'
  */
 export type RedisAddress = string | readonly string[]
 
-/** The address that the settings give. REDIS_CLUSTER tells where one URL stands for a whole cluster. */
+/**
+ * The address that the settings give. REDIS_CLUSTER tells where one URL stands for a whole cluster.
+ * @throws SettingsError where its nodes do not go together
+ */
 export function redisAddress(settings: { REDIS_URL: string; REDIS_CLUSTER: boolean }): RedisAddress {
   const urls = urlsOf(settings.REDIS_URL)
   const [first = ''] = urls
-  return settings.REDIS_CLUSTER || urls.length > 1 ? urls : first
+  const address = settings.REDIS_CLUSTER || urls.length > 1 ? urls : first
+  parseAddress(address)
+  return address
 }
 
 /** A lone Redis as its URL, a cluster as its nodes and how to log in to each. */
@@ -18,7 +24,7 @@ export type ParsedAddress =
   | { kind: 'lone'; url: string }
   | { kind: 'cluster'; nodes: ClusterNode[]; login: Pick<RedisOptions, 'username' | 'password' | 'tls'> }
 
-/** @throws where nodes of a cluster differ in user, password or TLS, or name a database: a cluster has one of each */
+/** @throws SettingsError where nodes of a cluster differ in user, password or TLS, or name a database: it has one of each */
 export function parseAddress(address: RedisAddress): ParsedAddress {
   const urls = typeof address === 'string' ? urlsOf(address) : address
   const [first] = urls
@@ -27,10 +33,10 @@ export function parseAddress(address: RedisAddress): ParsedAddress {
   const nodes = urls.map((url) => new URL(url))
   const [{ protocol, username, password } = new URL(first)] = nodes
   if (nodes.some((node) => node.protocol !== protocol || node.username !== username || node.password !== password)) {
-    throw new Error('The nodes of a Redis Cluster must have the same scheme, user and password')
+    throw refusal('it should have the same scheme, user and password for all nodes of a Redis Cluster')
   }
   if (nodes.some((node) => !['', '/', '/0'].includes(node.pathname))) {
-    throw new Error('A Redis Cluster has no databases but 0')
+    throw refusal('it should name no database, of which a Redis Cluster has none but 0')
   }
   return {
     kind: 'cluster',
@@ -41,6 +47,10 @@ export function parseAddress(address: RedisAddress): ParsedAddress {
       ...(protocol === 'rediss:' && { tls: {} }),
     },
   }
+}
+
+function refusal(should: string): SettingsError {
+  return new SettingsError([{ variable: 'REDIS_URL', message: `is wrong: ${should}` }])
 }
 
 function urlsOf(text: string): string[] {
