@@ -92,6 +92,21 @@ describe('files', () => {
 })
 
 describe('search', () => {
+  it.each([
+    ['in a form', MEGABYTE],
+    ['straight into the store', 12 * MEGABYTE],
+  ])('do not go %s once the client is closed', async (_, size) => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    using ahmed = await liveClient(cluster, a)
+    const file = new File([new Uint8Array(size)], 'zeros.bin')
+    const sending = ahmed.client.sendFile(id, file, { onProgress: () => ahmed.client.close() })
+    await expect(sending).rejects.toMatchObject({ code: 'CLOSED' })
+    await expect(ahmed.client.sendFile(id, file)).rejects.toMatchObject({ code: 'CLOSED' })
+    const { rows } = await cluster.sql.query('select seq from messages where conversation_id = $1', [id])
+    expect(rows).toEqual([])
+  })
+
   it('finds messages and people', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima Unusual')]
     const { id } = await direct(cluster, a, b)
