@@ -4,10 +4,11 @@ import { ClientCore } from './core.ts'
 import { ParleyClientError } from './errors.ts'
 import { randomId } from './random-id.ts'
 import { ServerRequests } from './requests.ts'
-import { LazyStore, type Store } from './store.ts'
+import { combine, LazyStore, type Store } from './store.ts'
 import type { ClientEvents, MessagesSnapshot, ParleyClientOptions, SendOptions } from './types.ts'
 import type { TypingPerson } from './typing.ts'
-import { type SendFileOptions, sendForm, uploadAttachment } from './upload.ts'
+import { type SendFileOptions, sendForm, type UploadOptions, uploadAttachment } from './upload.ts'
+import { whenLive } from './when-live.ts'
 
 /**
  * A person's connection to a Parley cluster.
@@ -73,26 +74,12 @@ export class ParleyClient extends ServerRequests {
     this.core.close()
   }
 
-  /** Resolves when the connection is live; rejects after `timeoutMs`, or when the client is closed. */
+  /**
+   * Resolves when the connection is live.
+   * @throws {ParleyClientError} TIMEOUT after `timeoutMs`, its `cause` what went wrong last; CLOSED when the client is closed
+   */
   whenLive(timeoutMs = 30_000): Promise<void> {
-    const { closed } = this.core
-    return new Promise((resolve, reject) => {
-      const end = (error?: ParleyClientError) => {
-        clearTimeout(timer)
-        stop()
-        closed.removeEventListener('abort', onClosed)
-        if (error === undefined) resolve()
-        else reject(error)
-      }
-      const check = () => this.state.getSnapshot() === 'live' && end()
-      const onClosed = () => end(new ParleyClientError('CLOSED', 'The client is closed.'))
-      const late = () => end(new ParleyClientError('TIMEOUT', `The connection was not live within ${timeoutMs} ms.`))
-      const timer = setTimeout(late, timeoutMs)
-      const stop = this.on('state', check)
-      closed.addEventListener('abort', onClosed)
-      if (closed.aborted) onClosed()
-      else check()
-    })
+    return whenLive(this, this.core.closed, timeoutMs)
   }
 
   /**
@@ -239,27 +226,5 @@ export class ParleyClient extends ServerRequests {
   /** Whether the person looks at the application: pushes go to devices where they do not. */
   setVisibility(visible: boolean): void {
     this.core.setVisibility(visible)
-  }
-}
-
-/** A store of two; its snapshot is new when one of theirs is. */
-function combine<A extends object, B, T>(a: Store<A>, b: Store<B>, join: (a: A, b: B) => T): Store<T> {
-  // Goes with the snapshot that it was made of: a timeline that is let go of is not held here.
-  const last = new WeakMap<A, { b: B; joined: T }>()
-  return {
-    getSnapshot: () => {
-      const now = { a: a.getSnapshot(), b: b.getSnapshot() }
-      const known = last.get(now.a)
-      if (known !== undefined && known.b === now.b) return known.joined
-      const joined = join(now.a, now.b)
-      last.set(now.a, { b: now.b, joined })
-      return joined
-    },
-    subscribe: (listener) => {
-      const ends = [a.subscribe(listener), b.subscribe(listener)]
-      return () => {
-        for (const end of ends) end()
-      }
-    },
   }
 }

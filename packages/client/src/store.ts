@@ -59,3 +59,25 @@ export class LazyStore<T> implements Store<T> {
     })
   }
 }
+
+/** A store of two; its snapshot is new when one of theirs is. */
+export function combine<A extends object, B, T>(a: Store<A>, b: Store<B>, join: (a: A, b: B) => T): Store<T> {
+  // Goes with the snapshot that it was made of: a timeline that is let go of is not held here.
+  const last = new WeakMap<A, { b: B; joined: T }>()
+  return {
+    getSnapshot: () => {
+      const now = { a: a.getSnapshot(), b: b.getSnapshot() }
+      const known = last.get(now.a)
+      if (known !== undefined && known.b === now.b) return known.joined
+      const joined = join(now.a, now.b)
+      last.set(now.a, { b: now.b, joined })
+      return joined
+    },
+    subscribe: (listener) => {
+      const ends = [a.subscribe(listener), b.subscribe(listener)]
+      return () => {
+        for (const end of ends) end()
+      }
+    },
+  }
+}

@@ -100,6 +100,13 @@ describe('tokens', () => {
     expect(rows).toEqual([])
   })
 
+  it('that are refused for good are why a wait for the connection ends', async () => {
+    using ahmed = clientOf(cluster, user('Ahmed'), { getToken: () => 'not a token' })
+    ahmed.client.connect()
+    const waiting = ahmed.client.whenLive(1_500)
+    await expect(waiting).rejects.toMatchObject({ code: 'TIMEOUT', cause: { code: 'TOKEN_INVALID' } })
+  })
+
   it('that cannot be had are asked for again', async () => {
     const a = user('Ahmed')
     await cluster.register(a)
