@@ -1,4 +1,4 @@
-import type { Conversation, Message } from '@parley/protocol'
+import type { Attachment, Conversation, Message } from '@parley/protocol'
 import type { ConnectionState } from './connection.ts'
 import { ClientCore } from './core.ts'
 import { ParleyClientError } from './errors.ts'
@@ -104,12 +104,12 @@ export class ParleyClient extends ServerRequests {
     return this.core.outbox.size
   }
 
-  /** Sends a failed message again. */
+  /** Sends a failed message again. The promise that `send` gave is over: the store shows how it goes. */
   retry(clientMessageId: string): void {
     this.core.outbox.retry(clientMessageId)
   }
 
-  /** Gives up a message that is not under way. */
+  /** Gives up a message that is not under way; `send` rejects with ABORTED. */
   discard(clientMessageId: string): void {
     this.core.outbox.discard(clientMessageId)
   }
@@ -127,9 +127,18 @@ export class ParleyClient extends ServerRequests {
       return message
     }
     const watched = { ...(onProgress && { onProgress }), ...(signal && { signal }) }
-    const { id } = await uploadAttachment(this.core.http, conversationId, file, watched)
+    const { id } = await this.upload(conversationId, file, watched)
     const chosen = { ...(type && { type }), ...(clientMessageId && { clientMessageId }) }
     return this.send(conversationId, content, { attachmentIds: [id], ...chosen })
+  }
+
+  /**
+   * Puts a file into the store, for a message to name in its `attachmentIds`: so one message has several, ten at most. What
+   * no message names within a day is removed.
+   * @throws {ParleyClientError} FILE_TOO_LARGE, FILE_TYPE_NOT_ALLOWED, CONVERSATION_NOT_FOUND, ABORTED by the signal
+   */
+  upload(conversationId: string, file: File, options: UploadOptions = {}): Promise<Attachment> {
+    return uploadAttachment(this.core.http, conversationId, file, options)
   }
 
   /** A conversation's messages and those of one's own that wait. Somebody who subscribes loads the newest page. */
@@ -143,7 +152,10 @@ export class ParleyClient extends ServerRequests {
     return store
   }
 
-  /** Loads the newest page of a conversation where that has not been done; resolves when it is there. */
+  /**
+   * Loads the newest page of a conversation where that has not been done; resolves when it is there.
+   * @throws {ParleyClientError} CONVERSATION_NOT_FOUND, or NETWORK and the like
+   */
   async open(conversationId: string): Promise<Store<MessagesSnapshot>> {
     const store = await this.#begin(conversationId)
     await this.core.pages.newest(conversationId)

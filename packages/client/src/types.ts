@@ -54,13 +54,13 @@ export interface MessagesSnapshot extends TimelineSnapshot {
 
 export interface SendOptions {
   type?: 'TEXT' | 'FILE' | 'IMAGE' | 'VIDEO' | 'AUDIO'
-  /** Ids of attachments that were uploaded before. */
+  /** Ids of attachments, as `upload` gives them. */
   attachmentIds?: readonly string[]
   /** Made by the client where it is not given. The same id stores a message once. */
   clientMessageId?: string
 }
 
-/** One page of a list and how much there is. */
+/** One page of a list, pages counted from 1, and how much there is in all. */
 export interface Page<T> {
   readonly data: readonly T[]
   readonly page: number

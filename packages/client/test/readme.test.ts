@@ -27,7 +27,7 @@ describe('README', () => {
     await cluster.register(ahmed, person('fatima', 'Fatima'), person('omar', 'Omar'))
     const readme = await readFile(join(import.meta.dirname, '../README.md'), 'utf8')
     const examples = Array.from(readme.matchAll(/^```ts\n(.*?)^```/gms), (match) => match[1] ?? '')
-    expect(examples.length).toBe(8)
+    expect(examples.length).toBe(9)
     const code = examples.join('\n').replaceAll('http://localhost:4000', cluster.url)
     const token = `const fetchTokenFromYourServer = async () => ${JSON.stringify(cluster.token(ahmed))}\n`
     await writeFile(join(folder, 'examples.ts'), token + code)
