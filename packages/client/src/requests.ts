@@ -14,11 +14,16 @@ export interface SearchOptions {
   to?: Date
   /** Default: newest first. */
   sort?: 'newest' | 'best'
+  /** From 1, the default. */
   page?: number
+  /** Messages on a page: 1 to 100, 20 by default. */
   limit?: number
 }
 
-/** What a client asks of the server over HTTP: it happens now or fails now. */
+/**
+ * What a client asks of the server over HTTP: it happens now or rejects now, with a `ParleyClientError`. What only reads is
+ * tried again a few times first. Everything about a conversation that one is not in is CONVERSATION_NOT_FOUND.
+ */
 export class ServerRequests {
   /** @internal */
   protected readonly core: ClientCore
@@ -28,7 +33,11 @@ export class ServerRequests {
     this.core = core
   }
 
-  /** Makes a conversation; a DIRECT one that exists already is that one. */
+  /**
+   * Makes a conversation of oneself and others; a DIRECT one that exists already is that one.
+   * @param input `name` is for groups, up to 200 UTF-16 units
+   * @throws {ParleyClientError} UNKNOWN_USERS (`details` say who), VALIDATION_FAILED, GROUP_FULL
+   */
   async createConversation(input: {
     type: 'DIRECT' | 'GROUP'
     participantIds: readonly string[]
@@ -38,23 +47,29 @@ export class ServerRequests {
     return this.core.inbox.put(data)
   }
 
-  /** Fetches one conversation with all its people. */
+  /** Fetches one conversation with all its people; the list has a hundred of each at most. */
   async fetchConversation(conversationId: string): Promise<Conversation> {
     const { data } = await this.core.http.get<Conversation>(pathOf(conversationId))
     return this.core.inbox.put(data)
   }
 
-  /** Names a group, or takes its name away. */
+  /** Names a group, or takes its name away (null). @throws {ParleyClientError} NOT_A_GROUP, VALIDATION_FAILED */
   async rename(conversationId: string, name: string | null): Promise<Conversation> {
     return this.#change('PATCH', conversationId, '', { name })
   }
 
-  /** Puts people into a group. */
+  /**
+   * Puts people into a group; those who are in it already stay.
+   * @throws {ParleyClientError} UNKNOWN_USERS, GROUP_FULL, NOT_A_GROUP
+   */
   async addParticipants(conversationId: string, userIds: readonly string[]): Promise<Conversation> {
     return this.#change('POST', conversationId, '/participants', { userIds })
   }
 
-  /** Takes somebody out of a group; oneself, to leave it. */
+  /**
+   * Takes somebody out of a group; oneself, to leave it.
+   * @throws {ParleyClientError} FORBIDDEN (only its owner takes others out), NOT_A_GROUP, USER_NOT_FOUND
+   */
   async removeParticipant(conversationId: string, userId: string): Promise<void> {
     await this.core.http.send('DELETE', `${pathOf(conversationId)}/participants/${encodeURIComponent(userId)}`)
   }
@@ -96,7 +111,11 @@ export class ServerRequests {
     await this.core.http.send('DELETE', '/api/push/subscriptions', { body: { endpoint } })
   }
 
-  /** Finds messages in one's conversations by their words; the last one may be a beginning. */
+  /**
+   * Finds messages in one's conversations by their words (up to 200 UTF-16 units in all); the last one may be a beginning,
+   * "what is in quotes" stands in a row. `total` counts up to 1,000.
+   * @throws {ParleyClientError} VALIDATION_FAILED where there is no letter, digit or emoji in it
+   */
   search(query: string, { from, to, ...options }: SearchOptions = {}): Promise<Page<SearchHit>> {
     // A Date knows milliseconds; several messages may be of the one that it names.
     const end = to?.toISOString().replace('Z', '999Z')
@@ -104,7 +123,7 @@ export class ServerRequests {
     return this.#page<SearchHit>('/api/messages/search', { query, ...options, ...period })
   }
 
-  /** Finds people by name. */
+  /** Finds people by a part of their names, everybody by ''. `page` from 1, `limit` up to 100 (20). */
   searchUsers(search: string, options: { page?: number; limit?: number } = {}): Promise<Page<User>> {
     return this.#page<User>('/api/users', { search, ...options })
   }
