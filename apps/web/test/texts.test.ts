@@ -202,6 +202,12 @@ describe('what a search has found', () => {
     const cut = excerpt(text, [{ start, end: start + 6 }], 80)
     expect(cut.text.length).toBeLessThanOrEqual(81)
     expect(cut.ranges.map((range) => cut.text.slice(range.start, range.end))).toEqual(['needle'])
+    const emoji = '😀'.repeat(200)
+    for (const at of [0, 199, 200, 398]) {
+      for (const length of [79, 80]) {
+        expect(excerpt(emoji, [{ start: at & ~1, end: (at & ~1) + 2 }], length).text.isWellFormed()).toBe(true)
+      }
+    }
     expect(excerpt('short', [{ start: 0, end: 5 }])).toEqual({ text: 'short', ranges: [{ start: 0, end: 5 }] })
   })
 })

@@ -28,13 +28,22 @@ export function excerpt(
   length = 160,
 ): { text: string; ranges: { start: number; end: number }[] } {
   const first = Math.min(...ranges.map(({ start }) => start), text.length)
-  if (text.length <= length || ranges.length === 0) return { text: text.slice(0, length), ranges: [...ranges] }
+  if (text.length <= length || ranges.length === 0)
+    return { text: text.slice(0, characterAt(text, length)), ranges: [...ranges] }
   const wanted = Math.max(0, Math.min(first - Math.floor(length / 4), text.length - length))
   // At a space, so that no word is cut.
   const space = wanted === 0 ? 0 : text.indexOf(' ', wanted)
-  const from = space > 0 && space <= first ? space + 1 : wanted
+  const from = characterAt(text, space > 0 && space <= first ? space + 1 : wanted)
   const lead = from > 0 ? '…' : ''
   const shift = lead.length - from
   const moved = ranges.map(({ start, end }) => ({ start: start + shift, end: end + shift }))
-  return { text: lead + text.slice(from, from + length), ranges: moved.filter(({ end }) => end > lead.length) }
+  return {
+    text: lead + text.slice(from, characterAt(text, from + length)),
+    ranges: moved.filter(({ end }) => end > lead.length),
+  }
+}
+
+/** The beginning of the character that is at an index: half of one is shown as a question mark. */
+function characterAt(text: string, index: number): number {
+  return (text.codePointAt(index - 1) ?? 0) > 0xffff ? index - 1 : index
 }
