@@ -7,7 +7,8 @@ const shortDay = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'sh
 const longDay = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' })
 const withYear = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', year: 'numeric' })
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'short' })
-const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' })
+/** In the language of the words around it. */
+const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
 
 /** Local midnights between two moments: 0 today, 1 yesterday, negative in the future. */
 export function daysBetween(earlier: Date, later: Date): number {
