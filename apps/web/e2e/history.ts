@@ -79,6 +79,19 @@ export function historyTests(stage: () => Stage): void {
     await visitor.button('Jump to newest').click()
     await seen(visitor.message('Message 3001.'))
   }, 40_000)
+
+  test('a conversation that was left far back is shown at its end again', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena, yuki] = [someone('Omar'), someone('Lena'), someone('Yuki')]
+    const { id } = await direct(cluster, omar, lena)
+    await direct(cluster, omar, yuki)
+    await insertHistory(cluster, id, [omar.id, lena.id], 0, 1_000)
+    const visitor = await visit(omar, { hash: `#/c/${id}/m/10` })
+    await seen(visitor.message('Message 10.'))
+    await visitor.open(yuki.fullName)
+    await visitor.open(lena.fullName)
+    await seen(visitor.message('Message 1000.'))
+  })
 }
 
 /** Messages written straight into the database, the last of them now: sending so many would take minutes. */

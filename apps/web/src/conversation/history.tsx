@@ -38,7 +38,8 @@ export function History({ conversation, me, targetSeq }: HistoryProps) {
   const { messages, pending, hasOlder, hasNewer, status } = useStore(client.messages(id))
   const files = useSyncExternalStore(uploads.subscribe, () => uploads.of(id))
   const visible = useVisible()
-  const unreadAfter = useUnreadLine(conversation, visible)
+  const state = useStore(client.state)
+  const unreadAfter = useUnreadLine(conversation, visible, state === 'live')
   const rows = useMemo(
     () => buildRows({ messages, pending, uploads: files, me, hasOlder, hasNewer, unreadAfter }),
     [messages, pending, files, me, hasOlder, hasNewer, unreadAfter],
@@ -67,7 +68,15 @@ export function History({ conversation, me, targetSeq }: HistoryProps) {
     useCallback(() => virtualizer.scrollToEnd(), [virtualizer]),
   )
   const items = virtualizer.getVirtualItems()
-  const { opened, settled, flash } = useOpening({ conversation, rows, virtualizer, targetSeq, unreadAfter, status })
+  const { opened, settled, flash } = useOpening({
+    conversation,
+    rows,
+    virtualizer,
+    targetSeq,
+    unreadAfter,
+    status,
+    hasNewer,
+  })
   usePaging({ conversationId: id, items, count: rows.length, hasOlder, hasNewer, enabled: settled })
 
   const range = virtualizer.range
@@ -76,7 +85,8 @@ export function History({ conversation, me, targetSeq }: HistoryProps) {
     rows,
     messages,
     lastVisible: range?.endIndex ?? -1,
-    enabled: opened && visible,
+    // The line is drawn first where what was missed begins.
+    enabled: opened && visible && state !== 'syncing',
   })
 
   const atEnd = !hasNewer && virtualizer.isAtEnd(END_PX)

@@ -10,7 +10,7 @@ interface MarkingOptions {
   messages: readonly Message[]
   /** Index of the last row in sight; -1 while none is. */
   lastVisible: number
-  /** The page is in sight and the history stands where it is opened. */
+  /** The page is in sight, and the history stands where it is opened and is whole. */
   enabled: boolean
 }
 

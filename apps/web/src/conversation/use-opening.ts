@@ -19,6 +19,7 @@ interface OpeningOptions {
   targetSeq: number | null
   unreadAfter: number | null
   status: 'idle' | 'loading' | 'ready'
+  hasNewer: boolean
 }
 
 interface Opening {
@@ -28,32 +29,34 @@ interface Opening {
 }
 
 /**
- * Where the history is shown at first: at a message that is asked for, at the first unread one, else at the end.
+ * Where the history is shown at first: at a message that is asked for, at the first unread one, else at the end, also
+ * where one had gone back far when one left it.
  * `opened` once it is there; `settled` when pages may be loaded around it; `flash` is the seq of the message that is to stand out.
  */
 export function useOpening(options: OpeningOptions): Opening {
-  const { conversation, rows, virtualizer, targetSeq, unreadAfter, status } = options
+  const { conversation, rows, virtualizer, targetSeq, unreadAfter, status, hasNewer } = options
   const { client } = useChat()
   const { id } = conversation
   const [opened, setOpened] = useState(false)
   const [settled, setSettled] = useState(false)
   const [flash, setFlash] = useState<number | null>(null)
   const wanted = useRef<number | null>(null)
-  /** The first unread message, where it is not on the newest page. */
-  const [farUnread] = useState(() =>
-    targetSeq === null && unreadAfter !== null && conversation.unreadCount > ON_NEWEST_PAGE ? unreadAfter + 1 : null,
-  )
+  /** Where it begins, unless that is what is held or loads by itself: the first unread message, or the newest. */
+  const [start] = useState((): number | 'newest' | null => {
+    if (unreadAfter !== null && conversation.unreadCount > ON_NEWEST_PAGE) return unreadAfter + 1
+    return hasNewer ? 'newest' : null
+  })
   const begun = useRef(false)
-  const [loading, setLoading] = useState(targetSeq !== null || farUnread !== null)
+  const [loading, setLoading] = useState(targetSeq !== null || start !== null)
 
-  // Far back: at first, or when a result of a search is clicked.
+  // At first, and when a result of a search is clicked.
   useEffect(() => {
-    const seq = targetSeq ?? (begun.current ? null : farUnread)
-    if (seq === null) return
+    const place = targetSeq ?? (begun.current ? null : start)
+    if (place === null) return
     let current = true
     setLoading(true)
-    client
-      .openAt(id, seq)
+    const shown = place === 'newest' ? client.open(id) : client.openAt(id, place)
+    shown
       .catch(() => undefined)
       .then(() => {
         if (!current) return
@@ -65,7 +68,7 @@ export function useOpening(options: OpeningOptions): Opening {
     return () => {
       current = false
     }
-  }, [client, id, targetSeq, farUnread])
+  }, [client, id, targetSeq, start])
 
   const isReady = status === 'ready' && !loading
   useLayoutEffect(() => {
