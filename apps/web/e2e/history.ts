@@ -92,6 +92,35 @@ export function historyTests(stage: () => Stage): void {
     await visitor.open(lena.fullName)
     await seen(visitor.message('Message 1000.'))
   })
+
+  test('more of what a search has found comes once, and can be asked for again where that failed', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    const { id } = await direct(cluster, omar, lena)
+    const path = `/api/messages/conversations/${id}/messages`
+    const post = async (content: string) => dataOf(await cluster.api(lena).post<Message>(path, { content }))
+    const indexed = () => cluster.api(omar).get<Message[]>('/api/messages/search?query=lighthouse&limit=100')
+    for (let n = 1; n <= 25; n++) await post(`The lighthouse, ${n}`)
+    await expect.poll(async () => dataOf(await indexed()).length).toBe(25)
+    const visitor = await visit(omar)
+    await visitor.button('Search messages').click()
+    const dialog = visitor.page.getByRole('dialog', { name: 'Search messages' })
+    await dialog.getByRole('searchbox', { name: 'Search messages' }).fill('lighthouse')
+    const hits = dialog.getByRole('list', { name: 'Results' }).getByRole('link')
+    await expect.poll(() => hits.count()).toBe(20)
+
+    await visitor.page.route(/\/search\?/, (route) => route.abort('connectionrefused'))
+    await dialog.getByRole('button', { name: 'Show more' }).click()
+    await seen(dialog.getByText('The search failed.'))
+    expect(await hits.count()).toBe(20)
+    await visitor.page.unroute(/\/search\?/)
+    await post('The lighthouse, 26')
+    await expect.poll(async () => dataOf(await indexed()).length).toBe(26)
+    await dialog.getByRole('button', { name: 'Show more' }).click()
+    await seen(dialog.getByText('26 messages'))
+    const numbers = (await hits.allTextContents()).map((text) => /lighthouse, (\d+)/.exec(text)?.[1])
+    expect(numbers).toEqual(Array.from({ length: 25 }, (_, index) => String(25 - index)))
+  }, 40_000)
 }
 
 /** Messages written straight into the database, the last of them now: sending so many would take minutes. */

@@ -82,12 +82,12 @@ function useSearch(text: string, conversationId: string | null) {
   const [hits, setHits] = useState<readonly SearchHit[]>([])
   const [total, setTotal] = useState(0)
   const [state, setState] = useState<SearchState>('idle')
-  const [page, setPage] = useState(1)
+  const [request, setRequest] = useState({ page: 1 })
   const asked = `${conversationId ?? ''} ${text}`
   const [last, setLast] = useState(asked)
   if (last !== asked) {
     setLast(asked)
-    setPage(1)
+    setRequest({ page: 1 })
   }
 
   useEffect(() => {
@@ -97,12 +97,14 @@ function useSearch(text: string, conversationId: string | null) {
       return
     }
     let current = true
+    const { page } = request
     setState('asking')
     const ask = async () => {
       const options = { page, limit: PAGE, ...(conversationId === null ? {} : { conversationId }) }
       const found = await client.search(text, options)
       if (!current) return
-      setHits((before) => (page === 1 ? found.data : [...before, ...found.data]))
+      // What came meanwhile moves the others on: some of them come once more.
+      setHits((before) => (page === 1 ? found.data : [...before, ...found.data].filter(isFirst)))
       setTotal(found.total)
       setState('found')
     }
@@ -110,8 +112,10 @@ function useSearch(text: string, conversationId: string | null) {
       if (!current) return
       // A query of nothing but punctuation finds nothing.
       const empty = error instanceof Error && 'code' in error && error.code === 'VALIDATION_FAILED'
-      setHits([])
-      setTotal(0)
+      if (page === 1) {
+        setHits([])
+        setTotal(0)
+      }
       setState(empty ? 'found' : 'failed')
     }
     const timer = setTimeout(() => void ask().catch(failed), page === 1 ? PAUSE_MS : 0)
@@ -119,8 +123,13 @@ function useSearch(text: string, conversationId: string | null) {
       current = false
       clearTimeout(timer)
     }
-  }, [client, text, conversationId, page])
+  }, [client, text, conversationId, request])
 
-  const more = hits.length < total && hits.length > 0 ? () => setPage((number) => number + 1) : null
+  const next = request.page + (state === 'failed' ? 0 : 1)
+  const more = hits.length > 0 && (next - 1) * PAGE < total ? () => setRequest({ page: next }) : null
   return { hits, total, state, more }
+}
+
+function isFirst({ id }: SearchHit, index: number, all: readonly SearchHit[]): boolean {
+  return all.findIndex((hit) => hit.id === id) === index
 }
