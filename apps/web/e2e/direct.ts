@@ -142,4 +142,39 @@ export function directTests(stage: () => Stage): void {
     expect(await directionOf('مرحبا! كيف حالك؟ 🙂')).toBe('rtl')
     expect(await directionOf('Good, thanks')).toBe('ltr')
   })
+
+  test('what is too long is kept whole, says by how much, and is not sent', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    const { id } = await direct(cluster, omar, lena)
+    const visitor = await visit(omar, { hash: `#/c/${id}` })
+    await visitor.composer.focus()
+    await visitor.page.keyboard.insertText('x'.repeat(10_002))
+    expect((await visitor.composer.inputValue()).length).toBe(10_002)
+    await seen(visitor.page.getByRole('alert').getByText('Too long by 2 characters.'))
+    expect(await visitor.button('Send').isDisabled()).toBe(true)
+    await visitor.composer.press('Enter')
+    for (let press = 0; press < 2; press++) await visitor.composer.press('Backspace')
+    await visitor.composer.press('Enter')
+    await seen(visitor.message('xxx').getByRole('img', { name: 'Sent' }))
+    const { rows } = await cluster.sql.query('select length(content) from messages where conversation_id = $1', [id])
+    expect(rows).toEqual([{ length: 10_000 }])
+  })
+
+  test('text that a word processor gives together with a picture of it is pasted as text', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    const { id } = await direct(cluster, omar, lena)
+    const visitor = await visit(omar, { hash: `#/c/${id}` })
+    const left = await visitor.composer.evaluate((area) => {
+      const clipboardData = new DataTransfer()
+      clipboardData.setData('text/plain', 'boat\t3')
+      clipboardData.setData('text/html', '<table><tr><td>boat<td>3</table>')
+      clipboardData.items.add(new File(['a picture'], 'image.png', { type: 'image/png' }))
+      return area.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }))
+    })
+    // Left to the browser, which puts the text in.
+    expect(left).toBe(true)
+    expect(await visitor.button('Remove image.png').count()).toBe(0)
+  })
 }

@@ -6,16 +6,19 @@ import {
   type Ref,
   type SubmitEvent,
   useEffect,
+  useId,
   useImperativeHandle,
   useRef,
   useState,
 } from 'react'
+import { isComposing } from '../app/composing.ts'
+import { hasKeyboard } from '../app/pointer.ts'
 import { randomId } from '../app/random-id.ts'
 import { useChat } from '../chat/context.ts'
 import { useHasSent } from '../push/sent.ts'
 import styles from './composer.module.css'
-import { draftOf, keepDraft } from './drafts.ts'
-import { type ChosenFile, Tray } from './tray.tsx'
+import { draftOf, filesOf, keepDraft, keepFiles } from './drafts.ts'
+import { Tray } from './tray.tsx'
 
 export interface ComposerHandle {
   attach(files: readonly File[]): void
@@ -32,25 +35,27 @@ interface ComposerProps {
 export function Composer({ conversationId, me, title, ref }: ComposerProps) {
   const { client, uploads } = useChat()
   const [text, setText] = useState(() => draftOf(me, conversationId))
-  const [files, setFiles] = useState<readonly ChosenFile[]>([])
+  const [files, setFiles] = useState(() => filesOf(me, conversationId))
   const area = useRef<HTMLTextAreaElement>(null)
   const picker = useRef<HTMLInputElement>(null)
   const sent = useHasSent()
-  const canSend = text.trim() !== '' || files.length > 0
+  const problemId = useId()
+  const excess = text.trim().length - LIMITS.contentLength
+  const canSend = excess <= 0 && (text.trim() !== '' || files.length > 0)
 
   const attach = (added: readonly File[]) => {
     const chosen = added.map((file) => ({ id: randomId(), file }))
-    setFiles((before) => [...before, ...chosen].slice(0, LIMITS.attachmentsPerMessage))
+    setFiles((before) => [...before, ...chosen])
     area.current?.focus()
   }
   useImperativeHandle(ref, () => ({ attach }))
 
-  // Where there is a real keyboard, one can write at once; on a phone it would cover half of the page.
   useEffect(() => {
-    if (matchMedia('(pointer: fine)').matches) area.current?.focus({ preventScroll: true })
+    if (hasKeyboard()) area.current?.focus({ preventScroll: true })
     return () => client.stopTyping(conversationId)
   }, [client, conversationId])
   useEffect(() => keepDraft(me, conversationId, text), [me, conversationId, text])
+  useEffect(() => keepFiles(me, conversationId, files), [me, conversationId, files])
   useGrowing(area, text)
 
   const change = (value: string) => {
@@ -82,15 +87,17 @@ export function Composer({ conversationId, me, title, ref }: ComposerProps) {
   const onKeyDown = (event: KeyboardEvent) => {
     // While an input method is composing, Enter chooses a word. On a touch screen it is a new line.
     if (event.key !== 'Enter' || event.shiftKey || isComposing(event)) return
-    if (!matchMedia('(pointer: fine)').matches) return
+    if (!hasKeyboard()) return
     event.preventDefault()
     send()
   }
   const onPaste = (event: ClipboardEvent) => {
-    const pasted = [...event.clipboardData.files]
-    if (pasted.length === 0) return
+    const { files: pasted, types } = event.clipboardData
+    // Office programs put a picture of what was copied beside its text.
+    const isText = types.includes('text/plain') && types.includes('text/html')
+    if (pasted.length === 0 || isText) return
     event.preventDefault()
-    attach(pasted)
+    attach([...pasted])
   }
 
   return (
@@ -125,9 +132,10 @@ export function Composer({ conversationId, me, title, ref }: ComposerProps) {
           placeholder={`Message ${title}`}
           rows={1}
           dir="auto"
-          maxLength={LIMITS.contentLength}
           value={text}
           enterKeyHint="enter"
+          aria-invalid={excess > 0}
+          aria-describedby={excess > 0 ? problemId : undefined}
           onChange={(event) => change(event.target.value)}
           onKeyDown={onKeyDown}
           onPaste={onPaste}
@@ -137,13 +145,13 @@ export function Composer({ conversationId, me, title, ref }: ComposerProps) {
           <SendHorizontal aria-hidden="true" />
         </button>
       </div>
+      {excess > 0 && (
+        <p id={problemId} className={styles.problem} role="alert">
+          Too long by {excess.toLocaleString()} {excess === 1 ? 'character' : 'characters'}.
+        </p>
+      )}
     </form>
   )
-}
-
-/** Safari ends a composition before it tells of the key that ended it; the key's code is 229 there as well (WebKit 165004). */
-function isComposing({ nativeEvent, keyCode }: KeyboardEvent): boolean {
-  return nativeEvent.isComposing || keyCode === 229
 }
 
 /** A text area as high as its text, for browsers without `field-sizing`. */

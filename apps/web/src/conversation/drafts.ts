@@ -1,3 +1,5 @@
+import type { ChosenFile } from './tray.tsx'
+
 /** What was begun and not sent, by person and conversation: a tab may see several people. Lasts as long as the tab. */
 const KEY = 'parley-draft'
 
@@ -16,6 +18,18 @@ export function keepDraft(userId: string, conversationId: string, text: string):
   } catch {
     // Storage is full or forbidden: a draft lasts until another conversation is opened.
   }
+}
+
+/** Files that were chosen and not sent. They last as long as the page. */
+const chosen = new Map<string, readonly ChosenFile[]>()
+
+export function filesOf(userId: string, conversationId: string): readonly ChosenFile[] {
+  return chosen.get(keyOf(userId, conversationId)) ?? []
+}
+
+export function keepFiles(userId: string, conversationId: string, files: readonly ChosenFile[]): void {
+  if (files.length === 0) chosen.delete(keyOf(userId, conversationId))
+  else chosen.set(keyOf(userId, conversationId), files)
 }
 
 function keyOf(userId: string, conversationId: string): string {
