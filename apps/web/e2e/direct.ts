@@ -177,4 +177,19 @@ export function directTests(stage: () => Stage): void {
     expect(left).toBe(true)
     expect(await visitor.button('Remove image.png').count()).toBe(0)
   })
+
+  test('the browser’s way back closes a dialog over a conversation', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena, yuki] = [someone('Omar'), someone('Lena'), someone('Yuki')]
+    await direct(cluster, omar, lena)
+    await direct(cluster, omar, yuki)
+    const visitor = await visit(omar)
+    await visitor.open(lena.fullName)
+    await visitor.open(yuki.fullName)
+    await visitor.button('Conversation details').click()
+    await seen(visitor.page.getByRole('dialog'))
+    await visitor.page.goBack()
+    await gone(visitor.page.getByRole('dialog'))
+    await seen(visitor.page.getByRole('heading', { level: 1, name: lena.fullName }))
+  })
 }

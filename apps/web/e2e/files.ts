@@ -1,4 +1,4 @@
-import { direct } from '@parley/testkit'
+import { dataOf, direct } from '@parley/testkit'
 import { expect, test } from 'vitest'
 import { someone } from './people.ts'
 import { solidPng } from './pictures.ts'
@@ -122,11 +122,50 @@ export function fileTests(stage: () => Stage): void {
     })
     await visitor.button('Send').click()
     await seen(visitor.page.getByRole('progressbar', { name: 'Uploading big.bin' }))
+    // It would go with the page: the browser asks first.
+    const asked = visitor.page.waitForEvent('dialog')
+    await visitor.page.close({ runBeforeUnload: true })
+    const question = await asked
+    expect(question.type()).toBe('beforeunload')
+    await question.dismiss()
     await visitor.button('Cancel upload of big.bin').click()
     await gone(visitor.page.getByRole('progressbar'))
     await session.detach()
     await visitor.say('Never mind')
     const { rows } = await cluster.sql.query('select content from messages where conversation_id = $1', [id])
     expect(rows).toEqual([{ content: 'Never mind' }])
+  })
+
+  test('a picture that is looked at stays, however many messages come meanwhile', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    const { id } = await direct(cluster, omar, lena)
+    const visitor = await visit(omar)
+    await visitor.open(lena.fullName)
+    const files = visitor.page.getByLabel('Files to attach')
+    await files.setInputFiles({ name: 'harbour.png', mimeType: 'image/png', buffer: solidPng(32, 20) })
+    await visitor.button('Send').click()
+    await visitor.button('View harbour.png').click()
+    const viewer = visitor.page.getByRole('dialog', { name: 'harbour.png' })
+    await seen(viewer)
+    const path = `/api/messages/conversations/${id}/messages`
+    const post = async (n: number) => dataOf(await cluster.api(lena).post(path, { content: `Message ${n}.` }))
+    await Promise.all(Array.from({ length: 39 }, (_, index) => post(index + 1)))
+    await post(40)
+    // The page below it is nothing that a screen reader sees now.
+    await visitor.page.locator('article', { hasText: 'Message 40.' }).waitFor()
+    await seen(viewer.getByRole('img'))
+  })
+
+  test('a film that the browser cannot play is a card to download', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    await direct(cluster, omar, lena)
+    const visitor = await visit(omar)
+    await visitor.open(lena.fullName)
+    const buffer = Buffer.concat([Buffer.from('RIFF\xf0\0\0\0AVI LIST', 'latin1'), Buffer.alloc(232)])
+    await visitor.page.getByLabel('Files to attach').setInputFiles({ name: 'old.avi', mimeType: 'video/avi', buffer })
+    await visitor.button('Send').click()
+    await seen(visitor.log.getByRole('link', { name: 'Download old.avi' }))
   })
 }

@@ -1,16 +1,18 @@
-import { createContext, lazy, type ReactNode, Suspense, use, useCallback, useMemo, useState } from 'react'
-
+import { createContext, lazy, type ReactNode, Suspense, use, useCallback, useState } from 'react'
+import { useRoute } from '../app/route.ts'
 import { parts } from './parts.ts'
 
 const NewConversation = lazy(() => parts.newConversation().then((module) => ({ default: module.NewConversation })))
 const ConversationDetails = lazy(() => parts.details().then((module) => ({ default: module.ConversationDetails })))
 const SearchMessages = lazy(() => parts.search().then((module) => ({ default: module.SearchMessages })))
+const Viewer = lazy(() => parts.viewer().then((module) => ({ default: module.Viewer })))
 
 /** A dialog and what it is about. */
 export type OpenDialog =
   | { kind: 'new' }
   | { kind: 'details'; conversationId: string }
   | { kind: 'search'; conversationId: string | null }
+  | { kind: 'viewer'; conversationId: string; attachmentId: string }
 
 const DialogContext = createContext<(dialog: OpenDialog) => void>(() => undefined)
 
@@ -22,14 +24,21 @@ export function useDialog(): (dialog: OpenDialog) => void {
 export function DialogProvider({ children }: { children: ReactNode }) {
   const [dialog, setDialog] = useState<OpenDialog | null>(null)
   const close = useCallback(() => setDialog(null), [])
-  const open = useMemo(() => (next: OpenDialog) => setDialog(next), [])
+  const { conversationId } = useRoute()
+  const [under, setUnder] = useState(conversationId)
+  // The page below is another one: the browser's back button, a notification that was clicked.
+  if (under !== conversationId) {
+    setUnder(conversationId)
+    setDialog(null)
+  }
   return (
-    <DialogContext value={open}>
+    <DialogContext value={setDialog}>
       {children}
       <Suspense fallback={null}>
         {dialog?.kind === 'new' && <NewConversation onClose={close} />}
         {dialog?.kind === 'details' && <ConversationDetails conversationId={dialog.conversationId} onClose={close} />}
         {dialog?.kind === 'search' && <SearchMessages conversationId={dialog.conversationId} onClose={close} />}
+        {dialog?.kind === 'viewer' && <Viewer {...dialog} onClose={close} />}
       </Suspense>
     </DialogContext>
   )

@@ -1,18 +1,16 @@
 import type { Attachment, Message } from '@parley/client'
 import { Download } from 'lucide-react'
-import { lazy, Suspense, useState } from 'react'
-import { parts } from '../chat/parts.ts'
+import { useState } from 'react'
+import { useDialog } from '../chat/dialogs.tsx'
 import styles from './attachments.module.css'
 import { DownloadLink } from './download-link.tsx'
 import { FileIcon } from './file-icon.tsx'
 import { fitted, isShownImage } from './file-kinds.ts'
 import { useRefresh } from './use-refresh.ts'
 
-const Viewer = lazy(() => parts.viewer().then((module) => ({ default: module.Viewer })))
-
 /** A message's files: pictures, players, and cards for the others. */
 export function Attachments({ message }: { message: Message }) {
-  const [viewed, setViewed] = useState<string | null>(null)
+  const dialog = useDialog()
   const refresh = useRefresh()
   return (
     <div className={styles.files}>
@@ -21,15 +19,10 @@ export function Attachments({ message }: { message: Message }) {
           key={attachment.id}
           message={message}
           attachment={attachment}
-          onView={() => setViewed(attachment.id)}
+          onView={() => dialog({ kind: 'viewer', conversationId: message.conversationId, attachmentId: attachment.id })}
           onExpired={() => refresh(message)}
         />
       ))}
-      {viewed !== null && (
-        <Suspense fallback={null}>
-          <Viewer conversationId={message.conversationId} attachmentId={viewed} onClose={() => setViewed(null)} />
-        </Suspense>
-      )}
     </div>
   )
 }
@@ -43,19 +36,32 @@ interface AttachmentViewProps {
 
 function AttachmentView({ message, attachment, onView, onExpired }: AttachmentViewProps) {
   const { fileName, fileSize, fileType, url } = attachment
+  /** The address at which this browser could not play it: it has ended, or the format is none of this browser's. */
+  const [unplayable, setUnplayable] = useState<string | null>(null)
   if (isShownImage(fileType)) return <Picture attachment={attachment} onView={onView} onExpired={onExpired} />
-  if (fileType.startsWith('video/')) {
+  const playable = unplayable !== url
+  const player = {
+    src: url,
+    'aria-label': fileName,
+    controls: true,
+    preload: 'metadata',
+    onError: () => {
+      setUnplayable(url)
+      onExpired()
+    },
+  } as const
+  if (playable && fileType.startsWith('video/')) {
     return (
-      <video className={styles.video} src={url} aria-label={fileName} controls preload="metadata" onError={onExpired}>
+      <video className={styles.video} {...player}>
         <track kind="captions" />
       </video>
     )
   }
-  if (fileType.startsWith('audio/')) {
+  if (playable && fileType.startsWith('audio/')) {
     return (
       <div className={styles.audio}>
         <span dir="auto">{fileName}</span>
-        <audio src={url} aria-label={fileName} controls preload="metadata" onError={onExpired}>
+        <audio {...player}>
           <track kind="captions" />
         </audio>
       </div>
