@@ -136,6 +136,30 @@ export function fileTests(stage: () => Stage): void {
     expect(rows).toEqual([{ content: 'Never mind' }])
   })
 
+  test('chosen files, however many, stay chosen while one looks at another conversation', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena, yuki] = [someone('Omar'), someone('Lena'), someone('Yuki')]
+    await direct(cluster, omar, lena)
+    await direct(cluster, omar, yuki)
+    const visitor = await visit(omar)
+    await visitor.open(lena.fullName)
+    const notes = Array.from({ length: 12 }, (_, n) => ({
+      name: `note-${n + 1}.txt`,
+      mimeType: 'text/plain',
+      buffer: Buffer.from(`Note ${n + 1}`),
+    }))
+    await visitor.page.getByLabel('Files to attach').setInputFiles(notes)
+    const chosen = visitor.button(/^Remove note-/)
+    await expect.poll(() => chosen.count()).toBe(12)
+    await visitor.open(yuki.fullName)
+    expect(await chosen.count()).toBe(0)
+    await visitor.open(lena.fullName)
+    expect(await chosen.count()).toBe(12)
+    await visitor.button('Send').click()
+    await seen(visitor.log.getByRole('link', { name: 'Download note-12.txt' }))
+    expect(await chosen.count()).toBe(0)
+  })
+
   test('a picture that is looked at stays, however many messages come meanwhile', async () => {
     const { cluster, visit } = stage()
     const [omar, lena] = [someone('Omar'), someone('Lena')]
@@ -155,6 +179,34 @@ export function fileTests(stage: () => Stage): void {
     // The page below it is nothing that a screen reader sees now.
     await visitor.page.locator('article', { hasText: 'Message 40.' }).waitFor()
     await seen(viewer.getByRole('img'))
+  })
+
+  test('a file that could not go goes by itself; one that is refused says why', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    await direct(cluster, omar, lena)
+    const visitor = await visit(omar)
+    await visitor.open(lena.fullName)
+    const send = async (name: string) => {
+      await visitor.page
+        .getByLabel('Files to attach')
+        .setInputFiles({ name, mimeType: 'text/plain', buffer: Buffer.from(name) })
+      await visitor.button('Send').click()
+    }
+    // The sockets are open: nothing tells the page that it is connected again.
+    await visitor.page.route(/\/messages$/, (route) => route.abort('connectionrefused'), { times: 1 })
+    await send('boats.txt')
+    await seen(visitor.log.getByRole('link', { name: 'Download boats.txt' }))
+
+    const message = 'The file is larger than a file may be.'
+    const body = { success: false, message, error: { code: 'FILE_TOO_LARGE', message } }
+    await visitor.page.route(/\/messages$/, (route) => route.fulfill({ status: 413, json: body }), { times: 1 })
+    await send('ships.txt')
+    await seen(visitor.log.getByText('Not sent'))
+    await seen(visitor.log.getByText(message))
+    await visitor.button('Try again').click()
+    await seen(visitor.log.getByRole('link', { name: 'Download ships.txt' }))
+    expect(visitor.problems.splice(0)).toEqual([expect.stringContaining('status of 413')])
   })
 
   test('a film that the browser cannot play is a card to download', async () => {

@@ -5,7 +5,7 @@ import {
   ParleyClientError,
   type SendFileOptions,
 } from '@parley/client'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { UploadQueue } from '../src/uploads/upload-queue.ts'
 
 interface Sent {
@@ -66,17 +66,50 @@ describe('files on their way', () => {
     expect(queue.of('c')[0]).toMatchObject({ sentBytes: 7, totalBytes: 7 })
   })
 
-  it('go again under the same id when there is a connection, where that can help', async () => {
+  it('go again under the same id, at once when there is a connection again, where that can help; the others wait', async () => {
     const { queue, sent, live } = standIn()
     queue.add('c', [file('a'), file('b')])
     sent[0]?.fail(new ParleyClientError('NETWORK', 'gone'))
     await settled()
+    expect(shown(queue)).toEqual(['a waiting', 'b waiting'])
+    live()
+    expect(shown(queue)).toEqual(['a sending', 'b waiting'])
+    expect(sent[1]?.options.clientMessageId).toBe(sent[0]?.options.clientMessageId)
     sent[1]?.fail(new ParleyClientError('FILE_TOO_LARGE', 'too large'))
     await settled()
-    expect(shown(queue)).toEqual(['a failed', 'b failed'])
+    expect(shown(queue)).toEqual(['a failed', 'b sending'])
+    expect(queue.of('c')[0]?.error).toBe('too large')
+    queue.close()
+  })
+
+  it('go again by themselves after a pause', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      const { queue, sent } = standIn()
+      queue.add('c', [file('a')])
+      for (const pause of [1_000, 2_000, 4_000]) {
+        sent.at(-1)?.fail(new ParleyClientError('UNAVAILABLE', 'away'))
+        await settled()
+        vi.advanceTimersByTime(pause - 1)
+        expect(shown(queue)).toEqual(['a waiting'])
+        vi.advanceTimersByTime(1)
+        expect(shown(queue)).toEqual(['a sending'])
+      }
+      queue.close()
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  it('that cannot be read have failed for good', async () => {
+    const { queue, sent, live } = standIn()
+    const folder = file('folder')
+    folder.slice = () => ({ arrayBuffer: () => Promise.reject(new Error('NotReadableError')) }) as unknown as Blob
+    queue.add('c', [folder])
+    sent[0]?.fail(new ParleyClientError('NETWORK', 'Failed to fetch'))
+    await settled()
     live()
-    expect(shown(queue)).toEqual(['a sending', 'b failed'])
-    expect(sent[2]?.options.clientMessageId).toBe(sent[0]?.options.clientMessageId)
+    expect(queue.of('c')).toMatchObject([{ status: 'failed', error: 'The file cannot be read.' }])
   })
 
   it('can be cancelled; the next one goes', async () => {

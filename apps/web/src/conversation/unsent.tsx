@@ -9,14 +9,20 @@ import styles from './bubble.module.css'
 import { FileIcon } from './file-icon.tsx'
 import type { Place } from './rows.ts'
 
-/** One's own message that is not stored yet. */
-export function PendingBubble({ pending, first, last }: Place & { pending: PendingMessage }) {
+/** Whether what is on its way waits for a connection. */
+function useWaits(): boolean {
   const { client } = useChat()
   const state = useStore(client.state)
   const network = useNetwork()
+  return !network || state === 'offline' || state === 'connecting'
+}
+
+/** One's own message that is not stored yet. */
+export function PendingBubble({ pending, first, last }: Place & { pending: PendingMessage }) {
+  const { client } = useChat()
+  const waits = useWaits()
   const { clientMessageId, content, status, error } = pending
   const failed = status === 'failed'
-  const waits = !network || state === 'offline' || state === 'connecting'
   return (
     <article className={styles.line} data-own="true" data-first={first} data-last={last} aria-label="You, not sent yet">
       <div className={`${styles.bubble} ${failed ? styles.failed : ''}`}>
@@ -49,10 +55,11 @@ function SendingMark({ waits }: { waits: boolean }) {
 function Trouble({ why, onRetry, onDiscard }: { why: string; onRetry: () => void; onDiscard: () => void }) {
   return (
     <div className={styles.trouble} role="alert">
-      <strong title={why}>
+      <strong>
         <CircleAlert aria-hidden="true" />
         Not sent
       </strong>
+      <span>{why}</span>
       <button type="button" onClick={onRetry}>
         Try again
       </button>
@@ -65,13 +72,13 @@ function Trouble({ why, onRetry, onDiscard }: { why: string; onRetry: () => void
 
 /** A file on its way. */
 export function UploadBubble({ upload, first, last }: Place & { upload: Upload }) {
-  const { client, uploads } = useChat()
-  const state = useStore(client.state)
+  const { uploads } = useChat()
+  const waits = useWaits()
   const { id, file, content, previewUrl, status, sentBytes, totalBytes, error } = upload
-  const waits = status === 'failed' && state !== 'live'
+  const failed = status === 'failed'
   return (
     <article className={styles.line} data-own="true" data-first={first} data-last={last} aria-label="You, not sent yet">
-      <div className={`${styles.bubble} ${status === 'failed' && !waits ? styles.failed : ''}`}>
+      <div className={`${styles.bubble} ${failed ? styles.failed : ''}`}>
         <div className={styles.file}>
           {previewUrl === null ? (
             <FileIcon name={file.name} type={file.type} size={file.size} />
@@ -83,15 +90,11 @@ export function UploadBubble({ upload, first, last }: Place & { upload: Upload }
               {content}
             </p>
           )}
-          {status === 'failed' && !waits ? (
+          {failed ? (
             <Trouble why={error ?? ''} onRetry={() => uploads.retry(id)} onDiscard={() => uploads.cancel(id)} />
           ) : (
             <div className={styles.progress}>
-              <progress
-                aria-label={`Uploading ${file.name}`}
-                max={Math.max(1, totalBytes)}
-                value={status === 'sending' ? sentBytes : 0}
-              />
+              <progress aria-label={`Uploading ${file.name}`} max={Math.max(1, totalBytes)} value={sentBytes} />
               <button
                 type="button"
                 className="icon-button"
@@ -101,7 +104,11 @@ export function UploadBubble({ upload, first, last }: Place & { upload: Upload }
                 <X aria-hidden="true" />
               </button>
               <span className={styles.meta}>
-                {waits ? <SendingMark waits /> : `${sizeOf(sentBytes)} of ${sizeOf(totalBytes)}`}
+                {status === 'waiting' && waits ? (
+                  <SendingMark waits />
+                ) : (
+                  `${sizeOf(sentBytes)} of ${sizeOf(totalBytes)}`
+                )}
               </span>
             </div>
           )}

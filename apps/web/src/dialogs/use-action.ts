@@ -1,4 +1,5 @@
 import { useState } from 'react'
+import { problemOf } from '../text/problems.ts'
 
 /** Something asked of the server: one at a time, and what went wrong with the last. */
 export function useAction(): {
@@ -16,7 +17,7 @@ export function useAction(): {
       await work()
       return true
     } catch (error) {
-      setProblem(error instanceof Error ? error.message : String(error))
+      setProblem(problemOf(error))
       return false
     } finally {
       setBusy(false)

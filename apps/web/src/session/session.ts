@@ -18,6 +18,13 @@ export function startSession(getToken: () => string | Promise<string>, person: D
   const report = () => client.setVisibility(document.visibilityState === 'visible')
   report()
   document.addEventListener('visibilitychange', report)
+  // The browser asks first whether the page may go with the files that are on their way.
+  const warn = (event: BeforeUnloadEvent) => {
+    if (uploads.busy) event.preventDefault()
+  }
+  addEventListener('beforeunload', warn)
+  // For those who embed the chat: what the page says of it does not tell them what to mend.
+  client.on('error', ({ code, message }) => console.warn(`Parley: ${code}: ${message}`))
   client.connect()
   return {
     client,
@@ -25,6 +32,7 @@ export function startSession(getToken: () => string | Promise<string>, person: D
     person,
     end: () => {
       document.removeEventListener('visibilitychange', report)
+      removeEventListener('beforeunload', warn)
       uploads.close()
       client.close()
     },

@@ -1,5 +1,6 @@
 import { type ParleyClient, ParleyClientError } from '@parley/client'
 import { randomId } from '../app/random-id.ts'
+import { problemOf } from '../text/problems.ts'
 
 /** A file on its way, or one that has failed to go. */
 export interface Upload {
@@ -10,6 +11,7 @@ export interface Upload {
   readonly content: string
   /** A picture's own bytes, to show meanwhile. */
   readonly previewUrl: string | null
+  /** waiting: for those before it, or for a server that can be reached. failed: trying again by itself would not help. */
   readonly status: 'waiting' | 'sending' | 'failed'
   readonly sentBytes: number
   readonly totalBytes: number
@@ -20,26 +22,32 @@ export interface Upload {
 interface Item {
   upload: Upload
   abort: AbortController
-  /** It may go when there is a connection again. */
-  retryable: boolean
+  attempt: number
 }
 
 const NONE: readonly Upload[] = []
 /** A browser shows no faster; and each step is a render. Milliseconds. */
 const PROGRESS_MS = 100
+/** First and longest pause before the next try, in milliseconds. A connection that is back ends it. */
+const PAUSE = { first: 1_000, longest: 30_000 }
 
-/** Files on their way, one of each conversation at a time. They live as long as the page does. */
+/**
+ * Files on their way, one of each conversation at a time, each until it is sent or cannot be. They live as long as the page
+ * does.
+ */
 export class UploadQueue {
   readonly #client: Pick<ParleyClient, 'sendFile' | 'on'>
   readonly #items: Item[] = []
   readonly #snapshots = new Map<string, readonly Upload[]>()
   readonly #listeners = new Set<() => void>()
+  /** Conversations whose next file waits before another try. */
+  readonly #pauses = new Map<string, ReturnType<typeof setTimeout>>()
   readonly #stop: () => void
 
   constructor(client: Pick<ParleyClient, 'sendFile' | 'on'>) {
     this.#client = client
     this.#stop = client.on('state', (state) => {
-      if (state === 'live') for (const item of this.#items) if (item.retryable) this.retry(item.upload.id)
+      if (state === 'live') for (const conversationId of [...this.#pauses.keys()]) this.#resume(conversationId)
     })
   }
 
@@ -59,8 +67,9 @@ export class UploadQueue {
     return snapshot
   }
 
-  get size(): number {
-    return this.#items.length
+  /** Something would be lost with the page. */
+  get busy(): boolean {
+    return this.#items.some(({ upload }) => upload.status !== 'failed')
   }
 
   /** Sends files, each as a message; `content` goes with the first. */
@@ -79,7 +88,7 @@ export class UploadQueue {
         error: null,
         createdAt: Date.now(),
       }
-      this.#items.push({ upload, abort: new AbortController(), retryable: false })
+      this.#items.push({ upload, abort: new AbortController(), attempt: 0 })
     })
     this.#changed(conversationId)
     this.#pump(conversationId)
@@ -88,8 +97,6 @@ export class UploadQueue {
   retry(id: string): void {
     const item = this.#find(id)
     if (item?.upload.status !== 'failed') return
-    item.abort = new AbortController()
-    item.retryable = false
     this.#update(item, { status: 'waiting', sentBytes: 0, error: null })
     this.#pump(item.upload.conversationId)
   }
@@ -100,16 +107,27 @@ export class UploadQueue {
     if (item === undefined) return
     this.#remove(item)
     item.abort.abort()
-    this.#pump(item.upload.conversationId)
+    this.#resume(item.upload.conversationId)
   }
 
   close(): void {
     this.#stop()
-    for (const { upload } of [...this.#items]) this.cancel(upload.id)
+    for (const pause of this.#pauses.values()) clearTimeout(pause)
+    for (const item of [...this.#items]) {
+      this.#remove(item)
+      item.abort.abort()
+    }
     this.#listeners.clear()
   }
 
+  #resume(conversationId: string): void {
+    clearTimeout(this.#pauses.get(conversationId))
+    this.#pauses.delete(conversationId)
+    this.#pump(conversationId)
+  }
+
   #pump(conversationId: string): void {
+    if (this.#pauses.has(conversationId)) return
     const mine = this.#items.filter(({ upload }) => upload.conversationId === conversationId)
     if (mine.some(({ upload }) => upload.status === 'sending')) return
     const next = mine.find(({ upload }) => upload.status === 'waiting')
@@ -134,11 +152,24 @@ export class UploadQueue {
       })
       this.#remove(item)
     } catch (error) {
-      if (this.#find(id) !== item || item.abort.signal.aborted) return
-      item.retryable = error instanceof ParleyClientError && error.retryable
-      this.#update(item, { status: 'failed', error: error instanceof Error ? error.message : String(error) })
+      if (this.#find(id) === item) await this.#failed(item, error)
     }
     this.#pump(conversationId)
+  }
+
+  async #failed(item: Item, error: unknown): Promise<void> {
+    const { file, conversationId } = item.upload
+    const retryable = error instanceof ParleyClientError && (error.retryable || error.isTokenProblem)
+    const readable = await isReadable(file)
+    if (this.#find(item.upload.id) !== item) return
+    if (!retryable || !readable) {
+      this.#update(item, { status: 'failed', error: readable ? problemOf(error) : 'The file cannot be read.' })
+      return
+    }
+    const delay = Math.min(PAUSE.longest, PAUSE.first * 2 ** item.attempt++)
+    const again = () => this.#resume(conversationId)
+    this.#pauses.set(conversationId, setTimeout(again, Math.max(error.retryAfterMs ?? 0, delay)))
+    this.#update(item, { status: 'waiting', sentBytes: 0 })
   }
 
   #find(id: string): Item | undefined {
@@ -164,4 +195,15 @@ export class UploadQueue {
     this.#snapshots.delete(conversationId)
     for (const listener of [...this.#listeners]) listener()
   }
+}
+
+/** A folder cannot be read, nor can a file that was moved or changed since it was chosen: browsers tell no more than that. */
+function isReadable(file: File): Promise<boolean> {
+  return file
+    .slice(0, 1)
+    .arrayBuffer()
+    .then(
+      () => true,
+      () => false,
+    )
 }
