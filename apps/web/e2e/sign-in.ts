@@ -27,6 +27,16 @@ export function signInTests(stage: () => Stage): void {
     expect(await visitor.button('Ahmed Hassan').count()).toBe(0)
   })
 
+  test('a token that the server refuses: the page says so, and the console why', async () => {
+    const visitor = await stage().visit(someone('Ines'), { signedOut: true })
+    const said: string[] = []
+    visitor.page.on('console', (message) => said.push(message.text()))
+    await visitor.bringToken('nonsense')
+    await visitor.page.reload()
+    await seen(visitor.list.getByRole('status').getByText('You could not be signed in.'))
+    expect(said).toContainEqual(expect.stringContaining('TOKEN_INVALID'))
+  })
+
   test('the page comes under the strict policy, and the files by their names for ever', async () => {
     const { addresses, visit } = stage()
     const answer = await fetch(addresses[0])

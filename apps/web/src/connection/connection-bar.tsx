@@ -13,6 +13,7 @@ const WORDS: Readonly<Record<Exclude<ConnectionState, 'live'>, string>> = {
   connecting: 'Connecting…',
   syncing: 'Catching up…',
 }
+const REFUSED = 'You could not be signed in. Trying again…'
 
 /** A quiet word above the list while there is no connection or something is being fetched. */
 export function ConnectionBar() {
@@ -32,13 +33,14 @@ export function ConnectionBar() {
     return () => clearTimeout(timer)
   }, [troubled])
 
-  const said = network ? state : 'offline'
+  const refused = useRefused() && network && state !== 'syncing'
+  const said = network && !refused ? state : 'offline'
   return (
     <div className={styles.place} role="status">
       {shown && said !== 'live' && (
         <p className={styles.bar} data-state={said}>
           {said === 'offline' ? <CloudOff aria-hidden="true" /> : <RefreshCw aria-hidden="true" />}
-          <span>{WORDS[said]}</span>
+          <span>{refused ? REFUSED : WORDS[said]}</span>
           {said === 'offline' && network && (
             <button type="button" onClick={() => client.reconnectNow()}>
               Retry
@@ -48,4 +50,20 @@ export function ConnectionBar() {
       )}
     </div>
   )
+}
+
+/** Whether there is no connection for want of a token that the server takes: the product has ended the session, perhaps. */
+function useRefused(): boolean {
+  const { client } = useChat()
+  const [refused, setRefused] = useState(false)
+  useEffect(() => {
+    const ends = [
+      client.on('error', ({ isTokenProblem }) => setRefused(isTokenProblem)),
+      client.on('state', (state) => state === 'live' && setRefused(false)),
+    ]
+    return () => {
+      for (const end of ends) end()
+    }
+  }, [client])
+  return refused
 }
