@@ -1,4 +1,5 @@
-import { dataOf, direct } from '@parley/testkit'
+import { dataOf, direct, group } from '@parley/testkit'
+import { devices } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { someone } from './people.ts'
 import type { Stage } from './stage.ts'
@@ -85,6 +86,83 @@ export function faultTests(stage: () => Stage): void {
       await visitor.page.keyboard.press('Escape')
       await gone(visitor.page.getByRole('dialog'))
     }
+  })
+
+  test('what came while there was no network is below a line, as what came while one was away', async () => {
+    const { cluster, visit, goOffline } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    const { id } = await direct(cluster, omar, lena)
+    const visitor = await visit(omar, { hash: `#/c/${id}` })
+    await visitor.say('Before')
+    await goOffline(visitor)
+    await seen(visitor.list.getByRole('status').getByText('You are offline.'))
+    const path = `/api/messages/conversations/${id}/messages`
+    for (let n = 1; n <= 3; n++) dataOf(await cluster.api(lena).post(path, { content: `Missed ${n}` }))
+    await visitor.context.setOffline(false)
+    await seen(visitor.message('Missed 3'))
+    const line = visitor.page.getByRole('separator', { name: 'New messages' })
+    await seen(line)
+    const [above, below] = [await line.boundingBox(), await visitor.message('Missed 1').boundingBox()]
+    expect(above?.y).toBeLessThan(below?.y ?? 0)
+    await gone(visitor.row(lena.fullName).getByText('unread'))
+  })
+
+  test('whoever comes back to the page does not wait for the next try', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    await direct(cluster, omar, lena)
+    const visitor = await visit(omar, { signedOut: true })
+    await visitor.page.addInitScript((token) => {
+      // The longest pauses that there can be: half a second, one, two, four, eight.
+      Math.random = () => 0.999
+      const parley = {
+        away: true,
+        tries: 0,
+        getToken: async () => {
+          parley.tries++
+          if (parley.away) throw new Error('away')
+          return token
+        },
+      }
+      Object.assign(globalThis, { parley })
+    }, cluster.token(omar))
+    await visitor.page.reload()
+    const tries = () => visitor.page.evaluate(() => Reflect.get(globalThis, 'parley').tries)
+    await expect.poll(tries).toBe(5)
+    await visitor.page.evaluate(() => {
+      Reflect.get(globalThis, 'parley').away = false
+      document.dispatchEvent(new Event('visibilitychange'))
+    })
+    await seen(visitor.row(lena.fullName), 5_000)
+  })
+
+  test('offline: what one asks for is refused in words', async () => {
+    const { cluster, visit, goOffline } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    const { id } = await group(cluster, omar, [lena], 'Harbour')
+    const visitor = await visit(omar, { hash: `#/c/${id}` })
+    await visitor.button('Conversation details').click()
+    const dialog = visitor.page.getByRole('dialog', { name: 'Conversation details' })
+    await dialog.getByRole('textbox', { name: 'Group name' }).fill('Harbour launch')
+    await goOffline(visitor)
+    await dialog.getByRole('button', { name: 'Save name' }).click()
+    await seen(dialog.getByRole('alert').getByText('The server cannot be reached. Please try again.'))
+  })
+
+  test('on a phone, a conversation that is not there yet says what it waits for, and leads back', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    const { id } = await direct(cluster, omar, lena)
+    const { defaultBrowserType: _, ...phone } = devices['iPhone SE'] ?? { defaultBrowserType: '' }
+    const visitor = await visit(omar, { ...phone, hash: `#/c/${id}` })
+    await seen(visitor.composer)
+    await visitor.context.route(/\/(api|socket\.io)\//, (route) => route.abort('connectionrefused'))
+    await visitor.context.routeWebSocket(/\/socket\.io\//, (socket) => socket.close())
+    await visitor.page.reload()
+    const main = visitor.page.getByRole('main')
+    await seen(main.getByRole('status').getByText(/You are offline|Connecting/))
+    await main.getByRole('link', { name: 'Back to conversations' }).tap()
+    await seen(visitor.list)
   })
 
   test('a gateway is killed in the middle: the other takes over, without a reload, and nothing is lost or doubled', async () => {

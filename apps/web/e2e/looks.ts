@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { dataOf, direct, group } from '@parley/testkit'
+import { dataOf, direct, group, user } from '@parley/testkit'
 import { devices } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { someone } from './people.ts'
@@ -39,6 +39,8 @@ export function looksTests(stage: () => Stage): void {
     await expectNoSidewaysScroll(visitor)
     await visitor.open(lena.fullName)
     await gone(visitor.list)
+    // What a screen reader goes on from; in the composer it would call up the keyboard.
+    await expect.poll(() => focused(visitor)).toBe(lena.fullName)
     await visitor.composer.fill(`A long one: ${'abcdefghij'.repeat(30)} https://example.com/${'path/'.repeat(30)}`)
     await visitor.button('Send').tap()
     await seen(visitor.message('A long one'))
@@ -50,6 +52,7 @@ export function looksTests(stage: () => Stage): void {
     await visitor.page.getByRole('link', { name: 'Back to conversations' }).tap()
     await seen(visitor.row(lena.fullName))
     await gone(visitor.page.getByRole('heading', { level: 1 }))
+    await expect.poll(() => focused(visitor)).toContain(lena.fullName)
   })
 
   test('with the keyboard alone: choose a conversation, write, search, look at the details, and out of them', async () => {
@@ -156,6 +159,11 @@ async function brightness({ page }: Visitor): Promise<number> {
   })
   const [red = 0, green = 0, blue = 0] = picture
   return (red + green + blue) / 3
+}
+
+/** The text of what has the focus. */
+function focused({ page }: Visitor): Promise<string | null> {
+  return page.evaluate(() => document.activeElement?.textContent ?? null)
 }
 
 async function expectNoSidewaysScroll({ page }: Visitor): Promise<void> {

@@ -25,8 +25,9 @@ export function navigate(href: string): void {
   location.hash = href
 }
 
-/** Back to the list alone, without a step in the history that the back button would have to undo. */
-export function leaveConversation(): void {
+/** Back to the list alone if it is shown, without a step in the history that the back button would have to undo. */
+export function leaveConversation(conversationId: string): void {
+  if (snapshot().conversationId !== conversationId) return
   history.replaceState(null, '', '#/')
   dispatchEvent(new HashChangeEvent('hashchange'))
 }

@@ -1,9 +1,8 @@
 import { MessageCircle } from 'lucide-react'
-import { lazy, Suspense, useEffect } from 'react'
-import { leaveConversation, useRoute } from '../app/route.ts'
+import { lazy, Suspense, useEffect, useRef } from 'react'
+import { hrefOf, useRoute } from '../app/route.ts'
 import { Sidebar } from '../conversations/sidebar.tsx'
 import styles from './chat.module.css'
-import { useChat } from './context.ts'
 import { DialogProvider } from './dialogs.tsx'
 import { loadParts, parts } from './parts.ts'
 import { UnreadBadge } from './unread-badge.tsx'
@@ -13,19 +12,19 @@ const DevicePush = lazy(() => parts.push().then((module) => ({ default: module.D
 
 /** The list, and the conversation that is looked at; on a phone one of the two. */
 export function Chat() {
-  const { client } = useChat()
   const { conversationId, seq } = useRoute()
 
   // Beside the first list, so that the first click does not wait for it.
   useEffect(loadParts, [])
 
-  useEffect(
-    () =>
-      client.on('left', (left) => {
-        if (left.conversationId === conversationId) leaveConversation()
-      }),
-    [client, conversationId],
-  )
+  // Back at the list one goes on where one was: without a focus a keyboard and a screen reader begin at the top.
+  const before = useRef(conversationId)
+  useEffect(() => {
+    if (conversationId === null && before.current !== null) {
+      document.querySelector<HTMLElement>(`nav a[href="${hrefOf(before.current)}"]`)?.focus()
+    }
+    before.current = conversationId
+  }, [conversationId])
 
   return (
     <DialogProvider>

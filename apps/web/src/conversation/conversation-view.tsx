@@ -1,5 +1,6 @@
 import { ArrowLeft, Info, Paperclip, Search } from 'lucide-react'
 import { type DragEvent, useEffect, useRef, useState } from 'react'
+import { hasKeyboard } from '../app/pointer.ts'
 import { useChat, useStore } from '../chat/context.ts'
 import { useDialog } from '../chat/dialogs.tsx'
 import { ConnectionBar } from '../connection/connection-bar.tsx'
@@ -31,12 +32,13 @@ export function ConversationView({ conversationId, targetSeq }: ViewProps) {
   if (conversation === undefined) {
     return (
       <main className={styles.absent} aria-busy={!missing}>
-        {missing && (
-          <>
-            <p>This conversation does not exist, or you are no longer in it.</p>
-            <a href="#/">Back to conversations</a>
-          </>
-        )}
+        <div className={styles.connection}>
+          <ConnectionBar />
+        </div>
+        {missing && <p role="alert">This conversation does not exist, or you are no longer in it.</p>}
+        <a href="#/" className={missing ? undefined : styles.back}>
+          Back to conversations
+        </a>
       </main>
     )
   }
@@ -77,6 +79,11 @@ function Header({ conversationId }: { conversationId: string }) {
   const dialog = useDialog()
   const now = useNow(30_000)
   useLastSeen(conversationId)
+  const heading = useRef<HTMLHeadingElement>(null)
+  // Where one writes at once, that has the focus; elsewhere what a screen reader reads first.
+  useEffect(() => {
+    if (!hasKeyboard()) heading.current?.focus({ preventScroll: true })
+  }, [])
   const conversation = useStore(client.conversations).find(({ id }) => id === conversationId)
   if (conversation === undefined) return null
   const me = client.userId ?? ''
@@ -96,7 +103,9 @@ function Header({ conversationId }: { conversationId: string }) {
         online={partner?.isOnline ?? false}
       />
       <div className={styles.who}>
-        <h1 dir="auto">{title}</h1>
+        <h1 ref={heading} tabIndex={-1} dir="auto">
+          {title}
+        </h1>
         <p>{subtitleOf(conversation, me, now)}</p>
       </div>
       <button
@@ -126,8 +135,11 @@ function useMissing(conversationId: string, known: boolean): boolean {
   const { client } = useChat()
   const state = useStore(client.state)
   const [missing, setMissing] = useState(false)
+  /** One was in it while one looked. */
+  const [was, setWas] = useState(known)
+  if (known && !was) setWas(true)
   useEffect(() => {
-    if (known || state !== 'live') return
+    if (known || was || state !== 'live') return
     let current = true
     client.fetchConversation(conversationId).then(
       () => undefined,
@@ -136,8 +148,8 @@ function useMissing(conversationId: string, known: boolean): boolean {
     return () => {
       current = false
     }
-  }, [client, conversationId, known, state])
-  return missing && !known
+  }, [client, conversationId, known, was, state])
+  return (was || missing) && !known
 }
 
 /** Files dragged over an element. */

@@ -2,6 +2,7 @@ import type { Conversation, User } from '@parley/client'
 import { LIMITS } from '@parley/protocol/limits'
 import { Bell, BellOff, LogOut, UserPlus } from 'lucide-react'
 import { useEffect, useRef, useState } from 'react'
+import { leaveConversation } from '../app/route.ts'
 import { useChat, useStore } from '../chat/context.ts'
 import { muteFor, useMuted } from '../chat/mutes.ts'
 import { subtitleOf } from '../conversation/subtitle.ts'
@@ -106,7 +107,9 @@ function Details({ conversation, onAdd }: { conversation: Conversation; onAdd: (
             type="button"
             className="danger"
             disabled={busy}
-            onClick={() => void run(() => client.removeParticipant(conversation.id, me))}
+            onClick={async () => {
+              if (await run(() => client.removeParticipant(conversation.id, me))) leaveConversation(conversation.id)
+            }}
           >
             Leave
           </button>

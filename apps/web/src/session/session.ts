@@ -15,7 +15,12 @@ export interface Session {
 export function startSession(getToken: () => string | Promise<string>, person: DemoPerson | null): Session {
   const client = new ParleyClient({ url: config.server, getToken, storage: indexedDbStorage('parley-web') })
   const uploads = new UploadQueue(client)
-  const report = () => client.setVisibility(document.visibilityState === 'visible')
+  const report = () => {
+    const visible = document.visibilityState === 'visible'
+    client.setVisibility(visible)
+    // Phones put pages to sleep, and those find no network meanwhile: whoever is back does not wait for the next try.
+    if (visible) client.reconnectNow()
+  }
   report()
   document.addEventListener('visibilitychange', report)
   // The browser asks first whether the page may go with the files that are on their way.
