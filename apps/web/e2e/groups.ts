@@ -54,6 +54,7 @@ export function groupTests(stage: () => Stage): void {
     await seen(dialog.getByRole('list', { name: 'Members' }).getByText(yuki.fullName))
     await dialog.getByRole('button', { name: `Remove ${lena.fullName}` }).click()
     await gone(atLenas.row('Harbour launch'))
+    await seen(atLenas.page.getByText('you are no longer in it'))
   })
 
   test('a muted group counts quietly; one who leaves has it no more', async () => {
@@ -67,6 +68,8 @@ export function groupTests(stage: () => Stage): void {
     await dialog.getByRole('button', { name: 'Mute' }).click()
     await visitor.page.getByRole('menuitem', { name: 'For 8 hours' }).click()
     await seen(dialog.getByRole('button', { name: 'Unmute' }))
+    // The button that had the focus is no more.
+    await expect.poll(() => dialog.evaluate((it) => it.contains(document.activeElement))).toBe(true)
     const { rows } = await cluster.sql.query(
       'select muted_until > now() as muted from participants where user_id = $1',
       [lena.id],
@@ -77,6 +80,7 @@ export function groupTests(stage: () => Stage): void {
     await visitor.page.goto(`${visitor.address}/#/`)
     dataOf(await cluster.api(omar).post(path, { content: 'Anybody here?' }))
     await seen(visitor.row('Harbour').getByText('1 unread'))
+    expect(await visitor.page.title()).toBe('Parley')
     await visitor.open('Harbour')
 
     await (await details(visitor)).getByRole('button', { name: 'Leave group' }).click()
@@ -84,5 +88,22 @@ export function groupTests(stage: () => Stage): void {
     await gone(visitor.row('Harbour'))
     await gone(visitor.page.getByRole('dialog'))
     expect(await visitor.page.getByRole('heading', { level: 1, name: 'Harbour' }).count()).toBe(0)
+  })
+
+  test('people are chosen by Enter, which does not make a conversation of those who were chosen so far', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena, yuki] = [someone('Omar'), someone('Lena'), someone('Yuki')]
+    await cluster.register(omar, lena, yuki)
+    const visitor = await visit(omar)
+    await visitor.button('New conversation').click()
+    const dialog = visitor.page.getByRole('dialog', { name: 'New conversation' })
+    const box = dialog.getByRole('searchbox', { name: 'Search people' })
+    for (const { fullName: name } of [lena, yuki]) {
+      await box.fill(name)
+      await expect.poll(() => dialog.getByRole('checkbox').and(dialog.getByLabel(name)).count()).toBe(1)
+      await box.press('Enter')
+      await seen(dialog.getByRole('list', { name: 'Chosen people' }).getByText(name))
+    }
+    await seen(dialog.getByRole('button', { name: 'Create group' }))
   })
 }

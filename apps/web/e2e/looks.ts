@@ -55,6 +55,28 @@ export function looksTests(stage: () => Stage): void {
     await expect.poll(() => focused(visitor)).toContain(lena.fullName)
   })
 
+  test('names as long as they may be push nothing out of a dialog', async () => {
+    const { cluster, visit } = stage()
+    const [omar, long] = [someone('Omar'), user('W'.repeat(200))]
+    const { id } = await group(cluster, omar, [long], 'G'.repeat(200))
+    const visitor = await visit(omar, { hash: `#/c/${id}` })
+    const { page } = visitor
+    const pushedOut = (name: string) =>
+      page.getByRole('dialog', { name }).evaluate((dialog) => {
+        const { left, right } = dialog.getBoundingClientRect()
+        const boxes = Array.from(dialog.querySelectorAll('*'), (it) => it.getBoundingClientRect())
+        return boxes.filter((box) => box.left < left || box.right > right).length
+      })
+    await visitor.button('Conversation details').click()
+    await seen(visitor.button(`Remove ${long.fullName}`))
+    expect(await pushedOut('Conversation details')).toBe(0)
+    await page.keyboard.press('Escape')
+    await visitor.button('New conversation').click()
+    await page.getByRole('searchbox', { name: 'Search people' }).fill(long.fullName.slice(0, 50))
+    await page.getByRole('checkbox', { name: long.fullName }).first().check()
+    expect(await pushedOut('New conversation')).toBe(0)
+  })
+
   test('with the keyboard alone: choose a conversation, write, search, look at the details, and out of them', async () => {
     const { cluster, visit } = stage()
     const [omar, lena] = [someone('Omar'), someone('Lena')]

@@ -1,6 +1,6 @@
 import { Dialog } from '@base-ui/react/dialog'
 import { X } from 'lucide-react'
-import type { ReactNode, Ref } from 'react'
+import type { ReactNode } from 'react'
 import styles from './modal.module.css'
 
 interface ModalProps {
@@ -10,16 +10,15 @@ interface ModalProps {
   /** What takes the focus first; the first control where it is not said. */
   initialFocus?: React.RefObject<HTMLElement | null>
   footer?: ReactNode
-  ref?: Ref<HTMLDivElement>
 }
 
 /** A dialog over the page; as wide as the screen on a phone. */
-export function Modal({ title, onClose, children, initialFocus, footer, ref }: ModalProps) {
+export function Modal({ title, onClose, children, initialFocus, footer }: ModalProps) {
   return (
     <Dialog.Root open onOpenChange={(open) => !open && onClose()}>
       <Dialog.Portal>
         <Dialog.Backdrop className={styles.backdrop} />
-        <Dialog.Popup className={styles.popup} initialFocus={initialFocus} ref={ref}>
+        <Dialog.Popup className={styles.popup} initialFocus={initialFocus} ref={keepFocus}>
           <header className={styles.header}>
             <Dialog.Title className={styles.title}>{title}</Dialog.Title>
             <Dialog.Close className="icon-button" aria-label="Close">
@@ -32,4 +31,17 @@ export function Modal({ title, onClose, children, initialFocus, footer, ref }: M
       </Dialog.Portal>
     </Dialog.Root>
   )
+}
+
+/**
+ * What has the focus may go: the button that removed somebody, one that becomes another. Then the dialog has it; else a
+ * keyboard and a screen reader would be thrown out of it.
+ */
+function keepFocus(popup: HTMLElement | null) {
+  if (popup === null) return
+  const observer = new MutationObserver(() => {
+    if (document.activeElement === document.body) popup.focus()
+  })
+  observer.observe(popup, { childList: true, subtree: true, attributeFilter: ['disabled'] })
+  return () => observer.disconnect()
 }

@@ -1,6 +1,7 @@
 import type { User } from '@parley/client'
 import { X } from 'lucide-react'
-import { type RefObject, useEffect, useState } from 'react'
+import { type KeyboardEvent, type RefObject, useEffect, useState } from 'react'
+import { isComposing } from '../app/composing.ts'
 import { useChat } from '../chat/context.ts'
 import { Avatar } from '../people/avatar.tsx'
 import styles from './fields.module.css'
@@ -25,6 +26,13 @@ export function PeoplePicker({ chosen, onChange, without, input }: PeoplePickerP
   const offered = people.filter(({ id }) => !without.has(id))
   const toggle = (person: User) =>
     onChange(ids.has(person.id) ? chosen.filter(({ id }) => id !== person.id) : [...chosen, person])
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key !== 'Enter' || isComposing(event)) return
+    // It chooses who was found, and does not send off the form around it with those who were chosen so far.
+    event.preventDefault()
+    const [first] = offered
+    if (text.trim() !== '' && state === 'found' && first !== undefined && !ids.has(first.id)) toggle(first)
+  }
 
   return (
     <>
@@ -36,6 +44,7 @@ export function PeoplePicker({ chosen, onChange, without, input }: PeoplePickerP
         placeholder="Search people"
         value={text}
         onChange={(event) => setText(event.target.value)}
+        onKeyDown={onKeyDown}
       />
       {chosen.length > 0 && (
         <ul className={styles.chips} aria-label="Chosen people">
