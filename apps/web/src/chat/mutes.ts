@@ -1,6 +1,6 @@
 import type { ParleyClient } from '@parley/client'
 import { useEffect, useSyncExternalStore } from 'react'
-import { useChat } from './context.ts'
+import { useChat, useStore } from './context.ts'
 
 type Mutes = ReadonlyMap<string, Date>
 
@@ -53,6 +53,16 @@ export async function muteFor(client: ParleyClient, conversationId: string, hour
   if (hours === 0) mutes.delete(conversationId)
   else mutes.set(conversationId, until)
   storeOf(client).set(mutes)
+}
+
+/** Unread messages of conversations that are not muted. */
+export function useLoudUnread(): number {
+  const { client } = useChat()
+  const store = storeOf(client)
+  const mutes = useSyncExternalStore(store.subscribe, store.getSnapshot)
+  const now = Date.now()
+  const loud = useStore(client.conversations).filter(({ id }) => (mutes.get(id)?.getTime() ?? 0) <= now)
+  return loud.reduce((sum, { unreadCount }) => sum + unreadCount, 0)
 }
 
 /** Whether a conversation is muted now. */

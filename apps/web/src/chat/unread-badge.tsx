@@ -1,11 +1,12 @@
 import { useEffect, useRef } from 'react'
-import { useChat, useStore } from './context.ts'
+import { useLoudUnread } from './mutes.ts'
 import { iconFor, titleFor } from './unread.ts'
 
-/** Shows the unread count in the tab's title, on its icon, and on the installed application's. Renders nothing. */
+/**
+ * Shows what is unread, and not muted, in the tab's title, on its icon, and on the installed application's. Renders nothing.
+ */
 export function UnreadBadge() {
-  const { client } = useChat()
-  const unread = useStore(client.unread)
+  const unread = useLoudUnread()
   const icon = useRef<Promise<string> | null>(null)
 
   useEffect(() => {
