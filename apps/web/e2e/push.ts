@@ -62,6 +62,21 @@ export function pushTests(stage: () => Stage): void {
     await seen(visitor.message('Hello again').getByRole('img', { name: 'Sent' }))
     expect(await offer.count()).toBe(0)
   })
+
+  test('where the cluster sends no notifications, none can be turned on', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    await direct(cluster, omar, lena)
+    const visitor = await visit(omar, { permissions: ['notifications'] })
+    const message = 'Push notifications are not set up on this server.'
+    const body = { success: false, message, error: { code: 'PUSH_DISABLED', message } }
+    await visitor.page.route('**/api/push/public-key', (route) => route.fulfill({ status: 404, json: body }))
+    await visitor.button('Settings').click()
+    const item = visitor.page.getByRole('menuitem', { name: 'Notifications are not set up here' })
+    await seen(item)
+    expect(await item.getAttribute('aria-disabled')).toBe('true')
+    expect(visitor.problems.splice(0)).toEqual([expect.stringContaining('status of 404')])
+  })
 }
 
 /** Hands pushes to the page's service worker as a push service would, by the browser's own tools. */

@@ -1,6 +1,6 @@
 import { Menu } from '@base-ui/react/menu'
 import { Bell, BellOff, Check, LogOut, Monitor, Moon, Settings, Sun } from 'lucide-react'
-import { useState } from 'react'
+import { useEffect, useState } from 'react'
 import { currentTheme, setTheme, type Theme } from '../app/theme.ts'
 import { useChat } from '../chat/context.ts'
 import { type PushState, pushState, turnOff, turnOn } from '../push/push.ts'
@@ -59,6 +59,7 @@ export function SettingsMenu() {
 
 const PUSH_WORDS: Readonly<Record<PushState, string>> = {
   unsupported: 'No notifications in this browser',
+  unavailable: 'Notifications are not set up here',
   blocked: 'Notifications are blocked',
   off: 'Turn on notifications',
   on: 'Turn off notifications',
@@ -67,12 +68,19 @@ const PUSH_WORDS: Readonly<Record<PushState, string>> = {
 function PushItem() {
   const { client } = useChat()
   const [state, setState] = useState(pushState)
+  // A cluster without keys sends none, whatever the browser allows.
+  useEffect(() => {
+    client.pushPublicKey().then(
+      (key) => key === null && setState((now) => (now === 'unsupported' ? now : 'unavailable')),
+      () => undefined,
+    )
+  }, [client])
   const change = state === 'off' ? turnOn : turnOff
   const Icon = state === 'on' ? BellOff : Bell
   return (
     <Menu.Item
       className={styles.item}
-      disabled={state === 'unsupported' || state === 'blocked'}
+      disabled={state !== 'off' && state !== 'on'}
       onClick={() => {
         change(client).then(setState, () => setState(pushState()))
       }}

@@ -5,7 +5,7 @@ import { keep, kept } from '../app/theme.ts'
 const KEY = 'parley-push'
 
 /** What can be done about notifications here. */
-export type PushState = 'unsupported' | 'off' | 'on' | 'blocked'
+export type PushState = 'unsupported' | 'unavailable' | 'off' | 'on' | 'blocked'
 
 export function isSupported(): boolean {
   return 'serviceWorker' in navigator && 'PushManager' in globalThis && 'Notification' in globalThis
