@@ -1,4 +1,4 @@
-import { dataOf, direct, user } from '@parley/testkit'
+import { dataOf, direct, group, user } from '@parley/testkit'
 import { expect, test } from 'vitest'
 import { someone } from './people.ts'
 import type { Stage } from './stage.ts'
@@ -143,6 +143,20 @@ export function directTests(stage: () => Stage): void {
     expect(await directionOf('Good, thanks')).toBe('ltr')
   })
 
+  test('whoever has a picture that is not there is shown by their initials', async () => {
+    const { cluster, visit, addresses } = stage()
+    const omar = someone('Omar')
+    const lena = { ...someone('Lena'), fullName: 'Lena Xi', profilePhoto: `${addresses[0]}/icon.png` }
+    await direct(cluster, omar, lena)
+    const visitor = await visit(omar)
+    await seen(visitor.row(lena.fullName))
+    expect(await visitor.row(lena.fullName).getByText('LX').count()).toBe(0)
+    await visitor.context.route('**/icon.png', (route) => route.fulfill({ status: 404 }))
+    await visitor.page.reload()
+    await seen(visitor.row(lena.fullName).getByText('LX'))
+    expect(visitor.problems.splice(0)).toEqual([expect.stringContaining('status of 404')])
+  })
+
   test('what is too long is kept whole, says by how much, and is not sent', async () => {
     const { cluster, visit } = stage()
     const [omar, lena] = [someone('Omar'), someone('Lena')]
@@ -191,5 +205,24 @@ export function directTests(stage: () => Stage): void {
     await visitor.page.goBack()
     await gone(visitor.page.getByRole('dialog'))
     await seen(visitor.page.getByRole('heading', { level: 1, name: lena.fullName }))
+  })
+
+  test('today is yesterday after midnight, though nobody has written anything', async () => {
+    const { cluster, visit } = stage()
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    // Of a group nothing is fetched anew that would have it drawn anew.
+    const { id } = await group(cluster, omar, [lena], 'Harbour')
+    dataOf(await cluster.api(lena).post(`/api/messages/conversations/${id}/messages`, { content: 'Good night' }))
+    const visitor = await visit(omar, { hash: `#/c/${id}` })
+    // Minutes pass in a tenth of a second.
+    await visitor.page.addInitScript(() => {
+      const every = setInterval
+      Object.assign(globalThis, { setInterval: (run: () => void, ms: number) => every(run, ms === 60_000 ? 100 : ms) })
+    })
+    await visitor.page.reload()
+    const day = visitor.log.locator('time', { hasText: /^(Today|Yesterday)$/ })
+    await expect.poll(() => day.textContent()).toBe('Today')
+    await visitor.page.clock.setFixedTime(Date.now() + 86_400_000)
+    await expect.poll(() => day.textContent()).toBe('Yesterday')
   })
 }

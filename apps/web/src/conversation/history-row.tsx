@@ -1,5 +1,6 @@
 import type { Conversation } from '@parley/client'
 import { memo } from 'react'
+import { useNow } from '../conversations/use-now.ts'
 import { dayOf } from '../text/dates.ts'
 import { Bubble } from './bubble.tsx'
 import styles from './history-row.module.css'
@@ -18,11 +19,7 @@ interface HistoryRowProps {
 export const HistoryRow = memo(function HistoryRow({ row, me, conversation, flash }: HistoryRowProps) {
   switch (row.kind) {
     case 'day':
-      return (
-        <div className={styles.day}>
-          <time dateTime={row.date.toISOString()}>{dayOf(row.date)}</time>
-        </div>
-      )
+      return <Day date={row.date} />
     case 'unread':
       return (
         <div className={styles.unread}>
@@ -44,3 +41,13 @@ export const HistoryRow = memo(function HistoryRow({ row, me, conversation, flas
       return <UploadBubble {...row} />
   }
 })
+
+/** Today is yesterday after midnight, though nobody has written anything. */
+function Day({ date }: { date: Date }) {
+  const now = useNow(60_000)
+  return (
+    <div className={styles.day}>
+      <time dateTime={date.toISOString()}>{dayOf(date, now)}</time>
+    </div>
+  )
+}

@@ -1,4 +1,5 @@
 import { Users } from 'lucide-react'
+import { useState } from 'react'
 import styles from './avatar.module.css'
 import { initialsOf, toneOf } from './names.ts'
 
@@ -13,11 +14,12 @@ interface AvatarProps {
 
 /** A person's or a group's picture. Says nothing to screen readers: the name stands beside it. */
 export function Avatar({ id, name, size, photo, group = false, online = false }: AvatarProps) {
+  const [broken, setBroken] = useState<string | null>(null)
   const own = photo ? ownAddress(photo) : null
   return (
     <span className={styles.avatar} data-size={size} data-tone={toneOf(id)} aria-hidden="true">
-      {own !== null ? (
-        <img src={own} alt="" loading="lazy" />
+      {own !== null && own !== broken ? (
+        <img src={own} alt="" loading="lazy" onError={() => setBroken(own)} />
       ) : group ? (
         <Users className={styles.icon} strokeWidth={2} />
       ) : (
