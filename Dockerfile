@@ -16,9 +16,9 @@ COPY . .
 FROM sources AS server-sources
 RUN rm -rf packages/bench packages/chaos packages/client packages/testkit
 
-# The manifests alone, so that packages are installed anew only when one of these changes.
+# The manifests and patches alone, so that packages are installed anew only when one of these changes.
 FROM sources AS manifests
-RUN find . -type f ! -name package.json ! -name pnpm-lock.yaml ! -name pnpm-workspace.yaml -delete \
+RUN find . -type f ! -name package.json ! -name pnpm-lock.yaml ! -name pnpm-workspace.yaml ! -name "*.patch" -delete \
   && find . -type d -empty -delete
 
 FROM ${NODE_IMAGE} AS packages
