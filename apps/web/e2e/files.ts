@@ -198,15 +198,15 @@ export function fileTests(stage: () => Stage): void {
     await send('boats.txt')
     await seen(visitor.log.getByRole('link', { name: 'Download boats.txt' }))
 
-    const message = 'The file is larger than a file may be.'
-    const body = { success: false, message, error: { code: 'FILE_TOO_LARGE', message } }
-    await visitor.page.route(/\/messages$/, (route) => route.fulfill({ status: 413, json: body }), { times: 1 })
+    const message = 'Files of this type may not be sent here.'
+    const body = { success: false, message, error: { code: 'FILE_TYPE_NOT_ALLOWED', message } }
+    await visitor.page.route(/\/messages$/, (route) => route.fulfill({ status: 415, json: body }), { times: 1 })
     await send('ships.txt')
     await seen(visitor.log.getByText('Not sent'))
     await seen(visitor.log.getByText(message))
     await visitor.button('Try again').click()
     await seen(visitor.log.getByRole('link', { name: 'Download ships.txt' }))
-    expect(visitor.problems.splice(0)).toEqual([expect.stringContaining('status of 413')])
+    expect(visitor.problems.splice(0)).toEqual([expect.stringContaining('status of 415')])
   })
 
   test('a film that the browser cannot play is a card to download', async () => {
