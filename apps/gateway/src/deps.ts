@@ -16,6 +16,7 @@ import type { Crowd } from './crowd.ts'
 import type { GatewayLimits } from './limits.ts'
 import type { GatewayMeasures } from './measures.ts'
 import type { OnlineNews } from './online-news.ts'
+import type { Standstill } from './standstill.ts'
 import type { TypingIndicators } from './typing.ts'
 
 /** What the handlers work with; main.ts puts it together. */
@@ -42,5 +43,6 @@ export interface GatewayDeps {
   onlineNews: OnlineNews
   publisher: Publisher
   rooms: GatewayRooms
+  standstill: Standstill
   typing: TypingIndicators
 }

@@ -25,10 +25,10 @@ interface ReceivedEvent {
  */
 export function dispatchEvents(socket: Socket, deps: GatewayDeps): void {
   const { flow } = sessionOf(socket)
-  const { logger, measures, tracer } = deps
+  const { logger, measures, standstill, tracer } = deps
   const verbose = logger.isLevelEnabled('trace')
   takeEvents(socket, (event) => {
-    if (flow.closing) return
+    if (flow.closing || standstill.look()) return
     // What is not ours may be anything: it is neither counted nor logged by its name.
     const known = isClientEvent(event.name) ? event.name : 'unknown'
     flow.begin()

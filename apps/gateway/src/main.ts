@@ -28,6 +28,7 @@ import { OnlineNews } from './online-news.ts'
 import { Resync } from './resync.ts'
 import { buildServer, listen } from './server.ts'
 import { gatewaySettings } from './settings.ts'
+import { Standstill } from './standstill.ts'
 import { guardTokens } from './token-guard.ts'
 import { TypingIndicators } from './typing.ts'
 
@@ -105,6 +106,7 @@ await runProcess({
       onOnline: (userId) => void onlineNews.tellOf(userId).catch(onError),
     })
     await presence.start()
+    const standstill = new Standstill(io)
     const crowd = new Crowd(() => io.engine.clientsCount - io.sockets.sockets.size)
     const deps = {
       crowd,
@@ -126,6 +128,7 @@ await runProcess({
       onlineNews,
       publisher,
       rooms,
+      standstill,
       typing: new TypingIndicators(),
     }
     acceptHandshakes(io, deps)
@@ -159,6 +162,7 @@ await runProcess({
         { name: 'presence', stop: () => presence.stop() },
         { name: 'rooms', stop: async () => rooms.close() },
         { name: 'resync', stop: async () => resync.stop() },
+        { name: 'standstill', stop: async () => standstill.stop() },
         { name: 'token guard', stop: async () => tokenGuard.stop() },
         { name: 'writers', stop: async () => void (await Promise.all([messages.close(), reads.close()])) },
         // First: what the sockets have sent is answered by writers that still write.

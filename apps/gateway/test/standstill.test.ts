@@ -1,0 +1,23 @@
+import { direct, disconnected, next, startCluster, user } from '@parley/testkit'
+import { expect, it } from 'vitest'
+
+it('a gateway that was frozen leaves unserved what came meanwhile: its clients have gone elsewhere with it', async () => {
+  await using cluster = await startCluster({ gateways: 2 })
+  const [ann, ben] = [user('Ann'), user('Ben')]
+  const { id } = await direct(cluster, ann, ben)
+  const watching = await cluster.socket(ben, { gateway: 1 })
+  const online = next(watching, 'userOnline', ({ userId }) => userId === ann.id)
+  const socket = await cluster.socket(ann, { gateway: 0, transports: ['websocket'], reconnection: false })
+  await online
+  const offline = next(watching, 'userOffline', ({ userId }) => userId === ann.id, { timeoutMs: 40_000 })
+  await cluster.gateways[0]?.kill('SIGSTOP')
+  socket.emit('sendMessage', { conversationId: id, content: 'old', clientMessageId: 'old' })
+  // Its lease has run out.
+  await offline
+  const gone = disconnected(socket)
+  await cluster.gateways[0]?.kill('SIGCONT')
+  await gone
+  const again = await cluster.socket(ann, { gateway: 0 })
+  const sent = await again.emitWithAck('sendMessage', { conversationId: id, content: 'new', clientMessageId: 'new' })
+  expect(sent.data.seq).toBe(1)
+}, 90_000)
