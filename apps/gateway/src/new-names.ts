@@ -1,4 +1,4 @@
-import { type Bus, peopleNotices, userRoom } from '@parley/fanout'
+import { type Bus, peopleNotices, socketsIn, userRoom } from '@parley/fanout'
 import type { People } from '@parley/messaging'
 import type { Server } from 'socket.io'
 import { sessionOf } from './session.ts'
@@ -13,8 +13,7 @@ interface NewNamesOptions {
 /** Whom the product's server writes is called so on the sockets that are open; those whose notice is lost, from their next token on. */
 export function takeNewNames({ io, bus, people, onError }: NewNamesOptions): void {
   const take = async (userId: string) => {
-    const { sockets, adapter } = io.sockets
-    const theirs = [...(adapter.rooms.get(userRoom(userId)) ?? [])].flatMap((id) => sockets.get(id) ?? [])
+    const theirs = [...socketsIn(io, userRoom(userId))]
     if (theirs.length === 0) return
     const user = await people.get(userId)
     for (const socket of theirs) sessionOf(socket).user = user

@@ -1,8 +1,9 @@
+import { defaultTiming } from '@parley/presence'
 import type { Server } from 'socket.io'
 
 const LOOK_MS = 1_000
-/** The lease of presence: after it the others take a process that has not been heard of for dead. Milliseconds. */
-const LONGEST_MS = 15_000
+/** After the lease the others take a process that has not been heard of for dead. */
+const LONGEST_MS = defaultTiming.leaseMs
 
 /**
  * Notices that this process has stood still (SIGSTOP, a machine that was suspended). What came for it meanwhile is not

@@ -1,4 +1,4 @@
-import { type Bus, tokenNotices, userRoom } from '@parley/fanout'
+import { type Bus, socketsIn, tokenNotices, userRoom } from '@parley/fanout'
 import { REVOKED, type TokenRevocations } from '@parley/messaging'
 import { failure, ParleyError } from '@parley/protocol'
 import type { Server, Socket } from 'socket.io'
@@ -27,11 +27,8 @@ export class TokenGuard {
 
   /** This person's tokens issued before `validFrom` (milliseconds since 1970) no longer count. */
   revoke(userId: string, validFrom: number): void {
-    const { sockets, adapter } = this.#options.io.sockets
-    for (const id of adapter.rooms.get(userRoom(userId)) ?? []) {
-      const socket = sockets.get(id)
-      // One that is only connecting looks for itself.
-      if (socket === undefined) continue
+    // One that is only connecting is not among them, and looks for itself.
+    for (const socket of socketsIn(this.#options.io, userRoom(userId))) {
       if ((sessionOf(socket).identity.issuedAt?.getTime() ?? 0) < validFrom) endSocket(socket, revoked())
     }
   }

@@ -1,7 +1,7 @@
 export type { Arrival } from './arrivals.ts'
 export { Bus } from './bus.ts'
 export { type CorkOptions, corkFrames } from './cork.ts'
-export { writePacket } from './delivery.ts'
+export { socketsIn, writePacket } from './delivery.ts'
 export type { JoinRequest } from './frame.ts'
 export { GatewayRooms, type GatewayRoomsOptions } from './gateway-rooms.ts'
 export { peopleNotices, tokenNotices } from './notices.ts'

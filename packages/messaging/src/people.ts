@@ -91,10 +91,11 @@ export class People {
       profileAt: now,
     }))
     const rows = await upsertUsers(this.#db.pool, profiles)
-    this.forget([...byId.keys()])
-    this.#tell([...byId.keys()])
+    const userIds = [...byId.keys()]
+    this.forget(userIds)
+    this.#tell(userIds)
     const stored = new Map(rows.map((row) => [row.id, presentUser(row)]))
-    return [...byId.keys()].flatMap((id) => stored.get(id) ?? [])
+    return userIds.flatMap((id) => stored.get(id) ?? [])
   }
 
   /** They are not what they were when they were seen. */
