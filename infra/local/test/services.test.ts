@@ -17,8 +17,10 @@ const log = (line: string) => void said.push(line)
 
 beforeEach(async () => {
   said = []
-  folder = await mkdtemp(join(tmpdir(), 'parley-services-'))
-  return () => rm(folder, { recursive: true, force: true })
+  const mine = await mkdtemp(join(tmpdir(), 'parley-services-'))
+  folder = mine
+  // Not returned: what a beforeEach returns runs before what onTestFinished was given, while the services still write.
+  onTestFinished(() => rm(mine, { recursive: true, force: true }))
 })
 
 /** Stops the service at the end of the test, however it ends. */
@@ -52,9 +54,13 @@ async function withRedis<T>(url: string, work: (client: Redis) => Promise<T>): P
 /** A process that runs the three services, and their process ids. */
 async function otherRun(): Promise<{ parent: ChildProcess; pids: number[] }> {
   const parent = fork(fileURLToPath(new URL('./fixtures/services.ts', import.meta.url)), [folder], { execArgv: [] })
-  onTestFinished(() => void parent.kill('SIGKILL'))
-  const [pids]: number[][] = await once(parent, 'message')
-  return { parent, pids: pids ?? [] }
+  let pids: number[] = []
+  onTestFinished(async () => {
+    parent.kill('SIGKILL')
+    await waitUntilGone(pids)
+  })
+  ;[pids = []] = await once(parent, 'message')
+  return { parent, pids }
 }
 
 /** The keeper of a service: its parent. */
