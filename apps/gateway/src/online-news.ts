@@ -12,8 +12,14 @@ export interface OnlineNewsOptions {
 
 /** Whoever comes alone is told of after this, in milliseconds. */
 const GATHER_MS = 50
-/** While people come one after the other they are told of this often, in milliseconds. Figures in docs/PERFORMANCE.md. */
-const PAUSE_MS = 1_000
+/**
+ * While people come one after the other they are told of this often, in milliseconds, and less often the more of them there
+ * were last time. It stays below the 3 s for which somebody who has gone is not reported (packages/presence: graceMs).
+ * Figures in docs/PERFORMANCE.md.
+ */
+const LEAST_PAUSE_MS = 1_000
+const PAUSE_MS_EACH = 10
+const LONGEST_PAUSE_MS = 2_000
 
 /** Times that a look into the database is tried. */
 const TRIES = 10
@@ -28,7 +34,7 @@ export class OnlineNews {
   readonly #options: OnlineNewsOptions
   #waiting = new Map<string, Arrival>()
   #timer: NodeJS.Timeout | undefined
-  #toldAt = Number.NEGATIVE_INFINITY
+  #nextAt = Number.NEGATIVE_INFINITY
 
   constructor(options: OnlineNewsOptions) {
     this.#options = options
@@ -37,7 +43,7 @@ export class OnlineNews {
   tell(arrival: Arrival): void {
     this.#waiting.set(arrival.userId, arrival)
     if (this.#timer !== undefined) return
-    const waitMs = Math.max(GATHER_MS, this.#toldAt + PAUSE_MS - performance.now())
+    const waitMs = Math.max(GATHER_MS, this.#nextAt - performance.now())
     this.#timer = setTimeout(() => this.flush(), waitMs)
   }
 
@@ -54,9 +60,10 @@ export class OnlineNews {
   flush(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    this.#toldAt = performance.now()
     const arrivals = [...this.#waiting.values()]
     this.#waiting = new Map()
+    const pauseMs = Math.max(LEAST_PAUSE_MS, arrivals.length * PAUSE_MS_EACH)
+    this.#nextAt = performance.now() + Math.min(LONGEST_PAUSE_MS, pauseMs)
     this.#options.publisher.online(arrivals)
   }
 

@@ -1,4 +1,6 @@
 import { createHmac } from 'node:crypto'
+import { once } from 'node:events'
+import { createConnection } from 'node:net'
 import type { Message } from '@parley/protocol'
 import {
   type Cluster,
@@ -15,7 +17,7 @@ import {
   user,
 } from '@parley/testkit'
 import type { Socket } from 'socket.io-client'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 
 let cluster: Cluster
 const open: Socket[] = []
@@ -77,6 +79,18 @@ describe('through the edge to three gateways', () => {
     const { sid } = JSON.parse((await answer.text()).slice(1)) as { sid: string }
     expect(answer.headers.get('set-cookie')).toMatch(new RegExp(`^io=${sid};`))
   })
+})
+
+it('the answer to an upgrade and the first packet come in one piece', async () => {
+  const { hostname, port } = new URL(cluster.gateways[0]?.url ?? '')
+  const tcp = createConnection({ host: hostname, port: Number(port) })
+  onTestFinished(() => void tcp.destroy())
+  tcp.write(
+    'GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
+  )
+  const [piece]: Buffer[] = await once(tcp, 'data')
+  expect(piece?.toString()).toMatch(/^HTTP\/1\.1 101 .*"sid":/s)
 })
 
 describe('tokens', () => {

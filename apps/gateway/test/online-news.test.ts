@@ -1,0 +1,36 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { OnlineNews, type OnlineNewsOptions } from '../src/online-news.ts'
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+it('tells of one who comes alone at once, of the next after a second, and of a crowd after two at most', () => {
+  const told: { at: number; people: number }[] = []
+  const began = performance.now()
+  const online = (people: readonly unknown[]) =>
+    void told.push({ at: Math.round(performance.now() - began), people: people.length })
+  const unused = vi.fn()
+  const news = new OnlineNews({
+    publisher: { online },
+    membership: { conversationsOf: unused },
+    people: { get: unused },
+    presenceReader: { online: unused },
+  } satisfies OnlineNewsOptions)
+  const comes = (count: number) => {
+    for (let i = 0; i < count; i++) news.tell({ userId: `user-${i}`, userName: 'User', conversationIds: [] })
+  }
+  comes(1)
+  vi.advanceTimersByTime(100)
+  comes(150)
+  vi.advanceTimersByTime(1_000)
+  comes(400)
+  vi.advanceTimersByTime(1_500)
+  comes(1)
+  vi.advanceTimersByTime(2_000)
+  expect(told).toEqual([
+    { at: 50, people: 1 },
+    { at: 1_050, people: 150 },
+    { at: 2_550, people: 400 },
+    { at: 4_550, people: 1 },
+  ])
+})
