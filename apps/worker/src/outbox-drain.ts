@@ -14,7 +14,13 @@ import type { Indexable } from '@parley/messaging'
 import type { Message } from '@parley/protocol'
 import type { RedisClient } from '@parley/redis'
 import { Distribution, LATENCY_SECONDS, type Span, type TraceParent, type Tracer } from '@parley/runtime'
-import { DrainLoop, TAKEN_MS } from './drain-loop.ts'
+import { WorkLoop } from '@parley/runtime/work-loop'
+
+/**
+ * Rows that a worker has taken are others' again after so long without a word from it to the database, in milliseconds: well
+ * past what Redis may keep a round of them.
+ */
+export const TAKEN_MS = 60_000
 
 /** What the steps see of a stored message. */
 export type DueMessage = Indexable & Pick<Message, 'id' | 'createdAt'>
@@ -47,7 +53,7 @@ export interface OutboxDrainOptions {
   maxRows?: number
   /** Messages in memory at once, of more than one row. */
   maxMessages?: number
-  /** Pause after a round that found nothing, in milliseconds. */
+  /** Pause after a round that found nothing, in milliseconds; after one that failed it is four times as long. */
   idleMs?: number
 }
 
@@ -65,13 +71,14 @@ export class OutboxDrain {
     failures: 0,
     rounds: new Distribution(LATENCY_SECONDS),
   }
-  readonly #loop: DrainLoop
+  readonly #loop: WorkLoop
 
   constructor(options: OutboxDrainOptions) {
     this.#options = { maxRows: 50, maxMessages: 2_048, idleMs: 250, ...options }
     const { idleMs, onError } = this.#options
-    this.#loop = new DrainLoop({
+    this.#loop = new WorkLoop({
       idleMs,
+      failedMs: 4 * idleMs,
       round: async () => (await this.#round()).more,
       onError: (error) => {
         this.measures.failures++

@@ -1,3 +1,4 @@
+import { WorkLoop } from '@parley/runtime/work-loop'
 import { incarnationsIn, incarnationsKey, leavingKey, peopleKey, userKey } from './keys.ts'
 import { aliveOf, type PresenceRedis, run } from './redis.ts'
 import { claimScript, forgetScript, judgeScript, leaveScript, settleScript } from './scripts.ts'
@@ -39,14 +40,14 @@ export class Reaper {
   readonly #missingSince = new Map<string, number>()
   /** Those that the last look did not find dead for sure. */
   #living = new Set<string>()
-  #timer: NodeJS.Timeout | undefined
-  #looking: Promise<void> | null = null
-  #stopped = false
+  readonly #loop: WorkLoop
   #leases = { alive: 0, dead: 0 }
 
   constructor(options: ReaperOptions) {
     const onReturn = async () => undefined
     this.#options = { ...defaultTiming, ...DEFAULTS, onReturn, onError: () => undefined, ...options }
+    const { intervalMs, onError } = this.#options
+    this.#loop = new WorkLoop({ round: () => this.#look(), idleMs: intervalMs, onError })
   }
 
   /** Gateways' leases as the last look saw them: those that stand, and those that have run out and are being cleaned up. */
@@ -55,24 +56,19 @@ export class Reaper {
   }
 
   start(): void {
-    this.#looking = this.#look()
-      .catch(this.#options.onError)
-      .finally(() => {
-        this.#looking = null
-        if (!this.#stopped) this.#timer = setTimeout(() => this.start(), this.#options.intervalMs)
-      })
+    this.#loop.start()
   }
 
   /** Resolves when the look under way has ended. */
-  async stop(): Promise<void> {
-    this.#stopped = true
-    clearTimeout(this.#timer)
-    await this.#looking
+  stop(): Promise<void> {
+    return this.#loop.stop()
   }
 
-  async #look(): Promise<void> {
+  /** @returns false: what is left for the next look waits for it. */
+  async #look(): Promise<boolean> {
     await this.#buryDead()
     await this.#reportLeavers()
+    return false
   }
 
   async #findDead(): Promise<string[]> {
@@ -98,7 +94,7 @@ export class Reaper {
     const { redis } = this.#options
     const dead = await this.#findDead()
     for (const incarnation of dead) {
-      for (let batch = 0; batch < BATCHES_PER_LOOK && !this.#stopped; batch += 1) {
+      for (let batch = 0; batch < BATCHES_PER_LOOK && !this.#loop.stopped; batch += 1) {
         const people = await redis.srandmember(peopleKey(incarnation), BATCH)
         if (people.length === 0) {
           await redis.srem(incarnationsKey, incarnation)
@@ -116,12 +112,12 @@ export class Reaper {
 
   async #reportLeavers(): Promise<void> {
     const { redis, claimMs, onError } = this.#options
-    for (let batch = 0; batch < BATCHES_PER_LOOK && !this.#stopped; batch += 1) {
+    for (let batch = 0; batch < BATCHES_PER_LOOK && !this.#loop.stopped; batch += 1) {
       const [claim, ...people] = texts(await run(redis, claimScript, leavingKey, BATCH, claimMs))
       if (claim === undefined || people.length === 0) return
       await sideBySide(people, async (userId) => {
         // A claim that is not settled runs out, and the person is due again.
-        if (!this.#stopped) await this.#report(userId, claim).catch(onError)
+        if (!this.#loop.stopped) await this.#report(userId, claim).catch(onError)
       })
     }
   }

@@ -1,14 +1,17 @@
+import { WorkLoop } from '@parley/runtime/work-loop'
 import type { AttachmentUploads } from '@parley/storage/uploads'
 
 /** How long an upload may wait for a message to name it, in milliseconds. */
 const UNCLAIMED_MS = 24 * 3_600_000
+/** Time between two rounds, in milliseconds. */
+const EVERY_MS = 600_000
+/** Workers that start together should not look together: each begins within this, in milliseconds. */
+const SPREAD_MS = 60_000
 
 export interface AttachmentCleanerOptions {
   uploads: Pick<AttachmentUploads, 'removeAbandoned'>
   onError: (error: unknown) => void
   now?: () => Date
-  /** Time between two rounds, in milliseconds. */
-  everyMs?: number
   /** Uploads removed in one statement. */
   batch?: number
 }
@@ -19,25 +22,25 @@ export interface AttachmentCleanerOptions {
  */
 export class AttachmentCleaner {
   readonly #options: Required<AttachmentCleanerOptions>
-  #timer: NodeJS.Timeout | undefined
-  #round: Promise<void> = Promise.resolve()
-  #stopped = false
+  readonly #loop: WorkLoop
   /** Uploads removed since this process began. */
   removed = 0
 
   constructor(options: AttachmentCleanerOptions) {
-    this.#options = { now: () => new Date(), everyMs: 600_000, batch: 50, ...options }
+    this.#options = { now: () => new Date(), batch: 50, ...options }
+    const round = async () => {
+      await this.cleanOnce()
+      return false
+    }
+    this.#loop = new WorkLoop({ round, idleMs: EVERY_MS, onError: options.onError })
   }
 
   start(): void {
-    // Workers that start together should not look together.
-    this.#next(Math.random() * 60_000)
+    this.#loop.start(Math.random() * SPREAD_MS)
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true
-    clearTimeout(this.#timer)
-    await this.#round
+  stop(): Promise<void> {
+    return this.#loop.stop()
   }
 
   /** One round. @returns how many uploads were removed */
@@ -45,19 +48,10 @@ export class AttachmentCleaner {
     const { uploads, now, batch } = this.#options
     const before = new Date(now().getTime() - UNCLAIMED_MS)
     let removed = 0
-    for (let taken = batch; taken === batch && !this.#stopped; removed += taken) {
+    for (let taken = batch; taken === batch && !this.#loop.stopped; removed += taken) {
       taken = await uploads.removeAbandoned(before, batch)
       this.removed += taken
     }
     return removed
-  }
-
-  #next(delayMs: number): void {
-    if (this.#stopped) return
-    this.#timer = setTimeout(() => {
-      this.#round = this.cleanOnce()
-        .then(() => undefined, this.#options.onError)
-        .then(() => this.#next(this.#options.everyMs))
-    }, delayMs)
   }
 }

@@ -1,6 +1,7 @@
 import { type Database, deleteClosings, type Queryable, takeClosings, transaction } from '@parley/db'
 import { idPart, type Producer } from '@parley/queue'
-import { DrainLoop, TAKEN_MS } from '../drain-loop.ts'
+import { WorkLoop } from '@parley/runtime/work-loop'
+import { TAKEN_MS } from '../outbox-drain.ts'
 import type { PushMetrics } from './metrics.ts'
 
 const ROWS = 500
@@ -10,7 +11,7 @@ export interface ClosingDrainOptions {
   producer: Producer<'push'>
   metrics: PushMetrics
   onError: (error: unknown) => void
-  /** Pause after a round that did not find a full load, in milliseconds. */
+  /** Pause after a round that did not find a full load, in milliseconds; after one that failed it is four times as long. */
   idleMs?: number
 }
 
@@ -20,12 +21,13 @@ export interface ClosingDrainOptions {
  */
 export class ClosingDrain {
   readonly #options: ClosingDrainOptions
-  readonly #loop: DrainLoop
+  readonly #loop: WorkLoop
 
   constructor(options: ClosingDrainOptions) {
     this.#options = options
     const { idleMs = 250, onError } = options
-    this.#loop = new DrainLoop({ idleMs, onError, round: async () => (await this.#drain()) === ROWS })
+    const round = async () => (await this.#drain()) === ROWS
+    this.#loop = new WorkLoop({ idleMs, failedMs: 4 * idleMs, onError, round })
   }
 
   start(): void {

@@ -1,30 +1,32 @@
-export interface DrainLoopOptions {
+export interface WorkLoopOptions {
   /** Does a round of the work; resolves to whether there may be more at once. */
   round: () => Promise<boolean>
   onError: (error: unknown) => void
-  /** Pause after a round that left nothing, in milliseconds; after one that failed it is four times as long. */
+  /** Pause after a round that left nothing, in milliseconds. */
   idleMs: number
+  /** Pause after a round that failed, in milliseconds; `idleMs` where it is left out. */
+  failedMs?: number
 }
 
-/**
- * Rows that a worker has taken are others' again after so long without a word from it to the database, in milliseconds: well
- * past what Redis may keep a round of them.
- */
-export const TAKEN_MS = 60_000
-
 /** Round after round of some work, one at a time, from `start` until `stop`. */
-export class DrainLoop {
-  readonly #options: DrainLoopOptions
+export class WorkLoop {
+  readonly #options: Required<WorkLoopOptions>
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> = Promise.resolve()
   #stopped = false
 
-  constructor(options: DrainLoopOptions) {
-    this.#options = options
+  constructor(options: WorkLoopOptions) {
+    this.#options = { failedMs: options.idleMs, ...options }
   }
 
-  start(): void {
-    this.#next(0)
+  /** `stop` was called: a round that would go on for long ends. */
+  get stopped(): boolean {
+    return this.#stopped
+  }
+
+  /** @param delayMs before the first round */
+  start(delayMs = 0): void {
+    this.#next(delayMs)
   }
 
   /** Resolves when the round that is under way has ended. */
@@ -36,13 +38,13 @@ export class DrainLoop {
 
   #next(delayMs: number): void {
     if (this.#stopped) return
-    const { round, idleMs, onError } = this.#options
+    const { round, idleMs, failedMs, onError } = this.#options
     this.#timer = setTimeout(() => {
       this.#running = round().then(
         (more) => this.#next(more ? 0 : idleMs),
         (error) => {
           onError(error)
-          this.#next(4 * idleMs)
+          this.#next(failedMs)
         },
       )
     }, delayMs)
