@@ -10,6 +10,7 @@ import {
   type SyncRequest,
   type User,
 } from '@parley/protocol'
+import { Rerun } from '@parley/runtime/rerun'
 import { noAnswer, within } from '@parley/runtime/within'
 import type { Reply } from '@parley/testkit'
 import { io, type Socket } from 'socket.io-client'
@@ -17,7 +18,6 @@ import type { Acked, Arrival, ChaosClient, Seen, View } from './client.ts'
 import { Ledger } from './ledger.ts'
 import { RawRequests, Refusal } from './raw-requests.ts'
 import { Transcript } from './transcript.ts'
-import { Rounds } from './waiting.ts'
 
 export interface RawClientOptions {
   url: string
@@ -55,8 +55,8 @@ export class RawClient implements ChaosClient {
   readonly #socket: Socket
   readonly #ledger: Ledger
   readonly #transcripts = new Map<string, Transcript>()
-  readonly #filling = new Map<string, Rounds>()
-  readonly #sync = new Rounds(() => this.#syncAll())
+  readonly #filling = new Map<string, Rerun>()
+  readonly #sync = new Rerun(() => this.#syncAll())
   #silent = 0
   #connects = 0
   #heardAt = 0
@@ -241,7 +241,7 @@ export class RawClient implements ChaosClient {
   #fill(conversationId: string): void {
     let filling = this.#filling.get(conversationId)
     if (filling === undefined) {
-      filling = new Rounds(() => this.#fetchMissing(conversationId))
+      filling = new Rerun(() => this.#fetchMissing(conversationId))
       this.#filling.set(conversationId, filling)
     }
     filling.ask()

@@ -1,3 +1,4 @@
+import { Rerun } from '@parley/runtime/rerun'
 import { noAnswer, within } from '@parley/runtime/within'
 import { assertEpoch, peopleKey } from './keys.ts'
 import { Lease } from './lease.ts'
@@ -36,8 +37,7 @@ export class Presence {
   readonly #table = new Map<string, Person>()
   #stopped = false
   #lingerMs = 0
-  #flushing = false
-  #flushAsked = false
+  readonly #flush = new Rerun(() => this.#writeDue())
   /** The connection to Redis is a new one. It may have lost what it was told last: it crashed, or a replica took its place. */
   #doubtful = false
   readonly #onReady = (): void => {
@@ -55,10 +55,10 @@ export class Presence {
       leaseMs,
       renewMs,
       onError,
-      onRenewed: () => void this.#flush(),
+      onRenewed: () => this.#flush.ask(),
       onTaken: ({ previous, emptied }) => {
         this.#rewrite(previous !== null && !emptied)
-        void this.#flush()
+        this.#flush.ask()
       },
     })
   }
@@ -223,17 +223,10 @@ export class Presence {
     this.#doubtful = false
   }
 
-  /** Writes everybody who is due, some at a time. Asked again while under way, it goes round once more. */
-  async #flush(): Promise<void> {
-    this.#flushAsked = true
-    if (this.#flushing) return
-    this.#flushing = true
-    while (this.#flushAsked) {
-      this.#flushAsked = false
-      if (this.#doubtful) await this.#doubt().catch(this.#options.onError)
-      await this.#pushAll([...this.#table].filter(([, person]) => person.dirty))
-    }
-    this.#flushing = false
+  /** Writes everybody who is due, some at a time. */
+  async #writeDue(): Promise<void> {
+    if (this.#doubtful) await this.#doubt().catch(this.#options.onError)
+    await this.#pushAll([...this.#table].filter(([, person]) => person.dirty))
   }
 
   async #pushAll(people: [string, Person][]): Promise<void> {
