@@ -16,8 +16,8 @@ import { documentationRoutes } from './routes/documentation.ts'
 import { messageRoutes } from './routes/messages.ts'
 import { muteRoutes, pushRoutes } from './routes/push.ts'
 import { searchRoutes } from './routes/search.ts'
+import { sendMessageRoute } from './routes/send-message.ts'
 import { syncRoutes } from './routes/sync.ts'
-import { uploadRoutes } from './routes/uploads.ts'
 import { userRoutes } from './routes/users.ts'
 
 /** The HTTP API. It does not listen yet: main.ts does that, tests use `inject()`. */
@@ -60,8 +60,8 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     await api.register(muteRoutes, { deps, prefix: '/api/messages' })
     await api.register(pushRoutes, { deps, prefix: '/api/push' })
     await api.register(searchRoutes, { deps, prefix: '/api/messages' })
+    await api.register(sendMessageRoute, { deps, prefix: '/api/messages' })
     await api.register(syncRoutes, { deps, prefix: '/api/messages' })
-    await api.register(uploadRoutes, { deps, prefix: '/api/messages' })
     await api.register(userRoutes, { deps, prefix: '/api/users' })
   })
   return app
