@@ -1,8 +1,6 @@
+import { closeInTime } from '@parley/runtime'
 import type { FastifyInstance } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
-
-/** How long what is under way may take once the app is closed, in milliseconds: with the drain delay, less than a forced end. */
-const UNDER_WAY_MS = 10_000
 
 /**
  * From when the app is closed, each answer ends its connection. Only those that are idle at that moment are closed by
@@ -20,12 +18,7 @@ export const endConnections = fastifyPlugin(async (app) => {
   })
 })
 
-/** Answers what is under way, and cuts off what does not come to its end: a slow upload, half a request. */
-export async function closeApp(app: FastifyInstance, underWayMs = UNDER_WAY_MS): Promise<void> {
-  const cut = setTimeout(() => app.server.closeAllConnections(), underWayMs)
-  try {
-    await app.close()
-  } finally {
-    clearTimeout(cut)
-  }
+/** See {@link closeInTime}. */
+export function closeApp(app: FastifyInstance, underWayMs?: number): Promise<void> {
+  return closeInTime(app.server, () => app.close(), underWayMs)
 }

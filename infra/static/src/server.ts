@@ -1,11 +1,9 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
+import { closeInTime } from '@parley/runtime'
 import { serveWebFiles } from './web-files.ts'
 
 /** Longer than balancers keep an idle connection for (60 s is usual), in milliseconds. */
 const KEEP_ALIVE_MS = 72_000
-
-/** How long an answer may take to its end once the server is closed, in milliseconds. */
-const UNDER_WAY_MS = 10_000
 
 export interface StaticServerOptions {
   directory: string
@@ -28,11 +26,9 @@ export function buildStaticServer(options: StaticServerOptions): Server {
   return server
 }
 
-/** Answers what is under way, and cuts off what does not come to its end. */
-export async function closeStaticServer(server: Server, underWayMs = UNDER_WAY_MS): Promise<void> {
-  const cut = setTimeout(() => server.closeAllConnections(), underWayMs)
-  await new Promise<void>((resolve) => server.close(() => resolve()))
-  clearTimeout(cut)
+/** See {@link closeInTime}. */
+export function closeStaticServer(server: Server, underWayMs?: number): Promise<void> {
+  return closeInTime(server, () => new Promise<void>((resolve) => server.close(() => resolve())), underWayMs)
 }
 
 function refuse(response: ServerResponse, status: number, code: string, message: string): void {

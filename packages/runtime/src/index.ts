@@ -12,6 +12,7 @@ export {
   type TrustsProxy,
   trustsProxy,
 } from './client-address.ts'
+export { closeInTime } from './closing.ts'
 export {
   defineSettings,
   describeDefault,
