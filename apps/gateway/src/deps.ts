@@ -1,9 +1,8 @@
 import type { TokenVerifier } from '@parley/auth'
-import type { GatewayRooms, Publisher } from '@parley/fanout'
+import type { GatewayRooms } from '@parley/fanout'
 import type {
   ConversationReader,
   ConversationSync,
-  History,
   Membership,
   MessageWriter,
   People,
@@ -32,7 +31,6 @@ export interface GatewayDeps {
   people: People
   membership: Membership
   conversations: ConversationReader
-  history: History
   messages: MessageWriter
   reads: ReadMarker
   sync: ConversationSync
@@ -41,7 +39,6 @@ export interface GatewayDeps {
   /** Everybody's. */
   presenceReader: PresenceReader
   onlineNews: OnlineNews
-  publisher: Publisher
   rooms: GatewayRooms
   standstill: Standstill
   typing: TypingIndicators
