@@ -1,9 +1,9 @@
-import type { Message, SyncAnswer, SyncedConversation } from '@parley/protocol'
+import type { Message, ParticipantRole, SyncAnswer, SyncedConversation } from '@parley/protocol'
 import type { View } from './client.ts'
 
 interface Entry extends Omit<View, 'unreadCount'> {
   rev: number
-  members: Map<string, { role: 'OWNER' | 'MEMBER'; lastReadSeq: number }>
+  members: Map<string, { role: ParticipantRole; lastReadSeq: number }>
 }
 
 /** A person's conversations as `sync` tells of them, and the least that new messages say. */

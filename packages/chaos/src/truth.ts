@@ -1,4 +1,4 @@
-import type { SystemEvent } from '@parley/protocol'
+import type { ParticipantRole, SystemEvent } from '@parley/protocol'
 import type { Seen, View } from './client.ts'
 import type { Stage } from './stage.ts'
 
@@ -42,7 +42,7 @@ export interface Standing extends Pick<View, 'type' | 'name' | 'lastSeq'> {
 }
 
 interface Member {
-  role: 'OWNER' | 'MEMBER'
+  role: ParticipantRole
   lastReadSeq: number
   /** Of the last message before they were put in. */
   joinedSeq: number

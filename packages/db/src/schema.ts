@@ -1,4 +1,10 @@
-import { MESSAGE_TYPES, type StoredAttachment, type SystemEvent } from '@parley/protocol'
+import {
+  CONVERSATION_TYPES,
+  MESSAGE_TYPES,
+  PARTICIPANT_ROLES,
+  type StoredAttachment,
+  type SystemEvent,
+} from '@parley/protocol'
 import { sql } from 'drizzle-orm'
 import {
   bigint,
@@ -29,7 +35,7 @@ const instant = customType<{ data: string; driverData: string }>({
 const now = sql`now()`
 const count = (name: string) => bigint(name, { mode: 'number' }).notNull().default(0)
 
-export const conversationType = pgEnum('conversation_type', ['DIRECT', 'GROUP'])
+export const conversationType = pgEnum('conversation_type', CONVERSATION_TYPES)
 export const messageType = pgEnum('message_type', MESSAGE_TYPES)
 /**
  * An upload under way; one that is complete and that a message may name; one that a message names (the end, while the
@@ -40,7 +46,7 @@ export const messageType = pgEnum('message_type', MESSAGE_TYPES)
  *         +----------+--> DELETING -> no row
  */
 export const attachmentState = pgEnum('attachment_state', ['UPLOADING', 'READY', 'CLAIMED', 'DELETING'])
-export const participantRole = pgEnum('participant_role', ['OWNER', 'MEMBER'])
+export const participantRole = pgEnum('participant_role', PARTICIPANT_ROLES)
 
 export const users = pgTable('users', {
   id: text('id').primaryKey(),

@@ -7,20 +7,11 @@ import {
   type Reads,
   seqBefore,
 } from '@parley/db'
-import type { ListMessages, Message } from '@parley/protocol'
+import type { HistoryMeta, ListMessages, Message } from '@parley/protocol'
 import { BatchLoader } from './batch-loader.ts'
 import type { ConversationReader } from './conversation-reader.ts'
 import type { AttachmentLinks } from './ports.ts'
 import { presentMessage } from './present.ts'
-
-export interface HistoryMeta {
-  page: number
-  limit: number
-  /** Messages in the conversation. */
-  total: number
-  /** There are more in the direction one is reading: older ones, or newer ones with `afterSeq`. */
-  hasMore: boolean
-}
 
 /** Pages whose read marks share a statement. A large group's are a thousand rows. */
 const BATCH = 16

@@ -11,6 +11,7 @@ import {
 import {
   LIMITS,
   type Message,
+  type ParticipantRole,
   type SyncAnswer,
   type SyncedConversation,
   type SyncedMember,
@@ -210,7 +211,7 @@ function presentMember(row: {
   user_id: string
   full_name: string
   profile_photo: string | null
-  role: 'OWNER' | 'MEMBER'
+  role: ParticipantRole
   last_read_seq: number
   joined_seq: number
 }): SyncedMember {

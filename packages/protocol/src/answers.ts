@@ -40,12 +40,15 @@ export const pageMetaShape = z.object({
   total: z.int(),
   totalPages: z.int(),
 })
+export type PageMeta = z.infer<typeof pageMetaShape>
 
+/** At most the newest 1,000 matches are counted and paged through. */
 export const searchMetaShape = pageMetaShape.extend({
   totalIsExact: z
     .boolean()
     .describe('False where there are or may be more than were counted; an earlier `to` reaches them'),
 })
+export type SearchMeta = z.infer<typeof searchMetaShape>
 
 export const historyMetaShape = z.object({
   page: z.int(),
@@ -55,6 +58,7 @@ export const historyMetaShape = z.object({
     .boolean()
     .describe('There are more in the direction one is reading: older ones, or newer ones with afterSeq'),
 })
+export type HistoryMeta = z.infer<typeof historyMetaShape>
 
 export const unreadCounts = z.object({
   total: z.int(),

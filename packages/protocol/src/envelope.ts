@@ -1,3 +1,4 @@
+import type { PageMeta } from './answers.ts'
 import type { ErrorBody } from './errors.ts'
 import { ParleyError } from './errors.ts'
 
@@ -14,13 +15,6 @@ export interface Failure {
   success: false
   message: string
   error: ErrorBody
-}
-
-export interface PageMeta {
-  page: number
-  limit: number
-  total: number
-  totalPages: number
 }
 
 export function pageMeta(page: number, limit: number, total: number): PageMeta {

@@ -10,8 +10,13 @@ export const MESSAGE_TYPES = ['TEXT', 'FILE', 'IMAGE', 'VIDEO', 'AUDIO', 'SYSTEM
 export const messageType = z.enum(MESSAGE_TYPES)
 export type MessageType = z.infer<typeof messageType>
 
-export const conversationType = z.enum(['DIRECT', 'GROUP'])
+export const CONVERSATION_TYPES = ['DIRECT', 'GROUP'] as const
+export const conversationType = z.enum(CONVERSATION_TYPES)
 export type ConversationType = z.infer<typeof conversationType>
+
+export const PARTICIPANT_ROLES = ['OWNER', 'MEMBER'] as const
+export const participantRole = z.enum(PARTICIPANT_ROLES)
+export type ParticipantRole = z.infer<typeof participantRole>
 
 export const user = z.object({
   id: z.string(),
@@ -22,7 +27,7 @@ export type User = z.infer<typeof user>
 
 /** A person as a conversation shows them. `isOnline` and `lastSeen` stay false and null in groups past 100 people. */
 export const participant = user.extend({
-  role: z.enum(['OWNER', 'MEMBER']),
+  role: participantRole,
   isOnline: z.boolean(),
   lastSeen: instant.nullable(),
   /** The person has read everything up to and including this seq. */

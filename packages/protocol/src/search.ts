@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import type { PageMeta } from './envelope.ts'
 import { LIMITS } from './limits.ts'
 import { conversation, message } from './models.ts'
 import { conversationId, paging, text, timestamp, userId } from './primitives.ts'
@@ -49,11 +48,3 @@ export const searchHit = message.extend({
   highlights: z.array(highlight),
 })
 export type SearchHit = z.infer<typeof searchHit>
-
-/**
- * At most the newest 1,000 matches are counted and paged through; `totalIsExact` is false where there
- * are or may be more. Those are reached with `to`.
- */
-export interface SearchMeta extends PageMeta {
-  totalIsExact: boolean
-}

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { LIMITS } from './limits.ts'
-import { conversationType, message, user } from './models.ts'
+import { conversationType, message, participantRole, user } from './models.ts'
 import { conversationId, instant } from './primitives.ts'
 
 /*
@@ -64,7 +64,7 @@ export type SyncRequest = z.infer<typeof syncBody>
 
 /** A member who is new or has changed (role, read mark). Presence does not come this way; see `getOnlineUsers`. */
 export const syncedMember = user.extend({
-  role: z.enum(['OWNER', 'MEMBER']),
+  role: participantRole,
   lastReadSeq: z.int(),
   /** Messages up to this seq were there before the person joined. */
   joinedSeq: z.int(),

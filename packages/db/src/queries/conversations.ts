@@ -1,4 +1,4 @@
-import type { ConversationType } from '@parley/protocol'
+import type { ConversationType, ParticipantRole } from '@parley/protocol'
 import type { Queryable } from '../pool.ts'
 import { containing } from './users.ts'
 
@@ -121,7 +121,7 @@ export interface LockedConversation {
   name: string | null
   participant_count: number
   /** The actor's role. */
-  role: 'OWNER' | 'MEMBER'
+  role: ParticipantRole
 }
 
 /**

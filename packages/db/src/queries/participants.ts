@@ -1,9 +1,10 @@
+import type { ParticipantRole } from '@parley/protocol'
 import type { Queryable } from '../pool.ts'
 import type { UserRow } from './users.ts'
 
 export interface ParticipantRow extends UserRow {
   conversation_id: string
-  role: 'OWNER' | 'MEMBER'
+  role: ParticipantRole
   last_read_seq: number
 }
 

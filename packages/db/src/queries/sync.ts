@@ -1,4 +1,4 @@
-import type { ConversationType } from '@parley/protocol'
+import type { ConversationType, ParticipantRole } from '@parley/protocol'
 import type { Queryable } from '../pool.ts'
 import { type MessageRow, messageColumns } from './messages.ts'
 
@@ -194,7 +194,7 @@ export interface SyncMemberRow extends OfRange {
   user_id: string
   full_name: string
   profile_photo: string | null
-  role: 'OWNER' | 'MEMBER'
+  role: ParticipantRole
   joined_seq: number
   last_read_seq: number
   gone: boolean
