@@ -1,32 +1,27 @@
-import { z } from 'zod'
 import { defineSettings, setting } from './config.ts'
-
-const count = z
-  .string()
-  .regex(/^\d{1,9}$/)
-  .transform(Number)
+import { flag, wholeNumber } from './setting-values.ts'
 
 const limit = { expected: 'a whole number; 0 for no limit' }
 
 /** What a gateway takes. Generous outside production, where one machine plays a thousand clients. */
 export const gatewayLimitSettings = defineSettings({
-  SOCKET_EVENTS_PER_10S: setting(count, 'Events that one socket may send in ten seconds', {
+  SOCKET_EVENTS_PER_10S: setting(wholeNumber(), 'Events that one socket may send in ten seconds', {
     ...limit,
     default: '1000',
     developmentDefault: '50000',
   }),
-  SOCKET_EVENTS_IN_FLIGHT: setting(
-    count.pipe(z.number().min(1)),
-    'Events of one socket that may be unanswered at a time',
-    { expected: 'a whole number from 1', default: '500', developmentDefault: '5000' },
-  ),
-  HANDSHAKES_PER_10S: setting(count, 'New connections that one gateway takes in ten seconds', {
+  SOCKET_EVENTS_IN_FLIGHT: setting(wholeNumber(1), 'Events of one socket that may be unanswered at a time', {
+    expected: 'a whole number from 1',
+    default: '500',
+    developmentDefault: '5000',
+  }),
+  HANDSHAKES_PER_10S: setting(wholeNumber(), 'New connections that one gateway takes in ten seconds', {
     ...limit,
     default: '10000',
     developmentDefault: '0',
   }),
   HANDSHAKES_PER_ADDRESS_PER_10S: setting(
-    count,
+    wholeNumber(),
     'New connections that one gateway takes from one address in ten seconds',
     { ...limit, default: '1000', developmentDefault: '0' },
   ),
@@ -34,7 +29,7 @@ export const gatewayLimitSettings = defineSettings({
 
 export const drainSettings = defineSettings({
   DRAIN_DELAY_MS: setting(
-    count.pipe(z.number().max(10_000)),
+    wholeNumber(0, 10_000),
     'Milliseconds between becoming not ready and closing anything, for the balancer to notice',
     { expected: 'a whole number up to 10000', default: '2000', developmentDefault: '0' },
   ),
@@ -43,7 +38,7 @@ export const drainSettings = defineSettings({
 /** What tests break on purpose. */
 export const testOnlySettings = defineSettings({
   PARLEY_TEST_ACK_BEFORE_COMMIT: setting(
-    z.enum(['true', 'false']).transform((text) => text === 'true'),
+    flag,
     'For tests only: answers sends before they are stored, so that `npm run chaos` has losses to find',
     { expected: 'true or false, outside production only', default: 'false', testOnly: true },
   ),
@@ -51,7 +46,7 @@ export const testOnlySettings = defineSettings({
 
 /** What an api pod takes. Counted in Redis over all pods; without Redis nothing is refused. */
 export const apiLimitSettings = defineSettings({
-  HTTP_REQUESTS_PER_10S: setting(count, 'HTTP requests that one person may make in ten seconds', {
+  HTTP_REQUESTS_PER_10S: setting(wholeNumber(), 'HTTP requests that one person may make in ten seconds', {
     ...limit,
     default: '600',
     developmentDefault: '50000',

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { parseTrustedProxies } from './client-address.ts'
 import { defineSettings, setting } from './config.ts'
+import { flag, wholeNumber } from './setting-values.ts'
 
 /** Which pages of other origins may ask: all of them, or these. */
 export type AllowedOrigins = '*' | readonly string[]
@@ -20,13 +21,6 @@ function isOrigin(text: string): boolean {
   const url = URL.parse(text)
   return url !== null && (url.origin === 'null' || url.origin === text)
 }
-
-const seconds = (max: number) =>
-  z
-    .string()
-    .regex(/^\d{1,9}$/)
-    .transform(Number)
-    .pipe(z.number().max(max))
 
 /** Of what faces users: api pods and gateways. */
 export const publicSettings = defineSettings({
@@ -54,7 +48,7 @@ export const publicSettings = defineSettings({
     },
   ),
   KEEP_ALIVE_SECONDS: setting(
-    seconds(3_600).pipe(z.number().min(1)),
+    wholeNumber(1, 3_600),
     'How long an idle connection stays open: longer than the balancer keeps its own, or it sends into closing ones',
     { expected: 'a whole number from 1 to 3600', default: '72' },
   ),
@@ -64,13 +58,12 @@ export const publicSettings = defineSettings({
 export const apiPublicSettings = defineSettings({
   ...publicSettings,
   HSTS_SECONDS: setting(
-    seconds(63_072_000),
+    wholeNumber(0, 63_072_000),
     'For how long browsers are told to reach this host by https only (Strict-Transport-Security); 0: not told',
     { expected: 'a whole number up to 63072000', default: '0' },
   ),
-  API_DOCS: setting(
-    z.enum(['true', 'false']).transform((text) => text === 'true'),
-    'Serve the description of the HTTP API at /api/docs, to anybody',
-    { expected: 'true or false', default: 'true' },
-  ),
+  API_DOCS: setting(flag, 'Serve the description of the HTTP API at /api/docs, to anybody', {
+    expected: 'true or false',
+    default: 'true',
+  }),
 })

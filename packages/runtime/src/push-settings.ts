@@ -2,13 +2,7 @@ import { createECDH } from 'node:crypto'
 import { z } from 'zod'
 import { defineSettings, SettingsError, type SettingsOf, setting } from './config.ts'
 import type { OutboundPolicy } from './outbound.ts'
-
-const milliseconds = (max: number) =>
-  z
-    .string()
-    .regex(/^\d{1,9}$/)
-    .transform(Number)
-    .pipe(z.number().max(max))
+import { flag, wholeNumber } from './setting-values.ts'
 
 /** An uncompressed P-256 point, and a P-256 scalar, in base64url without padding. */
 const publicKey = z.string().regex(/^B[A-P][\w-]{85}$/)
@@ -19,11 +13,10 @@ export const pushRegistrationSettings = defineSettings({
   VAPID_PUBLIC_KEY: setting(publicKey.optional(), 'The public key of web push; without it push is off', {
     expected: 'a public key as `npm run vapid` prints it',
   }),
-  PUSH_ALLOW_PRIVATE_ENDPOINTS: setting(
-    z.enum(['true', 'false']).transform((text) => text === 'true'),
-    'Let push endpoints be on loopback, for tests; refused in production',
-    { expected: 'true or false', default: 'false' },
-  ),
+  PUSH_ALLOW_PRIVATE_ENDPOINTS: setting(flag, 'Let push endpoints be on loopback, for tests; refused in production', {
+    expected: 'true or false',
+    default: 'false',
+  }),
 })
 
 /** Everything a worker needs to push. */
@@ -41,31 +34,28 @@ export const pushSettings = defineSettings({
       developmentDefault: 'mailto:push@parley.example',
     },
   ),
-  PUSH_TTL_SECONDS: setting(
-    milliseconds(2_419_200).refine((seconds) => seconds > 0),
-    'How long an undelivered push is worth delivering, in seconds',
-    { expected: 'a number of seconds, from 1 to four weeks', default: '86400' },
-  ),
+  PUSH_TTL_SECONDS: setting(wholeNumber(1, 2_419_200), 'How long an undelivered push is worth delivering, in seconds', {
+    expected: 'a number of seconds, from 1 to four weeks',
+    default: '86400',
+  }),
   PUSH_GATHER_MS: setting(
-    milliseconds(10_000),
+    wholeNumber(0, 10_000),
     'How long a push waits for more messages of its conversation, in milliseconds; part of the delay of every push',
     { expected: 'a number of milliseconds, 10000 at most', default: '400' },
   ),
   PUSH_BURST_MS: setting(
-    milliseconds(600_000),
+    wholeNumber(0, 600_000),
     'Least time between two notifications of one conversation on one device, in milliseconds; what comes within is summed up',
     { expected: 'a number of milliseconds, 600000 at most', default: '3000' },
   ),
-  PUSH_CONCURRENCY: setting(
-    milliseconds(2_000).refine((count) => count > 0),
-    'People whom one worker notifies at the same time',
-    { expected: 'a number from 1 to 2000', default: '128' },
-  ),
-  PUSH_PER_HOST: setting(
-    milliseconds(1_000).refine((count) => count > 0),
-    'Connections that one worker holds to one push service',
-    { expected: 'a number from 1 to 1000', default: '64' },
-  ),
+  PUSH_CONCURRENCY: setting(wholeNumber(1, 2_000), 'People whom one worker notifies at the same time', {
+    expected: 'a number from 1 to 2000',
+    default: '128',
+  }),
+  PUSH_PER_HOST: setting(wholeNumber(1, 1_000), 'Connections that one worker holds to one push service', {
+    expected: 'a number from 1 to 1000',
+    default: '64',
+  }),
 })
 
 /** The key pair of VAPID (RFC 8292) and whom to turn to about it. */

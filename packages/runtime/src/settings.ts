@@ -1,14 +1,8 @@
 import { z } from 'zod'
 import { defineSettings, setting } from './config.ts'
+import { flag, webUrl, wholeNumber } from './setting-values.ts'
 
-const port = z
-  .string()
-  .regex(/^\d{1,5}$/)
-  .transform(Number)
-  .pipe(z.number().max(65_535))
-
-const flag = z.enum(['true', 'false']).transform((text) => text === 'true')
-const webUrl = z.url({ protocol: /^https?$/ })
+const port = wholeNumber(0, 65_535)
 
 /** What kind of place the process runs in. Everything that is safe in development only hangs on it. */
 export const environmentSettings = defineSettings({
@@ -146,22 +140,21 @@ export const s3Settings = defineSettings({
   }),
 })
 
-const bytes = z
-  .string()
-  .regex(/^[1-9]\d{0,12}$/)
-  .transform(Number)
-
 /** One media type, or a family of them (`image/*`), or all. */
 const MEDIA_TYPE = /^(\*\/\*|[a-z0-9][a-z0-9.+-]*\/(\*|[a-z0-9][a-z0-9.+-]*))$/
 
 /** Of attachments, for whoever checks or shows them. */
 export const attachmentSettings = defineSettings({
-  ATTACHMENT_MAX_BYTES: setting(bytes, 'The largest file that may be sent with its message in one request', {
-    expected: 'a number of bytes',
-    default: String(25 * 1024 ** 2),
-  }),
+  ATTACHMENT_MAX_BYTES: setting(
+    wholeNumber(1, 9_999_999_999_999),
+    'The largest file that may be sent with its message in one request',
+    {
+      expected: 'a number of bytes',
+      default: String(25 * 1024 ** 2),
+    },
+  ),
   ATTACHMENT_DIRECT_MAX_BYTES: setting(
-    bytes.refine((size) => size <= 1024 ** 4),
+    wholeNumber(1, 1024 ** 4),
     'The largest file that may be put straight into the store',
     { expected: 'a number of bytes, at most 1099511627776 (1 TiB)', default: String(1024 ** 3) },
   ),
@@ -179,12 +172,12 @@ export const attachmentSettings = defineSettings({
     { expected: 'media types with commas between them, such as image/*,video/mp4,application/pdf', default: '*/*' },
   ),
   ATTACHMENT_URL_SECONDS: setting(
-    bytes.refine((seconds) => seconds >= 4 && seconds <= 604_800),
+    wholeNumber(4, 604_800),
     'How long the address of a file is good for; up to a quarter less for one that was made before',
     { expected: 'a number of seconds from 4 to 604800 (a week)', default: '3600' },
   ),
   ATTACHMENT_UPLOADS_AT_ONCE: setting(
-    bytes.refine((count) => count <= 10_000),
+    wholeNumber(1, 10_000),
     'How many requests with files a pod takes at the same time, an eighth of them from one person; each needs about 6 MB of memory',
     { expected: 'a whole number from 1 to 10000', default: '32' },
   ),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { defineSettings, setting } from './config.ts'
+import { webUrl } from './setting-values.ts'
 
 /** `a=b,c=d`, values percent-encoded, as OpenTelemetry writes headers. */
 const headers = z
@@ -22,7 +23,7 @@ const headers = z
 /** Where traces go. The names are OpenTelemetry's own, so that what is known of them holds here. */
 export const tracingSettings = defineSettings({
   OTEL_EXPORTER_OTLP_ENDPOINT: setting(
-    z.url({ protocol: /^https?$/ }).optional(),
+    webUrl.optional(),
     'The OpenTelemetry collector (OTLP over HTTP) that traces are sent to; without it nothing is traced',
     { expected: 'an http:// or https:// URL, such as http://collector:4318' },
   ),
