@@ -150,19 +150,6 @@ function weaknessOf(
   return `is too short: in production it should have at least ${secret.minLength} characters`
 }
 
-/** The settings as a markdown table, in the order of declaration. docs/CONFIG.md is generated from it. */
-export function renderSettingsTable(definition: SettingsDefinition): string {
-  const rows = Object.entries(definition).map(([variable, declared]) =>
-    [`\`${variable}\``, declared.description, declared.expected, describeDefault(declared)].map(escapeCell).join(' | '),
-  )
-  return [
-    '| Variable | What it is | Should be | Default |',
-    '| --- | --- | --- | --- |',
-    ...rows.map((r) => `| ${r} |`),
-    '',
-  ].join('\n')
-}
-
 /** What holds where a setting is not given, in words and Markdown. */
 export function describeDefault(declared: Setting<unknown>): string {
   const { default: general, developmentDefault, schema, alternativeTo } = declared
@@ -170,8 +157,4 @@ export function describeDefault(declared: Setting<unknown>): string {
   const inProduction = alternativeTo !== undefined && general === undefined ? `required, or \`${alternativeTo}\`` : ends
   if (developmentDefault === undefined) return inProduction
   return `\`${developmentDefault}\` outside production; in production ${inProduction}`
-}
-
-function escapeCell(text: string): string {
-  return text.replaceAll('|', '\\|').replaceAll('\n', ' ')
 }

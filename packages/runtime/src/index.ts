@@ -18,7 +18,6 @@ export {
   describeDefault,
   loadSettings,
   loadSettingsOrExit,
-  renderSettingsTable,
   type Setting,
   type SettingOptions,
   type SettingsDefinition,
