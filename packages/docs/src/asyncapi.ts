@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import { clientEventNotes, eventErrorsOf, serverEventNotes } from './events.ts'
 import { type JsonSchema, jsonSchemas } from './json-schema.ts'
 import { models } from './models.ts'
+import { failureWith, pascal, reference } from './references.ts'
 
 /** An AsyncAPI 3 document, as far as this package needs to know it. */
 export interface AsyncApiDocument {
@@ -149,13 +150,6 @@ function messageOf(name: string): JsonSchema {
   return { $ref: `#/channels/socket/messages/${name}` }
 }
 
-function failureWith(codes: readonly string[]): JsonSchema {
-  const code = { enum: codes }
-  return {
-    allOf: [reference('Failure'), { type: 'object', properties: { error: { type: 'object', properties: { code } } } }],
-  }
-}
-
 /** An event whose payload is a noun is described by the noun. */
 function serverPayload(name: ServerEventName): string {
   for (const [model, schema] of models) if (schema === serverEvents[name]) return model
@@ -164,12 +158,4 @@ function serverPayload(name: ServerEventName): string {
 
 function payloadName(event: string): string {
   return `${pascal(event)}Payload`
-}
-
-function reference(name: string): JsonSchema {
-  return { $ref: `#/components/schemas/${name}` }
-}
-
-function pascal(id: string): string {
-  return id.charAt(0).toUpperCase() + id.slice(1)
 }

@@ -10,6 +10,7 @@ import {
   visibility,
 } from '@parley/protocol'
 import type { z } from 'zod'
+import { READ_ERRORS, SEND_ERRORS } from './operations/messages.ts'
 
 /** What the documents say of an event that a client sends, beside its payload's schema. */
 export interface ClientEventNotes {
@@ -25,16 +26,7 @@ export const clientEventNotes: Readonly<Record<ClientEventName, ClientEventNotes
   sendMessage: {
     summary: 'Sends a message; the ack says that it is durable',
     ack: message,
-    errors: [
-      'CONVERSATION_NOT_FOUND',
-      'ATTACHMENT_NOT_FOUND',
-      'ATTACHMENT_TYPE_MISMATCH',
-      'UPLOAD_INCOMPLETE',
-      'FILE_TOO_LARGE',
-      'FILE_TYPE_NOT_ALLOWED',
-      'OVERLOADED',
-      'STORAGE_UNAVAILABLE',
-    ],
+    errors: SEND_ERRORS,
   },
   typing: {
     summary: 'The person is typing. Repeated every few seconds; it ends by itself after six, and with the message',
@@ -45,7 +37,7 @@ export const clientEventNotes: Readonly<Record<ClientEventName, ClientEventNotes
   markAsRead: {
     summary: 'The person has read everything up to this message',
     ack: serverEvents.messageRead,
-    errors: ['CONVERSATION_NOT_FOUND', 'MESSAGE_NOT_FOUND', 'OVERLOADED'],
+    errors: READ_ERRORS,
   },
   getOnlineUsers: {
     summary: 'Asks who is online of the people that one shares a conversation with; also answered by onlineUsers',

@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import { type JsonSchema, jsonSchemas } from './json-schema.ts'
 import { models } from './models.ts'
 import { errorsOf, type Operation, operations } from './operations/index.ts'
+import { failureWith, pascal, reference } from './references.ts'
 
 /** An OpenAPI 3.1 document, as far as this package needs to know it. */
 export interface OpenApiDocument {
@@ -186,13 +187,6 @@ function explain(code: ErrorCode): string {
   return `- \`${code}\`: ${ERRORS[code].message}`
 }
 
-function failureWith(codes: readonly ErrorCode[]): JsonSchema {
-  const code = { enum: codes }
-  return {
-    allOf: [reference('Failure'), { type: 'object', properties: { error: { type: 'object', properties: { code } } } }],
-  }
-}
-
 function failureHeaders(status: number): { headers?: JsonSchema } {
   if (status === 401) return { headers: headerReferences('www-authenticate') }
   if (status === 429 || status >= 500) return { headers: headerReferences('retry-after') }
@@ -212,14 +206,6 @@ function headerReferences(...names: string[]): JsonSchema {
   return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]))
 }
 
-function reference(name: string): JsonSchema {
-  return { $ref: `#/components/schemas/${name}` }
-}
-
 function json(schema: JsonSchema): Record<string, { schema: JsonSchema }> {
   return { 'application/json': { schema } }
-}
-
-function pascal(id: string): string {
-  return id.charAt(0).toUpperCase() + id.slice(1)
 }

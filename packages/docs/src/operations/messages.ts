@@ -1,5 +1,6 @@
 import {
   conversationParams,
+  type ErrorCode,
   historyMetaShape,
   listMessagesQuery,
   markAsReadBody,
@@ -17,6 +18,21 @@ import { z } from 'zod'
 import type { Operation } from './types.ts'
 
 const tag = 'Messages'
+/** What sending a message may be answered with, by a request or an event. */
+export const SEND_ERRORS: readonly ErrorCode[] = [
+  'CONVERSATION_NOT_FOUND',
+  'ATTACHMENT_NOT_FOUND',
+  'ATTACHMENT_TYPE_MISMATCH',
+  'UPLOAD_INCOMPLETE',
+  'FILE_TOO_LARGE',
+  'FILE_TYPE_NOT_ALLOWED',
+  'OVERLOADED',
+  'STORAGE_UNAVAILABLE',
+]
+
+/** What reading may be answered with, by a request or an event. */
+export const READ_ERRORS: readonly ErrorCode[] = ['CONVERSATION_NOT_FOUND', 'MESSAGE_NOT_FOUND', 'OVERLOADED']
+
 const ONE = '/api/messages/conversations/{conversationId}'
 
 export const messageOperations: readonly Operation[] = [
@@ -47,16 +63,7 @@ export const messageOperations: readonly Operation[] = [
     body: postMessageBody,
     form: messageForm,
     answers: { 201: { description: 'The message as it is stored', data: message } },
-    errors: [
-      'CONVERSATION_NOT_FOUND',
-      'ATTACHMENT_NOT_FOUND',
-      'ATTACHMENT_TYPE_MISMATCH',
-      'UPLOAD_INCOMPLETE',
-      'FILE_TOO_LARGE',
-      'FILE_TYPE_NOT_ALLOWED',
-      'OVERLOADED',
-      'STORAGE_UNAVAILABLE',
-    ],
+    errors: SEND_ERRORS,
   },
   {
     method: 'post',
@@ -68,7 +75,7 @@ export const messageOperations: readonly Operation[] = [
     params: conversationParams,
     body: markAsReadBody,
     answers: { 200: { description: 'The read mark', data: serverEvents.messageRead } },
-    errors: ['CONVERSATION_NOT_FOUND', 'MESSAGE_NOT_FOUND', 'OVERLOADED'],
+    errors: READ_ERRORS,
   },
   {
     method: 'get',
