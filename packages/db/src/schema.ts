@@ -23,7 +23,7 @@ import {
 } from 'drizzle-orm/pg-core'
 import { toInstant } from './instant.ts'
 
-/** Written and asked in its text form only; see queries/search.ts. */
+/** Written and asked in its text form only; see queries/search-index.ts. */
 const tsvector = customType<{ data: string }>({ dataType: () => 'tsvector' })
 
 /** timestamptz with its microseconds: an RFC 3339 string in UTC. A JavaScript Date would cut them off. */

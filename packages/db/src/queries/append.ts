@@ -96,28 +96,3 @@ const APPEND_TRACED = {
   text: `select * from append_messages($1, $2, $3, $4, $5, $6, $7, $8,
     case when set_config('parley.traces', $11, true) is not null then $9 end, $10)`,
 }
-
-export interface ReadRequest {
-  conversationId: string
-  userId: string
-  messageId: string
-}
-
-export interface ReadRow {
-  ord: number
-  /** Null: there is no such message. */
-  seq: number | null
-  advanced: boolean
-  rev: number
-  read_at: string
-}
-
-/** Moves read marks forward in one round trip; see mark_read() in the migrations. No row for one who is not a member. */
-export async function markRead(db: Queryable, batch: readonly ReadRequest[]): Promise<ReadRow[]> {
-  const { rows } = await db.query<ReadRow>({
-    name: 'mark_read',
-    text: 'select * from mark_read($1, $2, $3)',
-    values: [batch.map((r) => r.conversationId), batch.map((r) => r.userId), batch.map((r) => r.messageId)],
-  })
-  return rows
-}

@@ -25,6 +25,17 @@ export const messageColumns = `m.id, m.conversation_id, m.seq, m.rev, m.sender_i
   u.profile_photo as sender_photo, coalesce(m.client_message_id, m.id::text) as client_message_id, m.content, m.type, m.attachments,
   m.system, m.created_at, m.updated_at`
 
+/** Place of a message in key order. */
+export interface MessageKey {
+  conversationId: string
+  seq: number
+}
+
+/** Sorts into key order. */
+export function byKey(a: MessageKey, b: MessageKey): number {
+  return a.conversationId === b.conversationId ? a.seq - b.seq : a.conversationId < b.conversationId ? -1 : 1
+}
+
 /**
  * Messages with `fromSeq <= seq <= toSeq`, in order. A range of the primary key: the far end of a million messages
  * costs what the newest page does.
@@ -46,10 +57,7 @@ export async function listMessages(
 }
 
 /** Messages named by (conversation, seq), in no order. */
-export async function findMessages(
-  db: Queryable,
-  keys: readonly { conversationId: string; seq: number }[],
-): Promise<MessageRow[]> {
+export async function findMessages(db: Queryable, keys: readonly MessageKey[]): Promise<MessageRow[]> {
   const { rows } = await db.query<MessageRow>({
     name: 'find_messages',
     text: `
@@ -74,38 +82,4 @@ export async function seqBefore(
     values: [conversationId, before, lastSeq],
   })
   return rows[0]?.seq ?? 0
-}
-
-export interface ReadMarkRow {
-  conversation_id: string
-  user_id: string
-  joined_seq: number
-  last_read_seq: number
-}
-
-/**
- * Marks of the members of each conversation who have read up to `fromSeq` or further, in the order they joined. Of a
- * conversation that is named more than once the lowest counts. `offset 0`: see plans.test.ts.
- */
-export async function listReadMarks(
-  db: Queryable,
-  ranges: readonly { conversationId: string; fromSeq: number }[],
-): Promise<ReadMarkRow[]> {
-  const lowest = new Map<string, number>()
-  for (const { conversationId, fromSeq } of ranges) {
-    lowest.set(conversationId, Math.min(fromSeq, lowest.get(conversationId) ?? fromSeq))
-  }
-  const { rows } = await db.query<ReadMarkRow>({
-    name: 'list_read_marks',
-    text: `
-      select p.conversation_id, p.user_id, p.joined_seq, p.last_read_seq
-      from unnest($1::uuid[], $2::bigint[]) as r (conversation_id, from_seq)
-      cross join lateral (
-        select * from participants where conversation_id = r.conversation_id and left_at is null and last_read_seq >= r.from_seq
-        offset 0
-      ) p
-      order by p.joined_at, p.user_id`,
-    values: [[...lowest.keys()], [...lowest.values()]],
-  })
-  return rows
 }

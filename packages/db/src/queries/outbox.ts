@@ -1,6 +1,6 @@
 import type { MessageType } from '@parley/protocol'
 import type { Queryable } from '../pool.ts'
-import type { MessageKey } from './search.ts'
+import type { MessageKey } from './messages.ts'
 
 /** One committed batch of messages that the worker has not yet worked on. */
 export interface OutboxRow {
