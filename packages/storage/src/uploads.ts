@@ -40,7 +40,9 @@ export interface IncomingFile {
   signal: AbortSignal
 }
 
-type WholeFile = Omit<StoredAttachment, 'width' | 'height' | 'preview'> & { conversationId: string; uploaderId: string }
+/** A file that is in the store, whole. */
+type WholeFile = Pick<StoredAttachment, 'id' | 'fileSize' | 'fileType'> &
+  Pick<IncomingFile, 'conversationId' | 'uploaderId'>
 
 /**
  * Brings files into the store. Each has a row in `attachments` before its first byte is there and until its last is gone,
@@ -86,7 +88,7 @@ export class AttachmentUploads {
         begun: (uploadId) => this.#begun(id, uploadId),
         signal: file.signal,
       })
-      return await this.#finish({ ...file, id, fileName, fileSize, fileType })
+      return await this.#finish({ ...file, id, fileSize, fileType })
     } catch (error) {
       // The first error is the one to tell; a removal that fails is finished by the worker.
       await this.discard([id]).catch(() => undefined)
@@ -123,15 +125,13 @@ export class AttachmentUploads {
    * still be sent; FILE_TYPE_NOT_ALLOWED and FILE_TOO_LARGE, after which the upload is gone; STORAGE_UNAVAILABLE
    */
   async complete(conversationId: string, uploaderId: string, id: string): Promise<StoredAttachment> {
-    const [row] = await findUploads(this.#db.pool, conversationId, uploaderId, [id])
-    if (row?.state === 'READY' || row?.state === 'CLAIMED') return toStoredAttachment(row)
-    if (row?.state !== 'UPLOADING' || row.upload_id === null) throw new ParleyError('ATTACHMENT_NOT_FOUND')
+    const row = await this.#find(conversationId, uploaderId, id)
+    if (row?.state !== 'UPLOADING' || row.upload_id === null) return finished(row)
     await this.#join(row, row.upload_id)
     try {
       const { size, type } = await this.#inspector.inspect(conversationId, id, row.file_name)
       if (size !== row.file_size) throw new ParleyError('UPLOAD_INCOMPLETE')
-      const file = { id, conversationId, uploaderId, fileName: row.file_name, fileSize: size, fileType: type }
-      return await this.#finish(file)
+      return await this.#finish({ id, conversationId, uploaderId, fileSize: size, fileType: type })
     } catch (error) {
       const final = error instanceof ParleyError && !error.retryAfterMs
       if (final) await this.discard([id]).catch(() => undefined)
@@ -141,7 +141,7 @@ export class AttachmentUploads {
 
   /** Removes somebody's upload. @returns false where they have none of this id that no message names */
   async giveUp(conversationId: string, uploaderId: string, id: string): Promise<boolean> {
-    const [row] = await findUploads(this.#db.pool, conversationId, uploaderId, [id])
+    const row = await this.#find(conversationId, uploaderId, id)
     if (row === undefined || row.state === 'CLAIMED') return false
     await this.discard([id])
     return true
@@ -208,26 +208,23 @@ export class AttachmentUploads {
   }
 
   async #finish(file: WholeFile): Promise<StoredAttachment> {
-    const { id, conversationId, uploaderId, fileName, fileSize, fileType } = file
+    const { id, conversationId, uploaderId, fileSize, fileType } = file
     const isPicture = fileType.startsWith('image/') && fileType !== 'image/svg+xml' && fileSize <= PICTURE_BYTES
     const picture = isPicture ? await readPicture(() => this.#store.read(objectKey(conversationId, id))) : null
     const { width = null, height = null, preview = null } = picture ?? {}
-    const finished = await finishAttachment(this.#db.pool, id, { fileSize, fileType, width, height, preview })
-    if (!finished) return this.#alreadyFinished(conversationId, uploaderId, id)
-    return {
-      id,
-      fileName,
-      fileSize,
-      fileType,
-      ...(width === null || height === null ? {} : { width, height }),
-      ...(preview === null ? {} : { preview }),
-    }
+    const row = await finishAttachment(this.#db.pool, id, { fileSize, fileType, width, height, preview })
+    // Completed by the same request sent twice; or else removed meanwhile.
+    return finished(row ?? (await this.#find(conversationId, uploaderId, id)))
   }
 
-  /** Completed by the same request sent twice; or else removed meanwhile. */
-  async #alreadyFinished(conversationId: string, uploaderId: string, id: string): Promise<StoredAttachment> {
+  async #find(conversationId: string, uploaderId: string, id: string): Promise<AttachmentRow | undefined> {
     const [row] = await findUploads(this.#db.pool, conversationId, uploaderId, [id])
-    if (row?.state === 'READY' || row?.state === 'CLAIMED') return toStoredAttachment(row)
-    throw new ParleyError('ATTACHMENT_NOT_FOUND')
+    return row
   }
+}
+
+/** @throws {ParleyError} ATTACHMENT_NOT_FOUND where it is none that a message may name or names */
+function finished(row: AttachmentRow | undefined): StoredAttachment {
+  if (row?.state === 'READY' || row?.state === 'CLAIMED') return toStoredAttachment(row)
+  throw new ParleyError('ATTACHMENT_NOT_FOUND')
 }

@@ -78,17 +78,21 @@ export interface FinishedAttachment {
   preview: string | null
 }
 
-/** UPLOADING becomes READY: the object is whole. @returns false if it is not UPLOADING any more */
-export async function finishAttachment(db: Queryable, id: string, file: FinishedAttachment): Promise<boolean> {
-  const { rowCount } = await db.query({
+/** UPLOADING becomes READY: the object is whole. @returns undefined if it is not UPLOADING any more */
+export async function finishAttachment(
+  db: Queryable,
+  id: string,
+  file: FinishedAttachment,
+): Promise<AttachmentRow | undefined> {
+  const { rows } = await db.query<AttachmentRow>({
     name: 'finish_attachment',
     text: `
-      update attachments set state = 'READY', file_size = $2, file_type = $3, width = $4, height = $5, preview = $6,
+      update attachments a set state = 'READY', file_size = $2, file_type = $3, width = $4, height = $5, preview = $6,
         upload_id = null
-      where id = $1 and state = 'UPLOADING'`,
+      where a.id = $1 and a.state = 'UPLOADING' returning ${COLUMNS}`,
     values: [id, file.fileSize, file.fileType, file.width, file.height, file.preview],
   })
-  return (rowCount ?? 0) > 0
+  return rows[0]
 }
 
 /** What somebody uploaded to a conversation, of these ids; in no order. */
