@@ -1,5 +1,4 @@
 export { Presence, type PresenceOptions } from './presence.ts'
 export { createPresenceReader, type PresenceReader, type PresenceReaderOptions } from './reader.ts'
 export { Reaper, type ReaperOptions } from './reaper.ts'
-export type { PresenceRedis } from './redis.ts'
 export { defaultTiming, type PresenceTiming } from './states.ts'

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
+import type { RedisClient } from '@parley/redis'
 import { incarnationOf, incarnationsKey, leaseKey, originKey } from './keys.ts'
-import type { PresenceRedis } from './redis.ts'
 
 export interface LeaseOptions {
-  redis: PresenceRedis
+  redis: RedisClient
   epoch: string
   leaseMs: number
   renewMs: number

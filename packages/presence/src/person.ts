@@ -1,5 +1,6 @@
+import type { RedisClient } from '@parley/redis'
 import { entryValue, leavingKey, peopleKey, userKey } from './keys.ts'
-import { aliveOf, type PresenceRedis, run } from './redis.ts'
+import { aliveOf, run } from './redis.ts'
 import { assertScript, leaveScript } from './scripts.ts'
 
 export interface Connection {
@@ -58,7 +59,7 @@ interface Write {
  * alive: one of the two is told that the person was offline.
  */
 export async function writePerson(
-  redis: PresenceRedis,
+  redis: RedisClient,
   { userId, epoch, incarnation, graceMs, lingerMs, person }: Write,
 ): Promise<boolean> {
   const connections = [...person.connections]

@@ -1,13 +1,13 @@
+import type { RedisClient } from '@parley/redis'
 import { Rerun } from '@parley/runtime/rerun'
 import { noAnswer, within } from '@parley/runtime/within'
 import { assertEpoch, peopleKey } from './keys.ts'
 import { Lease } from './lease.ts'
 import { newPerson, type Person, writePerson } from './person.ts'
-import type { PresenceRedis } from './redis.ts'
 import { defaultTiming, type PresenceTiming } from './states.ts'
 
 export interface PresenceOptions extends Partial<PresenceTiming> {
-  redis: PresenceRedis
+  redis: RedisClient
   /** Id of this process: 1 to 64 letters, digits, dashes and underscores; never used twice. */
   epoch: string
   /** Milliseconds between two renewals of the lease. Default 5000. */

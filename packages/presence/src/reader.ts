@@ -1,6 +1,7 @@
+import type { RedisClient } from '@parley/redis'
 import { noAnswer, within } from '@parley/runtime/within'
 import { type Entry, userKey } from './keys.ts'
-import { aliveOf, type PresenceRedis, runOnEach } from './redis.ts'
+import { aliveOf, runOnEach } from './redis.ts'
 import { readScript } from './scripts.ts'
 import { defaultTiming, type PresenceTiming } from './states.ts'
 
@@ -13,7 +14,7 @@ export interface PresenceReader {
 }
 
 export interface PresenceReaderOptions extends Partial<Pick<PresenceTiming, 'graceMs'>> {
-  redis: PresenceRedis
+  redis: RedisClient
   /**
    * Milliseconds that an answer may take. The client's own time-out does not say: a command that travels with others waits
    * for those before it first, and an answer takes two round trips. Default 2000.

@@ -1,11 +1,12 @@
+import type { RedisClient } from '@parley/redis'
 import { WorkLoop } from '@parley/runtime/work-loop'
 import { incarnationsIn, incarnationsKey, leavingKey, peopleKey, userKey } from './keys.ts'
-import { aliveOf, type PresenceRedis, run } from './redis.ts'
+import { aliveOf, run } from './redis.ts'
 import { claimScript, forgetScript, judgeScript, leaveScript, settleScript } from './scripts.ts'
 import { defaultTiming, type PresenceTiming } from './states.ts'
 
 export interface ReaperOptions extends Partial<PresenceTiming> {
-  redis: PresenceRedis
+  redis: RedisClient
   /** Milliseconds between two looks. Default 1000. */
   intervalMs?: number
   /**

@@ -1,8 +1,7 @@
+import type { RedisClient } from '@parley/redis'
 import { createHash } from 'node:crypto'
-import { Cluster, type Redis } from 'ioredis'
+import { Cluster } from 'ioredis'
 import { epochOf, leaseKey } from './keys.ts'
-
-export type PresenceRedis = Redis | Cluster
 
 /** A Lua script; on Redis Cluster, the keys of one call have to share a slot. */
 export interface Script {
@@ -15,7 +14,7 @@ export function script(source: string): Script {
 }
 
 /** Runs a script on one key. */
-export function run(redis: PresenceRedis, script: Script, key: string, ...args: (string | number)[]): Promise<unknown> {
+export function run(redis: RedisClient, script: Script, key: string, ...args: (string | number)[]): Promise<unknown> {
   return runOn(redis, script, [key], args)
 }
 
@@ -24,7 +23,7 @@ export function run(redis: PresenceRedis, script: Script, key: string, ...args: 
  * lone Redis, on Cluster one for each, side by side.
  */
 export async function runOnEach(
-  redis: PresenceRedis,
+  redis: RedisClient,
   script: Script,
   keys: readonly string[],
   ...args: (string | number)[]
@@ -39,7 +38,7 @@ export async function runOnEach(
 
 /** By its hash; the text is sent only to a Redis that does not have it. */
 async function runOn(
-  redis: PresenceRedis,
+  redis: RedisClient,
   { sha, source }: Script,
   keys: readonly string[],
   args: readonly (string | number)[],
@@ -64,7 +63,7 @@ const commandsPerWrite = 1_000
  * Answers of many commands, in their order.
  * @throws the first error among them.
  */
-async function runMany(redis: PresenceRedis, commands: readonly Command[]): Promise<unknown[]> {
+async function runMany(redis: RedisClient, commands: readonly Command[]): Promise<unknown[]> {
   const answers: unknown[] = []
   for (let start = 0; start < commands.length; start += commandsPerWrite) {
     const chunk = commands.slice(start, start + commandsPerWrite)
@@ -73,7 +72,7 @@ async function runMany(redis: PresenceRedis, commands: readonly Command[]): Prom
   return answers
 }
 
-async function runChunk(redis: PresenceRedis, commands: readonly Command[]): Promise<unknown[]> {
+async function runChunk(redis: RedisClient, commands: readonly Command[]): Promise<unknown[]> {
   if (redis instanceof Cluster) return Promise.all(commands.map(([name, ...args]) => redis.call(name, ...args)))
   const results = (await redis.pipeline(commands.map((command) => [...command])).exec()) ?? []
   return results.map(([error, answer]) => {
@@ -83,7 +82,7 @@ async function runChunk(redis: PresenceRedis, commands: readonly Command[]): Pro
 }
 
 /** Which of these incarnations hold their lease. */
-export async function aliveOf(redis: PresenceRedis, incarnations: Iterable<string>): Promise<Set<string>> {
+export async function aliveOf(redis: RedisClient, incarnations: Iterable<string>): Promise<Set<string>> {
   const asked = [...new Set(incarnations)]
   const holders = await runMany(
     redis,
