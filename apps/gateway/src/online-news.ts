@@ -1,7 +1,7 @@
 import type { Arrival, Publisher } from '@parley/fanout'
 import type { Membership, People } from '@parley/messaging'
 import type { PresenceReader } from '@parley/presence'
-import { retried } from './retried.ts'
+import { retried } from '@parley/runtime/retried'
 
 export interface OnlineNewsOptions {
   publisher: Pick<Publisher, 'online'>

@@ -1,7 +1,7 @@
 import type { GatewayRooms } from '@parley/fanout'
 import type { Membership } from '@parley/messaging'
+import { retried } from '@parley/runtime/retried'
 import type { Server, Socket } from 'socket.io'
-import { retried } from './retried.ts'
 import { sessionOf } from './session.ts'
 
 /** All sockets of a gateway are asked within this, in milliseconds, so that not all of them sync in one moment. */

@@ -15,6 +15,7 @@ import {
 } from '@parley/db'
 import { BatchLoader } from '@parley/messaging'
 import type { PresenceReader } from '@parley/presence'
+import { retried } from '@parley/runtime/retried'
 import type { NewsMessage } from './notification.ts'
 
 /** Jobs that look at the same time share a query. */
@@ -110,15 +111,7 @@ export class PushLookup {
 
   /** Writes down what a device shows. Holds on for some seconds while the database is away. */
   async record(record: ShownRecord): Promise<void> {
-    for (let left = RECORD_TRIES; ; left--) {
-      try {
-        await this.#records.load(record)
-        return
-      } catch (error) {
-        if (left === 1) throw error
-        await new Promise((resolve) => setTimeout(resolve, 1_000))
-      }
-    }
+    await retried(() => this.#records.load(record), RECORD_TRIES)
   }
 }
 
