@@ -1,4 +1,5 @@
 import type { VapidKeys } from '@parley/runtime'
+import { remember } from '@parley/runtime/remember'
 import webPush from 'web-push'
 
 /** RFC 8292 allows a day at most; push services' clocks may differ from ours. */
@@ -26,10 +27,7 @@ export class VapidTokens {
     if (kept !== undefined && kept.until > now) return kept.header
     const { subject, publicKey, privateKey } = this.#keys
     const made = webPush.getVapidHeaders(audience, subject, publicKey, privateKey, 'aes128gcm', now + LIFE_S)
-    this.#kept.delete(audience)
-    this.#kept.set(audience, { header: made.Authorization, until: now + LIFE_S - SPARE_S })
-    const [oldest] = this.#kept.keys()
-    if (this.#kept.size > KEPT && oldest !== undefined) this.#kept.delete(oldest)
+    remember(this.#kept, audience, { header: made.Authorization, until: now + LIFE_S - SPARE_S }, KEPT)
     return made.Authorization
   }
 }
