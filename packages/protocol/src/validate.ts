@@ -17,7 +17,12 @@ export function parse<Schema extends z.ZodType>(schema: Schema, input: unknown):
   const issues = result.error.issues
     .slice(0, 10)
     .map((issue): FieldIssue => ({ path: issue.path.map(String).join('.'), message: issue.message }))
+  throw invalidRequest(issues)
+}
+
+/** VALIDATION_FAILED for what is wrong with these fields; the message says it of the first. */
+export function invalidRequest(issues: readonly FieldIssue[]): ParleyError {
   const [first] = issues
   const what = first === undefined ? '' : `: ${first.path === '' ? '' : `${first.path}: `}${first.message}`
-  throw new ParleyError('VALIDATION_FAILED', { message: `The request is not valid${what}`, details: issues })
+  return new ParleyError('VALIDATION_FAILED', { message: `The request is not valid${what}`, details: issues })
 }

@@ -14,6 +14,7 @@ import {
 } from '@parley/db'
 import {
   conversationParams,
+  invalidRequest,
   muteBody,
   ParleyError,
   PUSH_DEVICES_PER_USER,
@@ -105,7 +106,7 @@ function requirePush(publicKey: string | null): string {
 /** What the name resolves to is checked by the worker, each time it connects. */
 function requireCallable(endpoint: string, allowLoopback: boolean): void {
   if (isAllowedHost(new URL(endpoint).hostname, { allowLoopback })) return
-  throw invalid('endpoint', 'must be a public address')
+  throw invalidRequest([{ path: 'endpoint', message: 'must be a public address' }])
 }
 
 /** The keys in base64url without padding. A point that is not on the curve could never be encrypted to. */
@@ -113,15 +114,10 @@ function normalKeys({ p256dh, auth }: PushSubscriptionBody['keys']): PushSubscri
   try {
     ECDH.convertKey(p256dh, 'prime256v1', 'base64url', 'base64url', 'compressed')
   } catch {
-    throw invalid('keys.p256dh', 'must be a point of the curve P-256')
+    throw invalidRequest([{ path: 'keys.p256dh', message: 'must be a point of the curve P-256' }])
   }
   const normal = (text: string) => Buffer.from(text, 'base64url').toString('base64url')
   return { p256dh: normal(p256dh), auth: normal(auth) }
-}
-
-function invalid(path: string, message: string): ParleyError {
-  const options = { message: `The request is not valid: ${path}: ${message}`, details: [{ path, message }] }
-  return new ParleyError('VALIDATION_FAILED', options)
 }
 
 function removed(was: boolean) {

@@ -1,5 +1,5 @@
 import {
-  ParleyError,
+  invalidRequest,
   parse,
   revokeTokensBody,
   searchUsersQuery,
@@ -43,9 +43,7 @@ export const userRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { d
     const { before } = parse(revokeTokensBody, request.body)
     const moment = before ?? new Date().toISOString()
     if (Date.parse(moment) > Date.now() + CLOCK_TOLERANCE_MS) {
-      throw new ParleyError('VALIDATION_FAILED', {
-        details: [{ path: 'before', message: 'must not lie in the future' }],
-      })
+      throw invalidRequest([{ path: 'before', message: 'must not lie in the future' }])
     }
     const tokensValidFrom = await revocations.revoke(userId, moment)
     return { success: true, message: 'Tokens revoked', data: { userId, tokensValidFrom } }

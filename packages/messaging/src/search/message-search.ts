@@ -13,6 +13,7 @@ import {
 } from '@parley/db'
 import {
   type Highlight,
+  invalidRequest,
   LIMITS,
   type Message,
   ParleyError,
@@ -51,7 +52,8 @@ export class MessageSearch {
   /** @throws {ParleyError} VALIDATION_FAILED where there is nothing to look for; CONVERSATION_NOT_FOUND */
   async search(userId: string, search: SearchMessages): Promise<{ data: SearchHit[]; meta: SearchMeta }> {
     const node = parseQuery(search.query)
-    if (node === null) throw nothingToLookFor()
+    if (node === null)
+      throw invalidRequest([{ path: 'query', message: 'must have a letter, a digit or an emoji to look for' }])
     const { conversationId = null, from = null, to = null } = search
     const scope = await listSearchScope(this.#db.pool, userId, { conversationId, from, to })
     if (conversationId !== null && scope.length === 0) throw new ParleyError('CONVERSATION_NOT_FOUND')
@@ -156,12 +158,4 @@ function highlightsOf(message: Message, node: QueryNode): Highlight[] {
   return texts.flatMap(({ attachmentId, text }) =>
     matchedRanges(node, text).map(({ start, end }) => ({ attachmentId, start, end, text: text.slice(start, end) })),
   )
-}
-
-function nothingToLookFor(): ParleyError {
-  const message = 'must have a letter, a digit or an emoji to look for'
-  return new ParleyError('VALIDATION_FAILED', {
-    message: `The request is not valid: query: ${message}`,
-    details: [{ path: 'query', message }],
-  })
 }
