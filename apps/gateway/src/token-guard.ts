@@ -1,6 +1,7 @@
 import { type Bus, socketsIn, tokenNotices, userRoom } from '@parley/fanout'
 import { REVOKED, type TokenRevocations } from '@parley/messaging'
 import { failure, ParleyError } from '@parley/protocol'
+import { partsOf } from '@parley/runtime/parts'
 import type { Server, Socket } from 'socket.io'
 import { sessionOf } from './session.ts'
 
@@ -38,8 +39,8 @@ export class TokenGuard {
     const sockets = [...this.#options.io.sockets.sockets.values()]
     const userIds = [...new Set(sockets.map((socket) => sessionOf(socket).identity.userId))]
     try {
-      for (let from = 0; from < userIds.length; from += BATCH) {
-        const found = await this.#options.revocations.lookUp(userIds.slice(from, from + BATCH))
+      for (const some of partsOf(userIds, BATCH)) {
+        const found = await this.#options.revocations.lookUp(some)
         for (const [userId, validFrom] of found) this.revoke(userId, validFrom)
       }
     } catch (error) {

@@ -1,3 +1,4 @@
+import { partsOf } from '@parley/runtime/parts'
 import type { Server } from 'socket.io'
 import { preparePackets, writePackets } from './delivery.ts'
 import type { Packet } from './packet.ts'
@@ -20,20 +21,8 @@ export interface ArrivalRooms {
 const FRAME_CONVERSATIONS = 5_000
 
 /** As they fit into frames, in their order. */
-export function* framesOf(arrivals: readonly Arrival[]): Generator<Arrival[]> {
-  let frame: Arrival[] = []
-  let conversations = 0
-  for (const arrival of arrivals) {
-    const more = arrival.conversationIds.length
-    if (frame.length > 0 && conversations + more > FRAME_CONVERSATIONS) {
-      yield frame
-      frame = []
-      conversations = 0
-    }
-    frame.push(arrival)
-    conversations += more
-  }
-  if (frame.length > 0) yield frame
+export function framesOf(arrivals: readonly Arrival[]): Iterable<Arrival[]> {
+  return partsOf(arrivals, FRAME_CONVERSATIONS, ({ conversationIds }) => conversationIds.length)
 }
 
 export function roomsOfArrival({ userId, conversationIds }: Arrival): ArrivalRooms {

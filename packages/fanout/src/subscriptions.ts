@@ -1,4 +1,5 @@
 import { openRedis, type RedisAddress, type RedisClient, type RedisOptions } from '@parley/redis'
+import { partsOf } from '@parley/runtime/parts'
 import { Cluster } from 'ioredis'
 import { ChannelConnection } from './channel-connection.ts'
 import { ClusterSubscriptions } from './cluster-subscriptions.ts'
@@ -36,14 +37,9 @@ export function openSubscriptions(
   if (publisher instanceof Cluster) return new ClusterSubscriptions(address, publisher, options)
   const { connection, wanted, onMessage, onRestored } = options
   const redis = openRedis(address, connection)
+  const commandsOf = (channels: readonly string[]) => partsOf(channels, CHANNELS_A_COMMAND)
   const onRefused = (error: unknown) => connection.onError(asError(error))
-  return new ChannelConnection({ redis, wanted, commandsOf: chunks, onMessage, onRestored, onRefused })
-}
-
-function* chunks(channels: readonly string[]): Iterable<readonly string[]> {
-  for (let from = 0; from < channels.length; from += CHANNELS_A_COMMAND) {
-    yield channels.slice(from, from + CHANNELS_A_COMMAND)
-  }
+  return new ChannelConnection({ redis, wanted, commandsOf, onMessage, onRestored, onRefused })
 }
 
 function asError(error: unknown): Error {

@@ -17,6 +17,7 @@ import {
   type SyncedMember,
   type SyncRequest,
 } from '@parley/protocol'
+import { partsOf } from '@parley/runtime/parts'
 import { BatchLoader } from './batch-loader.ts'
 import type { AttachmentLinks } from './ports.ts'
 import { presentMessage } from './present.ts'
@@ -72,7 +73,7 @@ export class ConversationSync {
 
   async #answerAll(questions: Question[]): Promise<Map<Question, SyncAnswer>> {
     const answers = new Map<Question, SyncAnswer>()
-    for (const part of partsOf(questions, ({ known }) => Object.keys(known).length, BATCH_CONVERSATIONS)) {
+    for (const part of partsOf(questions, BATCH_CONVERSATIONS, ({ known }) => Object.keys(known).length)) {
       for (const [question, answer] of await this.#answer(part)) answers.set(question, answer)
     }
     return answers
@@ -89,7 +90,7 @@ export class ConversationSync {
 
   async #changes(byKey: ReadonlyMap<string, SyncRange>): Promise<Map<string, Changes>> {
     const changes = new Map<string, Changes>()
-    for (const part of partsOf([...byKey], ([, range]) => rowsOf(range), PART_ROWS)) {
+    for (const part of partsOf(byKey, PART_ROWS, ([, range]) => rowsOf(range))) {
       const told = await this.#changesOf(part.map(([, range]) => range))
       for (const [index, [key]] of part.entries()) {
         const change = told[index]
@@ -125,23 +126,6 @@ export class ConversationSync {
 }
 
 type Question = SyncQuestion
-
-/** Parts in order, of at most `max` weight each, or of one item that weighs more by itself. */
-function* partsOf<T>(items: readonly T[], weightOf: (item: T) => number, max: number): Generator<T[]> {
-  let part: T[] = []
-  let weight = 0
-  for (const item of items) {
-    const more = weightOf(item)
-    if (part.length > 0 && weight + more > max) {
-      yield part
-      part = []
-      weight = 0
-    }
-    part.push(item)
-    weight += more
-  }
-  if (part.length > 0) yield part
-}
 
 /** Rows that a range may have at most, of messages and of members together: each took a rev. At least a few. */
 function rowsOf({ knownRev, rev }: SyncRange): number {

@@ -1,4 +1,5 @@
 import type { RedisClient } from '@parley/redis'
+import { partsOf } from '@parley/runtime/parts'
 import { Rerun } from '@parley/runtime/rerun'
 import { noAnswer, within } from '@parley/runtime/within'
 import { assertEpoch, peopleKey } from './keys.ts'
@@ -230,8 +231,7 @@ export class Presence {
   }
 
   async #pushAll(people: [string, Person][]): Promise<void> {
-    for (let start = 0; start < people.length; start += FLUSH_WIDTH) {
-      const some = people.slice(start, start + FLUSH_WIDTH)
+    for (const some of partsOf(people, FLUSH_WIDTH)) {
       await Promise.all(some.map(([userId, person]) => this.#push(userId, person)))
     }
   }

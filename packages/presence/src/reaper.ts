@@ -1,4 +1,5 @@
 import type { RedisClient } from '@parley/redis'
+import { partsOf } from '@parley/runtime/parts'
 import { WorkLoop } from '@parley/runtime/work-loop'
 import { incarnationsIn, incarnationsKey, leavingKey, peopleKey, userKey } from './keys.ts'
 import { aliveOf, run } from './redis.ts'
@@ -145,9 +146,7 @@ export class Reaper {
 }
 
 async function sideBySide(people: readonly string[], work: (userId: string) => Promise<void>): Promise<void> {
-  for (let start = 0; start < people.length; start += WIDTH) {
-    await Promise.all(people.slice(start, start + WIDTH).map(work))
-  }
+  for (const some of partsOf(people, WIDTH)) await Promise.all(some.map(work))
 }
 
 function texts(answer: unknown): string[] {

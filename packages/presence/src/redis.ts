@@ -1,5 +1,6 @@
-import type { RedisClient } from '@parley/redis'
 import { createHash } from 'node:crypto'
+import type { RedisClient } from '@parley/redis'
+import { partsOf } from '@parley/runtime/parts'
 import { Cluster } from 'ioredis'
 import { epochOf, leaseKey } from './keys.ts'
 
@@ -29,10 +30,7 @@ export async function runOnEach(
   ...args: (string | number)[]
 ): Promise<unknown[]> {
   const width = redis instanceof Cluster ? 1 : keysPerCall
-  const calls: Promise<unknown>[] = []
-  for (let start = 0; start < keys.length; start += width) {
-    calls.push(runOn(redis, script, keys.slice(start, start + width), args))
-  }
+  const calls = [...partsOf(keys, width)].map((some) => runOn(redis, script, some, args))
   return (await Promise.all(calls)).flat()
 }
 
@@ -65,10 +63,7 @@ const commandsPerWrite = 1_000
  */
 async function runMany(redis: RedisClient, commands: readonly Command[]): Promise<unknown[]> {
   const answers: unknown[] = []
-  for (let start = 0; start < commands.length; start += commandsPerWrite) {
-    const chunk = commands.slice(start, start + commandsPerWrite)
-    answers.push(...(await runChunk(redis, chunk)))
-  }
+  for (const some of partsOf(commands, commandsPerWrite)) answers.push(...(await runChunk(redis, some)))
   return answers
 }
 

@@ -1,4 +1,5 @@
 import type { RedisAddress } from '@parley/redis'
+import { partsOf } from '@parley/runtime/parts'
 import { noAnswer, within } from '@parley/runtime/within'
 import { type JobsOptions, Queue } from 'bullmq'
 import { PREFIX, producerConnection } from './connection.ts'
@@ -47,9 +48,7 @@ export function createProducer<Name extends QueueName>(name: Name, options: Prod
   return {
     queue,
     async add(jobs) {
-      for (let from = 0; from < jobs.length; from += BULK) {
-        await bounded(queue.addBulk(jobs.slice(from, from + BULK).map(toBulk)))
-      }
+      for (const some of partsOf(jobs, BULK)) await bounded(queue.addBulk(some.map(toBulk)))
     },
     counts: () => bounded(queue.getJobCounts()),
     async failed(limit) {

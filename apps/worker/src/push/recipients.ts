@@ -2,6 +2,7 @@ import { type Database, listPushCandidates, type PushCandidateRow } from '@parle
 import type { PresenceReader } from '@parley/presence'
 import { idPart, type NewJob, type Producer } from '@parley/queue'
 import type { TraceParent } from '@parley/runtime'
+import { partsOf } from '@parley/runtime/parts'
 import type { DueMessage, OutboxStep } from '../outbox-drain.ts'
 import type { PushTimes } from './deps.ts'
 import type { PushMetrics } from './metrics.ts'
@@ -35,10 +36,7 @@ export function pushRecipients(options: RecipientsOptions): OutboxStep {
   return {
     name: 'push',
     async run(messages, traces) {
-      const batches = batchesOf(messages, traces)
-      for (let from = 0; from < batches.length; from += CONVERSATIONS_AT_ONCE) {
-        await queueFor(options, batches.slice(from, from + CONVERSATIONS_AT_ONCE))
-      }
+      for (const some of partsOf(batchesOf(messages, traces), CONVERSATIONS_AT_ONCE)) await queueFor(options, some)
     },
   }
 }

@@ -1,5 +1,6 @@
 import { indexMessages, type MessageTerms, type Queryable } from '@parley/db'
 import type { Message } from '@parley/protocol'
+import { partsOf } from '@parley/runtime/parts'
 import { messageTerms } from './tsearch.ts'
 
 /** What the index needs of a message. */
@@ -16,9 +17,7 @@ const BATCH = 256
  */
 export async function indexForSearch(db: Queryable, messages: readonly Indexable[]): Promise<void> {
   const found = messages.filter(({ type }) => type !== 'SYSTEM')
-  for (let at = 0; at < found.length; at += BATCH) {
-    await indexMessages(db, found.slice(at, at + BATCH).map(termsOf))
-  }
+  for (const some of partsOf(found, BATCH)) await indexMessages(db, some.map(termsOf))
 }
 
 function termsOf({ conversationId, seq, senderId, content, attachments }: Indexable): MessageTerms {
