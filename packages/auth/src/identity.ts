@@ -17,7 +17,6 @@ export interface Identity {
   readonly issuedAt: Date | null
 }
 
-const maxPhotoLength = 2_048
 /** The end of the year 9999, in seconds: later ones RFC 3339 cannot write. A time in milliseconds by mistake lies past it. */
 const maxInstant = 253_402_300_799
 
@@ -56,7 +55,7 @@ function usableName(claim: unknown): string | null {
 }
 
 function usablePhoto(claim: unknown): string | null {
-  if (typeof claim !== 'string' || claim.length > maxPhotoLength || !isStorableText(claim)) return null
+  if (typeof claim !== 'string' || claim.length > LIMITS.photoLength || !isStorableText(claim)) return null
   const url = URL.parse(claim)
   return url?.protocol === 'https:' || url?.protocol === 'http:' ? claim : null
 }

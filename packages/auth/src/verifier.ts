@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { ParleyError } from '@parley/protocol'
+import { LIMITS, ParleyError } from '@parley/protocol'
 import { createSigner, createVerifier, TOKEN_ERROR_CODES, TokenError, type VerifierOptions } from 'fast-jwt'
 import { tokenError } from './errors.ts'
 import { type Identity, identityFromClaims } from './identity.ts'
@@ -43,9 +43,6 @@ export interface TokenVerifier {
   readonly jwtOptions: FastifyJwtOptions
 }
 
-/** Tokens longer than this are refused unread. One with every claim at its limit has some 5,000 characters. */
-const maxTokenLength = 16_384
-
 /** Milliseconds by which the issuer's clock may differ from ours. */
 const clockToleranceMs = 5_000
 
@@ -82,7 +79,7 @@ export function createTokenVerifier(
   return {
     async verify(token) {
       if (token === undefined || token === null || token === '') throw new ParleyError('TOKEN_MISSING')
-      if (typeof token !== 'string' || token.length > maxTokenLength) throw new ParleyError('TOKEN_INVALID')
+      if (typeof token !== 'string' || token.length > LIMITS.tokenLength) throw new ParleyError('TOKEN_INVALID')
       let claims: unknown
       try {
         claims = await check(token)

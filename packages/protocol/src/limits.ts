@@ -6,6 +6,10 @@ export const LIMITS = {
   nameLength: 200,
   /** Longest id of a person; the product that embeds Parley chooses these. */
   userIdLength: 128,
+  /** Longest address of a person's photo. */
+  photoLength: 2_048,
+  /** Longest token; a longer one is refused unread. One with every claim at its limit has some 5,000 characters. */
+  tokenLength: 16_384,
   /** Longest `clientMessageId`. */
   clientMessageIdLength: 128,
   /** Most people in a group, its creator included. */

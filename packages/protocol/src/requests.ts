@@ -121,7 +121,7 @@ export const searchUsersQuery = z.object({ ...paging(20), search: searchText.opt
 /** Kept as sent, and a URL may have a NUL or a lone surrogate in it: reading it escapes both. */
 const profilePhoto = z
   .url({ protocol: /^https?$/ })
-  .max(2_048)
+  .max(LIMITS.photoLength)
   .refine(isStorableText, STORABLE)
 
 export const userBody = z.object({ fullName: text(LIMITS.nameLength), profilePhoto: profilePhoto.nullish() })
@@ -157,7 +157,7 @@ export const clientEvents = {
   setVisibility: z.object({ visible: z.boolean() }),
   sync: syncBody,
   /** Puts a newer token of the same person in the place of the socket's own. */
-  renewToken: z.object({ token: z.string().max(16_384) }),
+  renewToken: z.object({ token: z.string().max(LIMITS.tokenLength) }),
 } as const
 export type ClientEvents = { [Name in keyof typeof clientEvents]: z.infer<(typeof clientEvents)[Name]> }
 export type ClientEventName = keyof ClientEvents
