@@ -1,4 +1,5 @@
 import type { FastifyJwtOptions, TokenSettings } from '@parley/auth'
+import type { Database } from '@parley/db'
 import type {
   ConversationReader,
   ConversationSync,
@@ -15,10 +16,9 @@ import type { apiPublicSettings, Logger, SettingsOf, Tracer } from '@parley/runt
 import type { FileStore } from '@parley/storage'
 import type { AttachmentUploads } from '@parley/storage/uploads'
 import type { HttpMeasures } from './measures.ts'
-import type { PushRouteDeps } from './routes/push.ts'
 
 /** What the routes work with; main.ts puts it together. */
-export interface ApiDeps extends PushRouteDeps {
+export interface ApiDeps {
   logger: Logger
   measures: HttpMeasures
   /** Left out where nothing is traced. */
@@ -30,6 +30,9 @@ export interface ApiDeps extends PushRouteDeps {
   revocations: TokenRevocations
   /** Where requests are counted, and how many a person may make in ten seconds (0: any number). */
   rateLimit: { redis: RedisClient; perPerson: number }
+  /** How devices are registered: with the public key of push (null where it is off), and whether one may be on loopback. */
+  push: { publicKey: string | null; allowLoopback: boolean }
+  db: Database
   people: People
   conversations: ConversationReader
   conversationWriter: ConversationWriter

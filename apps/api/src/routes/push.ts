@@ -1,6 +1,5 @@
 import { ECDH, randomUUID } from 'node:crypto'
 import {
-  type Database,
   findPushPreferences,
   listMutes,
   listPushSubscriptions,
@@ -30,18 +29,10 @@ import {
 import { isAllowedHost } from '@parley/runtime'
 import type { FastifyPluginAsync } from 'fastify'
 import { actorOf } from '../authentication.ts'
-
-export interface PushRouteDeps {
-  db: Database
-  push: {
-    /** Null: push is off. */
-    publicKey: string | null
-    allowLoopback: boolean
-  }
-}
+import type { ApiDeps } from '../deps.ts'
 
 /** The devices that a person wants pushes on, and when and how. Below `/api/push`. */
-export const pushRoutes: FastifyPluginAsync<{ deps: PushRouteDeps }> = async (app, { deps: { db, push } }) => {
+export const pushRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { deps: { db, push } }) => {
   app.get('/public-key', async () => ({ success: true, data: { publicKey: requirePush(push.publicKey) } }))
 
   app.post('/subscriptions', async (request, reply) => {
@@ -82,7 +73,7 @@ export const pushRoutes: FastifyPluginAsync<{ deps: PushRouteDeps }> = async (ap
 }
 
 /** Silence for conversations. Below `/api/messages`. */
-export const muteRoutes: FastifyPluginAsync<{ deps: Pick<PushRouteDeps, 'db'> }> = async (app, { deps: { db } }) => {
+export const muteRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { deps: { db } }) => {
   app.get('/mutes', async (request) => {
     const rows = await listMutes(db.pool, actorOf(request).id)
     return { success: true, data: rows.map(presentMute) }
