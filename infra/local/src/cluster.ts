@@ -8,7 +8,8 @@ import { type Edge, startEdge, type Target } from './edge.ts'
 import { type AppProcess, repositoryRoot, spawnApp } from './processes.ts'
 import { localJwtSecret, localVapidPair } from './secrets.ts'
 import { startServices } from './service-units.ts'
-import { type Print, step } from './steps.ts'
+import type { Log } from './services/keep.ts'
+import { step } from './steps.ts'
 import { type Supervised, supervise } from './supervisor.ts'
 import { ensureWebClient, type WebClientBuild } from './web-client.ts'
 
@@ -24,7 +25,7 @@ export interface ClusterOptions {
   /** Throw away the data of earlier runs first. */
   fresh: boolean
   env: Environment
-  print: Print
+  print: Log
   /** Aborted when the cluster is no longer wanted: the start is given up at the next step. */
   signal: AbortSignal
 }
@@ -98,7 +99,7 @@ export async function startLocalCluster(options: ClusterOptions): Promise<LocalC
 }
 
 /** Never rejects: a cluster without the chat at `/` serves whoever works on the chat, or needs none. */
-async function buildWebClient(print: Print, signal: AbortSignal): Promise<WebClientBuild | undefined> {
+async function buildWebClient(print: Log, signal: AbortSignal): Promise<WebClientBuild | undefined> {
   const describe = ({ built }: WebClientBuild) => (built ? 'built' : 'as built before')
   try {
     return await step(print, 'Web client', () => ensureWebClient(signal), describe)

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { s3Environment, startPostgres, startRedis, startS3 } from './services/index.ts'
-import { type Print, step } from './steps.ts'
+import type { Log } from './services/keep.ts'
+import { step } from './steps.ts'
 import { type Child, type Supervised, supervise } from './supervisor.ts'
 
 type Environment = Record<string, string | undefined>
@@ -8,7 +9,7 @@ type Environment = Record<string, string | undefined>
 export interface ServicesOptions {
   home: string
   env: Environment
-  print: Print
+  print: Log
   /** What stops each service that was started is added here, also when a later one fails. */
   stops: (() => Promise<void>)[]
 }
@@ -19,7 +20,7 @@ interface ServiceDefinition<S extends Child> {
   /** The variable that names one of the user's own. */
   variable: string
   /** `port` is the one it had before, when it is started again. */
-  start(port: number | undefined, log: Print): Promise<S>
+  start(port: number | undefined, log: Log): Promise<S>
   portOf(service: S): number
   /** The settings with which the apps reach it. */
   settingsOf(service: S): Environment
@@ -60,7 +61,7 @@ export async function startServices({ home, env, print, stops }: ServicesOptions
 /** Starts one service under supervision and resolves to the settings of it. */
 async function startService<S extends Child>(
   { name, start, portOf, settingsOf }: ServiceDefinition<S>,
-  print: Print,
+  print: Log,
   running: Supervised<Child>[],
 ): Promise<Environment> {
   let port: number | undefined

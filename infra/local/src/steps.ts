@@ -1,14 +1,13 @@
-const PROGRESS_MS = 5_000
+import type { Log } from './services/keep.ts'
 
-/** Takes one line for a person to read. */
-export type Print = (line: string) => void
+const PROGRESS_MS = 5_000
 
 /**
  * Runs one step of the start and prints one line for it: its name, the time it took, and what `detail` says of the result.
  * A step that takes long says so every few seconds.
  */
 export async function step<T>(
-  print: Print,
+  print: Log,
   title: string,
   run: () => Promise<T>,
   detail: (result: T) => string = () => '',
