@@ -1,10 +1,10 @@
 import { migrate } from '@parley/db'
 import { redisProgram, type S3Address, startPgBouncer } from '@parley/local/services'
 import type { TestProject } from 'vitest/node'
+import { createTestCertificate } from './certificate.ts'
 import { adminClient, databaseUrl, uniqueName } from './database-names.ts'
 import { postgresOnThisMachine, s3OnThisMachine } from './local-services.ts'
 import { chosenProfile, type Profile } from './profiles.ts'
-import { createTestCertificate } from './push/certificate.ts'
 import { tlsFiles, tlsInFront } from './tls.ts'
 
 /** The same sorting and letter case on every server, whatever its machine has; Postgres 17 and later know it. */

@@ -1,5 +1,6 @@
 export { s3Environment } from '@parley/local/services'
 export { createTestBucket } from './bucket.ts'
+export { createTestCertificate } from './certificate.ts'
 export { type Cluster, type ClusterOptions, type SocketChoice, startCluster } from './cluster.ts'
 export { direct, group } from './conversations.ts'
 export { createTestDatabase, type TestDatabase } from './database.ts'
@@ -10,7 +11,6 @@ export { type OwnPostgres, ownPostgres } from './postgres.ts'
 export { PROFILES, type Profile } from './profiles.ts'
 export { type ProvidedServices, providedServices } from './provided.ts'
 export { type TcpProxy, tcpProxy } from './proxy.ts'
-export { createTestCertificate } from './push/certificate.ts'
 export {
   type PushAnswer,
   type PushService,

@@ -1,9 +1,9 @@
 import { s3Environment, startPgBouncer } from '@parley/local/services'
 import { createTestBucket } from './bucket.ts'
+import { createTestCertificate } from './certificate.ts'
 import type { TestDatabase } from './database.ts'
 import { databaseUrl } from './database-names.ts'
 import { type OwnPostgres, ownPostgres } from './postgres.ts'
-import { createTestCertificate } from './push/certificate.ts'
 import { redisCluster, type TestRedisCluster } from './redis-cluster.ts'
 import { redisTls, tlsFiles, tlsInFront } from './tls.ts'
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createServer } from 'node:tls'
 import type { S3Address } from '@parley/local/services'
-import type { TestCertificate } from './push/certificate.ts'
+import type { TestCertificate } from './certificate.ts'
 
 /** A certificate in files, as servers of other languages want them, and the settings of a Redis that speaks TLS only. */
 export interface RedisTls {

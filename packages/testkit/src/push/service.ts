@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import { type PushPayload, pushPayload } from '@parley/protocol'
 import { decrypt } from 'http_ece'
-import { createTestCertificate } from './certificate.ts'
+import { createTestCertificate } from '../certificate.ts'
 import { checkVapid } from './vapid.ts'
 
 /** A browser on a device, as its push service and its service worker see it. */
