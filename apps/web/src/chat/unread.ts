@@ -1,9 +1,11 @@
+import { countOf } from '../text/sizes.ts'
+
 const NAME = 'Parley'
 
 /** The tab's title. */
 export function titleFor(unread: number, name = NAME): string {
   if (unread === 0) return name
-  return `(${unread > 99 ? '99+' : unread}) ${name}`
+  return `(${countOf(unread)}) ${name}`
 }
 
 /** The tab's icon with a dot on it while something is unread, as a data: address. @param svg the icon's own source */

@@ -1,23 +1,15 @@
+import { keep, kept } from '../app/kept.ts'
 import type { ChosenFile } from './tray.tsx'
 
 /** What was begun and not sent, by person and conversation: a tab may see several people. Lasts as long as the tab. */
 const KEY = 'parley-draft'
 
 export function draftOf(userId: string, conversationId: string): string {
-  try {
-    return sessionStorage.getItem(keyOf(userId, conversationId)) ?? ''
-  } catch {
-    return ''
-  }
+  return kept('sessionStorage', keyOf(userId, conversationId)) ?? ''
 }
 
 export function keepDraft(userId: string, conversationId: string, text: string): void {
-  try {
-    if (text === '') sessionStorage.removeItem(keyOf(userId, conversationId))
-    else sessionStorage.setItem(keyOf(userId, conversationId), text)
-  } catch {
-    // Storage is full or forbidden: a draft lasts until another conversation is opened.
-  }
+  keep('sessionStorage', keyOf(userId, conversationId), text || null)
 }
 
 /** Files that were chosen and not sent. They last as long as the page. */

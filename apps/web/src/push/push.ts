@@ -1,5 +1,5 @@
 import type { ParleyClient } from '@parley/client'
-import { keep, kept } from '../app/theme.ts'
+import { keep, kept } from '../app/kept.ts'
 
 /** 'on' where this browser is wanted to get pushes; 'no' where the offer was declined. */
 const KEY = 'parley-push'
@@ -14,16 +14,16 @@ export function isSupported(): boolean {
 export function pushState(): PushState {
   if (!isSupported()) return 'unsupported'
   if (Notification.permission === 'denied') return 'blocked'
-  return Notification.permission === 'granted' && kept(KEY) === 'on' ? 'on' : 'off'
+  return Notification.permission === 'granted' && kept('localStorage', KEY) === 'on' ? 'on' : 'off'
 }
 
 export function declineOffer(): void {
-  keep(KEY, 'no')
+  keep('localStorage', KEY, 'no')
 }
 
 /** Whether to offer notifications at all: nothing has been decided yet, and the cluster sends them. */
 export async function mayOffer(client: ParleyClient): Promise<boolean> {
-  if (!isSupported() || Notification.permission !== 'default' || kept(KEY) !== null) return false
+  if (!isSupported() || Notification.permission !== 'default' || kept('localStorage', KEY) !== null) return false
   return (await client.pushPublicKey()) !== null
 }
 
@@ -31,13 +31,13 @@ export async function mayOffer(client: ParleyClient): Promise<boolean> {
 export async function turnOn(client: ParleyClient): Promise<PushState> {
   if (!isSupported()) return 'unsupported'
   if ((await Notification.requestPermission()) !== 'granted') return pushState()
-  keep(KEY, 'on')
+  keep('localStorage', KEY, 'on')
   await subscribe(client)
   return 'on'
 }
 
 export async function turnOff(client: ParleyClient): Promise<PushState> {
-  keep(KEY, 'no')
+  keep('localStorage', KEY, 'no')
   await forgetDevice(client)
   return pushState()
 }

@@ -1,3 +1,5 @@
+import { keep, kept } from '../app/kept.ts'
+
 /** Somebody to try the chat as, outside production. */
 export interface DemoPerson {
   id: string
@@ -42,21 +44,13 @@ function tokenIn(body: unknown): string | undefined {
 
 /** A tab keeps its person, so that two tabs can be two people; a new one begins with the last that was chosen. */
 export function rememberPerson(person: DemoPerson | null): void {
-  try {
-    sessionStorage.setItem(KEY, JSON.stringify(person))
-    if (person === null) localStorage.removeItem(KEY)
-    else localStorage.setItem(KEY, JSON.stringify(person))
-  } catch {
-    // Storage is forbidden: the person signs in anew after a reload.
-  }
+  const text = JSON.stringify(person)
+  keep('sessionStorage', KEY, text)
+  keep('localStorage', KEY, person === null ? null : text)
 }
 
 export function rememberedPerson(): DemoPerson | null {
-  try {
-    return personIn(sessionStorage.getItem(KEY) ?? localStorage.getItem(KEY))
-  } catch {
-    return null
-  }
+  return personIn(kept('sessionStorage', KEY) ?? kept('localStorage', KEY))
 }
 
 /** Reads what was kept; anybody may have written it. */
