@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { user } from '@parley/testkit'
 
 /*
@@ -125,7 +126,7 @@ export const READING: Case[] = [
     'page=1&page=2',
     'page=10000000',
     'limit=0',
-    'limit=10000',
+    'limit=101',
     'limit=1e2',
   ].flatMap((query) => [
     invalid(query, 'GET', `${CONVERSATIONS}?${query}`),
@@ -166,6 +167,8 @@ export const WRITING: Case[] = [
   invalid('the server’s own type', 'POST', MESSAGES, { content: 'x', type: 'SYSTEM' }),
   invalid('a type there is not', 'POST', MESSAGES, { content: 'x', type: 'STICKER' }),
   invalid('a clientMessageId that is a number', 'POST', MESSAGES, { content: 'x', clientMessageId: 7 }),
+  invalid('the same file twice', 'POST', MESSAGES, { attachments: [{ id: NOWHERE }, { id: NOWHERE }] }),
+  invalid('eleven files', 'POST', MESSAGES, { attachments: Array.from({ length: 11 }, () => ({ id: randomUUID() })) }),
   invalid('no message to read', 'POST', `${CONVERSATIONS}/{pair}/read`, {}),
   invalid('a message that is no id', 'POST', `${CONVERSATIONS}/{pair}/read`, { messageId: 'message-uuid' }),
   [

@@ -138,6 +138,9 @@ it('what is unusual and allowed comes back as it was', async () => {
     const stored = dataOf(await cluster.api(ahmed).post<Message>(path, { content, more: { fields: 1 }, seq: 99 }))
     expect(stored.content).toBe(content)
   }
+  const name = 'x'.repeat(LIMITS.nameLength)
+  const renamed = await cluster.api(ahmed).patch<Conversation>(`${CONVERSATIONS}/${team.id}`, { name })
+  expect(dataOf(renamed).name).toBe(name)
   expect(
     dataOf(await cluster.api(ahmed).get(`${CONVERSATIONS}?search=${encodeURIComponent("%_\\'; drop table users")}`)),
   ).toEqual([])

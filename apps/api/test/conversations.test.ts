@@ -1,4 +1,4 @@
-import type { Conversation, Message, User } from '@parley/protocol'
+import type { Conversation, Message, SyncAnswer, User } from '@parley/protocol'
 import { type Cluster, dataOf, direct, emit, errorOf, group, next, startCluster, user } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
@@ -36,14 +36,17 @@ async function pair(): Promise<[User, User]> {
 describe('creating', () => {
   it('DIRECT: the same conversation for whoever asks again, 201 when new and 200 after that', async () => {
     const [ahmed, fatima] = await pair()
-    const created = await create(ahmed, { participantIds: [fatima.id] })
+    const created = await create(ahmed, { participantIds: [fatima.id], name: 'Not for two' })
     expect(created).toMatchObject({ status: 201, body: { message: 'Conversation created' } })
     const again = await create(fatima, { type: 'DIRECT', participantIds: [ahmed.id, fatima.id, ahmed.id] })
     expect(again).toMatchObject({ status: 200, body: { message: 'Conversation already exists' } })
     expect(dataOf(again).id).toBe(dataOf(created).id)
     expect(dataOf(again)).toMatchObject({ type: 'DIRECT', name: null, participantCount: 2, createdBy: ahmed.id })
     // The others first, the asker last.
-    expect(dataOf(again).participants.map(({ id }) => id)).toEqual([ahmed.id, fatima.id])
+    expect(dataOf(again).participants.map(({ id, role }) => [id, role])).toEqual([
+      [ahmed.id, 'MEMBER'],
+      [fatima.id, 'MEMBER'],
+    ])
   })
 
   it('DIRECT: both sides at once, twenty times: one 201, one 200, the same id', async () => {
@@ -101,20 +104,25 @@ describe('creating', () => {
     await cluster.register(owner, ...crowd)
     const ids = crowd.map(({ id }) => id)
     // Listed are a hundred, who came at the same time in the order of their ids.
-    const last = crowd.slice(0, 999).reduce((a, b) => (a.id > b.id ? a : b))
+    const last = crowd.slice(0, 998).reduce((a, b) => (a.id > b.id ? a : b))
     const put = next(await cluster.socket(last), 'conversationCreated', undefined, { timeoutMs: 10_000 })
     const tooMany = await create(owner, { type: 'GROUP', participantIds: ids })
     expect(tooMany.status).toBe(409)
     expect(errorOf(tooMany).code).toBe('GROUP_FULL')
-    const full = dataOf(await create(owner, { type: 'GROUP', participantIds: ids.slice(0, 999) }))
-    expect(full).toMatchObject({ participantCount: 1_000 })
+    const full = dataOf(await create(owner, { type: 'GROUP', participantIds: ids.slice(0, 998) }))
+    const add = (userId?: string) =>
+      cluster.api(owner).post<Conversation>(`${CONVERSATIONS}/${full.id}/participants`, { userIds: [userId] })
+    expect(dataOf(await add(ids[998]))).toMatchObject({ participantCount: 1_000 })
+    expect(errorOf(await add(ids[999])).code).toBe('GROUP_FULL')
     expect((await read(owner, full.id)).participants).toHaveLength(1_000)
-    expect((await list(owner)).data[0]?.participants).toHaveLength(100)
+    const listed = (await list(owner)).data[0]?.participants
+    expect(listed).toHaveLength(100)
+    expect(listed?.at(-1)?.id).toBe(owner.id)
+    const everything = await cluster.api(owner).post<SyncAnswer>('/api/messages/sync', { conversations: {} })
+    expect(dataOf(everything).conversations[0]?.members).toHaveLength(100)
     const { participants } = await put
     expect(participants).toHaveLength(100)
     expect(participants.at(-1)).toMatchObject({ ...last, role: 'MEMBER', isOnline: false })
-    const added = await cluster.api(owner).post(`${CONVERSATIONS}/${full.id}/participants`, { userIds: [ids[999]] })
-    expect(errorOf(added).code).toBe('GROUP_FULL')
   })
 })
 
@@ -175,6 +183,14 @@ describe('listing', () => {
     expect(await find('hassan')).toEqual([])
     expect(await find('   ')).toHaveLength(3)
     expect((await list(ahmed, '?search=zoe&limit=1')).meta).toMatchObject({ total: 1, totalPages: 1 })
+    // As it is called now, and those who are in it now.
+    dataOf(await cluster.api(ahmed).patch(`${CONVERSATIONS}/${cafe}`, { name: 'Büro' }))
+    await cluster.api(ahmed).delete(`${CONVERSATIONS}/${cafe}/participants/${ali.id}`)
+    expect(await find('buro')).toEqual([cafe])
+    expect(await find('cafe elan')).toEqual([])
+    expect(await find('علي')).toEqual([alis])
+    dataOf(await cluster.api(ahmed).patch(`${CONVERSATIONS}/${cafe}`, { name: null }))
+    expect(await find('buro')).toEqual([])
   })
 
   it('isOnline and lastSeen of the others', async () => {

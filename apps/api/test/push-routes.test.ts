@@ -1,5 +1,6 @@
-import { createECDH, randomBytes } from 'node:crypto'
-import type { PushSubscription } from '@parley/protocol'
+import { createECDH, randomBytes, randomUUID } from 'node:crypto'
+import { forgetShown, listHeldConversations, recordShown } from '@parley/db'
+import type { Message, PushSubscription } from '@parley/protocol'
 import { apiClient, type Cluster, dataOf, direct, errorOf, startCluster, user, vapidSettings } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
@@ -16,6 +17,11 @@ function subscription(endpoint = `https://push.example.com/${randomBytes(8).toSt
   const p256dh = createECDH('prime256v1').generateKeys('base64url')
   return { endpoint, expirationTime: null, keys: { p256dh, auth: randomBytes(16).toString('base64url') } }
 }
+
+const shownOn = (subscriptionId: string) =>
+  cluster.sql.query('select user_id, from_seq::int, seq::int from push_shown where subscription_id = $1', [
+    subscriptionId,
+  ])
 
 describe('push over HTTP', () => {
   it('gives the public key to those who have a token', async () => {
@@ -35,12 +41,17 @@ describe('push over HTTP', () => {
   })
 
   it('moves an endpoint to the person who registers it last', async () => {
-    const [before, after] = [cluster.api(user()), cluster.api(user())]
+    const former = user()
+    const [before, after] = [cluster.api(former), cluster.api(user())]
     const device = subscription()
-    await before.post('/api/push/subscriptions', device)
+    const { id } = dataOf(await before.post<PushSubscription>('/api/push/subscriptions', device))
+    const shown = { conversationId: randomUUID(), userId: former.id, subscriptionId: id, fromSeq: 1, seq: 1 }
+    await recordShown(cluster.sql, [{ ...shown, digest: false }])
     await after.post('/api/push/subscriptions', device)
     expect(dataOf(await before.get('/api/push/subscriptions'))).toEqual([])
     expect(dataOf(await after.get('/api/push/subscriptions'))).toMatchObject([{ endpoint: device.endpoint }])
+    // Nobody will tell it to close what is another's.
+    expect((await shownOn(id)).rows).toEqual([])
   })
 
   it('removes one by its id or by its endpoint, and nobody else’s', async () => {
@@ -164,5 +175,64 @@ describe('push over HTTP', () => {
     const api = off.api(user())
     expect(errorOf(await api.get('/api/push/public-key')).code).toBe('PUSH_DISABLED')
     expect(errorOf(await api.post('/api/push/subscriptions', subscription())).code).toBe('PUSH_DISABLED')
+  })
+})
+
+describe('what devices show', () => {
+  it('is noted of their owner, the newest, and is to be closed at once where it has been read or left meanwhile', async () => {
+    const [a, b] = [user(), user()]
+    const { id: conversationId } = await direct(cluster, a, b)
+    const subscribed = await cluster.api(b).post<PushSubscription>('/api/push/subscriptions', subscription())
+    const { id: subscriptionId } = dataOf(subscribed)
+    const told = (fromSeq: number, seq: number, who = b) =>
+      recordShown(cluster.sql, [{ conversationId, userId: who.id, subscriptionId, fromSeq, seq, digest: false }])
+    const closings = async () =>
+      (await cluster.sql.query('delete from push_closings where conversation_id = $1', [conversationId])).rowCount
+    const update = (what: string) =>
+      cluster.sql.query(`update participants set ${what} where conversation_id = $1 and user_id = $2`, [
+        conversationId,
+        b.id,
+      ])
+    await told(1, 3)
+    // A slower job of an earlier message, and one of whoever had the device before.
+    await told(1, 2)
+    await told(1, 4, a)
+    expect((await shownOn(subscriptionId)).rows).toEqual([{ user_id: b.id, from_seq: 1, seq: 3 }])
+    expect(await closings()).toBe(0)
+    await update('left_at = now()')
+    expect(await closings()).toBe(1)
+    await told(4, 4)
+    expect(await closings()).toBe(1)
+    await update('left_at = null, last_read_seq = 3')
+    expect(await closings()).toBe(0)
+    await told(4, 5)
+    expect(await closings()).toBe(0)
+    await update('last_read_seq = 5')
+    expect(await closings()).toBe(1)
+    await told(5, 5)
+    expect(await closings()).toBe(1)
+    // What is newer than what was to be closed stays.
+    await forgetShown(cluster.sql, { conversationId, userId: b.id }, subscriptionId, 4)
+    expect((await shownOn(subscriptionId)).rows).toHaveLength(1)
+    await forgetShown(cluster.sql, { conversationId, userId: b.id }, subscriptionId, 5)
+    expect((await shownOn(subscriptionId)).rows).toEqual([])
+  })
+
+  it('after quiet hours is what came in them and is unread, of conversations that are not muted', async () => {
+    const [a, b] = [user(), user()]
+    const { id } = await direct(cluster, a, b)
+    const path = `/api/messages/conversations/${id}`
+    const message = dataOf(await cluster.api(a).post<Message>(`${path}/messages`, { content: 'Hello' }))
+    const held = async (since = message.createdAt) =>
+      (await listHeldConversations(cluster.sql, b.id, since)).map((one) => one.conversation_id)
+    const mute = async (until: string) => dataOf(await cluster.api(b).put(`${path}/mute`, { until }))
+    expect(await held()).toEqual([id])
+    expect(await held(new Date(Date.parse(message.createdAt) + 1).toISOString())).toEqual([])
+    await mute('2999-01-01T00:00:00Z')
+    expect(await held()).toEqual([])
+    await mute('2000-01-01T00:00:00Z')
+    expect(await held()).toEqual([id])
+    dataOf(await cluster.api(b).post(`${path}/read`, { messageId: message.id }))
+    expect(await held()).toEqual([])
   })
 })

@@ -1,3 +1,5 @@
+import { openDatabase } from '@parley/db'
+import { TokenRevocations } from '@parley/messaging'
 import { apiClient, type Cluster, dataOf, errorOf, startCluster, user } from '@parley/testkit'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 
@@ -53,4 +55,29 @@ it('is for the product’s servers only, and not for moments to come', async () 
   expect(errorOf(await cluster.api(who).post(path)).code).toBe('FORBIDDEN')
   const before = new Date(Date.now() + 3_600_000).toISOString()
   expect(errorOf(await cluster.service().post(path, { before })).code).toBe('VALIDATION_FAILED')
+})
+
+it('counts as well for a process that hears of it while it looks, and within half a minute for one that never does', async () => {
+  const db = openDatabase({ url: cluster.databaseUrl, max: 2, applicationName: 'test' })
+  const deaf = () => new TokenRevocations({ db, tell: () => undefined })
+  const [one, other, late] = [deaf(), deaf(), deaf()]
+  const revoked = { code: 'TOKEN_INVALID' }
+  const issuedAt = new Date('2025-12-11T10:30:00Z')
+  const validFrom = issuedAt.getTime() + 1_000
+  const token = { userId: user().id, issuedAt }
+  const start = Date.now()
+  await other.require(token, start)
+  await one.revoke(token.userId, new Date(validFrom).toISOString())
+  await expect(one.require(token)).rejects.toMatchObject(revoked)
+  await one.require({ ...token, issuedAt: new Date(validFrom) })
+  await other.require(token, start + 29_999)
+  await expect(other.require(token, start + 30_000)).rejects.toMatchObject(revoked)
+
+  const theirs = { userId: user().id, issuedAt }
+  const looking = late.require(theirs)
+  late.note({ userId: theirs.userId, validFrom })
+  await expect(looking).rejects.toMatchObject(revoked)
+  late.note({ userId: theirs.userId, validFrom: 1 })
+  await expect(late.require(theirs)).rejects.toMatchObject(revoked)
+  await db.close()
 })

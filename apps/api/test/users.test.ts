@@ -1,4 +1,6 @@
-import type { Conversation, Message, User } from '@parley/protocol'
+import { findUsers, openDatabase, touchLastSeen } from '@parley/db'
+import { type Claims, People } from '@parley/messaging'
+import { type Conversation, LIMITS, type Message, type User } from '@parley/protocol'
 import {
   type Api,
   apiClient,
@@ -86,6 +88,27 @@ describe('people appear with their token', () => {
     const answers = await Promise.all(Array.from({ length: 20 }, () => me(cluster.api(many))))
     expect(answers).toEqual(answers.map(() => many))
   })
+
+  it('of two tokens at the same time the newer counts; what another process writes shows within a minute', async () => {
+    const db = openDatabase({ url: cluster.databaseUrl, max: 2, applicationName: 'test' })
+    // Hears of nothing that others write.
+    const seen = new People(db)
+    const { id: userId } = user()
+    const claims = (fullName: string, second: number): Claims => {
+      return { userId, fullName, profilePhoto: null, issuedAt: new Date(second * 1_000) }
+    }
+    const both = await Promise.all([seen.see(claims('Newer', 200)), seen.see(claims('Older', 100))])
+    expect(both.map(({ fullName }) => fullName)).toEqual(['Newer', 'Newer'])
+    const start = Date.now()
+    await seen.see(claims('Newer', 200), start)
+    dataOf(await cluster.service().put(`/api/users/${userId}`, { fullName: 'Newest' }))
+    expect((await seen.see(claims('Newer', 200), start + 59_999)).fullName).toBe('Newer')
+    expect((await seen.see(claims('Newer', 200), start + 60_000)).fullName).toBe('Newest')
+    // Of two processes that say when somebody was last there, the later moment counts.
+    for (const second of [200, 100]) await touchLastSeen(db, userId, new Date(second * 1_000))
+    expect(await findUsers(db.pool, [userId])).toMatchObject([{ last_seen_at: '1970-01-01T00:03:20.000000Z' }])
+    await db.close()
+  })
 })
 
 describe('the product’s server', () => {
@@ -109,7 +132,8 @@ describe('the product’s server', () => {
   })
 
   it('writes ids as they are: with spaces, slashes, letters of any script', async () => {
-    const id = 'team/ädmin 1 حسن'
+    const id = `team/ädmin 1 حسن ${'x'.repeat(111)}`
+    expect(id).toHaveLength(LIMITS.userIdLength)
     const written = await cluster.service().put(`/api/users/${encodeURIComponent(id)}`, { fullName: 'Odd' })
     expect(dataOf(written)).toEqual({ id, fullName: 'Odd', profilePhoto: null })
     expect(await me(cluster.api(id))).toMatchObject({ id })
@@ -201,6 +225,11 @@ describe('searching for people', () => {
     })
     expect(await search(`search=${mark}%25`)).toMatchObject({ names: [], meta: { total: 0, totalPages: 0 } })
     expect((await search('limit=1')).names).toHaveLength(1)
+    // As they are called now.
+    const [zoe] = named
+    dataOf(await cluster.service().put(`/api/users/${zoe?.id}`, { fullName: `Chloé ${mark}` }))
+    expect(await search(`search=chloe ${mark}`)).toMatchObject({ names: ['Chloé'] })
+    expect(await search(`search=zoe ${mark}`)).toMatchObject({ names: [] })
   })
 })
 

@@ -148,6 +148,9 @@ it('the same clientMessageId of two people, or in two conversations, is not the 
     cluster.api(owner).post<Message>(pathOf(two.id), body),
   ])
   expect(new Set(sent.map((answer) => dataOf(answer).id)).size).toBe(3)
+  const { id: messageId } = dataOf(sent[0])
+  dataOf(await cluster.api(member).post(`/api/messages/conversations/${one.id}/read`, { messageId }))
   const again = await cluster.api(owner).post<Message>(pathOf(one.id), { ...body, content: 'Another text' })
-  expect(dataOf(again)).toMatchObject({ id: sent[0] && dataOf(sent[0]).id, content: 'Hello' })
+  // As it is now: who has read it meanwhile has.
+  expect(dataOf(again)).toMatchObject({ id: messageId, content: 'Hello', readBy: [owner.id, member.id] })
 })

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { Bus, encodeEvent, GatewayRooms, Publisher } from '@parley/fanout'
+import { Bus, conversationRoom, encodeEvent, GatewayRooms, Publisher } from '@parley/fanout'
 import type { Message, ServerEvents } from '@parley/protocol'
 import { createTestRedis, next, type TestRedis } from '@parley/testkit'
 import { Server, type Socket as ServerSocket } from 'socket.io'
@@ -25,6 +25,7 @@ const stored = (conversationId: string, seq: number, leaving: string[] = []) => 
   leaving,
 })
 const created = (id: string) => ({ id }) as ServerEvents['conversationCreated']
+const left = (conversationId: string) => ({ conversationId }) as ServerEvents['conversationUpdated']
 
 /** A gateway, and another process that publishes. */
 async function setting() {
@@ -110,13 +111,15 @@ it('a removal that is found in the database when somebody else is put in holds a
 
 it('what is heard of a person while their rooms are set right counts more than what was looked up before it', async () => {
   await using world = await setting()
-  const [stays, back, gone] = [crypto.randomUUID(), crypto.randomUUID(), crypto.randomUUID()]
-  const all = [stays, back, gone].map((conversationId) => ({ conversationId, lastSeq: 1 }))
+  const [stays, out] = [crypto.randomUUID(), crypto.randomUUID()]
+  const [back, gone] = [crypto.randomUUID(), crypto.randomUUID()]
+  const all = [stays, out, back, gone].map((conversationId) => ({ conversationId, lastSeq: 1 }))
   const { socket, server } = await world.open('ahmed', ...all)
   await world.rooms.enter(server, 'ahmed', async () => {
-    // Looked up between a removal and their return.
+    // Looked up before a removal, and between another and their return.
+    await Promise.all([next(socket, 'conversationUpdated'), world.speaker.leave('ahmed', 2, left(out))])
     await Promise.all([next(socket, 'conversationCreated'), world.speaker.join('ahmed', 3, created(back))])
-    return all.slice(0, 1)
+    return all.slice(0, 2)
   })
   const inside = [...server.rooms].filter((room) => room.startsWith('conv:'))
   expect(inside.sort()).toEqual([`conv:${stays}`, `conv:${back}`].sort())
@@ -149,4 +152,71 @@ it('who went before they came here is not put in by what is told late of their h
   await Promise.all([hears(there.socket, 8), world.speaker.message(message(id, 8))])
   expect(gone.heard).toEqual(['created'])
   expect([...gone.server.rooms]).not.toContain(`conv:${id}`)
+})
+
+it('messages that are published together and do not follow each other come each in its place', async () => {
+  await using world = await setting()
+  const id = crypto.randomUUID()
+  const there = await world.open('there', { conversationId: id, lastSeq: 5 })
+  const last = hears(there.socket, 8)
+  await world.speaker.messages([message(id, 6), message(id, 8)])
+  await world.speaker.message(message(id, 7))
+  await last
+  expect(there.heard).toEqual([6, 7, 8])
+})
+
+it('looks up what is missing again and again, in any number of rooms', async () => {
+  await using world = await setting()
+  const rooms = Array.from({ length: 60 }, () => ({ conversationId: crypto.randomUUID(), lastSeq: 5 }))
+  const there = await world.open('there', ...rooms)
+  world.base.stored = async (conversationId, from, to) => (from === 6 && to === 6 ? [stored(conversationId, 6)] : [])
+  for (const { conversationId } of rooms) await world.speaker.message(message(conversationId, 7))
+  await expect.poll(() => there.heard.length).toBe(2 * rooms.length)
+  expect(there.heard.filter((seq) => seq === 6)).toHaveLength(rooms.length)
+  expect(world.rooms.delivered).toMatchObject({ messages: 2 * rooms.length, fetches: rooms.length })
+})
+
+it('what came for a room while nobody here was in it keeps those waiting for nothing who enter it later', async () => {
+  await using world = await setting()
+  const id = crypto.randomUUID()
+  const packets = [encodeEvent('newMessage', message(id, 3))]
+  world.rooms.deliver(conversationRoom(id), { origin: 'here', seq: 3, control: null, packets })
+  const there = await world.open('there', { conversationId: id, lastSeq: 5 })
+  await Promise.all([hears(there.socket, 6), world.speaker.message(message(id, 6))])
+  there.socket.disconnect()
+  await expect.poll(() => there.server.nsp.adapter.rooms.has(conversationRoom(id))).toBe(false)
+  const later = await world.open('later', { conversationId: id, lastSeq: 20 })
+  await Promise.all([hears(later.socket, 21), world.speaker.message(message(id, 21))])
+  expect([there.heard, later.heard]).toEqual([[6], [21]])
+  expect(world.rooms.delivered.fetches).toBe(0)
+})
+
+it('who leaves gets what was said before that, also where it is let through at the same time', async () => {
+  await using world = await setting()
+  const [id, other] = [crypto.randomUUID(), crypto.randomUUID()]
+  const there = await world.open('there', { conversationId: id, lastSeq: 5 })
+  const gone = await world.open('gone', { conversationId: id, lastSeq: 5 })
+  await world.speaker.message(message(id, 7), ['gone'])
+  await Promise.all([hears(there.socket, 7), world.speaker.message(message(id, 6))])
+  await Promise.all([next(gone.socket, 'conversationCreated'), world.speaker.join('gone', 0, created(other))])
+  expect([there.heard, gone.heard]).toEqual([
+    [6, 7],
+    [6, 'created'],
+  ])
+})
+
+it('of two changes of one person that counts which came to hold last, in whichever order they are heard of', async () => {
+  await using world = await setting()
+  const [id, other] = [crypto.randomUUID(), crypto.randomUUID()]
+  const there = await world.open('there', { conversationId: id, lastSeq: 7 })
+  const [back, gone] = [await world.open('back'), await world.open('gone')]
+  await Promise.all([next(back.socket, 'conversationCreated'), world.speaker.join('back', 7, created(id))])
+  await Promise.all([next(back.socket, 'conversationUpdated'), world.speaker.leave('back', 5, left(id))])
+  await Promise.all([hears(back.socket, 5), world.speaker.message(message(id, 5), ['back'])])
+  await Promise.all([next(gone.socket, 'conversationUpdated'), world.speaker.leave('gone', 6, left(id))])
+  await world.speaker.join('gone', 5, created(id))
+  await Promise.all([hears(there.socket, 8), hears(back.socket, 8), world.speaker.message(message(id, 8))])
+  await Promise.all([next(gone.socket, 'conversationCreated'), world.speaker.join('gone', 0, created(other))])
+  expect(gone.heard).toEqual(['created'])
+  expect(back.heard).toEqual(['created', 5, 8])
 })

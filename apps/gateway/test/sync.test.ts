@@ -98,7 +98,17 @@ describe('sync', () => {
     const found = only(await sync(b, { [id]: rev }))
     expect(found).toMatchObject({ tooLong: true, lastSeq: 101 })
     expect(found.messages.map(({ seq }) => seq)).toEqual([101])
-    expect(only(await sync(b, { [id]: 1_000_000 })).tooLong).toBe(true)
+    // What the server never had (its database was set back): all there is, and not as one that is new to the client.
+    expect(only(await sync(b, { [id]: 1_000_000 }))).toMatchObject({ tooLong: true, joined: false })
+  })
+
+  it('answers tooLong where there are few messages and many bytes', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id, rev } = await direct(cluster, a, b)
+    await Promise.all(Array.from({ length: 10 }, () => send(a, id, 'x'.repeat(9_000))))
+    const found = only(await sync(b, { [id]: rev }))
+    expect(found).toMatchObject({ tooLong: true, unreadCount: 10 })
+    expect(found.messages.map(({ seq }) => seq)).toEqual([10])
   })
 
   it('shows nothing to those who are not in a conversation, and tells those who left', async () => {
@@ -139,6 +149,26 @@ describe('sync', () => {
     expect(part.conversations.every(({ id }) => id <= half)).toBe(true)
   })
 
+  it('leaves out none of more than a thousand', async () => {
+    const a = user('Ahmed')
+    await cluster.register(a)
+    await cluster.sql.query(
+      `with made as (
+         insert into conversations (id, type, created_by, participant_count, rev)
+         select gen_random_uuid(), 'GROUP', $1, 1, 1 from generate_series(1, 1100) returning id
+       ) insert into participants (conversation_id, user_id, rev) select id, $1, 1 from made`,
+      [a.id],
+    )
+    const seen: string[] = []
+    let answer: SyncAnswer | undefined
+    do {
+      answer = await sync(a, {}, { after: answer?.after })
+      seen.push(...answer.conversations.map(({ id }) => id))
+    } while (answer.hasMore && seen.length < 2_000)
+    expect(new Set(seen).size).toBe(1_100)
+    expect(seen).toHaveLength(1_100)
+  })
+
   it('refuses what is not right', async () => {
     const a = user('Ahmed')
     await cluster.register(a)
@@ -148,6 +178,7 @@ describe('sync', () => {
     }
     const many = Object.fromEntries(Array.from({ length: 1_001 }, () => [crypto.randomUUID(), 1]))
     expect(errorOf(await post({ conversations: many })).code).toBe('VALIDATION_FAILED')
+    expect(errorOf(await post({ conversations: { [crypto.randomUUID()]: -1 } })).code).toBe('VALIDATION_FAILED')
     const upper = crypto.randomUUID().toUpperCase()
     expect(dataOf(await post({ conversations: { [upper]: 1 } }))).toMatchObject({ left: [upper.toLowerCase()] })
   })

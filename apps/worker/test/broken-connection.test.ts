@@ -17,3 +17,19 @@ it('survives a connection that breaks between two statements of a transaction', 
   expect(await transaction(db, async (tx) => (await tx.query('select 1 as one')).rows)).toEqual([{ one: 1 }])
   await db.close()
 })
+
+it('runs a transaction that lost a deadlock again, three times in all', async () => {
+  await using database = await createTestDatabase()
+  const db = openDatabase({ url: database.url, max: 1, applicationName: 'test-transaction' })
+  let runs = 0
+  const losing = (times: number) =>
+    transaction(db, async (tx) => {
+      if (runs++ < times) await tx.query("do $$ begin raise sqlstate '40P01'; end $$")
+      return runs
+    })
+  expect(await losing(2)).toBe(3)
+  runs = 0
+  await expect(losing(3)).rejects.toMatchObject({ code: '40P01' })
+  expect(runs).toBe(3)
+  await db.close()
+})

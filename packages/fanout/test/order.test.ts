@@ -57,7 +57,7 @@ describe('RoomOrder', () => {
       expect(delivered).toEqual([1])
       vi.advanceTimersByTime(1)
       expect(delivered).toEqual([1, 3, 4])
-      accept(2, 2, 5)
+      accept(1, 2, 2, 5)
       expect(delivered).toEqual([1, 3, 4, 2, 5])
     } finally {
       vi.useRealTimers()
@@ -126,6 +126,34 @@ describe('RoomOrder', () => {
         order.accept(3, [3])
         expect(delivered).toEqual([1, 2, 4, 6, 7, 3])
         expect(vi.getTimerCount()).toBe(0)
+      } finally {
+        vi.useRealTimers()
+      }
+    })
+
+    it('asks once at a time, however long the answer takes, and delivers nothing once it is closed', async () => {
+      vi.useFakeTimers()
+      try {
+        const delivered: number[] = []
+        const asked: number[] = []
+        const slow = async (from: number) => {
+          asked.push(from)
+          await new Promise((resolve) => setTimeout(resolve, 1_000))
+          if (from === 2) order.accept(2, [2])
+        }
+        const order: RoomOrder<number> = new RoomOrder(250, (seqs) => delivered.push(...seqs), 1, slow)
+        for (const seq of [1, 3]) order.accept(seq, [seq])
+        await vi.advanceTimersByTimeAsync(250)
+        order.accept(4, [4])
+        await vi.advanceTimersByTimeAsync(1_000)
+        expect(asked).toEqual([2])
+        expect(delivered).toEqual([1, 2, 3, 4])
+        order.accept(6, [6])
+        await vi.advanceTimersByTimeAsync(250)
+        order.close()
+        await vi.advanceTimersByTimeAsync(1_000)
+        expect(asked).toEqual([2, 5])
+        expect(delivered).toEqual([1, 2, 3, 4])
       } finally {
         vi.useRealTimers()
       }

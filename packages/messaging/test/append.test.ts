@@ -106,6 +106,8 @@ it('created_at rises by a microsecond where the clock stands still, and stays ah
   const rows = await bed.append([draft(first, 'ahmed'), draft(first, 'fatima')])
   expect(rows.map((row) => row.created_at)).toEqual(['2100-01-01T00:00:01.000000Z', '2100-01-01T00:00:01.000001Z'])
   expect((await bed.stored(first)).map((row) => row.created_at)).toEqual(rows.map((row) => row.created_at))
+  const [next] = await bed.append([draft(first, 'ahmed', { type: 'SYSTEM', system: { event: 'renamed', name: null } })])
+  expect(next?.created_at).toBe('2100-01-01T00:00:01.000002Z')
 })
 
 it('the same batch once more, as after a connection that broke in the commit, stores nothing twice', async () => {
@@ -172,15 +174,17 @@ it.each(['00000000-0000-4000-8000-000000000000', 'ffffffff-ffff-4fff-bfff-ffffff
   },
 )
 
+/** An upload of Ahmed's that is finished. */
+async function file(conversationId: string) {
+  const { rows } = await bed.pool.query<{ id: string }>(
+    `insert into attachments (id, conversation_id, uploader_id, state, file_name)
+     values (gen_random_uuid(), $1, 'ahmed', 'READY', 'a.pdf') returning id`,
+    [conversationId],
+  )
+  return { id: rows[0]?.id ?? '', fileName: 'a.pdf', fileSize: 1, fileType: 'application/pdf' }
+}
+
 it('attachments go to the message that may have them, and keep no other back', async () => {
-  const file = async (conversationId: string) => {
-    const { rows } = await bed.pool.query<{ id: string }>(
-      `insert into attachments (id, conversation_id, uploader_id, state, file_name)
-       values (gen_random_uuid(), $1, 'ahmed', 'READY', 'a.pdf') returning id`,
-      [conversationId],
-    )
-    return { id: rows[0]?.id ?? '', fileName: 'a.pdf', fileSize: 1, fileType: 'application/pdf' }
-  }
   const claimed = async () =>
     (await bed.pool.query(`select message_id from attachments where state = 'CLAIMED' order by created_at`)).rows
   const mine = draft(first, 'ahmed', { type: 'FILE', attachments: [await file(first)] })
@@ -194,8 +198,36 @@ it('attachments go to the message that may have them, and keep no other back', a
   expect(await claimed()).toEqual([{ message_id: mine.id }])
 })
 
+it('attachments stay free where their message is not stored, was stored before, or comes second', async () => {
+  const attachments = [await file(first)]
+  await bed.append([draft(first, 'ahmed', { clientMessageId: 'once', type: 'FILE', attachments })])
+  const [wanted, other, more] = [await file(first), await file(second), await file(first)]
+  await bed.pool.query(`update participants set left_at = now() where conversation_id = $1 and user_id = 'ahmed'`, [
+    second,
+  ])
+  const naming = (conversationId: string, ...files: (typeof wanted)[]) =>
+    draft(conversationId, 'ahmed', { type: 'FILE', attachments: files })
+  const rows = await bed.append([
+    { ...naming(first, await file(first)), clientMessageId: 'once' },
+    naming(second, other),
+    naming(first, other),
+    naming(first, wanted),
+    naming(first, wanted, more),
+  ])
+  expect(rows.map(({ ord, fresh }) => [ord, fresh]).sort()).toEqual([
+    [1, false],
+    [4, true],
+  ])
+  const { rows: states } = await bed.pool.query(
+    `select id, state from attachments where conversation_id = any ($1) order by created_at`,
+    [[first, second]],
+  )
+  expect(states.map(({ state }) => state)).toEqual(['CLAIMED', 'CLAIMED', 'READY', 'READY', 'READY'])
+})
+
 it('SYSTEM messages go where a refusal does not end the transaction', async () => {
   const system = { event: 'renamed', name: 'Team' } as const
+  bed.statements()
   await bed.append([draft(first, 'ahmed', { type: 'SYSTEM', system })])
   expect(bed.statements()).toEqual(['append_messages'])
   expect(await bed.stored(first)).toMatchObject([{ seq: 1, type: 'SYSTEM', system }])

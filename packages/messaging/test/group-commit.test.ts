@@ -187,10 +187,19 @@ describe('GroupCommit', () => {
   })
 
   it('goes on trying while the database is away, up to the deadline', async () => {
-    const back = failing((_items, attempt) => (attempt < 3 ? sqlError('ECONNREFUSED') : undefined))
+    // No answer, out of connections, a connection that broke.
+    const codes = ['ECONNREFUSED', '53300', '08006']
+    const back = failing((_items, attempt) =>
+      attempt <= codes.length ? sqlError(codes[attempt - 1] ?? '') : undefined,
+    )
     expect(await back.commit.submit('a')).toBe('a')
     const away = failing(() => sqlError('57P01'), 250)
-    await expect(away.commit.submit('a')).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    const unavailable = { status: 'rejected', reason: { code: 'UNAVAILABLE' } }
+    const answers = await Promise.allSettled(['a', 'b'].map((item) => away.commit.submit(item)))
+    expect(answers).toMatchObject([unavailable, unavailable])
+    // Then it is over, and was never tried one by one: who was refused long ago is not stored when it is back.
+    await away.commit.close()
+    expect(away.attempts).toEqual(away.attempts.map(() => ['a', 'b']))
   })
 
   it('passes on what is said of a single item', async () => {

@@ -1,13 +1,33 @@
 import { randomUUID } from 'node:crypto'
-import { type Database, openDatabase } from '@parley/db'
+import {
+  appendMessages,
+  type Database,
+  listContacts,
+  listMemberships,
+  listMutes,
+  listUnread,
+  markRead,
+  membersAmong,
+  muteConversation,
+  openDatabase,
+} from '@parley/db'
 import type { User } from '@parley/protocol'
 import { createTestDatabase, user } from '@parley/testkit'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { ConversationReader, ConversationWriter, People } from '../src/index.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  ConversationNews,
+  ConversationReader,
+  ConversationSync,
+  ConversationWriter,
+  type Events,
+  History,
+  type Ledger,
+  People,
+} from '../src/index.ts'
 
 /*
- * What a person changes is stored when they leave on another device before they are answered: the answer says so, and tells
- * nothing of what came after.
+ * People who leave, and come back. What a person changes is stored when they leave on another device before they are
+ * answered: the answer says so, and tells nothing of what came after.
  */
 
 let db: Database
@@ -23,16 +43,16 @@ afterAll(async () => {
 
 const links = { urlOf: () => '' }
 
+const reader = () => new ConversationReader(db, { online: async () => new Set() }, links)
+
 /** A writer on which everybody is told of a change by `tell`, which comes between the change and its answer. */
-function writer(tell: () => Promise<unknown> = async () => undefined): ConversationWriter {
-  const told = () => tell().then(() => true)
-  return new ConversationWriter({
-    db,
-    reader: new ConversationReader(db, { online: async () => new Set() }, links),
-    news: { created: told, changed: told },
-    ledger: { cover: (work) => work(`${randomUUID()}.0`, 1, () => undefined) },
-    links,
-  })
+function writer(
+  tell: () => Promise<unknown> = async () => undefined,
+  covered?: Promise<boolean>[],
+): ConversationWriter {
+  const told = () => tell().then((taken) => taken !== false)
+  const ledger: Ledger = { cover: (work) => work(`${randomUUID()}.0`, 1, (taken) => covered?.push(taken)) }
+  return new ConversationWriter({ db, reader: reader(), news: { created: told, changed: told }, ledger, links })
 }
 
 async function people<const Names extends string[]>(...names: Names): Promise<{ [At in keyof Names]: User }> {
@@ -78,4 +98,136 @@ it('to add somebody who is in it already is no change, and is answered', async (
   const id = await group(owner, member)
   const answer = await writer().add(owner, id, [member.id])
   expect(answer).toMatchObject({ lastSeq: 0, participantCount: 2 })
+})
+
+it('is answered after everybody was told, and whoever covers it knows that Redis did not take it', async () => {
+  const [owner, member] = await people('Owner', 'Member')
+  const covered: Promise<boolean>[] = []
+  const order: string[] = []
+  const slow = writer(async () => {
+    // Longer than an answer takes.
+    for (let n = 0; n < 3; n++) await group(owner, member)
+    order.push('told')
+    return false
+  }, covered)
+  const { conversation } = await slow.create(owner, { type: 'GROUP', participantIds: [member.id] })
+  order.push('answered')
+  await slow.rename(owner, conversation.id, 'Renamed')
+  order.push('answered')
+  expect(order).toEqual(['told', 'answered', 'told', 'answered'])
+  expect(await Promise.all(covered)).toEqual([false, false])
+})
+
+it('is told whole or not at all: what Redis or the database did not take part in is told again', async () => {
+  const [owner, member, late] = await people('Owner', 'Member', 'Late')
+  const id = await group(owner, member)
+  await writer().add(owner, id, [late.id])
+  const taken = async () => true
+  const events: Events = { message: taken, messages: taken, toConversation: taken, join: taken, leave: taken }
+  const errors: unknown[] = []
+  const news = (some: Partial<Events>, from = db) =>
+    new ConversationNews({
+      db: from,
+      reader: reader(),
+      events: { ...events, ...some },
+      onError: (error) => errors.push(error),
+    })
+  expect(await news({}).created(id)).toBe(true)
+  expect(await news({ join: async (userId) => userId !== late.id }).created(id)).toBe(false)
+  expect(errors).toEqual([])
+  const away = openDatabase({ url: database.url, max: 1, applicationName: 'test' })
+  await away.close()
+  expect(await news({}, away).created(id)).toBe(false)
+  expect(errors).toHaveLength(1)
+})
+
+it('names three people, and of more the first two and how many others', async () => {
+  const [owner, a, b, c, d] = await people('Owner', 'A', 'B', 'C', 'D')
+  const added = async (...who: User[]) => {
+    const id = await group(owner, owner)
+    return (
+      await writer().add(
+        owner,
+        id,
+        who.map((one) => one.id),
+      )
+    ).lastMessage?.content
+  }
+  expect(await added(a, b, c)).toBe('Owner added A, B and C')
+  expect(await added(a, b, c, d)).toBe('Owner added A, B and 2 others')
+})
+
+describe('one who has left', () => {
+  it('is nowhere in it any more, and may do nothing there', async () => {
+    const [owner, gone, stays] = await people('Owner', 'Gone', 'Stays')
+    const id = await group(owner, gone, stays)
+    const hello = { content: 'Hello', type: 'TEXT', system: null, clientMessageId: null } as const
+    const message = { ...hello, id: randomUUID(), conversationId: id, senderId: owner.id, attachments: [] }
+    await appendMessages(db.pool, [message], 'test', 1)
+    await markRead(
+      db.pool,
+      [gone, stays].map(({ id: userId }) => ({ conversationId: id, userId, messageId: message.id })),
+    )
+    const readBy = async () => {
+      const { data } = await new History(db, reader(), links).page(id, owner.id, { page: 1, limit: 50 })
+      return data[0]?.readBy
+    }
+    const contactsOf = async (who: User) => (await listContacts(db.pool, [who.id], 100))[0]?.contact_ids.sort()
+    expect((await readBy())?.sort()).toEqual([owner.id, gone.id, stays.id].sort())
+    expect(await contactsOf(gone)).toEqual([owner.id, stays.id].sort())
+    await muteConversation(db.pool, id, gone.id, '2999-01-01T00:00:00Z')
+    expect(await listMutes(db.pool, gone.id)).toHaveLength(1)
+
+    await writer().remove(gone, id, gone.id)
+    expect(await readBy()).toEqual([owner.id, stays.id])
+    expect(await contactsOf(owner)).toEqual([stays.id])
+    expect(await contactsOf(gone)).toBeUndefined()
+    expect(await listMemberships(db.pool, [gone.id])).toEqual([])
+    await appendMessages(db.pool, [{ ...message, id: randomUUID() }], 'test', 2)
+    expect(await listUnread(db.pool, gone.id)).toEqual([])
+    expect(await listMutes(db.pool, gone.id)).toEqual([])
+    expect(await muteConversation(db.pool, id, gone.id, null)).toBeUndefined()
+    expect(await markRead(db.pool, [{ conversationId: id, userId: gone.id, messageId: message.id }])).toEqual([])
+    const notFound = { code: 'CONVERSATION_NOT_FOUND' }
+    await expect(writer().rename(gone, id, 'Mine now')).rejects.toMatchObject(notFound)
+    // As it is called already: nothing would be written, and all of it shown.
+    await expect(writer().rename(gone, id, null)).rejects.toMatchObject(notFound)
+    await expect(writer().remove(gone, id, stays.id)).rejects.toMatchObject(notFound)
+  })
+
+  it('and is put in again is new to it, for everybody, and has muted nothing', async () => {
+    const [owner, back] = await people('Owner', 'Back')
+    const id = await group(owner, back)
+    await muteConversation(db.pool, id, back.id, '2999-01-01T00:00:00Z')
+    await writer().remove(back, id, back.id)
+    const { rev } = await reader().require(id, owner.id)
+    await writer().add(owner, id, [back.id])
+    const { conversations } = await new ConversationSync(db, links).changes(owner.id, { conversations: { [id]: rev } })
+    expect(conversations[0]?.members.find((member) => member.id === back.id)).toMatchObject({ joinedSeq: 1 })
+    expect(await listMutes(db.pool, back.id)).toEqual([])
+    await muteConversation(db.pool, id, back.id, '2000-01-01T00:00:00Z')
+    expect(await listMutes(db.pool, back.id)).toEqual([])
+  })
+
+  it('and owned it leaves it to the member of longest standing who is in it', async () => {
+    const [third, ...first] = await people('Third', 'One', 'Another', 'And another', 'And one more')
+    // Those who came at the same time stand in the order of their ids.
+    const [gone, back, heir, owner] = first.sort((a, b) => (a.id < b.id ? -1 : 1))
+    const id = await group(owner, gone, back, heir)
+    const roles = async () =>
+      Object.fromEntries((await membersAmong(db.pool, id, null)).map((member) => [member.id, member.role]))
+    await writer().remove(gone, id, gone.id)
+    await writer().remove(back, id, back.id)
+    await writer().add(owner, id, [third.id])
+    await writer().add(owner, id, [back.id])
+    const members = { [heir.id]: 'MEMBER', [third.id]: 'MEMBER', [back.id]: 'MEMBER' }
+    expect(await roles()).toEqual({ ...members, [owner.id]: 'OWNER' })
+    const { rev } = await reader().require(id, heir.id)
+    await writer().remove(owner, id, owner.id)
+    expect(await roles()).toEqual({ ...members, [heir.id]: 'OWNER' })
+    const { conversations } = await new ConversationSync(db, links).changes(heir.id, { conversations: { [id]: rev } })
+    expect(conversations[0]).toMatchObject({ gone: [owner.id], members: [{ id: heir.id, role: 'OWNER' }] })
+    await writer().add(heir, id, [owner.id])
+    expect(await roles()).toEqual({ ...members, [heir.id]: 'OWNER', [owner.id]: 'MEMBER' })
+  })
 })

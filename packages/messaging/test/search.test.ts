@@ -216,7 +216,7 @@ describe('narrowed down and sorted', () => {
     const conversation = await bed.conversation(a, b)
     await bed.send(conversation, [
       { content: 'tea on monday', senderId: a, sentAt: '2025-03-03T10:00:00.000000Z' },
-      { content: 'tea on tuesday', senderId: b, sentAt: '2025-03-04T23:30:00.000000Z' },
+      { content: 'tea on tuesday', senderId: b, sentAt: '2025-03-04T23:59:59.999999Z' },
       { content: 'tea on wednesday', senderId: a, sentAt: '2025-03-05T10:00:00.000001Z' },
     ])
     const contents = async (more: Record<string, string>) => (await bed.search(b, 'tea', more)).contents

@@ -6,14 +6,17 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { MessageWriter } from '../src/index.ts'
 
 const FILE = { size: 5, type: 'text/plain' }
-const sender = { id: 'ahmed', fullName: 'Ahmed', profilePhoto: null }
+const ahmed = { id: 'ahmed', fullName: 'Ahmed', profilePhoto: null }
+const fatima = { id: 'fatima', fullName: 'Fatima', profilePhoto: null }
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>
 let db: ReturnType<typeof openDatabase>
 beforeAll(async () => {
   database = await createTestDatabase()
   db = openDatabase({ url: database.url, max: 2, applicationName: 'order-test' })
-  await db.pool.query(`insert into users (id, full_name, name_key) values ('ahmed', 'Ahmed', 'ahmed')`)
+  await db.pool.query(
+    `insert into users (id, full_name, name_key) values ('ahmed', 'Ahmed', 'ahmed'), ('fatima', 'Fatima', 'fatima')`,
+  )
 })
 afterAll(async () => {
   await db?.close()
@@ -40,8 +43,8 @@ async function setting() {
   const conversation = async () => {
     const id = randomUUIDv7()
     await db.pool.query(
-      `with c as (insert into conversations (id, type, created_by, participant_count) values ($1, 'GROUP', 'ahmed', 1))
-       insert into participants (conversation_id, user_id) values ($1, 'ahmed')`,
+      `with c as (insert into conversations (id, type, created_by, participant_count) values ($1, 'GROUP', 'ahmed', 2))
+       insert into participants (conversation_id, user_id) values ($1, 'ahmed'), ($1, 'fatima')`,
       [id],
     )
     return id
@@ -56,13 +59,13 @@ async function setting() {
     )
     return { id }
   }
-  const send = (content: string, attachments: { id: string }[] = [], to = conversationId) =>
+  const send = (content: string, attachments: { id: string }[] = [], to = conversationId, sender = ahmed) =>
     writer.send({ conversationId: to, content, attachments, sender })
-  return { writer, looks, conversation, upload, send }
+  return { writer, looks, conversationId, conversation, upload, send }
 }
 
 it('keeps the order of one sender, files or none: what follows a file waits until that was looked at', async () => {
-  const { writer, looks, conversation, upload, send } = await setting()
+  const { writer, looks, conversationId, conversation, upload, send } = await setting()
   const sent = [
     send('a file', [await upload()]),
     send('what it is'),
@@ -71,14 +74,15 @@ it('keeps the order of one sender, files or none: what follows a file waits unti
   ]
   // Nobody else waits for it.
   expect(await send('elsewhere', [], await conversation())).toMatchObject({ seq: 1 })
+  expect(await send('somebody else', [], conversationId, fatima)).toMatchObject({ seq: 1 })
   await expect.poll(() => looks.length).toBe(2)
   looks[1]?.resolve(FILE)
   looks[0]?.resolve(FILE)
   expect((await Promise.all(sent)).map(({ content, seq }) => `${seq} ${content}`)).toEqual([
-    '1 a file',
-    '2 what it is',
-    '3 another',
-    '4 the end',
+    '2 a file',
+    '3 what it is',
+    '4 another',
+    '5 the end',
   ])
   await writer.close()
 })
