@@ -94,7 +94,7 @@ export class ConversationNews {
       const seen = await reader.get(conversationId, first.id, LIMITS.listedParticipants)
       return members.map((member) => {
         const { id: userId, last_read_seq: lastReadSeq } = member
-        const unreadCount = Math.max(0, seen.lastSeq - lastReadSeq)
+        const unreadCount = seen.lastSeq - lastReadSeq
         return events.join(userId, lastSeq, { ...seen, participants: shownTo(member, seen), lastReadSeq, unreadCount })
       })
     })

@@ -112,7 +112,7 @@ export function presentConversation(
     participants,
     participantCount: row.participant_count,
     lastMessage,
-    unreadCount: Math.max(0, row.last_seq - row.last_read_seq),
+    unreadCount: row.last_seq - row.last_read_seq,
     lastSeq: row.last_seq,
     lastReadSeq: row.last_read_seq,
     rev: row.rev,

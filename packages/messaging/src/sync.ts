@@ -182,7 +182,7 @@ function presentSynced(head: ChangedHeadRow, changes: Changes): SyncedConversati
     updatedAt: head.last_message_at,
     lastReadSeq: head.last_read_seq,
     joinedSeq: head.joined_seq,
-    unreadCount: Math.max(0, head.last_seq - head.last_read_seq),
+    unreadCount: head.last_seq - head.last_read_seq,
     joined: head.known_rev === null,
     tooLong: changes.tooLong || tooLarge || (!known && head.known_rev !== null),
     messages: tooLarge ? changes.messages.slice(-1) : changes.messages,

@@ -1,6 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto'
 import type { NewMessage } from '@parley/db'
-import { LIMITS, type SystemEvent, type User } from '@parley/protocol'
+import type { SystemEvent, User } from '@parley/protocol'
 
 /** A SYSTEM message by `actor`: `system` for clients to put into words of their own, `content` for all others. */
 export function systemMessage(
@@ -14,7 +14,7 @@ export function systemMessage(
     conversationId,
     senderId: actor.id,
     clientMessageId: null,
-    content: wording(actor, system, people).slice(0, LIMITS.contentLength).toWellFormed(),
+    content: wording(actor, system, people),
     type: 'SYSTEM',
     attachments: [],
     system,

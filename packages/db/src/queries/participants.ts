@@ -148,7 +148,7 @@ export async function addParticipants(
       )
       insert into participants (conversation_id, user_id, joined_seq, last_read_seq, rev)
       select c.id, u.id, c.last_seq, c.last_seq, c.rev from c, unnest($2::text[]) as u (id)
-      on conflict (conversation_id, user_id) do update set role = 'MEMBER', joined_seq = excluded.joined_seq,
+      on conflict (conversation_id, user_id) do update set joined_seq = excluded.joined_seq,
         last_read_seq = excluded.last_read_seq, rev = excluded.rev, joined_at = now(), left_at = null, muted_until = null`,
     values: [conversationId, userIds],
   })

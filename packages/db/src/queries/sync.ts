@@ -220,7 +220,7 @@ export async function syncMembers(
       cross join lateral (
         select q.conversation_id, q.user_id, q.role, q.joined_seq, q.last_read_seq, q.left_at is not null as gone,
           (q.rev > coalesce(r.known_rev, -1) and (r.known_rev is not null
-            or row_number() over (order by q.left_at is not null, q.joined_at, q.user_id) <= $4)) as changed
+            or row_number() over (order by q.joined_at, q.user_id) <= $4)) as changed
         from participants q
         where q.conversation_id = r.id
           and (q.rev > r.known_rev or (q.left_at is null and (r.known_rev is null or q.last_read_seq >= r.from_seq)))
