@@ -2,7 +2,7 @@ import { LIMITS } from '@parley/protocol'
 import { trustsProxy } from '@parley/runtime'
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
 import { authentication } from './authentication.ts'
-import { boundBodies } from './body-time.ts'
+import { boundBodies, untypeNothing } from './body-time.ts'
 import { browserHeaders } from './browser-headers.ts'
 import { endConnections } from './closing.ts'
 import type { ApiDeps } from './deps.ts'
@@ -41,6 +41,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   app.server.headersTimeout = 30_000
   await app.register(observeRequests, { deps })
   await app.register(endConnections)
+  app.addHook('onRequest', untypeNothing)
   app.addHook('onRequest', boundBodies)
   app.setErrorHandler(answerError)
   app.setNotFoundHandler(answerNotFound)

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
 /** How long a body without files may take to come in, in milliseconds. */
@@ -13,12 +14,11 @@ const DROP_MS = 10_000
  */
 export function boundBodies(request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
   const { raw } = request
-  const hasBody = raw.headers['transfer-encoding'] !== undefined || Number(raw.headers['content-length'] ?? 0) > 0
-  if (hasBody && isForm(request)) {
+  if (isForm(request)) {
     // Without a listener for it, Node ends a connection on which nothing has moved for so long. With the answer it sets
     // how long the connection may be idle.
     raw.socket.setTimeout(STILL_MS)
-  } else if (hasBody) {
+  } else if (hasBody(raw)) {
     const timer = setTimeout(() => raw.complete || raw.destroy(), BODY_MS)
     raw.once('close', () => clearTimeout(timer))
   }
@@ -35,6 +35,16 @@ export function dropRest({ raw }: FastifyRequest): void {
   raw.resume()
   const timer = setTimeout(() => raw.destroy(), DROP_MS)
   raw.once('close', () => clearTimeout(timer))
+}
+
+/** Many clients name a type with every request; where there is no body it means nothing, as nothing is no JSON. */
+export function untypeNothing({ raw }: FastifyRequest, _reply: FastifyReply, done: () => void): void {
+  if (!hasBody(raw)) delete raw.headers['content-type']
+  done()
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
 /** A request whose body is a form with files. */

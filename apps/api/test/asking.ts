@@ -15,17 +15,17 @@ export function operationOf(id: string): Operation {
   return operation
 }
 
-/** Makes the request of an example. A body that is a string is sent as it stands. */
+/**
+ * Makes the request of an example. A body that is a string is sent as it stands. The type is named where there is no body,
+ * too, as many clients do.
+ */
 export async function ask(cluster: Cluster, world: World, operation: Operation, example: Example): Promise<Answer> {
   const path = operation.path.replaceAll(/\{(\w+)\}/g, (_, name) => encodeURIComponent(example.params?.[name] ?? ''))
   const query = new URLSearchParams(example.query).toString()
   const { body } = example
   const response = await fetch(`${cluster.url}${path}${query === '' ? '' : `?${query}`}`, {
     method: operation.method.toUpperCase(),
-    headers: {
-      ...authorization(cluster, world, example),
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-    },
+    headers: { ...authorization(cluster, world, example), 'content-type': 'application/json' },
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     redirect: 'manual',
     signal: AbortSignal.timeout(15_000),

@@ -7,7 +7,7 @@ export const ERROR_ADVICE: Readonly<Record<ErrorCode, { meaning: string; advice:
     advice: 'Mend the request. The same one fails again.',
   },
   MALFORMED_JSON: {
-    meaning: 'The body does not parse as JSON, is empty, or has the keys `__proto__` or `constructor.prototype`.',
+    meaning: 'The body does not parse as JSON, or has the keys `__proto__` or `constructor.prototype`.',
     advice: 'Mend the client.',
   },
   UNKNOWN_EVENT: {
