@@ -2,6 +2,7 @@ import { createServer, type Server as HttpServer, type IncomingMessage } from 'n
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { corkFrames } from '@parley/fanout'
+import { failure, ParleyError } from '@parley/protocol'
 import type { AllowedOrigins, Logger, publicSettings, SettingsOf } from '@parley/runtime'
 import { Server, type Socket } from 'socket.io'
 import type { GatewayLimits } from './limits.ts'
@@ -28,6 +29,9 @@ const MAX_CONNECTS = 10
 const HEADERS_MS = 30_000
 const REQUEST_MS = 60_000
 
+/** To whatever is asked beside Socket.IO. */
+const NOTHING_HERE = JSON.stringify(failure(new ParleyError('NOT_FOUND')))
+
 /** Socket.IO on an HTTP server that does not listen yet. */
 export function buildServer(
   logger: Logger,
@@ -41,7 +45,7 @@ export function buildServer(
   const keepAliveTimeout = settings.KEEP_ALIVE_SECONDS * 1_000
   const http = createServer({ keepAliveTimeout, ...times }, (_request, response) => {
     response.writeHead(404, { 'content-type': 'application/json', 'x-content-type-options': 'nosniff' })
-    response.end('{"success":false,"message":"There is nothing at this address.","error":{"code":"NOT_FOUND"}}')
+    response.end(NOTHING_HERE)
   })
   const io = new Server(http, {
     serveClient: false,

@@ -23,6 +23,15 @@ function handshake(headers: Record<string, string>, query = ''): Promise<Respons
   return fetch(`${url}/socket.io/?EIO=4&transport=polling${query}`, { headers: all })
 }
 
+it('has nothing but sockets, and says so as everything else is said', async () => {
+  for (const path of ['/', '/socket.io', '/api/users/me']) {
+    const answer = await fetch(url + path)
+    const message = 'There is nothing at this address.'
+    const error = { code: 'NOT_FOUND', message }
+    expect([answer.status, await answer.json()]).toEqual([404, { success: false, message, error }])
+  }
+})
+
 describe('a page of another origin', () => {
   it('opens a socket and reads the answers where CORS_ORIGINS names it', async () => {
     const answer = await handshake({ origin: CHAT })

@@ -57,7 +57,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
 
   const server = createServer({ requestTimeout: 600_000, keepAliveTimeout: 65_000 }, (request, response) => {
     const url = locate(request)
-    if (!url) answerError(response, 400, 'BAD_REQUEST', 'The request target is no address.')
+    if (!url) answerError(response, 400, 'VALIDATION_FAILED', 'The request target is no address.')
     else if (isUnder(url, '/api')) {
       forwardRequest(request, response, pods.order(options.targets.api()), {
         agent,

@@ -74,6 +74,8 @@ test('every answer has the security headers, 304 and 404 too', async () => {
     await ask('/', {}, 'POST'),
   ]
   expect(answers.map(({ status }) => status)).toEqual([200, 304, 404, 405])
+  for (const { body } of answers.slice(2))
+    expect(JSON.parse(body.toString())).toMatchObject({ error: { code: 'NOT_FOUND' } })
   for (const { headers } of answers) {
     expect(headers['content-security-policy']).toContain("default-src 'none'; script-src 'self'; style-src 'self'")
     expect(headers['x-content-type-options']).toBe('nosniff')

@@ -28,7 +28,7 @@ export function serveWebFiles({ directory, storageOrigin, refuse }: WebFilesOpti
     }
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.setHeader('allow', 'GET, HEAD')
-      refuse(response, 405, 'BAD_REQUEST', 'The files here can only be read.')
+      refuse(response, 405, 'NOT_FOUND', 'The files here can only be read.')
       return
     }
     response.setHeader('cache-control', cacheControl(pathname))

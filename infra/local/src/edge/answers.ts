@@ -2,17 +2,25 @@ import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
-/** Answers in Parley's envelope for a failure. Does nothing but cut the connection when an answer has begun already. */
+/** What is away is asked for again after this, in milliseconds; as the api's own answers say. */
+const RETRY_MS = 1_000
+
+/**
+ * Answers in Parley's envelope for a failure, from 500 on with when to try again. Does nothing but cut the connection when an
+ * answer has begun already.
+ */
 export function answerError(response: ServerResponse, status: number, code: string, message: string): void {
   if (response.headersSent || response.destroyed) {
     response.destroy()
     return
   }
-  const body = JSON.stringify({ success: false, message, error: { code, message } })
+  const retry = status >= 500
+  const error = { code, message, ...(retry ? { retryAfterMs: RETRY_MS } : {}) }
+  const body = JSON.stringify({ success: false, message, error })
   response.writeHead(status, {
     'content-type': 'application/json; charset=utf-8',
     'content-length': Buffer.byteLength(body),
-    ...(status === 503 ? { 'retry-after': '1' } : {}),
+    ...(retry ? { 'retry-after': String(RETRY_MS / 1_000) } : {}),
   })
   response.end(body)
 }
