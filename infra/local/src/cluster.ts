@@ -109,7 +109,13 @@ async function buildWebClient(print: Log, signal: AbortSignal): Promise<WebClien
   }
 }
 
-async function prepareFolders({ home, fresh, env, print }: ClusterOptions): Promise<void> {
+/** Makes the folder of this cluster; what earlier runs left in it goes where that is wished, but for secrets and logs. */
+export async function prepareFolders({
+  home,
+  fresh,
+  env,
+  print,
+}: Pick<ClusterOptions, 'home' | 'fresh' | 'env' | 'print'>): Promise<void> {
   if (fresh) {
     for (const folder of ['postgres', 'redis', 's3']) {
       await rm(join(home, folder), { recursive: true, force: true, maxRetries: 5 })
@@ -124,7 +130,7 @@ async function prepareFolders({ home, fresh, env, print }: ClusterOptions): Prom
 }
 
 /** The environment of an app: the user's own settings, then what is known here. */
-async function appSettings(home: string, env: Environment, services: Environment): Promise<Environment> {
+export async function appSettings(home: string, env: Environment, services: Environment): Promise<Environment> {
   const own = Object.entries(env).filter(([name]) => !/^npm_/i.test(name))
   const ownKeys = Boolean(env.JWT_SECRET || env.JWT_JWKS_URL)
   return {

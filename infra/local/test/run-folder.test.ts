@@ -1,9 +1,10 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { appSettings, prepareFolders } from '../src/cluster.ts'
 import { beginningOf, takeLock } from '../src/lock.ts'
 import { assertPortFree } from '../src/port-owner.ts'
 import { localJwtSecret } from '../src/secrets.ts'
@@ -64,6 +65,31 @@ test('the secret is made once, kept, and readable by its owner alone', async () 
   expect(secret.length).toBeGreaterThanOrEqual(43)
   expect(await localJwtSecret(home)).toBe(secret)
   expect((await stat(join(home, 'secrets', 'jwt'))).mode & 0o777).toBe(0o600)
+})
+
+test('the processes get the secret of one’s own, or else this machine’s, and the rest of one’s environment', async () => {
+  const settingsOf = (env: Record<string, string>) => appSettings(home, env, { REDIS_URL: 'redis://here' })
+  const { JWT_SECRET: kept } = await settingsOf({})
+  expect(kept).toBe(await localJwtSecret(home))
+  const own = { JWT_SECRET: 'of my own', CORS_ORIGINS: 'https://a.example', NODE_ENV: 'production', PORT: '4000' }
+  expect(await settingsOf(own)).toMatchObject({
+    ...{ JWT_SECRET: 'of my own', CORS_ORIGINS: 'https://a.example', REDIS_URL: 'redis://here' },
+    ...{ NODE_ENV: 'development', PORT: '0' },
+  })
+  expect(await settingsOf({ JWT_JWKS_URL: 'https://a.example/keys' })).not.toHaveProperty('JWT_SECRET')
+})
+
+test('--fresh takes away the data of earlier runs, and neither secrets nor what is elsewhere', async () => {
+  for (const folder of ['postgres', 'redis', 's3']) await mkdir(join(home, folder, 'deep'), { recursive: true })
+  await writeFile(join(home, 'demo-seeding'), '')
+  const secret = await localJwtSecret(home)
+  const env = { DATABASE_URL: 'postgres://elsewhere' }
+  await prepareFolders({ home, fresh: false, env, print })
+  expect((await readdir(home)).sort()).toEqual(['demo-seeding', 'logs', 'postgres', 'redis', 's3', 'secrets'])
+  await prepareFolders({ home, fresh: true, env, print })
+  expect((await readdir(home)).sort()).toEqual(['logs', 'secrets'])
+  expect(await localJwtSecret(home)).toBe(secret)
+  expect(printed.at(-1)).toBe('What DATABASE_URL points at is yours and is left as it is')
 })
 
 test('a taken port names who has it and the way out', async () => {
