@@ -162,6 +162,7 @@ export const WRITING: Case[] = [
   invalid('content that is a number', 'POST', MESSAGES, { content: 1 }),
   invalid('blank content', 'POST', MESSAGES, { content: ' \n ' }),
   invalid('content of 10,001 characters', 'POST', MESSAGES, { content: 'x'.repeat(10_001) }),
+  invalid('content of 5,001 emoji, which are 10,002 UTF-16 units', 'POST', MESSAGES, { content: '👋'.repeat(5_001) }),
   invalid('NUL in the content', 'POST', MESSAGES, { content: 'a\0b' }),
   invalid('a lone surrogate, escaped', 'POST', MESSAGES, '{"content":"\\ud800"}'),
   invalid('the server’s own type', 'POST', MESSAGES, { content: 'x', type: 'SYSTEM' }),

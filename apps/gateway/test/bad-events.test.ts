@@ -66,6 +66,7 @@ const INVALID: [string, ClientEventName, unknown][] = [
   ['empty content', 'sendMessage', () => send({ content: '' })],
   ['blank content', 'sendMessage', () => send({ content: ' \n\t\u3000' })],
   ['content of 10,001 characters', 'sendMessage', () => send({ content: 'x'.repeat(10_001) })],
+  ['content of 5,001 emoji', 'sendMessage', () => send({ content: '👋'.repeat(5_001) })],
   ['content of 1 MB', 'sendMessage', () => send({ content: 'x'.repeat(1_048_576) })],
   ['NUL in the content', 'sendMessage', () => send({ content: 'a\0b' })],
   ['a lone high surrogate', 'sendMessage', () => send({ content: 'a\ud800b' })],

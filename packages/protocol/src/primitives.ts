@@ -11,9 +11,18 @@ export function isStorableText(text: string): boolean {
 
 export const STORABLE = 'must be well-formed Unicode without NUL characters'
 
+/**
+ * A text's bound in UTF-16 code units. Zod's own `max` counts code points, of which one may be two units; it is what the
+ * documents say as `maxLength`, and settles most texts.
+ */
+export function bounded<Schema extends z.ZodString | z.ZodURL>(schema: Schema, max: number) {
+  const fits = (text: string) => text.length <= max
+  return schema.max(max, { abort: true }).refine(fits, `must have at most ${max} UTF-16 code units`)
+}
+
 /** Text that can be stored, at most `max` UTF-16 code units long. Kept as sent: nothing is trimmed. */
 export function storable(max: number) {
-  return z.string().max(max).refine(isStorableText, STORABLE)
+  return bounded(z.string(), max).refine(isStorableText, STORABLE)
 }
 
 /** The same, and not blank. */
@@ -22,10 +31,7 @@ export function text(max: number) {
 }
 
 /** A person's id as the embedding product chose it: 1 to 128 characters, no control characters, no white space around it. */
-export const userId = z
-  .string()
-  .min(1)
-  .max(LIMITS.userIdLength)
+export const userId = bounded(z.string().min(1), LIMITS.userIdLength)
   .refine(isStorableText, STORABLE)
   .regex(/^\P{Cc}+$/u, 'must not contain control characters')
   .refine((id) => id === id.trim(), 'must not begin or end with white space')

@@ -3,6 +3,7 @@ import { attachmentId } from './attachments.ts'
 import { LIMITS } from './limits.ts'
 import { conversationType, messageType } from './models.ts'
 import {
+  bounded,
   clientMessageId,
   conversationId,
   integer,
@@ -119,10 +120,7 @@ export const markAsReadBody = z.object({ messageId })
 export const searchUsersQuery = z.object({ ...paging(20), search: searchText.optional() })
 
 /** Kept as sent, and a URL may have a NUL or a lone surrogate in it: reading it escapes both. */
-const profilePhoto = z
-  .url({ protocol: /^https?$/ })
-  .max(LIMITS.photoLength)
-  .refine(isStorableText, STORABLE)
+const profilePhoto = bounded(z.url({ protocol: /^https?$/ }), LIMITS.photoLength).refine(isStorableText, STORABLE)
 
 export const userBody = z.object({ fullName: text(LIMITS.nameLength), profilePhoto: profilePhoto.nullish() })
 export type UserBody = z.infer<typeof userBody>

@@ -1,5 +1,16 @@
 import { describe, expect, it } from 'vitest'
-import { clientEvents, LIMITS, parseEvent, plainText } from '../src/index.ts'
+import type { z } from 'zod'
+import {
+  clientEvents,
+  clientMessageId,
+  LIMITS,
+  listConversationsQuery,
+  parseEvent,
+  plainText,
+  updateConversationBody,
+  userBody,
+  userId,
+} from '../src/index.ts'
 
 const conversationId = '0192f0c1-2d3e-7abc-8def-0123456789ab'
 
@@ -80,5 +91,29 @@ describe('a text message that is recognised without its schema', () => {
     const shouting = { conversationId: conversationId.toUpperCase(), content: 'hello' }
     expect(plainText(shouting)).toBeUndefined()
     expect(parseEvent('sendMessage', shouting).conversationId).toBe(conversationId)
+  })
+})
+
+describe('the length of a text', () => {
+  const bounds: [what: string, schema: z.ZodType, wrap: (text: string) => unknown, max: number][] = [
+    ['content', clientEvents.sendMessage, (text) => ({ conversationId, content: text }), LIMITS.contentLength],
+    ['clientMessageId', clientMessageId, (text) => text, LIMITS.clientMessageIdLength],
+    ['the name of a group', updateConversationBody, (name) => ({ name }), LIMITS.nameLength],
+    ['the name of a person', userBody, (fullName) => ({ fullName }), LIMITS.nameLength],
+    [
+      'the address of a photo',
+      userBody,
+      (text) => ({ fullName: 'x', profilePhoto: `http://x/${text}` }),
+      LIMITS.photoLength - 9,
+    ],
+    ['the id of a person', userId, (text) => text, LIMITS.userIdLength],
+    ['a search', listConversationsQuery, (search) => ({ search }), LIMITS.searchLength],
+  ]
+
+  it.each(bounds)('%s is counted in UTF-16 units, of which an emoji has two', (_what, schema, wrap, max) => {
+    const accepts = (text: string) => schema.safeParse(wrap(text)).success
+    const emoji = '👋'.repeat(Math.floor(max / 2))
+    expect([accepts('x'.repeat(max)), accepts(emoji)]).toEqual([true, true])
+    expect([accepts('x'.repeat(max + 1)), accepts(`${emoji}👋`)]).toEqual([false, false])
   })
 })
