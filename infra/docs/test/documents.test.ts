@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { glob, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Parser } from '@asyncapi/parser'
 import {
@@ -130,5 +130,32 @@ describe('CONFIG.md', () => {
     for (const name of ['JWT_SECRET', 'S3_SECRET_ACCESS_KEY', 'VAPID_PRIVATE_KEY', 'DATABASE_URL', 'REDIS_URL']) {
       expect(page).toMatch(new RegExp(`^\\| \`${name}\` \\|.*\\*\\*A secret\\.\\*\\*`, 'm'))
     }
+  })
+})
+
+describe('what ARCHITECTURE.md says of who imports whom', () => {
+  /** Of each workspace package, those that it names as its own: pnpm lets it import no other. Tests stand on more. */
+  const imports = new Map<string, string[]>()
+  const apps: string[] = []
+  beforeAll(async () => {
+    for await (const path of glob('{apps,packages}/*/package.json', { cwd: ROOT })) {
+      const { name, dependencies = {} } = JSON.parse(await readFile(join(ROOT, path), 'utf8'))
+      imports.set(name, Object.keys(dependencies))
+      if (path.startsWith('apps/')) apps.push(name)
+    }
+  })
+
+  it('holds: nobody imports an app, protocol no package of ours, and the SDK socket.io-client alone', () => {
+    expect(sorted(apps)).toEqual(['@parley/api', '@parley/gateway', '@parley/web', '@parley/worker'])
+    for (const [name, names] of imports) expect([name, names.filter((one) => apps.includes(one))]).toEqual([name, []])
+    expect(imports.get('@parley/protocol')).toEqual(['zod'])
+    expect(imports.get('@parley/client')).toEqual(['socket.io-client'])
+  })
+
+  it('holds: without a cycle', () => {
+    const left = new Map(imports)
+    const free = () => [...left].find(([, names]) => !names.some((name) => left.has(name)))?.[0]
+    for (let name = free(); name !== undefined; name = free()) left.delete(name)
+    expect([...left.keys()]).toEqual([])
   })
 })
