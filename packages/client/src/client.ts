@@ -144,7 +144,7 @@ export class ParleyClient extends ServerRequests {
   /** A conversation's messages and those of one's own that wait. Somebody who subscribes loads the newest page. */
   messages(conversationId: string): Store<MessagesSnapshot> {
     const { inbox, outbox } = this.core
-    const timeline = inbox.timeline(conversationId, () => this.core.load(conversationId))
+    const timeline = inbox.timelines.of(conversationId)
     const known = this.#messages.get(conversationId)
     if (known !== undefined) return known
     const store = combine(timeline, outbox.pending(conversationId), (shown, pending) => ({ ...shown, pending }))
@@ -175,7 +175,7 @@ export class ParleyClient extends ServerRequests {
   /** The store of a conversation that is known by then. */
   async #begin(conversationId: string): Promise<Store<MessagesSnapshot>> {
     const store = this.messages(conversationId)
-    this.core.trim()
+    this.core.watched.trim()
     if (this.core.inbox.get(conversationId) === undefined) await this.fetchConversation(conversationId)
     return store
   }
@@ -202,7 +202,7 @@ export class ParleyClient extends ServerRequests {
 
   /** How far each member has read: seq by id of the person. See {@link readBy}. */
   receipts(conversationId: string): Store<ReadonlyMap<string, number>> {
-    return this.core.inbox.marks(conversationId)
+    return this.core.inbox.marks.of(conversationId)
   }
 
   /** Ids of those who have read a message, its sender first. */

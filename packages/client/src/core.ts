@@ -3,7 +3,7 @@ import { LIMITS } from '@parley/protocol/limits'
 import { CatchUp } from './catch-up.ts'
 import { Connection, type ConnectionState } from './connection.ts'
 import { Emitter } from './emitter.ts'
-import { ParleyClientError, toClientError } from './errors.ts'
+import { ParleyClientError } from './errors.ts'
 import { HistoryPages } from './history.ts'
 import { Http } from './http.ts'
 import { Inbox } from './inbox.ts'
@@ -16,11 +16,11 @@ import type { OutboxEntry } from './storage/types.ts'
 import { TokenSource } from './token.ts'
 import type { ClientEvents, ParleyClientOptions } from './types.ts'
 import { Typing } from './typing.ts'
+import { WatchedTimelines } from './watched.ts'
 
 const WINDOW = 500
 const KEPT_TIMELINES = 20
 const CATCH_UP_LIMIT = 5_000
-const LOAD_RETRY_MS = 3_000
 
 /**
  * The parts of a client and how they hang together. `ParleyClient` (client.ts) is what applications see of it.
@@ -32,6 +32,7 @@ export class ClientCore {
   readonly connection: Connection
   readonly inbox: Inbox
   readonly pages: HistoryPages
+  readonly watched: WatchedTimelines
   readonly outbox: Outbox
   readonly typing: Typing
   readonly presence: Presence
@@ -39,7 +40,6 @@ export class ClientCore {
   readonly #looks: PresenceLooks
   readonly #catchUp: CatchUp
   readonly #closed = new AbortController()
-  readonly #keptTimelines: number
   readonly #handlers: { readonly [Name in keyof ServerEvents]?: (payload: ServerEvents[Name]) => void } = {
     newMessage: (message) => this.inbox.onMessage(message),
     messageRead: (receipt) => this.inbox.onRead(receipt),
@@ -53,7 +53,6 @@ export class ClientCore {
   }
   #userId: string | undefined
   #resync: ReturnType<typeof setTimeout> | undefined
-  #load: ReturnType<typeof setTimeout> | undefined
   visible = true
   /** What the handshake said of that. */
   #saidVisible = true
@@ -63,7 +62,6 @@ export class ClientCore {
     const onError = (error: ParleyClientError) => this.events.emit('error', error)
     const connected = () => this.connection.connected
     const closed = this.#closed.signal
-    this.#keptTimelines = options.keptTimelines ?? KEPT_TIMELINES
     this.tokens = new TokenSource(getToken, Date.now, (sub) => this.#onToken(sub))
     this.http = new Http({ url, tokens: this.tokens, fetch: options.fetch ?? fetch.bind(globalThis), closed })
     this.presence = new Presence(
@@ -81,10 +79,11 @@ export class ClientCore {
       userId: () => this.#userId ?? '',
       online: () => this.presence.online,
       windowSize: options.windowSize ?? WINDOW,
+      onWatched: (conversationId) => this.watched.load(conversationId),
       onMessage: (message) => this.#delivered(message),
       onJoined: (conversation) => {
         this.events.emit('joined', conversation)
-        this.#loadWatched()
+        this.watched.loadAll()
       },
       onLeft: (conversationId) => {
         this.readMarks.forget(conversationId)
@@ -96,6 +95,13 @@ export class ClientCore {
       onHole: () => this.#catchUp.holeSeen(),
     })
     this.pages = new HistoryPages(this.http, this.inbox)
+    this.watched = new WatchedTimelines({
+      inbox: this.inbox,
+      pages: this.pages,
+      keep: options.keptTimelines ?? KEPT_TIMELINES,
+      connected,
+      onError,
+    })
     this.#catchUp = new CatchUp({
       http: this.http,
       inbox: this.inbox,
@@ -104,7 +110,7 @@ export class ClientCore {
       limit: options.catchUpLimit ?? CATCH_UP_LIMIT,
       onSkipped: (skipped) => {
         this.events.emit('skipped', skipped)
-        this.#loadWatched()
+        this.watched.loadAll()
       },
       onError,
     })
@@ -165,30 +171,6 @@ export class ClientCore {
     this.connection.tell('setVisibility', { visible })
   }
 
-  /** Lets go of the messages of conversations that nobody has asked for in a while. */
-  trim(): void {
-    this.inbox.trimTimelines(this.#keptTimelines)
-  }
-
-  /** A timeline that somebody looks at loads its first page as soon as its conversation is known, and until it has it. */
-  load(conversationId: string): void {
-    this.trim()
-    if (this.inbox.get(conversationId) === undefined) return
-    this.pages.ensure(conversationId).catch((error) => {
-      const known = toClientError(error)
-      this.events.emit('error', known)
-      // The next connection loads it anyway.
-      if (!this.connection.connected || !(known.retryable || known.isTokenProblem)) return
-      this.#load ??= setTimeout(
-        () => {
-          this.#load = undefined
-          this.#loadWatched()
-        },
-        LOAD_RETRY_MS * (1 + Math.random()),
-      )
-    })
-  }
-
   async #onConnect(): Promise<void> {
     // A gateway of before the handshake said so takes everybody to be looking.
     if (!this.visible || !this.#saidVisible) this.setVisibility(this.visible)
@@ -197,7 +179,7 @@ export class ClientCore {
     await this.#catchUp.sync()
     await this.#looks.twice()
     this.readMarks.flush()
-    this.#loadWatched()
+    this.watched.loadAll()
   }
 
   #cameOnline(userId: string): void {
@@ -209,8 +191,7 @@ export class ClientCore {
   #stopTimers(): void {
     this.#looks.stop()
     clearTimeout(this.#resync)
-    clearTimeout(this.#load)
-    this.#load = undefined
+    this.watched.stop()
   }
 
   /**
@@ -233,10 +214,6 @@ export class ClientCore {
     // A token that says nothing to the client is still one for the server.
     this.#userId ??= (await this.http.get<User>('/api/users/me')).data.id
     await this.outbox.identify(this.#userId)
-  }
-
-  #loadWatched(): void {
-    for (const id of this.inbox.watchedTimelines()) this.load(id)
   }
 
   async #send(entry: OutboxEntry): Promise<Message> {

@@ -1,18 +1,20 @@
 import type { Conversation, Message, ServerEvents, SyncedConversation } from '@parley/protocol'
-import { conversationOf, Room } from './room.ts'
-import { LazyStore } from './store.ts'
+import { conversationOf } from './members.ts'
+import { Orphans } from './orphans.ts'
+import { Room } from './room.ts'
+import { LazyStore, Stores } from './store.ts'
 import type { TimelineSnapshot } from './timeline.ts'
 
-/** Messages kept of conversations that the client has not been told of yet. */
-const ORPHANS_MAX = 500
-/** They are kept for this long, in milliseconds. */
-const ORPHAN_MS = 5_000
+const NO_MARKS: ReadonlyMap<string, number> = new Map()
+const NO_TIMELINE: TimelineSnapshot = { messages: [], status: 'idle', hasOlder: false, hasNewer: false }
 
 export interface InboxOptions {
   /** The client's own person; '' until there has been a token. */
   userId: () => string
   online: () => ReadonlySet<string>
   windowSize: number
+  /** Somebody begins to look at the messages of a conversation, which need not be there yet. */
+  onWatched: (id: string) => void
   onMessage: (message: Message) => void
   onJoined: (conversation: Conversation) => void
   onLeft: (conversationId: string) => void
@@ -28,14 +30,16 @@ export interface InboxOptions {
 export class Inbox {
   readonly #options: InboxOptions
   readonly #rooms = new Map<string, Room>()
-  readonly #timelines = new Map<string, LazyStore<TimelineSnapshot>>()
-  readonly #marks = new Map<string, LazyStore<ReadonlyMap<string, number>>>()
   /** The rev as of which the person left a conversation, since the last sync began. */
   readonly #left = new Map<string, number>()
-  #orphans: { message: Message; at: number }[] = []
+  readonly #orphans = new Orphans()
   /** A first sync has told of all conversations: one that comes up now is new. */
   complete = false
 
+  /** The messages of each conversation; its store is there before the conversation is. */
+  readonly timelines: Stores<TimelineSnapshot>
+  /** How far each person has read, by conversation. */
+  readonly marks = new Stores((id) => this.#rooms.get(id)?.marks() ?? NO_MARKS)
   readonly conversations = new LazyStore<readonly Conversation[]>(() => this.#sorted())
   readonly unread = new LazyStore<number>(() => {
     let sum = 0
@@ -45,6 +49,7 @@ export class Inbox {
 
   constructor(options: InboxOptions) {
     this.#options = options
+    this.timelines = new Stores((id) => this.#rooms.get(id)?.timeline.snapshot() ?? NO_TIMELINE, options.onWatched)
   }
 
   get(id: string): Room | undefined {
@@ -55,19 +60,10 @@ export class Inbox {
     return this.#rooms.values()
   }
 
-  /** The store of a conversation's messages; there before the conversation is. */
-  timeline(id: string, onWatched: () => void): LazyStore<TimelineSnapshot> {
-    return storeIn(this.#timelines, id, () => this.#rooms.get(id)?.timeline.snapshot() ?? NO_TIMELINE, onWatched)
-  }
-
-  marks(id: string): LazyStore<ReadonlyMap<string, number>> {
-    return storeIn(this.#marks, id, () => this.#rooms.get(id)?.marks() ?? NO_MARKS)
-  }
-
   onMessage(message: Message): void {
     const room = this.#rooms.get(message.conversationId)
     if (room === undefined) {
-      this.#orphans = [...this.#orphans.slice(1 - ORPHANS_MAX), { message, at: performance.now() }]
+      this.#orphans.add(message)
       if (this.complete) this.#options.onHole()
       return
     }
@@ -77,8 +73,7 @@ export class Inbox {
   /** Takes in a message from anywhere and tells of those that can be delivered now. */
   accept(room: Room, message: Message): void {
     for (const ready of room.accept(message)) this.#options.onMessage(ready)
-    if (room.sequence.hasGap && room.catchingUpTo === undefined) this.#options.onGap(room)
-    else if (room.revisions.hasHole) this.#options.onHole()
+    this.#seekMissing(room)
   }
 
   onRead(receipt: ServerEvents['messageRead']): void {
@@ -107,9 +102,14 @@ export class Inbox {
     const known = this.#rooms.get(conversation.id)
     if (known === undefined) return this.#join(conversation)
     known.refresh(conversation)
-    if (known.sequence.hasGap && known.catchingUpTo === undefined) this.#options.onGap(known)
-    if (known.revisions.hasHole) this.#options.onHole()
+    this.#seekMissing(known)
     return known.info
+  }
+
+  /** Messages are fetched by their seq, unless a catch-up does so already; of any other change only a sync tells. */
+  #seekMissing(room: Room): void {
+    if (room.sequence.hasGap && room.catchingUpTo === undefined) this.#options.onGap(room)
+    if (room.revisions.hasHole) this.#options.onHole()
   }
 
   #join(conversation: Conversation): Conversation {
@@ -118,7 +118,7 @@ export class Inbox {
     const room = this.#add(conversation, this.#deliveryAfter(id, lastReadSeq, lastSeq))
     room.sequence.expect(lastSeq)
     if (lastMessage !== null) this.accept(room, lastMessage)
-    this.#adopt(room)
+    for (const message of this.#orphans.take(room.id)) this.accept(room, message)
     return room.info
   }
 
@@ -137,7 +137,7 @@ export class Inbox {
     room.catchingUpTo = synced.rev
     room.applySync(synced, online())
     for (const message of synced.messages) this.accept(room, message)
-    this.#adopt(room)
+    for (const message of this.#orphans.take(room.id)) this.accept(room, message)
     if (room.sequence.hasGap || (synced.tooLong && room.timeline.status !== 'idle')) return room
     this.caughtUp(room)
     return undefined
@@ -157,7 +157,7 @@ export class Inbox {
     this.#rooms.delete(id)
     this.#left.set(id, rev)
     this.#changed(id)
-    this.#timelines.get(id)?.invalidate()
+    this.timelines.invalidate(id)
     this.#options.onLeft(id)
     this.#options.onPeople(room.info.participantCount)
   }
@@ -170,7 +170,7 @@ export class Inbox {
   /** A sync is through. What has waited for its conversation for long is of one that the person is not in. */
   finishSync(now = performance.now()): void {
     this.complete = true
-    this.#orphans = this.#orphans.filter(({ at }) => now - at < ORPHAN_MS)
+    this.#orphans.dropOld(now)
   }
 
   /** Whether it was made before the person left the conversation. */
@@ -180,7 +180,7 @@ export class Inbox {
 
   /** Since when something has been missing that only a sync can bring, by `performance.now()`. */
   get holeSince(): number | undefined {
-    let since = this.#orphans[0]?.at
+    let since = this.#orphans.since
     for (const { revisions } of this.#rooms.values()) {
       const { holeSince } = revisions
       if (holeSince !== undefined && (since === undefined || holeSince < since)) since = holeSince
@@ -202,25 +202,10 @@ export class Inbox {
     return false
   }
 
-  /** Conversations whose messages somebody looks at. */
-  watchedTimelines(): string[] {
-    return [...this.#timelines].filter(([, store]) => store.watched).map(([id]) => id)
-  }
-
-  /** Lets go of the messages that nobody looks at, but for the `keep` timelines that were asked for last. */
-  trimTimelines(keep: number): void {
-    const idle = [...this.#timelines].flatMap(([id, store]) => {
-      const timeline = store.watched ? undefined : this.#rooms.get(id)?.timeline
-      return timeline?.status === 'ready' ? [timeline] : []
-    })
-    for (const timeline of idle.slice(0, Math.max(0, idle.length - keep))) timeline.clear()
-  }
-
   /** The first sync tells of what there was; what has come as an event by then, or was just sent, is delivered all the same. */
   #deliveryAfter(id: string, joinedSeq: number, lastSeq: number): number {
     if (this.complete) return Math.min(joinedSeq, lastSeq)
-    const heard = this.#orphans.filter(({ message }) => message.conversationId === id)
-    return Math.min(lastSeq, ...heard.map(({ message }) => message.seq - 1))
+    return Math.min(lastSeq, ...this.#orphans.of(id).map(({ seq }) => seq - 1))
   }
 
   #add(conversation: Conversation, delivered: number): Room {
@@ -232,12 +217,12 @@ export class Inbox {
       windowSize: this.#options.windowSize,
       onInfo: () => this.#changed(id),
       onPeople: (fewest) => this.complete && this.#options.onPeople(fewest),
-      onTimeline: () => this.#timelines.get(id)?.invalidate(),
+      onTimeline: () => this.timelines.invalidate(id),
     })
     this.#rooms.set(id, room)
     this.#left.delete(id)
     this.#changed(id)
-    this.#timelines.get(id)?.invalidate()
+    this.timelines.invalidate(id)
     if (this.complete) {
       this.#options.onJoined(conversation)
       this.#options.onPeople(conversation.participantCount)
@@ -245,18 +230,10 @@ export class Inbox {
     return room
   }
 
-  /** Messages that came before the conversation did. */
-  #adopt(room: Room): void {
-    const mine = this.#orphans.filter(({ message }) => message.conversationId === room.id)
-    if (mine.length === 0) return
-    this.#orphans = this.#orphans.filter(({ message }) => message.conversationId !== room.id)
-    for (const { message } of mine) this.accept(room, message)
-  }
-
   #changed(id: string): void {
     this.conversations.invalidate()
     this.unread.invalidate()
-    this.#marks.get(id)?.invalidate()
+    this.marks.invalidate(id)
   }
 
   #sorted(): readonly Conversation[] {
@@ -265,21 +242,4 @@ export class Inbox {
       a.updatedAt === b.updatedAt ? (a.id < b.id ? 1 : -1) : a.updatedAt < b.updatedAt ? 1 : -1,
     )
   }
-}
-
-const NO_MARKS: ReadonlyMap<string, number> = new Map()
-const NO_TIMELINE: TimelineSnapshot = { messages: [], status: 'idle', hasOlder: false, hasNewer: false }
-
-function storeIn<T>(
-  stores: Map<string, LazyStore<T>>,
-  id: string,
-  make: () => T,
-  onWatched?: () => void,
-): LazyStore<T> {
-  const known = stores.get(id)
-  // Asked for last: at the end of the map.
-  const store = known ?? new LazyStore(make, (watched) => watched && onWatched?.())
-  stores.delete(id)
-  stores.set(id, store)
-  return store
 }

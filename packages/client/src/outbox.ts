@@ -2,7 +2,7 @@ import type { Message } from '@parley/protocol'
 import { fullJitter } from './backoff.ts'
 import { ParleyClientError, toClientError } from './errors.ts'
 import type { OutboxEntry, OutboxStorage } from './storage/types.ts'
-import { LazyStore } from './store.ts'
+import { type Store, Stores } from './store.ts'
 
 /** For a server that is there but cannot store now: the connection has its own, longer back-off. */
 const BACKOFF = { baseMs: 250, maxMs: 5_000 }
@@ -43,7 +43,7 @@ export interface OutboxOptions {
 export class Outbox {
   readonly #options: OutboxOptions
   readonly #queues = new Map<string, Item[]>()
-  readonly #stores = new Map<string, LazyStore<readonly PendingMessage[]>>()
+  readonly #stores = new Stores((id) => this.#queues.get(id)?.map(({ pending }) => pending) ?? NONE)
   readonly #busy = new Set<string>()
   readonly #retries = new Map<string, ReturnType<typeof setTimeout>>()
   #userId: string | undefined
@@ -65,13 +65,8 @@ export class Outbox {
   }
 
   /** What waits in a conversation, in order. */
-  pending(conversationId: string): LazyStore<readonly PendingMessage[]> {
-    let store = this.#stores.get(conversationId)
-    if (store === undefined) {
-      store = new LazyStore(() => this.#queues.get(conversationId)?.map(({ pending }) => pending) ?? NONE)
-      this.#stores.set(conversationId, store)
-    }
-    return store
+  pending(conversationId: string): Store<readonly PendingMessage[]> {
+    return this.#stores.of(conversationId)
   }
 
   /** Now it is known whose messages these are: they are kept, and what an earlier run left behind comes first. */
@@ -238,7 +233,7 @@ export class Outbox {
   }
 
   #changed(conversationId: string): void {
-    this.#stores.get(conversationId)?.invalidate()
+    this.#stores.invalidate(conversationId)
   }
 }
 

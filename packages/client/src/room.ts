@@ -1,5 +1,6 @@
-import type { Conversation, Message, Participant, ServerEvents, SyncedConversation } from '@parley/protocol'
+import type { Conversation, Message, ServerEvents, SyncedConversation } from '@parley/protocol'
 import { LIMITS } from '@parley/protocol/limits'
+import { areSame, mergeMembers } from './members.ts'
 import { Revisions } from './revisions.ts'
 import { Sequence } from './sequence.ts'
 import { Timeline } from './timeline.ts'
@@ -233,38 +234,5 @@ export class Room {
     if (!same || participantCount !== before.participantCount) {
       this.#options.onPeople(Math.min(participantCount, before.participantCount))
     }
-  }
-}
-
-function areSame(people: readonly Participant[], before: readonly Participant[]): boolean {
-  return people.length === before.length && people.every(({ id }, index) => id === before[index]?.id)
-}
-
-function mergeMembers(
-  participants: readonly Participant[],
-  { members, gone, joined }: SyncedConversation,
-  online: ReadonlySet<string>,
-  userId: string,
-): Participant[] {
-  const before = new Map(participants.map((person) => [person.id, person]))
-  const merged = joined ? new Map<string, Participant>() : new Map(before)
-  for (const { joinedSeq: _, ...member } of members) {
-    const known = before.get(member.id)
-    const lastReadSeq = Math.max(member.lastReadSeq, known?.lastReadSeq ?? 0)
-    const presence = known ?? { isOnline: online.has(member.id), lastSeen: null }
-    merged.set(member.id, { ...presence, ...member, lastReadSeq })
-  }
-  for (const id of gone) merged.delete(id)
-  // As everywhere: the others first, oneself last.
-  return [...merged.values()].sort((a, b) => Number(a.id === userId) - Number(b.id === userId))
-}
-
-/** What a client knows of a conversation that a sync names for the first time. */
-export function conversationOf(synced: SyncedConversation, online: ReadonlySet<string>, userId: string): Conversation {
-  const { joined: _, tooLong: __, messages, members: ___, gone: ____, joinedSeq: _____, ...rest } = synced
-  return {
-    ...rest,
-    lastMessage: messages.at(-1) ?? null,
-    participants: mergeMembers([], { ...synced, joined: true }, online, userId),
   }
 }

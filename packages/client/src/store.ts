@@ -60,6 +60,42 @@ export class LazyStore<T> implements Store<T> {
   }
 }
 
+/** Stores by id, each made when it is first asked for. */
+export class Stores<T> {
+  readonly #make: (id: string) => T
+  readonly #onWatched: ((id: string) => void) | undefined
+  readonly #stores = new Map<string, LazyStore<T>>()
+
+  /** @param onWatched told of the id whose store gets its first listener */
+  constructor(make: (id: string) => T, onWatched?: (id: string) => void) {
+    this.#make = make
+    this.#onWatched = onWatched
+  }
+
+  /** The store of an id, which need not be one of anything yet. */
+  of(id: string): LazyStore<T> {
+    const store =
+      this.#stores.get(id) ??
+      new LazyStore(
+        () => this.#make(id),
+        (watched) => watched && this.#onWatched?.(id),
+      )
+    // Asked for last: at the end of the map.
+    this.#stores.delete(id)
+    this.#stores.set(id, store)
+    return store
+  }
+
+  invalidate(id: string): void {
+    this.#stores.get(id)?.invalidate()
+  }
+
+  /** Ids of the stores that somebody listens to, or of the others, in the order in which they were asked for last. */
+  ids(watched: boolean): string[] {
+    return [...this.#stores].flatMap(([id, store]) => (store.watched === watched ? [id] : []))
+  }
+}
+
 /** A store of two; its snapshot is new when one of theirs is. */
 export function combine<A extends object, B, T>(a: Store<A>, b: Store<B>, join: (a: A, b: B) => T): Store<T> {
   // Goes with the snapshot that it was made of: a timeline that is let go of is not held here.

@@ -1,5 +1,5 @@
 import { LIMITS } from '@parley/protocol/limits'
-import { LazyStore } from './store.ts'
+import { type Store, Stores } from './store.ts'
 
 /** Somebody who is typing. */
 export interface TypingPerson {
@@ -17,7 +17,10 @@ const NOBODY: readonly TypingPerson[] = []
 export class Typing {
   readonly #tell: (event: 'typing' | 'stopTyping', conversationId: string) => void
   readonly #people = new Map<string, Map<string, { person: TypingPerson; timer: ReturnType<typeof setTimeout> }>>()
-  readonly #stores = new Map<string, LazyStore<readonly TypingPerson[]>>()
+  readonly #stores = new Stores((id): readonly TypingPerson[] => {
+    const people = this.#people.get(id)
+    return people === undefined ? NOBODY : Array.from(people.values(), ({ person }) => person)
+  })
   readonly #toldAt = new Map<string, number>()
 
   constructor(tell: (event: 'typing' | 'stopTyping', conversationId: string) => void) {
@@ -25,16 +28,8 @@ export class Typing {
   }
 
   /** The others who are typing in a conversation. */
-  in(conversationId: string): LazyStore<readonly TypingPerson[]> {
-    let store = this.#stores.get(conversationId)
-    if (store === undefined) {
-      store = new LazyStore(() => {
-        const people = this.#people.get(conversationId)
-        return people === undefined ? NOBODY : Array.from(people.values(), ({ person }) => person)
-      })
-      this.#stores.set(conversationId, store)
-    }
-    return store
+  in(conversationId: string): Store<readonly TypingPerson[]> {
+    return this.#stores.of(conversationId)
   }
 
   /** To be called with every key stroke; the server is told now and then. */
@@ -59,7 +54,7 @@ export class Typing {
     clearTimeout(people.get(person.userId)?.timer)
     const timer = setTimeout(() => this.onStopped(conversationId, person.userId), EXPIRES_MS)
     people.set(person.userId, { person, timer })
-    this.#stores.get(conversationId)?.invalidate()
+    this.#stores.invalidate(conversationId)
   }
 
   onStopped(conversationId: string, userId: string): void {
@@ -69,7 +64,7 @@ export class Typing {
     clearTimeout(typing.timer)
     people.delete(userId)
     if (people.size === 0) this.#people.delete(conversationId)
-    this.#stores.get(conversationId)?.invalidate()
+    this.#stores.invalidate(conversationId)
   }
 
   /** The connection is gone: nobody is known to be typing. */

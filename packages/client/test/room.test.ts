@@ -49,7 +49,7 @@ const [ahmed, fatima, omar] = [person('ahmed', { role: 'OWNER' }), person('fatim
 function setting() {
   const [onGap, onHole, onLeft] = [vi.fn(), vi.fn(), vi.fn()]
   const ignore = () => undefined
-  const told = { onMessage: ignore, onJoined: ignore, onPeople: ignore, onGap, onHole, onLeft }
+  const told = { onWatched: ignore, onMessage: ignore, onJoined: ignore, onPeople: ignore, onGap, onHole, onLeft }
   const inbox = new Inbox({ userId: () => 'omar', online: () => new Set(), windowSize: 10, ...told })
   inbox.put(picture(5, 1, [ahmed, fatima, omar]))
   const room = inbox.get('c')

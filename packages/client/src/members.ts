@@ -1,0 +1,40 @@
+import type { Conversation, Participant, SyncedConversation } from '@parley/protocol'
+
+/** The same people, in the same order, whatever else is known of them. */
+export function areSame(people: readonly Participant[], before: readonly Participant[]): boolean {
+  return people.length === before.length && people.every(({ id }, index) => id === before[index]?.id)
+}
+
+/**
+ * The people of a conversation after a sync.
+ * @param online who is online, for those who are new
+ * @param userId the client's own person
+ */
+export function mergeMembers(
+  participants: readonly Participant[],
+  { members, gone, joined }: SyncedConversation,
+  online: ReadonlySet<string>,
+  userId: string,
+): Participant[] {
+  const before = new Map(participants.map((person) => [person.id, person]))
+  const merged = joined ? new Map<string, Participant>() : new Map(before)
+  for (const { joinedSeq: _, ...member } of members) {
+    const known = before.get(member.id)
+    const lastReadSeq = Math.max(member.lastReadSeq, known?.lastReadSeq ?? 0)
+    const presence = known ?? { isOnline: online.has(member.id), lastSeen: null }
+    merged.set(member.id, { ...presence, ...member, lastReadSeq })
+  }
+  for (const id of gone) merged.delete(id)
+  // As everywhere: the others first, oneself last.
+  return [...merged.values()].sort((a, b) => Number(a.id === userId) - Number(b.id === userId))
+}
+
+/** What a client knows of a conversation that a sync names for the first time. */
+export function conversationOf(synced: SyncedConversation, online: ReadonlySet<string>, userId: string): Conversation {
+  const { joined: _, tooLong: __, messages, members: ___, gone: ____, joinedSeq: _____, ...rest } = synced
+  return {
+    ...rest,
+    lastMessage: messages.at(-1) ?? null,
+    participants: mergeMembers([], { ...synced, joined: true }, online, userId),
+  }
+}
