@@ -1,6 +1,6 @@
-import { dataOf, direct, group, user } from '@parley/testkit'
+import { dataOf, direct, user } from '@parley/testkit'
 import { expect, test } from 'vitest'
-import { someone } from './people.ts'
+import { pair, someone } from './people.ts'
 import type { Stage } from './stage.ts'
 import { gone, seen } from './visitor.ts'
 
@@ -12,7 +12,7 @@ export function directTests(stage: () => Stage): void {
     const [atOmars, atLenas] = [await visit(omar, { gateway: 0 }), await visit(lena, { gateway: 1 })]
 
     await atOmars.button('New conversation').click()
-    const dialog = atOmars.page.getByRole('dialog', { name: 'New conversation' })
+    const dialog = atOmars.dialog('New conversation')
     await dialog.getByRole('searchbox', { name: 'Search people' }).fill(lena.fullName.toLowerCase().slice(0, -2))
     await dialog.getByRole('checkbox', { name: lena.fullName }).first().check()
     await dialog.getByRole('button', { name: 'Start chat' }).click()
@@ -47,13 +47,10 @@ export function directTests(stage: () => Stage): void {
   })
 
   test('what came while one was away is counted, marked by a line, and read by looking', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    const { id } = await direct(cluster, omar, lena)
-    const path = `/api/messages/conversations/${id}/messages`
-    for (let n = 1; n <= 3; n++) dataOf(await cluster.api(lena).post(path, { content: `Message ${n}` }))
-    dataOf(await cluster.api(omar).post(path, { content: 'Read until here' }))
-    for (let n = 4; n <= 6; n++) dataOf(await cluster.api(lena).post(path, { content: `Message ${n}` }))
+    const { cluster, visit, omar, lena, id, post } = await pair(stage())
+    for (let n = 1; n <= 3; n++) await post(lena, `Message ${n}`)
+    await post(omar, 'Read until here')
+    for (let n = 4; n <= 6; n++) await post(lena, `Message ${n}`)
     const visitor = await visit(omar)
     await seen(visitor.row(lena.fullName).getByText('3 unread'))
     await visitor.open(lena.fullName)
@@ -72,11 +69,8 @@ export function directTests(stage: () => Stage): void {
   })
 
   test('each message is announced to screen readers, the same words once more as well', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    const { id } = await direct(cluster, omar, lena)
-    const visitor = await visit(omar, { hash: `#/c/${id}` })
-    await seen(visitor.composer)
+    const { omar, lena, enter, post } = await pair(stage())
+    const visitor = await enter(omar)
     await visitor.page.evaluate(() => {
       const said: (string | null)[] = []
       Object.assign(globalThis, { said })
@@ -87,16 +81,14 @@ export function directTests(stage: () => Stage): void {
     const said = () => visitor.page.evaluate(() => Reflect.get(globalThis, 'said'))
     const words = `${lena.fullName}: ok`
     for (const expected of [[words], [words, words]]) {
-      dataOf(await cluster.api(lena).post(`/api/messages/conversations/${id}/messages`, { content: 'ok' }))
+      await post(lena, 'ok')
       await expect.poll(said).toEqual(expected)
     }
   })
 
   test('what one person has begun to write is not shown to the next one in the same tab', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    const { id } = await direct(cluster, omar, lena)
-    const visitor = await visit(omar, { hash: `#/c/${id}` })
+    const { cluster, omar, lena, enter } = await pair(stage())
+    const visitor = await enter(omar)
     await visitor.composer.fill('begun by Omar')
     await visitor.page.reload()
     await expect.poll(() => visitor.composer.inputValue()).toBe('begun by Omar')
@@ -107,18 +99,15 @@ export function directTests(stage: () => Stage): void {
   })
 
   test('a message full of HTML and script stands there as text; addresses become links, safely', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [user('Omar <b>Haddad</b>'), someone('Lena')]
-    const { id } = await direct(cluster, omar, lena)
+    const { omar, lena, enter, post } = await pair(stage(), { omar: user('Omar <b>Haddad</b>') })
     const hostile = [
       '<img src=x onerror="globalThis.hacked = 1"><script>globalThis.hacked = 1</script>',
       '<a href="javascript:globalThis.hacked=1">click</a> javascript:globalThis.hacked=1',
       '<svg onload="globalThis.hacked=1"></svg> &lt;b&gt;no entity&lt;/b&gt; {{1+1}}',
     ]
-    const path = `/api/messages/conversations/${id}/messages`
-    for (const content of hostile) dataOf(await cluster.api(omar).post(path, { content }))
-    dataOf(await cluster.api(omar).post(path, { content: 'See https://example.com/a?b=1#c, and www.example.org.' }))
-    const visitor = await visit(lena, { hash: `#/c/${id}` })
+    for (const content of hostile) await post(omar, content)
+    await post(omar, 'See https://example.com/a?b=1#c, and www.example.org.')
+    const visitor = await enter(lena)
     for (const content of hostile) await seen(visitor.textOf(content))
     const links = visitor.log.getByRole('link')
     const found = await links.evaluateAll((all) =>
@@ -131,11 +120,8 @@ export function directTests(stage: () => Stage): void {
   })
 
   test('what is written from right to left is shown so', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [user('عمر حداد'), someone('Lena')]
-    await direct(cluster, omar, lena)
-    const visitor = await visit(lena)
-    await visitor.open('عمر حداد')
+    const { lena, enter } = await pair(stage(), { omar: user('عمر حداد') })
+    const visitor = await enter(lena)
     await visitor.say('مرحبا! كيف حالك؟ 🙂')
     await visitor.say('Good, thanks')
     const directionOf = (text: string) => visitor.textOf(text).evaluate((it) => getComputedStyle(it).direction)
@@ -144,10 +130,8 @@ export function directTests(stage: () => Stage): void {
   })
 
   test('whoever has a picture that is not there is shown by their initials', async () => {
-    const { cluster, visit, addresses } = stage()
-    const omar = someone('Omar')
-    const lena = { ...someone('Lena'), fullName: 'Lena Xi', profilePhoto: `${addresses[0]}/icon.png` }
-    await direct(cluster, omar, lena)
+    const profilePhoto = `${stage().addresses[0]}/icon.png`
+    const { visit, omar, lena } = await pair(stage(), { lena: { ...user('Lena Xi'), profilePhoto } })
     const visitor = await visit(omar)
     await seen(visitor.row(lena.fullName))
     expect(await visitor.row(lena.fullName).getByText('LX').count()).toBe(0)
@@ -158,10 +142,8 @@ export function directTests(stage: () => Stage): void {
   })
 
   test('what is too long is kept whole, says by how much, and is not sent', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    const { id } = await direct(cluster, omar, lena)
-    const visitor = await visit(omar, { hash: `#/c/${id}` })
+    const { cluster, omar, id, enter } = await pair(stage())
+    const visitor = await enter(omar)
     await visitor.composer.focus()
     await visitor.page.keyboard.insertText('x'.repeat(10_002))
     expect((await visitor.composer.inputValue()).length).toBe(10_002)
@@ -176,10 +158,8 @@ export function directTests(stage: () => Stage): void {
   })
 
   test('text that a word processor gives together with a picture of it is pasted as text', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    const { id } = await direct(cluster, omar, lena)
-    const visitor = await visit(omar, { hash: `#/c/${id}` })
+    const { omar, enter } = await pair(stage())
+    const visitor = await enter(omar)
     const left = await visitor.composer.evaluate((area) => {
       const clipboardData = new DataTransfer()
       clipboardData.setData('text/plain', 'boat\t3')
@@ -193,12 +173,10 @@ export function directTests(stage: () => Stage): void {
   })
 
   test('the browser’s way back closes a dialog over a conversation', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena, yuki] = [someone('Omar'), someone('Lena'), someone('Yuki')]
-    await direct(cluster, omar, lena)
+    const { cluster, omar, lena, enter } = await pair(stage())
+    const yuki = someone('Yuki')
     await direct(cluster, omar, yuki)
-    const visitor = await visit(omar)
-    await visitor.open(lena.fullName)
+    const visitor = await enter(omar)
     await visitor.open(yuki.fullName)
     await visitor.button('Conversation details').click()
     await seen(visitor.page.getByRole('dialog'))
@@ -208,12 +186,10 @@ export function directTests(stage: () => Stage): void {
   })
 
   test('today is yesterday after midnight, though nobody has written anything', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
     // Of a group nothing is fetched anew that would have it drawn anew.
-    const { id } = await group(cluster, omar, [lena], 'Harbour')
-    dataOf(await cluster.api(lena).post(`/api/messages/conversations/${id}/messages`, { content: 'Good night' }))
-    const visitor = await visit(omar, { hash: `#/c/${id}` })
+    const { omar, lena, enter, post } = await pair(stage(), { group: 'Harbour' })
+    await post(lena, 'Good night')
+    const visitor = await enter(omar)
     // Minutes pass in a tenth of a second.
     await visitor.page.addInitScript(() => {
       const every = setInterval

@@ -1,18 +1,14 @@
-import { dataOf, direct, group } from '@parley/testkit'
+import { dataOf } from '@parley/testkit'
 import { devices } from 'playwright-core'
 import { expect, test } from 'vitest'
-import { someone } from './people.ts'
+import { pair } from './people.ts'
 import type { Stage } from './stage.ts'
 import { gone, seen } from './visitor.ts'
 
 export function faultTests(stage: () => Stage): void {
   test('offline: it says so, keeps what is written, and sends it once when there is a network again', async () => {
-    const { cluster, visit, goOffline } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    const { id } = await direct(cluster, omar, lena)
-    const [atOmars, atLenas] = [await visit(omar, { gateway: 0 }), await visit(lena, { gateway: 1 })]
-    await atOmars.open(lena.fullName)
-    await atLenas.open(omar.fullName)
+    const { cluster, goOffline, omar, lena, id, enter } = await pair(stage())
+    const [atOmars, atLenas] = [await enter(omar), await enter(lena, { gateway: 1 })]
     await atOmars.say('Before')
     await seen(atOmars.message('Before').getByRole('img', { name: /Sent|Read/ }))
 
@@ -36,11 +32,8 @@ export function faultTests(stage: () => Stage): void {
   })
 
   test('what was written offline outlives a reload of the page', async () => {
-    const { cluster, visit, goOffline } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    const { id } = await direct(cluster, omar, lena)
-    const visitor = await visit(omar)
-    await visitor.open(lena.fullName)
+    const { cluster, goOffline, omar, id, enter } = await pair(stage())
+    const visitor = await enter(omar)
     await goOffline(visitor)
     await visitor.say('Kept over a reload')
     // The page can be had again, the cluster cannot yet.
@@ -54,11 +47,8 @@ export function faultTests(stage: () => Stage): void {
   })
 
   test('what was written offline outlives a reload also where the browser had cleared its storage before', async () => {
-    const { cluster, visit, goOffline } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    const { id } = await direct(cluster, omar, lena)
-    const visitor = await visit(omar)
-    await visitor.open(lena.fullName)
+    const { cluster, goOffline, omar, id, enter } = await pair(stage())
+    const visitor = await enter(omar)
     await visitor.say('Kept and stored')
     await seen(visitor.message('Kept and stored').getByRole('img', { name: 'Sent' }))
     const session = await visitor.context.newCDPSession(visitor.page)
@@ -73,31 +63,25 @@ export function faultTests(stage: () => Stage): void {
   }, 40_000)
 
   test('offline: dialogs that were not opened before open all the same', async () => {
-    const { cluster, visit, goOffline } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    await direct(cluster, omar, lena)
-    const visitor = await visit(omar)
-    await visitor.open(lena.fullName)
+    const { goOffline, omar, enter } = await pair(stage())
+    const visitor = await enter(omar)
     await visitor.page.waitForLoadState('networkidle')
     await goOffline(visitor)
     for (const name of ['Search messages', 'Conversation details', 'New conversation']) {
       await visitor.button(name).click()
-      await seen(visitor.page.getByRole('dialog', { name }))
+      await seen(visitor.dialog(name))
       await visitor.page.keyboard.press('Escape')
       await gone(visitor.page.getByRole('dialog'))
     }
   })
 
   test('what came while there was no network is below a line, as what came while one was away', async () => {
-    const { cluster, visit, goOffline } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    const { id } = await direct(cluster, omar, lena)
-    const visitor = await visit(omar, { hash: `#/c/${id}` })
+    const { goOffline, omar, lena, enter, post } = await pair(stage())
+    const visitor = await enter(omar)
     await visitor.say('Before')
     await goOffline(visitor)
     await seen(visitor.list.getByRole('status').getByText('You are offline.'))
-    const path = `/api/messages/conversations/${id}/messages`
-    for (let n = 1; n <= 3; n++) dataOf(await cluster.api(lena).post(path, { content: `Missed ${n}` }))
+    for (let n = 1; n <= 3; n++) await post(lena, `Missed ${n}`)
     await visitor.context.setOffline(false)
     await seen(visitor.message('Missed 3'))
     const line = visitor.page.getByRole('separator', { name: 'New messages' })
@@ -108,9 +92,7 @@ export function faultTests(stage: () => Stage): void {
   })
 
   test('whoever comes back to the page does not wait for the next try', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    await direct(cluster, omar, lena)
+    const { cluster, visit, omar, lena } = await pair(stage())
     const visitor = await visit(omar, { signedOut: true })
     await visitor.page.addInitScript((token) => {
       // The longest pauses that there can be: half a second, one, two, four, eight.
@@ -137,12 +119,10 @@ export function faultTests(stage: () => Stage): void {
   })
 
   test('offline: what one asks for is refused in words', async () => {
-    const { cluster, visit, goOffline } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    const { id } = await group(cluster, omar, [lena], 'Harbour')
-    const visitor = await visit(omar, { hash: `#/c/${id}` })
+    const { goOffline, omar, enter } = await pair(stage(), { group: 'Harbour' })
+    const visitor = await enter(omar)
     await visitor.button('Conversation details').click()
-    const dialog = visitor.page.getByRole('dialog', { name: 'Conversation details' })
+    const dialog = visitor.dialog('Conversation details')
     await dialog.getByRole('textbox', { name: 'Group name' }).fill('Harbour launch')
     await goOffline(visitor)
     await dialog.getByRole('button', { name: 'Save name' }).click()
@@ -150,12 +130,9 @@ export function faultTests(stage: () => Stage): void {
   })
 
   test('on a phone, a conversation that is not there yet says what it waits for, and leads back', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    const { id } = await direct(cluster, omar, lena)
+    const { omar, enter } = await pair(stage())
     const { defaultBrowserType: _, ...phone } = devices['iPhone SE'] ?? { defaultBrowserType: '' }
-    const visitor = await visit(omar, { ...phone, hash: `#/c/${id}` })
-    await seen(visitor.composer)
+    const visitor = await enter(omar, phone)
     await visitor.context.route(/\/(api|socket\.io)\//, (route) => route.abort('connectionrefused'))
     await visitor.context.routeWebSocket(/\/socket\.io\//, (socket) => socket.close())
     await visitor.page.reload()
@@ -166,12 +143,8 @@ export function faultTests(stage: () => Stage): void {
   })
 
   test('a gateway is killed in the middle: the other takes over, without a reload, and nothing is lost or doubled', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    const { id } = await direct(cluster, omar, lena)
-    const [atOmars, atLenas] = [await visit(omar, { gateway: 0 }), await visit(lena, { gateway: 1 })]
-    await atOmars.open(lena.fullName)
-    await atLenas.open(omar.fullName)
+    const { cluster, omar, lena, id, enter } = await pair(stage())
+    const [atOmars, atLenas] = [await enter(omar), await enter(lena, { gateway: 1 })]
     await atOmars.page.evaluate(() => Object.assign(globalThis, { sameDocument: true }))
     const texts = Array.from({ length: 12 }, (_, index) => `Line ${String(index + 1).padStart(2, '0')}`)
     const [gateway] = cluster.gateways

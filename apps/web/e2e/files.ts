@@ -1,21 +1,15 @@
-import { dataOf, direct } from '@parley/testkit'
+import { direct } from '@parley/testkit'
 import { expect, test } from 'vitest'
-import { someone } from './people.ts'
+import { pair, someone } from './people.ts'
 import { solidPng } from './pictures.ts'
 import type { Stage } from './stage.ts'
 import { gone, seen } from './visitor.ts'
 
 export function fileTests(stage: () => Stage): void {
   test('a picture is uploaded, seen by the other, and opened in the viewer', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    await direct(cluster, omar, lena)
-    const [atOmars, atLenas] = [await visit(omar, { gateway: 0 }), await visit(lena, { gateway: 1 })]
-    await atOmars.open(lena.fullName)
-    await atLenas.open(omar.fullName)
-    await atOmars.page
-      .getByLabel('Files to attach')
-      .setInputFiles({ name: 'harbour.png', mimeType: 'image/png', buffer: solidPng(320, 200) })
+    const { omar, lena, enter } = await pair(stage())
+    const [atOmars, atLenas] = [await enter(omar), await enter(lena, { gateway: 1 })]
+    await atOmars.attach({ name: 'harbour.png', mimeType: 'image/png', buffer: solidPng(320, 200) })
     await atOmars.composer.fill('The harbour')
     await atOmars.button('Send').click()
     for (const visitor of [atOmars, atLenas]) {
@@ -25,7 +19,7 @@ export function fileTests(stage: () => Stage): void {
       await expect.poll(() => image.evaluate((it) => (it instanceof HTMLImageElement ? it.naturalWidth : 0))).toBe(320)
     }
     await atLenas.message('The harbour').getByRole('button', { name: 'View harbour.png' }).click()
-    const viewer = atLenas.page.getByRole('dialog', { name: 'harbour.png' })
+    const viewer = atLenas.dialog('harbour.png')
     await seen(viewer.getByRole('img'))
     await seen(viewer.getByRole('link', { name: 'Download harbour.png' }))
     await atLenas.page.keyboard.press('Escape')
@@ -33,11 +27,8 @@ export function fileTests(stage: () => Stage): void {
   })
 
   test('a file is dropped and a picture pasted; what is no picture is a card to download', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    await direct(cluster, omar, lena)
-    const visitor = await visit(omar)
-    await visitor.open(lena.fullName)
+    const { omar, enter } = await pair(stage())
+    const visitor = await enter(omar)
     await visitor.page.getByRole('main').evaluate((main) => {
       const dataTransfer = new DataTransfer()
       dataTransfer.items.add(new File(['name,count\nboat,3\n'], 'boats.csv', { type: 'text/csv' }))
@@ -64,9 +55,7 @@ export function fileTests(stage: () => Stage): void {
   })
 
   test('a file is downloaded and a picture viewed long after, when their addresses have ended', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    await direct(cluster, omar, lena)
+    const { visit, omar, lena } = await pair(stage())
     const visitor = await visit(omar)
     const { page, context } = visitor
     // The history as it was loaded long ago: what is fetched later is right.
@@ -81,7 +70,7 @@ export function fileTests(stage: () => Stage): void {
       { name: 'boats.csv', mimeType: 'text/csv', buffer: Buffer.from('name,count\nboat,3\n') },
       { name: 'harbour.png', mimeType: 'image/png', buffer: solidPng(320, 200) },
     ]
-    await page.getByLabel('Files to attach').setInputFiles(files)
+    await visitor.attach(files)
     await visitor.button('Send').click()
     const card = visitor.log.getByRole('link', { name: 'Download boats.csv' })
     const picture = visitor.log.getByRole('button', { name: 'View harbour.png' })
@@ -94,18 +83,15 @@ export function fileTests(stage: () => Stage): void {
     await card.click()
     expect((await download).suggestedFilename()).toBe('boats.csv')
     await picture.click()
-    const image = page.getByRole('dialog', { name: 'harbour.png' }).getByRole('img')
+    const image = visitor.dialog('harbour.png').getByRole('img')
     await expect.poll(() => image.evaluate((it) => (it instanceof HTMLImageElement ? it.naturalWidth : 0))).toBe(320)
     // What the browser says of the addresses that have ended.
     expect(visitor.problems.splice(0).every((problem) => problem.includes('status of 403'))).toBe(true)
   }, 40_000)
 
   test('an upload shows how far it is and can be called off', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    const { id } = await direct(cluster, omar, lena)
-    const visitor = await visit(omar)
-    await visitor.open(lena.fullName)
+    const { cluster, omar, id, enter } = await pair(stage())
+    const visitor = await enter(omar)
     // A slow line: two megabytes would take a minute.
     const session = await visitor.context.newCDPSession(visitor.page)
     await session.send('Network.enable')
@@ -115,7 +101,7 @@ export function fileTests(stage: () => Stage): void {
       downloadThroughput: -1,
       uploadThroughput: 32 * 1024,
     })
-    await visitor.page.getByLabel('Files to attach').setInputFiles({
+    await visitor.attach({
       name: 'big.bin',
       mimeType: 'application/octet-stream',
       buffer: Buffer.alloc(2 * 1024 * 1024, 7),
@@ -137,18 +123,16 @@ export function fileTests(stage: () => Stage): void {
   })
 
   test('chosen files, however many, stay chosen while one looks at another conversation', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena, yuki] = [someone('Omar'), someone('Lena'), someone('Yuki')]
-    await direct(cluster, omar, lena)
+    const { cluster, omar, lena, enter } = await pair(stage())
+    const yuki = someone('Yuki')
     await direct(cluster, omar, yuki)
-    const visitor = await visit(omar)
-    await visitor.open(lena.fullName)
+    const visitor = await enter(omar)
     const notes = Array.from({ length: 12 }, (_, n) => ({
       name: `note-${n + 1}.txt`,
       mimeType: 'text/plain',
       buffer: Buffer.from(`Note ${n + 1}`),
     }))
-    await visitor.page.getByLabel('Files to attach').setInputFiles(notes)
+    await visitor.attach(notes)
     const chosen = visitor.button(/^Remove note-/)
     await expect.poll(() => chosen.count()).toBe(12)
     await visitor.open(yuki.fullName)
@@ -161,36 +145,25 @@ export function fileTests(stage: () => Stage): void {
   })
 
   test('a picture that is looked at stays, however many messages come meanwhile', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    const { id } = await direct(cluster, omar, lena)
-    const visitor = await visit(omar)
-    await visitor.open(lena.fullName)
-    const files = visitor.page.getByLabel('Files to attach')
-    await files.setInputFiles({ name: 'harbour.png', mimeType: 'image/png', buffer: solidPng(32, 20) })
+    const { omar, lena, enter, post } = await pair(stage())
+    const visitor = await enter(omar)
+    await visitor.attach({ name: 'harbour.png', mimeType: 'image/png', buffer: solidPng(32, 20) })
     await visitor.button('Send').click()
     await visitor.button('View harbour.png').click()
-    const viewer = visitor.page.getByRole('dialog', { name: 'harbour.png' })
+    const viewer = visitor.dialog('harbour.png')
     await seen(viewer)
-    const path = `/api/messages/conversations/${id}/messages`
-    const post = async (n: number) => dataOf(await cluster.api(lena).post(path, { content: `Message ${n}.` }))
-    await Promise.all(Array.from({ length: 39 }, (_, index) => post(index + 1)))
-    await post(40)
+    await Promise.all(Array.from({ length: 39 }, (_, index) => post(lena, `Message ${index + 1}.`)))
+    await post(lena, 'Message 40.')
     // The page below it is nothing that a screen reader sees now.
     await visitor.page.locator('article', { hasText: 'Message 40.' }).waitFor()
     await seen(viewer.getByRole('img'))
   })
 
   test('a file that could not go goes by itself; one that is refused says why', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    await direct(cluster, omar, lena)
-    const visitor = await visit(omar)
-    await visitor.open(lena.fullName)
+    const { omar, enter } = await pair(stage())
+    const visitor = await enter(omar)
     const send = async (name: string) => {
-      await visitor.page
-        .getByLabel('Files to attach')
-        .setInputFiles({ name, mimeType: 'text/plain', buffer: Buffer.from(name) })
+      await visitor.attach({ name, mimeType: 'text/plain', buffer: Buffer.from(name) })
       await visitor.button('Send').click()
     }
     // The sockets are open: nothing tells the page that it is connected again.
@@ -210,13 +183,10 @@ export function fileTests(stage: () => Stage): void {
   })
 
   test('a film that the browser cannot play is a card to download', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    await direct(cluster, omar, lena)
-    const visitor = await visit(omar)
-    await visitor.open(lena.fullName)
+    const { omar, enter } = await pair(stage())
+    const visitor = await enter(omar)
     const buffer = Buffer.concat([Buffer.from('RIFF\xf0\0\0\0AVI LIST', 'latin1'), Buffer.alloc(232)])
-    await visitor.page.getByLabel('Files to attach').setInputFiles({ name: 'old.avi', mimeType: 'video/avi', buffer })
+    await visitor.attach({ name: 'old.avi', mimeType: 'video/avi', buffer })
     await visitor.button('Send').click()
     await seen(visitor.log.getByRole('link', { name: 'Download old.avi' }))
   })

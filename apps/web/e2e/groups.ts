@@ -1,13 +1,12 @@
-import { dataOf, group } from '@parley/testkit'
 import { expect, test } from 'vitest'
-import { someone } from './people.ts'
+import { pair, someone } from './people.ts'
 import type { Stage } from './stage.ts'
 import { gone, seen, type Visitor } from './visitor.ts'
 
 export function groupTests(stage: () => Stage): void {
   const details = async (visitor: Visitor) => {
     await visitor.button('Conversation details').click()
-    const dialog = visitor.page.getByRole('dialog', { name: 'Conversation details' })
+    const dialog = visitor.dialog('Conversation details')
     await seen(dialog)
     return dialog
   }
@@ -22,7 +21,7 @@ export function groupTests(stage: () => Stage): void {
     await cluster.register(omar, lena, yuki)
     const [atOmars, atLenas] = [await visit(omar, { gateway: 0 }), await visit(lena, { gateway: 1 })]
     await atOmars.button('New conversation').click()
-    const making = atOmars.page.getByRole('dialog', { name: 'New conversation' })
+    const making = atOmars.dialog('New conversation')
     for (const { fullName: name } of [lena, yuki]) {
       await making.getByRole('searchbox', { name: 'Search people' }).fill(name)
       await making.getByRole('checkbox', { name }).first().check()
@@ -47,7 +46,7 @@ export function groupTests(stage: () => Stage): void {
     await seen(atOmars.message('Welcome').locator('[aria-label="Read by all"]'))
 
     await dialog.getByRole('button', { name: 'Add people' }).click()
-    const adding = atOmars.page.getByRole('dialog', { name: 'Add people' })
+    const adding = atOmars.dialog('Add people')
     await adding.getByRole('searchbox', { name: 'Search people' }).fill(yuki.fullName)
     await adding.getByRole('checkbox', { name: yuki.fullName }).first().check()
     await adding.getByRole('button', { name: 'Add', exact: true }).click()
@@ -58,12 +57,8 @@ export function groupTests(stage: () => Stage): void {
   })
 
   test('a muted group counts quietly; one who leaves has it no more', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    const { id } = await group(cluster, omar, [lena], 'Harbour')
-    const path = `/api/messages/conversations/${id}/messages`
-    const visitor = await visit(lena)
-    await visitor.open('Harbour')
+    const { cluster, omar, lena, enter, post } = await pair(stage(), { group: 'Harbour' })
+    const visitor = await enter(lena)
     const dialog = await details(visitor)
     await dialog.getByRole('button', { name: 'Mute' }).click()
     await visitor.page.getByRole('menuitem', { name: 'For 8 hours' }).click()
@@ -78,7 +73,7 @@ export function groupTests(stage: () => Stage): void {
     await close(visitor)
     await seen(visitor.row('Harbour').getByText('muted'))
     await visitor.page.goto(`${visitor.address}/#/`)
-    dataOf(await cluster.api(omar).post(path, { content: 'Anybody here?' }))
+    await post(omar, 'Anybody here?')
     await seen(visitor.row('Harbour').getByText('1 unread'))
     expect(await visitor.page.title()).toBe('Parley')
     await visitor.open('Harbour')
@@ -96,7 +91,7 @@ export function groupTests(stage: () => Stage): void {
     await cluster.register(omar, lena, yuki)
     const visitor = await visit(omar)
     await visitor.button('New conversation').click()
-    const dialog = visitor.page.getByRole('dialog', { name: 'New conversation' })
+    const dialog = visitor.dialog('New conversation')
     const box = dialog.getByRole('searchbox', { name: 'Search people' })
     for (const { fullName: name } of [lena, yuki]) {
       await box.fill(name)

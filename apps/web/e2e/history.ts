@@ -1,7 +1,7 @@
 import type { Message } from '@parley/protocol'
 import { type Cluster, dataOf, direct } from '@parley/testkit'
 import { expect, test } from 'vitest'
-import { someone } from './people.ts'
+import { pair, someone } from './people.ts'
 import type { Stage } from './stage.ts'
 import { seen, type Visitor } from './visitor.ts'
 
@@ -11,12 +11,9 @@ const MOST_ROWS = 80
 
 export function historyTests(stage: () => Stage): void {
   test('a hundred thousand messages: few are in the page at a time, and what one reads stays where it is', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    const { id } = await direct(cluster, omar, lena)
+    const { cluster, omar, lena, id, enter } = await pair(stage())
     await insertHistory(cluster, id, [omar.id, lena.id], 0, MANY)
-    const visitor = await visit(omar)
-    await visitor.open(lena.fullName)
+    const visitor = await enter(omar)
     await seen(visitor.message(`Message ${MANY}.`))
 
     await visitor.log.hover()
@@ -50,16 +47,12 @@ export function historyTests(stage: () => Stage): void {
   }, 60_000)
 
   test('a search finds a message far back, marks what matched, and opens the history at its place', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    const { id } = await direct(cluster, omar, lena)
-    const path = `/api/messages/conversations/${id}/messages`
-    dataOf(await cluster.api(lena).post<Message>(path, { content: 'The old lighthouse is open on Sundays' }))
+    const { cluster, omar, lena, id, enter, post } = await pair(stage())
+    await post(lena, 'The old lighthouse is open on Sundays')
     await insertHistory(cluster, id, [omar.id, lena.id], 1, 3_000)
-    const visitor = await visit(omar)
-    await visitor.open(lena.fullName)
+    const visitor = await enter(omar)
     await visitor.button('Search messages').click()
-    const dialog = visitor.page.getByRole('dialog', { name: 'Search messages' })
+    const dialog = visitor.dialog('Search messages')
     const box = dialog.getByRole('searchbox', { name: 'Search messages' })
     const hit = dialog.getByRole('link').filter({ hasText: 'The old lighthouse' })
     // The worker indexes within a second; each try asks anew.
@@ -81,9 +74,8 @@ export function historyTests(stage: () => Stage): void {
   }, 40_000)
 
   test('a conversation that was left far back is shown at its end again', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena, yuki] = [someone('Omar'), someone('Lena'), someone('Yuki')]
-    const { id } = await direct(cluster, omar, lena)
+    const { cluster, visit, omar, lena, id } = await pair(stage())
+    const yuki = someone('Yuki')
     await direct(cluster, omar, yuki)
     await insertHistory(cluster, id, [omar.id, lena.id], 0, 1_000)
     const visitor = await visit(omar, { hash: `#/c/${id}/m/10` })
@@ -94,17 +86,13 @@ export function historyTests(stage: () => Stage): void {
   })
 
   test('more of what a search has found comes once, and can be asked for again where that failed', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    const { id } = await direct(cluster, omar, lena)
-    const path = `/api/messages/conversations/${id}/messages`
-    const post = async (content: string) => dataOf(await cluster.api(lena).post<Message>(path, { content }))
+    const { cluster, visit, omar, lena, post } = await pair(stage())
     const indexed = () => cluster.api(omar).get<Message[]>('/api/messages/search?query=lighthouse&limit=100')
-    for (let n = 1; n <= 25; n++) await post(`The lighthouse, ${n}`)
+    for (let n = 1; n <= 25; n++) await post(lena, `The lighthouse, ${n}`)
     await expect.poll(async () => dataOf(await indexed()).length).toBe(25)
     const visitor = await visit(omar)
     await visitor.button('Search messages').click()
-    const dialog = visitor.page.getByRole('dialog', { name: 'Search messages' })
+    const dialog = visitor.dialog('Search messages')
     await dialog.getByRole('searchbox', { name: 'Search messages' }).fill('lighthouse')
     const hits = dialog.getByRole('list', { name: 'Results' }).getByRole('link')
     await expect.poll(() => hits.count()).toBe(20)
@@ -114,7 +102,7 @@ export function historyTests(stage: () => Stage): void {
     await seen(dialog.getByText('The search failed.'))
     expect(await hits.count()).toBe(20)
     await visitor.page.unroute(/\/search\?/)
-    await post('The lighthouse, 26')
+    await post(lena, 'The lighthouse, 26')
     await expect.poll(async () => dataOf(await indexed()).length).toBe(26)
     await dialog.getByRole('button', { name: 'Show more' }).click()
     await seen(dialog.getByText('26 messages'))

@@ -1,20 +1,17 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { dataOf, direct, group, user } from '@parley/testkit'
+import { direct, user } from '@parley/testkit'
 import { devices } from 'playwright-core'
 import { expect, test } from 'vitest'
-import { someone } from './people.ts'
+import { pair } from './people.ts'
 import { solidPng } from './pictures.ts'
 import type { Stage } from './stage.ts'
 import { gone, seen, type Visitor } from './visitor.ts'
 
 export function looksTests(stage: () => Stage): void {
   test('dark by choice and like the system; the choice is kept', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    await direct(cluster, omar, lena)
-    const visitor = await visit(omar, { colorScheme: 'light' })
-    await visitor.open(lena.fullName)
+    const { omar, enter } = await pair(stage())
+    const visitor = await enter(omar, { colorScheme: 'light' })
     expect(await brightness(visitor)).toBeGreaterThan(200)
     await visitor.button('Settings').click()
     await visitor.page.getByRole('menuitemradio', { name: 'Dark' }).click()
@@ -30,9 +27,7 @@ export function looksTests(stage: () => Stage): void {
   })
 
   test('on a phone: one of the two at a time, nothing wider than the screen, and back again', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    await direct(cluster, omar, lena)
+    const { visit, omar, lena } = await pair(stage())
     const { defaultBrowserType: _, ...phone } = devices['iPhone SE'] ?? { defaultBrowserType: '' }
     const visitor = await visit(omar, phone)
     await seen(visitor.row(lena.fullName))
@@ -56,13 +51,12 @@ export function looksTests(stage: () => Stage): void {
   })
 
   test('names as long as they may be push nothing out of a dialog', async () => {
-    const { cluster, visit } = stage()
-    const [omar, long] = [someone('Omar'), user('W'.repeat(200))]
-    const { id } = await group(cluster, omar, [long], 'G'.repeat(200))
-    const visitor = await visit(omar, { hash: `#/c/${id}` })
+    const long = user('W'.repeat(200))
+    const { omar, enter } = await pair(stage(), { lena: long, group: 'G'.repeat(200) })
+    const visitor = await enter(omar)
     const { page } = visitor
     const pushedOut = (name: string) =>
-      page.getByRole('dialog', { name }).evaluate((dialog) => {
+      visitor.dialog(name).evaluate((dialog) => {
         const { left, right } = dialog.getBoundingClientRect()
         const boxes = Array.from(dialog.querySelectorAll('*'), (it) => it.getBoundingClientRect())
         return boxes.filter((box) => box.left < left || box.right > right).length
@@ -78,9 +72,7 @@ export function looksTests(stage: () => Stage): void {
   })
 
   test('with the keyboard alone: choose a conversation, write, search, look at the details, and out of them', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    await direct(cluster, omar, lena)
+    const { visit, omar, lena } = await pair(stage())
     const visitor = await visit(omar)
     const { page } = visitor
     await seen(visitor.row(lena.fullName))
@@ -96,7 +88,7 @@ export function looksTests(stage: () => Stage): void {
 
     await tabTo(visitor, visitor.button('Conversation details'), 'Shift+Tab')
     await page.keyboard.press('Enter')
-    const dialog = page.getByRole('dialog', { name: 'Conversation details' })
+    const dialog = visitor.dialog('Conversation details')
     await seen(dialog)
     for (let press = 0; press < 10; press++) {
       await page.keyboard.press('Tab')
@@ -111,10 +103,8 @@ export function looksTests(stage: () => Stage): void {
   })
 
   test('Enter that ends a composition sends nothing, in Safari either', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    const { id } = await direct(cluster, omar, lena)
-    const visitor = await visit(omar, { hash: `#/c/${id}` })
+    const { omar, enter } = await pair(stage())
+    const visitor = await enter(omar)
     await visitor.composer.fill('にほん')
     // What Safari tells of the key after `compositionend`.
     await visitor.composer.evaluate((area) =>
@@ -128,12 +118,8 @@ export function looksTests(stage: () => Stage): void {
   test.each(['light', 'dark'] as const)(
     'no serious finding of axe, %s',
     async (colorScheme) => {
-      const { cluster, visit } = stage()
-      const [omar, lena] = [someone('Omar'), someone('Lena')]
-      const { id } = await group(cluster, omar, [lena], 'Harbour')
+      const { cluster, visit, omar, lena, post } = await pair(stage(), { group: 'Harbour' })
       await direct(cluster, omar, lena)
-      const path = `/api/messages/conversations/${id}/messages`
-      const post = async (from: typeof omar, content: string) => dataOf(await cluster.api(from).post(path, { content }))
       await post(lena, 'Hello! See https://example.com/harbour')
       await post(omar, 'مرحبا')
       await post(lena, 'And again')
@@ -142,9 +128,7 @@ export function looksTests(stage: () => Stage): void {
       await seen(visitor.row('Harbour'))
       const found: Record<string, string[]> = { list: await seriousFindings(visitor) }
       await visitor.open('Harbour')
-      await visitor.page
-        .getByLabel('Files to attach')
-        .setInputFiles({ name: 'harbour.png', mimeType: 'image/png', buffer: solidPng(40, 30) })
+      await visitor.attach({ name: 'harbour.png', mimeType: 'image/png', buffer: solidPng(40, 30) })
       await visitor.composer.fill('A picture')
       await visitor.button('Send').click()
       await seen(visitor.message('A picture').getByRole('button', { name: 'View harbour.png' }))
@@ -155,7 +139,7 @@ export function looksTests(stage: () => Stage): void {
         ['Search messages', 'Search messages'],
       ] as const) {
         await visitor.button(button).click()
-        await seen(visitor.page.getByRole('dialog', { name }))
+        await seen(visitor.dialog(name))
         found[name] = await seriousFindings(visitor)
         await visitor.page.keyboard.press('Escape')
         await gone(visitor.page.getByRole('dialog'))

@@ -1,9 +1,51 @@
 import { randomInt } from 'node:crypto'
-import type { User } from '@parley/protocol'
-import { user } from '@parley/testkit'
+import type { Message, User } from '@parley/protocol'
+import { dataOf, direct, group, user } from '@parley/testkit'
+import type { Stage, VisitOptions } from './stage.ts'
+import type { Visitor } from './visitor.ts'
 
 /** Somebody whose name nobody else in the cluster has, so that searching for people finds this one alone. */
 export function someone(firstName: string): User {
   const letters = Array.from({ length: 6 }, () => String.fromCharCode(97 + randomInt(26))).join('')
   return user(`${firstName} ${letters.charAt(0).toUpperCase()}${letters.slice(1)}`)
+}
+
+export interface PairOptions {
+  /** A group of this name in place of a direct conversation. */
+  group?: string
+  omar?: User
+  lena?: User
+}
+
+/** The stage with two people on it, and a conversation of theirs. */
+export interface Pair extends Omit<Stage, typeof Symbol.asyncDispose> {
+  readonly omar: User
+  readonly lena: User
+  /** The conversation's id. */
+  readonly id: string
+  /** Opens the page as this person, at the conversation, where they can write. */
+  enter(who: User, options?: VisitOptions): Promise<Visitor>
+  /** Writes into the conversation without a page. */
+  post(from: User, content: string): Promise<Message>
+}
+
+/** What most tests begin with. */
+export async function pair(stage: Stage, options: PairOptions = {}): Promise<Pair> {
+  const { omar = someone('Omar'), lena = someone('Lena') } = options
+  const { cluster, visit } = stage
+  const made = options.group === undefined ? direct(cluster, omar, lena) : group(cluster, omar, [lena], options.group)
+  const { id } = await made
+  return {
+    ...stage,
+    omar,
+    lena,
+    id,
+    enter: async (who, visiting) => {
+      const visitor = await visit(who, { ...visiting, hash: `#/c/${id}` })
+      await visitor.composer.waitFor()
+      return visitor
+    },
+    post: async (from, content) =>
+      dataOf(await cluster.api(from).post<Message>(`/api/messages/conversations/${id}/messages`, { content })),
+  }
 }

@@ -1,15 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { direct } from '@parley/testkit'
 import { expect, test } from 'vitest'
-import { someone } from './people.ts'
+import { pair } from './people.ts'
 import type { Stage } from './stage.ts'
 import { seen, type Visitor } from './visitor.ts'
 
 export function pushTests(stage: () => Stage): void {
   test('a push shows a notification, a click on it opens the conversation, reading elsewhere closes it', async () => {
-    const { cluster, visit, addresses } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    const { id } = await direct(cluster, omar, lena)
+    const { visit, addresses, omar, lena, id } = await pair(stage())
     const visitor = await visit(omar, { permissions: ['notifications'] })
     await seen(visitor.row(lena.fullName))
     await visitor.button('Settings').click()
@@ -42,9 +39,7 @@ export function pushTests(stage: () => Stage): void {
   })
 
   test('notifications are offered only after one has sent something, and not again after a no', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    await direct(cluster, omar, lena)
+    const { visit, omar, lena } = await pair(stage())
     const visitor = await visit(omar)
     const offer = visitor.page.getByRole('region', { name: 'Notifications' })
     // What a browser says that has never asked; headless ones say that they were refused.
@@ -64,9 +59,7 @@ export function pushTests(stage: () => Stage): void {
   })
 
   test('where the cluster sends no notifications, none can be turned on', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    await direct(cluster, omar, lena)
+    const { visit, omar } = await pair(stage())
     const visitor = await visit(omar, { permissions: ['notifications'] })
     const message = 'Push notifications are not set up on this server.'
     const body = { success: false, message, error: { code: 'PUSH_DISABLED', message } }

@@ -1,6 +1,5 @@
-import { direct } from '@parley/testkit'
 import { expect, test } from 'vitest'
-import { someone } from './people.ts'
+import { pair, someone } from './people.ts'
 import type { Stage } from './stage.ts'
 import { seen } from './visitor.ts'
 
@@ -19,9 +18,7 @@ export function signInTests(stage: () => Stage): void {
   })
 
   test('with a token that the page around it hands in', async () => {
-    const { cluster, visit } = stage()
-    const [omar, lena] = [someone('Omar'), someone('Lena')]
-    await direct(cluster, omar, lena)
+    const { visit, omar, lena } = await pair(stage())
     const visitor = await visit(omar)
     await seen(visitor.row(lena.fullName))
     expect(await visitor.button('Ahmed Hassan').count()).toBe(0)

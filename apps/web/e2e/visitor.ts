@@ -85,6 +85,15 @@ export class Visitor {
     return this.page.getByRole('button', { name, exact: typeof name === 'string' })
   }
 
+  dialog(name: string): Locator {
+    return this.page.getByRole('dialog', { name })
+  }
+
+  /** Chooses files, to go with the next message. */
+  attach(files: Parameters<Locator['setInputFiles']>[0]): Promise<void> {
+    return this.page.getByLabel('Files to attach').setInputFiles(files)
+  }
+
   /** Opens a conversation from the list and waits for its messages. */
   async open(title: string): Promise<void> {
     await this.row(title).click()
