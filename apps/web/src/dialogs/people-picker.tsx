@@ -21,7 +21,10 @@ interface PeoplePickerProps {
 /** People found by name, to be ticked. */
 export function PeoplePicker({ chosen, onChange, without, input }: PeoplePickerProps) {
   const [text, setText] = useState('')
-  const { people, state } = usePeople(text.trim())
+  const wanted = text.trim()
+  const { people, state } = usePeople(wanted)
+  /** The text at which Enter was pressed: the first whom it finds is chosen, at once or when the answer is there. */
+  const [entered, setEntered] = useState('')
   const ids = new Set(chosen.map(({ id }) => id))
   const offered = people.filter(({ id }) => !without.has(id))
   const toggle = (person: User) =>
@@ -30,9 +33,17 @@ export function PeoplePicker({ chosen, onChange, without, input }: PeoplePickerP
     if (event.key !== 'Enter' || isComposing(event)) return
     // It chooses who was found, and does not send off the form around it with those who were chosen so far.
     event.preventDefault()
-    const [first] = offered
-    if (text.trim() !== '' && state === 'found' && first !== undefined && !ids.has(first.id)) toggle(first)
+    setEntered(wanted)
   }
+  useEffect(() => {
+    if (entered === '' || state === 'asking') return
+    setEntered('')
+    const [first] = offered
+    if (entered !== wanted || state !== 'found' || first === undefined) return
+    if (!ids.has(first.id)) toggle(first)
+    // The next name can be written.
+    setText('')
+  })
 
   return (
     <>
@@ -87,19 +98,18 @@ export function PeoplePicker({ chosen, onChange, without, input }: PeoplePickerP
 function usePeople(text: string): { people: readonly User[]; state: 'asking' | 'found' | 'failed' } {
   const { client } = useChat()
   const [people, setPeople] = useState<readonly User[]>([])
-  const [state, setState] = useState<'asking' | 'found' | 'failed'>('asking')
+  const [answered, setAnswered] = useState<{ text: string; state: 'found' | 'failed' } | null>(null)
   useEffect(() => {
     let current = true
-    setState('asking')
     const timer = setTimeout(
       () => {
         client.searchUsers(text, { limit: SHOWN }).then(
           ({ data }) => {
             if (!current) return
             setPeople(data)
-            setState('found')
+            setAnswered({ text, state: 'found' })
           },
-          () => current && setState('failed'),
+          () => current && setAnswered({ text, state: 'failed' }),
         )
       },
       text === '' ? 0 : PAUSE_MS,
@@ -109,5 +119,5 @@ function usePeople(text: string): { people: readonly User[]; state: 'asking' | '
       clearTimeout(timer)
     }
   }, [client, text])
-  return { people, state }
+  return { people, state: answered?.text === text ? answered.state : 'asking' }
 }
