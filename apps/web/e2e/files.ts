@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { direct } from '@parley/testkit'
 import { expect, test } from 'vitest'
 import { pair, someone } from './people.ts'
@@ -190,4 +193,36 @@ export function fileTests(stage: () => Stage): void {
     await visitor.button('Send').click()
     await seen(visitor.log.getByRole('link', { name: 'Download old.avi' }))
   })
+
+  test('a file too large for a form cannot go, and says so, where the browser keeps the store from the page', async () => {
+    // A store that answers, and has no CORS rule for anybody.
+    const store = createServer((_, answer) => answer.end()).listen(0, '127.0.0.1')
+    await once(store, 'listening')
+    const { port } = store.address() as AddressInfo
+    const { omar, enter } = await pair(stage())
+    // The policy of the page names the store of its own cluster alone.
+    const visitor = await enter(omar, { bypassCSP: true })
+    await visitor.page.addInitScript((url) => {
+      const ask = fetch
+      globalThis.fetch = async (input, init) => {
+        const answer = await ask(input, init)
+        if (!String(input).endsWith('/attachments')) return answer
+        const body = await answer.json()
+        for (const part of body.data.parts) part.url = url
+        return Response.json(body)
+      }
+    }, `http://127.0.0.1:${port}/`)
+    await visitor.page.reload()
+    await visitor.composer.evaluate((area) => {
+      const clipboardData = new DataTransfer()
+      clipboardData.items.add(new File([new Uint8Array(8 * 1024 * 1024 + 1)], 'film.bin'))
+      area.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }))
+    })
+    await seen(visitor.button('Remove film.bin'))
+    await visitor.button('Send').click()
+    await seen(visitor.log.getByText('Not sent'), 20_000)
+    await seen(visitor.log.getByText('This file is too large to be sent from this page.'))
+    for (const problem of visitor.problems.splice(0)) expect(problem).toMatch(/asked a stranger|CORS policy|ERR_FAILED/)
+    store.close()
+  }, 40_000)
 }

@@ -2,9 +2,10 @@ import { ERRORS, type ErrorBody, type ErrorCode } from '@parley/protocol/errors'
 
 /**
  * The server's codes, and the client's own: NETWORK (no connection, or it broke), TIMEOUT (no answer in time), CLOSED
- * (the client was closed), ABORTED (by a signal of the caller's), BAD_ANSWER (what came was no answer of a Parley).
+ * (the client was closed), ABORTED (by a signal of the caller's), BAD_ANSWER (what came was no answer of a Parley),
+ * UPLOAD_BLOCKED (the browser lets this page send nothing to the store for files: the bucket has no CORS rule for it).
  */
-export type ClientErrorCode = ErrorCode | 'NETWORK' | 'TIMEOUT' | 'CLOSED' | 'ABORTED' | 'BAD_ANSWER'
+export type ClientErrorCode = ErrorCode | 'NETWORK' | 'TIMEOUT' | 'CLOSED' | 'ABORTED' | 'BAD_ANSWER' | 'UPLOAD_BLOCKED'
 
 const OWN_RETRY: Record<Exclude<ClientErrorCode, ErrorCode>, boolean> = {
   NETWORK: true,
@@ -12,6 +13,7 @@ const OWN_RETRY: Record<Exclude<ClientErrorCode, ErrorCode>, boolean> = {
   CLOSED: false,
   ABORTED: false,
   BAD_ANSWER: true,
+  UPLOAD_BLOCKED: false,
 }
 
 /** Every error that the client raises. */

@@ -60,6 +60,15 @@ export class Http {
     }
   }
 
+  /** Whether a server of another origin answers at all, though the page may not read what it says. */
+  isThere(url: string): Promise<boolean> {
+    const { closed, fetch } = this.#options
+    return fetch(url, { method: 'HEAD', mode: 'no-cors', signal: closed }).then(
+      ({ type }) => type === 'opaque',
+      () => false,
+    )
+  }
+
   /** Any other request: sent once, and once more with a new token where the server refused the old one. */
   send<T, M = undefined>(method: string, path: string, request: Request = {}): Promise<{ data: T; meta: M }> {
     return this.withToken((token) => this.#once<T, M>(method, path, request, token))

@@ -1,5 +1,5 @@
 import type { Attachment, Message, StartedUpload } from '@parley/protocol'
-import { ParleyClientError } from './errors.ts'
+import { ParleyClientError, toClientError } from './errors.ts'
 import { type Http, openEnvelope } from './http.ts'
 import { randomId } from './random-id.ts'
 
@@ -81,13 +81,16 @@ export async function uploadAttachment(
   const path = `/api/messages/conversations/${conversationId}/attachments`
   const body = { fileName: file.name, fileSize: file.size }
   const { data: started } = await http.send<StartedUpload>('POST', path, { body, signal })
+  let sentBytes = 0
   try {
-    let done = 0
-    for (const part of started.parts) {
-      await putPart(http, file.slice(part.offset, part.offset + part.size), part.url, signal, (bytes) =>
-        onProgress?.({ sentBytes: done + bytes, totalBytes: file.size }),
-      )
-      done += part.size
+    for (const { offset, size, url } of started.parts) {
+      const onSent = (bytes: number) => {
+        sentBytes = offset + bytes
+        onProgress?.({ sentBytes, totalBytes: file.size })
+      }
+      await putPart(http, file.slice(offset, offset + size), url, signal, onSent).catch(async (error) => {
+        throw sentBytes === 0 && (await isBlocked(http, url, error)) ? blockedError(error) : error
+      })
     }
     const complete = () => http.send<Attachment>('POST', `${path}/${started.id}/complete`, { signal })
     return (await http.again(complete, signal)).data
@@ -96,6 +99,20 @@ export async function uploadAttachment(
     await http.send('DELETE', `${path}/${started.id}`).catch(() => undefined)
     throw error
   }
+}
+
+/**
+ * Browsers say no more of a store that a page may not send to than of one that is away. But that one answers where nobody
+ * wants to read what.
+ * @param error why nothing was sent
+ */
+async function isBlocked(http: Http, url: string, error: unknown): Promise<boolean> {
+  return toClientError(error).code === 'NETWORK' && (await http.isThere(url))
+}
+
+function blockedError(cause: unknown): ParleyClientError {
+  const message = 'The browser sends nothing to the store for files: its bucket has no CORS rule for this page.'
+  return new ParleyClientError('UPLOAD_BLOCKED', message, { cause })
 }
 
 function putPart(
