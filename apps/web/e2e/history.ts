@@ -46,6 +46,21 @@ export function historyTests(stage: () => Stage): void {
     await seen(visitor.message('At the end of it').getByRole('img', { name: 'Sent' }))
   }, 60_000)
 
+  test('only what has been in sight is read, though messages turn out higher than was guessed', async () => {
+    const { omar, lena, enter, post } = await pair(stage(), { group: 'Harbour' })
+    for (let n = 1; n <= 30; n++) await post(lena, `Message ${n}. ${'Two lines of it. '.repeat(4)}`)
+    const visitor = await enter(omar)
+    await seen(visitor.row('Harbour').getByText(/^\d+ unread/))
+    const unread = async () => Number(/(\d+) unread/.exec((await visitor.row('Harbour').textContent()) ?? '')?.[1])
+    await expect.poll(unread).toBeLessThan(30)
+    const below = await visitor.log.evaluate((log) => {
+      const { bottom } = log.getBoundingClientRect()
+      const shown = [...log.querySelectorAll('article')].filter((it) => it.getBoundingClientRect().top < bottom)
+      return 30 - Number(/Message (\d+)\./.exec(shown.at(-1)?.textContent ?? '')?.[1])
+    })
+    expect(await unread()).toBe(below)
+  })
+
   test('a search finds a message far back, marks what matched, and opens the history at its place', async () => {
     const { cluster, omar, lena, id, enter, post } = await pair(stage())
     await post(lena, 'The old lighthouse is open on Sundays')

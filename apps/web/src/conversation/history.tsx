@@ -85,8 +85,9 @@ export function History({ conversation, me, targetSeq }: HistoryProps) {
     rows,
     messages,
     lastVisible: range?.endIndex ?? -1,
-    // The line is drawn first where what was missed begins.
-    enabled: opened && visible && state !== 'syncing',
+    // Until the rows have been measured it is a guess which of them are in sight. And the line is drawn first where what was
+    // missed begins.
+    enabled: settled && visible && state !== 'syncing',
   })
 
   const atEnd = !hasNewer && virtualizer.isAtEnd(END_PX)
