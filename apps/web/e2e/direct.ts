@@ -122,6 +122,9 @@ export function directTests(stage: () => Stage): void {
   test('what is written from right to left is shown so', async () => {
     const { lena, enter } = await pair(stage(), { omar: user('عمر حداد') })
     const visitor = await enter(lena)
+    // The title stands beside the picture, not at the other end of the page.
+    const title = await visitor.page.getByRole('heading', { level: 1, name: 'عمر حداد' }).boundingBox()
+    expect(title?.width).toBeLessThan(200)
     await visitor.say('مرحبا! كيف حالك؟ 🙂')
     await visitor.say('Good, thanks')
     const directionOf = (text: string) => visitor.textOf(text).evaluate((it) => getComputedStyle(it).direction)

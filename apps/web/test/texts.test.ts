@@ -8,6 +8,7 @@ import { subtitleOf } from '../src/conversation/subtitle.ts'
 import { filterConversations, previewOf } from '../src/conversations/preview.ts'
 import { initialsOf, listNames, TONES, titleOf, toneOf } from '../src/people/names.ts'
 import { daysBetween, lastSeenOf, listTimeOf } from '../src/text/dates.ts'
+import { isEmojiOnly } from '../src/text/emoji.ts'
 import { excerpt, markParts } from '../src/text/highlight.ts'
 import { countOf, sizeOf } from '../src/text/sizes.ts'
 
@@ -183,6 +184,14 @@ describe('times and sizes', () => {
       'archive',
       'file',
     ])
+  })
+})
+
+describe('a message of emoji alone', () => {
+  it('is told from text, numbers and a row of them', () => {
+    for (const few of ['🎉', ' 👍🏽 ', '❤️ 👩‍👩‍👧 🇩🇪', '🏴󠁧󠁢󠁳󠁣󠁴󠁿🏴󠁧󠁢󠁳󠁣󠁴󠁿🏴󠁧󠁢󠁳󠁣󠁴󠁿']) expect(isEmojiOnly(few), few).toBe(true)
+    for (const text of ['', ' ', '1', '#*', 'ok 👍', '©', '👍👍👍👍', ' '.repeat(100_000)])
+      expect(isEmojiOnly(text), text.slice(0, 9)).toBe(false)
   })
 })
 

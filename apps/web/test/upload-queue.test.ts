@@ -72,6 +72,7 @@ describe('files on their way', () => {
     sent[0]?.fail(new ParleyClientError('NETWORK', 'gone'))
     await settled()
     expect(shown(queue)).toEqual(['a waiting', 'b waiting'])
+    expect(queue.of('c').map(({ error }) => error)).toEqual([expect.stringContaining('cannot be reached'), null])
     live()
     expect(shown(queue)).toEqual(['a sending', 'b waiting'])
     expect(sent[1]?.options.clientMessageId).toBe(sent[0]?.options.clientMessageId)

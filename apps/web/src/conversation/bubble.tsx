@@ -3,10 +3,12 @@ import { memo } from 'react'
 import { Avatar } from '../people/avatar.tsx'
 import { toneOf } from '../people/names.ts'
 import { fullTimeOf, timeOf } from '../text/dates.ts'
+import { isEmojiOnly } from '../text/emoji.ts'
 import { RichText } from '../text/rich-text.tsx'
 import { Attachments } from './attachments.tsx'
 import styles from './bubble.module.css'
 import { DeliveryMark } from './delivery-mark.tsx'
+import { isShownImage } from './file-kinds.ts'
 import type { Place } from './rows.ts'
 
 interface BubbleProps extends Place {
@@ -36,7 +38,10 @@ export const Bubble = memo(function Bubble({ message, me, conversation, first, l
           {last && <Avatar id={sender.id} name={sender.fullName} size="s" photo={sender.profilePhoto} />}
         </span>
       )}
-      <div className={styles.bubble} data-bare={content === '' && attachments.length > 0}>
+      <div
+        className={styles.bubble}
+        data-captioned={content !== '' && attachments.some(({ fileType }) => isShownImage(fileType))}
+      >
         {group && !own && first && (
           <p className={styles.sender} data-tone={toneOf(sender.id)} dir="auto">
             {sender.fullName}
@@ -44,7 +49,7 @@ export const Bubble = memo(function Bubble({ message, me, conversation, first, l
         )}
         {attachments.length > 0 && <Attachments message={message} />}
         {/* The time stands in the last line where there is room. */}
-        <div className={styles.text} dir="auto">
+        <div className={styles.text} dir="auto" data-large={isEmojiOnly(content)}>
           <RichText text={content} />
           <span className={styles.meta} dir="ltr">
             <time dateTime={message.createdAt} title={fullTimeOf(date)}>

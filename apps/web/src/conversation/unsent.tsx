@@ -70,6 +70,9 @@ function Trouble({ why, onRetry, onDiscard }: { why: string; onRetry: () => void
   )
 }
 
+/** The server was there, or the network, and still it did not go. */
+const TRYING = 'Not sent yet. Trying again…'
+
 /** A file on its way. */
 export function UploadBubble({ upload, first, last }: Place & { upload: Upload }) {
   const { uploads } = useChat()
@@ -104,11 +107,8 @@ export function UploadBubble({ upload, first, last }: Place & { upload: Upload }
                 <X aria-hidden="true" />
               </button>
               <span className={styles.meta}>
-                {status === 'waiting' && waits ? (
-                  <SendingMark waits />
-                ) : (
-                  `${sizeOf(sentBytes)} of ${sizeOf(totalBytes)}`
-                )}
+                {status === 'sending' && `${sizeOf(sentBytes)} of ${sizeOf(totalBytes)}`}
+                {status === 'waiting' && (waits ? <SendingMark waits /> : error === null ? 'Waiting' : TRYING)}
               </span>
             </div>
           )}

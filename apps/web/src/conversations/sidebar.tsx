@@ -90,7 +90,14 @@ export function Sidebar({ openId }: { openId: string | null }) {
         )}
       </ul>
       {found.length === 0 && (wanted !== '' || state === 'live') && (
-        <p className={styles.none}>{wanted === '' ? 'No conversations yet. Start one above.' : 'Nothing found.'}</p>
+        <div className={styles.none}>
+          <p>{wanted === '' ? 'No conversations yet.' : 'Nothing found.'}</p>
+          {wanted === '' && (
+            <button type="button" className="primary" onClick={() => dialog({ kind: 'new' })}>
+              Start the first one
+            </button>
+          )}
+        </div>
       )}
     </nav>
   )

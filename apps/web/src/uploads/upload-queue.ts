@@ -15,6 +15,7 @@ export interface Upload {
   readonly status: 'waiting' | 'sending' | 'failed'
   readonly sentBytes: number
   readonly totalBytes: number
+  /** Why the last try failed. */
   readonly error: string | null
   readonly createdAt: number
 }
@@ -137,7 +138,7 @@ export class UploadQueue {
   async #send(item: Item): Promise<void> {
     const { id, conversationId, file, content } = item.upload
     let told = 0
-    this.#update(item, { status: 'sending' })
+    this.#update(item, { status: 'sending', error: null })
     try {
       await this.#client.sendFile(conversationId, file, {
         content,
@@ -169,7 +170,7 @@ export class UploadQueue {
     const delay = Math.min(PAUSE.longest, PAUSE.first * 2 ** item.attempt++)
     const again = () => this.#resume(conversationId)
     this.#pauses.set(conversationId, setTimeout(again, Math.max(error.retryAfterMs ?? 0, delay)))
-    this.#update(item, { status: 'waiting', sentBytes: 0 })
+    this.#update(item, { status: 'waiting', sentBytes: 0, error: problemOf(error) })
   }
 
   #find(id: string): Item | undefined {
