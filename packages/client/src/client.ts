@@ -32,6 +32,7 @@ export class ParleyClient extends ServerRequests {
   /** Ids of the people who are online, among those one shares conversations with. */
   readonly presence: Store<ReadonlySet<string>>
 
+  /** Nothing is asked of anybody before {@link connect}. */
   constructor(options: ParleyClientOptions) {
     const core = new ClientCore(options)
     const state = new LazyStore(() => core.connection.state)
@@ -53,7 +54,11 @@ export class ParleyClient extends ServerRequests {
     return this.core.events.on(name, listener)
   }
 
-  /** Connects, and stays connected until {@link disconnect} or {@link close}. */
+  /**
+   * Connects, and stays connected until {@link disconnect} or {@link close}. What goes wrong on the way is told by `error`
+   * events.
+   * @throws {ParleyClientError} CLOSED
+   */
   connect(): void {
     if (this.core.closed.aborted) throw new ParleyClientError('CLOSED', 'The client is closed; make a new one.')
     this.core.connection.start()
@@ -104,12 +109,15 @@ export class ParleyClient extends ServerRequests {
     return this.core.outbox.size
   }
 
-  /** Sends a failed message again. The promise that `send` gave is over: the store shows how it goes. */
+  /**
+   * Sends a failed message again; nothing happens where there is none of that id. The promise that `send` gave is over: the
+   * store shows how it goes.
+   */
   retry(clientMessageId: string): void {
     this.core.outbox.retry(clientMessageId)
   }
 
-  /** Gives up a message that is not under way; `send` rejects with ABORTED. */
+  /** Gives up a message that is not under way; `send` rejects with ABORTED. One that is under way stays. */
   discard(clientMessageId: string): void {
     this.core.outbox.discard(clientMessageId)
   }
@@ -117,7 +125,8 @@ export class ParleyClient extends ServerRequests {
   /**
    * Sends a file with its message; a large one goes straight into the store, in parts. The file itself is not kept for
    * another try after a reload.
-   * @throws {ParleyClientError} FILE_TOO_LARGE, FILE_TYPE_NOT_ALLOWED, ABORTED by the signal, and what `send` throws
+   * @throws {ParleyClientError} FILE_TOO_LARGE, FILE_TYPE_NOT_ALLOWED, UPLOAD_BLOCKED, ABORTED by the signal, NETWORK and the
+   * like after some tries, and what `send` throws
    */
   async sendFile(conversationId: string, file: File, options: SendFileOptions = {}): Promise<Message> {
     const { content = '', type, clientMessageId, onProgress, signal } = options
@@ -135,7 +144,8 @@ export class ParleyClient extends ServerRequests {
   /**
    * Puts a file into the store, for a message to name in its `attachmentIds`: so one message has several, ten at most. What
    * no message names within a day is removed.
-   * @throws {ParleyClientError} FILE_TOO_LARGE, FILE_TYPE_NOT_ALLOWED, CONVERSATION_NOT_FOUND, ABORTED by the signal
+   * @throws {ParleyClientError} FILE_TOO_LARGE, FILE_TYPE_NOT_ALLOWED, CONVERSATION_NOT_FOUND, UPLOAD_BLOCKED, ABORTED by the
+   * signal, NETWORK and the like after some tries
    */
   upload(conversationId: string, file: File, options: UploadOptions = {}): Promise<Attachment> {
     return uploadAttachment(this.core.http, conversationId, file, options)
@@ -165,6 +175,7 @@ export class ParleyClient extends ServerRequests {
   /**
    * Shows a conversation at one of its messages, wherever in its history that is: the store then holds a page around it,
    * with `hasOlder` and `hasNewer` as they are there. {@link open} goes back to the newest.
+   * @throws {ParleyClientError} as {@link open}
    */
   async openAt(conversationId: string, seq: number): Promise<Store<MessagesSnapshot>> {
     const store = await this.#begin(conversationId)
@@ -180,22 +191,28 @@ export class ParleyClient extends ServerRequests {
     return store
   }
 
-  /** Fetches a message of the store anew, for fresh addresses of its attachments. */
+  /** Fetches a message of the store anew, for fresh addresses of its attachments. @throws {ParleyClientError} as {@link open} */
   refreshMessage({ conversationId, seq }: Pick<Message, 'conversationId' | 'seq'>): Promise<void> {
     return this.core.pages.refresh(conversationId, seq)
   }
 
-  /** Loads the page before the oldest message of the store. Nothing happens where there is none. */
+  /**
+   * Loads the page before the oldest message of the store. Nothing happens where there is none.
+   * @throws {ParleyClientError} as {@link open}
+   */
   loadOlder(conversationId: string): Promise<void> {
     return this.core.pages.older(conversationId)
   }
 
-  /** Loads the page after the newest message of the store, where one has gone back far (`hasNewer`). */
+  /**
+   * Loads the page after the newest message of the store, where one has gone back far (`hasNewer`).
+   * @throws {ParleyClientError} as {@link open}
+   */
   loadNewer(conversationId: string): Promise<void> {
     return this.core.pages.newer(conversationId)
   }
 
-  /** One conversation out of {@link conversations}. */
+  /** One conversation out of {@link conversations}; undefined where it is not among them. */
   conversation(conversationId: string): Conversation | undefined {
     return this.core.inbox.get(conversationId)?.info
   }

@@ -7,7 +7,9 @@ const CONVERSATIONS = '/api/messages/conversations'
 
 /** What narrows a search down. */
 export interface SearchOptions {
+  /** Only messages of this conversation. */
   conversationId?: string
+  /** Only messages of this person. */
   senderId?: string
   /** Both ends are included. */
   from?: Date
@@ -97,7 +99,11 @@ export class ServerRequests {
     }
   }
 
-  /** Registers this device for pushes. @param subscription what `PushSubscription.toJSON()` gives */
+  /**
+   * Registers this device for pushes.
+   * @param subscription what `PushSubscription.toJSON()` gives
+   * @throws {ParleyClientError} PUSH_DISABLED, VALIDATION_FAILED
+   */
   async savePushSubscription(subscription: {
     endpoint?: string
     expirationTime?: number | null

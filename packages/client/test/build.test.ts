@@ -58,7 +58,7 @@ describe('the built package', () => {
     expect(execFileSync(process.execPath, ['run.mjs'], { cwd: project, encoding: 'utf8' })).toBe('offline function\n')
   })
 
-  it('has types that stand by themselves and are as strict as the sources', () => {
+  it('has types that stand by themselves and are as strict as the sources, for the examples of the README as well', () => {
     const code = `
       import { type Message, ParleyClient, ParleyClientError, type Store } from '@parley/client'
       const client = new ParleyClient({ url: '', getToken: async () => '' })
@@ -71,6 +71,9 @@ describe('the built package', () => {
       const known = (error: ParleyClientError) => error.code === 'NO_SUCH_CODE'
       export { seq, names, known }`
     writeFileSync(join(project, 'user.ts'), code)
+    const readme = readFileSync(join(PACKAGE, 'README.md'), 'utf8')
+    const examples = Array.from(readme.matchAll(/^```ts\n(.*?)^```/gms), (match) => match[1])
+    writeFileSync(join(project, 'readme.ts'), examples.join('\n'))
     const compilerOptions = {
       strict: true,
       noEmit: true,
@@ -80,7 +83,7 @@ describe('the built package', () => {
       types: [],
       skipLibCheck: true,
     }
-    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['user.ts'] }))
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['user.ts', 'readme.ts'] }))
     writeFileSync(join(project, 'package.json'), '{"type":"module"}')
     const tsc = createRequire(join(PACKAGE, '../../package.json')).resolve('typescript/package.json')
     const run = () =>

@@ -19,8 +19,10 @@ export const participantRole = z.enum(PARTICIPANT_ROLES)
 export type ParticipantRole = z.infer<typeof participantRole>
 
 export const user = z.object({
+  /** As the embedding product chose it. */
   id: z.string(),
   fullName: z.string(),
+  /** The address of a picture. */
   profilePhoto: z.string().nullable(),
 })
 export type User = z.infer<typeof user>
@@ -29,6 +31,7 @@ export type User = z.infer<typeof user>
 export const participant = user.extend({
   role: participantRole,
   isOnline: z.boolean(),
+  /** When they went offline, RFC 3339; null where that is not known. */
   lastSeen: instant.nullable(),
   /** The person has read everything up to and including this seq. */
   lastReadSeq: z.int(),
@@ -74,14 +77,19 @@ export const message = z.object({
   /** The conversation's revision at which this row last changed; see `sync`. */
   rev: z.int(),
   senderId: z.string(),
+  /** As they are called now. */
   sender: user,
+  /** Plain text; '' where there are files alone. */
   content: z.string(),
   type: messageType,
   attachments: z.array(attachment),
   /** Ids of the members who have read it, the sender first. */
   readBy: z.array(z.string()),
+  /** What the sender's client called it; its id where that gave none. */
   clientMessageId: z.string(),
+  /** Of a SYSTEM message; null of any other. */
   system: systemEvent.nullable(),
+  /** When it was stored: RFC 3339 in UTC with six digits of a second. It rises with seq. */
   createdAt: instant,
   updatedAt: instant,
 })
@@ -90,19 +98,25 @@ export type Message = z.infer<typeof message>
 export const conversation = z.object({
   id: z.string(),
   type: conversationType,
+  /** A group's, if it has one. */
   name: z.string().nullable(),
+  /** Who made it: a person's id. */
   createdBy: z.string(),
   /** The others first, the asker last. */
   participants: z.array(participant),
   /** How many people are in it; `participants` of a list may hold fewer (100 at most). */
   participantCount: z.int(),
   lastMessage: message.nullable(),
+  /** Messages past the asker's own read mark: `lastSeq - lastReadSeq`. */
   unreadCount: z.int(),
+  /** The newest message's seq; 0 while there is none. */
   lastSeq: z.int(),
   /** The asker's own read mark. */
   lastReadSeq: z.int(),
+  /** Counts its changes of every kind; see `sync`. */
   rev: z.int(),
   createdAt: instant,
+  /** When its newest message was stored, or it was made: RFC 3339 in UTC. */
   updatedAt: instant,
 })
 export type Conversation = z.infer<typeof conversation>
