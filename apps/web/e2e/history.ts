@@ -48,7 +48,10 @@ export function historyTests(stage: () => Stage): void {
 
   test('only what has been in sight is read, though messages turn out higher than was guessed', async () => {
     const { omar, lena, enter, post } = await pair(stage(), { group: 'Harbour' })
-    for (let n = 1; n <= 30; n++) await post(lena, `Message ${n}. ${'Two lines of it. '.repeat(4)}`)
+    for (let n = 1; n <= 20; n++) await post(omar, `Read ${n}`)
+    // Taken for one line, and two of them with a name above.
+    for (let n = 1; n <= 30; n++)
+      await post(lena, `Message ${n}. It is something that has been said while you were away.`)
     const visitor = await enter(omar)
     await seen(visitor.row('Harbour').getByText(/^\d+ unread/))
     const unread = async () => Number(/(\d+) unread/.exec((await visitor.row('Harbour').textContent()) ?? '')?.[1])
