@@ -50,16 +50,19 @@ describe('tokens signed by an issuer with a key set', () => {
     const weak = issuerKey('weak', 'RS256', 1_024)
     await using issuer = await startIssuer(weak)
     const other = issuerKey('other', 'RS256')
+    const [signing, ofAnother] = [issuerKey('signing', 'ES256'), issuerKey('of-another', 'ES256')]
     issuer.state.keys = [
       toJwk(weak),
       { ...toJwk(other), use: 'enc' },
+      { ...toJwk(signing), key_ops: ['sign'] },
+      { ...toJwk(ofAnother), alg: 'ES384' },
       { kty: 'RSA', kid: 'broken', n: '!', e: 7 },
       { kty: 'oct', kid: 'oct', k: encode('secret') },
       toJwk(ec),
     ]
     const verifier = createTokenVerifier(issuer.settings)
-    for (const token of [weak.sign({ sub: 'u' }), other.sign({ sub: 'u' })]) {
-      await expect(verifier.verify(token)).rejects.toMatchObject({ code: 'TOKEN_INVALID' })
+    for (const key of [weak, other, signing, ofAnother]) {
+      await expect(verifier.verify(key.sign({ sub: 'u' }))).rejects.toMatchObject({ code: 'TOKEN_INVALID' })
     }
     const input = `${encode({ alg: 'HS256', kid: 'oct' })}.${encode({ sub: 'u' })}`
     const hmac = `${input}.${createHmac('sha256', encode('secret')).update(input).digest('base64url')}`
@@ -103,6 +106,31 @@ describe('the key set', () => {
     issuer.setKeys(rsa, next)
     vi.setSystemTime(Date.now() - 3_600_000)
     await expect(verifier.verify(next.sign({ sub: 'v' }))).resolves.toMatchObject({ userId: 'v' })
+  })
+
+  it('is fetched again while it serves: a key that was withdrawn is not accepted for long', async () => {
+    await using issuer = await startIssuer(rsa)
+    let now = 0
+    const verifier = createTokenVerifier(issuer.settings, { now: () => now, refreshAfterMs: 10_000 })
+    let tokens = 0
+    const outcome = () =>
+      verifier.verify(rsa.sign({ sub: 'u', token: tokens++ })).then(
+        () => 'accepted',
+        ({ code }) => code,
+      )
+    expect(await outcome()).toBe('accepted')
+    issuer.setKeys(ec)
+    now = 10_000
+    expect(await outcome()).toBe('accepted')
+    await expect.poll(outcome).toBe('TOKEN_INVALID')
+    expect(issuer.state.requests).toBe(2)
+  })
+
+  it('is not read to its end where it is far too large', async () => {
+    await using issuer = await startIssuer(rsa)
+    issuer.state.keys.push({ kty: 'oct', k: 'x'.repeat(300_000) })
+    const verifier = createTokenVerifier(issuer.settings)
+    await expect(verifier.verify(rsa.sign({ sub: 'u' }))).rejects.toMatchObject({ code: 'UNAVAILABLE' })
   })
 
   it('goes on serving while the issuer is away, for a bounded time', async () => {

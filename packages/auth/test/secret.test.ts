@@ -39,11 +39,18 @@ describe('a token signed with the shared secret', () => {
     })
   })
 
+  it('goes by the claims of this product where it has both', async () => {
+    const names = { fullName: 'Fatima', name: 'fatima92' }
+    const photos = { profilePhoto: 'https://e.com/f', picture: 'https://e.com/g' }
+    const { fullName, profilePhoto } = await verifier.verify(hmacToken({ sub: 'u', ...names, ...photos }))
+    expect([fullName, profilePhoto]).toEqual(['Fatima', 'https://e.com/f'])
+  })
+
   it.each([undefined, null, ''])('is missing when it is %j', (token) =>
     refused(token).toMatchObject({ code: 'TOKEN_MISSING' }),
   )
 
-  it.each([42, {}, [], 'x', 'a.b', 'a.b.c', '..', `${'a'.repeat(20_000)}.b.c`, 'Bearer a.b.c'])(
+  it.each([42, {}, [], 'x', 'a.b', 'a.b.c', '..', hmacToken({ sub: 'u', more: 'x'.repeat(20_000) }), 'Bearer a.b.c'])(
     'is invalid when it is no JWT (%#)',
     (token) => refused(token).toMatchObject({ code: 'TOKEN_INVALID' }),
   )
@@ -136,9 +143,9 @@ describe('claims about the person', () => {
     (sub) => refused(hmacToken({ sub })).toMatchObject({ code: 'TOKEN_INVALID' }),
   )
 
-  it('take a sub of 128 characters', async () => {
-    const sub = 'ü'.repeat(128)
-    await expect(verifier.verify(hmacToken({ sub }))).resolves.toMatchObject({ userId: sub })
+  it('take a sub of 128 characters and a name of 200', async () => {
+    const [sub, fullName] = ['ü'.repeat(128), 'ü'.repeat(200)]
+    await expect(verifier.verify(hmacToken({ sub, fullName }))).resolves.toMatchObject({ userId: sub, fullName })
   })
 
   it.each([

@@ -3,7 +3,7 @@ import { partsOf } from '@parley/runtime/parts'
 import { noAnswer, within } from '@parley/runtime/within'
 import { type JobsOptions, Queue } from 'bullmq'
 import { PREFIX, producerConnection } from './connection.ts'
-import { KEPT, type NewJob, type QueueName } from './jobs.ts'
+import type { NewJob, QueueName } from './jobs.ts'
 
 /** Jobs sent to Redis in one write. */
 const BULK = 500
@@ -73,8 +73,6 @@ function toBulk({ name, data, id, delayMs }: { name: string; data: unknown; id: 
     jobId: id,
     attempts: ATTEMPTS,
     backoff: { type: 'custom' },
-    removeOnComplete: KEPT.completed,
-    removeOnFail: KEPT.failed,
     ...(delayMs === undefined || delayMs <= 0 ? {} : { delay: Math.ceil(delayMs) }),
   }
   return { name, data, opts }

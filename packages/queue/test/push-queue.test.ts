@@ -27,12 +27,16 @@ afterAll(async () => {
 
 const close = (id = randomUUID()): NewJob<'push'> => ({ name: 'close', id, data: { userId: 'u', conversationId: id } })
 
-async function withConsumer(closeJob: Handlers<'push'>['close'], work: () => Promise<void>): Promise<void> {
+async function withConsumer(
+  closeJob: Handlers<'push'>['close'],
+  work: () => Promise<void>,
+  onDead: (name: string, reason: string) => void = () => undefined,
+): Promise<void> {
   const unwanted = async () => {
     throw new Dead('not expected here')
   }
   const handlers = { message: unwanted, device: unwanted, digest: unwanted, close: closeJob }
-  const consumer: Consumer = startConsumer('push', { address: redis.url, handlers, concurrency: 4, onError })
+  const consumer: Consumer = startConsumer('push', { address: redis.url, handlers, concurrency: 4, onError, onDead })
   try {
     await work()
   } finally {
@@ -83,22 +87,40 @@ describe('a queue', () => {
     )
   })
 
-  it('tries a job that throws again, and keeps one that is dead with its reason', async () => {
+  it('keeps a job that is to wait until its time', async () => {
+    const { note, all } = calls<number>(1)
+    const added = Date.now()
+    await producer.add([{ ...close(), delayMs: 300 }])
+    await withConsumer(
+      async () => note(Date.now()),
+      async () => {
+        const [ran = 0] = await all
+        expect(ran - added).toBeGreaterThanOrEqual(300)
+      },
+    )
+  })
+
+  it('tries a job that throws again after a while, and keeps one that is dead with its reason', async () => {
     const [failing, dead] = [close(), close()]
-    const { note, all } = calls<string>(2)
+    const { note, all } = calls<number>(2)
+    const given: string[] = []
     let tries = 0
     await producer.add([failing, dead])
     await withConsumer(
       async ({ conversationId }) => {
         if (conversationId === dead.id) throw new Dead('no use')
-        note(conversationId)
+        note(performance.now())
         tries++
         if (tries === 1) throw new Error('once more')
       },
       async () => {
-        await all
+        const [first = 0, second = 0] = await all
+        // A second, of which up to a half is taken off.
+        expect(second - first).toBeGreaterThan(450)
         await expect.poll(() => producer.failed(10)).toMatchObject([{ id: dead.id, name: 'close', reason: 'no use' }])
+        await expect.poll(() => given).toEqual(['close no use'])
       },
+      (name, reason) => given.push(`${name} ${reason}`),
     )
   })
 
