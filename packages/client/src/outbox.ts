@@ -174,7 +174,7 @@ export class Outbox {
   #failed(item: Item, error: ParleyClientError): void {
     if (this.#closed) return
     const { conversationId } = item.pending
-    if (!error.retryable && !error.isTokenProblem) {
+    if (!error.retryable) {
       this.#set(item, 'failed', error)
       // It is not sent again by itself, not after a reload either.
       this.#forget(item)

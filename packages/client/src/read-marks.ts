@@ -26,7 +26,6 @@ export class ReadMarks {
   }
 
   mark(conversationId: string, mark: Mark): void {
-    if ((this.#wanted.get(conversationId)?.seq ?? 0) >= mark.seq) return
     this.#wanted.set(conversationId, mark)
     this.#plan(COALESCE_MS)
   }
@@ -58,7 +57,7 @@ export class ReadMarks {
     }
     this.#options.tell(conversationId, mark.messageId).then(done, (error) => {
       const known = toClientError(error)
-      if (known.retryable || known.isTokenProblem) return this.#plan(RETRY_MS)
+      if (known.retryable) return this.#plan(RETRY_MS)
       done()
       this.#options.onError(known)
     })

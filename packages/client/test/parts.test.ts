@@ -1,14 +1,18 @@
 import type { Message } from '@parley/protocol'
 import { describe, expect, it, vi } from 'vitest'
 import { fullJitter } from '../src/backoff.ts'
+import { Connection } from '../src/connection.ts'
 import { Emitter } from '../src/emitter.ts'
 import { ParleyClientError } from '../src/errors.ts'
+import { Http } from '../src/http.ts'
 import { memoryStorage, type OutboxEntry } from '../src/index.ts'
 import { Outbox } from '../src/outbox.ts'
+import { ReadMarks } from '../src/read-marks.ts'
 import { Revisions } from '../src/revisions.ts'
 import { Sequence } from '../src/sequence.ts'
 import { LazyStore } from '../src/store.ts'
 import { Timeline } from '../src/timeline.ts'
+import { TokenSource } from '../src/token.ts'
 import { Typing } from '../src/typing.ts'
 
 function message(seq: number, change: Partial<Message> = {}): Message {
@@ -110,6 +114,9 @@ describe('Timeline', () => {
     const { messages } = timeline.snapshot()
     expect(messages.map(({ readBy }) => readBy)).toEqual([['a', 'b'], ['a', 'b'], ['a']])
     expect(messages[1]?.content).toBe('changed')
+    // Fetched anew, for addresses that have not expired.
+    timeline.change(message(3, { content: 'the same' }))
+    expect(timeline.snapshot().messages[2]?.content).toBe('the same')
   })
 
   it('never has a gap: past one, it says that there are newer ones', () => {
@@ -137,6 +144,81 @@ it('typing is told again after a while though the clock of the device is set bac
   } finally {
     vi.useRealTimers()
   }
+})
+
+it('others stop typing by the clock of this device, should the word of it be lost', () => {
+  vi.useFakeTimers()
+  try {
+    const typing = new Typing(() => undefined)
+    const people = () => typing.in('c').getSnapshot().length
+    for (let sign = 0; sign < 2; sign++) {
+      typing.onTyping('c', { userId: 'b', userName: 'Fatima' })
+      vi.advanceTimersByTime(6_900)
+      expect(people()).toBe(1)
+    }
+    vi.advanceTimersByTime(100)
+    expect(people()).toBe(0)
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+it('a read mark is told though it came while an older one was on its way', async () => {
+  vi.useFakeTimers()
+  try {
+    const first = Promise.withResolvers<void>()
+    const tell = vi.fn().mockReturnValueOnce(first.promise).mockResolvedValue(undefined)
+    const marks = new ReadMarks({ tell, connected: () => true, onError: ({ message }) => expect.unreachable(message) })
+    marks.mark('c', { messageId: 'm1', seq: 1 })
+    await vi.advanceTimersByTimeAsync(100)
+    marks.mark('c', { messageId: 'm2', seq: 2 })
+    first.resolve()
+    await vi.advanceTimersByTimeAsync(100)
+    expect(tell.mock.calls).toEqual([
+      ['c', 'm1'],
+      ['c', 'm2'],
+    ])
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+it('a connection that waits to be tried again is tried at once where it is told to hurry', async () => {
+  const getToken = vi.fn(() => Promise.reject(new Error('the login server is away')))
+  const ignore = () => undefined
+  const told = { onState: ignore, onEvent: ignore, onConnect: async () => undefined, onError: ignore }
+  const tokens = new TokenSource(getToken)
+  const connection = new Connection({ url: 'http://127.0.0.1:9', tokens, hello: () => ({}), ...told })
+  // The longest that it can wait.
+  const random = vi.spyOn(Math, 'random').mockReturnValue(1)
+  try {
+    connection.start()
+    await expect.poll(() => connection.state).toBe('offline')
+    connection.hurry()
+    expect(getToken).toHaveBeenCalledTimes(2)
+  } finally {
+    random.mockRestore()
+    connection.stop()
+  }
+})
+
+it('what a later server answers with a code of its own is tried again where it says when', () => {
+  const retryable = (retryAfterMs?: number) => new ParleyClientError('LATER' as never, '', { retryAfterMs }).retryable
+  expect([retryable(5), retryable()]).toEqual([true, false])
+})
+
+it('what only reads is asked for again where that can help; what does something is not', async () => {
+  let asked = 0
+  const answer = (code: string) => ({ success: false, error: { code, message: '' } })
+  const answers = [answer('UNAVAILABLE'), answer('UNAVAILABLE'), { success: true, data: 'here' }, answer('NOT_FOUND')]
+  const fetch = async () => Response.json(answers[asked++])
+  const { signal: closed } = new AbortController()
+  const http = new Http({ url: 'http://127.0.0.1:9', tokens: new TokenSource(() => 'a token'), fetch, closed })
+  await expect(http.send('POST', '/')).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  expect(asked).toBe(1)
+  expect((await http.get('/')).data).toBe('here')
+  await expect(http.get('/')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  expect(asked).toBe(4)
 })
 
 describe('LazyStore', () => {
@@ -180,12 +262,14 @@ describe('Outbox', () => {
 
   it('tries again after what may mend, before anything later of that conversation, with the same id', async () => {
     const tries: string[] = []
+    const times: number[] = []
     const failures = [
-      new ParleyClientError('OVERLOADED', 'full', { retryAfterMs: 1 }),
+      new ParleyClientError('OVERLOADED', 'full', { retryAfterMs: 50 }),
       new ParleyClientError('TIMEOUT', ''),
     ]
     const { outbox, add } = outboxWith(async (entry) => {
       tries.push(entry.clientMessageId)
+      if (entry.content === 'one') times.push(performance.now())
       const failure = entry.content === 'one' ? failures.shift() : undefined
       if (failure !== undefined) throw failure
       return message(tries.length)
@@ -198,7 +282,52 @@ describe('Outbox', () => {
     const here = tries.filter((id) => id !== 'id elsewhere')
     expect(here).toEqual(['id one', 'id one', 'id one', 'id two'])
     expect(tries.indexOf('id elsewhere')).toBe(1)
+    const [first = 0, second = 0] = times
+    expect(second - first).toBeGreaterThan(45)
     expect(outbox.size).toBe(0)
+  })
+
+  it('discards what waits, and nothing that is under way', async () => {
+    const stored = Promise.withResolvers<Message>()
+    const { outbox, add } = outboxWith(() => stored.promise)
+    await outbox.identify('a')
+    const [sent, waiting] = [add('one'), add('two')]
+    for (const id of ['id one', 'id two']) outbox.discard(id)
+    await expect(waiting).rejects.toMatchObject({ code: 'ABORTED' })
+    stored.resolve(message(1))
+    expect(await sent).toEqual(message(1))
+    expect(outbox.size).toBe(0)
+    outbox.close()
+    await expect(add('three')).rejects.toMatchObject({ code: 'CLOSED' })
+  })
+
+  it('sends what it cannot keep, and says so', async () => {
+    const full = () => Promise.reject(new Error('the storage is full'))
+    const onError = vi.fn()
+    const storage = { load: full, put: full, remove: full }
+    const outbox = new Outbox({ storage, send: async () => message(1), connected: () => true, onError })
+    await outbox.identify('a')
+    await outbox.add({ content: 'one', conversationId: 'c', clientMessageId: 'one' })
+    await vi.waitFor(() => expect(onError).toHaveBeenCalledTimes(3))
+  })
+
+  it('has what is written while an earlier run is looked for once, though it is kept already', async () => {
+    const kept = memoryStorage()
+    const looked = Promise.withResolvers<void>()
+    const storage = { ...kept, load: (userId: string) => looked.promise.then(() => kept.load(userId)) }
+    const send = async () => message(1)
+    const outbox = new Outbox({
+      storage,
+      send,
+      connected: () => false,
+      onError: ({ message }) => expect.unreachable(message),
+    })
+    const identified = outbox.identify('a')
+    outbox.add({ content: 'one', conversationId: 'c', clientMessageId: 'one' }).catch(() => undefined)
+    looked.resolve()
+    await identified
+    expect(outbox.size).toBe(1)
+    outbox.close()
   })
 
   it('keeps the order of three runs, though the clock of the device was ahead in the first', async () => {

@@ -49,14 +49,16 @@ const [ahmed, fatima, omar] = [person('ahmed', { role: 'OWNER' }), person('fatim
 function setting() {
   const [onGap, onHole, onLeft] = [vi.fn(), vi.fn(), vi.fn()]
   const ignore = () => undefined
-  const told = { onWatched: ignore, onMessage: ignore, onJoined: ignore, onPeople: ignore, onGap, onHole, onLeft }
+  const delivered: Message[] = []
+  const onMessage = (message: Message) => delivered.push(message)
+  const told = { onWatched: ignore, onMessage, onJoined: ignore, onPeople: ignore, onGap, onHole, onLeft }
   const inbox = new Inbox({ userId: () => 'omar', online: () => new Set(), windowSize: 10, ...told })
   inbox.put(picture(5, 1, [ahmed, fatima, omar]))
   const room = inbox.get('c')
   if (room === undefined) throw new Error('no room')
   inbox.complete = true
   const roles = () => room.info.participants.map(({ id, role }) => `${id} ${role}`)
-  return { inbox, room, roles, onGap, onHole, onLeft }
+  return { inbox, room, roles, delivered, onGap, onHole, onLeft }
 }
 
 describe('a conversation', () => {
@@ -87,6 +89,47 @@ describe('a conversation', () => {
     expect(inbox.get('c')).toBeUndefined()
     inbox.put(picture(11, 3, [ahmed, fatima, omar]))
     expect(inbox.get('c')?.info.rev).toBe(11)
+  })
+
+  it('is asked for where one hears a message of it and nothing else, and then has that message', () => {
+    const { inbox, delivered, onHole } = setting()
+    const message = { ...messageOf('ahmed', 1, 2), conversationId: 'd' }
+    inbox.onMessage(message)
+    expect(onHole).toHaveBeenCalled()
+    inbox.finishSync()
+    expect(inbox.holeSince).toBeDefined()
+    inbox.put({ ...picture(2, 1, [ahmed, omar]), id: 'd' })
+    expect(delivered).toEqual([message])
+    expect(inbox.holeSince).toBeUndefined()
+  })
+
+  it('is not asked for again and again where one hears a message of it and is not in it', () => {
+    const { inbox } = setting()
+    inbox.onMessage({ ...messageOf('ahmed', 1, 2), conversationId: 'd' })
+    inbox.finishSync(performance.now() + 5_000)
+    expect(inbox.holeSince).toBeUndefined()
+  })
+
+  it('comes first where it is the newest in which something has happened', () => {
+    const { inbox } = setting()
+    const order = () => inbox.conversations.getSnapshot().map(({ id }) => id)
+    inbox.put({ ...picture(1, 0, [ahmed, omar]), id: 'd', updatedAt: '2026-01-02T00:00:00.000000Z' })
+    expect(order()).toEqual(['d', 'c'])
+    inbox.onMessage({ ...messageOf('ahmed', 2, 6), createdAt: '2026-01-03T00:00:00.000000Z' })
+    expect(order()).toEqual(['c', 'd'])
+  })
+
+  it('has all of its people with a whole picture of the state that is known', () => {
+    const { inbox, roles } = setting()
+    inbox.put(picture(5, 1, [ahmed, fatima, person('zayd'), omar]))
+    expect(roles()).toEqual(['ahmed OWNER', 'fatima MEMBER', 'zayd MEMBER', 'omar MEMBER'])
+  })
+
+  it('shows its last message as it was changed', () => {
+    const { inbox, room } = setting()
+    inbox.onMessage(messageOf('ahmed', 2, 6))
+    inbox.onMessage({ ...messageOf('ahmed', 2, 7), content: 'changed' })
+    expect(room.info.lastMessage?.content).toBe('changed')
   })
 
   it('fetches the messages that a picture shows to be missing', () => {
