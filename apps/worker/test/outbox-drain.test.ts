@@ -3,6 +3,7 @@ import { listOutboxMessages, type MessageKey, openDatabase } from '@parley/db'
 import { createTestDatabase, createTestRedis, redisClient } from '@parley/testkit'
 import { expect, it } from 'vitest'
 import { type DueMessage, OutboxDrain } from '../src/outbox-drain.ts'
+import { republish } from '../src/republish.ts'
 
 /** A conversation of these contents, each row of the outbox with some of them, and what a drain takes. */
 async function setUp(rows: string[][]) {
@@ -58,6 +59,27 @@ it('keeps what a dead process left behind until Redis has taken it', async () =>
   expect(await drain.drainOnce()).toBe(0)
   const key = { conversationId, seq: 1 }
   expect(published).toEqual([key, key])
+  // One that lives has published it.
+  await redis.set('parley:published:alive', 1, 'PX', 30_000)
+  await redis.sadd('parley:publishers', 'alive')
+  await db.pool.query(
+    `insert into outbox (origin, batch, conversation_ids, seqs) values ('alive', 1, array[$1::uuid], array[1])`,
+    [conversationId],
+  )
+  expect(await drain.drainOnce()).toBe(1)
+  expect(published).toEqual([key, key])
+})
+
+it('says of all that is published again whether Redis has taken it', async () => {
+  await using setting = await setUp([['Hello']])
+  const { db, conversationId } = setting
+  const took = async () => true
+  const taken = { messages: took, created: took, changedBefore: took }
+  const all = (seq: number, { messages, ...news }: typeof taken) =>
+    republish({ db, events: { messages }, news, links: { urlOf: () => '' } }, [{ conversationId, seq }])
+  expect([await all(1, taken), await all(0, taken)]).toEqual([true, true])
+  expect(await all(1, { ...taken, messages: async () => false })).toBe(false)
+  expect(await all(0, { ...taken, created: async () => false })).toBe(false)
 })
 
 it('shows each step all messages of a round in order, and no more of them than it may hold', async () => {

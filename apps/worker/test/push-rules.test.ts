@@ -175,10 +175,13 @@ describe('who is told, and of what', () => {
 
   it('waits for the burst to end, and then counts what it replaces', () => {
     expect(decide({ devices: [shown(4, 1_000)] })).toEqual({ kind: 'wait', until: NOW + 2_000 })
+    expect(decide({ devices: [shown(4, 2_900), shown(4, 1_000)] })).toEqual({ kind: 'wait', until: NOW + 2_000 })
     const counted = (verdict: ReturnType<typeof judge>) => (verdict.kind === 'tell' ? [...verdict.groups.keys()] : null)
     expect(counted(decide({ devices: [shown(4, 3_100)], sentAt: NOW - 1_000 }))).toEqual([3])
     expect(counted(decide({ devices: [shown(4, 60_000)] }))).toEqual([4])
     expect(counted(decide({}))).toEqual([4])
+    // A summary is no notification of the conversation: it neither holds one up nor is counted again.
+    expect(counted(decide({ devices: [{ ...shown(4, 1_000), from_seq: 2, digest: true }] }))).toEqual([4])
     expect(counted(decide({ member: { ...member, last_read_seq: 4 }, firstSeq: 2 }))).toEqual([4])
   })
 

@@ -9,8 +9,6 @@ export const PAYLOAD_BYTES = 3_993
 /** Second try for a push service that found the first too large. */
 export const SHORT_PAYLOAD_BYTES = 1_024
 const NAME_LENGTH = 100
-/** An icon with a longer address is left out. */
-const ICON_LENGTH = 300
 const COUNTED = 100
 const HIDDEN = 'New message'
 
@@ -45,7 +43,7 @@ export function newsPayload({ message, count, conversation, showContent }: News)
     title: cut(title, NAME_LENGTH),
     body,
     tag: conversationId,
-    ...(senderPhoto !== null && senderPhoto.length <= ICON_LENGTH ? { icon: senderPhoto } : {}),
+    ...(senderPhoto === null ? {} : { icon: senderPhoto }),
     data: { type: 'NEW_MESSAGE', conversationId, messageId, seq, count },
   }
 }

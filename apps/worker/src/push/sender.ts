@@ -134,11 +134,10 @@ function forbidden(hostname: string): Outcome {
   return { kind: 'refused', reason: 'address', detail: `${hostname} is no public address` }
 }
 
-/** Errors of the network and of TLS may pass. A key that cannot be encrypted to, or a forbidden address, will not. */
+/** Errors of the network and of TLS may pass. A forbidden address will not. */
 function failureOf(error: unknown, hostname: string): Outcome {
   if (error instanceof ForbiddenAddressError) return forbidden(hostname)
   if (!(error instanceof Error)) return { kind: 'later', reason: 'network', afterMs: null }
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name
-  if (/^ERR_(CRYPTO|OSSL|INVALID)/.test(code)) return { kind: 'refused', reason: 'keys', detail: error.message }
   return { kind: 'later', reason: /TIMEOUT|Timeout|TimeoutError/.test(code) ? 'timeout' : 'network', afterMs: null }
 }
