@@ -24,8 +24,6 @@ export interface Person {
   announced: boolean
   /** Redis took the person for offline although they were announced: to be told once the lease is there again. */
   owed: boolean
-  /** A write failed before `announced`: it may have arrived, and then the next finds its own entry. */
-  uncertain: boolean
 }
 
 export function newPerson(): Person {
@@ -37,7 +35,6 @@ export function newPerson(): Person {
     registered: null,
     announced: false,
     owed: false,
-    uncertain: false,
   }
 }
 
@@ -78,7 +75,8 @@ export async function writePerson(
     person.registered = null
     return false
   }
-  const [wasOnline, ...others] = Array.isArray(answer) ? answer.map(String) : []
-  if (wasOnline === '1' && !person.uncertain) return false
+  const [wasOnline, wasHere, ...others] = Array.isArray(answer) ? answer.map(String) : []
+  // Written before they were announced: by an attempt whose answer was lost.
+  if (wasOnline === '1' || (wasHere === '1' && person.announced)) return false
   return (await aliveOf(redis, others)).size === 0
 }

@@ -157,7 +157,6 @@ export class Presence {
         this.#settle(userId, person, waiting, wasOffline)
       } catch (error) {
         person.dirty = true
-        person.uncertain = !person.announced
         person.waiting.unshift(...waiting)
         onError(error)
         break
@@ -173,7 +172,6 @@ export class Presence {
     // Announced before and offline all the same: written under a lease that was lost, and not known to be, after the person
     // had been reported offline. The write under the next lease finds this one's entry and would take them for online.
     person.owed = wasOffline && !announce
-    person.uncertain = false
     person.announced = person.connections.size > 0
     let untold = announce
     for (const answer of waiting) if (answer(untold)) untold = false

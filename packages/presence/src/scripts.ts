@@ -14,17 +14,19 @@ local function text(number) return string.format('%.0f', number) end
  * or the next connection would take them for never gone, and be told to nobody.
  * KEYS: user. ARGV: epoch with its dot, incarnation, graceMs, lingerMs (how much longer than the grace who leaves has to come
  * back), then connection and value by turns.
- * Answers [1 if the person counted as online because of this epoch or the grace, ...incarnations of other epochs].
+ * Answers [1 if the person counted as online because of this epoch's earlier incarnations or the grace, 1 if this one had
+ * entries of them, ...incarnations of other epochs].
  */
 export const assertScript = script(`${clock}
-local mine, left, wanted, others = false, nil, {}, {}
-for i = 5, #ARGV, 2 do wanted[ARGV[2] .. ':' .. ARGV[i]] = ARGV[i + 1] end
+local here, before, left, wanted, others = false, false, nil, {}, {}
+local own = ARGV[2] .. ':'
+for i = 5, #ARGV, 2 do wanted[own .. ARGV[i]] = ARGV[i + 1] end
 local hash = redis.call('HGETALL', KEYS[1])
 for i = 1, #hash, 2 do
   if hash[i] == 'left' then
     left = tonumber(hash[i + 1])
   elseif string.sub(hash[i], 1, #ARGV[1]) == ARGV[1] then
-    mine = true
+    if string.sub(hash[i], 1, #own) == own then here = true else before = true end
     if not wanted[hash[i]] then redis.call('HDEL', KEYS[1], hash[i]) end
   else
     others[#others + 1] = string.match(hash[i], '^[^:]*')
@@ -33,13 +35,13 @@ end
 for field, value in pairs(wanted) do redis.call('HSET', KEYS[1], field, value) end
 if next(wanted) then
   redis.call('HDEL', KEYS[1], 'left')
-elseif mine then
+elseif here or before then
   redis.call('HSET', KEYS[1], 'left', text(now + tonumber(ARGV[4])))
 elseif not left then
   redis.call('HSET', KEYS[1], 'left', text(now - tonumber(ARGV[3])))
 end
-local online = mine or (left ~= nil and left + tonumber(ARGV[3]) > now)
-return { online and 1 or 0, unpack(others) }
+local online = before or (left ~= nil and left + tonumber(ARGV[3]) > now)
+return { online and 1 or 0, here and 1 or 0, unpack(others) }
 `)
 
 /** Has the reaper look at a person after a delay. KEYS: leaving. ARGV: delay in ms, person. */
@@ -105,7 +107,6 @@ return { 'offline', text(left) }
 /** Forgets a person who is still as offline as when judged. KEYS: user. ARGV: left. Answers 1, or 0 if they came back. */
 export const forgetScript = script(`
 if redis.call('HGET', KEYS[1], 'left') ~= ARGV[1] then return 0 end
-if redis.call('HLEN', KEYS[1]) > 1 then return 0 end
 return redis.call('DEL', KEYS[1])
 `)
 

@@ -72,9 +72,42 @@ describe('a gateway whose lease ended unknown to it', () => {
     expect(await world.isOnline('ann')).toBe(false)
     expect(await other.connect('ann', '2')).toEqual({ becameOnline: true })
   })
+
+  it('announces once more who had been reported offline, also where it has written of them before it takes the next', async () => {
+    await using world = await setting()
+    const redis = await world.client()
+    const frozen = await world.gateway({ redis, renewMs: 60_000 })
+    const { reported } = await world.reaper()
+    await frozen.connect('ann', '1')
+    await world.raw.del(`presence:lease:${frozen.epoch}`)
+    await eventually(() => reported.map(({ userId }) => userId), ['ann'])
+    expect(await frozen.connect('ann', '2')).toEqual({ becameOnline: false })
+    redis.disconnect(true)
+    await eventually(() => frozen.returned, ['ann'])
+    // What was written under the one that was lost is cleaned up as well.
+    await eventually(() => world.raw.smembers('presence:incarnations'), [`${frozen.epoch}.2`])
+    expect(await world.raw.exists(`presence:people:${frozen.epoch}.1`)).toBe(0)
+  })
 })
 
 describe('a Redis that goes away', () => {
+  it('once it has written what it could not answer any more has them announced all the same', async () => {
+    await using world = await setting()
+    const { hostname: host, port } = new URL(world.redis.url)
+    await using proxy = await tcpProxy({ host, port: Number(port) })
+    const redis = openRedis(proxy.rewrite(world.redis.url), { name: 'test', retryDelay: () => 50 })
+    await redisReady(redis, 5_000)
+    const gateway = await world.gateway({ redis, connectWaitMs: 5_000 })
+    proxy.latency(250)
+    const coming = gateway.connect('ann', '1')
+    await eventually(() => world.raw.exists('presence:user:ann'), 1)
+    proxy.cut()
+    proxy.latency(0)
+    proxy.restore()
+    expect(await coming).toEqual({ becameOnline: true })
+    redis.disconnect()
+  })
+
   it('and comes back empty has everybody again within a renewal, and nobody is told anything', async () => {
     await using world = await setting()
     const [a, b] = [await world.gateway(), await world.gateway()]
@@ -216,6 +249,24 @@ describe('a reaper', () => {
     expect(reported).toEqual([])
     // Once that is sure she is.
     await eventually(() => reported.map(({ userId }) => userId), ['ann'])
+  })
+
+  it('reports once more who came back and went while their absence was reported', async () => {
+    await using world = await setting()
+    const gateway = await world.gateway()
+    const reported: string[] = []
+    await world.reaper({
+      onOffline: async (userId) => {
+        if (reported.push(userId) > 1) return
+        await gateway.connect(userId, '2')
+        gateway.disconnect(userId, '2')
+        await eventually(() => world.raw.exists(`presence:people:${gateway.epoch}.1`), 0)
+      },
+    })
+    await gateway.connect('ann', '1')
+    gateway.disconnect('ann', '1')
+    await eventually(() => reported, ['ann', 'ann'])
+    await eventually(() => world.raw.zcard('presence:leaving'), 0)
   })
 
   it('tells when a person came back while their absence was reported', async () => {

@@ -98,6 +98,17 @@ describe('going offline', () => {
     expect(await b.connect('ann', '2')).toEqual({ becameOnline: true })
   })
 
+  it('is reported after the grace also where the reaper looks before: nodes of a cluster have clocks of their own', async () => {
+    await using world = await setting()
+    const gateway = await world.gateway({ graceMs: 1_000 })
+    await gateway.connect('ann', '1')
+    gateway.disconnect('ann', '1')
+    await eventually(() => world.raw.zcard('presence:leaving'), 1)
+    await world.raw.zadd('presence:leaving', 0, 'ann')
+    const { reported } = await world.reaper({ graceMs: 1_000 })
+    await eventually(() => reported.map(({ userId }) => userId), ['ann'])
+  })
+
   it('ignores the end of a connection that it does not know', async () => {
     await using world = await setting()
     const gateway = await world.gateway()
@@ -160,6 +171,7 @@ describe('stopping', () => {
     expect(performance.now() - began).toBeGreaterThan(timing.leaseMs)
     expect(await world.isOnline('ann')).toBe(true)
     expect(await a.connect('ann', '2')).toEqual({ becameOnline: false })
+    expect(await world.raw.hkeys('presence:user:ann')).toEqual([`${b.epoch}.1:1`])
   })
 })
 
