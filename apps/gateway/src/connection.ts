@@ -23,7 +23,6 @@ export function serveConnections(io: Server, deps: GatewayDeps): void {
       deps.measures.disconnected.add(reason)
       if (verbose) deps.logger.debug({ ...aboutSocket(socket), reason }, 'disconnected')
       tokenLife.stop()
-      deps.limits.forget(socket.id)
       deps.typing.forget(socket)
       deps.presence.disconnect(user.id, socket.id)
     })

@@ -51,11 +51,6 @@ export class GatewayLimits {
     if (this.#events !== null) this.#take('socket_events', this.#events, socketId)
   }
 
-  /** The socket is gone. */
-  forget(socketId: string): void {
-    this.#events?.forget(socketId)
-  }
-
   /**
    * Counts a handshake. Each address is looked at first, so that one that floods uses up nobody else's share.
    * @throws {ParleyError} RATE_LIMITED

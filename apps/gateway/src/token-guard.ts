@@ -9,10 +9,10 @@ export interface TokenGuardOptions {
   io: Server
   revocations: Pick<TokenRevocations, 'lookUp'>
   onError: (error: unknown) => void
-  /** Time between two looks at everybody, in case a notice was lost, in milliseconds. */
-  intervalMs?: number
 }
 
+/** Time between two looks at everybody, in case a notice was lost, in milliseconds. */
+const LOOK_MS = 60_000
 /** People looked up in one query. */
 const BATCH = 1_000
 
@@ -23,7 +23,7 @@ export class TokenGuard {
 
   constructor(options: TokenGuardOptions) {
     this.#options = options
-    this.#timer = setInterval(() => void this.look(), options.intervalMs ?? 60_000)
+    this.#timer = setInterval(() => void this.look(), LOOK_MS)
   }
 
   /** This person's tokens issued before `validFrom` (milliseconds since 1970) no longer count. */

@@ -18,7 +18,8 @@ const REPEAT_MS = 3_000
 export class TypingIndicators {
   readonly #bySocket = new Map<string, Map<string, Typing>>()
 
-  start(socket: Socket, conversationId: string, now = Date.now()): void {
+  start(socket: Socket, conversationId: string): void {
+    const now = Date.now()
     const typing = this.#bySocket.get(socket.id) ?? new Map<string, Typing>()
     this.#bySocket.set(socket.id, typing)
     const before = typing.get(conversationId)

@@ -32,10 +32,6 @@ export class Windows {
     return 0
   }
 
-  forget(key: string): void {
-    this.#open.delete(key)
-  }
-
   /** Keys that are remembered. */
   get size(): number {
     return this.#open.size

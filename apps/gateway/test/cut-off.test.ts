@@ -4,6 +4,7 @@ import {
   createTestRedis,
   dataOf,
   direct,
+  disconnected,
   emit,
   group,
   next,
@@ -91,6 +92,15 @@ it('who was removed meanwhile gets nothing more, though more was missed than is 
   await told
   await resyncs[1]
   expect(heard).toEqual([])
+}, 40_000)
+
+it('whose tokens were revoked meanwhile is closed once Redis is back', async () => {
+  const who = user('Revoked')
+  const gone = disconnected(await far(who), { timeoutMs: 15_000 })
+  proxy.cut()
+  dataOf(await cluster.service().post(`/api/users/${who.id}/revoke-tokens`, {}))
+  proxy.restore()
+  expect(await gone).toBe('transport close')
 }, 40_000)
 
 it('who was let in while Redis was silent is asked to sync once their rooms are in force', async () => {

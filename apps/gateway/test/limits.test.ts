@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
 import { promisify } from 'node:util'
 import type { Message, User } from '@parley/protocol'
 import {
@@ -16,6 +17,7 @@ import {
 } from '@parley/testkit'
 import type { Socket } from 'socket.io-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { GatewayLimits } from '../src/limits.ts'
 
 /* What one client may take of a gateway: events, events at a time, connections, and bytes that it does not read. */
 
@@ -32,8 +34,11 @@ function codes(answers: Reply<unknown>[]): string[] {
 it('takes so many events of a socket in ten seconds, and says when the next', async () => {
   await using cluster = await startCluster({ gateways: 1, workers: 0, env: { SOCKET_EVENTS_PER_10S: '20' } })
   const [flooding, other] = await Promise.all([cluster.socket(user()), cluster.socket(user())])
-  const answers = await Promise.all(Array.from({ length: 25 }, () => emit(flooding, 'getOnlineUsers', {})))
-  expect(codes(answers)).toEqual([...Array(20).fill('ok'), ...Array(5).fill('RATE_LIMITED')])
+  // Those that there are not, and those that are not valid, cost as much.
+  const events = ['nothing', 'typing', ...Array(23).fill('getOnlineUsers')]
+  const answers = await Promise.all(events.map((event) => emit(flooding, event, {})))
+  const taken = ['UNKNOWN_EVENT', 'VALIDATION_FAILED', ...Array(18).fill('ok')]
+  expect(codes(answers)).toEqual([...taken, ...Array(5).fill('RATE_LIMITED')])
   const refused = answers.at(-1)
   const retryAfterMs = refused?.success === false ? refused.error.retryAfterMs : undefined
   expect(retryAfterMs).toBeGreaterThan(0)
@@ -48,6 +53,21 @@ it('takes so many events of a socket at a time', async () => {
   expect(answers.filter((code) => code === 'ok').length).toBeGreaterThanOrEqual(5)
   expect(new Set(answers)).toEqual(new Set(['ok', 'RATE_LIMITED']))
   dataOf(await emit(socket, 'getOnlineUsers', {}))
+})
+
+it('takes so many connections from all addresses together; one that floods uses up nobody else’s', () => {
+  const none = { SOCKET_EVENTS_PER_10S: 0, SOCKET_EVENTS_IN_FLIGHT: 5, TRUSTED_PROXIES: 0 }
+  const limits = new GatewayLimits({ ...none, HANDSHAKES_PER_10S: 3, HANDSHAKES_PER_ADDRESS_PER_10S: 2 })
+  const from = (remoteAddress: string) => () =>
+    limits.takeHandshake({ headers: {}, socket: { remoteAddress } } as IncomingMessage)
+  for (let taken = 0; taken < 2; taken++) from('198.18.0.1')()
+  for (let refused = 0; refused < 2; refused++) expect(from('198.18.0.1')).toThrow('Too many')
+  from('198.18.0.2')()
+  expect(from('198.18.0.3')).toThrow('Too many')
+  expect([limits.refused.counts.get('handshakes_per_address'), limits.refused.counts.get('handshakes')]).toEqual([2, 1])
+  // 0 is no limit.
+  for (let event = 0; event < 10; event++) limits.takeEvent('a socket', 5)
+  expect(() => limits.takeEvent('a socket', 6)).toThrow('not answered yet')
 })
 
 it('takes so many connections from an address; a stock client that is refused comes back by itself', async () => {

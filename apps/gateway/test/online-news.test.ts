@@ -1,10 +1,10 @@
-import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { afterEach, expect, it, vi } from 'vitest'
 import { OnlineNews, type OnlineNewsOptions } from '../src/online-news.ts'
 
-beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
 it('tells of one who comes alone at once, of the next after a second, and of a crowd after two at most', () => {
+  vi.useFakeTimers()
   const told: { at: number; people: number }[] = []
   const began = performance.now()
   const online = (people: readonly unknown[]) =>
@@ -33,4 +33,19 @@ it('tells of one who comes alone at once, of the next after a second, and of a c
     { at: 2_550, people: 400 },
     { at: 4_550, people: 1 },
   ])
+})
+
+it('tells of who came while Redis was away once they can be looked up, and of nobody who has gone again by then', async () => {
+  const told: string[] = []
+  const get = vi.fn(async (id: string) => ({ id, fullName: id, profilePhoto: null }))
+  for (let person = 0; person < 2; person++) get.mockRejectedValueOnce(new Error('the database is away'))
+  const news = new OnlineNews({
+    publisher: { online: (arrivals) => void told.push(...arrivals.map(({ userId }) => userId)) },
+    membership: { conversationsOf: async () => [] },
+    people: { get },
+    presenceReader: { online: async (ids) => new Set(ids.filter((id) => id !== 'gone')) },
+  })
+  await Promise.all(['here', 'gone'].map((userId) => news.tellOf(userId)))
+  news.flush()
+  expect(told).toEqual(['here'])
 })

@@ -31,6 +31,8 @@ it('asks a socket once its rooms are right, also where the database is away at f
   const conversationsOf = vi.fn(async () => []).mockRejectedValueOnce(new Error('away'))
   const { resync, onError } = resyncOf([socket], conversationsOf)
   resync.start()
+  // Cut off once more: it begins anew.
+  resync.start()
   await expect.poll(() => onError.mock.calls.length).toBe(1)
   expect(socket.emit).not.toHaveBeenCalled()
   await expect.poll(() => socket.emit.mock.calls, { timeout: 3_000 }).toEqual([['resync', {}]])

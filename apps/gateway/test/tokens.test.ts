@@ -1,7 +1,12 @@
+import { EventEmitter } from 'node:events'
 import { userRoom } from '@parley/fanout'
+import { type Conversation, type Message, ParleyError } from '@parley/protocol'
 import { type Cluster, connect, dataOf, disconnected, emit, errorOf, next, startCluster, user } from '@parley/testkit'
 import type { Server } from 'socket.io'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { serveConnections } from '../src/connection.ts'
+import type { GatewayDeps } from '../src/deps.ts'
+import { EventFlow } from '../src/flow.ts'
 import { TokenGuard } from '../src/token-guard.ts'
 import { TokenLife } from '../src/token-life.ts'
 
@@ -31,6 +36,17 @@ describe('a token that ends', () => {
     // Past the end of the first token, and past what the clocks may differ by.
     await expect(disconnected(socket, { timeoutMs: 4_000 })).rejects.toThrow('No disconnect')
     dataOf(await emit(socket, 'getOnlineUsers', {}))
+  })
+
+  it('goes with the name that it gave the person, where the newer one gives another', async () => {
+    const [who, other] = [user('Before'), user()]
+    const socket = await cluster.socket(who, { claims: { iat: now() - 100 } })
+    await cluster.register(other)
+    const body = { type: 'DIRECT', participantIds: [who.id] }
+    const { id } = dataOf(await cluster.api(other).post<Conversation>('/api/messages/conversations', body))
+    dataOf(await emit(socket, 'renewToken', { token: cluster.token({ ...who, fullName: 'After' }) }))
+    const sent = await emit<Message>(socket, 'sendMessage', { conversationId: id, content: 'Hello' })
+    expect(dataOf(sent).sender.fullName).toBe('After')
   })
 
   it('is not replaced by somebody else’s, a server’s or a bad one', async () => {
@@ -73,6 +89,8 @@ describe('a revoked token', () => {
       [0, 1].map((gateway) => cluster.socket(who, { gateway, claims: old, reconnection: false })),
     )
     const [newer, bystander] = await Promise.all([cluster.socket(who), cluster.socket(other, { claims: old })])
+    const renewed = await cluster.socket(who, { claims: old })
+    dataOf(await emit(renewed, 'renewToken', { token: cluster.token(who) }))
     const told = Promise.all(sockets.map((socket) => next(socket, 'exception')))
     const closed = Promise.all(sockets.map((socket) => disconnected(socket, { timeoutMs: 1_500 })))
     const before = new Date((now() - 50) * 1_000).toISOString()
@@ -84,27 +102,59 @@ describe('a revoked token', () => {
       await expect(connect(url, { auth })).rejects.toMatchObject({ code: 'TOKEN_INVALID' })
     }
     expect(errorOf(await emit(newer, 'renewToken', { token: cluster.token(who, old) })).code).toBe('TOKEN_INVALID')
-    for (const socket of [newer, bystander]) dataOf(await emit(socket, 'getOnlineUsers', {}))
+    for (const socket of [newer, renewed, bystander]) dataOf(await emit(socket, 'getOnlineUsers', {}))
   })
+
+  it('changes nothing of its person any more', async () => {
+    const who = user('Before')
+    await cluster.socket(who, { gateway: 0, claims: { iat: now() - 100 }, reconnection: false })
+    const before = new Date((now() - 20) * 1_000).toISOString()
+    dataOf(await cluster.service().post(`/api/users/${who.id}/revoke-tokens`, { before }))
+    const auth = { token: cluster.token({ ...who, fullName: 'After' }, { iat: now() - 50 }) }
+    await expect(connect(cluster.gateways[0]?.url ?? '', { auth })).rejects.toMatchObject({ code: 'TOKEN_INVALID' })
+    // Whoever comes next is written after whatever was said of those before.
+    await cluster.socket(user(), { gateway: 0 })
+    const { rows } = await cluster.sql.query('select full_name from users where id = $1', [who.id])
+    expect(rows).toEqual([{ full_name: 'Before' }])
+  })
+
+  it('ends a socket that was let in while it was being revoked', async () => {
+    const close = vi.fn()
+    const identity = { userId: 'ahmed', issuedAt: null, expiresAt: null }
+    const session = { user: { id: 'ahmed' }, identity, flow: new EventFlow(), tokenLife: new TokenLife(vi.fn()) }
+    const socket = Object.assign(new EventEmitter(), { handshake: { auth: {} }, data: { session }, conn: { close } })
+    const deps = {
+      logger: { isLevelEnabled: () => false },
+      measures: {},
+      presence: { connect: async () => ({ becameOnline: false }) },
+      revocations: { require: () => Promise.reject(new ParleyError('TOKEN_INVALID')) },
+    } as unknown as GatewayDeps
+    const io = new EventEmitter()
+    serveConnections(io as unknown as Server, deps)
+    io.emit('connection', socket)
+    await expect.poll(() => close.mock.calls.length).toBe(1)
+  })
+
   it('is looked for among the person’s own sockets', () => {
-    const socket = (issuedAt: Date) => ({
+    const socket = (issuedAt: Date | null) => ({
       data: { session: { identity: { issuedAt } } },
       emit: vi.fn(),
       conn: { close: vi.fn() },
     })
-    const [old, newer] = [socket(new Date(1_000)), socket(new Date(2_000))]
+    const [old, newer, undated] = [socket(new Date(1_000)), socket(new Date(2_000)), socket(null)]
     const sockets = new Map<string, unknown>([
       ['old', old],
       ['newer', newer],
+      ['undated', undated],
       // Whoever looked at it would fail.
       ['of somebody else', {}],
     ])
-    const rooms = new Map([[userRoom('ahmed'), new Set(['old', 'newer', 'connecting'])]])
+    const rooms = new Map([[userRoom('ahmed'), new Set(['old', 'newer', 'undated', 'connecting'])]])
     const io = { sockets: { sockets, adapter: { rooms } } } as unknown as Server
     const guard = new TokenGuard({ io, revocations: { lookUp: async () => new Map() }, onError: vi.fn() })
     guard.revoke('ahmed', 2_000)
     guard.stop()
-    expect(old.conn.close).toHaveBeenCalledOnce()
+    for (const { conn } of [old, undated]) expect(conn.close).toHaveBeenCalledOnce()
     expect(newer.conn.close).not.toHaveBeenCalled()
   })
 })
