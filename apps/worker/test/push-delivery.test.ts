@@ -70,6 +70,21 @@ describe('what a push service answers', () => {
     expect(statuses(laptop)).toEqual([201, 201])
   })
 
+  it('pauses a device for no longer than a notification is worth delivering, whatever it is told', async () => {
+    const { sender, person, conversation, phone } = await pair()
+    setting.service.answer(phone, { status: 429, headers: { 'retry-after': '999999999' } })
+    await setting.send(sender, conversation)
+    const pauseOf = async () => {
+      const found = await cluster.sql.query('select retry_at from push_subscriptions where user_id = $1', [person.id])
+      return found.rows[0].retry_at as Date | null
+    }
+    await eventually('the device is paused', async () => (await pauseOf()) !== null)
+    expect(Number(await pauseOf())).toBeLessThan(Date.now() + 24 * 3_600_000)
+    await cluster.api(person).delete('/api/push/subscriptions', { endpoint: phone.subscription.endpoint })
+    await promoteDelayed(setting)
+    await idle(setting)
+  })
+
   it('puts a retry off that finds the pause longer than it was', async () => {
     const { sender, person, conversation, phone } = await pair()
     setting.service.answer(phone, { status: 429, headers: { 'retry-after': '3' } })
@@ -149,6 +164,36 @@ describe('what a push service answers', () => {
     await setting.send(sender, conversation)
     await idle(setting)
     expect([statuses(phone), statuses(elsewhere)]).toEqual([[307], []])
+  })
+})
+
+describe('a device that was told nothing', () => {
+  it('is not told to close it, either, when it is read meanwhile', async () => {
+    const { sender, person, conversation, phone } = await pair()
+    setting.service.answer(phone, { status: 500 })
+    const { id: messageId } = await setting.send(sender, conversation)
+    await setting.service.until(() => statuses(phone).length === 1)
+    await cluster.api(person).post(`/api/messages/conversations/${conversation.id}/read`, { messageId })
+    await idle(setting)
+    expect(statuses(phone)).toEqual([500])
+  })
+
+  it('is told nothing once the message is older than a push may be', async () => {
+    const { sender, conversation, phone } = await pair()
+    await cluster.sql.query(
+      `with bumped as (update conversations set last_seq = 1, rev = rev + 1 where id = $1 returning rev),
+         message as (
+           insert into messages (conversation_id, seq, id, rev, sender_id, content, type, created_at)
+           select $1, 1, gen_random_uuid(), rev, $2, 'Too late', 'TEXT', now() - interval '2 days' from bumped)
+       insert into outbox (origin, batch, conversation_ids, seqs) values ('long dead', 1, array[$1::uuid], array[1])`,
+      [conversation.id, sender.id],
+    )
+    await idle(setting)
+    expect(statuses(phone)).toEqual([])
+    const { failed } = (await (await fetch(`${cluster.workers[0]?.adminUrl}/push/failed`)).json()) as {
+      failed: { reason: string }[]
+    }
+    expect(failed[0]?.reason).toMatch(/^expired/)
   })
 })
 

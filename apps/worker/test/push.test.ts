@@ -186,6 +186,10 @@ describe('what is shown', () => {
     await eventually('both are held', async () => (await held()) >= 2)
     await idle(setting)
     expect(service.shown(phone)).toEqual([])
+    // They have been set anew since, and last.
+    await promoteDelayed(setting)
+    await idle(setting)
+    expect(service.shown(phone)).toEqual([])
     await cluster.api(person).put('/api/push/preferences', { quietHours: null })
     await promoteDelayed(setting)
     await service.until(() => service.shown(phone).length > 0)
@@ -193,6 +197,26 @@ describe('what is shown', () => {
     expect(service.shown(phone).map(({ payload }) => payload)).toMatchObject([
       { title: '3 new messages', body: 'In 2 conversations', data: { type: 'DIGEST', count: 3, conversations: 2 } },
     ])
+  })
+
+  it('sums up nothing for somebody who looks by then', async () => {
+    const { cluster, service } = setting
+    const [sender, person] = [user('Ahmed Hassan'), user()]
+    const conversation = await direct(cluster, sender, person)
+    const phone = await setting.device(person)
+    await cluster.api(person).put('/api/push/preferences', { quietHours: quietNow() })
+    const held = () => setting.metric('parley_push_suppressed_total', 'quiet')
+    const before = await held()
+    await setting.send(sender, conversation)
+    await eventually('it is held', async () => (await held()) === before + 1)
+    await cluster.api(person).put('/api/push/preferences', { quietHours: null })
+    await cluster.socket(person)
+    const redis = await redisClient(cluster.redisUrl)
+    onTestFinished(() => redis.disconnect())
+    await expect.poll(() => redis.exists(`presence:user:${person.id}`)).toBe(1)
+    await promoteDelayed(setting)
+    await idle(setting)
+    expect(service.shown(phone)).toEqual([])
   })
 
   it('sums up what came first in quiet hours also where its job runs last', async () => {
@@ -213,11 +237,13 @@ describe('what is shown', () => {
     await eventually('the second is held', async () => (await suppressed()) === before + 1)
     await redis.del(turn)
     await eventually('the first is held', async () => (await suppressed()) === before + 2)
+    await setting.send(b, conversations[1], 'and more')
+    await eventually('all are held', async () => (await suppressed()) === before + 3)
     await cluster.api(person).put('/api/push/preferences', { quietHours: null })
     await promoteDelayed(setting)
     await service.until(() => service.shown(phone).length > 0)
     expect(service.shown(phone).map(({ payload }) => payload)).toMatchObject([
-      { title: '2 new messages', body: 'In 2 conversations', data: { type: 'DIGEST', count: 2, conversations: 2 } },
+      { title: '3 new messages', body: 'In 2 conversations', data: { type: 'DIGEST', count: 3, conversations: 2 } },
     ])
   })
 })

@@ -1,10 +1,13 @@
 import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { appendMessages, type NewMessage } from '@parley/db'
 import type { User } from '@parley/protocol'
-import { type Cluster, direct, group, startCluster, user } from '@parley/testkit'
+import { type Cluster, direct, group, startCluster, tcpProxy, user } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Connection } from '../src/connection.ts'
 import { memoryStorage } from '../src/index.ts'
+import { TokenSource } from '../src/token.ts'
 import { clientOf, liveClient, until, untilDelivered } from './setting.ts'
 
 let cluster: Cluster
@@ -103,6 +106,39 @@ describe('ParleyClient under faults', () => {
     await untilDelivered(fatima, ({ length }) => length === 3)
     expect(fatima.delivered.map(({ content }) => content)).toEqual(['message 1', 'message 2', 'message 3'])
     expect(ahmed.client.pendingCount).toBe(0)
+  })
+
+  it('tells of what was read while it was offline', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    using ahmed = await liveClient(cluster, a)
+    using fatima = await liveClient(cluster, b)
+    await ahmed.client.send(id, 'one')
+    await untilDelivered(fatima, ({ length }) => length === 1)
+    fatima.client.disconnect()
+    fatima.client.markAsRead(id)
+    // Marks of a tenth of a second are told as one, where there is a connection.
+    await delay(150)
+    fatima.client.connect()
+    await until(ahmed.client.receipts(id), (marks) => marks.get(b.id) === 1)
+  })
+
+  it('leaves a gateway that does not answer', async () => {
+    const a = user('Ahmed')
+    const { hostname: host, port } = new URL(cluster.gateways[0]?.url ?? '')
+    await using proxy = await tcpProxy({ host, port: Number(port) })
+    const ignore = () => undefined
+    const told = { onState: ignore, onEvent: ignore, onConnect: async () => undefined, onError: ignore }
+    const tokens = new TokenSource(() => cluster.token(a))
+    const connection = new Connection({ url: `http://127.0.0.1:${proxy.port}`, tokens, hello: () => ({}), ...told })
+    using _ended = { [Symbol.dispose]: () => connection.stop() }
+    connection.start()
+    await expect.poll(() => connection.state).toBe('live')
+    proxy.stall()
+    await expect(connection.call('getOnlineUsers', {}, 100)).rejects.toMatchObject({ code: 'TIMEOUT' })
+    expect(connection.state).toBe('offline')
+    proxy.restore()
+    await expect.poll(() => connection.state).toBe('live')
   })
 
   it('sends after a reload what the last page left behind, once', async () => {
