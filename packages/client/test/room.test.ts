@@ -68,6 +68,7 @@ describe('a conversation', () => {
     inbox.onUpdated(update(7, { removed: ['omar'] }))
     expect(onLeft).not.toHaveBeenCalled()
     expect(inbox.get('c')).toBe(room)
+    expect(room.revisions.upTo).toBe(7)
   })
 
   it('stays until a sync says otherwise where one heard of what came after having been taken out', () => {

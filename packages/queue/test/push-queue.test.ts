@@ -15,7 +15,8 @@ import {
 
 let redis: TestRedis
 let producer: Producer<'push'>
-const onError = () => undefined
+const errors: unknown[] = []
+const onError = (error: unknown) => void errors.push(error)
 beforeAll(async () => {
   redis = await createTestRedis()
   producer = createProducer('push', { address: redis.url, onError })
@@ -83,6 +84,7 @@ describe('a queue', () => {
       async () => {
         const [, second = 0] = await all
         expect(second).toBeGreaterThanOrEqual(due)
+        expect(errors).toEqual([])
       },
     )
   })

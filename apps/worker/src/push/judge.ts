@@ -66,6 +66,6 @@ function shownAt(device: PushDeviceRow): number {
  */
 function firstUntold(device: PushDeviceRow, firstSeq: number, sentAt: number, burstMs: number): number {
   if (device.seq === null || device.from_seq === null) return firstSeq
-  const sameBurst = device.digest !== true && sentAt < shownAt(device) + burstMs
+  const sameBurst = sentAt < shownAt(device) + burstMs
   return sameBurst ? device.from_seq : device.seq + 1
 }
