@@ -174,6 +174,8 @@ describe('a conversation', () => {
     inbox.put(picture(9, 1, [ahmed, fatima, omar]))
     inbox.applySync(synced(7, 1, { gone: ['fatima'] }), 5)
     expect(roles()).toEqual(['ahmed OWNER', 'fatima MEMBER', 'omar MEMBER'])
+    inbox.applySync(synced(11, 1, { gone: ['fatima'] }), 9)
+    expect(roles()).toEqual(['ahmed OWNER', 'omar MEMBER'])
   })
 
   it('shows who has read what is heard of after their mark, and nobody whose mark is heard of after they went', () => {
