@@ -121,7 +121,6 @@ function firstThatSigned(checks: readonly ((token: string) => unknown)[]): (toke
     try {
       return first?.(token)
     } catch (error) {
-      if (!isWrongSignature(error)) throw error
       for (const check of others) {
         try {
           return check(token)
