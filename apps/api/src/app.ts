@@ -20,6 +20,7 @@ import { sendMessageRoute } from './routes/send-message.ts'
 import { syncRoutes } from './routes/sync.ts'
 import { userRoutes } from './routes/users.ts'
 
+import { refuseStale } from './stale.ts'
 /** The HTTP API. It does not listen yet: main.ts does that, tests use `inject()`. */
 export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   const app = fastify({
@@ -44,6 +45,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   app.addHook('onRequest', untypeNothing)
   app.addHook('onRequest', boundBodies)
   app.setErrorHandler(answerError)
+  await app.register(refuseStale, { deps })
   app.setNotFoundHandler(answerNotFound)
   // Fastify takes text by itself; nothing here does.
   app.removeContentTypeParser('text/plain')

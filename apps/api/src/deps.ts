@@ -12,7 +12,7 @@ import type {
   TokenRevocations,
 } from '@parley/messaging'
 import type { RedisClient } from '@parley/redis'
-import type { apiPublicSettings, Logger, SettingsOf, Tracer } from '@parley/runtime'
+import type { apiPublicSettings, Logger, SettingsOf, Standstill, Tracer } from '@parley/runtime'
 import type { FileStore } from '@parley/storage'
 import type { AttachmentUploads } from '@parley/storage/uploads'
 import type { HttpMeasures } from './measures.ts'
@@ -23,6 +23,7 @@ export interface ApiDeps {
   measures: HttpMeasures
   /** Left out where nothing is traced. */
   tracer: Tracer | undefined
+  standstill: Pick<Standstill, 'covers'>
   /** What browsers and balancers are told, and which of them is believed. */
   http: SettingsOf<typeof apiPublicSettings>
   tokenSettings: TokenSettings

@@ -25,6 +25,7 @@ import {
   openTracing,
   pushEndpointPolicy,
   runProcess,
+  Standstill,
   startAdminServer,
 } from '@parley/runtime'
 import { bucketCheck, openFileStore } from '@parley/storage'
@@ -35,6 +36,7 @@ import { apiMetrics, HttpMeasures } from './measures.ts'
 import { rateLimitRedis } from './rate-limit.ts'
 import { openReadSide } from './replica.ts'
 import { apiSettings } from './settings.ts'
+import { LONGEST_STANDSTILL_MS } from './stale.ts'
 
 const settings = loadSettingsOrExit(apiSettings)
 const logger = createLogger({ name: 'api', level: settings.LOG_LEVEL })
@@ -80,10 +82,12 @@ await runProcess({
     tokenNotices.listen(bus, (notice) => revocations.note(notice), onError)
     const people = new People(db, (userIds) => void peopleNotices.publish(bus, userIds))
     peopleNotices.listen(bus, (userIds) => people.forget(userIds), onError)
+    const standstill = new Standstill(LONGEST_STANDSTILL_MS)
     const app = await buildApp({
       logger,
       measures,
       tracer,
+      standstill,
       http: settings,
       db,
       push: { publicKey: settings.VAPID_PUBLIC_KEY ?? null, ...pushEndpointPolicy(settings) },
@@ -130,6 +134,7 @@ await runProcess({
         { name: 'fan-out', stop: () => bus.close() },
         { name: 'watermark', stop: () => watermark.stop() },
         { name: 'admin', stop: () => admin.stop() },
+        { name: 'standstill', stop: async () => standstill.stop() },
         { name: 'writers', stop: async () => void (await Promise.all([messages.close(), reads.close()])) },
         {
           name: 'http',

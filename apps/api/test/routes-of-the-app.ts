@@ -22,6 +22,7 @@ export function appWithoutServices(
     logger: createLogger({ name: 'api', level: 'silent' }),
     http: loadSettings(apiPublicSettings, { NODE_ENV, ...env }),
     measures: new HttpMeasures(),
+    standstill: { covers: () => false },
     tokenSettings: settings,
     jwtOptions: createTokenVerifier(settings).jwtOptions,
     rateLimit: { perPerson: 0 },

@@ -10,12 +10,11 @@ import type {
   TokenRevocations,
 } from '@parley/messaging'
 import type { Presence, PresenceReader } from '@parley/presence'
-import type { Logger, Tracer } from '@parley/runtime'
+import type { Logger, Standstill, Tracer } from '@parley/runtime'
 import type { Crowd } from './crowd.ts'
 import type { GatewayLimits } from './limits.ts'
 import type { GatewayMeasures } from './measures.ts'
 import type { OnlineNews } from './online-news.ts'
-import type { Standstill } from './standstill.ts'
 import type { TypingIndicators } from './typing.ts'
 
 /** What the handlers work with; main.ts puts it together. */

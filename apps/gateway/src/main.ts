@@ -13,9 +13,17 @@ import {
   ReadMarker,
   TokenRevocations,
 } from '@parley/messaging'
-import { createPresenceReader, Presence } from '@parley/presence'
+import { createPresenceReader, defaultTiming, Presence } from '@parley/presence'
 import { openRedis, redisAddress, redisReady } from '@parley/redis'
-import { createLogger, healthOf, loadSettingsOrExit, openTracing, runProcess, startAdminServer } from '@parley/runtime'
+import {
+  createLogger,
+  healthOf,
+  loadSettingsOrExit,
+  openTracing,
+  runProcess,
+  Standstill,
+  startAdminServer,
+} from '@parley/runtime'
 import { bucketCheck, openFileStore } from '@parley/storage'
 import { serveConnections } from './connection.ts'
 import { Crowd } from './crowd.ts'
@@ -28,7 +36,6 @@ import { OnlineNews } from './online-news.ts'
 import { Resync } from './resync.ts'
 import { buildServer, listen } from './server.ts'
 import { gatewaySettings } from './settings.ts'
-import { Standstill } from './standstill.ts'
 import { guardTokens } from './token-guard.ts'
 import { TypingIndicators } from './typing.ts'
 
@@ -106,7 +113,10 @@ await runProcess({
       onOnline: (userId) => void onlineNews.tellOf(userId).catch(onError),
     })
     await presence.start()
-    const standstill = new Standstill(io)
+    // After the lease the others take this process for dead. Its clients come back.
+    const standstill = new Standstill(defaultTiming.leaseMs, () => {
+      for (const socket of io.sockets.sockets.values()) socket.conn.close()
+    })
     const crowd = new Crowd(() => io.engine.clientsCount - io.sockets.sockets.size)
     const deps = {
       crowd,

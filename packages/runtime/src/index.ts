@@ -58,6 +58,7 @@ export {
   s3Settings,
   tokenSettings,
 } from './settings.ts'
+export { Standstill } from './standstill.ts'
 export { tracingSettings } from './telemetry-settings.ts'
 export {
   openTracing,

@@ -14,6 +14,7 @@ import { dropRest, isForm } from '../body-time.ts'
 import type { ApiDeps } from '../deps.ts'
 import { FormSlots } from '../form-slots.ts'
 import { FORM_LIMITS, readForm } from '../message-form.ts'
+import { requireFresh } from '../stale.ts'
 
 /** Sending a message over HTTP: as JSON, or with its files as a form. */
 export const sendMessageRoute: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { deps }) => {
@@ -59,6 +60,7 @@ async function postForm(
   try {
     const fields = await readForm(deps.uploads, request, conversationId, sender, files)
     const body = parse(postMessageBody, { ...fields, attachments: files.map(({ id }) => ({ id })) })
+    requireFresh(deps.standstill, request)
     const message = await deps.messages.send({
       ...body,
       conversationId,

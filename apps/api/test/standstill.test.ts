@@ -1,0 +1,25 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Conversation } from '@parley/protocol'
+import { apiClient, dataOf, errorOf, group, startCluster, user } from '@parley/testkit'
+import { expect, it } from 'vitest'
+import { LONGEST_STANDSTILL_MS } from '../src/stale.ts'
+
+it('a pod that was frozen refuses what came meanwhile: its clients have gone elsewhere with it', async () => {
+  await using cluster = await startCluster({ apis: 2, gateways: 0, workers: 0, edge: false })
+  const [owner, member] = [user('Owner'), user('Member')]
+  const { id } = await group(cluster, owner, [member], 'Before')
+  const path = `/api/messages/conversations/${id}`
+  const [frozen, other] = cluster.apis.map(({ url }) => apiClient(url, cluster.token(owner)))
+  if (frozen === undefined || other === undefined) throw new Error('there are two')
+  await cluster.apis[0]?.kill('SIGSTOP')
+  // On the connection that there is, and on one that has yet to be accepted.
+  const asked = [frozen.patch(path, { name: 'Old' }), frozen.post(`${path}/messages`, { content: 'old' })]
+  dataOf(await other.patch(path, { name: 'New' }))
+  await delay(LONGEST_STANDSTILL_MS + 100)
+  await cluster.apis[0]?.kill('SIGCONT')
+  for (const answer of await Promise.all(asked)) {
+    expect([answer.status, errorOf(answer)]).toMatchObject([503, { code: 'UNAVAILABLE', retryAfterMs: 1_000 }])
+  }
+  await expect.poll(async () => (await frozen.get(path)).status, { timeout: 5_000 }).toBe(200)
+  expect(dataOf(await frozen.get<Conversation>(path))).toMatchObject({ name: 'New', lastSeq: 1 })
+}, 60_000)
