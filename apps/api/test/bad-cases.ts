@@ -105,6 +105,11 @@ export const CREATION: Case[] = [
     type: 'GROUP',
     name: 'x'.repeat(201),
   }),
+  invalid('a clientConversationId that is a number', 'POST', CONVERSATIONS, {
+    participantIds: [fatima.id],
+    type: 'GROUP',
+    clientConversationId: 7,
+  }),
   invalid('a name with NUL', 'POST', CONVERSATIONS, { participantIds: [fatima.id], type: 'GROUP', name: 'a\0b' }),
   [
     'people nobody knows',

@@ -90,6 +90,27 @@ describe('creating', () => {
     }
   })
 
+  it('GROUP: once for each clientConversationId of its creator, also when it is asked for several times at once', async () => {
+    const [owner, member] = await pair()
+    const body = { type: 'GROUP', participantIds: [member.id], name: 'Once', clientConversationId: 'mine' }
+    const answers = await Promise.all(Array.from({ length: 5 }, () => create(owner, body)))
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 200, 200, 200, 201])
+    const [{ id }] = answers.map(dataOf) as [Conversation]
+    expect(new Set(answers.map((answer) => dataOf(answer).id))).toEqual(new Set([id]))
+    expect(dataOf(await create(owner, { ...body, name: 'Again' }))).toMatchObject({ id, name: 'Once' })
+    const others = [
+      await create(owner, { ...body, clientConversationId: 'another' }),
+      await create(member, { ...body, participantIds: [owner.id] }),
+      await create(owner, { ...body, type: 'DIRECT' }),
+    ]
+    expect(others.map(({ status }) => status)).toEqual([201, 201, 201])
+    await cluster.api(owner).delete(`${CONVERSATIONS}/${id}/participants/${owner.id}`)
+    expect(await create(owner, body)).toMatchObject({
+      status: 404,
+      body: { error: { code: 'CONVERSATION_NOT_FOUND' } },
+    })
+  })
+
   it('names the people it does not know, and creates nothing', async () => {
     const [owner, member] = await pair()
     const answer = await create(owner, { type: 'GROUP', participantIds: [member.id, 'nobody-1', 'nobody-2'] })

@@ -1,6 +1,7 @@
 import type { Conversation, SearchHit, User } from '@parley/protocol'
 import type { ClientCore } from './core.ts'
 import { ParleyClientError } from './errors.ts'
+import { randomId } from './random-id.ts'
 import type { Page } from './types.ts'
 
 const CONVERSATIONS = '/api/messages/conversations'
@@ -23,8 +24,8 @@ export interface SearchOptions {
 }
 
 /**
- * What a client asks of the server over HTTP: it happens now or rejects now, with a `ParleyClientError`. What only reads is
- * tried again a few times first. Everything about a conversation that one is not in is CONVERSATION_NOT_FOUND.
+ * What a client asks of the server over HTTP: it happens now or rejects now, with a `ParleyClientError`. What only reads, and
+ * a new conversation, is tried again a few times first. Everything about a conversation that one is not in is CONVERSATION_NOT_FOUND.
  */
 export class ServerRequests {
   /** @internal */
@@ -36,16 +37,21 @@ export class ServerRequests {
   }
 
   /**
-   * Makes a conversation of oneself and others; a DIRECT one that exists already is that one.
-   * @param input `name` is for groups, up to 200 UTF-16 units
+   * Makes a conversation of oneself and others; a DIRECT one that exists already is that one. Tried again a few times when that
+   * can help: it is made once.
+   * @param input `name` is for groups, up to 200 UTF-16 units. `clientConversationId` as well: whoever keeps one over a reload
+   * gets the group that was made under it
    * @throws {ParleyClientError} UNKNOWN_USERS (`details` say who), VALIDATION_FAILED, GROUP_FULL
    */
   async createConversation(input: {
     type: 'DIRECT' | 'GROUP'
     participantIds: readonly string[]
     name?: string
+    clientConversationId?: string
   }): Promise<Conversation> {
-    const { data } = await this.core.http.send<Conversation>('POST', CONVERSATIONS, { body: input })
+    const { http } = this.core
+    const body = { clientConversationId: randomId(), ...input }
+    const { data } = await http.again(() => http.send<Conversation>('POST', CONVERSATIONS, { body }), undefined)
     return this.core.inbox.put(data)
   }
 

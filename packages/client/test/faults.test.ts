@@ -2,8 +2,8 @@ import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { appendMessages, type NewMessage } from '@parley/db'
-import type { User } from '@parley/protocol'
-import { type Cluster, direct, group, startCluster, tcpProxy, user } from '@parley/testkit'
+import type { Conversation, User } from '@parley/protocol'
+import { type Cluster, dataOf, direct, group, startCluster, tcpProxy, user } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Connection } from '../src/connection.ts'
 import { memoryStorage } from '../src/index.ts'
@@ -61,6 +61,22 @@ describe('ParleyClient under faults', () => {
     await ahmed.client.send(id, 'two')
     await until(ahmed.client.receipts(id), (marks) => marks.get(b.id) === 1)
     expect(shown.getSnapshot().messages.map(({ readBy }) => readBy.length)).toEqual([2, 1])
+  })
+
+  it('makes one group though the answer gets lost', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    await cluster.register(b)
+    let asked = 0
+    const losing: typeof fetch = async (input, init) => {
+      const answer = await fetch(input, init)
+      if (init?.method === 'POST' && ++asked === 1) throw new TypeError('fetch failed')
+      return answer
+    }
+    using ahmed = await liveClient(cluster, a, { fetch: losing })
+    const { id } = await ahmed.client.createConversation({ type: 'GROUP', participantIds: [b.id] })
+    expect(asked).toBe(2)
+    const all = dataOf(await cluster.api(a).get<Conversation[]>('/api/messages/conversations'))
+    expect(all.map((conversation) => conversation.id)).toEqual([id])
   })
 
   it.each([150, 30])('delivers %i messages that were missed while offline, in order', async (count) => {

@@ -72,6 +72,8 @@ export const conversations = pgTable(
     /** The two ids of a DIRECT conversation, sorted, as JSON: one conversation for each pair of people. */
     directKey: text('direct_key'),
     createdBy: text('created_by').notNull(),
+    /** Of a group, the creator's client's own id for it; null where it gave none. */
+    clientConversationId: text('client_conversation_id'),
     /** Seq of the newest message. */
     lastSeq: count('last_seq'),
     /** Counts changes of any kind; every row that changes takes the next one. */
@@ -82,6 +84,9 @@ export const conversations = pgTable(
   },
   (table) => [
     uniqueIndex('conversations_direct_key').on(table.directKey),
+    uniqueIndex('conversations_client_id')
+      .on(table.createdBy, table.clientConversationId)
+      .where(sql`${table.clientConversationId} is not null`),
     check('direct_has_key', sql`(${table.type} = 'DIRECT') = (${table.directKey} is not null)`),
   ],
 )

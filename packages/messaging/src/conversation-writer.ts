@@ -4,7 +4,7 @@ import {
   appendMessages,
   type ConversationRow,
   type Database,
-  findDirect,
+  findCreated,
   findUsers,
   insertConversation,
   type LockedConversation,
@@ -63,9 +63,10 @@ export class ConversationWriter {
   }
 
   /**
-   * Creates a conversation; the creator is always in it. A DIRECT one exists once for two people: whoever asks again
-   * gets it with `created: false`, under a race too.
-   * @throws {ParleyError} UNKNOWN_USERS (details.userIds), VALIDATION_FAILED, GROUP_FULL
+   * Creates a conversation; the creator is always in it. A DIRECT one exists once for two people, and a group once for a
+   * `clientConversationId` of its creator: whoever asks again gets it with `created: false`, under a race too.
+   * @throws {ParleyError} UNKNOWN_USERS (details.userIds), VALIDATION_FAILED, GROUP_FULL; CONVERSATION_NOT_FOUND where it
+   * exists and the creator has left it since
    */
   async create(creator: User, input: CreateConversation): Promise<{ conversation: Conversation; created: boolean }> {
     const userIds = [...new Set([creator.id, ...input.participantIds])]
@@ -82,10 +83,20 @@ export class ConversationWriter {
     const directKey = direct ? JSON.stringify([...userIds].sort()) : null
     const id = randomUUIDv7()
     const nameKey = name && foldText(name)
-    const fresh = { id, type: input.type, name, nameKey, directKey, createdBy: creator.id, userIds }
+    const clientConversationId = direct ? null : (input.clientConversationId ?? null)
+    const fresh = {
+      id,
+      type: input.type,
+      name,
+      nameKey,
+      directKey,
+      createdBy: creator.id,
+      clientConversationId,
+      userIds,
+    }
     const row = await this.#insert(fresh)
     if (row !== undefined) return { conversation: await this.#reader.show(row, creator.id), created: true }
-    const existing = directKey === null ? undefined : await findDirect(this.#db.pool, directKey)
+    const existing = await findCreated(this.#db.pool, fresh)
     if (existing === undefined) throw new Error('neither a new nor an old conversation')
     return { conversation: await this.#reader.get(existing, creator.id), created: false }
   }

@@ -62,7 +62,7 @@ const QUESTIONS: ((db: db.Queryable) => Promise<unknown>)[] = [
   (q) => db.findConversations(q, list(member)),
   (q) => db.listConversations(q, person(1), null, 20, 0),
   (q) => db.listConversations(q, person(1), 'name', 20, 0),
-  (q) => db.findDirect(q, '["a","b"]'),
+  (q) => db.findCreated(q, { directKey: '["a","b"]', createdBy: person(1), clientConversationId: null }),
   (q) => db.listMessages(q, conversation(1), 1, 50),
   (q) =>
     db.findMessages(

@@ -10,7 +10,7 @@ export const LIMITS = {
   photoLength: 2_048,
   /** Longest token; a longer one is refused unread. One with every claim at its limit has some 5,000 characters. */
   tokenLength: 16_384,
-  /** Longest `clientMessageId`. */
+  /** Longest `clientMessageId`, and longest `clientConversationId`. */
   clientMessageIdLength: 128,
   /** Most people in a group, its creator included. */
   groupSize: 1_000,

@@ -44,6 +44,9 @@ export const messageId = uuid
 /** Chosen by the client; a message is stored once for each (conversation, sender, clientMessageId). */
 export const clientMessageId = text(LIMITS.clientMessageIdLength)
 
+/** Chosen by the client; a group is created once for each (creator, clientConversationId). */
+export const clientConversationId = text(LIMITS.clientMessageIdLength)
+
 /** RFC 3339 in UTC with six digits of a second, as Parley writes it: instants compare as text. */
 export const instant = z.iso.datetime({ precision: 6 })
 

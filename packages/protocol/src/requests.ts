@@ -4,6 +4,7 @@ import { LIMITS } from './limits.ts'
 import { conversationType, messageType } from './models.ts'
 import {
   bounded,
+  clientConversationId,
   clientMessageId,
   conversationId,
   integer,
@@ -59,6 +60,8 @@ export const createConversationBody = z.object({
   participantIds: userIds,
   type: conversationType.default('DIRECT'),
   name: groupName.nullish(),
+  /** Of a group; a DIRECT conversation exists once anyway. */
+  clientConversationId: clientConversationId.nullish(),
 })
 export type CreateConversation = z.infer<typeof createConversationBody>
 

@@ -27,14 +27,15 @@ export interface NewConversation {
   nameKey: string | null
   directKey: string | null
   createdBy: string
+  clientConversationId: string | null
   /** Everybody in it, the creator too. */
   userIds: readonly string[]
 }
 
 /**
  * Creates a conversation with its people in one statement, with a row of the outbox that names message 0 for it.
- * @returns the conversation as its creator sees it; undefined when a DIRECT one of these two exists already: then nothing was
- * written.
+ * @returns the conversation as its creator sees it; undefined when it exists already, the DIRECT one of these two or the group
+ * that its creator's client knows by this id: then nothing was written.
  */
 export async function insertConversation(
   db: Queryable,
@@ -46,9 +47,10 @@ export async function insertConversation(
     name: 'insert_conversation',
     text: `
       with c as (
-        insert into conversations (id, type, name, name_key, direct_key, created_by, participant_count, rev)
-        values ($1, $2::conversation_type, $3, $4, $5, $6, cardinality($7::text[]), 1)
-        on conflict (direct_key) do nothing returning *
+        insert into conversations
+          (id, type, name, name_key, direct_key, created_by, participant_count, rev, client_conversation_id)
+        values ($1, $2::conversation_type, $3, $4, $5, $6, cardinality($7::text[]), 1, $10)
+        on conflict do nothing returning *
       ), told as (
         insert into outbox (origin, batch, conversation_ids, seqs) select $8, $9, array[id], array[0::bigint] from c
       ), p as (
@@ -68,17 +70,26 @@ export async function insertConversation(
       conversation.userIds,
       origin,
       batch,
+      conversation.clientConversationId,
     ],
   })
   return rows[0]
 }
 
-/** The id of the DIRECT conversation with this key. */
-export async function findDirect(db: Queryable, directKey: string): Promise<string | undefined> {
+/** The id of the conversation in whose place this one was not created. */
+export async function findCreated(
+  db: Queryable,
+  {
+    directKey,
+    createdBy,
+    clientConversationId,
+  }: Pick<NewConversation, 'directKey' | 'createdBy' | 'clientConversationId'>,
+): Promise<string | undefined> {
   const { rows } = await db.query<{ id: string }>({
-    name: 'find_direct',
-    text: 'select id from conversations where direct_key = $1',
-    values: [directKey],
+    name: 'find_created',
+    text: `select id from conversations
+      where direct_key = $1 or (created_by = $2 and client_conversation_id = $3)`,
+    values: [directKey, createdBy, clientConversationId],
   })
   return rows[0]?.id
 }

@@ -27,14 +27,18 @@ export const conversationOperations: readonly Operation[] = [
     tag,
     summary: 'Open a conversation',
     description:
-      'A GROUP is always a new one. Of a DIRECT conversation two people have one: whoever asks first makes it, later requests of either get it. Who asks is always in it, named or not.',
+      'A GROUP is a new one, but for the same clientConversationId of the same person: then it is the first, as it is now. Of a DIRECT conversation two people have one: whoever asks first makes it, later requests of either get it. Who asks is always in it, named or not.',
     access: 'person',
     body: createConversationBody,
     answers: {
-      200: { description: 'The DIRECT conversation of these two, which was there already', data: conversation },
+      200: {
+        description:
+          'The DIRECT conversation of these two, or the group of this clientConversationId, which was there already',
+        data: conversation,
+      },
       201: { description: 'A new conversation', data: conversation },
     },
-    errors: ['UNKNOWN_USERS', 'GROUP_FULL'],
+    errors: ['UNKNOWN_USERS', 'GROUP_FULL', 'CONVERSATION_NOT_FOUND'],
   },
   {
     method: 'get',
