@@ -1,5 +1,6 @@
 import fastifyJwt from '@fastify/jwt'
 import { type Identity, identityFromClaims, tokenError } from '@parley/auth'
+import type { Actor } from '@parley/messaging'
 import { actAsHeader, ParleyError, parse, type User } from '@parley/protocol'
 import type { FastifyRequest } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
@@ -49,6 +50,11 @@ async function identify(request: FastifyRequest): Promise<Identity> {
 export function actorOf(request: FastifyRequest): User {
   if (request.actor !== null) return request.actor
   throw new ParleyError('FORBIDDEN', { message: `A service names the person it acts for in the ${ACT_AS} header.` })
+}
+
+/** The same person, and whether they act themself. */
+export function changerOf(request: FastifyRequest): Actor {
+  return { ...actorOf(request), byService: request.identity?.service === true }
 }
 
 /** @throws {ParleyError} FORBIDDEN for everybody but the product's own servers */

@@ -7,6 +7,7 @@ import {
   type Cluster,
   dataOf,
   errorOf,
+  group,
   type HttpAnswer,
   type Reply,
   startCluster,
@@ -178,6 +179,24 @@ describe('the product’s server', () => {
     const refused = await actingFor(stranger.id, 'GET', `${CONVERSATIONS}/${id}`)
     expect([refused.status, errorOf(refused).code]).toEqual([404, 'CONVERSATION_NOT_FOUND'])
     expect(await me(cluster.api(ahmed))).toEqual(ahmed)
+  })
+
+  it('changes a group in somebody’s name and reads nothing for them', async () => {
+    const [owner, ahmed] = [user('Owner'), user('Ahmed')]
+    const { id } = await group(cluster, owner, [ahmed], 'Before')
+    const path = `${CONVERSATIONS}/${id}`
+    await cluster.api(owner).post(`${path}/messages`, { content: 'Have you seen this?' })
+    const renamed = dataOf(await actingFor<Conversation>(ahmed.id, 'PATCH', path, { name: 'After' }))
+    const unseen = { lastSeq: 2, lastReadSeq: 0, unreadCount: 2 }
+    expect(renamed).toMatchObject({ name: 'After', ...unseen })
+    const seen = dataOf(await cluster.api(ahmed).get<Conversation>(path))
+    expect(seen).toMatchObject(unseen)
+    expect(seen.lastMessage).toMatchObject({ system: { event: 'renamed', name: 'After', byService: true } })
+    expect(seen.lastMessage).toMatchObject({ content: 'Ahmed renamed the group to After', sender: ahmed })
+    // Whoever does it themself has read.
+    const own = dataOf(await cluster.api(ahmed).patch<Conversation>(path, { name: 'Own' }))
+    expect(own).toMatchObject({ lastSeq: 3, lastReadSeq: 3, unreadCount: 0 })
+    expect(own.lastMessage?.system).toEqual({ event: 'renamed', name: 'Own' })
   })
 
   it('names a person who exists, or is refused', async () => {

@@ -31,11 +31,17 @@ export class Ledger {
     return conversations.filter(({ joined }) => joined).map(({ id }) => id)
   }
 
-  /** Who writes has read. @returns false for a conversation that is not known */
-  saw({ conversationId, seq, senderId }: Pick<Message, 'conversationId' | 'seq' | 'senderId'>): boolean {
+  /** Who writes has read, but not whom a server acts for. @returns false for a conversation that is not known */
+  saw({
+    conversationId,
+    seq,
+    senderId,
+    system,
+  }: Pick<Message, 'conversationId' | 'seq' | 'senderId' | 'system'>): boolean {
     const entry = this.#entries.get(conversationId)
     if (entry === undefined) return false
     entry.lastSeq = Math.max(entry.lastSeq, seq)
+    if (system?.byService === true) return true
     if (senderId === this.#userId) entry.lastReadSeq = Math.max(entry.lastReadSeq, seq)
     const sender = entry.members.get(senderId)
     if (sender !== undefined) sender.lastReadSeq = Math.max(sender.lastReadSeq, seq)

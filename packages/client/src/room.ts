@@ -80,8 +80,8 @@ export class Room {
   #deliver(message: Message): void {
     this.timeline.deliver(message)
     this.#newest(message)
-    // Who writes has read: the server moved the sender's mark with the message.
-    this.mark(message.senderId, message.seq)
+    // Who writes has read: the server moved the sender's mark with the message. Whom it acts for itself need not have.
+    if (message.system?.byService !== true) this.mark(message.senderId, message.seq)
   }
 
   #newest(message: Message): void {

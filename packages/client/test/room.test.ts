@@ -207,6 +207,15 @@ describe('a conversation', () => {
     expect(readers()).toEqual([['ahmed'], ['ahmed']])
   })
 
+  it('is as unread as before, and by one more, where a server changes it in one’s name', () => {
+    const { inbox, room } = setting()
+    const renamed = { event: 'renamed' as const, name: 'Renamed' }
+    inbox.onMessage({ ...messageOf('omar', 2, 6), type: 'SYSTEM', system: { ...renamed, byService: true } })
+    expect(room.info).toMatchObject({ lastReadSeq: 0, unreadCount: 2 })
+    inbox.onMessage({ ...messageOf('omar', 3, 7), type: 'SYSTEM', system: renamed })
+    expect(room.info).toMatchObject({ lastReadSeq: 3, unreadCount: 0 })
+  })
+
   it('keeps what events told of after an answer was made that comes late', () => {
     const { inbox, room } = setting()
     const later = '2026-01-02T00:00:00.000000Z'

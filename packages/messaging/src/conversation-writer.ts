@@ -36,6 +36,12 @@ import { systemMessage } from './system-messages.ts'
 type News = Pick<ConversationNews, 'created' | 'changed'>
 
 export interface ConversationWriterOptions {
+/** Who changes a conversation. */
+export interface Actor extends User {
+  /** A server of the product acts for them: they need not have seen anything of the conversation. */
+  byService?: boolean
+}
+
   db: Database
   reader: ConversationReader
   news: News
@@ -102,7 +108,7 @@ export class ConversationWriter {
   }
 
   /** @throws {ParleyError} CONVERSATION_NOT_FOUND, NOT_A_GROUP */
-  async rename(actor: User, conversationId: string, name: string | null): Promise<Conversation> {
+  async rename(actor: Actor, conversationId: string, name: string | null): Promise<Conversation> {
     const row = await this.#change(actor, conversationId, async (tx, conversation) => {
       if (conversation.name === name) return null
       await renameConversation(tx, conversationId, name, name && foldText(name))
@@ -115,7 +121,7 @@ export class ConversationWriter {
    * Adds people; those who are in it already are passed over.
    * @throws {ParleyError} CONVERSATION_NOT_FOUND, NOT_A_GROUP, UNKNOWN_USERS, GROUP_FULL
    */
-  async add(actor: User, conversationId: string, userIds: readonly string[]): Promise<Conversation> {
+  async add(actor: Actor, conversationId: string, userIds: readonly string[]): Promise<Conversation> {
     await this.#reader.require(conversationId, actor.id)
     const people = await this.#requireUsers(userIds)
     const row = await this.#change(actor, conversationId, async (tx, conversation) => {
@@ -134,7 +140,7 @@ export class ConversationWriter {
    * Takes a person out: the owner anybody, everybody themself.
    * @throws {ParleyError} CONVERSATION_NOT_FOUND, NOT_A_GROUP, FORBIDDEN, USER_NOT_FOUND
    */
-  async remove(actor: User, conversationId: string, userId: string): Promise<void> {
+  async remove(actor: Actor, conversationId: string, userId: string): Promise<void> {
     const [row] = await findUsers(this.#db.pool, [userId])
     await this.#change(actor, conversationId, async (tx, conversation) => {
       requireMayRemove({ id: actor.id, role: conversation.role }, userId)
@@ -164,7 +170,7 @@ export class ConversationWriter {
    * @returns the conversation after it, as the actor saw it
    */
   #change(
-    actor: User,
+    { byService = false, ...actor }: Actor,
     conversationId: string,
     work: (tx: Queryable, conversation: LockedConversation) => Promise<Planned | null>,
   ): Promise<ConversationRow> {
@@ -176,7 +182,8 @@ export class ConversationWriter {
         const planned = await work(tx, conversation)
         if (planned === null) return { row: await seenBy(tx, conversationId, actor), change: null }
         const { added = [], removed = [] } = planned
-        const draft = systemMessage(conversationId, actor, planned.system, planned.people)
+        const system = byService ? { ...planned.system, byService } : planned.system
+        const draft = systemMessage(conversationId, actor, system, planned.people)
         const [stored] = await appendMessages(tx, [draft], origin, batch)
         if (stored === undefined) throw new ParleyError('CONVERSATION_NOT_FOUND')
         for (const userId of removed) await removeParticipant(tx, conversationId, userId)

@@ -60,12 +60,17 @@ export const attachment = storedAttachment.extend({
 })
 export type Attachment = z.infer<typeof attachment>
 
+const change = {
+  /** A server of the product made it in the sender's name: it is unread to them, as what was before it may be. */
+  byService: z.literal(true).optional(),
+}
+
 /** What a SYSTEM message tells, for clients that put it into their reader's language; `content` says it in English. */
 export const systemEvent = z.discriminatedUnion('event', [
-  z.object({ event: z.literal('participantsAdded'), userIds: z.array(z.string()) }),
-  z.object({ event: z.literal('participantRemoved'), userIds: z.array(z.string()) }),
-  z.object({ event: z.literal('participantLeft'), userIds: z.array(z.string()) }),
-  z.object({ event: z.literal('renamed'), name: z.string().nullable() }),
+  z.object({ event: z.literal('participantsAdded'), userIds: z.array(z.string()), ...change }),
+  z.object({ event: z.literal('participantRemoved'), userIds: z.array(z.string()), ...change }),
+  z.object({ event: z.literal('participantLeft'), userIds: z.array(z.string()), ...change }),
+  z.object({ event: z.literal('renamed'), name: z.string().nullable(), ...change }),
 ])
 export type SystemEvent = z.infer<typeof systemEvent>
 

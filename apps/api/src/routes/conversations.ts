@@ -8,7 +8,7 @@ import {
   updateConversationBody,
 } from '@parley/protocol'
 import type { FastifyPluginAsync } from 'fastify'
-import { actorOf } from '../authentication.ts'
+import { actorOf, changerOf } from '../authentication.ts'
 import type { ApiDeps } from '../deps.ts'
 
 /** Conversations and the people in them. */
@@ -34,7 +34,7 @@ export const conversationRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (
 
   app.patch('/conversations/:conversationId', async (request) => {
     const { conversationId } = parse(conversationParams, request.params)
-    const actor = actorOf(request)
+    const actor = changerOf(request)
     await conversations.require(conversationId, actor.id)
     const { name } = parse(updateConversationBody, request.body)
     return {
@@ -46,7 +46,7 @@ export const conversationRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (
 
   app.post('/conversations/:conversationId/participants', async (request) => {
     const { conversationId } = parse(conversationParams, request.params)
-    const actor = actorOf(request)
+    const actor = changerOf(request)
     await conversations.require(conversationId, actor.id)
     const { userIds } = parse(addParticipantsBody, request.body)
     return {
@@ -58,7 +58,7 @@ export const conversationRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (
 
   app.delete('/conversations/:conversationId/participants/:userId', async (request) => {
     const { conversationId, userId } = parse(participantParams, request.params)
-    await conversationWriter.remove(actorOf(request), conversationId, userId)
+    await conversationWriter.remove(changerOf(request), conversationId, userId)
     return { success: true, message: 'Participant removed', data: null }
   })
 
