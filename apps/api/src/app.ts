@@ -7,6 +7,7 @@ import { browserHeaders } from './browser-headers.ts'
 import { endConnections } from './closing.ts'
 import type { ApiDeps } from './deps.ts'
 import { answerError, answerNotFound } from './errors.ts'
+import { answerNoRequest } from './no-request.ts'
 import { limitRequests } from './rate-limit.ts'
 import { observeRequests, requestIdOf } from './requests.ts'
 import { attachmentRoutes } from './routes/attachments.ts'
@@ -19,8 +20,8 @@ import { searchRoutes } from './routes/search.ts'
 import { sendMessageRoute } from './routes/send-message.ts'
 import { syncRoutes } from './routes/sync.ts'
 import { userRoutes } from './routes/users.ts'
-
 import { refuseStale } from './stale.ts'
+
 /** The HTTP API. It does not listen yet: main.ts does that, tests use `inject()`. */
 export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   const app = fastify({
@@ -36,16 +37,17 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     // What reaches this process is answered by it, until it is gone.
     return503OnClosing: false,
     frameworkErrors: answerError,
+    clientErrorHandler: answerNoRequest,
     genReqId: requestIdOf,
     requestIdHeader: false,
   })
   app.server.headersTimeout = 30_000
   await app.register(observeRequests, { deps })
   await app.register(endConnections)
+  await app.register(refuseStale, { deps })
   app.addHook('onRequest', untypeNothing)
   app.addHook('onRequest', boundBodies)
   app.setErrorHandler(answerError)
-  await app.register(refuseStale, { deps })
   app.setNotFoundHandler(answerNotFound)
   // Fastify takes text by itself; nothing here does.
   app.removeContentTypeParser('text/plain')

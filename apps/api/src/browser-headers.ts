@@ -30,5 +30,7 @@ export const browserHeaders = fastifyPlugin<{ http: SettingsOf<typeof apiPublicS
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     exposedHeaders: EXPOSED,
     maxAge: PREFLIGHT_SECONDS,
+    // An OPTIONS that is no preflight is answered as one: refused, it would be in words of the plugin's own.
+    strictPreflight: false,
   })
 })

@@ -54,6 +54,18 @@ describe('CORS_ORIGINS', () => {
     expect(headers['access-control-allow-credentials']).toBeUndefined()
   })
 
+  it('answers an OPTIONS that is no preflight as one, and where no page may ask as any address there is not', async () => {
+    const ask = async (env: Record<string, string>) => {
+      const app = await appWithoutServices('production', env)
+      const answer = await app.inject({ method: 'OPTIONS', url: '/api/users/me' })
+      await app.close()
+      return answer
+    }
+    expect(await ask({ CORS_ORIGINS: CHAT })).toMatchObject({ statusCode: 204, body: '' })
+    const refused = await ask({})
+    expect([refused.statusCode, refused.json().error.code]).toEqual([404, 'NOT_FOUND'])
+  })
+
   it.each(['chat.example.com', 'https://chat.example.com/', 'https://*.example.com', 'https://a.example,,', ' '])(
     'is refused at the start when it is %j',
     async (CORS_ORIGINS) => {

@@ -55,6 +55,42 @@ it('a head has half a minute, and no request more than a large file on a slow li
   expect(app.server).toMatchObject({ headersTimeout: 30_000, requestTimeout: 900_000 })
 })
 
+it.each([
+  ['no HTTP', 'hello\r\n\r\n', 400, 'MALFORMED_REQUEST'],
+  [
+    'two lengths',
+    'GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n',
+    400,
+    'MALFORMED_REQUEST',
+  ],
+  ['20 kB of headers', `GET / HTTP/1.1\r\nHost: x\r\nx-much: ${'x'.repeat(20_000)}\r\n\r\n`, 431, 'HEADERS_TOO_LARGE'],
+])('%s is answered in the envelope, and the connection closed', async (_what, sent, status, code) => {
+  app = await appWithoutServices('test')
+  await listen()
+  const { port } = app.server.address() as AddressInfo
+  const socket = connect(port, '127.0.0.1')
+  // All of it has come before the connection is closed under what is left unread.
+  socket.on('error', () => undefined)
+  socket.write(sent)
+  const [answer] = await once(socket, 'data')
+  const [head = '', body = ''] = String(answer).split('\r\n\r\n')
+  expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} .*\r\ncontent-type: application/json`, 's'))
+  expect(JSON.parse(body)).toMatchObject({ success: false, error: { code } })
+})
+
+it('a head that never ends is answered in the envelope', async () => {
+  app = await appWithoutServices('test')
+  await listen()
+  const { port } = app.server.address() as AddressInfo
+  const socket = connect(port, '127.0.0.1')
+  const arrived = once(app.server, 'connection')
+  socket.write('GET / HTTP/1.1\r\nHost: x\r\n')
+  const [there] = await arrived
+  app.server.emit('clientError', Object.assign(new Error(), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), there)
+  const [answer] = await once(socket, 'data')
+  expect(String(answer)).toMatch(/^HTTP\/1.1 408 .*"code":"REQUEST_TIMEOUT"/s)
+})
+
 it('a body has half a minute', async () => {
   app = await appWithoutServices('test')
   await listen()

@@ -10,6 +10,10 @@ export const ERROR_ADVICE: Readonly<Record<ErrorCode, { meaning: string; advice:
     meaning: 'The body does not parse as JSON, or has the keys `__proto__` or `constructor.prototype`.',
     advice: 'Mend the client.',
   },
+  MALFORMED_REQUEST: {
+    meaning: 'What came on the connection does not parse as HTTP/1.1; the connection is closed.',
+    advice: 'Mend the client, or whatever is between it and the server.',
+  },
   UNKNOWN_EVENT: {
     meaning: 'A socket event of a name that there is not.',
     advice: 'Mend the client, or do without what an older server does not know.',
@@ -64,6 +68,10 @@ export const ERROR_ADVICE: Readonly<Record<ErrorCode, { meaning: string; advice:
     meaning: 'There is no such person, or they are not in the conversation; also the person named by `x-act-as`.',
     advice: 'Look at the list of people anew; a server writes the person first.',
   },
+  REQUEST_TIMEOUT: {
+    meaning: 'The head of a request took longer than half a minute, or all of it a quarter of an hour.',
+    advice: 'Try again, on a line that is not as slow.',
+  },
   GROUP_FULL: { meaning: 'A group has a thousand people at most.', advice: 'Take somebody out first.' },
   PAYLOAD_TOO_LARGE: {
     meaning: 'A JSON body past 256 kB.',
@@ -84,6 +92,10 @@ export const ERROR_ADVICE: Readonly<Record<ErrorCode, { meaning: string; advice:
   RATE_LIMITED: {
     meaning: 'More requests or events than the limits allow.',
     advice: 'Wait for `retryAfterMs`, then go on more slowly.',
+  },
+  HEADERS_TOO_LARGE: {
+    meaning: 'The address and the headers have more than 16 kB together.',
+    advice: 'Send less in them: a token with fewer claims, say.',
   },
   INTERNAL: {
     meaning: 'A fault of the server, in its log under the request’s id.',

@@ -27,7 +27,8 @@ errors without it stay what they are. New codes may come: treat one that you do 
 const FOOT = `
 The codes of any request are \`VALIDATION_FAILED\`, \`INTERNAL\` and \`UNAVAILABLE\`; of any that takes a token, the three of
 tokens, \`FORBIDDEN\`, \`RATE_LIMITED\` and (for servers that act for somebody) \`USER_NOT_FOUND\`; of any with a body,
-\`MALFORMED_JSON\`, \`UNSUPPORTED_MEDIA_TYPE\` and \`PAYLOAD_TOO_LARGE\`. The last table says which requests and events have
+\`MALFORMED_JSON\`, \`UNSUPPORTED_MEDIA_TYPE\` and \`PAYLOAD_TOO_LARGE\`. What is no whole request yet, at any address, is
+answered with \`MALFORMED_REQUEST\`, \`REQUEST_TIMEOUT\` or \`HEADERS_TOO_LARGE\`. The last table says which requests and events have
 codes beside these; [openapi.json](openapi.json) and [asyncapi.json](asyncapi.json) list all of each.
 
 `
