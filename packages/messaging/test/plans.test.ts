@@ -100,7 +100,7 @@ const QUESTIONS: ((db: db.Queryable) => Promise<unknown>)[] = [
   (q) => db.findUploads(q, conversation(1), person(1), ids),
   (q) => db.findAttachment(q, ids[0] ?? '', person(1)),
   (q) => db.condemnAttachments(q, ids),
-  (q) => db.condemnAbandoned(q, new Date(), 100),
+  (q) => db.condemnAbandoned(q, new Date(), null, 100),
   (q) => db.deleteAttachments(q, ids),
 ]
 

@@ -142,13 +142,13 @@ export class ObjectStore {
   }
 
   /** Removes the object and, with its id, the upload that was to become it. */
-  async remove(Key: string, uploadId: string | null): Promise<void> {
+  async remove(Key: string, uploadId: string | null, signal?: AbortSignal): Promise<void> {
     if (uploadId !== null) {
       const abort = new AbortMultipartUploadCommand({ Bucket: this.#bucket, Key, UploadId: uploadId })
-      await this.#unlessGone(this.#client.send(abort, limited(this.#requestMs)))
+      await this.#unlessGone(this.#client.send(abort, limited(this.#requestMs, signal)))
     }
     await this.#unlessGone(
-      this.#client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key }), limited(this.#requestMs)),
+      this.#client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key }), limited(this.#requestMs, signal)),
     )
   }
 

@@ -11,6 +11,7 @@ import {
   insertAttachment,
   noteUploadId,
   toStoredAttachment,
+  type UploadPlace,
 } from '@parley/db'
 import { ParleyError, type StartedUpload, type StartUpload, type StoredAttachment } from '@parley/protocol'
 import { missingParts, planParts, signParts } from './direct.ts'
@@ -38,6 +39,23 @@ export interface IncomingFile {
   accept: (file: Pick<StoredAttachment, 'id' | 'fileName' | 'fileType'>) => void
   /** Aborted when the client is gone. */
   signal: AbortSignal
+}
+
+export interface AbandonedUploads {
+  before: Date
+  /** The last one of the removal before this one; null to begin with the oldest. */
+  after: UploadPlace | null
+  limit: number
+  /** Ends what waits for the store. */
+  signal: AbortSignal
+}
+
+export interface RemovedUploads {
+  removed: number
+  /** Of those that could not be removed; they stay to be tried again. */
+  errors: unknown[]
+  /** The last one that was looked at; null where there are no more after it. */
+  last: UploadPlace | null
 }
 
 /** A file that is in the store, whole. */
@@ -147,30 +165,40 @@ export class AttachmentUploads {
     return true
   }
 
-  /** Removes uploads that no message names; what a message names is left alone. */
+  /**
+   * Removes uploads that no message names; what a message names is left alone.
+   * @throws {ParleyError} STORAGE_UNAVAILABLE where one could not be removed; the others are
+   */
   async discard(ids: readonly string[]): Promise<void> {
-    if (ids.length > 0) await this.#remove(await condemnAttachments(this.#db.pool, ids))
+    if (ids.length === 0) return
+    const [error] = await this.#remove(await condemnAttachments(this.#db.pool, ids))
+    if (error !== undefined) throw error
   }
 
-  /**
-   * Removes up to `limit` uploads that were begun before `before` and that no message names.
-   * @returns how many were removed
-   */
-  async removeAbandoned(before: Date, limit: number): Promise<number> {
-    const rows = await condemnAbandoned(this.#db.pool, before, limit)
-    await this.#remove(rows)
-    return rows.length
+  /** Removes up to `limit` uploads that were begun before `before` and that no message names, the oldest that come `after` one. */
+  async removeAbandoned({ before, after, limit, signal }: AbandonedUploads): Promise<RemovedUploads> {
+    const rows = await condemnAbandoned(this.#db.pool, before, after, limit)
+    const errors = await this.#remove(rows, signal)
+    return { removed: rows.length - errors.length, errors, last: rows.length < limit ? null : (rows.at(-1) ?? null) }
   }
 
   close(): void {
     this.#store.close()
   }
 
-  async #remove(rows: readonly CondemnedRow[]): Promise<void> {
-    for (const { id, conversation_id, upload_id } of rows) {
-      await this.#store.remove(objectKey(conversation_id, id), upload_id)
-      await deleteAttachments(this.#db.pool, [id])
-    }
+  /** @returns why some could not be removed */
+  async #remove(rows: readonly CondemnedRow[], signal?: AbortSignal): Promise<unknown[]> {
+    const ends = await Promise.allSettled(
+      rows.map(({ id, conversation_id, upload_id }) =>
+        this.#store.remove(objectKey(conversation_id, id), upload_id, signal),
+      ),
+    )
+    const gone = rows.filter((_, index) => ends[index]?.status === 'fulfilled')
+    await deleteAttachments(
+      this.#db.pool,
+      gone.map(({ id }) => id),
+    )
+    return ends.flatMap((end) => (end.status === 'rejected' ? [end.reason] : []))
   }
 
   async #note(

@@ -1,5 +1,5 @@
 import { WorkLoop } from '@parley/runtime/work-loop'
-import type { AttachmentUploads } from '@parley/storage/uploads'
+import type { AttachmentUploads, RemovedUploads } from '@parley/storage/uploads'
 
 /** How long an upload may wait for a message to name it, in milliseconds. */
 const UNCLAIMED_MS = 24 * 3_600_000
@@ -23,6 +23,9 @@ export interface AttachmentCleanerOptions {
 export class AttachmentCleaner {
   readonly #options: Required<AttachmentCleanerOptions>
   readonly #loop: WorkLoop
+  readonly #stopped = new AbortController()
+  /** Where the next round begins, as the one before it was given up there; null: with the oldest. */
+  #after: RemovedUploads['last'] = null
   /** Uploads removed since this process began. */
   removed = 0
 
@@ -39,19 +42,29 @@ export class AttachmentCleaner {
     this.#loop.start(Math.random() * SPREAD_MS)
   }
 
+  /** Waits for nothing of the store: what it has not removed by then is taken up by the next worker. */
   stop(): Promise<void> {
+    this.#stopped.abort()
     return this.#loop.stop()
   }
 
-  /** One round. @returns how many uploads were removed */
+  /**
+   * One round. A batch of which nothing can be removed ends it: the store is away, or will not have these. The next one goes
+   * on after it.
+   * @returns how many uploads were removed
+   */
   async cleanOnce(): Promise<number> {
-    const { uploads, now, batch } = this.#options
+    const { uploads, now, batch: limit, onError } = this.#options
+    const { signal } = this.#stopped
     const before = new Date(now().getTime() - UNCLAIMED_MS)
-    let removed = 0
-    for (let taken = batch; taken === batch && !this.#loop.stopped; removed += taken) {
-      taken = await uploads.removeAbandoned(before, batch)
-      this.removed += taken
+    for (let total = 0; ; ) {
+      const { removed, errors, last } = await uploads.removeAbandoned({ before, after: this.#after, limit, signal })
+      this.#after = last
+      this.removed += removed
+      total += removed
+      if (signal.aborted) return total
+      if (errors.length > 0) onError(errors[0])
+      if (removed === 0 || last === null) return total
     }
-    return removed
   }
 }

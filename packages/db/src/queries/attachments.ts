@@ -149,23 +149,38 @@ export async function condemnAttachments(db: Queryable, ids: readonly string[]):
   return rows
 }
 
+/** Where an upload stands among all, by the time at which it was begun. */
+export type UploadPlace = { id: string; created_at: string }
+
 /**
  * Begins the removal of the oldest uploads that were begun before `before` and that no message names, and takes up removals
- * that were left undone. Rows that somebody holds, a message that is being stored for one, are passed over.
+ * that were left undone: of those that come `after` one, in their order. Rows that somebody holds, a message that is being
+ * stored for one, are passed over.
  */
-export async function condemnAbandoned(db: Queryable, before: Date, limit: number): Promise<CondemnedRow[]> {
-  const { rows } = await db.query<CondemnedRow>({
+export async function condemnAbandoned(
+  db: Queryable,
+  before: Date,
+  after: UploadPlace | null,
+  limit: number,
+): Promise<(CondemnedRow & UploadPlace)[]> {
+  const { rows } = await db.query<CondemnedRow & UploadPlace>({
     name: 'condemn_abandoned',
     text: `
-      update attachments set state = 'DELETING'
-      where id in (
-        select id from attachments where state <> 'CLAIMED' and (state = 'DELETING' or created_at < $1)
-        order by created_at limit $2 for update skip locked)
-      returning id, conversation_id, upload_id`,
-    values: [before.toISOString(), limit],
+      with taken as (
+        select id from attachments
+        where state <> 'CLAIMED' and (state = 'DELETING' or created_at < $1) and (created_at, id) > ($2::timestamptz, $3::uuid)
+        order by created_at, id limit $4 for update skip locked
+      ), condemned as (
+        update attachments set state = 'DELETING' where id in (select id from taken)
+        returning id, conversation_id, upload_id, created_at
+      )
+      select * from condemned order by created_at, id`,
+    values: [before.toISOString(), after?.created_at ?? '-infinity', after?.id ?? NO_ID, limit],
   })
   return rows
 }
+
+const NO_ID = '00000000-0000-0000-0000-000000000000'
 
 /** The end of a removal: the objects are gone. */
 export async function deleteAttachments(db: Queryable, ids: readonly string[]): Promise<void> {
