@@ -38,6 +38,9 @@ import { openReadSide } from './replica.ts'
 import { apiSettings } from './settings.ts'
 import { LONGEST_STANDSTILL_MS } from './stale.ts'
 
+/** A list that shows everybody as offline, as Redis is silent, is better than one that comes a moment later; milliseconds. */
+const PRESENCE_MS = 1_000
+
 const settings = loadSettingsOrExit(apiSettings)
 const logger = createLogger({ name: 'api', level: settings.LOG_LEVEL })
 
@@ -72,7 +75,7 @@ await runProcess({
     const publisher = new Publisher(bus, epoch)
     const store = openFileStore(settings)
     const uploads = new AttachmentUploads(db, settings)
-    const presence = createPresenceReader({ redis })
+    const presence = createPresenceReader({ redis, answerMs: PRESENCE_MS })
     const conversations = new ConversationReader(db, presence, store)
     const ports = { db, events: publisher, ledger: watermark, onError, links: store, store }
     const news = new ConversationNews({ ...ports, reader: conversations })

@@ -7,6 +7,7 @@ import {
   direct,
   emit,
   errorOf,
+  group,
   next,
   providedServices,
   startCluster,
@@ -135,6 +136,29 @@ describe('Redis', () => {
     await crossesAgain()
     expect(pidsNow()).toEqual(pids)
   }, 40_000)
+
+  it('frozen: conversations are made and changed all the same, and everybody hears of it when it is back', async () => {
+    const api = cluster.api(ahmed)
+    const { id } = await group(cluster, ahmed, [fatima], 'Before')
+    const made = next(far, 'conversationCreated', ({ name }) => name === 'While frozen', { timeoutMs: 30_000 })
+    const renamed = next(far, 'conversationUpdated', ({ name }) => name === 'After', { timeoutMs: 30_000 })
+    await cluster.redis.pause()
+    try {
+      const body = { type: 'GROUP', participantIds: [fatima.id], name: 'While frozen' }
+      for (const change of [
+        () => api.post('/api/messages/conversations', body),
+        () => api.patch(`/api/messages/conversations/${id}`, { name: 'After' }),
+      ]) {
+        const { result, ms } = await timed(change)
+        dataOf(result)
+        expect(ms).toBeLessThan(2_500)
+      }
+    } finally {
+      await cluster.redis.resume()
+    }
+    await Promise.all([made, renamed])
+    await crossesAgain()
+  }, 60_000)
 })
 
 describe('Postgres', () => {

@@ -25,6 +25,7 @@ import {
   type SystemEvent,
   type User,
 } from '@parley/protocol'
+import { within } from '@parley/runtime/within'
 import type { Change, ConversationNews } from './conversation-news.ts'
 import type { ConversationReader } from './conversation-reader.ts'
 import { foldText } from './fold.ts'
@@ -35,13 +36,20 @@ import { systemMessage } from './system-messages.ts'
 
 type News = Pick<ConversationNews, 'created' | 'changed'>
 
-export interface ConversationWriterOptions {
+/**
+ * A change is answered once Redis has been told of it, or has not taken it within this, in milliseconds: of a Redis that is
+ * silent nobody knows for seconds that it is. Then a worker tells (see Ledger), and gateways, which have messages in their
+ * order, look the removal up that is missing before they deliver what was stored after it.
+ */
+const TOLD_MS = 500
+
 /** Who changes a conversation. */
 export interface Actor extends User {
   /** A server of the product acts for them: they need not have seen anything of the conversation. */
   byService?: boolean
 }
 
+export interface ConversationWriterOptions {
   db: Database
   reader: ConversationReader
   news: News
@@ -158,7 +166,7 @@ export class ConversationWriter {
       if (row !== undefined) {
         const told = this.#news.created(conversation.id)
         publishing(told)
-        await told
+        await within(TOLD_MS, told, () => undefined)
       }
       return row
     })
@@ -195,8 +203,8 @@ export class ConversationWriter {
       if (change === null) return row
       const told = this.#news.changed(change)
       publishing(told)
-      // What is stored after a removal's answer must not overtake the removal to any gateway.
-      await told
+      // What is sent after a removal's answer should not overtake the removal to any gateway.
+      await within(TOLD_MS, told, () => undefined)
       return row
     })
   }
