@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { listOutboxMessages, type MessageKey, openDatabase } from '@parley/db'
+import { createLogger, loadSettings, pushSettings } from '@parley/runtime'
 import { createTestDatabase, createTestRedis, redisClient } from '@parley/testkit'
+import { Registry } from 'prom-client'
 import { expect, it } from 'vitest'
 import { type DueMessage, OutboxDrain } from '../src/outbox-drain.ts'
+import { buildPush } from '../src/push/index.ts'
 import { republish } from '../src/republish.ts'
 
 /** A conversation of these contents, each row of the outbox with some of them, and what a drain takes. */
@@ -112,4 +115,22 @@ it('takes up nothing between the messages of a round that is not of it', async (
   const { rows } = await db.pool.query<{ id: number }>('select id from outbox order by batch')
   const found = await listOutboxMessages(db.pool, [rows[2]?.id ?? 0, rows[0]?.id ?? 0])
   expect(found.map(({ content }) => content)).toEqual(['1', '6'])
+})
+
+it('with push off, what the database notes to be closed on devices is dropped', async () => {
+  await using setting = await setUp([])
+  const { db, conversationId } = setting
+  await db.pool.query(`insert into push_closings (conversation_id, user_id) values ($1, 'a')`, [conversationId])
+  const push = buildPush({
+    db,
+    address: 'redis://nowhere',
+    settings: { ...loadSettings(pushSettings, {}), NODE_ENV: 'test' },
+    logger: createLogger({ name: 'worker', level: 'silent' }),
+    onError: (error) => expect.fail(String(error)),
+    tracer: undefined,
+    registry: new Registry(),
+  })
+  push.start()
+  await expect.poll(async () => (await db.pool.query('select from push_closings')).rowCount).toBe(0)
+  for (const part of push.parts) await part.stop()
 })

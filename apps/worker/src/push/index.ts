@@ -1,4 +1,4 @@
-import type { Database } from '@parley/db'
+import { type Database, dropClosings } from '@parley/db'
 import { createPresenceReader } from '@parley/presence'
 import { createProducer, startConsumer } from '@parley/queue'
 import { openRedis, type RedisAddress } from '@parley/redis'
@@ -12,6 +12,7 @@ import {
   type Tracer,
   vapidKeysOf,
 } from '@parley/runtime'
+import { WorkLoop } from '@parley/runtime/work-loop'
 import type { Registry } from 'prom-client'
 import type { OutboxStep } from '../outbox-drain.ts'
 import { BOARD_PATH, queueBoard } from './board.ts'
@@ -27,6 +28,8 @@ import { tracedJob } from './traced-job.ts'
 
 /** Failed jobs that the dead-letter view lists. */
 const FAILED_SHOWN = 100
+/** Where push is off, between two looks at what was noted for it; milliseconds. */
+const OFF_MS = 60_000
 
 export interface BuildPushOptions {
   db: Database
@@ -63,7 +66,7 @@ export function buildPush(options: BuildPushOptions): Push {
   const keys = vapidKeysOf(settings)
   if (keys === null) {
     logger.warn('push is off: there are no VAPID keys')
-    return { steps: [], start: () => undefined, parts: [], routes: {}, mounts: {} }
+    return pushThatIsOff(options)
   }
   const redis = openRedis(address, { name: 'push', commandTimeoutMs: 2_000, pipelined: { except: [] }, onError })
   const presence = createPresenceReader({ redis })
@@ -116,5 +119,18 @@ export function buildPush(options: BuildPushOptions): Push {
       },
     },
     mounts: { [BOARD_PATH]: queueBoard([producer.queue]) },
+  }
+}
+
+/** Where push was on before, the database's trigger still notes what would be closed on devices. */
+function pushThatIsOff({ db, onError }: BuildPushOptions): Push {
+  const round = () => dropClosings(db.pool).then(() => false)
+  const drain = new WorkLoop({ idleMs: OFF_MS, round, onError })
+  return {
+    steps: [],
+    start: () => drain.start(),
+    parts: [{ name: 'push closings', stop: () => drain.stop() }],
+    routes: {},
+    mounts: {},
   }
 }

@@ -25,6 +25,11 @@ export async function deleteClosings(tx: Queryable, ids: readonly number[]): Pro
   })
 }
 
+/** Where no pushes are sent nothing is closed. */
+export async function dropClosings(db: Queryable): Promise<void> {
+  await db.query({ name: 'drop_closings', text: 'delete from push_closings' })
+}
+
 /** A device that shows a notification of what its person has read, or may no longer see. */
 export interface StaleNotificationRow {
   id: string
