@@ -70,6 +70,27 @@ describe('a summary', () => {
   })
 })
 
+describe('a summary whose conversations get notifications of their own', () => {
+  it('is closed with the last of them, each of which counts what it did', async () => {
+    const { phone, messages } = await held(2)
+    await promoteDelayed(setting)
+    await setting.service.until(() => shown(phone).length === 1)
+    await idle(setting)
+    const told = () =>
+      shown(phone).map(({ payload }) => [payload.kind, payload.tag, 'count' in payload.data && payload.data.count])
+    const expected: unknown[] = [['show', 'digest', 2]]
+    for (const { sender, conversationId } of messages) {
+      await setting.send(sender, { id: conversationId } as Conversation)
+      expected.push(['show', conversationId, 2])
+      await setting.service.until(() => shown(phone).length === expected.length)
+      await idle(setting)
+      expect(told().slice(0, expected.length)).toEqual(expected)
+    }
+    await setting.service.until(() => shown(phone).length > expected.length)
+    expect(told()).toEqual([...expected, ['close', 'digest', false]])
+  })
+})
+
 describe('a device whose push service asked for a pause', () => {
   it('is not sent a summary before that is over', async () => {
     const { person, phone } = await held(2)

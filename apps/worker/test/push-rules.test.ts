@@ -180,8 +180,8 @@ describe('who is told, and of what', () => {
     expect(counted(decide({ devices: [shown(4, 3_100)], sentAt: NOW - 1_000 }))).toEqual([3])
     expect(counted(decide({ devices: [shown(4, 60_000)] }))).toEqual([4])
     expect(counted(decide({}))).toEqual([4])
-    // A summary is no notification of the conversation: it neither holds one up nor is counted again.
-    expect(counted(decide({ devices: [{ ...shown(4, 1_000), from_seq: 2, digest: true }] }))).toEqual([4])
+    // In the place of its part of a summary, however old that is.
+    expect(counted(decide({ devices: [{ ...shown(4, 60_000), from_seq: 2, digest: true }] }))).toEqual([1])
     expect(counted(decide({ member: { ...member, last_read_seq: 4 }, firstSeq: 2 }))).toEqual([4])
   })
 

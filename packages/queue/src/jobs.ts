@@ -29,8 +29,11 @@ export const pushJobs = {
   device: z.object({ ...news, subscriptionId: z.string(), tries: z.int() }),
   /** Quiet hours are over: what came in them, summed up. */
   digest: z.object({ ...person, ...again, since: z.string() }),
-  /** A person has read, or left, a conversation: its notifications go from their screens. */
-  close: z.object({ ...person, ...again, conversationId: z.string() }),
+  /**
+   * A person has read, or left, a conversation: its notifications go from their screens. With `replacedAt` (in ms since 1970): it
+   * has a notification of its own on a device since then, in the place of its part of a summary, which goes if nothing is left of it.
+   */
+  close: z.object({ ...person, ...again, conversationId: z.string(), replacedAt: z.number().optional() }),
 } as const
 
 /** Each queue with its jobs. */

@@ -6,7 +6,7 @@ import { forgetHeld, heldSince } from './held.ts'
 import { digestPayload, newsPayload, topicOf } from './notification.ts'
 import { quietUntil } from './quiet-hours.ts'
 import { tell } from './tell.ts'
-import { takeTurn } from './turn.ts'
+import { summaryOf, takeTurn } from './turn.ts'
 
 type DigestData = JobData<'push', 'digest'>
 
@@ -19,7 +19,7 @@ interface Held {
 
 /** Quiet hours are over: one notification of everything that came in them and is still unread. */
 export async function runDigestJob(deps: PushDeps, data: DigestData, jobId: string): Promise<void> {
-  await takeTurn(deps.redis, `digest:${data.userId}`, jobId, async () => {
+  await takeTurn(deps.redis, summaryOf(data.userId), jobId, async () => {
     const since = await heldSince(deps.redis, jobId, data.since)
     await sumUp(deps, { ...data, since })
     await forgetHeld(deps.redis, jobId)

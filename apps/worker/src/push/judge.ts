@@ -61,11 +61,11 @@ function shownAt(device: PushDeviceRow): number {
 }
 
 /**
- * The first message that a device's notification is to count. What came within a burst replaces the burst's notification,
- * and so counts what that one did; else it is what the device has not been told yet.
+ * The first message that a device's notification is to count. What came within a burst replaces the burst's notification, and
+ * what came after a summary its part of that, and so counts what those did; else it is what the device has not been told yet.
  */
 function firstUntold(device: PushDeviceRow, firstSeq: number, sentAt: number, burstMs: number): number {
   if (device.seq === null || device.from_seq === null) return firstSeq
-  const sameBurst = sentAt < shownAt(device) + burstMs
-  return sameBurst ? device.from_seq : device.seq + 1
+  const replaces = device.digest === true || sentAt < shownAt(device) + burstMs
+  return replaces ? device.from_seq : device.seq + 1
 }

@@ -115,9 +115,21 @@ async function tellOne(
     // What a burst held back counts messages from before this job's own.
     if (tries === 0 && fromSeq >= data.firstSeq) metrics.delay(Date.now() - data.sentAt)
     await lookup.record({ conversationId, userId, subscriptionId: device.id, fromSeq, seq, digest: false })
+    if (device.digest === true) await takeFromSummary(deps, data, device.id)
   }
   if (told.kind === 'later') await tryAgain(deps, data, device, told.at, tries + 1)
   return told.kind === 'refused' ? told.reason : null
+}
+
+/** What a device shows of the conversation replaces its part of a summary, which goes where that was the last. */
+async function takeFromSummary(
+  { producer, metrics }: PushDeps,
+  { conversationId, userId, messageId }: NewsData,
+  subscriptionId: string,
+): Promise<void> {
+  const data = { conversationId, userId, subscriptionId, replacedAt: Date.now() }
+  await producer.add([{ name: 'close', data, id: `summary-${messageId}-${subscriptionId}` }])
+  metrics.queued('close')
 }
 
 /** One device by itself: the others have been told, and must not wait for it. */

@@ -7,6 +7,11 @@ const TURN_MS = 60_000
 const SAFE_MS = 45_000
 const WAIT_MS = 200
 
+/** A person's summary, as the subject of a turn. */
+export function summaryOf(userId: string): string {
+  return `digest:${userId}`
+}
+
 /**
  * Jobs about the same notification take turns, across all workers: the second finds what the first has recorded. A job
  * that a killed process left behind finds its own turn and goes on with it.

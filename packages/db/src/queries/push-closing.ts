@@ -69,6 +69,29 @@ export async function listStaleNotifications(
   return rows
 }
 
+/** A device as it is told to close its summary. */
+export type SummaryDeviceRow = Pick<StaleNotificationRow, 'id' | 'endpoint' | 'p256dh' | 'auth' | 'retry_at'>
+
+/** A person's device whose summary tells of nothing that is unread any more, and has not been told of otherwise since. */
+export async function findEmptySummary(
+  db: Queryable,
+  userId: string,
+  subscriptionId: string,
+): Promise<SummaryDeviceRow | undefined> {
+  const { rows } = await db.query<SummaryDeviceRow>({
+    name: 'find_empty_summary',
+    text: `
+      select s.id, s.endpoint, s.p256dh, s.auth, s.retry_at from push_subscriptions s
+      where s.id = $2 and s.user_id = $1 and not exists (
+        select from push_shown o
+        join participants q on q.conversation_id = o.conversation_id and q.user_id = o.user_id
+          and q.left_at is null and q.last_read_seq < o.seq
+        where o.subscription_id = s.id and o.digest)`,
+    values: [userId, subscriptionId],
+  })
+  return rows[0]
+}
+
 /** The device was told to close it, or is not worth telling. A newer notification stays. */
 export async function forgetShown(
   db: Queryable,
