@@ -220,3 +220,24 @@ it('of two changes of one person that counts which came to hold last, in whichev
   expect(gone.heard).toEqual(['created'])
   expect(back.heard).toEqual(['created', 5, 8])
 })
+
+it.each([
+  [
+    'the person is told of',
+    (speaker: Publisher, id: string) => speaker.leave('back', 5, { conversationId: id } as never),
+  ],
+  ['its message tells of', (speaker: Publisher, id: string) => speaker.message(message(id, 5), ['back'])],
+])(
+  'who came here after their return stays, though their removal, which %s, comes later still',
+  async (_what, tellLate) => {
+    await using world = await setting()
+    const [id, other] = [crypto.randomUUID(), crypto.randomUUID()]
+    // Message 5 told of their going, 6 of their return.
+    const { socket, heard, server } = await world.open('back', { conversationId: id, lastSeq: 6 })
+    await tellLate(world.speaker, id)
+    await Promise.all([next(socket, 'conversationCreated'), world.speaker.join('back', 0, created(other))])
+    expect([...server.rooms]).toContain(`conv:${id}`)
+    await Promise.all([hears(socket, 7), world.speaker.message(message(id, 7))])
+    expect(heard.at(-1)).toBe(7)
+  },
+)

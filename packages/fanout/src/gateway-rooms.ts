@@ -3,7 +3,7 @@ import type { Server, Socket } from 'socket.io'
 import { writeArrivals } from './arrivals.ts'
 import type { Bus, Handler } from './bus.ts'
 import { socketsIn, writeToAll } from './delivery.ts'
-import { type Control, decodeFrame, type Frame, isFrame, isFrameOf, type JoinRequest } from './frame.ts'
+import { decodeFrame, type Frame, isFrame, isFrameOf, type JoinRequest } from './frame.ts'
 import { LatestChanges } from './latest-changes.ts'
 import type { Packet } from './packet.ts'
 import type { LocalRooms } from './publisher.ts'
@@ -33,8 +33,8 @@ export interface GatewayRoomsOptions extends Omit<RoomMessagesOptions, 'onLeavin
 /** A socket on its way into its rooms. */
 interface Entry {
   socketId: string
-  /** The conversations that its person was put into (true) or taken out of meanwhile. */
-  heard: Map<string, boolean>
+  /** The conversations that its person was put into or taken out of meanwhile, and as of which seq. */
+  heard: Map<string, { inside: boolean; seq: number }>
 }
 
 /**
@@ -47,6 +47,8 @@ export class GatewayRooms implements LocalRooms {
   readonly #options: GatewayRoomsOptions
   readonly #messages: RoomMessages
   readonly #changes = new LatestChanges()
+  /** That somebody who came here was in a conversation: what tells late that they were taken out before that is old. */
+  readonly #found = new LatestChanges()
   readonly #entering = new Set<Entry>()
   #events = 0
 
@@ -77,7 +79,7 @@ export class GatewayRooms implements LocalRooms {
     try {
       await socket.join(userRoom(userId))
       await this.#bus.barrier()
-      this.#move(socket, await memberships(), entry)
+      this.#move(socket, userId, await memberships(), entry)
       return await this.#bus.barrier()
     } finally {
       this.#entering.delete(entry)
@@ -89,18 +91,25 @@ export class GatewayRooms implements LocalRooms {
     return this.#bus.barrier()
   }
 
-  /** Into these conversations and out of all others. What was heard meanwhile counts more than what was looked up. */
-  #move(socket: Socket, conversations: readonly Entered[], { heard }: Entry): void {
+  /** Into these conversations and out of all others. What was heard meanwhile counts more than what was looked up before it. */
+  #move(socket: Socket, userId: string, conversations: readonly Entered[], { heard }: Entry): void {
     const { adapter } = this.#io.sockets
-    const inside = conversations.filter(({ conversationId }) => heard.get(conversationId) !== false)
+    const inside = conversations.filter(({ conversationId, lastSeq }) => {
+      const change = heard.get(conversationId)
+      return change === undefined || change.inside || change.seq <= lastSeq
+    })
     const rooms = new Set(inside.map(({ conversationId }) => conversationRoom(conversationId)))
     for (const room of socket.rooms) {
-      const stays = !isConversation(room) || rooms.has(room) || heard.get(conversationIdOf(room))
+      const stays = !isConversation(room) || rooms.has(room) || heard.get(conversationIdOf(room))?.inside
       if (!stays) adapter.del(socket.id, room)
     }
     // Not for one that is gone: then it does nothing.
     void socket.join([...rooms])
-    for (const { conversationId, lastSeq } of inside) this.#messages.begin(conversationRoom(conversationId), lastSeq)
+    for (const { conversationId, lastSeq } of inside) {
+      const room = conversationRoom(conversationId)
+      this.#found.note(room, userId, lastSeq)
+      this.#messages.begin(room, lastSeq)
+    }
   }
 
   /** Never throws: a message that cannot be delivered here has been stored and published all the same. */
@@ -118,12 +127,17 @@ export class GatewayRooms implements LocalRooms {
   }
 
   #letGo(room: string, seq: number, leaving: readonly string[]): void {
-    for (const userId of leaving) if (this.#changes.note(room, userId, seq)) this.#take(userId, conversationIdOf(room))
+    for (const userId of leaving) this.#take(userId, room, seq)
   }
 
   /** A frame that has no place in the order. */
   #obey(room: string, { control, packets }: Frame): void {
-    if (control?.leave !== undefined) this.#dismiss(control.leave)
+    if (control?.leave !== undefined) {
+      const { userId, conversationId, seq } = control.leave
+      const room = conversationRoom(conversationId)
+      if (seq === undefined) this.#remove(userId, room, Number.POSITIVE_INFINITY)
+      else this.#take(userId, room, seq)
+    }
     if (control?.join !== undefined) {
       this.#put(control.join, packets)
       return
@@ -140,11 +154,6 @@ export class GatewayRooms implements LocalRooms {
     for (const userId of people) yield* socketsIn(this.#io, userRoom(userId))
   }
 
-  #dismiss({ userId, conversationId, seq }: NonNullable<Control['leave']>): void {
-    const room = conversationRoom(conversationId)
-    if (seq === undefined || this.#changes.note(room, userId, seq)) this.#take(userId, conversationId)
-  }
-
   /** Puts a person's sockets into a conversation, those too that are only connecting; then tells them. */
   #put(join: JoinRequest, packets: readonly Packet[]): void {
     const { userId, conversationId, lastSeq } = join
@@ -152,7 +161,7 @@ export class GatewayRooms implements LocalRooms {
     const room = conversationRoom(conversationId)
     const ids = this.#idsOf(userId)
     if (ids.length === 0 || !this.#changes.note(room, userId, lastSeq)) return
-    this.#hear(ids, conversationId, true)
+    this.#hear(ids, conversationId, { inside: true, seq: lastSeq })
     const newcomers = ids.filter((id) => adapter.rooms.get(room)?.has(id) !== true)
     for (const id of ids) adapter.addAll(id, new Set([room]))
     this.#messages.begin(room, lastSeq)
@@ -162,11 +171,16 @@ export class GatewayRooms implements LocalRooms {
     })
   }
 
+  /** Takes a person out of a conversation as of message `seq`, where they have not come back since. */
+  #take(userId: string, room: string, seq: number): void {
+    if (seq > this.#found.latest(room, userId) && this.#changes.note(room, userId, seq)) this.#remove(userId, room, seq)
+  }
+
   /** Takes a person's sockets out of a conversation, those too that are only connecting. */
-  #take(userId: string, conversationId: string): void {
+  #remove(userId: string, room: string, seq: number): void {
     const ids = this.#idsOf(userId)
-    this.#hear(ids, conversationId, false)
-    for (const id of ids) this.#io.sockets.adapter.del(id, conversationRoom(conversationId))
+    this.#hear(ids, conversationIdOf(room), { inside: false, seq })
+    for (const id of ids) this.#io.sockets.adapter.del(id, room)
   }
 
   /** A person's sockets, those too that are only connecting. */
@@ -174,9 +188,9 @@ export class GatewayRooms implements LocalRooms {
     return [...(this.#io.sockets.adapter.rooms.get(userRoom(userId)) ?? [])]
   }
 
-  #hear(socketIds: readonly string[], conversationId: string, inside: boolean): void {
+  #hear(socketIds: readonly string[], conversationId: string, change: { inside: boolean; seq: number }): void {
     for (const { socketId, heard } of this.#entering)
-      if (socketIds.includes(socketId)) heard.set(conversationId, inside)
+      if (socketIds.includes(socketId)) heard.set(conversationId, change)
   }
 
   /** What the sharded adapter takes for a client of the `redis` package: its calls come to our bus. */
