@@ -33,6 +33,9 @@ export class Inbox {
   /** The rev as of which the person left a conversation, since the last sync began. */
   readonly #left = new Map<string, number>()
   readonly #orphans = new Orphans()
+  /** When a conversation was last taken in from a picture: what changed until one was in its room has passed by unheard. */
+  #picturedAt: number | undefined
+  #syncBeganAt = 0
   /** A first sync has told of all conversations: one that comes up now is new. */
   complete = false
 
@@ -119,6 +122,8 @@ export class Inbox {
     room.sequence.expect(lastSeq)
     if (lastMessage !== null) this.accept(room, lastMessage)
     for (const message of this.#orphans.take(room.id)) this.accept(room, message)
+    this.#picturedAt = performance.now()
+    this.#options.onHole()
     return room.info
   }
 
@@ -165,12 +170,14 @@ export class Inbox {
   /** From now on the server is asked: what it answers is of after what one left. */
   beginSync(): void {
     this.#left.clear()
+    this.#syncBeganAt = performance.now()
   }
 
   /** A sync is through. What has waited for its conversation for long is of one that the person is not in. */
   finishSync(now = performance.now()): void {
     this.complete = true
     this.#orphans.dropOld(now)
+    if (this.#picturedAt !== undefined && this.#picturedAt <= this.#syncBeganAt) this.#picturedAt = undefined
   }
 
   /** Whether it was made before the person left the conversation. */
@@ -180,7 +187,7 @@ export class Inbox {
 
   /** Since when something has been missing that only a sync can bring, by `performance.now()`. */
   get holeSince(): number | undefined {
-    let since = this.#orphans.since
+    let since = this.#orphans.since ?? this.#picturedAt
     for (const { revisions } of this.#rooms.values()) {
       const { holeSince } = revisions
       if (holeSince !== undefined && (since === undefined || holeSince < since)) since = holeSince

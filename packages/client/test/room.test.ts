@@ -245,6 +245,30 @@ describe('a conversation', () => {
     }
   })
 
+  it('asks once what changed between the picture that it came up with and one’s being in its room', async () => {
+    vi.useFakeTimers()
+    try {
+      const { inbox, room, onHole } = setting()
+      expect(onHole).toHaveBeenCalled()
+      const members = [{ ...fatima, lastReadSeq: 1, joinedSeq: 0 }]
+      const answer = { conversations: [synced(6, 1, { members })], left: [], hasMore: false, after: null }
+      const call = vi.fn(async () => answer)
+      const ignore = () => undefined
+      const told = { onSkipped: ignore, onError: ignore }
+      const catchUp = new CatchUp({ http: undefined as never, inbox, call, connected: () => true, limit: 10, ...told })
+      catchUp.holeSeen()
+      await vi.advanceTimersByTimeAsync(5_000)
+      expect(call.mock.calls).toEqual([[{ conversations: { c: 5 }, after: null, until: null }]])
+      expect(room.marks().get('fatima')).toBe(1)
+      catchUp.holeSeen()
+      await vi.advanceTimersByTimeAsync(5_000)
+      expect(call).toHaveBeenCalledOnce()
+      catchUp.stop()
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   it('says of nobody when they were last seen who went unheard, until it is told', () => {
     const { inbox, room } = setting()
     inbox.setOnline('fatima', true, AT)
