@@ -1,19 +1,22 @@
 import { operations } from '@parley/docs'
-import type { Conversation } from '@parley/protocol'
-import { type Cluster, dataOf, startCluster, vapidSettings } from '@parley/testkit'
+import { type ClientEventName, type Conversation, type Message, serverEvents } from '@parley/protocol'
+import { type Cluster, dataOf, emit, errorOf, next, startCluster, user, vapidSettings } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { ask, operationOf } from './asking.ts'
 import { form, PDF, post } from './attachments-bed.ts'
-import { problemsOf, problemsOfBody } from './contract.ts'
+import { problemsOf, problemsOfBody, problemsOfEvent } from './contract.ts'
 import { CONVERSATIONS, type Example, examplesOf, makeWorld, type World } from './examples.ts'
 
-/* Every operation of the document is carried out on the real server, and its answer held to the document. */
+/*
+ * Every operation of the OpenAPI document is carried out on the real server, and every event of the AsyncAPI document is sent
+ * either way: all answers and payloads are held to the documents.
+ */
 
 let cluster: Cluster
 let world: World
 let examples: Record<string, Example>
 beforeAll(async () => {
-  cluster = await startCluster({ gateways: 0, env: vapidSettings() })
+  cluster = await startCluster({ gateways: 1, env: { ...vapidSettings(), SOCKET_EVENTS_PER_10S: '40' } })
   world = await makeWorld(cluster)
   examples = examplesOf(world)
   // A search that finds nothing would say nothing of what a hit looks like.
@@ -68,5 +71,55 @@ describe('what else is described', () => {
     expect(problemsOf('GET', '/api/secret', 200, {})).toEqual([expect.stringContaining('not described')])
     const failed = { success: false, message: 'x', error: { code: 'GROUP_FULL', message: 'x' } }
     expect(problemsOf('GET', '/api/users/me', 401, failed)).not.toEqual([])
+  })
+})
+
+describe('the gateway', () => {
+  /** They come after seconds, and after an outage: presence.test.ts and resync.test.ts of the gateway wait for them. */
+  const ELSEWHERE = ['userOffline', 'resync']
+
+  it('sends and answers every event as it is described', async () => {
+    const [ines, jon, late] = [user('Ines'), user('Jon'), user('Late')]
+    await cluster.register(ines, jon, late)
+    const [a, b] = await Promise.all([cluster.socket(ines), cluster.socket(jon)])
+    const heard = new Set<string>()
+    const problems: string[] = []
+    for (const socket of [a, b]) {
+      socket.onAny((name: string, payload: unknown) => {
+        heard.add(name)
+        problems.push(...problemsOfEvent(name, payload))
+      })
+    }
+    const ask = async <T>(socket: Awaited<ReturnType<Cluster['socket']>>, name: ClientEventName, payload?: unknown) => {
+      const answer = await emit<T>(socket, name, payload)
+      problems.push(...(payload === undefined ? [] : problemsOfEvent(name, payload)))
+      problems.push(...problemsOfEvent(`${name}Ack`, answer))
+      return answer
+    }
+    const body = { type: 'GROUP', participantIds: [jon.id, late.id] }
+    const [created] = await Promise.all([
+      cluster.api(ines).post<Conversation>(CONVERSATIONS, body),
+      next(b, 'conversationCreated'),
+    ])
+    const { id: conversationId } = dataOf(created)
+    await Promise.all([next(a, 'userOnline'), cluster.socket(late)])
+    const sent = await ask<Message>(a, 'sendMessage', { conversationId, content: 'Hello' })
+    const { id: messageId } = dataOf(sent)
+    await Promise.all([next(a, 'messageRead'), ask(b, 'markAsRead', { conversationId, messageId })])
+    await Promise.all([next(a, 'userTyping'), ask(b, 'typing', { conversationId })])
+    await Promise.all([next(a, 'userStoppedTyping'), ask(b, 'stopTyping', { conversationId })])
+    await Promise.all([next(a, 'onlineUsers'), ask(a, 'getOnlineUsers')])
+    await ask(a, 'setVisibility', { visible: false })
+    await ask(a, 'renewToken', { token: cluster.token(ines) })
+    await ask(a, 'sync', { conversations: {} })
+    const rename = cluster.api(ines).patch(`${CONVERSATIONS}/${conversationId}`, { name: 'Team' })
+    await Promise.all([next(b, 'conversationUpdated'), rename])
+    // Failures: in an ack, and without one; one that another try helps is told when.
+    expect(errorOf(await ask(a, 'typing', { conversationId: crypto.randomUUID() })).code).toBe('CONVERSATION_NOT_FOUND')
+    const limited = next(a, 'exception', ({ error }) => error.code === 'RATE_LIMITED')
+    for (let n = 0; n < 50; n++) a.emit('setVisibility', {})
+    expect((await limited).error.retryAfterMs).toBeGreaterThan(0)
+    expect(problems).toEqual([])
+    expect([...heard, ...ELSEWHERE].sort()).toEqual(Object.keys(serverEvents).sort())
   })
 })

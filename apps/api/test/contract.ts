@@ -1,16 +1,18 @@
-import { type JsonSchema, type OpenApiDocument, openApiDocument } from '@parley/docs'
+import { asyncApiDocument, type JsonSchema, openApiDocument } from '@parley/docs'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 
 /*
- * Holds what the real server answers to the OpenAPI document: the operation, its status, and the body to the last field,
- * those too many included.
+ * Holds what the real servers answer to the OpenAPI and the AsyncAPI document: the operation, its status, and the body, the
+ * event, its ack, to the last field, those too many included.
  */
 
 const document = strict(openApiDocument())
 const ajv = new Ajv2020({ strict: false, allErrors: true })
 addFormats.default(ajv)
-ajv.addSchema(document, 'parley')
+ajv.addSchema(document, 'api')
+// The document's `id` means something else to a validator.
+ajv.addSchema({ components: strict(asyncApiDocument()).components }, 'gateway')
 
 const templates = Object.keys(document.paths)
   .map((path) => ({ path, pattern: new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`) }))
@@ -41,17 +43,25 @@ export function problemsOf(method: string, address: string, status: number, body
     'application/json',
     'schema',
   ]
-  return violations(pointer, body).map((problem) => `${operation.operationId} ${status}: ${problem}`)
+  return violations('api', pointer, body).map((problem) => `${operation.operationId} ${status}: ${problem}`)
 }
 
 /** What is wrong with a JSON body that is sent, by the document. */
 export function problemsOfBody(method: string, path: string, body: unknown): string[] {
-  return violations(['paths', path, method.toLowerCase(), 'requestBody', 'content', 'application/json', 'schema'], body)
+  const pointer = ['paths', path, method.toLowerCase(), 'requestBody', 'content', 'application/json', 'schema']
+  return violations('api', pointer, body)
 }
 
-function violations(pointer: readonly string[], value: unknown): string[] {
+/** What is wrong by the document with an event of either way, or (`<event>Ack`) with an ack. */
+export function problemsOfEvent(name: string, payload: unknown): string[] {
+  return violations('gateway', ['components', 'messages', name, 'payload'], payload).map(
+    (problem) => `${name}: ${problem}`,
+  )
+}
+
+function violations(of: 'api' | 'gateway', pointer: readonly string[], value: unknown): string[] {
   const escaped = pointer.map((part) => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1')))
-  const validate = ajv.getSchema(`parley#/${escaped.join('/')}`)
+  const validate = ajv.getSchema(`${of}#/${escaped.join('/')}`)
   if (validate === undefined) return [`there is no schema at ${pointer.join(' ')}`]
   if (validate(value) === true) return []
   return (validate.errors ?? []).map(({ instancePath, message = '', params }) =>
@@ -60,7 +70,7 @@ function violations(pointer: readonly string[], value: unknown): string[] {
 }
 
 /** The document allows fields to come; what is there today is all described. */
-function strict(source: OpenApiDocument): OpenApiDocument {
+function strict<T extends { components: { schemas: Record<string, JsonSchema> } }>(source: T): T {
   const copy = structuredClone(source)
   for (const schema of Object.values(copy.components.schemas)) close(schema)
   return copy

@@ -14,8 +14,8 @@ export interface AsyncApiDocument {
 }
 
 const DESCRIPTION = `The events of a Parley gateway: Socket.IO (protocol 5, Engine.IO 4) under \`/socket.io\`, by WebSocket or
-polling, in the namespace \`/\`. A socket is opened with \`auth: {token}\`, and
-\`visible: false\` beside the token where the person does not look at the application then.
+polling, in the namespace \`/\`. A socket is opened with \`auth: {token}\`. Beside the token it may say \`visible: false\`: the person
+does not look at the application yet.
 
 Each event of a client takes an optional ack, whose one argument is the answer: \`{success: true, data}\` or
 \`{success: false, message, error}\`. Without an ack, a failure comes as an \`exception\` event. Clients ignore events and

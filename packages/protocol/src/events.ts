@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { failureShape } from './answers.ts'
 import { conversation, message } from './models.ts'
 import { instant } from './primitives.ts'
 
@@ -25,7 +26,7 @@ export const serverEvents = {
   onlineUsers: z.array(z.string()),
   /** The person was put into this conversation, by themself on another device or by somebody else. */
   conversationCreated: conversation,
-  /** Its name or its people changed. `removed` is true for the person who is no longer in it. */
+  /** Its name or its people changed. Who was removed is told, too, and for the last time. */
   conversationUpdated: z.object({
     ...inConversation,
     rev: z.int(),
@@ -36,13 +37,8 @@ export const serverEvents = {
   }),
   /** Something may have been missed on the way: sync, after `afterMs` milliseconds where it is given. */
   resync: z.object({ afterMs: z.int().optional() }),
-  /** A request without an ack failed. */
-  exception: z.object({
-    event: z.string(),
-    success: z.literal(false),
-    message: z.string(),
-    error: z.object({ code: z.string(), message: z.string(), details: z.unknown().optional() }),
-  }),
+  /** A request without an ack failed, or (`event` is `connect`) the server is about to close the connection. */
+  exception: failureShape.extend({ event: z.string() }),
 } as const
 
 export type ServerEvents = { [Name in keyof typeof serverEvents]: z.infer<(typeof serverEvents)[Name]> }
