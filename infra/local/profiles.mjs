@@ -21,12 +21,25 @@ const LEFT_OUT = {
   tls: [],
 }
 
+const USAGE = `npm run test:profiles -- [PROFILE ...]
+
+Runs the tests of the cluster on other services than the usual ones; without a name, on all of these one after the other:
+${Object.keys(LEFT_OUT).join(', ')}`
+
 const chosen = process.argv.slice(2)
+if (chosen.includes('--help')) {
+  console.log(USAGE)
+  process.exit()
+}
+const unknown = chosen.filter((name) => !Object.hasOwn(LEFT_OUT, name))
+if (unknown.length > 0) {
+  console.error(`There is no profile ${unknown.join(', ')}.\n\n${USAGE}`)
+  process.exit(2)
+}
 const profiles = chosen.length > 0 ? chosen : Object.keys(LEFT_OUT)
 const { node, env } = await ensureRuntime({ log: (line) => console.log(line) })
 let failed = 0
 for (const profile of profiles) {
-  if (!Object.hasOwn(LEFT_OUT, profile)) throw new Error(`There is no profile ${profile}`)
   const left = [...OF_THEIR_OWN, ...LEFT_OUT[profile]].flatMap((file) => ['--exclude', file])
   const began = Date.now()
   const args = ['node_modules/vitest/vitest.mjs', 'run', ...left, ...FOLDERS]

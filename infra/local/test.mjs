@@ -30,7 +30,22 @@ for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
   })
 }
 
-process.exitCode = (await main(process.argv.slice(2))) === 0 ? 0 : 1
+const USAGE = `npm test -- [PART OF A PATH ...] [OPTION OF VITEST ...]
+
+Lints, checks the types, and runs all tests, or those whose path contains one of the parts: npm test -- gateway
+
+From the environment:
+
+  CHROME_PATH    the Chrome or Chromium that the browser tests run in
+  CI             with it, browser tests that cannot be run are a failure
+  TEST_SERVICES  containers: Postgres, Redis and S3 in containers`
+
+const given = process.argv.slice(2)
+if (given.includes('--help')) {
+  console.log(USAGE)
+  process.exit()
+}
+process.exitCode = (await main(given)) === 0 ? 0 : 1
 
 /** @param {string[]} args @returns {Promise<number>} how much failed */
 async function main(args) {

@@ -1,5 +1,10 @@
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { parseArguments, UsageError } from '../src/arguments.ts'
+import { repositoryRoot } from '../src/processes.ts'
 
 const defaults = { gateways: 2, port: 4000, fresh: false, demo: true, help: false }
 
@@ -31,3 +36,37 @@ test.each([
   expect(parse).toThrow(UsageError)
   expect(parse).toThrow(message)
 })
+
+const { scripts } = JSON.parse(await readFile(join(repositoryRoot(), 'package.json'), 'utf8'))
+const commandOf = (name: string): string[] => scripts[name].split(' ').slice(1)
+/** Nothing listens there: a command that did more than to say what it takes would fail. */
+const NOWHERE = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing' }
+const run = (name: string, word: string) =>
+  promisify(execFile)(process.execPath, [...commandOf(name), word], {
+    cwd: repositoryRoot(),
+    env: { ...process.env, ...NOWHERE },
+  })
+
+test.concurrent.each(['start', 'test', 'test:profiles', 'bench', 'chaos', 'search:rebuild', 'migrate'])(
+  'npm run %s -- --help says what it takes, and does nothing else',
+  { timeout: 30_000 },
+  async (name) => {
+    const { stdout } = await run(name, '--help')
+    expect(stdout).toMatch(new RegExp(`^(Usage: )?npm (run )?${name}\\b`))
+  },
+)
+
+test.concurrent.each([
+  ['test:profiles', 2],
+  ['bench', 2],
+  ['chaos', 2],
+  ['migrate', 64],
+])(
+  'npm run %s -- --nonsense is refused, with the same and without a stack',
+  { timeout: 30_000 },
+  async (name, exitCode) => {
+    const { code, stderr } = await run(name, '--nonsense').catch((error) => error)
+    expect([code, stderr]).toEqual([exitCode, expect.stringMatching(new RegExp(`--nonsense[^]*npm run ${name}\\b`))])
+    expect(stderr).not.toMatch(/^ +at /m)
+  },
+)

@@ -29,10 +29,19 @@ const once: Record<string, Load> = {
   search: () => import('./search/scenario.ts'),
 }
 
-const usage = [
-  'npm run bench -- SCENARIO [--quick] [--rounds N] [--json FILE]',
-  `Scenarios: ${Object.keys(inRounds).join(', ')}; without --rounds: ${Object.keys(once).join(', ')}`,
-].join('\n')
+const USAGE = `npm run bench -- SCENARIO [--quick] [--rounds N] [--json FILE]
+
+Scenarios: ${Object.keys(inRounds).join(', ')}; without --rounds: ${Object.keys(once).join(', ')}
+
+  --quick      about a minute instead of several
+  --rounds N   so many rounds, 1 to 99; the figures are their medians
+  --json FILE  writes the figures to this file, too
+  --help       shows this
+
+What each measures, and what came out: docs/PERFORMANCE.md.`
+
+/** Wrong usage: what is right is shown with it. */
+class UsageError extends Error {}
 
 function parseArguments(argv: readonly string[]): { name: string; args: BenchArguments } {
   const args: BenchArguments = { quick: false, json: undefined }
@@ -43,26 +52,31 @@ function parseArguments(argv: readonly string[]): { name: string; args: BenchArg
     else if (word === '--rounds' && /^[1-9]\d?$/.test(argv[i + 1] ?? '')) args.rounds = Number(argv[++i])
     else if (word === '--json' && argv[i + 1] !== undefined) args.json = argv[++i]
     else if (!word.startsWith('-') && name === '') name = word
-    else throw new Error(`${word}: not understood`)
+    else throw new UsageError(`${word}: not understood`)
   }
   return { name, args }
 }
 
 function scenarioOf(name: string, { rounds }: BenchArguments): Load {
   const load = new Map([...Object.entries(inRounds), ...Object.entries(once)]).get(name)
-  if (load === undefined) throw new Error(name === '' ? 'which scenario?' : `there is no scenario ${name}`)
-  if (rounds !== undefined && Object.hasOwn(once, name)) throw new Error(`${name} takes no --rounds`)
+  if (load === undefined) throw new UsageError(name === '' ? 'Which scenario?' : `There is no scenario ${name}.`)
+  if (rounds !== undefined && Object.hasOwn(once, name)) throw new UsageError(`${name} takes no --rounds.`)
   return load
 }
 
+const argv = process.argv.slice(2)
+if (argv.includes('--help')) {
+  console.log(USAGE)
+  process.exit()
+}
 try {
-  const { name, args } = parseArguments(process.argv.slice(2))
+  const { name, args } = parseArguments(argv)
   const load = scenarioOf(name, args)
   const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`
   console.log(`${name}: Node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model}), ${memory}`)
   await (await load()).run(args)
   process.exit()
 } catch (error) {
-  console.error(error instanceof Error ? `${error.stack}\n\n${usage}` : error)
-  process.exit(1)
+  console.error(error instanceof UsageError ? `${error.message}\n\n${USAGE}` : error)
+  process.exit(error instanceof UsageError ? 2 : 1)
 }

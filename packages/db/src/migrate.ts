@@ -66,9 +66,20 @@ async function apply(client: pg.Client, { sql, hash, folderMillis }: MigrationMe
 }
 
 if (import.meta.main) {
+  takeNoArguments()
   // Process 1 of a container gets only signals that somebody handles. What is under way Postgres takes back.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
   await migrate(databaseUrlOrExit())
+}
+
+/** A word that is not understood is no reason to change a database. */
+function takeNoArguments(): void {
+  const [word] = process.argv.slice(2)
+  if (word === undefined) return
+  const usage = 'npm run migrate: brings the schema at MIGRATE_DATABASE_URL, else at DATABASE_URL, up to date'
+  if (word === '--help') console.log(usage)
+  else console.error(`${word}: not understood\n\n${usage}`)
+  process.exit(word === '--help' ? 0 : 64)
 }
 
 /** Past a pooler: the lock belongs to a session, and a pooler in transaction mode has none. */

@@ -8,7 +8,13 @@ import { databaseSettings, defineSettings, loadSettingsOrExit } from '@parley/ru
  * upgrade that changes how terms are made: docs/OPERATIONS.md, "Upgrading without downtime", says after which.
  */
 
-const USAGE = 'npm run search:rebuild -- [--after CONVERSATION:SEQ] [--batch MESSAGES]'
+const USAGE = `npm run search:rebuild -- [--after CONVERSATION:SEQ] [--batch MESSAGES]
+
+Makes the search index of the database at DATABASE_URL anew from its messages, while everything goes on.
+
+  --after CONVERSATION:SEQ  carries on after this message, as a run that was stopped says
+  --batch MESSAGES          messages at a time, 1 to 10000 (1000)
+  --help                    shows this`
 const REPORT_MS = 1_000
 
 const { after, batchSize } = argumentsOrExit()
@@ -59,14 +65,24 @@ function reason(error: unknown): string {
 
 function argumentsOrExit(): { after: MessageKey | undefined; batchSize: number } {
   try {
-    const { values } = parseArgs({ options: { after: { type: 'string' }, batch: { type: 'string', default: '1000' } } })
+    const { values } = parseArgs({
+      options: {
+        after: { type: 'string' },
+        batch: { type: 'string', default: '1000' },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    if (values.help) {
+      console.log(USAGE)
+      process.exit()
+    }
     const batchSize = Number(values.batch)
     if (!Number.isInteger(batchSize) || batchSize < 1 || batchSize > 10_000) throw new Error('--batch: 1 to 10000')
     const [, conversationId, seq] = /^([0-9a-f-]{36}):(\d{1,15})$/i.exec(values.after ?? '') ?? []
     if (values.after !== undefined && conversationId === undefined) throw new Error('--after: CONVERSATION:SEQ')
     return { after: conversationId === undefined ? undefined : { conversationId, seq: Number(seq) }, batchSize }
   } catch (error) {
-    console.error(`${reason(error)}\n${USAGE}`)
+    console.error(`${reason(error)}\n\n${USAGE}`)
     process.exit(64)
   }
 }
