@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { direct } from '@parley/testkit'
 import { expect, test } from 'vitest'
 import { pair, someone } from './people.ts'
 import type { Stage } from './stage.ts'
@@ -22,6 +24,40 @@ export function signInTests(stage: () => Stage): void {
     const visitor = await visit(omar)
     await seen(visitor.row(lena.fullName))
     expect(await visitor.button('Ahmed Hassan').count()).toBe(0)
+  })
+
+  test('in a frame: the page around it, of another origin, is asked for a token, and hands it in as README.md has it', async () => {
+    const { addresses, cluster, visit } = stage()
+    const [chat, product] = addresses
+    const [omar, lena] = [someone('Omar'), someone('Lena')]
+    await direct(cluster, omar, lena)
+    const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8')
+    const [, block = ''] = /```html\n(.*?)```/s.exec(readme) ?? []
+    const parent = block
+      .replaceAll('https://chat.example.com', chat)
+      .replace('fetchTokenFromYourServer()', JSON.stringify(cluster.token(omar)))
+    const visitor = await visit(omar, { signedOut: true })
+    const { page, context } = visitor
+    // A host of its own for dist/, as README.md wants it: it lists the product's origin, and lets it frame the page.
+    await context.route(`${chat}/`, async (route) => {
+      const served = await route.fetch()
+      const html = await served.text()
+      await route.fulfill({
+        body: html.replace('name="parley-embedders" content=""', `name="parley-embedders" content="${product}"`),
+        headers: {
+          'content-type': 'text/html',
+          'content-security-policy': `frame-ancestors ${product}`,
+        },
+      })
+    })
+    await context.route(`${product}/product`, (route) =>
+      route.fulfill({ contentType: 'text/html', body: `<!doctype html><title>Product</title>${parent}` }),
+    )
+    await page.goto(`${product}/product`)
+    const frame = page.frameLocator('iframe')
+    await seen(
+      frame.getByRole('navigation', { name: 'Conversations' }).getByRole('link').filter({ hasText: lena.fullName }),
+    )
   })
 
   test('a token that the server refuses: the page says so, and the console why', async () => {
