@@ -43,7 +43,7 @@ export const alerts: readonly Alert[] = [
     for: '1m',
     severity: 'page',
     summary: 'At least one process does not reach {{ $labels.dependency }}',
-    action: 'See which processes: one alone is its node or network, all of them is the service itself.',
+    action: 'See which processes. One alone: its node or its network. All of them: the service itself.',
   },
   {
     name: 'ParleyStorageAway',
@@ -78,7 +78,7 @@ export const alerts: readonly Alert[] = [
     for: '10m',
     severity: 'ticket',
     summary: 'One message in a hundred waits longer than {{ $value | humanizeDuration }} for its ack',
-    action: 'The panel "Where it goes" tells queue from commit from publish: processor, Postgres, Redis.',
+    action: 'Look at the panel "Where it goes": queue is the processor, commit is Postgres, publish is Redis.',
   },
   {
     name: 'ParleyOutboxBehind',

@@ -81,7 +81,7 @@ export function metricsPage({ metrics }: Scrape): string {
     'prom-client adds (`nodejs_…`, `process_…`). No label holds an id: there are as many series as there are codes, events,',
     'routes and the like. What to look at, and what to do about it, is in [OPERATIONS.md](OPERATIONS.md#metrics-and-alerts).',
     '',
-    'Made from a running cluster by `npx vitest run infra/grafana -u`, and checked against one by the same test.',
+    'Made from a running cluster by `npm test -- infra/grafana -u`, and checked against one by the same test.',
     '',
     ...table([['Metric', 'Type', 'Labels', 'Shown by', 'What it is'], ...rows]),
     '',

@@ -74,7 +74,7 @@ export const ERROR_ADVICE: Readonly<Record<ErrorCode, { meaning: string; advice:
   },
   GROUP_FULL: { meaning: 'A group has a thousand people at most.', advice: 'Take somebody out first.' },
   PAYLOAD_TOO_LARGE: {
-    meaning: 'A JSON body past 256 kB.',
+    meaning: 'A JSON body past 256 KiB.',
     advice: 'Send less: shorter, or in several requests.',
   },
   FILE_TOO_LARGE: {

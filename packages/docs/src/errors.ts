@@ -20,7 +20,7 @@ Every failure has the same shape, over HTTP and in the acks and \`exception\` ev
 
 \`code\` is what a program looks at; \`message\` is for people, in English, and may change. \`details\` is there where there is
 more to say. \`retryAfterMs\`, and over HTTP the header \`retry-after\`, are there with the codes that are worth another try;
-errors without it stay what they are. New codes may come: treat one that you do not know by its HTTP status.
+without it the same request fails again. New codes may come: treat one that you do not know by its HTTP status.
 
 `
 
