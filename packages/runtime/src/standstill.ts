@@ -1,7 +1,7 @@
 const LOOK_MS = 1_000
 
 /**
- * Notices that this process has stood still (SIGSTOP, a machine that was suspended). What came for it meanwhile is read when
+ * Notices that this process has stood still (SIGSTOP, a container that was paused). What came for it meanwhile is read when
  * it wakes, and is not to be served then: whoever sent it has gone elsewhere, where the same may have been refused, and has
  * written on since.
  */
