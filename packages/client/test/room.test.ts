@@ -58,7 +58,12 @@ function setting() {
   if (room === undefined) throw new Error('no room')
   inbox.complete = true
   const roles = () => room.info.participants.map(({ id, role }) => `${id} ${role}`)
-  return { inbox, room, roles, delivered, onGap, onHole, onLeft }
+  /** One that tells of nothing. */
+  const sync = (endsAt?: number) => {
+    inbox.beginSync()
+    inbox.finishSync(endsAt)
+  }
+  return { inbox, room, roles, delivered, sync, onGap, onHole, onLeft }
 }
 
 describe('a conversation', () => {
@@ -93,21 +98,24 @@ describe('a conversation', () => {
   })
 
   it('is asked for where one hears a message of it and nothing else, and then has that message', () => {
-    const { inbox, delivered, onHole } = setting()
+    const { inbox, delivered, onHole, sync } = setting()
+    sync()
+    onHole.mockClear()
     const message = { ...messageOf('ahmed', 1, 2), conversationId: 'd' }
     inbox.onMessage(message)
     expect(onHole).toHaveBeenCalled()
-    inbox.finishSync()
+    sync()
     expect(inbox.holeSince).toBeDefined()
     inbox.put({ ...picture(2, 1, [ahmed, omar]), id: 'd' })
     expect(delivered).toEqual([message])
+    sync()
     expect(inbox.holeSince).toBeUndefined()
   })
 
   it('is not asked for again and again where one hears a message of it and is not in it', () => {
-    const { inbox } = setting()
+    const { inbox, sync } = setting()
     inbox.onMessage({ ...messageOf('ahmed', 1, 2), conversationId: 'd' })
-    inbox.finishSync(performance.now() + 5_000)
+    sync(performance.now() + 5_000)
     expect(inbox.holeSince).toBeUndefined()
   })
 

@@ -25,7 +25,9 @@ const DESCRIPTION = `Conversations, messages, read marks, attachments, search an
 is Socket.IO under \`/socket.io\`; it is described by an AsyncAPI document (docs/asyncapi.json).
 
 Clients ignore fields that they do not know: later versions add some. Unknown fields in requests are ignored, fields that are
-known must be right. Times are RFC 3339 in UTC with six digits of a second. HEAD is answered wherever GET is.`
+known must be right. Times are RFC 3339 in UTC with six digits of a second. HEAD is answered wherever GET is.
+What is no whole request is answered, at any address, with \`MALFORMED_REQUEST\` (400), \`REQUEST_TIMEOUT\` (408) or
+\`HEADERS_TOO_LARGE\` (431).`
 
 const TAGS = ['Conversations', 'Messages', 'Attachments', 'People', 'Push', 'Development']
 
