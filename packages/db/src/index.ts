@@ -1,3 +1,4 @@
+export * from './id-range.ts'
 export * from './instant.ts'
 export { MIGRATIONS, migrate } from './migrate.ts'
 export * from './pool.ts'

@@ -1,6 +1,8 @@
 import {
   type ChangedHeadRow,
   type Database,
+  FIRST_ID,
+  LAST_ID,
   type SyncHeadRow,
   type SyncQuestion,
   type SyncRange,
@@ -32,9 +34,6 @@ const BATCH_CONVERSATIONS = 20_000
 const PART_ROWS = 40_000
 /** Roughly the bytes after which an answer ends and says `hasMore`: well under what a gateway leaves unsent. */
 const ANSWER_BYTES = 256 * 1024
-
-const FIRST_ID = '00000000-0000-0000-0000-000000000000'
-const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
 
 /** What is the same for all who ask about a conversation from the same rev. */
 interface Changes {

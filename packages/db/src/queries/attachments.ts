@@ -1,4 +1,5 @@
 import type { StoredAttachment } from '@parley/protocol'
+import { FIRST_ID } from '../id-range.ts'
 import type { Queryable } from '../pool.ts'
 
 /** A file of the object store; see the states in schema.ts. */
@@ -175,12 +176,10 @@ export async function condemnAbandoned(
         returning id, conversation_id, upload_id, created_at
       )
       select * from condemned order by created_at, id`,
-    values: [before.toISOString(), after?.created_at ?? '-infinity', after?.id ?? NO_ID, limit],
+    values: [before.toISOString(), after?.created_at ?? '-infinity', after?.id ?? FIRST_ID, limit],
   })
   return rows
 }
-
-const NO_ID = '00000000-0000-0000-0000-000000000000'
 
 /** The end of a removal: the objects are gone. */
 export async function deleteAttachments(db: Queryable, ids: readonly string[]): Promise<void> {

@@ -1,5 +1,6 @@
 import type { MessageType } from '@parley/protocol'
 import { int8Array, intArray, uuidArray } from '../binary-arrays.ts'
+import { FIRST_ID, LAST_ID } from '../id-range.ts'
 import type { Queryable } from '../pool.ts'
 import { searchPlace, tsvectorArray } from '../term-vectors.ts'
 import { byKey, type MessageKey } from './messages.ts'
@@ -135,7 +136,7 @@ export async function listIndexable(
   after: MessageKey | null,
   limit: number,
 ): Promise<{ rows: IndexableRow[]; upTo: MessageKey | null }> {
-  const from = [after?.conversationId ?? NIL, after?.seq ?? 0]
+  const from = [after?.conversationId ?? FIRST_ID, after?.seq ?? 0]
   const { rows: ends } = await db.query<MessageKey>({
     name: 'indexable_end',
     text: `
@@ -153,7 +154,7 @@ export async function listIndexable(
       where (conversation_id, seq) > ($1::uuid, $2::bigint) and (conversation_id, seq) <= ($3::uuid, $4::bigint)
         and deleted_at is null
       order by conversation_id, seq`,
-    values: [...from, upTo?.conversationId ?? MAX, upTo?.seq ?? 0],
+    values: [...from, upTo?.conversationId ?? LAST_ID, upTo?.seq ?? 0],
   })
   return { rows, upTo }
 }
@@ -183,7 +184,7 @@ export async function clearIndex(tx: Queryable, after: MessageKey | null, upTo: 
         where m.conversation_id = c.conversation_id and m.seq = c.from_seq + v.n - 1 and m.deleted_at is null
         offset 0  -- or it may be joined with all messages there are
       )`,
-    values: [after?.conversationId ?? NIL, after?.seq ?? 0, upTo?.conversationId ?? MAX, upTo?.seq ?? 0],
+    values: [after?.conversationId ?? FIRST_ID, after?.seq ?? 0, upTo?.conversationId ?? LAST_ID, upTo?.seq ?? 0],
   })
   return rows[0]?.stale ?? 0
 }
@@ -195,11 +196,7 @@ export async function countMessages(db: Queryable, upTo: MessageKey | null): Pro
     text: `
       select coalesce(sum(case when id < $1::uuid then last_seq else least(last_seq, $2::bigint) end), 0)::bigint as count
       from conversations where id <= $1::uuid`,
-    values: [upTo?.conversationId ?? MAX, upTo?.seq ?? 0],
+    values: [upTo?.conversationId ?? LAST_ID, upTo?.seq ?? 0],
   })
   return rows[0]?.count ?? 0
 }
-
-/** The first and the last of all UUIDs; no message has them. */
-const NIL = '00000000-0000-0000-0000-000000000000'
-const MAX = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
