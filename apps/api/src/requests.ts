@@ -8,6 +8,8 @@ import type { ApiDeps } from './deps.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
+    /** When its head had been read, by `performance.now()`. */
+    readAt: number
     span: Span | undefined
     /** Of the error that it was answered with. */
     code: ErrorCode | undefined
@@ -29,15 +31,16 @@ export function requestIdOf({ headers }: Pick<IncomingMessage, 'headers'>): stri
  */
 export const observeRequests = fastifyPlugin<{ deps: Pick<ApiDeps, 'measures' | 'tracer'> }>(async (app, { deps }) => {
   const { measures, tracer } = deps
+  app.decorateRequest('readAt', 0)
   app.decorateRequest('span', undefined)
   app.decorateRequest('code', undefined)
   app.addHook('onRequest', (request, reply, done) => {
-    const began = performance.now()
+    request.readAt = performance.now()
     reply.header(REQUEST_ID, request.id)
     trace(tracer, request)
     // `close` comes once, whether the answer was sent to its end or not.
     reply.raw.once('close', () => {
-      const ms = performance.now() - began
+      const ms = performance.now() - request.readAt
       const status = reply.raw.writableFinished ? reply.raw.statusCode : BROKEN_OFF
       const route = routeOf(request)
       if (request.code !== undefined) measures.errors.add(request.code)

@@ -10,30 +10,16 @@ import type { ApiDeps } from './deps.ts'
  */
 export const LONGEST_STANDSTILL_MS = 5_000
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** When its head had been read, by `performance.now()`. */
-    readAt: number
-  }
-}
-
 /**
  * Has requests that came before or during a standstill of this process answered UNAVAILABLE. Served now, an old name would
  * come after a newer one, and a message that was refused elsewhere after those that its sender has sent since.
  */
 export const refuseStale = fastifyPlugin<{ deps: Pick<ApiDeps, 'standstill'> }>(async (app, { deps }) => {
-  app.decorateRequest('readAt', 0)
-  app.addHook('onRequest', (request, _reply, done) => {
-    request.readAt = performance.now()
-    done()
-  })
   // Who asks has been looked up and the body is there: both may have taken their time.
-  app.addHook('preHandler', (request, _reply, done) => {
-    done(deps.standstill.covers(request.readAt) ? new ParleyError('UNAVAILABLE') : undefined)
-  })
+  app.addHook('preHandler', async (request) => requireFresh(deps.standstill, request))
 })
 
-/** For a handler that has waited for the client itself, for its files. @throws {ParleyError} UNAVAILABLE */
+/** Once more for a handler that has waited for the client itself, for its files. @throws {ParleyError} UNAVAILABLE */
 export function requireFresh(standstill: Pick<Standstill, 'covers'>, { readAt }: FastifyRequest): void {
   if (standstill.covers(readAt)) throw new ParleyError('UNAVAILABLE')
 }
