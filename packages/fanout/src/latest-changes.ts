@@ -1,19 +1,19 @@
-import { remember } from '@parley/runtime/remember'
+import { Recent } from '@parley/runtime/recent'
 
-/** Changes that are kept in mind: any number of gateways' publishes are on their way at a time, yet not for long. */
-const KEPT = 10_000
+/** Changes that are kept in mind at least: any number of gateways' publishes are on their way at a time, yet not for long. */
+const KEPT = 5_000
 
 /**
  * The latest change of each person's membership that a gateway has heard of, or its latest look at it, by the seq as of which
  * it holds. A change that comes after it, though it went before it, was held back or is of a slow process: it is passed over.
  */
 export class LatestChanges {
-  readonly #seqs = new Map<string, number>()
+  readonly #seqs = new Recent<string, number>(KEPT)
 
   /** Notes a change. @returns false where a later one is known */
   note(room: string, userId: string, seq: number): boolean {
     if (seq < this.latest(room, userId)) return false
-    remember(this.#seqs, keyOf(room, userId), seq, KEPT)
+    this.#seqs.set(keyOf(room, userId), seq)
     return true
   }
 

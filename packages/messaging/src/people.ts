@@ -1,7 +1,7 @@
 import { type Database, findUsers, searchUsers, type UserProfile, upsertUsers } from '@parley/db'
 import type { PageMeta, User, UserBody } from '@parley/protocol'
 import { ParleyError, pageMeta } from '@parley/protocol'
-import { remember } from '@parley/runtime/remember'
+import { Recent } from '@parley/runtime/recent'
 import { BatchLoader } from './batch-loader.ts'
 import { foldText } from './fold.ts'
 import { presentUser } from './present.ts'
@@ -17,7 +17,7 @@ export interface Claims {
 
 /** People this process has seen are not written again for this long, in milliseconds, unless their claims differ. */
 const SEEN_MS = 60_000
-const SEEN_MAX = 50_000
+const SEEN_MAX = 25_000
 /** People in one statement. */
 const SEE_BATCH = 500
 
@@ -25,7 +25,7 @@ const SEE_BATCH = 500
 export class People {
   readonly #db: Database
   readonly #tell: (userIds: readonly string[]) => void
-  readonly #seen = new Map<string, { claims: string; user: User; until: number }>()
+  readonly #seen = new Recent<string, { claims: string; user: User; until: number }>(SEEN_MAX)
   /** One by one, these were most of what a connection cost: 4,000 at once took two statements each. */
   readonly #loader: BatchLoader<Claims, User>
   readonly #known: BatchLoader<string, User>
@@ -49,7 +49,7 @@ export class People {
     if (seen !== undefined && seen.claims === fingerprint && seen.until > now) return seen.user
     const user = await this.#loader.load(claims)
     if (user === undefined) throw new ParleyError('USER_NOT_FOUND')
-    remember(this.#seen, userId, { claims: fingerprint, user, until: now + SEEN_MS }, SEEN_MAX)
+    this.#seen.set(userId, { claims: fingerprint, user, until: now + SEEN_MS })
     return user
   }
 

@@ -1,6 +1,6 @@
 import { type Database, findTokensValidFrom, revokeTokens, upsertUsers } from '@parley/db'
 import { ParleyError } from '@parley/protocol'
-import { remember } from '@parley/runtime/remember'
+import { Recent } from '@parley/runtime/recent'
 import { BatchLoader } from './batch-loader.ts'
 
 /** A person's tokens issued before `validFrom` (milliseconds since 1970) are refused. */
@@ -17,13 +17,13 @@ export interface TokenRevocationsOptions {
 
 /** What is known of a person is looked up again after this long, in milliseconds, should a notice have been lost. */
 const KNOWN_MS = 30_000
-const KNOWN_MAX = 50_000
+const KNOWN_MAX = 25_000
 
 /** Whose tokens no longer count. One lookup for each person and half a minute, many people in one query. */
 export class TokenRevocations {
   readonly #options: TokenRevocationsOptions
   readonly #loader: BatchLoader<string, number>
-  readonly #known = new Map<string, { validFrom: number; until: number }>()
+  readonly #known = new Recent<string, { validFrom: number; until: number }>(KNOWN_MAX)
 
   constructor(options: TokenRevocationsOptions) {
     this.#options = options
@@ -73,7 +73,7 @@ export class TokenRevocations {
   }
 
   #remember(userId: string, validFrom: number, now: number): void {
-    remember(this.#known, userId, { validFrom, until: now + KNOWN_MS }, KNOWN_MAX)
+    this.#known.set(userId, { validFrom, until: now + KNOWN_MS })
   }
 }
 

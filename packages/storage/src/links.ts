@@ -1,11 +1,11 @@
 import type { StoredAttachment } from '@parley/protocol'
-import { remember } from '@parley/runtime/remember'
+import { Recent } from '@parley/runtime/recent'
 import { contentDisposition, servedType } from './delivery.ts'
 import { credentialsOf, objectKey, publicLocationOf, type StorageSettings } from './options.ts'
 import { Presigner } from './presign.ts'
 
-/** Addresses kept, some 800 bytes each. */
-const KEPT = 10_000
+/** Addresses kept at least, some 800 bytes each. */
+const KEPT = 5_000
 
 /**
  * Addresses under which clients fetch attachments.
@@ -19,7 +19,7 @@ export class SignedLinks {
   readonly #presigner: Presigner
   readonly #life: number
   readonly #now: () => number
-  readonly #kept = new Map<string, { at: number; url: string }>()
+  readonly #kept = new Recent<string, { at: number; url: string }>(KEPT)
 
   constructor(settings: StorageSettings, now: () => number = Date.now) {
     this.#presigner = new Presigner(publicLocationOf(settings), credentialsOf(settings))
@@ -37,7 +37,7 @@ export class SignedLinks {
     const kept = this.#kept.get(attachment.id)
     if (kept?.at === at) return kept.url
     const url = this.sign('GET', conversationId, attachment, at)
-    remember(this.#kept, attachment.id, { at, url }, KEPT)
+    this.#kept.set(attachment.id, { at, url })
     return url
   }
 
