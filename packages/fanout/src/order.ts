@@ -45,7 +45,8 @@ export class RoomOrder<T> {
       this.#next = seq
     }
     const due: T[] = []
-    for (const [index, item] of items.entries()) this.#place(seq + index, item, due)
+    let at = seq
+    for (const item of items) this.#place(at++, item, due)
     this.#release(due)
   }
 

@@ -48,12 +48,17 @@ export function encodeEvent<Name extends ServerEventName>(event: Name, payload: 
   return encodePacket(`42["${event}",${JSON.stringify(payload)}]`)
 }
 
-/** Packets of messages that are being delivered. Their acks, some microseconds later, hold the same JSON. */
-const encoded = new WeakMap<ServerEvents['newMessage'], Packet>()
+/** Packets of the messages of this turn of the loop. Their acks, some microseconds later, hold the same JSON. */
+let encoded = new Map<unknown, Packet>()
+
+function forget(): void {
+  encoded = new Map()
+}
 
 /** `newMessage`. The message must not be changed any more. */
 export function encodeMessage(message: ServerEvents['newMessage']): Packet {
   const packet = encodeEvent('newMessage', message)
+  if (encoded.size === 0) setImmediate(forget)
   encoded.set(message, packet)
   return packet
 }
@@ -66,7 +71,7 @@ const END = Buffer.from('}]')
  * a second time: the ack takes it from that packet.
  */
 export function encodeSuccess(id: number, data: unknown): Packet {
-  const known = typeof data === 'object' && data !== null ? encoded.get(data as ServerEvents['newMessage']) : undefined
+  const known = encoded.get(data)
   if (known === undefined) return encodeAnswer(id, { success: true, data })
   const json = known.subarray(headOf(known) + EVENT_MESSAGE.length, -1)
   const prefix = `43${id}`

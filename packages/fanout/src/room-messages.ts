@@ -224,7 +224,11 @@ export class RoomMessages {
 }
 
 function itemsOf({ seq, control, packets }: Frame): Item[] {
-  return packets.map((packet, index) => ({ seq: seq + index, control: index === 0 ? control : null, packet }))
+  const items: Item[] = []
+  for (const packet of packets) {
+    items.push({ seq: seq + items.length, control: items.length === 0 ? control : null, packet })
+  }
+  return items
 }
 
 function acceptStored(order: RoomOrder<Item>, stored: readonly StoredFrame[]): void {

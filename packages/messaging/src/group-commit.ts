@@ -139,19 +139,21 @@ export class GroupCommit<Item, Result> {
     const began = performance.now()
     try {
       const results = await this.#attempt(
-        batch.map(({ item }) => item),
+        itemsOf(batch),
         first.since + this.#options.deadlineMs,
         committed,
       )
       const now = performance.now()
       this.measures.committed.observe((now - began) / 1_000)
-      batch.forEach(({ since, resolve, reject }, index) => {
-        this.measures.answered.observe((now - since) / 1_000)
+      for (let index = 0; index < batch.length; index++) {
+        const waiting = batch[index]
+        if (waiting === undefined) continue
+        this.measures.answered.observe((now - waiting.since) / 1_000)
         const result = results[index]
-        if (result instanceof ParleyError) reject(result)
-        else if (result === undefined) reject(new ParleyError('INTERNAL'))
-        else resolve(result)
-      })
+        if (result instanceof ParleyError) waiting.reject(result)
+        else if (result === undefined) waiting.reject(new ParleyError('INTERNAL'))
+        else waiting.resolve(result)
+      }
     } catch (error) {
       this.measures.failures++
       this.#options.onError(error)
@@ -195,4 +197,10 @@ export class GroupCommit<Item, Result> {
     for (const { reject } of this.#queue.splice(0, late)) reject(new ParleyError('UNAVAILABLE'))
     this.#waiting -= late
   }
+}
+
+function itemsOf<Item, Result>(batch: readonly Waiting<Item, Result>[]): Item[] {
+  const items: Item[] = []
+  for (const { item } of batch) items.push(item)
+  return items
 }

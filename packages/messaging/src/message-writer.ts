@@ -94,24 +94,30 @@ export class MessageWriter {
   }
 
   #submit(draft: Draft, id: string, clientMessageId: string | null): Promise<Message> {
+    const turn = draft.conversationId + draft.sender.id
+    if (draft.attachments.length === 0 && !this.#turns.areWaiting(turn)) return this.#enter(draft, id, clientMessageId, [])
+    return this.#turns.take(turn, this.#filesOf(draft), (files) => this.#enter(draft, id, clientMessageId, files))
+  }
+
+  #enter(
+    draft: Draft,
+    id: string,
+    clientMessageId: string | null,
+    attachments: StoredAttachment[],
+  ): Promise<Message> {
     const { conversationId, content, sender } = draft
-    const submit = (attachments: StoredAttachment[]) => {
-      const type = messageTypeOf(draft.type, attachments)
-      const base = { id, conversationId, senderId: sender.id, clientMessageId, content }
-      const span =
-        draft.trace === undefined ? undefined : this.#options.tracer?.start('store message', { parent: draft.trace })
-      const entry = { message: { ...base, type, attachments, system: null }, sender, span }
-      const stored = this.#commit.submit(entry)
-      if (span !== undefined)
-        stored.then(
-          () => span.end(),
-          (error) => span.end(error),
-        )
-      return this.#options.ackBeforeCommit ? ackBeforeCommit(stored, entry, this.#options.store) : stored
-    }
-    const turn = conversationId + sender.id
-    if (draft.attachments.length === 0 && !this.#turns.areWaiting(turn)) return submit([])
-    return this.#turns.take(turn, this.#filesOf(draft), submit)
+    const type = messageTypeOf(draft.type, attachments)
+    const span =
+      draft.trace === undefined ? undefined : this.#options.tracer?.start('store message', { parent: draft.trace })
+    const message = { id, conversationId, senderId: sender.id, clientMessageId, content, type, attachments, system: null }
+    const entry = { message, sender, span }
+    const stored = this.#commit.submit(entry)
+    if (span !== undefined)
+      stored.then(
+        () => span.end(),
+        (error) => span.end(error),
+      )
+    return this.#options.ackBeforeCommit ? ackBeforeCommit(stored, entry, this.#options.store) : stored
   }
 
   async #filesOf(draft: Draft): Promise<StoredAttachment[]> {
@@ -151,7 +157,7 @@ export class MessageWriter {
       const fresh: Message[] = []
       const known: { index: number; conversationId: string; seq: number }[] = []
       // In the order of the batch, which is that of each conversation's seq.
-      for (const row of rows.sort((a, b) => a.ord - b.ord)) {
+      for (const row of rows) {
         const index = row.ord - 1
         const entry = entries[index]
         if (entry === undefined) continue
@@ -165,29 +171,23 @@ export class MessageWriter {
       }
       publishing(this.#publish(fresh, entries))
       if (known.length > 0) await this.#fillKnown(known, results)
-      const refused = entries.map((_, index) => index).filter((index) => results[index] === undefined)
-      if (refused.length > 0) await this.#explain(refused, entries, results)
+      if (results.includes(undefined as never)) await this.#explain(entries, results)
       return results
     })
   }
 
-  async #explain(
-    refused: readonly number[],
-    entries: readonly Entry[],
-    results: (Message | ParleyError)[],
-  ): Promise<void> {
+  async #explain(entries: readonly Entry[], results: (Message | ParleyError)[]): Promise<void> {
     await Promise.all(
-      refused.map(async (index) => {
-        const entry = entries[index]
-        if (entry !== undefined) results[index] = await this.#refusal(entry)
+      entries.map(async (entry, index) => {
+        results[index] ??= await this.#refusal(entry)
       }),
     )
   }
 
   /** One statement. Traced messages link to it and it to them, and leave word in the outbox of what they belong to. */
   async #append({ pool }: Database, entries: Entry[], origin: string, batch: number): Promise<AppendedRow[]> {
-    const messages = entries.map(({ message }) => message)
-    const traced = this.#options.tracer === undefined ? [] : entries.filter(({ span }) => span !== undefined)
+    const messages = entries.map(messageOf)
+    const traced = this.#options.tracer === undefined ? [] : entries.filter(isTraced)
     if (traced.length === 0) return appendMessages(pool, messages, origin, batch)
     const traces = Object.fromEntries(traced.map(({ message, span }) => [message.id, span?.traceparent ?? '']))
     const span = this.#options.tracer?.start('commit batch', {
@@ -207,7 +207,7 @@ export class MessageWriter {
 
   /** Together; where one is traced, each by itself, as its trace goes with it. */
   async #publish(messages: readonly Message[], entries: readonly Entry[]): Promise<boolean> {
-    if (!entries.some(({ span }) => span !== undefined)) return this.#options.events.messages(messages)
+    if (!entries.some(isTraced)) return this.#options.events.messages(messages)
     const spans = new Map(entries.map(({ message, span }) => [message.id, span]))
     const taken = await Promise.all(messages.map((message) => this.#publishTraced(message, spans.get(message.id))))
     return !taken.includes(false)
@@ -246,4 +246,12 @@ export class MessageWriter {
         row === undefined ? new ParleyError('MESSAGE_NOT_FOUND') : presentMessage(row, marks, this.#options.store)
     }
   }
+}
+
+function messageOf({ message }: Entry): NewMessage {
+  return message
+}
+
+function isTraced({ span }: Entry): boolean {
+  return span !== undefined
 }

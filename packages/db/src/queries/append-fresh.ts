@@ -19,102 +19,140 @@ export async function appendFresh(
   traces: Readonly<Record<string, string>> | undefined,
 ): Promise<AppendedRow[] | undefined> {
   const layout = layOut(batch)
-  const values = [...parametersOf(layout), origin, batchNumber]
+  const values = [...parametersOf(layout, batch), origin, batchNumber]
   try {
     const { rows } = await db.query<{ bases: number[] }>(
       traces === undefined ? { ...FRESH, values } : { ...FRESH_TRACED, values: [...values, JSON.stringify(traces)] },
     )
-    return rowsOf(layout, rows[0]?.bases ?? [])
+    return rowsOf(layout, batch, rows[0]?.bases ?? [])
   } catch (error) {
     if (NOT_PLAIN.has(sqlState(error) ?? '')) return undefined
     throw error
   }
 }
 
-/** A message with its place in the batch and in its conversation. */
-interface Placed {
-  message: NewMessage
-  /** Position in the batch, from 1. */
-  ord: number
-  /** Which of the conversations, from 1. */
-  place: number
-  /** Which of its conversation's messages, from 1. */
-  rank: number
-}
-
-interface Mark {
-  place: number
-  userId: string
-  rank: number
-}
-
+/**
+ * A batch as columns, by conversation: neighbours in the table's indexes are inserted one after the other. Filled by loops and not
+ * by closures made for each batch, whose optimized code V8 throws away at each major collection: docs/PERFORMANCE.md,
+ * "Closures that live for a batch".
+ */
 interface Layout {
-  /** In the order of their ids, which is that of the locks. */
-  conversations: { id: string; count: number }[]
-  /** By conversation: neighbours in the table's indexes are inserted one after the other. */
-  messages: Placed[]
-  /** Of each sender in each conversation the last message. */
-  marks: Mark[]
+  /** The conversations in the order of their ids, which is that of the locks, and how many messages each gets. */
+  ids: string[]
+  counts: number[]
+  /** Of each sender in each conversation the last message: which of the conversations, from 1, who, and its rank. */
+  markPlaces: number[]
+  markUsers: string[]
+  markRanks: number[]
+  /** The messages: which of the conversations, from 1; which of that one's messages, from 1; position in the batch, from 0. */
+  places: number[]
+  ranks: number[]
+  indexes: number[]
 }
 
 function layOut(batch: readonly NewMessage[]): Layout {
-  const groups = new Map<string, Placed[]>()
-  batch.forEach((message, index) => {
-    const placed = { message, ord: index + 1, place: 0, rank: 1 }
-    const group = groups.get(message.conversationId)
-    if (group === undefined) groups.set(message.conversationId, [placed])
-    else placed.rank = group.push(placed)
-  })
-  const layout: Layout = { conversations: [], messages: [], marks: [] }
+  const groups = new Map<string, number[]>()
+  for (let index = 0; index < batch.length; index++) {
+    const id = batch[index]?.conversationId ?? ''
+    const group = groups.get(id)
+    if (group === undefined) groups.set(id, [index])
+    else group.push(index)
+  }
+  const layout: Layout = {
+    ids: [],
+    counts: [],
+    markPlaces: [],
+    markUsers: [],
+    markRanks: [],
+    places: [],
+    ranks: [],
+    indexes: [],
+  }
   // Lower-case UUIDs sort as text as they do as bytes.
   for (const id of [...groups.keys()].sort()) {
     const group = groups.get(id) ?? []
-    const place = layout.conversations.push({ id, count: group.length })
+    const place = layout.ids.push(id)
+    layout.counts.push(group.length)
     const last = new Map<string, number>()
-    for (const placed of group) {
-      placed.place = place
-      layout.messages.push(placed)
-      last.set(placed.message.senderId, placed.rank)
+    let rank = 0
+    for (const index of group) {
+      layout.places.push(place)
+      layout.ranks.push(++rank)
+      layout.indexes.push(index)
+      last.set(batch[index]?.senderId ?? '', rank)
     }
-    for (const [userId, rank] of last) layout.marks.push({ place, userId, rank })
+    for (const [userId, highest] of last) {
+      layout.markPlaces.push(place)
+      layout.markUsers.push(userId)
+      layout.markRanks.push(highest)
+    }
   }
   return layout
 }
 
-function parametersOf({ conversations, messages, marks }: Layout): (Buffer | null)[] {
+function parametersOf(layout: Layout, batch: readonly NewMessage[]): (Buffer | null)[] {
+  const messageIds: string[] = []
+  const senders: string[] = []
+  const contents: string[] = []
+  const clientIds: (string | null)[] = []
+  const types: (string | null)[] = []
+  const claims: (string | null)[] = []
+  for (const index of layout.indexes) {
+    const message = batch[index]
+    if (message === undefined) continue
+    messageIds.push(message.id)
+    senders.push(message.senderId)
+    contents.push(message.content)
+    clientIds.push(message.clientMessageId)
+    types.push(message.type === 'TEXT' ? null : message.type)
+    claims.push(message.attachments.length === 0 ? null : JSON.stringify(message.attachments))
+  }
   return [
-    uuidArray(conversations.map(({ id }) => id)),
-    intArray(conversations.map(({ count }) => count)),
-    intArray(marks.map(({ place }) => place)),
-    textArray(marks.map(({ userId }) => userId)),
-    intArray(marks.map(({ rank }) => rank)),
-    intArray(messages.map(({ place }) => place)),
-    intArray(messages.map(({ rank }) => rank)),
-    uuidArray(messages.map(({ message }) => message.id)),
-    textArray(messages.map(({ message }) => message.senderId)),
-    textArray(messages.map(({ message }) => message.content)),
-    rareTextArray(messages.map(({ message }) => message.clientMessageId)),
-    rareTextArray(messages.map(({ message: { type } }) => (type === 'TEXT' ? null : type))),
-    rareTextArray(
-      messages.map(({ message: { attachments } }) => (attachments.length === 0 ? null : JSON.stringify(attachments))),
-    ),
+    uuidArray(layout.ids),
+    intArray(layout.counts),
+    intArray(layout.markPlaces),
+    textArray(layout.markUsers),
+    intArray(layout.markRanks),
+    intArray(layout.places),
+    intArray(layout.ranks),
+    uuidArray(messageIds),
+    textArray(senders),
+    textArray(contents),
+    rareTextArray(clientIds),
+    rareTextArray(types),
+    rareTextArray(claims),
   ]
 }
 
 /** Null where there is nothing in it. */
 function rareTextArray(values: readonly (string | null)[]): Buffer | null {
-  return values.every((value) => value === null) ? null : textArray(values)
+  for (const value of values) if (value !== null) return textArray(values)
+  return null
 }
 
 /** @param bases of all conversations the seqs, then the revs, then the microseconds, to which ranks are added */
-function rowsOf({ conversations, messages }: Layout, bases: readonly number[]): AppendedRow[] {
-  const { length } = conversations
+function rowsOf({ ids, places, ranks, indexes }: Layout, batch: readonly NewMessage[], bases: readonly number[]): AppendedRow[] {
+  const { length } = ids
   if (bases.length !== 3 * length) throw new Error(`append_fresh answered ${bases.length} for ${length} conversations`)
-  const rows = messages.map(({ message: { id }, ord, place, rank }): AppendedRow => {
-    const of = (nth: number) => (bases[nth * length + place - 1] ?? Number.NaN) + rank
-    return { ord, fresh: true, id, seq: of(0), rev: of(1), created_at: instantOfMicros(of(2)) }
-  })
-  return rows.sort((a, b) => a.ord - b.ord)
+  const rows: AppendedRow[] = new Array(batch.length)
+  for (let i = 0; i < indexes.length; i++) {
+    const [place, rank, index] = [places[i] ?? 0, ranks[i] ?? 0, indexes[i] ?? 0]
+    const at = place - 1
+    const seq = asInteger(bases[at]) + rank
+    const rev = asInteger(bases[length + at]) + rank
+    const created_at = instantOfMicros((bases[2 * length + at] ?? Number.NaN) + rank)
+    rows[index] = { ord: index + 1, fresh: true, id: batch[index]?.id ?? '', seq, rev, created_at }
+  }
+  return rows
+}
+
+/**
+ * Out of an array with large numbers in it V8 takes each as a floating-point number, also one that is small. Mixed with others of its kind
+ * it then has the code that reads it optimized and thrown away some times a second.
+ */
+function asInteger(value = Number.NaN): number {
+  const integer = value | 0
+  return integer === value ? integer : value
 }
 
 const PARAMETERS = `$1::uuid[], $2::int[], $3::int[], $4::text[], $5::int[], $6::int[], $7::int[], $8::uuid[], $9::text[],

@@ -48,11 +48,15 @@ export async function appendMessages(
   batchNumber: number,
   traces?: Readonly<Record<string, string>>,
 ): Promise<AppendedRow[]> {
-  if (batch.every((message) => message.system === null)) {
+  if (batch.every(isPlain)) {
     const rows = await appendFresh(db, batch, origin, batchNumber, traces)
     if (rows !== undefined) return rows
   }
   return appendEach(db, batch, origin, batchNumber, traces)
+}
+
+function isPlain({ system }: NewMessage): boolean {
+  return system === null
 }
 
 async function appendEach(
@@ -79,7 +83,7 @@ async function appendEach(
       ...(traces === undefined ? [] : [JSON.stringify(traces)]),
     ],
   })
-  return rows
+  return rows.sort((a, b) => a.ord - b.ord)
 }
 
 const APPEND = {
