@@ -138,13 +138,10 @@ export class GroupCommit<Item, Result> {
     if (first === undefined) return
     const began = performance.now()
     try {
-      const results = await this.#attempt(
-        itemsOf(batch),
-        first.since + this.#options.deadlineMs,
-        committed,
-      )
+      const results = await this.#attempt(batch.map(itemOf), first.since + this.#options.deadlineMs, committed)
       const now = performance.now()
       this.measures.committed.observe((now - began) / 1_000)
+      // A loop and no closure: see layOut() in packages/db/src/queries/append-fresh.ts.
       for (let index = 0; index < batch.length; index++) {
         const waiting = batch[index]
         if (waiting === undefined) continue
@@ -199,8 +196,6 @@ export class GroupCommit<Item, Result> {
   }
 }
 
-function itemsOf<Item, Result>(batch: readonly Waiting<Item, Result>[]): Item[] {
-  const items: Item[] = []
-  for (const { item } of batch) items.push(item)
-  return items
+function itemOf<Item>({ item }: { item: Item }): Item {
+  return item
 }

@@ -95,21 +95,26 @@ export class MessageWriter {
 
   #submit(draft: Draft, id: string, clientMessageId: string | null): Promise<Message> {
     const turn = draft.conversationId + draft.sender.id
-    if (draft.attachments.length === 0 && !this.#turns.areWaiting(turn)) return this.#enter(draft, id, clientMessageId, [])
+    if (draft.attachments.length === 0 && !this.#turns.areWaiting(turn))
+      return this.#enter(draft, id, clientMessageId, [])
     return this.#turns.take(turn, this.#filesOf(draft), (files) => this.#enter(draft, id, clientMessageId, files))
   }
 
-  #enter(
-    draft: Draft,
-    id: string,
-    clientMessageId: string | null,
-    attachments: StoredAttachment[],
-  ): Promise<Message> {
+  #enter(draft: Draft, id: string, clientMessageId: string | null, attachments: StoredAttachment[]): Promise<Message> {
     const { conversationId, content, sender } = draft
     const type = messageTypeOf(draft.type, attachments)
     const span =
       draft.trace === undefined ? undefined : this.#options.tracer?.start('store message', { parent: draft.trace })
-    const message = { id, conversationId, senderId: sender.id, clientMessageId, content, type, attachments, system: null }
+    const message = {
+      id,
+      conversationId,
+      senderId: sender.id,
+      clientMessageId,
+      content,
+      type,
+      attachments,
+      system: null,
+    }
     const entry = { message, sender, span }
     const stored = this.#commit.submit(entry)
     if (span !== undefined)
@@ -153,7 +158,7 @@ export class MessageWriter {
       committed()
       // The next batch is on its way to Postgres before this one is delivered: both work at the same time.
       await nextTurn()
-      const results: (Message | ParleyError)[] = new Array(entries.length)
+      const results: (Message | ParleyError | undefined)[] = new Array(entries.length)
       const fresh: Message[] = []
       const known: { index: number; conversationId: string; seq: number }[] = []
       // In the order of the batch, which is that of each conversation's seq.
@@ -171,17 +176,16 @@ export class MessageWriter {
       }
       publishing(this.#publish(fresh, entries))
       if (known.length > 0) await this.#fillKnown(known, results)
-      if (results.includes(undefined as never)) await this.#explain(entries, results)
-      return results
+      return results.includes(undefined) ? this.#explain(entries, results) : (results as (Message | ParleyError)[])
     })
   }
 
-  async #explain(entries: readonly Entry[], results: (Message | ParleyError)[]): Promise<void> {
-    await Promise.all(
-      entries.map(async (entry, index) => {
-        results[index] ??= await this.#refusal(entry)
-      }),
-    )
+  /** Results, and for what was not stored why. */
+  #explain(
+    entries: readonly Entry[],
+    results: readonly (Message | ParleyError | undefined)[],
+  ): Promise<(Message | ParleyError)[]> {
+    return Promise.all(entries.map((entry, index) => results[index] ?? this.#refusal(entry)))
   }
 
   /** One statement. Traced messages link to it and it to them, and leave word in the outbox of what they belong to. */
@@ -231,7 +235,7 @@ export class MessageWriter {
   /** Messages that had been stored before are answered as they are now. */
   async #fillKnown(
     known: readonly { index: number; conversationId: string; seq: number }[],
-    results: (Message | ParleyError)[],
+    results: (Message | ParleyError | undefined)[],
   ): Promise<void> {
     const { pool } = this.#options.db
     const rows = await findMessages(pool, known)

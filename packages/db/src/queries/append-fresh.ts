@@ -31,11 +31,7 @@ export async function appendFresh(
   }
 }
 
-/**
- * A batch as columns, by conversation: neighbours in the table's indexes are inserted one after the other. Filled by loops and not
- * by closures made for each batch, whose optimized code V8 throws away at each major collection: docs/PERFORMANCE.md,
- * "Closures that live for a batch".
- */
+/** A batch as columns, by conversation: neighbours in the table's indexes are inserted one after the other. */
 interface Layout {
   /** The conversations in the order of their ids, which is that of the locks, and how many messages each gets. */
   ids: string[]
@@ -50,6 +46,10 @@ interface Layout {
   indexes: number[]
 }
 
+/**
+ * Here and below loops do what closures would do more briefly: of a closure that is made for each batch V8 throws the optimized
+ * code away at each major collection, as none of them lives then (docs/PERFORMANCE.md, "Closures that live for a batch").
+ */
 function layOut(batch: readonly NewMessage[]): Layout {
   const groups = new Map<string, number[]>()
   for (let index = 0; index < batch.length; index++) {
@@ -131,7 +131,11 @@ function rareTextArray(values: readonly (string | null)[]): Buffer | null {
 }
 
 /** @param bases of all conversations the seqs, then the revs, then the microseconds, to which ranks are added */
-function rowsOf({ ids, places, ranks, indexes }: Layout, batch: readonly NewMessage[], bases: readonly number[]): AppendedRow[] {
+function rowsOf(
+  { ids, places, ranks, indexes }: Layout,
+  batch: readonly NewMessage[],
+  bases: readonly number[],
+): AppendedRow[] {
   const { length } = ids
   if (bases.length !== 3 * length) throw new Error(`append_fresh answered ${bases.length} for ${length} conversations`)
   const rows: AppendedRow[] = new Array(batch.length)
@@ -147,8 +151,8 @@ function rowsOf({ ids, places, ranks, indexes }: Layout, batch: readonly NewMess
 }
 
 /**
- * Out of an array with large numbers in it V8 takes each as a floating-point number, also one that is small. Mixed with others of its kind
- * it then has the code that reads it optimized and thrown away some times a second.
+ * The same number. What comes out of an array with microseconds in it is a double to V8, however small, and sometimes it is not:
+ * presentNewMessage(), which met both, was optimized and thrown away ten times a second.
  */
 function asInteger(value = Number.NaN): number {
   const integer = value | 0
