@@ -29,16 +29,11 @@ export function dispatchEvents(socket: Socket, deps: GatewayDeps): void {
   const verbose = logger.isLevelEnabled('trace')
   takeEvents(socket, (event) => {
     if (flow.closing || standstill.look()) return
-    // What is not ours may be anything: it is neither counted nor logged by its name.
-    const known = isClientEvent(event.name) ? event.name : 'unknown'
+    const name = known(event.name)
     flow.begin()
-    measures.events.add(known)
-    if (verbose) logger.trace({ ...aboutSocket(socket), event: known }, 'event')
-    void serve(socket, deps, event, tracer?.start(`event ${known}`, EVENT_SPAN))
-      .catch((error) =>
-        logger.error({ err: error, ...aboutSocket(socket), event: known }, 'an answer could not be sent'),
-      )
-      .finally(() => flow.end())
+    measures.events.add(name)
+    if (verbose) logger.trace({ ...aboutSocket(socket), event: name }, 'event')
+    void serve(socket, deps, event, tracer?.start(`event ${name}`, EVENT_SPAN))
   })
 }
 
@@ -52,17 +47,25 @@ function takeEvents(socket: Socket, take: (event: ReceivedEvent) => void): void 
   Reflect.set(socket, 'onevent', onevent)
 }
 
+/** Never rejects. */
 async function serve(socket: Socket, deps: GatewayDeps, event: ReceivedEvent, span: Span | undefined): Promise<void> {
-  let data: unknown
   try {
-    data = await answer(socket, deps, event, span?.traceparent)
+    let data: unknown
+    try {
+      data = await answer(socket, deps, event, span?.traceparent)
+    } catch (error) {
+      span?.end(error)
+      refuse(socket, deps, event, error, span?.traceId)
+      return
+    }
+    deps.measures.answers.add('ok')
+    span?.end()
+    if (event.ackId !== undefined) writePacket(socket, encodeSuccess(event.ackId, data))
   } catch (error) {
-    span?.end(error)
-    return refuse(socket, deps, event, error, span?.traceId)
+    deps.logger.error({ err: error, ...aboutSocket(socket), event: known(event.name) }, 'an answer could not be sent')
+  } finally {
+    sessionOf(socket).flow.end()
   }
-  deps.measures.answers.add('ok')
-  span?.end()
-  if (event.ackId !== undefined) writePacket(socket, encodeSuccess(event.ackId, data))
 }
 
 function answer(
@@ -82,6 +85,11 @@ function answer(
   return handler(context as Parameters<typeof handler>[0])
 }
 
+/** What is not ours may be anything: it is neither counted nor logged by its name. */
+function known(name: string): ClientEventName | 'unknown' {
+  return isClientEvent(name) ? name : 'unknown'
+}
+
 function isClientEvent(name: string): name is ClientEventName {
   return Object.hasOwn(eventHandlers, name)
 }
@@ -93,13 +101,13 @@ function refuse(
   error: unknown,
   traceId: string | undefined,
 ): void {
-  const known = toParleyError(error)
+  const refusal = toParleyError(error)
   measures.answers.add('error')
-  measures.eventErrors.add(known.code)
-  const about = { ...aboutSocket(socket), event: isClientEvent(name) ? name : 'unknown', code: known.code, traceId }
-  if (known.code === 'INTERNAL') logger.error({ err: error, ...about }, 'an event failed')
+  measures.eventErrors.add(refusal.code)
+  const about = { ...aboutSocket(socket), event: known(name), code: refusal.code, traceId }
+  if (refusal.code === 'INTERNAL') logger.error({ err: error, ...about }, 'an event failed')
   else logger.debug(about, 'an event was refused')
-  const body = failure(known)
+  const body = failure(refusal)
   if (ackId === undefined) socket.emit('exception', { event: name.slice(0, 100), ...body })
   else writePacket(socket, encodeAnswer(ackId, body))
 }

@@ -15,10 +15,17 @@ const LENGTH_64 = 127
 
 const EVENT_MESSAGE = '42["newMessage",'
 
-/** @param text `42[...]`, say */
-export function encodePacket(text: string): Packet {
-  const packet = openPacket(Buffer.byteLength(text))
-  packet.write(text, headOf(packet))
+/**
+ * Written piece by piece: joined first, the JSON of every message would be copied once more.
+ * @param prefix what comes before the JSON, in ASCII
+ * @param end what comes behind it, in ASCII
+ */
+export function encodePacket(prefix: string, json: string, end = ''): Packet {
+  const packet = openPacket(prefix.length + Buffer.byteLength(json) + end.length)
+  let at = headOf(packet)
+  at += packet.write(prefix, at, 'latin1')
+  at += packet.write(json, at)
+  packet.write(end, at, 'latin1')
   return packet
 }
 
@@ -45,7 +52,7 @@ export function messageIn(packet: Packet): string {
 }
 
 export function encodeEvent<Name extends ServerEventName>(event: Name, payload: ServerEvents[Name]): Packet {
-  return encodePacket(`42["${event}",${JSON.stringify(payload)}]`)
+  return encodePacket(`42["${event}",`, JSON.stringify(payload), ']')
 }
 
 /** Packets of the messages of this turn of the loop. Their acks, some microseconds later, hold the same JSON. */
@@ -86,7 +93,7 @@ export function encodeSuccess(id: number, data: unknown): Packet {
 
 /** The answer to the event with this id. */
 export function encodeAnswer(id: number, answer: unknown): Packet {
-  return encodePacket(`43${id}[${JSON.stringify(answer)}]`)
+  return encodePacket(`43${id}[`, JSON.stringify(answer), ']')
 }
 
 /** Packets that follow each other; undefined where there is anything else. They are views of `raw`. */

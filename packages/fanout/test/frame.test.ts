@@ -4,7 +4,7 @@ import { encodeEvent, encodePacket } from '../src/packet.ts'
 import { channelOf, conversationIdOf, conversationRoom, roomOf, userRoom } from '../src/rooms.ts'
 
 const packet = encodeEvent('onlineUsers', ['a|b\nc', 'ü'])
-const long = encodePacket(`42["${'x'.repeat(500)}"]`)
+const long = encodePacket('', `42["${'x'.repeat(500)}"]`)
 
 describe('frames', () => {
   it.each([

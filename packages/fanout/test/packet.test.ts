@@ -35,18 +35,18 @@ function textsIn(bytes: Buffer): string[] {
 describe('packets', () => {
   it.each([0, 1, 124, 125, 126, 127, 65_535, 65_536, 100_000])('of %i bytes are WebSocket frames', (length) => {
     const text = 'x'.repeat(length)
-    expect(textsIn(encodePacket(text))).toEqual([text])
+    expect(textsIn(encodePacket('', text))).toEqual([text])
   })
 
   it('have their length in bytes, not characters', () => {
     for (const text of ['ü'.repeat(63), '👋'.repeat(40), 'ü'.repeat(40_000)]) {
-      expect(textsIn(encodePacket(text))).toEqual([text])
+      expect(textsIn(encodePacket('', text))).toEqual([text])
     }
   })
 
   it('tell those who poll the same', () => {
     for (const length of [10, 1_000, 100_000]) {
-      const packet = encodePacket(`42["${'ü'.repeat(length)}"]`)
+      const packet = encodePacket('', `42["${'ü'.repeat(length)}"]`)
       expect(messageIn(packet)).toBe(`2["${'ü'.repeat(length)}"]`)
     }
   })
@@ -72,7 +72,11 @@ describe('packets', () => {
   })
 
   it('are joined without a copy where they were cut from one piece', () => {
-    const packets = [encodePacket('42["a"]'), encodePacket(`42["${'b'.repeat(300)}"]`), encodePacket('42["c"]')]
+    const packets = [
+      encodePacket('', '42["a"]'),
+      encodePacket('', `42["${'b'.repeat(300)}"]`),
+      encodePacket('', '42["c"]'),
+    ]
     const block = Buffer.concat(packets)
     const cut = cutPackets(block) ?? []
     expect(cut).toEqual(packets)
