@@ -11,7 +11,7 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
   if (known.code === 'INTERNAL') request.log.error({ err: error }, 'a request failed')
   if (known.code === 'STORAGE_UNAVAILABLE')
     request.log.warn({ err: known.cause }, 'the store for files did not do its part')
-  if (known.retryAfterMs !== undefined) reply.header('retry-after', Math.ceil(known.retryAfterMs / 1_000))
+  if (known.retryAfterSeconds !== undefined) reply.header('retry-after', known.retryAfterSeconds)
   if (known.status === 401) reply.header('www-authenticate', 'Bearer')
   if (!request.raw.complete) {
     // Fastify would close the connection here, with the rest of the body unread.

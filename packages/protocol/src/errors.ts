@@ -73,6 +73,11 @@ export class ParleyError extends Error {
     return ERRORS[this.code].status
   }
 
+  /** For the header `retry-after`: whole seconds, rounded up; undefined where trying again does not help. */
+  get retryAfterSeconds(): number | undefined {
+    return this.retryAfterMs === undefined ? undefined : Math.ceil(this.retryAfterMs / 1_000)
+  }
+
   toBody(): ErrorBody {
     return {
       code: this.code,
