@@ -7,7 +7,7 @@ import { browserHeaders } from './browser-headers.ts'
 import { endConnections } from './closing.ts'
 import type { ApiDeps } from './deps.ts'
 import { answerError, answerNotFound } from './errors.ts'
-import { answerNoRequest } from './no-request.ts'
+import { answerNoRequest, requireHost } from './no-request.ts'
 import { limitRequests } from './rate-limit.ts'
 import { observeRequests, requestIdOf } from './requests.ts'
 import { attachmentRoutes } from './routes/attachments.ts'
@@ -38,6 +38,8 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     return503OnClosing: false,
     frameworkErrors: answerError,
     clientErrorHandler: answerNoRequest,
+    // See requireHost().
+    http: { requireHostHeader: false },
     genReqId: requestIdOf,
     requestIdHeader: false,
   })
@@ -45,6 +47,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   await app.register(observeRequests, { deps })
   await app.register(endConnections)
   await app.register(refuseStale, { deps })
+  app.addHook('onRequest', requireHost)
   app.addHook('onRequest', untypeNothing)
   app.addHook('onRequest', boundBodies)
   app.setErrorHandler(answerError)

@@ -1,6 +1,8 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { type ErrorCode, failure, ParleyError } from '@parley/protocol'
+import { namesHost } from '@parley/runtime'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 
 /** What Node's parser gives up on, by the codes of its errors; all else is no HTTP. */
 const CODES: Readonly<Record<string, ErrorCode>> = {
@@ -26,9 +28,14 @@ export function answerNoRequest(
       'content-type: application/json; charset=utf-8',
       `content-length: ${Buffer.byteLength(body)}`,
       'connection: close',
-      ...(known.retryAfterMs === undefined ? [] : [`retry-after: ${Math.ceil(known.retryAfterMs / 1_000)}`]),
+      ...(known.retryAfterSeconds === undefined ? [] : [`retry-after: ${known.retryAfterSeconds}`]),
     ]
     socket.write(`${head.join('\r\n')}\r\n\r\n${body}`)
   }
   socket.destroy(error)
+}
+
+/** Refuses a request that does not say, once, which host it is for. Node would do so for one of the two, without the envelope. */
+export function requireHost({ raw }: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void {
+  done(namesHost(raw) ? undefined : new ParleyError('MALFORMED_REQUEST'))
 }

@@ -55,6 +55,23 @@ it('a head has half a minute, and no request more than a large file on a slow li
   expect(app.server).toMatchObject({ headersTimeout: 30_000, requestTimeout: 900_000 })
 })
 
+/** Sends what may be no request. */
+function ask(sent: string): Socket {
+  const { port } = app.server.address() as AddressInfo
+  const socket = connect(port, '127.0.0.1')
+  // All of it has come before the connection is closed under what is left unread.
+  socket.on('error', () => undefined)
+  socket.write(sent)
+  return socket
+}
+
+async function expectEnvelope(socket: Socket, status: number, code: string): Promise<void> {
+  const [answer] = await once(socket, 'data')
+  const [head = '', body = ''] = String(answer).split('\r\n\r\n')
+  expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} .*\r\ncontent-type: application/json`, 's'))
+  expect(JSON.parse(body)).toMatchObject({ success: false, error: { code } })
+}
+
 it.each([
   ['no HTTP', 'hello\r\n\r\n', 400, 'MALFORMED_REQUEST'],
   [
@@ -67,15 +84,21 @@ it.each([
 ])('%s is answered in the envelope, and the connection closed', async (_what, sent, status, code) => {
   app = await appWithoutServices('test')
   await listen()
-  const { port } = app.server.address() as AddressInfo
-  const socket = connect(port, '127.0.0.1')
-  // All of it has come before the connection is closed under what is left unread.
-  socket.on('error', () => undefined)
-  socket.write(sent)
-  const [answer] = await once(socket, 'data')
-  const [head = '', body = ''] = String(answer).split('\r\n\r\n')
-  expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} .*\r\ncontent-type: application/json`, 's'))
-  expect(JSON.parse(body)).toMatchObject({ success: false, error: { code } })
+  const socket = ask(sent)
+  const closed = once(socket, 'close')
+  await expectEnvelope(socket, status, code)
+  await closed
+})
+
+it.each([
+  ['no host', 'GET / HTTP/1.1\r\n\r\n', 400, 'MALFORMED_REQUEST'],
+  ['two hosts', 'GET / HTTP/1.1\r\nHost: x\r\nhost: y\r\n\r\n', 400, 'MALFORMED_REQUEST'],
+  ['an old request for two hosts', 'GET / HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\n', 400, 'MALFORMED_REQUEST'],
+  ['an old request for no host', 'GET / HTTP/1.0\r\n\r\n', 404, 'NOT_FOUND'],
+])('%s is answered in the envelope', async (_what, sent, status, code) => {
+  app = await appWithoutServices('test')
+  await listen()
+  await expectEnvelope(ask(sent), status, code)
 })
 
 it('a head that never ends is answered in the envelope', async () => {
@@ -88,7 +111,7 @@ it('a head that never ends is answered in the envelope', async () => {
   const [there] = await arrived
   app.server.emit('clientError', Object.assign(new Error(), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), there)
   const [answer] = await once(socket, 'data')
-  expect(String(answer)).toMatch(/^HTTP\/1.1 408 .*"code":"REQUEST_TIMEOUT"/s)
+  expect(String(answer)).toMatch(/^HTTP\/1.1 408 .*\r\nretry-after: 1\r\n.*"code":"REQUEST_TIMEOUT"/s)
 })
 
 it('a body has half a minute', async () => {

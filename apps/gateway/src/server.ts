@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { corkFrames } from '@parley/fanout'
 import { failure, ParleyError } from '@parley/protocol'
-import type { AllowedOrigins, Logger, publicSettings, SettingsOf } from '@parley/runtime'
+import { type AllowedOrigins, type Logger, namesHost, type publicSettings, type SettingsOf } from '@parley/runtime'
 import { Server, type Socket } from 'socket.io'
 import type { GatewayLimits } from './limits.ts'
 import type { GatewayMeasures } from './measures.ts'
@@ -30,7 +30,8 @@ const HEADERS_MS = 30_000
 const REQUEST_MS = 60_000
 
 /** To whatever is asked beside Socket.IO. */
-const NOTHING_HERE = JSON.stringify(failure(new ParleyError('NOT_FOUND')))
+const NOTHING_HERE = new ParleyError('NOT_FOUND')
+const NO_HOST = new ParleyError('MALFORMED_REQUEST')
 
 /** Socket.IO on an HTTP server that does not listen yet. */
 export function buildServer(
@@ -43,9 +44,11 @@ export function buildServer(
   const times = { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS }
   // Longer than balancers keep idle connections for, so that none sends a request into one that is just being closed.
   const keepAliveTimeout = settings.KEEP_ALIVE_SECONDS * 1_000
-  const http = createServer({ keepAliveTimeout, ...times }, (_request, response) => {
-    response.writeHead(404, { 'content-type': 'application/json', 'x-content-type-options': 'nosniff' })
-    response.end(NOTHING_HERE)
+  // Who names no host is refused here: Node would do so without a body.
+  const http = createServer({ keepAliveTimeout, ...times, requireHostHeader: false }, (request, response) => {
+    const error = namesHost(request) ? NOTHING_HERE : NO_HOST
+    response.writeHead(error.status, { 'content-type': 'application/json', 'x-content-type-options': 'nosniff' })
+    response.end(JSON.stringify(failure(error)))
   })
   const io = new Server(http, {
     serveClient: false,
@@ -67,9 +70,13 @@ export function buildServer(
       decide(null, true)
     },
   })
-  http.prependListener('upgrade', joinFirstWrites)
-  io.engine.on('headers', (headers) => {
+  // Answered as Engine.IO answers what it cannot take.
+  io.engine.use((request: IncomingMessage, _response: unknown, next: (error?: Error) => void) => {
+    next(namesHost(request) ? undefined : NO_HOST)
+  })
+  io.engine.on('headers', (headers: Record<string, string>, request: IncomingMessage) => {
     headers['x-content-type-options'] = 'nosniff'
+    if (request.headers.upgrade !== undefined) joinFirstWrites(request.socket)
   })
   io.engine.on('connection', boundConnects)
   corkFrames(io, {
@@ -84,8 +91,11 @@ export function buildServer(
   return { http, io }
 }
 
-/** The answer to the upgrade and Engine.IO's first packet, which are written in one turn of the loop, as one system call. */
-function joinFirstWrites(_request: IncomingMessage, socket: Duplex): void {
+/**
+ * The answer to the upgrade and Engine.IO's first packet, which are written in one turn of the loop, as one system call. Not
+ * for a refusal: Engine.IO destroys the socket after it, with all that is held back.
+ */
+function joinFirstWrites(socket: Duplex): void {
   socket.cork()
   setImmediate(() => socket.uncork())
 }

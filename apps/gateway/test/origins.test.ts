@@ -1,4 +1,6 @@
 import { randomInt } from 'node:crypto'
+import { once } from 'node:events'
+import { connect as connectTcp } from 'node:net'
 import { type Cluster, connect, startCluster, user } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
@@ -30,6 +32,42 @@ it('has nothing but sockets, and says so as everything else is said', async () =
     const error = { code: 'NOT_FOUND', message }
     expect([answer.status, await answer.json()]).toEqual([404, { success: false, message, error }])
   }
+})
+
+/** What is answered to a GET with these lines of headers, as it comes over the connection. */
+async function answerTo(path: string, headers: readonly string[]): Promise<string> {
+  const { hostname, port } = new URL(url)
+  const socket = connectTcp(Number(port), hostname)
+  socket.write([`GET ${path} HTTP/1.1`, ...headers, '', ''].join('\r\n'))
+  const chunks = await Promise.race([once(socket, 'data'), once(socket, 'close').then(() => ['nothing'])])
+  socket.destroy()
+  return String(chunks[0])
+}
+
+const UPGRADE = [
+  'Connection: Upgrade',
+  'Upgrade: websocket',
+  'Sec-WebSocket-Version: 13',
+  `Sec-WebSocket-Key: ${'x'.repeat(22)}==`,
+]
+
+it.each([
+  ['no host', []],
+  ['two hosts', ['Host: x', 'Host: y']],
+])('refuses a request for %s, and says so', async (_what, hosts) => {
+  const socketIo = '/socket.io/?EIO=4&transport='
+  expect(await answerTo('/', hosts)).toMatch(/^HTTP\/1\.1 400 .*"code":"MALFORMED_REQUEST"/s)
+  expect(await answerTo(`${socketIo}polling`, hosts)).toMatch(/^HTTP\/1\.1 400 .*Bad request/s)
+  expect(await answerTo(`${socketIo}websocket`, [...hosts, ...UPGRADE])).toMatch(/^HTTP\/1\.1 400 .*Bad request/s)
+})
+
+it('says why it opens no WebSocket', async () => {
+  const headers = ['Host: x', 'Origin: https://evil.example', ...UPGRADE]
+  const path = '/socket.io/?EIO=4&transport=websocket'
+  const answer = await answerTo(path, headers)
+  expect(answer).toMatch(/^HTTP\/1\.1 400 .*Pages of this origin may not connect here\.$/s)
+  // Where it opens one, the first packet comes with the answer, in one write.
+  expect(await answerTo(path, ['Host: x', ...UPGRADE])).toMatch(/^HTTP\/1\.1 101 .*"sid"/s)
 })
 
 describe('a page of another origin', () => {

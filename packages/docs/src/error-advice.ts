@@ -11,7 +11,8 @@ export const ERROR_ADVICE: Readonly<Record<ErrorCode, { meaning: string; advice:
     advice: 'Mend the client.',
   },
   MALFORMED_REQUEST: {
-    meaning: 'What came on the connection does not parse as HTTP/1.1; the connection is closed.',
+    meaning:
+      'What came on the connection does not parse as HTTP/1.1, and the connection is closed; or a request has no `Host`, or two.',
     advice: 'Mend the client, or whatever is between it and the server.',
   },
   UNKNOWN_EVENT: {

@@ -27,6 +27,7 @@ export {
 } from './config.ts'
 export { type RedisState, type WatchedPool, watchPools, watchRedis } from './connection-metrics.ts'
 export { type Dependencies, type DependencyCheck, Health, healthOf, type Services } from './health.ts'
+export { namesHost } from './host.ts'
 export { type Part, type ProcessOptions, runProcess, type StartedProcess } from './lifecycle.ts'
 export { apiLimitSettings, drainSettings, gatewayLimitSettings, testOnlySettings } from './limit-settings.ts'
 export { createLogger, type Logger, type LoggerOptions } from './logger.ts'
