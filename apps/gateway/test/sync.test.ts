@@ -167,6 +167,15 @@ describe('sync', () => {
     } while (answer.hasMore && seen.length < 2_000)
     expect(new Set(seen).size).toBe(1_100)
     expect(seen).toHaveLength(1_100)
+    // Of those that it knows nearly all of, an answer holds the most.
+    await cluster.sql.query('update conversations set rev = 2 where id = any($1::uuid[])', [seen])
+    const named = seen.slice(0, 1_000)
+    const known = Object.fromEntries(named.map((id) => [id, 1]))
+    const until = named.at(-1)
+    const first = await sync(a, known, { until })
+    expect(first).toMatchObject({ hasMore: true, after: first.conversations.at(-1)?.id })
+    const second = await sync(a, known, { after: first.after, until })
+    expect([...first.conversations, ...second.conversations].map(({ id }) => id)).toEqual(named)
   })
 
   it('refuses what is not right', async () => {

@@ -34,6 +34,10 @@ const BATCH_CONVERSATIONS = 20_000
 const PART_ROWS = 40_000
 /** Roughly the bytes after which an answer ends and says `hasMore`: well under what a gateway leaves unsent. */
 const ANSWER_BYTES = 256 * 1024
+/** Roughly the bytes of a conversation of which nothing more is to be told. */
+const HEAD_BYTES = 400
+/** Conversations that are looked at for one answer: one more than it can hold shows that there are more. */
+const HEADS = Math.floor(ANSWER_BYTES / HEAD_BYTES) + 1
 
 /** What is the same for all who ask about a conversation from the same rev. */
 interface Changes {
@@ -79,7 +83,7 @@ export class ConversationSync {
   }
 
   async #answer(questions: Question[]): Promise<[Question, SyncAnswer][]> {
-    const heads = await syncHeads(this.#db.pool, questions, LIMITS.syncConversations + 1)
+    const heads = await syncHeads(this.#db.pool, questions, HEADS)
     const byKey = new Map<string, SyncRange>()
     for (const head of heads) if (head.type !== null) byKey.set(keyOf(head), rangeOf(head))
     const changes = await this.#changes(byKey)
@@ -154,8 +158,7 @@ function pageOf(heads: readonly SyncHeadRow[], changes: ReadonlyMap<string, Chan
     if (head.type === null || change === undefined) {
       answer.left.push(head.id)
     } else {
-      const full = answer.conversations.length === LIMITS.syncConversations
-      if (full || (last !== null && bytes + change.bytes > ANSWER_BYTES)) {
+      if (last !== null && bytes + change.bytes > ANSWER_BYTES) {
         return { ...answer, hasMore: true, after: last }
       }
       bytes += Math.min(change.bytes, ANSWER_BYTES)
@@ -208,9 +211,9 @@ function presentMember(row: {
   }
 }
 
-/** 400 bytes for a message without its text and readers, 200 for a member: rather too much than too little. */
+/** Beside {@link HEAD_BYTES}: 400 for a message without its text and readers, 200 for a member: rather too much than too little. */
 function bytesOf({ messages, members, gone }: Omit<Changes, 'bytes'>): number {
-  let bytes = 400 + 200 * members.length + 50 * gone.length
+  let bytes = HEAD_BYTES + 200 * members.length + 50 * gone.length
   for (const { content, readBy, attachments } of messages) {
     bytes += 400 + 3 * content.length + 50 * readBy.length
     for (const { url, preview = '' } of attachments) bytes += 500 + url.length + preview.length

@@ -30,7 +30,7 @@ export const LIMITS = {
   listedParticipants: 100,
   /** Presence is shared within direct conversations and groups of at most this many people. */
   presenceGroupSize: 100,
-  /** Most conversations that a client may name in one sync, and most that one answer tells of. */
+  /** Most conversations that a client may name in one sync. */
   syncConversations: 1_000,
   /** A conversation with more new and changed messages than this is answered with `tooLong`. */
   syncMessages: 100,
