@@ -22,7 +22,7 @@ export interface Person {
   registered: string | null
   /** Whether it has been told, or was not to be told, that the person is online. */
   announced: boolean
-  /** Redis took the person for offline although they were announced: to be told once the lease is there again. */
+  /** Redis took the person for offline although they were announced: to be told if the next renewal finds the lease lost. */
   owed: boolean
 }
 

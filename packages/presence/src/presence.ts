@@ -56,7 +56,11 @@ export class Presence {
       leaseMs,
       renewMs,
       onError,
-      onRenewed: () => this.#flush.ask(),
+      onRenewed: () => {
+        // The lease was held all the while: whom Redis did not know any more it had lost, and nobody had reported.
+        for (const person of this.#table.values()) person.owed = false
+        this.#flush.ask()
+      },
       onTaken: ({ previous, emptied }) => {
         this.#rewrite(previous !== null && !emptied)
         this.#flush.ask()

@@ -2,7 +2,7 @@ import { openRedis, redisReady } from '@parley/redis'
 import { tcpProxy } from '@parley/testkit'
 import { describe, expect, it } from 'vitest'
 import { createPresenceReader } from '../src/index.ts'
-import { eventually, renewMs, setting, timing } from './setting.ts'
+import { eventually, renewed, renewMs, setting, timing } from './setting.ts'
 
 describe('a gateway that dies', () => {
   it('takes its people offline when its lease ends, and they are reported once', async () => {
@@ -124,6 +124,50 @@ describe('a Redis that goes away', () => {
     expect(await a.connect('new', '1')).toEqual({ becameOnline: true })
     a.disconnect('new', '1')
     await eventually(() => reported.map(({ userId }) => userId), ['new'])
+  })
+
+  it('and comes back empty has those reported who leave after it, and those who left while it was away', async () => {
+    await using world = await setting()
+    const [a, b] = [await world.gateway(), await world.gateway()]
+    const { reported } = await world.reaper()
+    for (const userId of ['ann', 'ben', 'eve']) await a.connect(userId, '1')
+    await b.connect('zoe', '1')
+    await world.redis.kill()
+    a.disconnect('ben', '1')
+    await world.redis.start()
+    await eventually(() => reported.map(({ userId }) => userId), ['ben'])
+    await eventually(async () => world.reader.online(['ann', 'ben', 'eve', 'zoe']), new Set(['ann', 'eve', 'zoe']))
+    a.disconnect('ann', '1')
+    await eventually(() => reported.map(({ userId }) => userId), ['ben', 'ann'])
+    b.crash()
+    await eventually(() => reported.map(({ userId }) => userId), ['ben', 'ann', 'zoe'])
+    expect(await a.connect('ann', '2')).toEqual({ becameOnline: true })
+    expect([...a.returned, ...b.returned]).toEqual([])
+    expect(await world.reader.online(['ann', 'ben', 'eve', 'zoe'])).toEqual(new Set(['ann', 'eve']))
+  })
+
+  it('and is emptied under the connections has everybody again, and reports those who leave, before and after', async () => {
+    await using world = await setting()
+    const [a, b] = [await world.gateway(), await world.gateway()]
+    const { reported } = await world.reaper({ confirmMs: 1_000 })
+    for (const userId of ['ann', 'ben', 'eve']) await a.connect(userId, '1')
+    await b.connect('zoe', '1')
+    await world.raw.flushall()
+    // Before the lease is missed: written under the one that is lost.
+    a.disconnect('ben', '1')
+    expect(await a.connect('eve', '2')).toEqual({ becameOnline: false })
+    await eventually(() => world.reader.online(['ann', 'ben', 'eve', 'zoe']), new Set(['ann', 'eve', 'zoe']))
+    await eventually(() => reported.map(({ userId }) => userId), ['ben'])
+    expect(await a.connect('ben', '2')).toEqual({ becameOnline: true })
+    b.crash()
+    await eventually(() => reported.map(({ userId }) => userId), ['ben', 'zoe'])
+    expect([...a.returned, ...b.returned]).toEqual([])
+    // Later a lease runs out for a moment: nobody is reported, so nobody is to be told of anew.
+    await renewed(world, a)
+    await world.raw.del(`presence:lease:${a.epoch}`)
+    await eventually(() => world.raw.smembers('presence:incarnations'), [`${a.epoch}.3`])
+    expect(await world.reader.online(['ann', 'ben', 'eve'])).toEqual(new Set(['ann', 'ben', 'eve']))
+    expect([...reported.map(({ userId }) => userId), ...a.returned]).toEqual(['ben', 'zoe'])
   })
 
   it('and has lost what was written last, as after a crash or on a replica, is put right', async () => {

@@ -77,3 +77,17 @@ export async function setting() {
 export async function eventually<T>(read: () => T | Promise<T>, value: T, timeout = 8_000): Promise<void> {
   await expect.poll(read, { timeout, interval: 20 }).toEqual(value)
 }
+
+/** Waits until a gateway has renewed its lease: it has longer to run than it had. */
+export async function renewed(
+  { raw }: { raw: Pick<RedisClient, 'pttl'> },
+  { epoch }: { epoch: string },
+): Promise<void> {
+  let left = Number.POSITIVE_INFINITY
+  const rises = async () => {
+    const before = left
+    left = await raw.pttl(`presence:lease:${epoch}`)
+    return left > before
+  }
+  await eventually(rises, true)
+}
