@@ -105,6 +105,12 @@ describe('people appear with their token', () => {
     dataOf(await cluster.service().put(`/api/users/${userId}`, { fullName: 'Newest' }))
     expect((await seen.see(claims('Newer', 200), start + 59_999)).fullName).toBe('Newer')
     expect((await seen.see(claims('Newer', 200), start + 60_000)).fullName).toBe('Newest')
+    // Its notice, where one comes, counts for who is just being looked up, too.
+    const looking = seen.see(claims('Newer', 201), start)
+    seen.forget([userId])
+    expect((await looking).fullName).toBe('Newest')
+    dataOf(await cluster.service().put(`/api/users/${userId}`, { fullName: 'Newest of all' }))
+    expect((await seen.see(claims('Newer', 201), start)).fullName).toBe('Newest of all')
     // Of two processes that say when somebody was last there, the later moment counts.
     for (const second of [200, 100]) await touchLastSeen(db, userId, new Date(second * 1_000))
     expect(await findUsers(db.pool, [userId])).toMatchObject([{ last_seen_at: '1970-01-01T00:03:20.000000Z' }])

@@ -14,7 +14,10 @@ function socketOf(issued = 0, confirmed = true) {
   }
 }
 
-function resyncOf(sockets: readonly ReturnType<typeof socketOf>[], conversationsOf = async () => []) {
+function resyncOf(
+  sockets: readonly ReturnType<typeof socketOf>[],
+  conversationsOf: (userId: string) => Promise<never[]> = async () => [],
+) {
   const io = Object.assign(new EventEmitter(), { sockets: { sockets: new Map(sockets.entries()) } })
   const rooms = {
     enter: async (_socket: Socket, _userId: string, memberships: () => Promise<unknown>) => memberships(),
@@ -40,14 +43,17 @@ it('asks a socket once its rooms are right, also where the database is away at f
 })
 
 it('does not go on about a socket that is gone', async () => {
-  const socket = socketOf()
-  const conversationsOf = vi.fn().mockRejectedValue(new Error('away'))
-  const { resync, onError } = resyncOf([socket], conversationsOf)
+  // The one that stays is asked after it: when that is tried again, the other would have been.
+  const [gone, staying] = [socketOf(), socketOf()]
+  gone.data.session.user.id = 'gone'
+  const conversationsOf = vi.fn((_userId: string) => Promise.reject(new Error('away')))
+  const asked = (userId: string) => conversationsOf.mock.calls.filter(([id]) => id === userId).length
+  const { resync } = resyncOf([gone, staying], conversationsOf)
   resync.start()
-  await expect.poll(() => onError.mock.calls.length).toBe(1)
-  socket.connected = false
-  await new Promise((resolve) => setTimeout(resolve, 1_200))
-  expect(conversationsOf).toHaveBeenCalledOnce()
+  await vi.waitUntil(() => asked('gone') === 1)
+  gone.connected = false
+  await vi.waitUntil(() => asked('ahmed') === 2, { timeout: 10_000 })
+  expect(asked('gone')).toBe(1)
   resync.stop()
 })
 

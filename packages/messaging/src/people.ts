@@ -26,6 +26,8 @@ export class People {
   readonly #db: Database
   readonly #tell: (userIds: readonly string[]) => void
   readonly #seen = new Recent<string, { claims: string; user: User; until: number }>(SEEN_MAX)
+  /** Calls of {@link forget}. */
+  #forgotten = 0
   /** One by one, these were most of what a connection cost: 4,000 at once took two statements each. */
   readonly #loader: BatchLoader<Claims, User>
   readonly #known: BatchLoader<string, User>
@@ -41,15 +43,20 @@ export class People {
     }, SEE_BATCH)
   }
 
-  /** Makes sure that the person a token speaks for exists, as called by the newest token or server. */
+  /**
+   * Makes sure that the person a token speaks for exists, as called by the newest token or server. What a server writes shows at
+   * once, if its notice arrives; what a newer token says to another process, under the older one within {@link SEEN_MS}.
+   */
   async see(claims: Claims, now = Date.now()): Promise<User> {
     const { userId, fullName, profilePhoto, issuedAt } = claims
     const fingerprint = JSON.stringify([fullName, profilePhoto, issuedAt])
     const seen = this.#seen.get(userId)
     if (seen !== undefined && seen.claims === fingerprint && seen.until > now) return seen.user
+    const forgotten = this.#forgotten
     const user = await this.#loader.load(claims)
     if (user === undefined) throw new ParleyError('USER_NOT_FOUND')
-    this.#seen.set(userId, { claims: fingerprint, user, until: now + SEEN_MS })
+    // A notice that came meanwhile may be of a change that this look was too early for.
+    if (forgotten === this.#forgotten) this.#seen.set(userId, { claims: fingerprint, user, until: now + SEEN_MS })
     return user
   }
 
@@ -100,6 +107,7 @@ export class People {
 
   /** They are not what they were when they were seen. */
   forget(userIds: readonly string[]): void {
+    this.#forgotten++
     for (const id of userIds) this.#seen.delete(id)
   }
 
