@@ -2,7 +2,15 @@ import { readFileSync } from 'node:fs'
 import type { Message } from '@parley/protocol'
 import { dataOf, direct, emit, group, user } from '@parley/testkit'
 import { describe, expect, it } from 'vitest'
-import { idle, manyDevices, type PushSetting, startPushSetting } from './push-setting.ts'
+import {
+  eventually,
+  idle,
+  manyDevices,
+  type PushSetting,
+  promoteDelayed,
+  quietNow,
+  startPushSetting,
+} from './push-setting.ts'
 
 /** How long before a kill a push may have come that the killed worker had no time to record, in ms. */
 const UNRECORDED_MS = 2_000
@@ -66,6 +74,53 @@ describe('push when processes are killed', () => {
     await service.until(() => service.shown(phone).length === 1, 40_000)
     await idle(setting, 20_000)
     expect(service.shown(phone)).toHaveLength(1)
+  })
+
+  it('closes a summary whose last part was replaced when the worker died', { timeout: 90_000 }, async () => {
+    const env = { PUSH_BURST_MS: '0' }
+    await using setting = await startPushSetting({ gateways: 0, workers: 1, edge: false, env })
+    const { cluster, service } = setting
+    const person = user()
+    const phone = await setting.device(person)
+    const [first, second] = [user(), user()]
+    const [one, other] = [await direct(cluster, first, person), await direct(cluster, second, person)]
+    await cluster.api(person).put('/api/push/preferences', { quietHours: quietNow() })
+    await setting.send(first, one)
+    await setting.send(second, other)
+    const held = async () => (await setting.metric('parley_push_suppressed_total', 'quiet')) === 2
+    await eventually('both are held', held)
+    await cluster.api(person).put('/api/push/preferences', { quietHours: null })
+    await promoteDelayed(setting)
+    await service.until(() => service.shown(phone).length === 1)
+    await idle(setting)
+    await setting.send(first, one)
+    await service.until(() => service.shown(phone).length === 2)
+    await idle(setting)
+    const count = async (sql: string) => (await cluster.sql.query(sql)).rowCount
+    const lock = await cluster.sql.connect()
+    try {
+      await lock.query('begin')
+      await lock.query('lock table push_shown in share row exclusive mode')
+      await setting.send(second, other)
+      await service.until(() => service.shown(phone).length === 3)
+      const waits = `select from pg_locks where relation = 'push_shown'::regclass and not granted`
+      await eventually('the worker is recording', async () => (await count(waits)) === 1)
+      await cluster.workers[0]?.kill('SIGKILL')
+    } finally {
+      await lock.query('rollback')
+      lock.release()
+    }
+    // What the worker had asked for is done without it.
+    await eventually('it is recorded', async () => (await count('select from push_shown where digest')) === 0)
+    await cluster.workers[0]?.restart()
+    await service.until(() => service.shown(phone).length === 4, 60_000)
+    await idle(setting, 20_000)
+    expect(service.shown(phone).map(({ payload }) => `${payload.kind} ${payload.tag}`)).toEqual([
+      'show digest',
+      `show ${one.id}`,
+      `show ${other.id}`,
+      'close digest',
+    ])
   })
 
   it('reaches the person when Redis was away and has forgotten everything', { timeout: 90_000 }, async () => {

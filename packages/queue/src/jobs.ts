@@ -31,7 +31,7 @@ export const pushJobs = {
   digest: z.object({ ...person, ...again, since: z.string() }),
   /**
    * A person has read, or left, a conversation: its notifications go from their screens. With `replacedAt` (in ms since 1970): it
-   * has a notification of its own on a device since then, in the place of its part of a summary, which goes if nothing is left of it.
+   * got a notification of its own on a device then, in the place of its part of a summary, which goes if nothing is left of it.
    */
   close: z.object({ ...person, ...again, conversationId: z.string(), replacedAt: z.number().optional() }),
 } as const

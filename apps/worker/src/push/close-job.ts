@@ -9,7 +9,7 @@ import { idPart, type JobData } from '@parley/queue'
 import type { PushDeps } from './deps.ts'
 import { closePayload, DIGEST_TAG, topicOf } from './notification.ts'
 import { type Told, tell } from './tell.ts'
-import { summaryOf, takeTurn } from './turn.ts'
+import { notificationOf, summaryOf, takeTurn } from './turn.ts'
 
 type CloseData = JobData<'push', 'close'>
 
@@ -18,13 +18,15 @@ type CloseData = JobData<'push', 'close'>
  * notification's own Topic, so that one which a device has not received yet is replaced and never seen.
  */
 export async function runCloseJob(deps: PushDeps, data: CloseData, jobId: string): Promise<void> {
-  if (data.replacedAt !== undefined && data.subscriptionId !== undefined) {
-    const summary = { ...data, replacedAt: data.replacedAt, subscriptionId: data.subscriptionId }
-    return takeTurn(deps.redis, summaryOf(data.userId), jobId, () => closeEmptySummary(deps, summary))
-  }
-  await takeTurn(deps.redis, `${data.conversationId}:${data.userId}`, jobId, async () => {
+  const { replacedAt, subscriptionId } = data
+  // A summary's part is replaced in the turn of the notification that does so, and looked for after it.
+  await takeTurn(deps.redis, notificationOf(data), jobId, async () => {
+    if (replacedAt !== undefined && subscriptionId !== undefined) {
+      const summary = { ...data, replacedAt, subscriptionId }
+      return takeTurn(deps.redis, summaryOf(data.userId), jobId, () => closeEmptySummary(deps, summary))
+    }
     const stale = await listStaleNotifications(deps.db.pool, data)
-    const due = stale.filter(({ id }) => data.subscriptionId === undefined || id === data.subscriptionId)
+    const due = stale.filter(({ id }) => subscriptionId === undefined || id === subscriptionId)
     await Promise.all(due.map((notification) => close(deps, data, notification)))
   })
 }

@@ -6,7 +6,7 @@ import { noteHeld } from './held.ts'
 import { judge, type Verdict } from './judge.ts'
 import { newsPayload, topicOf } from './notification.ts'
 import { tell } from './tell.ts'
-import { takeTurn } from './turn.ts'
+import { notificationOf, takeTurn } from './turn.ts'
 
 type NewsData = JobData<'push', 'message'> & { subscriptionId?: string; tries?: number }
 
@@ -16,7 +16,7 @@ type NewsData = JobData<'push', 'message'> & { subscriptionId?: string; tries?: 
  * messages find that nothing is left to tell.
  */
 export async function runNewsJob(deps: PushDeps, data: NewsData, jobId: string): Promise<void> {
-  await takeTurn(deps.redis, `${data.conversationId}:${data.userId}`, jobId, () => notify(deps, data))
+  await takeTurn(deps.redis, notificationOf(data), jobId, () => notify(deps, data))
 }
 
 async function notify(deps: PushDeps, data: NewsData): Promise<void> {
@@ -114,21 +114,26 @@ async function tellOne(
   if (told.kind === 'told') {
     // What a burst held back counts messages from before this job's own.
     if (tries === 0 && fromSeq >= data.firstSeq) metrics.delay(Date.now() - data.sentAt)
-    await lookup.record({ conversationId, userId, subscriptionId: device.id, fromSeq, seq, digest: false })
+    // First: of one that is recorded a job that is run again knows nothing to do any more.
     if (device.digest === true) await takeFromSummary(deps, data, device.id)
+    await lookup.record({ conversationId, userId, subscriptionId: device.id, fromSeq, seq, digest: false })
   }
   if (told.kind === 'later') await tryAgain(deps, data, device, told.at, tries + 1)
   return told.kind === 'refused' ? told.reason : null
 }
 
-/** What a device shows of the conversation replaces its part of a summary, which goes where that was the last. */
+/**
+ * What a device shows of the conversation replaces its part of a summary, which goes where that was the last. The job for it
+ * waits for this one's turn to end. Its id has the time in it: one that is queued again has something else to find.
+ */
 async function takeFromSummary(
   { producer, metrics }: PushDeps,
   { conversationId, userId, messageId }: NewsData,
   subscriptionId: string,
 ): Promise<void> {
-  const data = { conversationId, userId, subscriptionId, replacedAt: Date.now() }
-  await producer.add([{ name: 'close', data, id: `summary-${messageId}-${subscriptionId}` }])
+  const replacedAt = Date.now()
+  const data = { conversationId, userId, subscriptionId, replacedAt }
+  await producer.add([{ name: 'close', data, id: `summary-${messageId}-${subscriptionId}-${replacedAt}` }])
   metrics.queued('close')
 }
 

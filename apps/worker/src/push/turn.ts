@@ -1,3 +1,4 @@
+import type { MemberKey } from '@parley/db'
 import { Later } from '@parley/queue'
 import type { RedisClient } from '@parley/redis'
 
@@ -6,6 +7,11 @@ const TURN_MS = 60_000
 /** One that took longer is left to end by itself: it may be another's by then. */
 const SAFE_MS = 45_000
 const WAIT_MS = 200
+
+/** A person's notification of a conversation, as the subject of a turn. */
+export function notificationOf({ conversationId, userId }: MemberKey): string {
+  return `${conversationId}:${userId}`
+}
 
 /** A person's summary, as the subject of a turn. */
 export function summaryOf(userId: string): string {
