@@ -14,18 +14,28 @@ afterAll(() => cluster?.[Symbol.asyncDispose]())
 const oneTo = (n: number) => Array.from({ length: n }, (_, i) => i + 1)
 const pathOf = (id: string) => `/api/messages/conversations/${id}/messages`
 
-/** The seqs of the messages of a conversation, as they come; resolves when there are `count`. */
-function arrivals(socket: Socket, conversationId: string, count: number): Promise<number[]> {
+/**
+ * The seqs of the messages of a conversation, as they come, up to the mark (see {@link sendMark}): one that comes twice would
+ * come before it.
+ */
+function arrivals(socket: Socket, conversationId: string): Promise<number[]> {
   return new Promise((resolve, reject) => {
     const seqs: number[] = []
-    const late = setTimeout(() => reject(new Error(`${seqs.length} of ${count} messages: ${seqs.join(' ')}`)), 15_000)
+    const late = setTimeout(() => reject(new Error(`${seqs.length} messages and no mark: ${seqs.join(' ')}`)), 15_000)
     socket.on('newMessage', (message: Message) => {
-      if (message.conversationId !== conversationId || seqs.push(message.seq) < count) return
-      // A turn more, in which a message that comes twice would show.
+      if (message.conversationId !== conversationId) return
+      if (message.content !== MARK) return void seqs.push(message.seq)
       clearTimeout(late)
-      setTimeout(resolve, 300, seqs)
+      resolve(seqs)
     })
   })
+}
+
+const MARK = 'The mark'
+
+/** Sends what comes after all that has been published in a conversation. */
+async function sendMark(socket: Socket, conversationId: string): Promise<void> {
+  dataOf(await emit<Message>(socket, 'sendMessage', { conversationId, content: MARK }))
 }
 
 it('50 people send at once over both gateways and HTTP: 1..n without a gap, in this order for each of them', async () => {
@@ -38,7 +48,7 @@ it('50 people send at once over both gateways and HTTP: 1..n without a gap, in t
   )
   const each = 6
   const total = people.length * each
-  const received = Promise.all(sockets.map((socket) => arrivals(socket, id, total)))
+  const received = Promise.all(sockets.map((socket) => arrivals(socket, id)))
   const acked = await Promise.all(
     sockets.map(async (socket, n) => {
       const api = cluster.api(people[n] ?? owner)
@@ -51,6 +61,11 @@ it('50 people send at once over both gateways and HTTP: 1..n without a gap, in t
       return own
     }),
   )
+  const pages = await Promise.all(
+    [3, 2, 1].map((page) => cluster.api(owner).get<Message[]>(`${pathOf(id)}?limit=100&page=${page}`)),
+  )
+  const [first] = sockets
+  if (first !== undefined) await sendMark(first, id)
   const expected = oneTo(total)
   for (const seqs of await received) expect(seqs).toEqual(expected)
   const stored = acked.flat().sort((one, other) => one.seq - other.seq)
@@ -60,9 +75,6 @@ it('50 people send at once over both gateways and HTTP: 1..n without a gap, in t
     expect(own.map(({ seq }) => seq)).toEqual(own.map(({ seq }) => seq).toSorted((a, b) => a - b))
   expect(stored.map(({ createdAt }) => createdAt)).toEqual(stored.map(({ createdAt }) => createdAt).toSorted())
   expect(new Set(stored.map(({ createdAt }) => createdAt)).size).toBe(total)
-  const pages = await Promise.all(
-    [3, 2, 1].map((page) => cluster.api(owner).get<Message[]>(`${pathOf(id)}?limit=100&page=${page}`)),
-  )
   expect(pages.flatMap(dataOf).map(({ seq, content }) => [seq, content])).toEqual(
     stored.map(({ seq, content }) => [seq, content]),
   )
@@ -75,7 +87,7 @@ it('a message that is lost on its way to the gateways is fetched by them, and co
     cluster.socket(owner, { gateway: 0, transports: ['websocket'] }),
     cluster.socket(member, { gateway: 1, transports: ['websocket'] }),
   ])
-  const received = Promise.all([arrivals(o, conversationId, 2), arrivals(m, conversationId, 2)])
+  const received = Promise.all([arrivals(o, conversationId), arrivals(m, conversationId)])
   // Stored by a process that lives, so that the worker leaves it to that process, which never publishes it.
   const redis = await redisClient(cluster.redisUrl)
   const origin = `${randomUUID()}.0`
@@ -85,6 +97,7 @@ it('a message that is lost on its way to the gateways is fetched by them, and co
   const lost = { id: randomUUID(), conversationId, senderId: owner.id, clientMessageId: randomUUID(), content: 'Lost' }
   await appendMessages(cluster.sql, [{ ...lost, type: 'TEXT', attachments: [], system: null }], origin, 1)
   expect(dataOf(await emit<Message>(o, 'sendMessage', { conversationId, content: 'Next' })).seq).toBe(2)
+  await sendMark(o, conversationId)
   expect(await received).toEqual([
     [1, 2],
     [1, 2],
@@ -98,11 +111,12 @@ it('one connection sends without waiting for acks: its messages are stored in th
     cluster.socket(owner, { gateway: 0, transports: ['websocket'] }),
     cluster.socket(member, { gateway: 1, transports: ['websocket'] }),
   ])
-  const received = arrivals(m, id, 200)
+  const received = arrivals(m, id)
   const acks = oneTo(200).map((n) => emit<Message>(o, 'sendMessage', { conversationId: id, content: String(n) }))
   expect((await Promise.all(acks)).map(dataOf).map(({ seq, content }) => [seq, content])).toEqual(
     oneTo(200).map((n) => [n, String(n)]),
   )
+  await sendMark(o, id)
   expect(await received).toEqual(oneTo(200))
 })
 
