@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { type EventEmitter, once } from 'node:events'
 import type { Conversation, Message } from '@parley/protocol'
 import {
   type Cluster,
@@ -202,16 +202,25 @@ describe('Postgres', () => {
   it('silent: who goes while they wait to be let in is not let in when it works again', async () => {
     const [waiting, impatient] = [user('Waiting'), user('Impatient')]
     const options = { transports: ['websocket'], reconnection: false, forceNew: true }
+    /** Resolves when the transport is open; CONNECT has been sent then. */
+    const begin = async (who: typeof waiting) => {
+      const socket = io(cluster.gateways[0]?.url ?? '', { ...options, auth: { token: cluster.token(who) } })
+      await new Promise<void>((resolve) => socket.io.once('open', resolve))
+      return socket
+    }
     postgres.stall()
-    const first = cluster.socket(waiting, { gateway: 0, ...options })
-    await delay(200)
-    const gone = io(cluster.gateways[0]?.url ?? '', { ...options, auth: { token: cluster.token(impatient) } })
-    await new Promise<void>((resolve) => gone.io.once('open', resolve))
-    await delay(200)
+    const first = await begin(waiting)
+    const gone = await begin(impatient)
+    // Closed once the gateway has answered so: it has read all that came before, CONNECT among it.
+    const { ws } = gone.io.engine.transport as unknown as { ws: EventEmitter }
+    const closed = once(ws, 'close')
     gone.disconnect()
-    await delay(200)
+    await closed
+    const letIn = new Promise<void>((resolve) => first.once('connect', resolve))
+    expect(first.connected).toBe(false)
     postgres.restore()
-    expect((await first).connected).toBe(true)
+    await letIn
+    first.disconnect()
     await cluster.socket(user('Next'), { gateway: 0, transports: ['websocket'] })
     // Those who are let in are written down.
     const { rows } = await cluster.sql.query('select id from users where id = any($1)', [[waiting.id, impatient.id]])
