@@ -109,7 +109,10 @@ export class GroupCommit<Item, Result> {
 
   async #pump(): Promise<void> {
     while (this.#queue.length > 0) {
+      // Here, too: a process that was frozen may come here before its timer does.
+      this.#dropLate()
       const batch = this.#queue.splice(0, this.#options.maxBatch)
+      if (batch.length === 0) break
       this.#measureStart(batch)
       const began = performance.now()
       await new Promise<void>((committed) => void this.#see(batch, committed).then(committed))
@@ -189,6 +192,12 @@ export class GroupCommit<Item, Result> {
     const limit = performance.now() - this.#options.deadlineMs
     // In flight: answered now, though it may still be done. The promise takes its first answer only.
     for (const { since, reject } of [...this.#flight].flat()) if (since < limit) reject(new ParleyError('UNAVAILABLE'))
+    this.#dropLate()
+  }
+
+  /** What has waited for too long is not begun any more: it may have been sent again elsewhere. */
+  #dropLate(): void {
+    const limit = performance.now() - this.#options.deadlineMs
     let late = 0
     while (late < this.#queue.length && (this.#queue[late]?.since ?? limit) < limit) late++
     for (const { reject } of this.#queue.splice(0, late)) reject(new ParleyError('UNAVAILABLE'))

@@ -174,6 +174,27 @@ describe('GroupCommit', () => {
     await commit.close()
   })
 
+  it('does not begin what is late by then, also where it was frozen and comes to it before the clock strikes', async () => {
+    vi.useFakeTimers({ toFake: ['performance', 'setInterval'] })
+    try {
+      const { commit, gate } = gated()
+      const first = commit.submit('a')
+      await turn()
+      const late = commit.submit('b')
+      const refused = expect(late).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+      // The time passes, and no timer has run yet when the database's answer is read.
+      vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 2_001)
+      gate.release()
+      expect(await first).toBe('A')
+      await refused
+      expect(gate.batches).toEqual([['a']])
+      expect(commit.waiting).toBe(0)
+    } finally {
+      vi.restoreAllMocks()
+      vi.useRealTimers()
+    }
+  })
+
   it('rejects the culprit of a batch alone', async () => {
     const { commit } = failing((items) => (items.includes('bad') ? sqlError('22P05') : undefined))
     const results = await Promise.allSettled(['a', 'b', 'bad', 'c'].map((item) => commit.submit(item)))
