@@ -18,19 +18,14 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
     reply.removeHeader('connection')
     dropRest(request)
   }
+  // What somebody who asks for help can name, and the log has.
   reply.header(REQUEST_ID, request.id)
-  return reply.status(known.status).send(withId(failure(known), request))
+  const { error: body, ...rest } = failure(known)
+  return reply.status(known.status).send({ ...rest, error: { ...body, requestId: request.id } } satisfies Failure)
 }
 
 export function answerNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  dropRest(request)
-  request.code = 'NOT_FOUND'
-  return reply.status(404).send(withId(failure(new ParleyError('NOT_FOUND')), request))
-}
-
-/** What somebody who asks for help can name, and the log has. */
-function withId({ error, ...rest }: Failure, { id }: FastifyRequest): Failure {
-  return { ...rest, error: { ...error, requestId: id } }
+  return answerError(new ParleyError('NOT_FOUND'), request, reply)
 }
 
 const NOT_AN_ADDRESS = new ParleyError('VALIDATION_FAILED', { message: 'The address of the request is not valid.' })

@@ -154,10 +154,11 @@ function pageOf(heads: readonly SyncHeadRow[], changes: ReadonlyMap<string, Chan
   let bytes = 0
   let last: string | null = null
   for (const head of heads) {
-    const change = head.type === null ? undefined : changes.get(keyOf(head))
-    if (head.type === null || change === undefined) {
+    if (head.type === null) {
       answer.left.push(head.id)
     } else {
+      const change = changes.get(keyOf(head))
+      if (change === undefined) throw new Error('a conversation without its changes')
       if (last !== null && bytes + change.bytes > ANSWER_BYTES) {
         return { ...answer, hasMore: true, after: last }
       }
@@ -211,7 +212,7 @@ function presentMember(row: {
   }
 }
 
-/** Beside {@link HEAD_BYTES}: 400 for a message without its text and readers, 200 for a member: rather too much than too little. */
+/** {@link HEAD_BYTES}, 400 for a message without its text and readers, 200 for a member: rather too much than too little. */
 function bytesOf({ messages, members, gone }: Omit<Changes, 'bytes'>): number {
   let bytes = HEAD_BYTES + 200 * members.length + 50 * gone.length
   for (const { content, readBy, attachments } of messages) {
