@@ -53,6 +53,7 @@ describe('a direct upload', () => {
     const { ahmed, fatima, id } = await pair()
     const upload = dataOf(await start(ahmed, id, { fileName: 'a/../report.pdf', fileSize: PDF.length }))
     expect(upload).toMatchObject({ fileName: 'report.pdf', method: 'PUT', url: upload.parts[0]?.url })
+    expect(upload.formMaxBytes).toBe(25 * 1024 ** 2)
     expect(await put(upload, PDF)).toEqual([200])
     const attachment = dataOf(await complete(ahmed, id, upload.id))
     expect(attachment).toMatchObject({ id: upload.id, fileSize: PDF.length, fileType: 'application/pdf' })

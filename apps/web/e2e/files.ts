@@ -194,7 +194,7 @@ export function fileTests(stage: () => Stage): void {
     await seen(visitor.log.getByRole('link', { name: 'Download old.avi' }))
   })
 
-  test('a file too large for a form cannot go, and says so, where the browser keeps the store from the page', async () => {
+  test('where the browser keeps the store from the page, a file goes in a form, and one too large for it says so', async () => {
     // A store that answers, and has no CORS rule for anybody.
     const store = createServer((_, answer) => answer.end()).listen(0, '127.0.0.1')
     await once(store, 'listening')
@@ -213,13 +213,21 @@ export function fileTests(stage: () => Stage): void {
       }
     }, `http://127.0.0.1:${port}/`)
     await visitor.page.reload()
-    await visitor.composer.evaluate((area) => {
-      const clipboardData = new DataTransfer()
-      clipboardData.items.add(new File([new Uint8Array(8 * 1024 * 1024 + 1)], 'film.bin'))
-      area.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }))
-    })
-    await seen(visitor.button('Remove film.bin'))
-    await visitor.button('Send').click()
+    const send = async (name: string, bytes: number) => {
+      await visitor.composer.evaluate(
+        (area, [named, size]) => {
+          const clipboardData = new DataTransfer()
+          clipboardData.items.add(new File([new Uint8Array(size)], named))
+          area.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }))
+        },
+        [name, bytes] as const,
+      )
+      await seen(visitor.button(`Remove ${name}`))
+      await visitor.button('Send').click()
+    }
+    await send('film.bin', 8 * 1024 * 1024 + 1)
+    await seen(visitor.log.getByRole('link', { name: 'Download film.bin' }), 20_000)
+    await send('long-film.bin', 25 * 1024 * 1024 + 1)
     await seen(visitor.log.getByText('Not sent'), 20_000)
     await seen(visitor.log.getByText('This file is too large to be sent from this page.'))
     for (const problem of visitor.problems.splice(0)) expect(problem).toMatch(/asked a stranger|CORS policy|ERR_FAILED/)

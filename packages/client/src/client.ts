@@ -7,7 +7,7 @@ import { ServerRequests } from './requests.ts'
 import { combine, LazyStore, type Store } from './store.ts'
 import type { ClientEvents, MessagesSnapshot, ParleyClientOptions, SendOptions } from './types.ts'
 import type { TypingPerson } from './typing.ts'
-import { type SendFileOptions, sendForm, type UploadOptions, uploadAttachment } from './upload.ts'
+import { deliverFile, type SendFileOptions, type UploadOptions, uploadAttachment } from './upload.ts'
 import { whenLive } from './when-live.ts'
 
 /**
@@ -123,22 +123,20 @@ export class ParleyClient extends ServerRequests {
   }
 
   /**
-   * Sends a file with its message; a large one goes straight into the store, in parts. The file itself is not kept for
-   * another try after a reload.
+   * Sends a file with its message; a large one goes straight into the store, in parts, where the browser lets it. The file
+   * itself is not kept for another try after a reload.
    * @throws {ParleyClientError} FILE_TOO_LARGE, FILE_TYPE_NOT_ALLOWED, UPLOAD_BLOCKED, ABORTED by the signal, NETWORK and the
    * like after some tries, and what `send` throws
    */
   async sendFile(conversationId: string, file: File, options: SendFileOptions = {}): Promise<Message> {
-    const { content = '', type, clientMessageId, onProgress, signal } = options
-    const message = await sendForm(this.core.http, conversationId, file, options)
-    if (message !== undefined) {
-      this.core.inbox.onMessage(message)
-      return message
+    const { content = '', type, clientMessageId } = options
+    const delivered = await deliverFile(this.core.http, conversationId, file, options)
+    if ('message' in delivered) {
+      this.core.inbox.onMessage(delivered.message)
+      return delivered.message
     }
-    const watched = { ...(onProgress && { onProgress }), ...(signal && { signal }) }
-    const { id } = await this.upload(conversationId, file, watched)
     const chosen = { ...(type && { type }), ...(clientMessageId && { clientMessageId }) }
-    return this.send(conversationId, content, { attachmentIds: [id], ...chosen })
+    return this.send(conversationId, content, { attachmentIds: [delivered.attachment.id], ...chosen })
   }
 
   /**

@@ -50,19 +50,18 @@ function viaXhr({ method, url, headers, body, onSent, signal }: Transfer): Promi
 
 async function viaFetch({ method, url, headers, body, onSent, signal, fetch }: Transfer): Promise<TransferAnswer> {
   let sent = 0
-  // Read only as fast as it is sent.
-  const counted = new ReadableStream<Uint8Array<ArrayBuffer>>({
-    async pull(controller) {
-      if (sent === body.size) {
-        controller.close()
-        return
-      }
-      const piece = await body.slice(sent, sent + PIECE_BYTES).arrayBuffer()
-      sent += piece.byteLength
-      controller.enqueue(new Uint8Array(piece))
-      onSent(sent)
-    },
-  })
+  const pull = async (controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>) => {
+    if (sent === body.size) {
+      controller.close()
+      return
+    }
+    const piece = await body.slice(sent, sent + PIECE_BYTES).arrayBuffer()
+    sent += piece.byteLength
+    controller.enqueue(new Uint8Array(piece))
+    onSent(sent)
+  }
+  // Read only as it is sent, and not a piece ahead.
+  const counted = new ReadableStream({ pull }, { highWaterMark: 0 })
   const init: RequestInit & { duplex: 'half' } = {
     method,
     headers: { ...headers, 'content-length': String(body.size) },

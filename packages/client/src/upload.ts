@@ -28,17 +28,38 @@ export interface SendFileOptions extends UploadOptions {
 /** Files up to this size travel in one request with their message. Bytes. */
 const FORM_BYTES = 8 * 1024 * 1024
 
+/** What has become of a file: it is sent with its message, or it lies in the store for a message to name. */
+export type Delivered = { message: Message } | { attachment: Attachment }
+
 /**
- * Sends a file together with its message, as one form.
- * @returns undefined where it is too large for that, by its size or by what the server says
+ * Brings a file to the server: a small one in a form, a large one straight into the store. Where that way is closed the
+ * other one is taken, as far as the server lets it.
+ * @throws {ParleyClientError} as `sendFile`
  */
-export async function sendForm(
+export async function deliverFile(
   http: Http,
   conversationId: string,
   file: File,
   options: SendFileOptions,
-): Promise<Message | undefined> {
-  if (file.size > FORM_BYTES) return undefined
+): Promise<Delivered> {
+  const inForm = async () => ({ message: await sendForm(http, conversationId, file, options) })
+  if (file.size <= FORM_BYTES) {
+    try {
+      return await inForm()
+    } catch (error) {
+      if (toClientError(error).code !== 'FILE_TOO_LARGE') throw error
+    }
+  }
+  try {
+    return { attachment: await uploadAttachment(http, conversationId, file, options) }
+  } catch (error) {
+    if (error instanceof UploadBlockedError && file.size <= error.formMaxBytes) return inForm()
+    throw error
+  }
+}
+
+/** Sends a file together with its message, as one form. */
+async function sendForm(http: Http, conversationId: string, file: File, options: SendFileOptions): Promise<Message> {
   const form = new FormData()
   // Fields first: the server knows them by the time the file begins.
   if (options.content !== undefined) form.set('content', options.content)
@@ -50,22 +71,17 @@ export async function sendForm(
   const contentType = whole.headers.get('content-type') ?? 'multipart/form-data'
   const body = await whole.blob()
   const url = http.address(`/api/messages/conversations/${conversationId}/messages`)
-  try {
-    return await http.withToken(async (token) => {
-      const answer = await http.transfer({
-        method: 'POST',
-        url,
-        headers: { authorization: `Bearer ${token}`, 'content-type': contentType },
-        body,
-        onSent: (sentBytes) => options.onProgress?.({ sentBytes, totalBytes: body.size }),
-        signal: options.signal,
-      })
-      return openEnvelope<Message>(answer.status, answer.text).data
+  return http.withToken(async (token) => {
+    const answer = await http.transfer({
+      method: 'POST',
+      url,
+      headers: { authorization: `Bearer ${token}`, 'content-type': contentType },
+      body,
+      onSent: (sentBytes) => options.onProgress?.({ sentBytes, totalBytes: body.size }),
+      signal: options.signal,
     })
-  } catch (error) {
-    if (error instanceof ParleyClientError && error.code === 'FILE_TOO_LARGE') return undefined
-    throw error
-  }
+    return openEnvelope<Message>(answer.status, answer.text).data
+  })
 }
 
 /**
@@ -89,7 +105,8 @@ export async function uploadAttachment(
         onProgress?.({ sentBytes, totalBytes: file.size })
       }
       await putPart(http, file.slice(offset, offset + size), url, signal, onSent).catch(async (error) => {
-        throw sentBytes === 0 && (await isBlocked(http, url, error)) ? blockedError(error) : error
+        const blocked = sentBytes === 0 && (await isBlocked(http, url, error))
+        throw blocked ? new UploadBlockedError(started.formMaxBytes, error) : error
       })
     }
     const complete = () => http.send<Attachment>('POST', `${path}/${started.id}/complete`, { signal })
@@ -110,9 +127,20 @@ async function isBlocked(http: Http, url: string, error: unknown): Promise<boole
   return toClientError(error).code === 'NETWORK' && (await http.isThere(url))
 }
 
-function blockedError(cause: unknown): ParleyClientError {
-  const message = 'The browser sends nothing to the store for files: its bucket has no CORS rule for this page.'
-  return new ParleyClientError('UPLOAD_BLOCKED', message, { cause })
+class UploadBlockedError extends ParleyClientError {
+  /** What may come in a form instead. Bytes; 0 where an older server does not say. */
+  readonly formMaxBytes: number
+
+  constructor(formMaxBytes: number | undefined, cause: unknown) {
+    super(
+      'UPLOAD_BLOCKED',
+      'The browser sends nothing to the store for files: its bucket has no CORS rule for this page.',
+      {
+        cause,
+      },
+    )
+    this.formMaxBytes = formMaxBytes ?? 0
+  }
 }
 
 function putPart(

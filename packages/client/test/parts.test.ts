@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { fullJitter } from '../src/backoff.ts'
 import { Connection } from '../src/connection.ts'
 import { Emitter } from '../src/emitter.ts'
-import { ParleyClientError } from '../src/errors.ts'
+import { ParleyClientError, toClientError } from '../src/errors.ts'
 import { Http } from '../src/http.ts'
 import { memoryStorage, type OutboxEntry } from '../src/index.ts'
 import { Outbox } from '../src/outbox.ts'
@@ -14,6 +14,7 @@ import { LazyStore } from '../src/store.ts'
 import { Timeline } from '../src/timeline.ts'
 import { TokenSource } from '../src/token.ts'
 import { Typing } from '../src/typing.ts'
+import { deliverFile } from '../src/upload.ts'
 
 function message(seq: number, change: Partial<Message> = {}): Message {
   const at = '2026-01-01T00:00:00.000000Z'
@@ -219,6 +220,51 @@ it('what only reads is asked for again where that can help; what does something 
   expect((await http.get('/')).data).toBe('here')
   await expect(http.get('/')).rejects.toMatchObject({ code: 'NOT_FOUND' })
   expect(asked).toBe(4)
+})
+
+describe('a large file, where the browser keeps the store from the page', () => {
+  const MEBIBYTE = 1024 * 1024
+
+  /** Sends a file of so many bytes. @returns what became of it, and what was asked, each once */
+  async function deliver(bytes: number, formMaxBytes: number | undefined) {
+    const asked: string[] = []
+    const parts = [{ partNumber: 1, offset: 0, size: bytes, url: 'http://store.test/part' }]
+    const fetch: typeof globalThis.fetch = async (input, { method } = {}) => {
+      const { host, pathname } = new URL(String(input))
+      asked.push(`${method} ${host === 'store.test' ? 'store' : pathname.split('/').slice(5).join('/')}`)
+      if (method === 'PUT') throw new TypeError('Failed to fetch')
+      // What a page sees of a server of another origin that answers; nobody else can make one.
+      if (method === 'HEAD') return Object.defineProperty(new Response(), 'type', { value: 'opaque' })
+      if (pathname.endsWith('/messages')) return Response.json({ success: true, data: message(1) })
+      return Response.json({ success: true, data: { id: 'f', parts, formMaxBytes } })
+    }
+    const { signal: closed } = new AbortController()
+    const http = new Http({ url: 'http://api.test', tokens: new TokenSource(() => 'a token'), fetch, closed })
+    const random = vi.spyOn(Math, 'random').mockReturnValue(0)
+    try {
+      const file = new File([new Uint8Array(bytes)], 'film.bin')
+      const delivered = await deliverFile(http, 'c', file, {}).catch(toClientError)
+      return { delivered, asked: [...new Set(asked)] }
+    } finally {
+      random.mockRestore()
+    }
+  }
+  const upTo = ['POST attachments', 'PUT store', 'HEAD store', 'DELETE attachments/f']
+
+  it('goes in a form where the server takes it there, and nothing of the upload is left', async () => {
+    const { delivered, asked } = await deliver(9 * MEBIBYTE, 9 * MEBIBYTE)
+    expect(delivered).toEqual({ message: message(1) })
+    expect(asked).toEqual([...upTo, 'POST messages'])
+  })
+
+  it.each([
+    ['is larger than a form may be', 9 * MEBIBYTE - 1],
+    ['meets an older server, which does not say', undefined],
+  ])('is not sent in vain where it %s', async (_, formMaxBytes) => {
+    const { delivered, asked } = await deliver(9 * MEBIBYTE, formMaxBytes)
+    expect(delivered).toMatchObject({ code: 'UPLOAD_BLOCKED', retryable: false })
+    expect(asked).toEqual(upTo)
+  })
 })
 
 describe('LazyStore', () => {

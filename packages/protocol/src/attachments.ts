@@ -31,5 +31,7 @@ export const startedUpload = z.object({
   url: z.string().nullable(),
   parts: z.array(z.object({ partNumber: z.int(), offset: z.int(), size: z.int(), url: z.string() })),
   expiresAt: instant,
+  /** The largest file that may come in a form with its message: the other way, where the store cannot be reached. Bytes. */
+  formMaxBytes: z.int(),
 })
 export type StartedUpload = z.infer<typeof startedUpload>

@@ -121,7 +121,8 @@ export class AttachmentUploads {
    */
   async start(conversationId: string, uploaderId: string, wanted: StartUpload): Promise<StartedUpload> {
     const fileName = cleanFileName(wanted.fileName)
-    requireSize(fileName, wanted.fileSize, this.#settings.ATTACHMENT_DIRECT_MAX_BYTES)
+    const { ATTACHMENT_DIRECT_MAX_BYTES: maxBytes, ATTACHMENT_MAX_BYTES: formMaxBytes } = this.#settings
+    requireSize(fileName, wanted.fileSize, maxBytes)
     const id = randomUUIDv7()
     const key = objectKey(conversationId, id)
     await this.#note(id, conversationId, uploaderId, fileName, wanted.fileSize)
@@ -130,7 +131,7 @@ export class AttachmentUploads {
       await this.#begun(id, uploadId)
       const { parts, expiresAt } = signParts(this.#presigner, key, uploadId, planParts(wanted.fileSize), Date.now())
       const url = parts.length === 1 ? (parts[0]?.url ?? null) : null
-      return { id, fileName, fileSize: wanted.fileSize, method: 'PUT', url, parts, expiresAt }
+      return { id, fileName, fileSize: wanted.fileSize, method: 'PUT', url, parts, expiresAt, formMaxBytes }
     } catch (error) {
       await this.discard([id]).catch(() => undefined)
       throw error
