@@ -1,3 +1,5 @@
+import { user } from '@parley/testkit'
+import type { Locator } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { pair, someone } from './people.ts'
 import type { Stage } from './stage.ts'
@@ -13,6 +15,16 @@ export function groupTests(stage: () => Stage): void {
   const close = async (visitor: Visitor) => {
     await visitor.page.keyboard.press('Escape')
     await gone(visitor.page.getByRole('dialog'))
+  }
+
+  const question = ({ page }: Visitor, name: string) =>
+    page.getByRole('alertdialog', { name: `Remove ${name} from the group?` })
+  const remove = async (visitor: Visitor, name: string) => {
+    await visitor
+      .dialog('Conversation details')
+      .getByRole('button', { name: `Remove ${name}` })
+      .click()
+    await question(visitor, name).getByRole('button', { name: 'Remove' }).click()
   }
 
   test('a group is made, renamed, joined, read by some and by all, and lost again', async () => {
@@ -41,7 +53,7 @@ export function groupTests(stage: () => Stage): void {
     await dialog.getByRole('textbox', { name: 'Group name' }).fill('Harbour launch')
     await dialog.getByRole('button', { name: 'Save name' }).click()
     await seen(atLenas.page.getByRole('heading', { level: 1, name: 'Harbour launch' }))
-    await dialog.getByRole('button', { name: `Remove ${yuki.fullName}` }).click()
+    await remove(atOmars, yuki.fullName)
     await gone(dialog.getByRole('list', { name: 'Members' }).getByText(yuki.fullName))
     await seen(atOmars.message('Welcome').locator('[aria-label="Read by all"]'))
 
@@ -51,9 +63,59 @@ export function groupTests(stage: () => Stage): void {
     await adding.getByRole('checkbox', { name: yuki.fullName }).first().check()
     await adding.getByRole('button', { name: 'Add', exact: true }).click()
     await seen(dialog.getByRole('list', { name: 'Members' }).getByText(yuki.fullName))
-    await dialog.getByRole('button', { name: `Remove ${lena.fullName}` }).click()
+    await remove(atOmars, lena.fullName)
     await gone(atLenas.row('Harbour launch'))
     await seen(atLenas.page.getByText('you are no longer in it'))
+  })
+
+  test('nobody is removed without a question, which the keyboard answers; the focus comes back', async () => {
+    const { omar, lena, enter } = await pair(stage(), { group: 'Harbour' })
+    const visitor = await enter(omar)
+    const { keyboard } = visitor.page
+    const dialog = await details(visitor)
+    const member = dialog.getByRole('list', { name: 'Members' }).getByText(lena.fullName)
+    const button = dialog.getByRole('button', { name: `Remove ${lena.fullName}` })
+    const asked = question(visitor, lena.fullName)
+    const cancel = asked.getByRole('button', { name: 'Cancel' })
+    for (const key of ['Escape', 'Enter']) {
+      await button.press('Enter')
+      await expect.poll(() => hasFocus(cancel)).toBe(true)
+      await keyboard.press(key)
+      await gone(asked)
+      await expect.poll(() => hasFocus(button)).toBe(true)
+      await seen(member)
+    }
+    await button.press('Enter')
+    await expect.poll(() => hasFocus(cancel)).toBe(true)
+    await keyboard.press('Tab')
+    await visitor.page.route(/\/participants\//, (route) => route.abort('connectionrefused'), { times: 1 })
+    await keyboard.press('Enter')
+    await seen(asked.getByRole('alert'))
+    await keyboard.press('Enter')
+    await gone(asked)
+    await gone(member)
+    // The button that asked is no more.
+    await expect.poll(() => dialog.evaluate((it) => it.contains(document.activeElement))).toBe(true)
+  })
+
+  test('the search for people says that there are more than it shows', async () => {
+    const { cluster, visit } = stage()
+    const omar = someone('Omar')
+    const { fullName } = someone('Lena')
+    await cluster.register(omar, ...Array.from({ length: 31 }, (_, n) => user(`${fullName} ${n}`)))
+    const visitor = await visit(omar)
+    await visitor.button('New conversation').click()
+    const dialog = visitor.dialog('New conversation')
+    const status = dialog.getByRole('status')
+    const box = dialog.getByRole('searchbox', { name: 'Search people' })
+    await box.fill(fullName)
+    await expect.poll(() => status.textContent()).toBe('The first 30 are shown. Type more of the name to find others.')
+    expect(await dialog.getByRole('checkbox').count()).toBe(30)
+    await box.fill(`${fullName} 30`)
+    await expect.poll(() => dialog.getByRole('checkbox').count()).toBe(1)
+    expect(await status.textContent()).toBe('')
+    await box.fill(`${fullName} 31`)
+    await expect.poll(() => status.textContent()).toBe('Nobody found.')
   })
 
   test('a muted group counts quietly; one who leaves has it no more', async () => {
@@ -102,4 +164,8 @@ export function groupTests(stage: () => Stage): void {
     }
     await seen(dialog.getByRole('button', { name: 'Create group' }))
   })
+}
+
+function hasFocus(control: Locator): Promise<boolean> {
+  return control.evaluate((it) => it === document.activeElement)
 }

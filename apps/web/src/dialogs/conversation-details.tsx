@@ -13,6 +13,7 @@ import { Members } from './members.tsx'
 import { Modal } from './modal.tsx'
 import { MuteMenu } from './mute-menu.tsx'
 import { PeoplePicker } from './people-picker.tsx'
+import { Question } from './question.tsx'
 import { useAction } from './use-action.ts'
 
 interface DetailsProps {
@@ -90,7 +91,7 @@ function Details({ conversation, onAdd }: { conversation: Conversation; onAdd: (
               <UserPlus aria-hidden="true" size={18} />
               Add people
             </button>
-            <button type="button" className="danger" disabled={busy} onClick={() => setLeaving(true)}>
+            <button type="button" className="danger" onClick={() => setLeaving(true)}>
               <LogOut aria-hidden="true" size={18} />
               Leave group
             </button>
@@ -98,22 +99,18 @@ function Details({ conversation, onAdd }: { conversation: Conversation; onAdd: (
         )}
       </div>
       {leaving && (
-        <div className={styles.actions} role="alertdialog" aria-label="Leave this group?">
-          <p className={styles.hint}>You will get no more of its messages.</p>
-          <button type="button" className="secondary" onClick={() => setLeaving(false)}>
-            Stay
-          </button>
-          <button
-            type="button"
-            className="danger"
-            disabled={busy}
-            onClick={async () => {
-              if (await run(() => client.removeParticipant(conversation.id, me))) leaveConversation(conversation.id)
-            }}
-          >
-            Leave
-          </button>
-        </div>
+        <Question
+          title="Leave this group?"
+          yes="Leave"
+          no="Stay"
+          onYes={async () => {
+            await client.removeParticipant(conversation.id, me)
+            leaveConversation(conversation.id)
+          }}
+          onClose={() => setLeaving(false)}
+        >
+          You will get no more of its messages.
+        </Question>
       )}
       {problem !== null && (
         <p className={styles.problem} role="alert">
@@ -121,14 +118,7 @@ function Details({ conversation, onAdd }: { conversation: Conversation; onAdd: (
         </p>
       )}
       {group && <Rename conversation={conversation} />}
-      {group && (
-        <Members
-          conversation={conversation}
-          me={me}
-          disabled={busy}
-          onRemove={(userId) => void run(() => client.removeParticipant(conversation.id, userId))}
-        />
-      )}
+      {group && <Members conversation={conversation} me={me} />}
     </>
   )
 }

@@ -1,8 +1,10 @@
-import type { Conversation } from '@parley/client'
+import type { Conversation, Participant } from '@parley/client'
 import { UserMinus } from 'lucide-react'
 import { useState } from 'react'
+import { useChat } from '../chat/context.ts'
 import { Avatar } from '../people/avatar.tsx'
 import styles from './fields.module.css'
+import { Question } from './question.tsx'
 
 /** More than these are shown only when asked for. */
 const SHOWN = 50
@@ -10,12 +12,12 @@ const SHOWN = 50
 interface MembersProps {
   conversation: Conversation
   me: string
-  disabled: boolean
-  onRemove: (userId: string) => void
 }
 
 /** The people of a group. Its owner can take others out. */
-export function Members({ conversation, me, disabled, onRemove }: MembersProps) {
+export function Members({ conversation, me }: MembersProps) {
+  const { client } = useChat()
+  const [removing, setRemoving] = useState<Participant | null>(null)
   const [shown, setShown] = useState(SHOWN)
   const { participants } = conversation
   const owner = participants.some(({ id, role }) => id === me && role === 'OWNER')
@@ -43,8 +45,7 @@ export function Members({ conversation, me, disabled, onRemove }: MembersProps) 
                 className="icon-button"
                 aria-label={`Remove ${person.fullName}`}
                 title="Remove from the group"
-                disabled={disabled}
-                onClick={() => onRemove(person.id)}
+                onClick={() => setRemoving(person)}
               >
                 <UserMinus aria-hidden="true" />
               </button>
@@ -56,6 +57,17 @@ export function Members({ conversation, me, disabled, onRemove }: MembersProps) 
         <button type="button" className="secondary" onClick={() => setShown((number) => number + 10 * SHOWN)}>
           Show more
         </button>
+      )}
+      {removing !== null && (
+        <Question
+          title={`Remove ${removing.fullName} from the group?`}
+          yes="Remove"
+          no="Cancel"
+          onYes={() => client.removeParticipant(conversation.id, removing.id)}
+          onClose={() => setRemoving(null)}
+        >
+          They get no more of its messages, until somebody adds them again.
+        </Question>
       )}
     </>
   )

@@ -22,7 +22,7 @@ interface PeoplePickerProps {
 export function PeoplePicker({ chosen, onChange, without, input }: PeoplePickerProps) {
   const [text, setText] = useState('')
   const wanted = text.trim()
-  const { people, state } = usePeople(wanted)
+  const { people, more, state } = usePeople(wanted)
   /** The text at which Enter was pressed: the first whom it finds is chosen, at once or when the answer is there. */
   const [entered, setEntered] = useState('')
   const ids = new Set(chosen.map(({ id }) => id))
@@ -85,28 +85,54 @@ export function PeoplePicker({ chosen, onChange, without, input }: PeoplePickerP
           </li>
         ))}
       </ul>
-      {offered.length === 0 && state !== 'asking' && (
-        <p className={styles.hint} role="status">
-          {state === 'failed' ? 'People cannot be searched now.' : 'Nobody found.'}
-        </p>
-      )}
+      {/* There from the start: screen readers tell what changes in it. */}
+      <p className={styles.hint} role="status">
+        {state !== 'asking' && wordsOf({ state, wanted, offered: offered.length, more })}
+      </p>
     </>
   )
 }
 
+interface Found {
+  state: 'found' | 'failed'
+  /** What was searched for. */
+  wanted: string
+  /** How many people are shown. */
+  offered: number
+  /** Whether there are others whom the search finds. */
+  more: boolean
+}
+
+/** What is to be said of a list of people beside the list; nothing where it is all there is. */
+function wordsOf({ state, wanted, offered, more }: Found): string {
+  if (state === 'failed') return 'People cannot be searched now.'
+  if (more) {
+    const shown = offered === 0 ? '' : `The first ${offered} are shown. `
+    return `${shown}${wanted === '' ? 'Type a name' : 'Type more of the name'} to find others.`
+  }
+  return offered === 0 ? 'Nobody found.' : ''
+}
+
+interface People {
+  people: readonly User[]
+  /** Whether the name finds others besides. */
+  more: boolean
+  state: 'asking' | 'found' | 'failed'
+}
+
 /** The first people that a name finds; the last ones stay until new ones are there. */
-function usePeople(text: string): { people: readonly User[]; state: 'asking' | 'found' | 'failed' } {
+function usePeople(text: string): People {
   const { client } = useChat()
-  const [people, setPeople] = useState<readonly User[]>([])
+  const [{ people, more }, setFound] = useState<Omit<People, 'state'>>({ people: [], more: false })
   const [answered, setAnswered] = useState<{ text: string; state: 'found' | 'failed' } | null>(null)
   useEffect(() => {
     let current = true
     const timer = setTimeout(
       () => {
         client.searchUsers(text, { limit: SHOWN }).then(
-          ({ data }) => {
+          ({ data, total }) => {
             if (!current) return
-            setPeople(data)
+            setFound({ people: data, more: total > data.length })
             setAnswered({ text, state: 'found' })
           },
           () => current && setAnswered({ text, state: 'failed' }),
@@ -119,5 +145,5 @@ function usePeople(text: string): { people: readonly User[]; state: 'asking' | '
       clearTimeout(timer)
     }
   }, [client, text])
-  return { people, state: answered?.text === text ? answered.state : 'asking' }
+  return { people, more, state: answered?.text === text ? answered.state : 'asking' }
 }
