@@ -27,12 +27,11 @@ export interface ComposerHandle {
 interface ComposerProps {
   conversationId: string
   me: string
-  title: string
   ref: Ref<ComposerHandle>
 }
 
 /** Where one writes, and the files that go along. */
-export function Composer({ conversationId, me, title, ref }: ComposerProps) {
+export function Composer({ conversationId, me, ref }: ComposerProps) {
   const { client, uploads } = useChat()
   const [text, setText] = useState(() => draftOf(me, conversationId))
   const [files, setFiles] = useState(() => filesOf(me, conversationId))
@@ -129,7 +128,7 @@ export function Composer({ conversationId, me, title, ref }: ComposerProps) {
           ref={area}
           className={styles.text}
           aria-label="Message"
-          placeholder={`Message ${title}`}
+          placeholder="Write a message"
           rows={1}
           dir="auto"
           value={text}

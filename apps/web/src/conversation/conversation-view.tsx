@@ -51,7 +51,7 @@ export function ConversationView({ conversationId, targetSeq }: ViewProps) {
       </div>
       <History key={conversationId} conversation={conversation} me={me} targetSeq={targetSeq} />
       <TypingLine conversationId={conversationId} />
-      <Composer ref={composer} conversationId={conversationId} me={me} title={titleOf(conversation, me)} />
+      <Composer ref={composer} conversationId={conversationId} me={me} />
       {drop.over && (
         <div className={styles.drop} aria-hidden="true">
           <Paperclip />
