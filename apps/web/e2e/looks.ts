@@ -71,6 +71,54 @@ export function looksTests(stage: () => Stage): void {
     expect(await pushedOut('New conversation')).toBe(0)
   })
 
+  test('what stands in an empty composer is read whole on a narrow phone, whatever a conversation is called', async () => {
+    const { omar, enter } = await pair(stage(), { lena: user('W'.repeat(200)) })
+    const visitor = await enter(omar, { viewport: { width: 320, height: 640 }, isMobile: true, hasTouch: true })
+    const [wanted = 0, there = 0] = await visitor.composer.evaluate((area) => {
+      const { font, paddingLeft, paddingRight } = getComputedStyle(area)
+      const context = new OffscreenCanvas(1, 1).getContext('2d')
+      if (context === null) throw new Error('no canvas')
+      context.font = font
+      const { width } = context.measureText(area.getAttribute('placeholder') ?? '')
+      return [width, area.clientWidth - Number.parseFloat(paddingLeft) - Number.parseFloat(paddingRight)]
+    })
+    expect(wanted).toBeGreaterThan(0)
+    expect(wanted).toBeLessThanOrEqual(there)
+    await expectNoSidewaysScroll(visitor)
+  })
+
+  test('a filter that finds nothing says so, to screen readers, too', async () => {
+    const { omar, lena, enter } = await pair(stage())
+    const visitor = await enter(omar)
+    const said = visitor.list.getByRole('status').filter({ hasText: 'No conversation has such a name.' })
+    const box = visitor.page.getByRole('searchbox', { name: 'Filter conversations' })
+    await seen(visitor.row(lena.fullName))
+    // A region that comes with its words is not told: this one is there before.
+    const regions = await visitor.list.getByRole('status').count()
+    await box.fill('nobody is called this')
+    await seen(said)
+    expect(await visitor.list.getByRole('status').count()).toBe(regions)
+    await box.fill(lena.fullName)
+    await gone(said)
+  })
+
+  test('code in a message has a font of its own, and stays within the bubble', async () => {
+    const { omar, enter } = await pair(stage())
+    const visitor = await enter(omar, { viewport: { width: 320, height: 640 } })
+    await visitor.composer.fill(`Run \`npm start\`:\n\`\`\`\n${'const harbour = 1 '.repeat(9)}\n\`\`\``)
+    await visitor.button('Send').click()
+    const code = visitor.message('Run').locator('code')
+    await seen(visitor.message('Run').getByRole('img', { name: 'Sent' }))
+    expect(await code.count()).toBe(2)
+    expect(await code.first().textContent()).toBe('npm start')
+    for (const one of await code.all()) {
+      expect(await one.evaluate((it) => getComputedStyle(it).fontFamily)).toContain('monospace')
+    }
+    const overhang = (it: Element) => it.scrollWidth - it.clientWidth
+    expect(await code.last().evaluate(overhang)).toBe(0)
+    await expectNoSidewaysScroll(visitor)
+  })
+
   test('with the keyboard alone: choose a conversation, write, search, look at the details, and out of them', async () => {
     const { visit, omar, lena } = await pair(stage())
     const visitor = await visit(omar)
@@ -144,6 +192,14 @@ export function looksTests(stage: () => Stage): void {
         await visitor.page.keyboard.press('Escape')
         await gone(visitor.page.getByRole('dialog'))
       }
+      await visitor.button('Conversation details').click()
+      await visitor.button(`Remove ${lena.fullName}`).click()
+      await seen(visitor.page.getByRole('alertdialog'))
+      found.question = await seriousFindings(visitor)
+      await visitor.page.keyboard.press('Escape')
+      await gone(visitor.page.getByRole('alertdialog'))
+      await visitor.page.keyboard.press('Escape')
+      await gone(visitor.page.getByRole('dialog'))
       await visitor.button('Settings').click()
       await seen(visitor.page.getByRole('menu'))
       found.settings = await seriousFindings(visitor)

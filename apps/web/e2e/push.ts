@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { pair } from './people.ts'
 import type { Stage } from './stage.ts'
-import { seen, type Visitor } from './visitor.ts'
+import { gone, seen, type Visitor } from './visitor.ts'
 
 export function pushTests(stage: () => Stage): void {
   test('a push shows a notification, a click on it opens the conversation, reading elsewhere closes it', async () => {
@@ -46,6 +46,10 @@ export function pushTests(stage: () => Stage): void {
     expect(await offer.count()).toBe(0)
     await visitor.say('Hello')
     await seen(offer)
+    // It lay over the word that there is no connection, and could not have been taken.
+    await visitor.context.setOffline(true)
+    await gone(offer)
+    await visitor.context.setOffline(false)
     await offer.getByRole('button', { name: 'Not now' }).click()
     await visitor.page.reload()
     await visitor.say('Hello again')

@@ -27,6 +27,7 @@ export function Sidebar({ openId }: { openId: string | null }) {
   const now = useNow(60_000)
   const me = client.userId ?? ''
   const found = filterConversations(conversations, wanted, (conversation) => titleOf(conversation, me))
+  const empty = found.length === 0 && (wanted !== '' || state === 'live')
 
   return (
     <nav className={styles.sidebar} aria-label="Conversations">
@@ -89,16 +90,15 @@ export function Sidebar({ openId }: { openId: string | null }) {
           </li>
         )}
       </ul>
-      {found.length === 0 && (wanted !== '' || state === 'live') && (
-        <div className={styles.none}>
-          <p>{wanted === '' ? 'No conversations yet.' : 'Nothing found.'}</p>
-          {wanted === '' && (
-            <button type="button" className="primary" onClick={() => dialog({ kind: 'new' })}>
-              Start the first one
-            </button>
-          )}
-        </div>
-      )}
+      <div className={styles.none}>
+        {/* There from the start: screen readers tell what changes in it. */}
+        <p role="status">{empty && (wanted === '' ? 'No conversations yet.' : 'No conversation has such a name.')}</p>
+        {empty && wanted === '' && (
+          <button type="button" className="primary" onClick={() => dialog({ kind: 'new' })}>
+            Start the first one
+          </button>
+        )}
+      </div>
     </nav>
   )
 }

@@ -2,6 +2,7 @@ import { Bell } from 'lucide-react'
 import { useEffect, useState } from 'react'
 import { hrefOf, navigate } from '../app/route.ts'
 import { useChat, useStore } from '../chat/context.ts'
+import { useNetwork } from '../connection/use-network.ts'
 import { useVisible } from '../conversation/use-visible.ts'
 import styles from './device-push.module.css'
 import { closeNotifications, declineOffer, mayOffer, pushState, subscribe, turnOn } from './push.ts'
@@ -12,6 +13,7 @@ export function DevicePush({ openId }: { openId: string | null }) {
   const { client } = useChat()
   const live = useStore(client.state) === 'live'
   const visible = useVisible()
+  const network = useNetwork()
   useEffect(() => {
     if (live && pushState() === 'on') subscribe(client).catch(() => undefined)
   }, [client, live])
@@ -27,7 +29,7 @@ export function DevicePush({ openId }: { openId: string | null }) {
     navigator.serviceWorker.addEventListener('message', onMessage)
     return () => navigator.serviceWorker.removeEventListener('message', onMessage)
   }, [])
-  return <Offer />
+  return <Offer reachable={live && network} />
 }
 
 /** The conversation of a notification that was clicked, as the service worker tells it. */
@@ -36,8 +38,11 @@ export function clickedConversation(data: unknown): string | null {
   return data.type === 'parley:open' && typeof data.conversationId === 'string' ? data.conversationId : null
 }
 
-/** A quiet offer, after the person has sent something: now they may want to hear of the answer. */
-function Offer() {
+/**
+ * A quiet offer, after the person has sent something: now they may want to hear of the answer. Without a connection it could
+ * not be taken, and on a phone it would lie over the word of that.
+ */
+function Offer({ reachable }: { reachable: boolean }) {
   const { client } = useChat()
   const sent = useSentSomething()
   const [offered, setOffered] = useState(false)
@@ -52,7 +57,7 @@ function Offer() {
       current = false
     }
   }, [client, sent])
-  if (!offered) return null
+  if (!offered || !reachable) return null
   return (
     <section className={styles.offer} aria-label="Notifications">
       <Bell aria-hidden="true" />
