@@ -116,6 +116,8 @@ export function groupTests(stage: () => Stage): void {
     expect(await status.textContent()).toBe('')
     await box.fill(`${fullName} 31`)
     await expect.poll(() => status.textContent()).toBe('Nobody found.')
+    await box.fill(omar.fullName)
+    await expect.poll(() => status.textContent()).toBe('Nobody else found.')
   })
 
   test('a muted group counts quietly; one who leaves has it no more', async () => {

@@ -114,6 +114,8 @@ export function historyTests(stage: () => Stage): void {
     await dialog.getByRole('searchbox', { name: 'Search messages' }).fill('lighthouse')
     const hits = dialog.getByRole('list', { name: 'Results' }).getByRole('link')
     await expect.poll(() => hits.count()).toBe(20)
+    // Results, however many, leave their number its room.
+    expect(await dialog.getByRole('status').evaluate((it) => it.scrollHeight - it.clientHeight)).toBe(0)
 
     await visitor.page.route(/\/search\?/, (route) => route.abort('connectionrefused'))
     await dialog.getByRole('button', { name: 'Show more' }).click()

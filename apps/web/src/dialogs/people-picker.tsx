@@ -87,7 +87,7 @@ export function PeoplePicker({ chosen, onChange, without, input }: PeoplePickerP
       </ul>
       {/* There from the start: screen readers tell what changes in it. */}
       <p className={styles.hint} role="status">
-        {state !== 'asking' && wordsOf({ state, wanted, offered: offered.length, more })}
+        {state !== 'asking' && wordsOf({ state, wanted, found: people.length, offered: offered.length, more })}
       </p>
     </>
   )
@@ -97,20 +97,22 @@ interface Found {
   state: 'found' | 'failed'
   /** What was searched for. */
   wanted: string
-  /** How many people are shown. */
+  /** How many people the answer has, and how many of them are shown. */
+  found: number
   offered: number
   /** Whether there are others whom the search finds. */
   more: boolean
 }
 
 /** What is to be said of a list of people beside the list; nothing where it is all there is. */
-function wordsOf({ state, wanted, offered, more }: Found): string {
+function wordsOf({ state, wanted, found, offered, more }: Found): string {
   if (state === 'failed') return 'People cannot be searched now.'
   if (more) {
     const shown = offered === 0 ? '' : `The first ${offered} are shown. `
     return `${shown}${wanted === '' ? 'Type a name' : 'Type more of the name'} to find others.`
   }
-  return offered === 0 ? 'Nobody found.' : ''
+  if (offered > 0) return ''
+  return found > 0 ? 'Nobody else found.' : 'Nobody found.'
 }
 
 interface People {

@@ -27,7 +27,7 @@ export function Question({ title, children, yes, no, onYes, onClose }: QuestionP
   return (
     <AlertDialog.Root open onOpenChange={(open) => !open && onClose()}>
       <AlertDialog.Portal>
-        <AlertDialog.Backdrop className={styles.backdrop} forceRender />
+        <AlertDialog.Backdrop className={`${styles.backdrop} ${styles.under}`} forceRender />
         <AlertDialog.Popup
           className={`${styles.popup} ${styles.question}`}
           finalFocus={() => before.find(({ isConnected }) => isConnected) ?? true}
