@@ -1,49 +1,12 @@
-import { once } from 'node:events'
-import { createServer, request, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { openDatabase } from '@parley/db'
 import { attachmentSettings, loadSettings, s3Settings } from '@parley/runtime'
 import { AttachmentUploads } from '@parley/storage/uploads'
-import { createTestBucket, createTestDatabase, s3Environment } from '@parley/testkit'
+import { createTestBucket, createTestDatabase, s3Environment, storeFront } from '@parley/testkit'
 import { expect, it } from 'vitest'
 import { AttachmentCleaner } from '../src/attachments/cleaner.ts'
 
 const CONVERSATION = '00000000-0000-7000-8000-000000000001'
 const HOUR = 3_600_000
-
-/** Stands before a store: removals of some objects are refused, or none is answered. */
-async function frontOf(endpoint: string) {
-  const { hostname, port } = new URL(endpoint)
-  const refused = new Set<string>()
-  const state = { silent: false }
-  const asked = Promise.withResolvers<void>()
-  const server = createServer((incoming, answer: ServerResponse) => {
-    const removes = incoming.method === 'DELETE'
-    if (removes && state.silent) return asked.resolve()
-    if (removes && refused.has(incoming.url?.split('?', 1)[0]?.split('/').at(-1) ?? '')) {
-      answer.writeHead(403, { 'content-type': 'application/xml' })
-      return answer.end('<Error><Code>AccessDenied</Code></Error>')
-    }
-    const { method, url: path, headers } = incoming
-    const outgoing = request({ hostname, port, method, path, headers }, (reply) => {
-      answer.writeHead(reply.statusCode ?? 502, reply.headers)
-      reply.pipe(answer)
-    })
-    incoming.pipe(outgoing)
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return {
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    refused,
-    state,
-    asked: asked.promise,
-    [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections()
-      server.close()
-    },
-  }
-}
 
 async function bed() {
   await using undo = new AsyncDisposableStack()
@@ -52,7 +15,7 @@ async function bed() {
   undo.defer(() => db.close())
   const s3 = await createTestBucket()
   if (s3 === null) throw new Error('this test needs an S3 server')
-  const front = undo.use(await frontOf(s3.endpoint))
+  const front = undo.use(await storeFront(s3.endpoint))
   const env = { ...s3Environment(s3), S3_ENDPOINT: front.endpoint, S3_PUBLIC_ENDPOINT: s3.endpoint }
   const settings = loadSettings({ ...s3Settings, ...attachmentSettings }, env)
   const uploads = new AttachmentUploads(db, settings)
@@ -161,13 +124,14 @@ it('what the store refuses to remove keeps nothing else from being removed, howe
   b.pass(25 * HOUR)
   // One of the first two, both of the next, which are all that is looked at in one go, and one of the last.
   const refused = [0, 2, 3, 6].map((n) => ids[n] ?? '')
-  for (const id of refused) b.front.refused.add(id)
+  b.front.judge = (method, url) =>
+    method === 'DELETE' && refused.some((id) => url.pathname.endsWith(`/${id}`)) ? 403 : 'pass'
   expect(await b.cleaner.cleanOnce()).toBe(1)
   expect(await b.cleaner.cleanOnce()).toBe(2)
   expect(await b.rows()).toEqual(refused)
   expect(b.errors).toMatchObject(Array(3).fill({ code: 'STORAGE_UNAVAILABLE' }))
   // The next begins with the oldest again.
-  b.front.refused.clear()
+  b.front.judge = () => 'pass'
   expect(await b.cleaner.cleanOnce()).toBe(4)
   expect(await b.objects()).toEqual([])
 })
@@ -176,9 +140,13 @@ it('stops at once while it waits for a store that does not answer, and leaves th
   await using b = await bed()
   const { id } = (await b.receive('a.txt')) ?? {}
   b.pass(25 * HOUR)
-  b.front.state.silent = true
+  const asked = Promise.withResolvers<void>()
+  b.front.judge = () => {
+    asked.resolve()
+    return 'silence'
+  }
   const round = b.cleaner.cleanOnce()
-  await b.front.asked
+  await asked.promise
   const began = performance.now()
   await b.cleaner.stop()
   expect(performance.now() - began).toBeLessThan(1_000)

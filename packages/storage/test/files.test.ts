@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { contentDisposition, servedType } from '../src/delivery.ts'
 import { missingParts, planParts, signParts } from '../src/direct.ts'
 import { cleanFileName } from '../src/file-name.ts'
-import { requireType } from '../src/policy.ts'
+import { requireSize, requireType } from '../src/policy.ts'
 import { Presigner } from '../src/presign.ts'
 import { readPicture } from '../src/preview.ts'
 import { sniffType } from '../src/sniff.ts'
@@ -103,6 +103,11 @@ describe('the type', () => {
     expect(allow('application/x-elf', '*/*')).not.toThrow()
     expect(allow('application/x-elf', 'image/*', 'application/pdf')).toThrow(/may not be sent/)
   })
+})
+
+it('a file may be as large as the limit, and no byte larger', () => {
+  expect(() => requireSize('a', 5, 5)).not.toThrow()
+  expect(() => requireSize('a', 6, 5)).toThrow(/larger than 5 bytes/)
 })
 
 describe('a picture', () => {

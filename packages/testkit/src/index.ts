@@ -35,4 +35,5 @@ export {
   reconnected,
 } from './sockets.ts'
 export { standbyOf, type TestStandby } from './standby.ts'
+export { type Fate, type StoreFront, storeFront } from './store-front.ts'
 export { type ReceivedSpan, startTraceReceiver, type TraceReceiver } from './trace-receiver.ts'
