@@ -70,6 +70,18 @@ it('takes so many connections from all addresses together; one that floods uses 
   expect(() => limits.takeEvent('a socket', 6)).toThrow('not answered yet')
 })
 
+it('counts an address as the balancer says it, and an IPv6 network as one', () => {
+  const none = { SOCKET_EVENTS_PER_10S: 0, SOCKET_EVENTS_IN_FLIGHT: 5, HANDSHAKES_PER_10S: 0 }
+  const limits = new GatewayLimits({ ...none, HANDSHAKES_PER_ADDRESS_PER_10S: 1, TRUSTED_PROXIES: 1 })
+  const from = (client: string) => () =>
+    limits.takeHandshake({
+      headers: { 'x-forwarded-for': client },
+      socket: { remoteAddress: '127.0.0.1' },
+    } as unknown as IncomingMessage)
+  for (const client of ['198.18.0.1', '198.18.0.2', '2001:db8:1:2::1']) from(client)()
+  for (const client of ['198.18.0.1', '2001:db8:1:2::2']) expect(from(client)).toThrow('Too many')
+})
+
 it('takes so many connections from an address; a stock client that is refused comes back by itself', async () => {
   const env = { HANDSHAKES_PER_ADDRESS_PER_10S: '10', TRUSTED_PROXIES: '0' }
   await using cluster = await startCluster({ gateways: 1, workers: 0, edge: false, env })

@@ -57,6 +57,23 @@ it('does not go on about a socket that is gone', async () => {
   resync.stop()
 })
 
+it('goes on about nobody once the gateway stops', async () => {
+  const conversationsOf = vi.fn((_userId: string) => Promise.reject(new Error('away')))
+  const asked = (userId: string) => conversationsOf.mock.calls.filter(([id]) => id === userId).length
+  const [socket, other] = [socketOf(), socketOf()]
+  other.data.session.user.id = 'other'
+  const { resync } = resyncOf([socket], conversationsOf)
+  // One that goes on tells when this one would have.
+  const { resync: clock } = resyncOf([other], conversationsOf)
+  resync.start()
+  await vi.waitUntil(() => asked('ahmed') === 1)
+  resync.stop()
+  clock.start()
+  await vi.waitUntil(() => asked('other') === 3, { timeout: 10_000 })
+  expect(asked('ahmed')).toBe(1)
+  clock.stop()
+})
+
 it('asks those who were on their way in when Redis came back, and nobody who comes later', async () => {
   const { io, resync } = resyncOf([])
   const [before, later] = [socketOf(Date.now()), socketOf(Date.now() + 60_000)]
@@ -72,5 +89,13 @@ it('asks who was let in while Redis was silent, once it has confirmed their room
   const socket = socketOf(0, false)
   io.emit('connection', socket)
   await expect.poll(() => socket.emit.mock.calls, { timeout: 3_000 }).toEqual([['resync', {}]])
+  resync.stop()
+})
+
+it('asks every socket of very many, each of them once', async () => {
+  const sockets = Array.from({ length: 100 }, () => socketOf())
+  const { resync } = resyncOf(sockets)
+  resync.start()
+  await expect.poll(() => sockets.map(({ emit }) => emit.mock.calls.length)).toEqual(sockets.map(() => 1))
   resync.stop()
 })
