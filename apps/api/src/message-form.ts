@@ -50,7 +50,6 @@ export async function readForm(
       })
       if (file !== undefined) files.push(file)
     }
-    if (!request.raw.complete) throw new ParleyError('UPLOAD_INCOMPLETE')
     return fields
   } finally {
     request.raw.off('close', onClose)

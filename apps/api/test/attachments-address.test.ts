@@ -94,4 +94,13 @@ describe('an attachment’s address', () => {
     const answer = await cluster.api(other).get(`/api/messages/attachments/${attachment?.id}`)
     expect([answer.status, errorOf(answer).code]).toEqual([404, 'ATTACHMENT_NOT_FOUND'])
   })
+
+  it('is not given once the message is deleted, not even to its sender', async () => {
+    const { ahmed, fatima, id, attachment } = await send('a.pdf', PDF)
+    await cluster.sql.query('update messages set deleted_at = now() where conversation_id = $1', [id])
+    for (const member of [ahmed, fatima]) {
+      const answer = await cluster.api(member).get(`/api/messages/attachments/${attachment.id}`)
+      expect([answer.status, errorOf(answer).code]).toEqual([404, 'ATTACHMENT_NOT_FOUND'])
+    }
+  })
 })

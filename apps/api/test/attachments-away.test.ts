@@ -1,15 +1,28 @@
 import { randomBytes } from 'node:crypto'
 import type { Message, StartedUpload } from '@parley/protocol'
-import { type Cluster, dataOf, direct, errorOf, startCluster, type TcpProxy, tcpProxy, user } from '@parley/testkit'
+import {
+  type Cluster,
+  dataOf,
+  direct,
+  errorOf,
+  type StoreFront,
+  startCluster,
+  storeFront,
+  type TcpProxy,
+  tcpProxy,
+  user,
+} from '@parley/testkit'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Bucket, form, openBucket, openForm, PDF, post } from './attachments-bed.ts'
 
 let cluster: Cluster
 let bucket: Bucket
+let front: StoreFront
 let proxy: TcpProxy
 beforeAll(async () => {
   bucket = await openBucket()
-  const { protocol, hostname, port } = new URL(bucket.endpoint)
+  front = await storeFront(bucket.endpoint)
+  const { protocol, hostname, port } = new URL(front.endpoint)
   proxy = await tcpProxy({ host: hostname, port: Number(port) })
   const env = {
     ...bucket.env,
@@ -21,6 +34,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await cluster?.[Symbol.asyncDispose]()
   await proxy?.[Symbol.asyncDispose]()
+  await front?.[Symbol.asyncDispose]()
 })
 
 async function pair() {
@@ -79,4 +93,57 @@ it('a store that goes away in the middle of a file ends the upload with a clear 
   // What could not be removed is left to the worker, and no message can name it any more.
   const { rows } = await cluster.sql.query('select state from attachments where conversation_id = $1', [id])
   expect(rows).toEqual([{ state: 'DELETING' }])
+})
+
+it('a message that is there is answered also where the files of its second sending cannot be removed', async () => {
+  const { ahmed, id } = await pair()
+  const once = () => post(cluster, ahmed, id, form({ content: 'x', clientMessageId: 'once' }, [['a.pdf', PDF]]))
+  const first = dataOf(await once())
+  front.judge = (method) => (method === 'DELETE' ? 403 : 'pass')
+  try {
+    expect(dataOf(await once()).id).toBe(first.id)
+  } finally {
+    front.judge = () => 'pass'
+  }
+  // The worker removes them.
+  const { rows } = await cluster.sql.query(
+    'select state from attachments where conversation_id = $1 order by created_at',
+    [id],
+  )
+  expect(rows).toEqual([{ state: 'CLAIMED' }, { state: 'DELETING' }])
+})
+
+it('a form that is broken off between two of its files is no message, and leaves none of them', async () => {
+  const { ahmed, id, path } = await pair()
+  const upload = openForm(cluster, ahmed, id, 'a.txt')
+  await upload.write(Buffer.from('whole\r\n--b\r\n'))
+  const states = async () =>
+    (await cluster.sql.query<{ state: string }>('select state from attachments where conversation_id = $1', [id])).rows
+  await expect.poll(states).toEqual([{ state: 'READY' }])
+  upload.destroy()
+  await expect.poll(states).toEqual([])
+  expect(dataOf(await cluster.api(ahmed).get<Message[]>(`${path}/messages`))).toEqual([])
+})
+
+it('a form whose client goes while the store is silent is over at once', async () => {
+  const { ahmed, id } = await pair()
+  const asked = Promise.withResolvers<void>()
+  front.judge = (method) => {
+    if (method !== 'PUT') return 'pass'
+    asked.resolve()
+    return 'silence'
+  }
+  try {
+    const upload = openForm(cluster, ahmed, id, 'film.bin')
+    // A part and little more, so that the rest does not wait unread: behind it, its end would not be noticed.
+    await upload.write(randomBytes(5 * 1024 ** 2 + 1_000))
+    await asked.promise
+    upload.destroy()
+    const rows = async () =>
+      (await cluster.sql.query('select from attachments where conversation_id = $1', [id])).rowCount
+    // Long before the store's own time is up.
+    await expect.poll(rows, { timeout: 5_000 }).toBe(0)
+  } finally {
+    front.judge = () => 'pass'
+  }
 })

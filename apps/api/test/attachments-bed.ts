@@ -50,8 +50,8 @@ export async function post(
   return { status: answer.status, headers: answer.headers, body: (await answer.json()) as Reply<Message> }
 }
 
-/** A form whose one file does not end, written by hand. */
-export function openForm(cluster: Cluster, who: User, conversationId: string, fileName: string) {
+/** A form whose one file does not end by itself, written by hand. */
+export function openForm(cluster: Pick<Cluster, 'url' | 'token'>, who: User, conversationId: string, fileName: string) {
   const upload = request(`${cluster.url}/api/messages/conversations/${conversationId}/messages`, {
     method: 'POST',
     headers: {
@@ -67,6 +67,8 @@ export function openForm(cluster: Cluster, who: User, conversationId: string, fi
     write: async (bytes: Uint8Array) => {
       if (!upload.write(bytes)) await once(upload, 'drain')
     },
+    /** Its one file ends, and the form with it. */
+    end: () => void upload.end('\r\n--b--\r\n'),
     destroy: () => upload.destroy(),
     /** The answer's status and error code. */
     answer: async () => {

@@ -115,6 +115,29 @@ describe('a direct upload', () => {
     expect((await cluster.api(fatima).delete(`${pathOf(id)}/${upload}`)).status).toBe(404)
     expect((await cluster.api(ahmed).delete(`${pathOf(id)}/${upload}`)).status).toBe(200)
   })
+
+  it('is nothing that somebody who has left can complete or remove', async () => {
+    const [owner, other] = [user('Owner'), user('Other')]
+    const { id } = await group(cluster, owner, [other])
+    const upload = dataOf(await start(other, id, { fileName: 'a.pdf', fileSize: PDF.length }))
+    await put(upload, PDF)
+    dataOf(await cluster.api(other).delete(`/api/messages/conversations/${id}/participants/${other.id}`))
+    const removed = await cluster.api(other).delete(`${pathOf(id)}/${upload.id}`)
+    for (const answer of [await complete(other, id, upload.id), removed]) {
+      expect([answer.status, errorOf(answer).code]).toEqual([404, 'CONVERSATION_NOT_FOUND'])
+    }
+  })
+
+  it('is seen by nobody else until a message names it', async () => {
+    const { ahmed, fatima, conversation } = await pair()
+    const { id } = await uploaded(ahmed, conversation)
+    const ask = async (who: User) => {
+      const headers = { authorization: `Bearer ${cluster.token(who)}` }
+      const answer = await fetch(`${cluster.url}/api/messages/attachments/${id}`, { headers, redirect: 'manual' })
+      return answer.status
+    }
+    expect([await ask(ahmed), await ask(fatima)]).toEqual([302, 404])
+  })
 })
 
 describe('a message that names uploads', () => {
@@ -201,6 +224,11 @@ describe('a message that names uploads', () => {
     await cluster.sql.query('update attachments set file_size = file_size + 1 where id = $1', [file])
     const answer = await cluster.api(ahmed).post(sendPath(id), { content: 'x', attachments: [{ id: file }] })
     expect([answer.status, errorOf(answer).code]).toEqual([400, 'UPLOAD_INCOMPLETE'])
+    const { id: lost } = await uploaded(ahmed, conversation)
+    const object = `${bucket.endpoint}/${bucket.env.S3_BUCKET}/attachments/${id}/${lost}`
+    expect((await fetch(object, { method: 'DELETE' })).status).toBe(204)
+    const gone = await cluster.api(ahmed).post(sendPath(id), { content: 'x', attachments: [{ id: lost }] })
+    expect([gone.status, errorOf(gone).code]).toEqual([404, 'ATTACHMENT_NOT_FOUND'])
   })
 
   it('is refused over a socket, too, where its file has become one that may not be sent, with a code that is described', async () => {

@@ -218,6 +218,9 @@ describe('a form that is refused', () => {
     const { ahmed, id } = await pair()
     const answer = await post(cluster, user('Stranger'), id, form({ content: 'x' }, [['a.pdf', PDF]]))
     expect([answer.status, errorOf(answer).code]).toEqual([404, 'CONVERSATION_NOT_FOUND'])
+    const endless = openForm(cluster, user('Stranger'), id, 'film.bin')
+    expect(await endless.answer()).toEqual({ status: 404, code: 'CONVERSATION_NOT_FOUND' })
+    endless.destroy()
     await nothingStays(id, ahmed)
   })
 

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Conversation } from '@parley/protocol'
-import { apiClient, dataOf, errorOf, group, startCluster, user } from '@parley/testkit'
+import { apiClient, dataOf, direct, errorOf, group, startCluster, user } from '@parley/testkit'
 import { expect, it } from 'vitest'
 import { LONGEST_STANDSTILL_MS } from '../src/stale.ts'
+import { openBucket, openForm } from './attachments-bed.ts'
 
 it('a pod that was frozen refuses what came meanwhile: its clients have gone elsewhere with it', async () => {
   await using cluster = await startCluster({ apis: 2, gateways: 0, workers: 0, edge: false })
@@ -22,4 +23,22 @@ it('a pod that was frozen refuses what came meanwhile: its clients have gone els
   }
   await expect.poll(async () => (await frozen.get(path)).status, { timeout: 5_000 }).toBe(200)
   expect(dataOf(await frozen.get<Conversation>(path))).toMatchObject({ name: 'New', lastSeq: 1 })
+}, 60_000)
+
+it('a form whose files came in while the pod was frozen is no message, and leaves none of them', async () => {
+  const { env } = await openBucket()
+  await using cluster = await startCluster({ apis: 1, gateways: 0, workers: 0, env })
+  const ahmed = user('Ahmed Hassan')
+  const { id } = await direct(cluster, ahmed, user('Fatima Rahman'))
+  const files = async () =>
+    (await cluster.sql.query('select from attachments where conversation_id = $1', [id])).rowCount
+  const form = openForm({ url: cluster.apis[0]?.url ?? '', token: cluster.token }, ahmed, id, 'film.bin')
+  await form.write(Buffer.alloc(100_000))
+  await expect.poll(files).toBe(1)
+  await cluster.apis[0]?.kill('SIGSTOP')
+  await delay(LONGEST_STANDSTILL_MS + 100)
+  await cluster.apis[0]?.kill('SIGCONT')
+  form.end()
+  expect(await form.answer()).toEqual({ status: 503, code: 'UNAVAILABLE' })
+  expect(await files()).toBe(0)
 }, 60_000)

@@ -10,7 +10,7 @@ import {
 } from '@parley/protocol'
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { actorOf } from '../authentication.ts'
-import { dropRest, isForm } from '../body-time.ts'
+import { isForm } from '../body-time.ts'
 import type { ApiDeps } from '../deps.ts'
 import { FormSlots } from '../form-slots.ts'
 import { FORM_LIMITS, readForm } from '../message-form.ts'
@@ -35,13 +35,8 @@ export const sendMessageRoute: FastifyPluginAsync<{ deps: ApiDeps }> = async (ap
         })
       }
       return slots.hold(sender.id, async () => {
-        try {
-          await conversations.require(conversationId, sender.id)
-          return await postForm(deps, request, conversationId, sender)
-        } catch (error) {
-          dropRest(request)
-          throw error
-        }
+        await conversations.require(conversationId, sender.id)
+        return postForm(deps, request, conversationId, sender)
       })
     }
     const message = await post()
