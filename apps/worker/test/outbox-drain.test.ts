@@ -88,6 +88,11 @@ it('says of all that is published again whether Redis has taken it', async () =>
 it('shows each step all messages of a round in order, and no more of them than it may hold', async () => {
   await using setting = await setUp([['1', '2'], ['3', '4', '5'], ['6'], ['7', '8', '9', '10', '11']])
   const { db, redis, conversationId } = setting
+  const file = { id: randomUUID(), fileName: 'report.pdf', fileSize: 1, fileType: 'application/pdf' }
+  await db.pool.query('update messages set attachments = $2 where conversation_id = $1 and seq = 2', [
+    conversationId,
+    JSON.stringify([file]),
+  ])
   const rounds: DueMessage[][] = []
   const drain = new OutboxDrain({
     db,
@@ -106,6 +111,33 @@ it('shows each step all messages of a round in order, and no more of them than i
     ['7', '8', '9', '10', '11'],
   ])
   expect(rounds[0]?.[0]).toMatchObject({ conversationId, seq: 1, senderId: 'a', type: 'TEXT', attachments: [] })
+  expect(rounds[0]?.[1]?.attachments).toMatchObject([{ fileName: 'report.pdf' }])
+})
+
+it('keeps the rows of a round until each step has done its work', async () => {
+  await using setting = await setUp([['Hello']])
+  const { db, redis } = setting
+  let away = true
+  const rounds: string[][] = []
+  const drain = new OutboxDrain({
+    db,
+    redis,
+    republish: async () => true,
+    steps: [
+      {
+        name: 'test',
+        async run(messages) {
+          if (away) throw new Error('away')
+          rounds.push(messages.map(({ content }) => content))
+        },
+      },
+    ],
+    onError: () => undefined,
+  })
+  await expect(drain.drainOnce()).rejects.toThrow('away')
+  away = false
+  expect([await drain.drainOnce(), await drain.drainOnce()]).toEqual([1, 0])
+  expect(rounds).toEqual([['Hello']])
 })
 
 it('takes up nothing between the messages of a round that is not of it', async () => {

@@ -176,6 +176,8 @@ describe('who is told, and of what', () => {
   it('waits for the burst to end, and then counts what it replaces', () => {
     expect(decide({ devices: [shown(4, 1_000)] })).toEqual({ kind: 'wait', until: NOW + 2_000 })
     expect(decide({ devices: [shown(4, 2_900), shown(4, 1_000)] })).toEqual({ kind: 'wait', until: NOW + 2_000 })
+    // A summary is of many conversations: it starts no burst of this one.
+    expect(decide({ devices: [{ ...shown(4, 1_000), digest: true }] }).kind).toBe('tell')
     const counted = (verdict: ReturnType<typeof judge>) => (verdict.kind === 'tell' ? [...verdict.groups.keys()] : null)
     expect(counted(decide({ devices: [shown(4, 3_100)], sentAt: NOW - 1_000 }))).toEqual([3])
     expect(counted(decide({ devices: [shown(4, 60_000)] }))).toEqual([4])

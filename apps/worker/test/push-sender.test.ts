@@ -44,6 +44,19 @@ it('reaches neither private addresses, by any spelling or name, nor a server who
   }
 })
 
+it('takes a redirect for no success', async () => {
+  await using certificate = await createTestCertificate()
+  setDefaultCACertificates([certificate.cert])
+  await using server = await tlsServer(certificate, (_, response) => response.writeHead(307, { location: '/' }).end())
+  const sender = new PushSender({ keys, policy: { allowLoopback: true }, perHost: 1 })
+  try {
+    const outcome = await sender.send(device(`https://127.0.0.1:${server.port}/`), '{}', delivery)
+    expect(outcome).toEqual({ kind: 'refused', reason: '307', detail: '' })
+  } finally {
+    await sender.close()
+  }
+})
+
 it('waits for an answer that comes in drips for twice the time-out, and for the rest of a success not at all', async () => {
   await using certificate = await createTestCertificate()
   setDefaultCACertificates([certificate.cert])

@@ -103,3 +103,14 @@ it('goes on while messages are sent, deleted and indexed', async () => {
   await Promise.all([kept, rebuild])
   expect((await bed.search(me, 'these')).meta.total).toBe(21)
 })
+
+it('indexes the names of files, and nothing that the server itself has written', async () => {
+  const conversation = await bed.conversation('files')
+  await bed.send(conversation, [{ content: 'here', fileNames: ['report.pdf'] }, { content: 'notice' }], {
+    index: false,
+  })
+  await bed.db.pool.query(`update messages set type = 'SYSTEM' where conversation_id = $1 and seq = 2`, [conversation])
+  await new SearchRebuild(bed.db).run()
+  expect((await bed.search('files', 'report')).contents).toEqual(['here'])
+  expect((await bed.search('files', 'notice')).contents).toEqual([])
+})

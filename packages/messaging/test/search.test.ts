@@ -1,5 +1,5 @@
 import { ReplicaReads } from '@parley/db'
-import { parse, searchMessagesQuery } from '@parley/protocol'
+import { LIMITS, parse, searchMessagesQuery } from '@parley/protocol'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { MessageSearch } from '../src/index.ts'
 import { createSearchBed, type SearchBed } from './search-bed.ts'
@@ -193,6 +193,23 @@ describe('what is found', () => {
     const { data, meta } = await search.search(me, parse(searchMessagesQuery, { query: 'found' }))
     expect([data.map(({ content }) => content), meta.total]).toEqual([['found by the primary'], 1])
     expect(reads.counts).toEqual({ replica: 0, behind: 1, away: 1 })
+  })
+
+  it('shows who is online, in no large group, and is shown though nobody can say', async () => {
+    const { me, conversation } = await having('hello there')
+    const isOnline = async (online: () => Promise<Set<string>>) => {
+      const search = new MessageSearch(bed.db, { online }, { urlOf: () => '' })
+      const { data } = await search.search(me, parse(searchMessagesQuery, { query: 'hello' }))
+      return data.map((hit) => hit.conversation.participants.map((person) => person.isOnline))
+    }
+    const everybody = async () => new Set([me])
+    expect(await isOnline(everybody)).toEqual([[true]])
+    expect(await isOnline(() => Promise.reject(new Error('Redis is away')))).toEqual([[false]])
+    await bed.db.pool.query('update conversations set participant_count = $2 where id = $1', [
+      conversation,
+      LIMITS.presenceGroupSize + 1,
+    ])
+    expect(await isOnline(everybody)).toEqual([[false]])
   })
 
   it('is not deleted, from that moment on', async () => {

@@ -8,7 +8,6 @@ import {
   type Handlers,
   idPart,
   Later,
-  type NewJob,
   type Producer,
   startConsumer,
 } from '../src/index.ts'
@@ -26,7 +25,7 @@ afterAll(async () => {
   await redis?.[Symbol.asyncDispose]()
 })
 
-const close = (id = randomUUID()): NewJob<'push'> => ({ name: 'close', id, data: { userId: 'u', conversationId: id } })
+const close = (id = randomUUID()) => ({ name: 'close', id, data: { userId: 'u', conversationId: id } }) as const
 
 async function withConsumer(
   closeJob: Handlers<'push'>['close'],
@@ -124,6 +123,50 @@ describe('a queue', () => {
       },
       (name, reason) => given.push(`${name} ${reason}`),
     )
+  })
+
+  it('works on no job whose name or data nobody knows, and takes of the others what is known', async () => {
+    const [unknown, odd, known] = [close(), close(), close()]
+    const { note, all } = calls<unknown>(1)
+    const given: string[] = []
+    await producer.add([
+      { ...unknown, name: 'of a later version' as 'close' },
+      { ...odd, data: { userId: 1 } as never },
+      { ...known, data: { ...known.data, ofALaterVersion: true } as never },
+    ])
+    await withConsumer(
+      async (data) => note(data),
+      async () => {
+        expect(await all).toEqual([known.data])
+        await expect.poll(() => given).toEqual(['of a later version nobody knows jobs called of a later version'])
+        expect(await producer.failed(10)).toMatchObject([{ id: unknown.id, attempts: 1 }, {}])
+      },
+      (name, reason) => given.push(`${name} ${reason}`),
+    )
+  })
+
+  it('leaves what takes too long to another when it stops', async () => {
+    const { note, all } = calls<string>(1)
+    const unwanted = async () => {
+      throw new Dead('not expected here')
+    }
+    const { promise: never, resolve } = Promise.withResolvers<void>()
+    const handlers = {
+      message: unwanted,
+      device: unwanted,
+      digest: unwanted,
+      close: (_: unknown, id: string) => {
+        note(id)
+        return never
+      },
+    }
+    const consumer = startConsumer('push', { address: redis.url, handlers, concurrency: 1, onError })
+    await producer.add([close()])
+    await all
+    const began = performance.now()
+    await consumer.stop(300)
+    expect(performance.now() - began).toBeLessThan(5_000)
+    resolve()
   })
 
   it('refuses at once while Redis is away, and adds again when it is back', async () => {

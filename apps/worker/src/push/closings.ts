@@ -8,7 +8,7 @@ const ROWS = 500
 
 export interface ClosingDrainOptions {
   db: Database
-  producer: Producer<'push'>
+  producer: Pick<Producer<'push'>, 'add'>
   metrics: PushMetrics
   onError: (error: unknown) => void
   /** Pause after a round that did not find a full load, in milliseconds; after one that failed it is four times as long. */

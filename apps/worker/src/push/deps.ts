@@ -13,7 +13,7 @@ export interface PushDeps {
   redis: RedisClient
   lookup: PushLookup
   sender: Pick<PushSender, 'send'>
-  producer: Producer<'push'>
+  producer: Pick<Producer<'push'>, 'add'>
   metrics: PushMetrics
   logger: Logger
   /** Left out where nothing is traced. */

@@ -13,7 +13,7 @@ const CONVERSATIONS_AT_ONCE = 50
 export interface RecipientsOptions {
   db: Database
   presence: PresenceReader
-  producer: Producer<'push'>
+  producer: Pick<Producer<'push'>, 'add'>
   metrics: PushMetrics
   times: Pick<PushTimes, 'gatherMs'>
 }

@@ -1,0 +1,253 @@
+import { randomUUID } from 'node:crypto'
+import { savePushPreferences } from '@parley/db'
+import { Dead, type NewJob } from '@parley/queue'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { ClosingDrain } from '../src/push/closings.ts'
+import { pushRecipients } from '../src/push/recipients.ts'
+import { createPushBed, type PushBed } from './push-bed.ts'
+import { quietNow } from './push-setting.ts'
+
+const DAY_MS = 24 * 3_600_000
+const LATER = { kind: 'later', reason: '500', afterMs: null } as const
+
+let bed: PushBed
+beforeAll(async () => {
+  bed = await createPushBed()
+})
+afterAll(() => bed?.[Symbol.asyncDispose]())
+
+/** Somebody with so many devices, somebody who writes to them, and so many conversations of these two. */
+async function people(devices: number, conversations = 1) {
+  const [sender, person] = [`sender ${randomUUID()}`, `person ${randomUUID()}`]
+  const made: string[] = []
+  for (let n = 0; n < conversations; n++) made.push(await bed.conversation(sender, person))
+  const registered: string[] = []
+  for (let n = 0; n < devices; n++) registered.push(await bed.device(person))
+  return { sender, person, conversations: made, devices: registered } as const
+}
+
+type Job<Name extends NewJob<'push'>['name']> = Extract<NewJob<'push'>, { name: Name }>
+
+function digestOf(userId: string): Job<'digest'> {
+  return { name: 'digest', id: `digest-${randomUUID()}`, data: { userId, since: new Date(0).toISOString() } }
+}
+
+function newsOf(userId: string, conversationId: string, seq = 1): Job<'message'> {
+  const messageId = randomUUID()
+  const data = { userId, conversationId, messageId, seq, firstSeq: seq, sentAt: Date.now() }
+  return { name: 'message', id: messageId, data }
+}
+
+function closeOf(userId: string, conversationId: string): Job<'close'> {
+  return { name: 'close', id: `close-${randomUUID()}`, data: { userId, conversationId } }
+}
+
+/** The job of one device among those that were queued. */
+function jobFor(deviceId: string): NewJob<'push'> {
+  const job = bed.queued().find(({ data }) => 'subscriptionId' in data && data.subscriptionId === deviceId)
+  if (job === undefined) throw new Error('no job of this device was queued')
+  return job
+}
+
+const shownRows = async (deviceId: string) =>
+  (await bed.db.pool.query('select seq from push_shown where subscription_id = $1', [deviceId])).rows
+
+describe('a summary', () => {
+  it('of one conversation hides content as a notification does, and is closed as that conversation’s own', async () => {
+    const { sender, person, conversations, devices } = await people(1)
+    const [conversation = '', phone = ''] = [conversations[0], devices[0]]
+    await savePushPreferences(bed.db.pool, person, { showContent: false })
+    await bed.say(conversation, sender, 'a secret')
+    await bed.run(digestOf(person))
+    expect(bed.sentTo(phone)).toMatchObject([{ kind: 'show', tag: conversation, body: 'New message' }])
+    await bed.read(person, conversation, 1)
+    await bed.run(closeOf(person, conversation))
+    expect(bed.sentTo(phone)[1]).toMatchObject({ kind: 'close', tag: conversation })
+  })
+
+  it('is for each device that was not told of all of it', async () => {
+    const { sender, person, conversations, devices } = await people(3, 2)
+    const [phone = '', laptop = '', tablet = ''] = devices
+    const [first = '', second = ''] = conversations
+    for (const conversation of conversations) await bed.say(conversation, sender, 'Hello')
+    const told = { userId: person, fromSeq: 1, seq: 1, digest: false }
+    await bed.deps.lookup.record({ ...told, conversationId: first, subscriptionId: laptop })
+    await bed.deps.lookup.record({ ...told, conversationId: first, subscriptionId: tablet })
+    await bed.deps.lookup.record({ ...told, conversationId: second, subscriptionId: tablet })
+    await bed.run(digestOf(person))
+    const summary = { tag: 'digest', data: { count: 2, conversations: 2 } }
+    expect(bed.sentTo(phone)).toMatchObject([summary])
+    expect(bed.sentTo(laptop)).toMatchObject([summary])
+    expect(bed.sentTo(tablet)).toEqual([])
+  })
+
+  it('does not count what has been read', async () => {
+    const { sender, person, conversations, devices } = await people(1)
+    const [conversation = '', phone = ''] = [conversations[0], devices[0]]
+    await bed.say(conversation, sender, 'one', 'two', 'three')
+    await bed.read(person, conversation, 2)
+    await bed.run(digestOf(person))
+    expect(bed.sentTo(phone)).toMatchObject([{ body: 'three', data: { count: 1 } }])
+  })
+
+  it('that a push service refuses is given up', async () => {
+    const { sender, person, conversations, devices } = await people(1)
+    const [conversation = '', phone = ''] = [conversations[0], devices[0]]
+    bed.answer(phone, { kind: 'refused', reason: '403', detail: '' })
+    await bed.say(conversation, sender, 'Hello')
+    await expect(bed.run(digestOf(person))).rejects.toThrow(Dead)
+  })
+
+  it('leaves nothing in Redis, nor does one that is never made', async () => {
+    const { sender, person, conversations } = await people(1)
+    const [conversation = ''] = conversations
+    await savePushPreferences(bed.db.pool, person, { quietHours: quietNow() })
+    await bed.say(conversation, sender, 'Hello')
+    await bed.run(newsOf(person, conversation))
+    const [digest] = bed.queued()
+    if (digest === undefined) throw new Error('no summary was queued')
+    const key = `parley:push:held:${digest.id}`
+    // Two days past the end of the quiet hours, which is half an hour away.
+    expect(await bed.redis.pttl(key)).toBeGreaterThan(2 * DAY_MS)
+    expect(await bed.redis.pttl(key)).toBeLessThan(2 * DAY_MS + 3_600_000)
+    await savePushPreferences(bed.db.pool, person, { quietHours: null })
+    await bed.run(digest)
+    expect(await bed.redis.exists(key)).toBe(0)
+  })
+})
+
+describe('a device that cannot be told', () => {
+  it.each([
+    ['a message', newsOf],
+    ['a summary', digestOf],
+  ])('of %s is tried by itself, later each time', async (_, jobOf) => {
+    const { sender, person, conversations, devices } = await people(2)
+    const [conversation = '', phone = '', laptop = ''] = [conversations[0], ...devices]
+    await bed.say(conversation, sender, 'Hello')
+    bed.answer(phone, LATER)
+    bed.answer(laptop, LATER)
+    await bed.run(jobOf(person, conversation))
+    const jobs: NewJob<'push'>[] = []
+    for (let tries = 1; tries <= 3; tries++) {
+      const job = jobFor(phone)
+      jobs.push(job)
+      await bed.run(job)
+    }
+    expect([bed.sentTo(phone).length, bed.sentTo(laptop).length]).toEqual([4, 1])
+    expect(jobs.map(({ data }) => 'tries' in data && data.tries)).toEqual([1, 2, 3])
+    const [first = 0, second = 0, third = 0] = jobs.map(({ delayMs }) => delayMs ?? 0)
+    // 2, 4 and 8 s, of which up to a half is taken off; some of it has passed when the job is queued.
+    expect([first > 500, second > 1_500, third > 3_500]).toEqual([true, true, true])
+    bed.answer(phone, { kind: 'sent', status: 201 })
+    await bed.run(jobFor(phone))
+    expect(bed.queued()).toEqual([])
+    expect(await shownRows(phone)).toEqual([{ seq: 1 }])
+  })
+
+  it('to close a notification is not tried once that would have gone by itself', async () => {
+    const { sender, person, conversations, devices } = await people(1)
+    const [conversation = '', phone = ''] = [conversations[0], devices[0]]
+    await bed.say(conversation, sender, 'Hello')
+    await bed.run(newsOf(person, conversation))
+    await bed.read(person, conversation, 1)
+    bed.answer(phone, LATER)
+    await bed.run(closeOf(person, conversation))
+    expect(bed.queued()).toMatchObject([{ name: 'close', data: { subscriptionId: phone, tries: 1 } }])
+    await bed.db.pool.query(
+      `update push_shown set pushed_at = now() - interval '25 hours' where subscription_id = $1`,
+      [phone],
+    )
+    await bed.run(closeOf(person, conversation))
+    expect(bed.queued()).toEqual([])
+    expect(await shownRows(phone)).toEqual([])
+  })
+
+  it('to close an empty summary is tried again, as long as that may stand there', async () => {
+    const { person, conversations, devices } = await people(1)
+    const [conversation = '', phone = ''] = [conversations[0], devices[0]]
+    bed.answer(phone, LATER)
+    const empty = (replacedAt: number): NewJob<'push'> => {
+      const { data, ...job } = closeOf(person, conversation)
+      return { ...job, data: { ...data, subscriptionId: phone, replacedAt } }
+    }
+    await bed.run(empty(Date.now() - DAY_MS - 1_000))
+    expect(bed.queued()).toEqual([])
+    const replacedAt = Date.now()
+    await bed.run(empty(replacedAt))
+    const again = jobFor(phone)
+    expect(again).toMatchObject({ name: 'close', data: { replacedAt, tries: 1 } })
+    bed.answer(phone, { kind: 'sent', status: 201 })
+    await bed.run(again)
+    expect(bed.queued()).toEqual([])
+    expect(bed.sentTo(phone)).toMatchObject(Array(3).fill({ kind: 'close', tag: 'digest' }))
+  })
+
+  it('is told of another conversation meanwhile', async () => {
+    const { sender, person, conversations, devices } = await people(1, 2)
+    const [phone = ''] = devices
+    const [first = '', second = ''] = conversations
+    for (const conversation of conversations) await bed.say(conversation, sender, 'Hello')
+    bed.answer(phone, LATER)
+    await bed.run(newsOf(person, first))
+    await bed.run(newsOf(person, second))
+    expect(bed.sentTo(phone)).toHaveLength(2)
+    bed.queued()
+  })
+})
+
+describe('what was told', () => {
+  it('is written down though the database is away for a moment', async () => {
+    const { sender, person, conversations, devices } = await people(1)
+    const [conversationId = '', subscriptionId = ''] = [conversations[0], devices[0]]
+    await bed.say(conversationId, sender, 'Hello')
+    vi.spyOn(bed.db.pool, 'query').mockImplementationOnce(() => Promise.reject(new Error('away')))
+    const record = { conversationId, userId: person, subscriptionId, fromSeq: 1, seq: 1, digest: false }
+    await bed.deps.lookup.record(record)
+    expect(await shownRows(subscriptionId)).toEqual([{ seq: 1 }])
+  })
+})
+
+describe('the queue', () => {
+  const away = { add: () => Promise.reject(new Error('Redis is away')) }
+  const nobody = async () => new Set<string>()
+
+  async function step(producer: Pick<PushBed['deps']['producer'], 'add'>) {
+    const { sender, person, conversations } = await people(1)
+    const [conversationId = ''] = conversations
+    await bed.say(conversationId, sender, 'Hello', 'How are you?')
+    const presence = { online: nobody, foreground: nobody }
+    const { run } = pushRecipients({ ...bed.deps, presence, producer })
+    const usual = { conversationId, senderId: sender, attachments: [], createdAt: new Date().toISOString() }
+    const said = (seq: number, type: 'TEXT' | 'SYSTEM') => ({ ...usual, id: randomUUID(), seq, type, content: 'Hello' })
+    return { person, said, run: (...messages: ReturnType<typeof said>[]) => run(messages, new Map(), bed.db.pool) }
+  }
+
+  it('takes no job for what the server itself has written', async () => {
+    const { person, said, run } = await step(bed.deps.producer)
+    await run(said(1, 'TEXT'), said(2, 'SYSTEM'))
+    expect(bed.queued()).toMatchObject([{ name: 'message', data: { userId: person, seq: 1, firstSeq: 1 } }])
+    await run(said(3, 'SYSTEM'))
+    expect(bed.queued()).toEqual([])
+  })
+
+  it('that is away fails the round of the outbox', async () => {
+    const { said, run } = await step(away)
+    await expect(run(said(1, 'TEXT'))).rejects.toThrow('Redis is away')
+  })
+
+  it('that is away leaves what is to be closed where it is noted', async () => {
+    const { person, conversations } = await people(1)
+    const noted = async () =>
+      (await bed.db.pool.query('select from push_closings where user_id = $1', [person])).rowCount
+    await bed.db.pool.query('insert into push_closings (conversation_id, user_id) values ($1, $2)', [
+      conversations[0],
+      person,
+    ])
+    const failed = Promise.withResolvers<unknown>()
+    const drain = new ClosingDrain({ ...bed.deps, producer: away, onError: failed.resolve })
+    drain.start()
+    expect(await failed.promise).toMatchObject({ message: 'Redis is away' })
+    await drain.stop()
+    expect(await noted()).toBe(1)
+  })
+})
