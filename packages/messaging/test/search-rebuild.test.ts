@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { lockIndex, transaction } from '@parley/db'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Indexable, indexForSearch, SearchRebuild, type SearchRebuildProgress } from '../src/index.ts'
 import { createSearchBed, type SearchBed } from './search-bed.ts'
 
@@ -113,4 +114,54 @@ it('indexes the names of files, and nothing that the server itself has written',
   await new SearchRebuild(bed.db).run()
   expect((await bed.search('files', 'report')).contents).toEqual(['here'])
   expect((await bed.search('files', 'notice')).contents).toEqual([])
+})
+
+describe('a message that is deleted at the same time', () => {
+  const query = (text: string, values: unknown[] = []) => bed.db.pool.query(text, values)
+  const DELETE = 'update messages set deleted_at = now() where conversation_id = $1'
+
+  /** Waits until `work` waits for the lock of the index, or is done if it does not. */
+  async function waitsOrIsDone(work: Promise<unknown>): Promise<void> {
+    let done = false
+    void work.finally(() => {
+      done = true
+    })
+    const waiting = `select from pg_locks where relation = 'message_search'::regclass and not granted`
+    await expect.poll(async () => done || (await query(waiting)).rowCount === 1).toBe(true)
+  }
+
+  async function unindexed() {
+    const conversation = await bed.conversation('deleting')
+    const messages = await bed.send(conversation, [{ content: 'not yet gone' }], { index: false })
+    const left = async () =>
+      (await query('select from message_search where conversation_id = $1', [conversation])).rowCount
+    return { conversation, messages, left }
+  }
+
+  it('is waited for', async () => {
+    const { conversation, left } = await unindexed()
+    const { promise: rebuilt, resolve } = Promise.withResolvers<unknown>()
+    await transaction(bed.db, async (tx) => {
+      await tx.query(DELETE, [conversation])
+      const rebuild = new SearchRebuild(bed.db).run()
+      resolve(rebuild)
+      await waitsOrIsDone(rebuild)
+    })
+    await rebuilt
+    expect(await left()).toBe(0)
+  })
+
+  it('waits, and is then taken out again', async () => {
+    const { conversation, messages, left } = await unindexed()
+    const { promise: deleted, resolve } = Promise.withResolvers<unknown>()
+    await transaction(bed.db, async (tx) => {
+      await lockIndex(tx)
+      await indexForSearch(tx, messages)
+      const deletion = query(DELETE, [conversation])
+      resolve(deletion)
+      await waitsOrIsDone(deletion)
+    })
+    await deleted
+    expect(await left()).toBe(0)
+  })
 })

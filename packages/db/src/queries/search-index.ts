@@ -159,9 +159,12 @@ export async function listIndexable(
   return { rows, upTo }
 }
 
-/** Until the transaction ends nobody else puts anything into the index or takes it out. Searches go on. */
+/**
+ * Until the transaction ends nobody else puts anything into the index or takes it out. Searches go on. The mode is one that
+ * also whoever deletes a message waits for: the trigger looks first, for update, and finds nothing of what is put in meanwhile.
+ */
 export async function lockIndex(tx: Queryable): Promise<void> {
-  await tx.query('lock table message_search in share row exclusive mode')
+  await tx.query('lock table message_search in exclusive mode')
 }
 
 /**
