@@ -6,7 +6,7 @@ import { Registry } from 'prom-client'
 import { expect, it } from 'vitest'
 import { type DueMessage, OutboxDrain } from '../src/outbox-drain.ts'
 import { buildPush } from '../src/push/index.ts'
-import { republish } from '../src/republish.ts'
+import { type RepublishDeps, republish } from '../src/republish.ts'
 
 /** A conversation of these contents, each row of the outbox with some of them, and what a drain takes. */
 async function setUp(rows: string[][]) {
@@ -83,6 +83,21 @@ it('says of all that is published again whether Redis has taken it', async () =>
   expect([await all(1, taken), await all(0, taken)]).toEqual([true, true])
   expect(await all(1, { ...taken, messages: async () => false })).toBe(false)
   expect(await all(0, { ...taken, created: async () => false })).toBe(false)
+})
+
+it('publishes again in the order of the messages', async () => {
+  await using setting = await setUp([['1', '2', '3']])
+  const { db, conversationId } = setting
+  const published: string[] = []
+  const took = async () => true
+  const messages: RepublishDeps['events']['messages'] = async (some) => {
+    published.push(...some.map(({ content }) => content))
+    return true
+  }
+  const news = { created: took, changedBefore: took }
+  const keys = [3, 1, 2].map((seq) => ({ conversationId, seq }))
+  await republish({ db, events: { messages }, news, links: { urlOf: () => '' } }, keys)
+  expect(published).toEqual(['1', '2', '3'])
 })
 
 it('shows each step all messages of a round in order, and no more of them than it may hold', async () => {
