@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { savePushPreferences } from '@parley/db'
-import { Dead, type NewJob } from '@parley/queue'
+import { Dead, Later, type NewJob } from '@parley/queue'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { ClosingDrain } from '../src/push/closings.ts'
 import { pushRecipients } from '../src/push/recipients.ts'
+import { takeTurn } from '../src/push/turn.ts'
 import { createPushBed, type PushBed } from './push-bed.ts'
 import { quietNow } from './push-setting.ts'
 
 const DAY_MS = 24 * 3_600_000
+const GATHER_MS = 60_000
 const LATER = { kind: 'later', reason: '500', afterMs: null } as const
 
 let bed: PushBed
@@ -144,6 +146,21 @@ describe('a device that cannot be told', () => {
     expect(await shownRows(phone)).toEqual([{ seq: 1 }])
   })
 
+  it('to close a notification is tried by itself', async () => {
+    const { sender, person, conversations, devices } = await people(2)
+    const [conversation = '', phone = '', laptop = ''] = [conversations[0], ...devices]
+    await bed.say(conversation, sender, 'Hello')
+    await bed.run(newsOf(person, conversation))
+    await bed.read(person, conversation, 1)
+    bed.answer(phone, LATER)
+    bed.answer(laptop, LATER)
+    await bed.run(closeOf(person, conversation))
+    bed.answer(phone, { kind: 'sent', status: 201 })
+    await bed.run(jobFor(phone))
+    expect([bed.sentTo(phone).length, bed.sentTo(laptop).length]).toEqual([3, 2])
+    expect([await shownRows(phone), await shownRows(laptop)]).toEqual([[], [{ seq: 1 }]])
+  })
+
   it('to close a notification is not tried once that would have gone by itself', async () => {
     const { sender, person, conversations, devices } = await people(1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
@@ -195,6 +212,33 @@ describe('a device that cannot be told', () => {
   })
 })
 
+describe('a turn', () => {
+  const turn = (subject: string, jobId: string, work: () => Promise<void>) => takeTurn(bed.redis, subject, jobId, work)
+  const nothing = async () => undefined
+
+  it('is one job’s until that is done, or has failed', async () => {
+    const subject = randomUUID()
+    await turn(subject, 'first', async () => {
+      await expect(turn(subject, 'second', nothing)).rejects.toThrow(Later)
+      await expect(turn(subject, 'second', nothing)).rejects.toThrow(Later)
+      await turn(randomUUID(), 'second', nothing)
+    })
+    const failing = turn(subject, 'second', () => Promise.reject(new Error('failed')))
+    await expect(failing).rejects.toThrow('failed')
+    await turn(subject, 'third', nothing)
+  })
+
+  it('that a killed process left behind is found by the job that it was', async () => {
+    const subject = randomUUID()
+    const { promise: never, resolve } = Promise.withResolvers<void>()
+    const killed = turn(subject, 'first', () => never)
+    await expect.poll(() => bed.redis.exists(`parley:push:turn:${subject}`)).toBe(1)
+    await turn(subject, 'first', nothing)
+    resolve()
+    await killed
+  })
+})
+
 describe('what was told', () => {
   it('is written down though the database is away for a moment', async () => {
     const { sender, person, conversations, devices } = await people(1)
@@ -216,18 +260,49 @@ describe('the queue', () => {
     const [conversationId = ''] = conversations
     await bed.say(conversationId, sender, 'Hello', 'How are you?')
     const presence = { online: nobody, foreground: nobody }
-    const { run } = pushRecipients({ ...bed.deps, presence, producer })
+    const times = { gatherMs: GATHER_MS }
+    const { run } = pushRecipients({ ...bed.deps, presence, producer, times })
     const usual = { conversationId, senderId: sender, attachments: [], createdAt: new Date().toISOString() }
     const said = (seq: number, type: 'TEXT' | 'SYSTEM') => ({ ...usual, id: randomUUID(), seq, type, content: 'Hello' })
     return { person, said, run: (...messages: ReturnType<typeof said>[]) => run(messages, new Map(), bed.db.pool) }
   }
 
-  it('takes no job for what the server itself has written', async () => {
+  it('takes one job for the messages of a round, and none for what the server itself has written', async () => {
     const { person, said, run } = await step(bed.deps.producer)
-    await run(said(1, 'TEXT'), said(2, 'SYSTEM'))
-    expect(bed.queued()).toMatchObject([{ name: 'message', data: { userId: person, seq: 1, firstSeq: 1 } }])
-    await run(said(3, 'SYSTEM'))
+    await run(said(1, 'TEXT'), said(2, 'TEXT'), said(3, 'SYSTEM'))
+    const [job, ...others] = bed.queued()
+    expect(job).toMatchObject({ name: 'message', data: { userId: person, seq: 2, firstSeq: 1 } })
+    expect(others).toEqual([])
+    expect(job?.delayMs).toBeGreaterThan(GATHER_MS - 5_000)
+    expect(job?.delayMs).toBeLessThanOrEqual(GATHER_MS)
+    await run(said(4, 'SYSTEM'))
     expect(bed.queued()).toEqual([])
+  })
+
+  it('takes a job for each who is to be told: not who wrote it, has muted it, looks, or has read or left it', async () => {
+    const names = ['writes', 'mutes', 'looks', 'reads', 'left', 'told', 'told as well'].map(
+      (name) => name + randomUUID(),
+    )
+    const [writes = '', mutes = '', looks = '', reads = '', left = '', ...told] = names
+    const conversation = await bed.conversation(...names)
+    for (const name of names) await bed.device(name)
+    const set = (column: string, userId: string) =>
+      bed.db.pool.query(`update participants set ${column} where conversation_id = $1 and user_id = $2`, [
+        conversation,
+        userId,
+      ])
+    await set(`muted_until = now() + interval '1 hour'`, mutes)
+    await bed.say(conversation, writes, 'Hello')
+    await bed.read(reads, conversation, 1)
+    await set('left_at = now()', left)
+    const presence = { online: nobody, foreground: async () => new Set([looks]) }
+    const { run } = pushRecipients({ ...bed.deps, presence })
+    const message = { conversationId: conversation, senderId: writes, attachments: [], content: 'Hello' }
+    const stored = { id: randomUUID(), seq: 1, type: 'TEXT' as const, createdAt: new Date().toISOString() }
+    await run([{ ...message, ...stored }], new Map(), bed.db.pool)
+    const jobs = bed.queued()
+    expect(jobs.map(({ data }) => data.userId).toSorted()).toEqual(told.toSorted())
+    expect(new Set(jobs.map(({ id }) => id)).size).toBe(told.length)
   })
 
   it('that is away fails the round of the outbox', async () => {
