@@ -38,6 +38,12 @@ describe('quiet hours', () => {
     expect(quietUntil(night, at('2025-10-25T21:00:00Z'))).toBe(at('2025-10-26T06:00:00Z'))
   })
 
+  it('whose end the clocks leave out are over in the next minute', () => {
+    const night = quiet('22:00', '02:30', 'Europe/Berlin')
+    expect(quietUntil(night, at('2025-03-30T00:59:30Z'))).toBe(at('2025-03-30T01:00:00Z'))
+    expect(quietUntil(night, at('2025-03-30T01:00:00Z'))).toBeNull()
+  })
+
   it('are none where none are set', () => {
     expect(quietUntil({ quiet_start: null, quiet_end: null, time_zone: null }, NOW)).toBeNull()
   })
@@ -100,7 +106,7 @@ describe('a notification', () => {
   })
 
   it('fits a push, cut between characters', () => {
-    for (const content of ['𝒜'.repeat(5_000), '"\\'.repeat(5_000), 'a'.repeat(10_000)]) {
+    for (const content of ['𝒜'.repeat(5_000), `a${'𝒜'.repeat(5_000)}`, '"\\'.repeat(5_000), 'a'.repeat(10_000)]) {
       const text = encodePayload(newsPayload({ ...news, message: { ...message, content } }))
       expect(Buffer.byteLength(text)).toBeLessThanOrEqual(PAYLOAD_BYTES)
       expect(Buffer.byteLength(text)).toBeGreaterThan(PAYLOAD_BYTES - 10)

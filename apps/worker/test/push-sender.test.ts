@@ -1,11 +1,24 @@
+import type { LookupAddress, LookupAllOptions } from 'node:dns'
 import type { RequestListener } from 'node:http'
 import { createServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { setDefaultCACertificates } from 'node:tls'
 import { createTestCertificate } from '@parley/testkit'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { PushSender } from '../src/push/sender.ts'
 import { VapidTokens } from '../src/push/vapid.ts'
+
+const INSIDE = 'inside.example'
+
+// A name of somebody outside for an address inside.
+vi.mock('node:dns', async (original) => {
+  const dns = await original<typeof import('node:dns')>()
+  const lookup = (name: string, options: LookupAllOptions, callback: (error: null, found: LookupAddress[]) => void) =>
+    name === INSIDE
+      ? callback(null, [{ address: '10.1.2.3', family: 4 }])
+      : dns.lookup(name, options, callback as never)
+  return { ...dns, lookup }
+})
 
 const keys = {
   publicKey: 'BJh8jQIm0_vsvEOBJzHd93JQaFh49on1LIuDmEO56581EWO-77gb_EsUvFddcbjh8RzmLgRP5bUIN5CelYXjMKc',
@@ -33,7 +46,7 @@ it('reaches neither private addresses, by any spelling or name, nor a server who
   const testing = new PushSender({ keys, policy: { allowLoopback: true }, perHost: 1, timeoutMs: 3_000 })
   await using server = await tlsServer({})
   try {
-    for (const host of ['127.0.0.1', '[::1]', '0x7f.1', 'localhost', '10.1.2.3', '[::ffff:127.0.0.1]']) {
+    for (const host of ['127.0.0.1', '[::1]', '0x7f.1', 'localhost', '10.1.2.3', '[::ffff:127.0.0.1]', INSIDE]) {
       const outcome = await sender.send(device(`https://${host}:${server.port}/`), '{}', delivery)
       expect([host, outcome]).toMatchObject([host, { kind: 'refused', reason: 'address' }])
     }

@@ -176,7 +176,9 @@ describe('what is found', () => {
     for (const query of ['quarterly', 'report-final.pdf', 'report here']) {
       expect((await bed.search(me, query)).contents, query).toEqual(['here you are'])
     }
-    expect((await bed.search(me, '"are quarterly"')).contents).toEqual([])
+    for (const query of ['"are quarterly"', '"are a"', '"png quarterly"']) {
+      expect((await bed.search(me, query)).contents, query).toEqual([])
+    }
     const { data } = await bed.search(me, 'report')
     const id = data[0]?.attachments[1]?.id
     expect(data[0]?.highlights).toEqual([{ attachmentId: id, start: 10, end: 16, text: 'Report' }])
@@ -290,5 +292,17 @@ describe('narrowed down and sorted', () => {
       contents: ['common rare'],
       meta: { total: 1, totalIsExact: true },
     })
+  })
+
+  it('says that there are more than a thousand also where no conversation has that many', async () => {
+    const me = 'many-1'
+    for (let n = 0; n < 3; n++) {
+      const conversation = await bed.conversation(me)
+      await bed.send(
+        conversation,
+        Array.from({ length: 400 }, () => ({ content: 'common' })),
+      )
+    }
+    expect((await bed.search(me, 'common')).meta).toMatchObject({ total: 1_000, totalIsExact: false })
   })
 })
