@@ -1,15 +1,9 @@
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { Bus, conversationRoom, encodeEvent, GatewayRooms, Publisher } from '@parley/fanout'
-import type { Message, ServerEvents } from '@parley/protocol'
+import { conversationRoom, encodeEvent, type Publisher } from '@parley/fanout'
 import { createTestRedis, next, type TestRedis } from '@parley/testkit'
-import { Server, type Socket as ServerSocket } from 'socket.io'
-import { io as connect, type Socket } from 'socket.io-client'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { created, hears, left, message, oneGateway, stored } from './one-gateway.ts'
 
 /* The rooms of one gateway, with a hand on when the database answers. */
-
-type Entered = { conversationId: string; lastSeq: number }
 
 let redis: TestRedis
 beforeAll(async () => {
@@ -17,58 +11,7 @@ beforeAll(async () => {
 })
 afterAll(() => redis?.[Symbol.asyncDispose]())
 
-const message = (conversationId: string, seq: number): Message =>
-  ({ id: `message ${seq}`, conversationId, seq, content: `${seq}` }) as Message
-const stored = (conversationId: string, seq: number, leaving: string[] = []) => ({
-  seq,
-  packet: encodeEvent('newMessage', message(conversationId, seq)),
-  leaving,
-})
-const created = (id: string) => ({ id }) as ServerEvents['conversationCreated']
-const left = (conversationId: string) => ({ conversationId }) as ServerEvents['conversationUpdated']
-
-/** A gateway, and another process that publishes. */
-async function setting() {
-  const undo = new AsyncDisposableStack()
-  const [own, other] = [new Bus(redis.url, 'gateway'), new Bus(redis.url, 'speaker')]
-  for (const bus of [own, other]) undo.defer(() => bus.close())
-  await Promise.all([own.ready(5_000), other.ready(5_000)])
-  const http = createServer()
-  const io = new Server(http)
-  undo.defer(() => io.close())
-  /** What the database holds. */
-  const base = {
-    stored: async (_conversationId: string, _from: number, _to: number) => [] as ReturnType<typeof stored>[],
-    memberships: new Map<string, Entered[]>(),
-    outsiders: new Set<string>(),
-  }
-  const rooms = new GatewayRooms(io, own, {
-    origin: crypto.randomUUID(),
-    onError: (error) => expect.unreachable(String(error)),
-    stored: (...range) => base.stored(...range),
-    outsiders: async (_conversationId, userIds) => userIds.filter((userId) => base.outsiders.has(userId)),
-  })
-  io.use((socket, done) => {
-    const { userId } = socket.handshake.auth
-    rooms.enter(socket, userId, async () => base.memberships.get(userId) ?? []).then(() => done(), done)
-  })
-  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
-  const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
-  const open = async (userId: string, ...memberships: Entered[]) => {
-    base.memberships.set(userId, memberships)
-    const socket = connect(url, { auth: { userId }, transports: ['websocket'], forceNew: true })
-    undo.defer(() => void socket.disconnect())
-    const heard: unknown[] = []
-    socket.on('newMessage', ({ seq }: Message) => heard.push(seq))
-    socket.on('conversationCreated', () => heard.push('created'))
-    await new Promise<void>((resolve) => socket.once('connect', resolve))
-    return { socket, heard, server: io.sockets.sockets.get(socket.id ?? '') as ServerSocket }
-  }
-  const speaker = new Publisher(other, 'speaker')
-  return { rooms, base, open, speaker, [Symbol.asyncDispose]: () => undo.disposeAsync() }
-}
-
-const hears = (socket: Socket, wanted: number) => next(socket, 'newMessage', ({ seq }) => seq === wanted)
+const setting = () => oneGateway(redis.url)
 
 it('who is put in hears of the conversation first and then its messages in order, those of meanwhile too', async () => {
   await using world = await setting()

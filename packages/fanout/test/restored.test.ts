@@ -20,6 +20,35 @@ it('says that it was away, however slow Redis is and whoever waits for it meanwh
   await bus.close()
 })
 
+it('hears what is said from then on once it says that it is back, or is asked for that meanwhile', async () => {
+  await using redis = await createTestRedis()
+  const { hostname: host, port } = new URL(redis.url)
+  await using proxy = await tcpProxy({ host, port: Number(port) })
+  const [bus, speaker] = [new Bus(proxy.rewrite(redis.url), 'test'), new Bus(redis.url, 'speaker')]
+  await Promise.all([bus.ready(5_000), speaker.ready(5_000)])
+  const heard: string[] = []
+  const hear = (payload: Buffer) => heard.push(payload.toString())
+  bus.subscribe('a channel', hear)
+  bus.subscribe('not wanted', hear)
+  expect(await bus.barrier()).toBe(true)
+  bus.unsubscribe('not wanted')
+  const away = new Promise((resolve) => bus.once('error', resolve))
+  proxy.cut()
+  await away
+  const confirmed = bus.barrier(20_000)
+  const restored = new Promise<boolean>((resolve) => bus.once('restored', () => resolve(true)))
+  proxy.latency(100)
+  proxy.restore()
+  const say = async (told: Promise<boolean>, word: string) => {
+    expect(await told).toBe(true)
+    for (const channel of ['not wanted', 'a channel']) await speaker.publish(channel, word)
+    await expect.poll(() => heard).toContain(word)
+  }
+  await Promise.all([say(confirmed, 'once it is confirmed'), say(restored, 'once it is back')])
+  expect(heard).toHaveLength(2)
+  await Promise.all([bus.close(), speaker.close()])
+})
+
 it('publishes and hears again when the connections to Redis have gone silent and were never closed', async () => {
   await using redis = await createTestRedis()
   const { hostname: host, port } = new URL(redis.url)

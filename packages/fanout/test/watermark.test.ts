@@ -59,6 +59,29 @@ it('leaves an origin for dead where Redis did not take what was published', asyn
   await mark.stop()
 })
 
+it('knows the batches of a new origin from those of the one before it that are still under way', async () => {
+  const mark = await watermark('g')
+  const under = async (taken: Promise<boolean>, error?: Error) => {
+    const cover = mark.cover(async (_origin, _batch, publishing) => {
+      publishing(taken)
+      if (error !== undefined) throw error
+    })
+    await cover.catch(() => undefined)
+  }
+  const [old, first, second] = [0, 1, 2].map(() => Promise.withResolvers<boolean>())
+  await under(Promise.resolve(true))
+  await under(old?.promise ?? Promise.resolve(true))
+  await under(Promise.resolve(true), UNSURE)
+  await under(first?.promise ?? Promise.resolve(true))
+  await under(second?.promise ?? Promise.resolve(true))
+  old?.resolve(true)
+  first?.resolve(true)
+  await expect.poll(() => marksOf('g')).toEqual([{ origin: 'g.1', batch: 1 }])
+  second?.resolve(true)
+  await expect.poll(() => marksOf('g')).toEqual([{ origin: 'g.1', batch: 2 }])
+  await mark.stop()
+})
+
 it('stays with its origin where a batch was refused', async () => {
   const mark = await watermark('d')
   const refused = new Error('not null')
