@@ -91,12 +91,15 @@ export class GatewayRooms implements LocalRooms {
     return this.#bus.barrier()
   }
 
-  /** Into these conversations and out of all others. What was heard meanwhile counts more than what was looked up before it. */
+  /**
+   * Into these conversations and out of all others. A change that was heard meanwhile, and has been made here already, counts
+   * more than what was looked up before it.
+   */
   #move(socket: Socket, userId: string, conversations: readonly Entered[], { heard }: Entry): void {
     const { adapter } = this.#io.sockets
     const inside = conversations.filter(({ conversationId, lastSeq }) => {
       const change = heard.get(conversationId)
-      return change === undefined || change.inside || change.seq <= lastSeq
+      return change === undefined || change.seq <= lastSeq
     })
     const rooms = new Set(inside.map(({ conversationId }) => conversationRoom(conversationId)))
     for (const room of socket.rooms) {

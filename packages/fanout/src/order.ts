@@ -106,7 +106,6 @@ export class RoomOrder<T> {
 
   /** Goes on at the lowest seq that is there; keeps the last 1,000 missing ones in mind. */
   #giveUp(): void {
-    this.#timer = undefined
     const lowest = Math.min(...this.#held.keys())
     for (let seq = Math.max(this.#next, lowest - 1_000); seq < lowest; seq++) this.#missed.add(seq)
     for (const seq of this.#missed) {

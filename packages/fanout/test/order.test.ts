@@ -64,6 +64,21 @@ describe('RoomOrder', () => {
     }
   })
 
+  it('takes only the last thousand of those that it gave up when they come after all', () => {
+    vi.useFakeTimers()
+    try {
+      const { delivered, accept } = orderOf(1)
+      for (const seq of [1, 1_002, 2_003]) {
+        accept(seq)
+        vi.advanceTimersByTime(250)
+      }
+      accept(1_001, 1_003)
+      expect(delivered).toEqual([1, 1_002, 2_003, 1_003])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   it('waits anew for each further gap', () => {
     vi.useFakeTimers()
     try {
@@ -102,6 +117,7 @@ describe('RoomOrder', () => {
         const { delivered, asked, order } = orderWithStore([2, 3])
         for (const seq of [1, 4, 5]) order.accept(seq, [seq])
         await vi.advanceTimersByTimeAsync(250)
+        expect(vi.getTimerCount()).toBe(0)
         for (const seq of [3, 2, 6]) order.accept(seq, [seq])
         expect(delivered).toEqual([1, 2, 3, 4, 5, 6])
         expect(asked).toEqual([[2, 3]])
