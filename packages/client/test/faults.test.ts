@@ -157,6 +157,33 @@ describe('ParleyClient under faults', () => {
     await expect.poll(() => connection.state).toBe('live')
   })
 
+  it('is not live because the catch-up of a connection before it has come to its end', async () => {
+    const a = user('Ahmed')
+    const { hostname: host, port } = new URL(cluster.gateways[0]?.url ?? '')
+    await using proxy = await tcpProxy({ host, port: Number(port) })
+    const catchUps: PromiseWithResolvers<void>[] = []
+    const onConnect = () => {
+      catchUps.push(Promise.withResolvers<void>())
+      return catchUps.at(-1)?.promise ?? Promise.resolve()
+    }
+    const ignore = () => undefined
+    const told = { onState: ignore, onEvent: ignore, onConnect, onError: ignore }
+    const tokens = new TokenSource(() => cluster.token(a))
+    const connection = new Connection({ url: `http://127.0.0.1:${proxy.port}`, tokens, hello: () => ({}), ...told })
+    using _ended = { [Symbol.dispose]: () => connection.stop() }
+    connection.start()
+    await expect.poll(() => catchUps.length).toBe(1)
+    proxy.cut()
+    await expect.poll(() => connection.state).toBe('offline')
+    proxy.restore()
+    await expect.poll(() => catchUps.length).toBe(2)
+    catchUps[0]?.resolve()
+    await new Promise(setImmediate)
+    expect(connection.state).toBe('syncing')
+    catchUps[1]?.resolve()
+    await expect.poll(() => connection.state).toBe('live')
+  })
+
   it('sends after a reload what the last page left behind, once', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)

@@ -203,6 +203,55 @@ it('a connection that waits to be tried again is tried at once where it is told 
   }
 })
 
+describe('a connection that is stopped while it waits for a token', () => {
+  function waiting() {
+    const asked: PromiseWithResolvers<string>[] = []
+    const getToken = () => {
+      asked.push(Promise.withResolvers<string>())
+      return asked.at(-1)?.promise ?? ''
+    }
+    const [hello, onError, ignore] = [vi.fn(() => ({})), vi.fn(), () => undefined]
+    const told = { onState: ignore, onEvent: ignore, onConnect: async () => undefined, onError }
+    const tokens = new TokenSource(getToken)
+    const connection = new Connection({ url: 'http://127.0.0.1:9', tokens, hello, ...told })
+    connection.start()
+    connection.stop()
+    return { asked, hello, onError, connection }
+  }
+
+  it('opens none when it comes', async () => {
+    const { asked, hello, connection } = waiting()
+    asked[0]?.resolve('token')
+    await vi.waitFor(() => expect(asked).toHaveLength(1))
+    await new Promise(setImmediate)
+    expect(hello).not.toHaveBeenCalled()
+    expect(connection.state).toBe('offline')
+  })
+
+  it('is not tried again when there is none', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      const { asked, onError } = waiting()
+      asked[0]?.reject(new Error('signed out'))
+      await new Promise(setImmediate)
+      await vi.advanceTimersByTimeAsync(60_000)
+      expect(asked).toHaveLength(1)
+      expect(onError).not.toHaveBeenCalled()
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  it('and started again opens one', async () => {
+    const { asked, hello, connection } = waiting()
+    connection.start()
+    for (const { resolve } of asked) resolve('token')
+    await new Promise(setImmediate)
+    expect(hello).toHaveBeenCalledOnce()
+    connection.stop()
+  })
+})
+
 it('what a later server answers with a code of its own is tried again where it says when', () => {
   const retryable = (retryAfterMs?: number) => new ParleyClientError('LATER' as never, '', { retryAfterMs }).retryable
   expect([retryable(5), retryable()]).toEqual([true, false])
@@ -333,6 +382,23 @@ describe('Outbox', () => {
     expect(outbox.size).toBe(0)
   })
 
+  it('tries at once on a new connection, however long the server of the last one asked it to wait', async () => {
+    const failed = Promise.withResolvers<void>()
+    const failures = [new ParleyClientError('OVERLOADED', 'full', { retryAfterMs: 60_000 })]
+    const { outbox, add } = outboxWith(async () => {
+      const failure = failures.shift()
+      if (failure === undefined) return message(1)
+      failed.resolve()
+      throw failure
+    })
+    await outbox.identify('a')
+    const sent = add('one')
+    await failed.promise
+    await vi.waitUntil(() => outbox.pending('c').getSnapshot()[0]?.status === 'queued')
+    outbox.flush()
+    expect(await sent).toEqual(message(1))
+  })
+
   it('discards what waits, and nothing that is under way', async () => {
     const stored = Promise.withResolvers<Message>()
     const { outbox, add } = outboxWith(() => stored.promise)
@@ -398,6 +464,59 @@ describe('Outbox', () => {
     outbox.flush()
     await vi.waitUntil(() => outbox.size === 0)
     expect(sent).toEqual(['one', 'two'])
+  })
+
+  it.each(['as it was kept', 'the other way round'])(
+    'keeps the order of what was written at once, told %s',
+    async (way) => {
+      const kept = memoryStorage()
+      const load = async (userId: string) => {
+        const entries = await kept.load(userId)
+        return way === 'as it was kept' ? entries : entries.reverse()
+      }
+      const storage = { ...kept, load }
+      const sent: string[] = []
+      const run = (connected: boolean) => {
+        const send = async ({ content }: OutboxEntry) => message(sent.push(content))
+        return new Outbox({ storage, send, connected: () => connected, onError: () => undefined })
+      }
+      const first = run(false)
+      await first.identify('a')
+      vi.useFakeTimers({ toFake: ['Date'] })
+      for (const content of ['one', 'two', 'three']) {
+        first.add({ content, conversationId: 'c', clientMessageId: content }).catch(() => undefined)
+      }
+      vi.useRealTimers()
+      await vi.waitUntil(async () => (await storage.load('a')).length === 3)
+      first.close()
+      const second = run(true)
+      await second.identify('a')
+      second.flush()
+      await vi.waitUntil(() => second.size === 0)
+      expect(sent).toEqual(['one', 'two', 'three'])
+    },
+  )
+
+  it('leaves nothing of what is stored in a storage that is slower than the server', async () => {
+    const kept = memoryStorage()
+    const slow = Promise.withResolvers<void>()
+    const [put, remove] = [vi.fn(kept.put), vi.fn(kept.remove)]
+    const storage = {
+      ...kept,
+      put: (...entry: Parameters<typeof put>) => slow.promise.then(() => put(...entry)),
+      remove,
+    }
+    const outbox = new Outbox({
+      storage,
+      send: async () => message(1),
+      connected: () => true,
+      onError: () => undefined,
+    })
+    await outbox.identify('a')
+    await outbox.add({ content: 'one', conversationId: 'c', clientMessageId: 'one' })
+    slow.resolve()
+    await vi.waitUntil(() => put.mock.calls.length > 0 && remove.mock.calls.length > 0)
+    expect(await kept.load('a')).toEqual([])
   })
 
   it('sends a failed message again when it is asked to', async () => {

@@ -1,70 +1,8 @@
-import type { Conversation, Message, Participant, ServerEvents, SyncedConversation } from '@parley/protocol'
 import { describe, expect, it, vi } from 'vitest'
 import { CatchUp } from '../src/catch-up.ts'
-import { Inbox } from '../src/inbox.ts'
+import { AT, ahmed, fatima, messageOf, omar, person, picture, setting, synced, update } from './one-room.ts'
 
 /* What is told of one conversation, in an order in which it was not made. */
-
-const AT = '2026-01-01T00:00:00.000000Z'
-
-function person(id: string, change: Partial<Participant> = {}): Participant {
-  return {
-    id,
-    fullName: id,
-    profilePhoto: null,
-    role: 'MEMBER',
-    isOnline: false,
-    lastSeen: null,
-    lastReadSeq: 0,
-    ...change,
-  }
-}
-
-function picture(rev: number, lastSeq: number, people: Participant[]): Conversation {
-  const counts = { participantCount: people.length, unreadCount: 0, lastSeq, lastReadSeq: 0, rev }
-  const fixed = { id: 'c', type: 'GROUP' as const, name: null, createdBy: 'ahmed', lastMessage: null }
-  return { ...fixed, ...counts, participants: people, createdAt: AT, updatedAt: AT }
-}
-
-function update(rev: number, change: { added?: string[]; removed?: string[] }): ServerEvents['conversationUpdated'] {
-  return { conversationId: 'c', rev, name: null, added: [], removed: [], participantCount: 3, ...change }
-}
-
-function synced(rev: number, lastSeq: number, change: Partial<SyncedConversation>): SyncedConversation {
-  const { participants: _, lastMessage: __, ...rest } = picture(rev, lastSeq, [])
-  const told = { joined: false, tooLong: false, messages: [], members: [], gone: [], joinedSeq: 0 }
-  return { ...rest, participantCount: 3, ...told, ...change }
-}
-
-function messageOf(senderId: string, seq: number, rev: number): Message {
-  const sender = { id: senderId, fullName: senderId, profilePhoto: null }
-  const said = { content: '', type: 'TEXT' as const, attachments: [], readBy: [senderId], system: null }
-  const ids = { id: `m${seq}`, conversationId: 'c', clientMessageId: `m${seq}` }
-  return { ...ids, ...said, seq, rev, senderId, sender, createdAt: AT, updatedAt: AT }
-}
-
-const [ahmed, fatima, omar] = [person('ahmed', { role: 'OWNER' }), person('fatima'), person('omar')]
-
-/** Omar's client, which has synced and knows a group of three as of rev 5 with one message. */
-function setting() {
-  const [onGap, onHole, onLeft] = [vi.fn(), vi.fn(), vi.fn()]
-  const ignore = () => undefined
-  const delivered: Message[] = []
-  const onMessage = (message: Message) => delivered.push(message)
-  const told = { onWatched: ignore, onMessage, onJoined: ignore, onPeople: ignore, onGap, onHole, onLeft }
-  const inbox = new Inbox({ userId: () => 'omar', online: () => new Set(), windowSize: 10, ...told })
-  inbox.put(picture(5, 1, [ahmed, fatima, omar]))
-  const room = inbox.get('c')
-  if (room === undefined) throw new Error('no room')
-  inbox.complete = true
-  const roles = () => room.info.participants.map(({ id, role }) => `${id} ${role}`)
-  /** One that tells of nothing. */
-  const sync = (endsAt?: number) => {
-    inbox.beginSync()
-    inbox.finishSync(endsAt)
-  }
-  return { inbox, room, roles, delivered, sync, onGap, onHole, onLeft }
-}
 
 describe('a conversation', () => {
   it('stays where one was put back before one hears of having been taken out', () => {

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { IDBFactory, IDBKeyRange } from 'fake-indexeddb'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { indexedDbStorage, memoryStorage, type OutboxEntry, type OutboxStorage, webStorage } from '../src/index.ts'
 import { fileStorage } from '../src/node.ts'
 
@@ -72,6 +72,30 @@ describe('what others wrote', () => {
     await files.put('x', entry(1))
     const [person] = (await readdir(folder)).filter((name) => name === Buffer.from('x').toString('base64url'))
     await writeFile(join(folder, person ?? '', 'half.json'), '{"clientMess')
+    await writeFile(join(folder, person ?? '', 'moved.json.new'), JSON.stringify(entry(1)))
     expect(await files.load('x')).toEqual([entry(1)])
+  })
+})
+
+describe('IndexedDB', () => {
+  it('is opened anew where it could not be opened, and where the browser has closed it', async () => {
+    const factory = new IDBFactory()
+    const opened: IDBOpenDBRequest[] = []
+    const open = vi.fn((name: string, version?: number) => {
+      const request = factory.open(name, version)
+      opened.push(request)
+      return request
+    })
+    open.mockImplementationOnce(() => {
+      throw new Error('The disk is full.')
+    })
+    const storage = indexedDbStorage('flaky', Object.assign(Object.create(factory), { open }))
+    await expect(storage.load('x')).rejects.toThrow('The disk is full.')
+    await storage.put('x', entry(1))
+    const database = opened[0]?.result
+    database?.close()
+    database?.onclose?.(new Event('close'))
+    expect(await storage.load('x')).toEqual([entry(1)])
+    expect(open).toHaveBeenCalledTimes(3)
   })
 })

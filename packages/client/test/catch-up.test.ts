@@ -1,0 +1,192 @@
+import type { Message, SyncAnswer } from '@parley/protocol'
+import { LIMITS } from '@parley/protocol/limits'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { CatchUp } from '../src/catch-up.ts'
+import { ParleyClientError } from '../src/errors.ts'
+import type { Http } from '../src/http.ts'
+import { ahmed, messageOf, omar, picture, setting, synced, update } from './one-room.ts'
+
+/* How one client is made whole again, with a hand on what the server answers and when. */
+
+const NOTHING: SyncAnswer = { conversations: [], left: [], hasMore: false, after: null }
+/** Longer than anything that is missing is waited for, in milliseconds. */
+const PATIENCE_MS = 5_000
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+/** The client of `setting` and a server that has these messages. */
+function catchingUp(stored: Message[] = [], limit = 5_000) {
+  const world = setting()
+  const call = vi.fn(async (_asked: { conversations: Record<string, number> }) => NOTHING)
+  const page = vi.fn(async (afterSeq: number) => stored.filter(({ seq }) => seq > afterSeq))
+  const get = async (_path: string, { query }: { query: { afterSeq: number } }) => {
+    const data = await page(query.afterSeq)
+    return { data, meta: { total: stored.at(-1)?.seq ?? 0 } }
+  }
+  const [onError, onSkipped] = [vi.fn(), vi.fn()]
+  const http = { get } as unknown as Http
+  const catchUp = new CatchUp({ ...world, http, call, connected: () => true, limit, onError, onSkipped })
+  world.onGap.mockImplementation((room) => catchUp.gapSeen(room))
+  world.onHole.mockImplementation(() => catchUp.holeSeen())
+  return { ...world, catchUp, call, page, onError, onSkipped, seqs: () => world.delivered.map(({ seq }) => seq) }
+}
+
+const fromTwoTo = (last: number) => Array.from({ length: last - 1 }, (_, i) => messageOf('ahmed', i + 2, i + 6))
+const network = () => new ParleyClientError('NETWORK', 'The network is away.')
+
+describe('what is missing when the connection breaks is missing still on the next one', () => {
+  it('where only a sync can tell', async () => {
+    const { inbox, catchUp, call } = catchingUp()
+    inbox.onRead({ conversationId: 'c', messageId: 'm', seq: 1, rev: 7, userId: 'fatima', userName: '', readAt: '' })
+    catchUp.stop()
+    catchUp.holeSeen()
+    await vi.advanceTimersByTimeAsync(PATIENCE_MS)
+    expect(call).toHaveBeenCalled()
+    catchUp.stop()
+  })
+
+  it('where messages are missing between others', async () => {
+    const { inbox, catchUp, seqs } = catchingUp(fromTwoTo(4))
+    inbox.onMessage(messageOf('ahmed', 3, 7))
+    catchUp.stop()
+    inbox.onMessage(messageOf('ahmed', 4, 8))
+    await vi.advanceTimersByTimeAsync(300)
+    expect(seqs()).toEqual([2, 3, 4])
+    catchUp.stop()
+  })
+})
+
+it('asks for all changes after those that are known without a hole', async () => {
+  const { room, catchUp, call } = catchingUp()
+  room.revisions.saw(7)
+  await catchUp.sync()
+  expect(call.mock.calls).toEqual([[{ conversations: { c: 5 }, after: null, until: null }]])
+  catchUp.stop()
+})
+
+it('syncs once more where that is asked for while a sync is under way', async () => {
+  const { catchUp, call } = catchingUp()
+  const first = catchUp.sync()
+  await Promise.all([first, catchUp.sync(), catchUp.sync()])
+  expect(call).toHaveBeenCalledTimes(2)
+  catchUp.stop()
+})
+
+it('fetches what it could not fetch on a connection that stays, though no sync tells of it', async () => {
+  const { inbox, catchUp, page, onError, seqs } = catchingUp(fromTwoTo(3))
+  page.mockRejectedValueOnce(network())
+  inbox.onMessage(messageOf('ahmed', 3, 7))
+  await vi.advanceTimersByTimeAsync(300)
+  expect(onError).toHaveBeenCalledOnce()
+  await vi.advanceTimersByTimeAsync(PATIENCE_MS)
+  expect(seqs()).toEqual([2, 3])
+  catchUp.stop()
+})
+
+it('syncs again on a connection that stays, where what is missing could not be asked for', async () => {
+  const { room, catchUp, call, onError } = catchingUp()
+  room.revisions.saw(7)
+  call.mockRejectedValueOnce(new ParleyClientError('BAD_ANSWER', ''))
+  catchUp.holeSeen()
+  await vi.advanceTimersByTimeAsync(2 * PATIENCE_MS)
+  expect(onError).toHaveBeenCalledOnce()
+  expect(call.mock.calls.length).toBeGreaterThan(1)
+  catchUp.stop()
+})
+
+it('asks once more for a conversation that came up while a sync was under way, and then no more', async () => {
+  await vi.advanceTimersByTimeAsync(1_000)
+  const { inbox, catchUp, call } = catchingUp()
+  const answer = Promise.withResolvers<SyncAnswer>()
+  call.mockReturnValueOnce(answer.promise)
+  const sync = catchUp.sync()
+  await vi.advanceTimersByTimeAsync(1_000)
+  inbox.put({ ...picture(2, 0, [ahmed, omar]), id: 'd' })
+  answer.resolve(NOTHING)
+  await sync
+  call.mockClear()
+  await vi.advanceTimersByTimeAsync(PATIENCE_MS)
+  expect(call.mock.calls).toEqual([[{ conversations: { c: 5, d: 2 }, after: null, until: null }]])
+  catchUp.holeSeen()
+  await vi.advanceTimersByTimeAsync(PATIENCE_MS)
+  expect(call).toHaveBeenCalledOnce()
+  catchUp.stop()
+})
+
+it('fetches what is missing after a catch-up that failed, too', async () => {
+  const { inbox, room, catchUp, call, page, seqs } = catchingUp(fromTwoTo(4))
+  call.mockResolvedValueOnce({ ...NOTHING, conversations: [synced(7, 3, { tooLong: true })] })
+  page.mockRejectedValueOnce(network())
+  await expect(catchUp.sync()).rejects.toMatchObject({ code: 'NETWORK' })
+  expect(room.revisions.upTo).toBe(5)
+  inbox.onMessage(messageOf('ahmed', 4, 8))
+  await vi.advanceTimersByTimeAsync(300)
+  expect(seqs()).toEqual([2, 3, 4])
+  catchUp.stop()
+})
+
+it('delivers nothing of a conversation that one was taken out of while it was being fetched', async () => {
+  const { inbox, room, catchUp, page, seqs } = catchingUp()
+  const answer = Promise.withResolvers<Message[]>()
+  page.mockReturnValueOnce(answer.promise)
+  inbox.onMessage(messageOf('ahmed', 3, 7))
+  await vi.advanceTimersByTimeAsync(300)
+  expect(page).toHaveBeenCalledOnce()
+  inbox.onUpdated(update(9, { removed: ['omar'] }))
+  answer.resolve(fromTwoTo(3))
+  await vi.advanceTimersByTimeAsync(PATIENCE_MS)
+  expect(seqs()).toEqual([])
+  expect(inbox.get('c')).not.toBe(room)
+  catchUp.stop()
+})
+
+it('shows messages as they are now where more has changed than a sync tells', async () => {
+  const before = [messageOf('ahmed', 1, 5), ...fromTwoTo(3)]
+  const now = before.map((message) => ({ ...message, rev: message.rev + 10, content: 'changed' }))
+  const { inbox, room, catchUp, call } = catchingUp(now)
+  room.timeline.reset(before.slice(0, 1), false)
+  for (const message of before.slice(1)) inbox.onMessage(message)
+  call.mockResolvedValueOnce({ ...NOTHING, conversations: [synced(17, 3, { tooLong: true })] })
+  await catchUp.sync()
+  expect(room.timeline.snapshot().messages.map(({ content }) => content)).toEqual(['changed', 'changed', 'changed'])
+  expect(room.revisions.upTo).toBe(17)
+  catchUp.stop()
+})
+
+it('shows no more of what was there before messages that it skips', async () => {
+  const { room, catchUp, call, onSkipped, seqs } = catchingUp(fromTwoTo(300), 100)
+  room.timeline.reset([messageOf('ahmed', 1, 5)], false)
+  call.mockResolvedValueOnce({ ...NOTHING, conversations: [synced(304, 300, { tooLong: true })] })
+  await catchUp.sync()
+  expect(onSkipped.mock.calls).toEqual([[{ conversationId: 'c', fromSeq: 2, toSeq: 300 - LIMITS.pageSize }]])
+  expect(seqs()).toEqual(Array.from({ length: LIMITS.pageSize }, (_, i) => 301 - LIMITS.pageSize + i))
+  expect(room.timeline.snapshot()).toMatchObject({ status: 'idle', messages: [] })
+  catchUp.stop()
+})
+
+describe('a sync that is under way when the connection breaks', () => {
+  it('waits no more for a server that is too busy', async () => {
+    const { catchUp, call } = catchingUp()
+    call.mockRejectedValue(new ParleyClientError('OVERLOADED', '', { retryAfterMs: 60_000 }))
+    const sync = catchUp.sync()
+    sync.catch(() => undefined)
+    await vi.advanceTimersByTimeAsync(PATIENCE_MS)
+    catchUp.stop()
+    await expect(sync).rejects.toMatchObject({ code: 'OVERLOADED' })
+    expect(call).toHaveBeenCalledOnce()
+  })
+
+  it('goes on as that of the next connection', async () => {
+    const { catchUp, call } = catchingUp()
+    const answer = Promise.withResolvers<SyncAnswer>()
+    call.mockReturnValueOnce(answer.promise)
+    catchUp.sync().catch(() => undefined)
+    catchUp.stop()
+    const next = catchUp.sync()
+    answer.reject(network())
+    await next
+    expect(call).toHaveBeenCalledTimes(2)
+    catchUp.stop()
+  })
+})

@@ -1,0 +1,122 @@
+import type { Message } from '@parley/protocol'
+import { describe, expect, it } from 'vitest'
+import { AT, ahmed, fatima, messageOf, omar, picture, setting, synced, update } from './one-room.ts'
+
+/* What is told after something that was made later. */
+
+function world() {
+  const made = setting()
+  const read = (userId: string, seq: number, rev: number) =>
+    made.inbox.onRead({ conversationId: 'c', messageId: `m${seq}`, seq, rev, userId, userName: '', readAt: AT })
+  return { ...made, read }
+}
+
+const ALL = ['ahmed OWNER', 'fatima MEMBER', 'omar MEMBER']
+
+describe('what comes late', () => {
+  it('takes no read mark back', () => {
+    const { inbox, room, read } = world()
+    for (const seq of [2, 3]) inbox.onMessage(messageOf('ahmed', seq, seq + 4))
+    const shown = () => [room.info.lastReadSeq, room.info.unreadCount, room.marks().get('fatima')]
+    for (const userId of ['omar', 'fatima']) read(userId, 3, 9)
+    for (const userId of ['omar', 'fatima']) read(userId, 2, 8)
+    expect(shown()).toEqual([3, 0, 3])
+    inbox.put(picture(10, 3, [ahmed, fatima, omar]))
+    expect(shown()).toEqual([3, 0, 3])
+    inbox.applySync(synced(10, 3, { members: [{ ...fatima, lastReadSeq: 2, joinedSeq: 0 }], lastReadSeq: 2 }), 5)
+    expect(shown()).toEqual([3, 0, 3])
+  })
+
+  it('takes no message out of the count of what is unread', () => {
+    const { inbox, room } = world()
+    for (const seq of [2, 3]) inbox.onMessage(messageOf('ahmed', seq, seq + 4))
+    inbox.applySync(synced(6, 2, {}), 5)
+    expect(room.info).toMatchObject({ lastSeq: 3, unreadCount: 3 })
+  })
+
+  it('replaces no name that was given later', () => {
+    const { inbox, room } = world()
+    inbox.onUpdated({ ...update(9, {}), name: 'second' })
+    inbox.onUpdated({ ...update(7, {}), name: 'first' })
+    expect(room.info.name).toBe('second')
+  })
+
+  it('takes nobody out who has come back since, and brings back nobody', () => {
+    const { inbox, roles } = world()
+    inbox.onUpdated(update(3, { removed: ['fatima'] }))
+    expect(roles()).toEqual(ALL)
+    inbox.put(picture(4, 1, [ahmed, omar]))
+    expect(roles()).toEqual(ALL)
+  })
+
+  it('is over with what a picture or a sync shows that was made after it', () => {
+    const { inbox, roles } = world()
+    inbox.onUpdated(update(7, { removed: ['fatima'] }))
+    inbox.put(picture(9, 3, [ahmed, fatima, omar]))
+    expect(roles()).toEqual(ALL)
+    inbox.onUpdated(update(11, { removed: ['fatima'] }))
+    inbox.applySync(synced(13, 5, { members: [{ ...fatima, joinedSeq: 5 }] }), 5)
+    expect(roles().sort()).toEqual(ALL)
+  })
+
+  it('is not the last message where a later one is known', () => {
+    const { inbox, room } = world()
+    inbox.put({ ...picture(7, 3, [ahmed, fatima, omar]), lastMessage: messageOf('ahmed', 3, 7) })
+    inbox.onMessage(messageOf('ahmed', 2, 6))
+    expect(room.info.lastMessage?.seq).toBe(3)
+  })
+
+  it('is not how a message stands that has been changed since', () => {
+    const { inbox, room } = world()
+    room.timeline.reset([messageOf('ahmed', 1, 5)], false)
+    const version = (rev: number): Message => ({ ...messageOf('ahmed', 2, rev), content: `as of ${rev}` })
+    for (const rev of [6, 8, 7]) inbox.onMessage(version(rev))
+    expect(room.info.lastMessage?.content).toBe('as of 8')
+    expect(room.timeline.snapshot().messages.map(({ content }) => content)).toEqual(['', 'as of 8'])
+  })
+
+  it('has no changes asked for that are known', () => {
+    const { inbox, room } = world()
+    for (const seq of [2, 3, 4]) inbox.onMessage(messageOf('ahmed', seq, seq + 4))
+    inbox.applySync(synced(6, 2, {}), 5)
+    expect(room.revisions.upTo).toBe(8)
+  })
+
+  it('does not bring back a conversation that a sync says one has left', () => {
+    const { inbox } = world()
+    inbox.leave('c', 5)
+    inbox.put(picture(5, 1, [ahmed, fatima, omar]))
+    expect(inbox.get('c')).toBeUndefined()
+  })
+})
+
+it('what is unread in a conversation counts no more once one has left it', () => {
+  const { inbox } = world()
+  inbox.onMessage(messageOf('ahmed', 2, 6))
+  const shown = () => [inbox.unread.getSnapshot(), inbox.conversations.getSnapshot().length]
+  expect(shown()).toEqual([2, 1])
+  inbox.leave('c', 6)
+  expect(shown()).toEqual([0, 0])
+  expect(inbox.timelines.of('c').getSnapshot().status).toBe('idle')
+})
+
+it('messages of a conversation that a sync tells of are delivered, heard before it or told by it', () => {
+  const { inbox, delivered } = world()
+  const messages = [1, 2, 3].map((seq) => ({ ...messageOf('ahmed', seq, seq + 1), conversationId: 'd' }))
+  inbox.onMessage(messages[2] ?? messageOf('ahmed', 3, 4))
+  inbox.applySync({ ...synced(3, 2, { joined: true, messages: messages.slice(0, 2) }), id: 'd' }, undefined)
+  expect(delivered).toEqual(messages)
+})
+
+it('messages are missing of a conversation that comes up without its last one', () => {
+  const { inbox } = world()
+  inbox.put({ ...picture(4, 3, [ahmed, omar]), id: 'd' })
+  expect(inbox.get('d')?.sequence).toMatchObject({ delivered: 0, known: 3, hasGap: true })
+})
+
+it('a sync is due where a read mark shows that something before it was not heard', () => {
+  const { read, onHole } = world()
+  onHole.mockClear()
+  read('fatima', 1, 7)
+  expect(onHole).toHaveBeenCalled()
+})
