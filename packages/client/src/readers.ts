@@ -14,7 +14,7 @@ export class Readers {
   note(userId: string, from: number, to: number): void {
     const known = this.#read.get(userId)
     const isNext = known !== undefined && from <= known.to
-    this.#read.set(userId, { from: isNext ? Math.min(known.from, from) : from, to })
+    this.#read.set(userId, isNext ? { from: Math.min(known.from, from), to: Math.max(known.to, to) } : { from, to })
   }
 
   /** A person is not a member any more: what members have read is not asked of them. */

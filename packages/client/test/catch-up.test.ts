@@ -16,13 +16,12 @@ beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
 /** The client of `setting` and a server that has these messages. */
-function catchingUp(stored: Message[] = [], limit = 5_000) {
+function catchingUp(stored: Message[] = [], limit = 5_000, total = stored.at(-1)?.seq ?? 0) {
   const world = setting()
   const call = vi.fn(async (_asked: { conversations: Record<string, number> }) => NOTHING)
   const page = vi.fn(async (afterSeq: number) => stored.filter(({ seq }) => seq > afterSeq))
   const get = async (_path: string, { query }: { query: { afterSeq: number } }) => {
-    const data = await page(query.afterSeq)
-    return { data, meta: { total: stored.at(-1)?.seq ?? 0 } }
+    return { data: await page(query.afterSeq), meta: { total } }
   }
   const [onError, onSkipped] = [vi.fn(), vi.fn()]
   const http = { get } as unknown as Http
@@ -123,6 +122,17 @@ it('fetches what is missing after a catch-up that failed, too', async () => {
   inbox.onMessage(messageOf('ahmed', 4, 8))
   await vi.advanceTimersByTimeAsync(300)
   expect(seqs()).toEqual([2, 3, 4])
+  catchUp.stop()
+})
+
+it('goes on past messages that are no more, between others and at the end', async () => {
+  const { inbox, room, catchUp, call, seqs } = catchingUp([messageOf('ahmed', 3, 7)], 5_000, 4)
+  call.mockResolvedValueOnce({ ...NOTHING, conversations: [synced(8, 4, { tooLong: true })] })
+  await catchUp.sync()
+  expect(seqs()).toEqual([3])
+  expect(room.sequence.hasGap).toBe(false)
+  inbox.onMessage(messageOf('ahmed', 5, 9))
+  expect(seqs()).toEqual([3, 5])
   catchUp.stop()
 })
 

@@ -27,6 +27,19 @@ describe('what comes late', () => {
     expect(shown()).toEqual([3, 0, 3])
   })
 
+  it('takes no read mark back of somebody in a large group who is not listed', () => {
+    const { inbox, room, read } = world()
+    inbox.put({ ...picture(6, 1, [ahmed, fatima, omar]), participantCount: 1_000 })
+    room.timeline.reset([messageOf('ahmed', 1, 5)], false)
+    read('zayd', 2, 9)
+    read('zayd', 1, 8)
+    inbox.onMessage(messageOf('ahmed', 2, 7))
+    expect(room.timeline.snapshot().messages.map(({ readBy }) => readBy)).toEqual([
+      ['ahmed', 'zayd'],
+      ['ahmed', 'zayd'],
+    ])
+  })
+
   it('takes no message out of the count of what is unread', () => {
     const { inbox, room } = world()
     for (const seq of [2, 3]) inbox.onMessage(messageOf('ahmed', seq, seq + 4))

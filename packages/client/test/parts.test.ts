@@ -72,6 +72,21 @@ describe('Sequence', () => {
   })
 })
 
+it('what is skipped, or told by a sync, is not kept: thousands of times later what comes too early waits', () => {
+  const sequence = new Sequence(0)
+  const revisions = new Revisions(0)
+  for (let seq = 2; seq <= 6_000; seq += 2) {
+    sequence.accept(message(seq))
+    sequence.skipTo(seq)
+    revisions.saw(seq)
+    revisions.synced(seq)
+  }
+  sequence.accept(message(6_002))
+  expect(seqs(sequence.accept(message(6_001)))).toEqual([6_001, 6_002])
+  for (const rev of [6_002, 6_001]) revisions.saw(rev)
+  expect(revisions.upTo).toBe(6_002)
+})
+
 describe('Revisions', () => {
   it('knows how far it goes without a hole', () => {
     let now = 0
@@ -159,6 +174,25 @@ it('others stop typing by the clock of this device, should the word of it be los
     }
     vi.advanceTimersByTime(100)
     expect(people()).toBe(0)
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+it('a read mark that a server cannot take now is told again', async () => {
+  vi.useFakeTimers()
+  try {
+    const tell = vi.fn(async (_conversationId: string, _messageId: string) => undefined)
+    tell.mockRejectedValueOnce(new ParleyClientError('UNAVAILABLE', 'away'))
+    const onError = vi.fn()
+    const marks = new ReadMarks({ tell, connected: () => true, onError })
+    marks.mark('c', { messageId: 'm1', seq: 1 })
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(tell.mock.calls).toEqual([
+      ['c', 'm1'],
+      ['c', 'm1'],
+    ])
+    expect(onError).not.toHaveBeenCalled()
   } finally {
     vi.useRealTimers()
   }
