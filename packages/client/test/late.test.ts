@@ -62,6 +62,32 @@ describe('what comes late', () => {
     expect(roles()).toEqual(ALL)
   })
 
+  it('changes nothing of a picture that was made after it, and has nothing asked for that the picture shows', () => {
+    const { inbox, room, roles } = world()
+    inbox.put({ ...picture(9, 1, [ahmed, fatima, omar]), name: 'now' })
+    room.revisions.saw(6)
+    inbox.onUpdated({ ...update(7, { added: ['zayd'], removed: ['fatima'] }), name: 'before' })
+    expect(room.info.name).toBe('now')
+    expect(roles()).toEqual(ALL)
+    expect(room.revisions.upTo).toBe(7)
+  })
+
+  it('shows nobody as a reader who is known to have gone, or of what was there before them', () => {
+    const { inbox, room } = world()
+    const readers = () => room.timeline.snapshot().messages.map(({ readBy }) => readBy)
+    room.timeline.reset([messageOf('ahmed', 1, 5)], false)
+    inbox.put(picture(9, 1, [ahmed, omar]))
+    inbox.applySync(synced(7, 1, { members: [{ ...fatima, lastReadSeq: 1, joinedSeq: 0 }] }), 5)
+    expect(readers()).toEqual([['ahmed']])
+    for (const seq of [2, 3]) inbox.onMessage(messageOf('ahmed', seq, seq + 8))
+    inbox.put(picture(12, 3, [ahmed, { ...fatima, lastReadSeq: 2 }, omar]))
+    expect(readers()).toEqual([['ahmed'], ['ahmed'], ['ahmed']])
+    inbox.applySync(synced(13, 3, { members: [{ ...fatima, lastReadSeq: 3, joinedSeq: 2 }] }), 12)
+    expect(readers()).toEqual([['ahmed'], ['ahmed'], ['ahmed', 'fatima']])
+    inbox.applySync(synced(15, 3, { gone: ['fatima'] }), 13)
+    expect(readers()).toEqual([['ahmed'], ['ahmed'], ['ahmed']])
+  })
+
   it('is over with what a picture or a sync shows that was made after it', () => {
     const { inbox, roles } = world()
     inbox.onUpdated(update(7, { removed: ['fatima'] }))

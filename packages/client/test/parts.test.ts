@@ -135,6 +135,14 @@ describe('Timeline', () => {
     expect(timeline.snapshot().messages[2]?.content).toBe('the same')
   })
 
+  it('has each message once, though a page brings some that are here', () => {
+    const timeline = new Timeline(10, () => undefined)
+    timeline.reset([message(5), message(6)], true)
+    timeline.prepend([message(3), message(4), message(5)], true)
+    timeline.append([message(6), message(7)], false)
+    expect(seqs(timeline.snapshot().messages)).toEqual([3, 4, 5, 6, 7])
+  })
+
   it('never has a gap: past one, it says that there are newer ones', () => {
     const timeline = new Timeline(10, () => undefined)
     timeline.reset([message(1)], false)
