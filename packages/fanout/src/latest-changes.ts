@@ -12,8 +12,9 @@ export class LatestChanges {
 
   /** Notes a change. @returns false where a later one is known */
   note(room: string, userId: string, seq: number): boolean {
-    if (seq < this.latest(room, userId)) return false
-    this.#seqs.set(keyOf(room, userId), seq)
+    const key = keyOf(room, userId)
+    if (seq < (this.#seqs.get(key) ?? 0)) return false
+    this.#seqs.set(key, seq)
     return true
   }
 
