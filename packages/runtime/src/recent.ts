@@ -3,7 +3,7 @@
  *
  * Two maps, of which the older one is let go of as a whole. In one map from which the oldest is taken out, each look for the oldest
  * steps over all that was taken out before: with 10,000 in it, 80,000 notes were a sixth of what a gateway spent on 4,000
- * connections (docs/PERFORMANCE.md, "Connections").
+ * connections (docs/PERFORMANCE.md, "The oldest of many").
  */
 export class Recent<Key, Value> {
   readonly #most: number
