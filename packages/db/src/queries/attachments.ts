@@ -61,11 +61,16 @@ export async function insertAttachment(db: Queryable, row: NewAttachment, quota:
   return (rowCount ?? 0) > 0
 }
 
+/*
+ * An upload is looked up by its id below, and its state compared as text: otherwise the index of those that no message names would
+ * do as well, to a plan that is made while there are none, and each look would read all of them once there are many.
+ */
+
 /** Notes the store's id of a multipart upload, for whoever has to abort it. @returns false if it is not UPLOADING any more */
 export async function noteUploadId(db: Queryable, id: string, uploadId: string): Promise<boolean> {
   const { rowCount } = await db.query({
     name: 'note_upload_id',
-    text: `update attachments set upload_id = $2 where id = $1 and state = 'UPLOADING'`,
+    text: `update attachments set upload_id = $2 where id = $1 and state::text = 'UPLOADING'`,
     values: [id, uploadId],
   })
   return (rowCount ?? 0) > 0
@@ -90,7 +95,7 @@ export async function finishAttachment(
     text: `
       update attachments a set state = 'READY', file_size = $2, file_type = $3, width = $4, height = $5, preview = $6,
         upload_id = null
-      where a.id = $1 and a.state = 'UPLOADING' returning ${COLUMNS}`,
+      where a.id = $1 and a.state::text = 'UPLOADING' returning ${COLUMNS}`,
     values: [id, file.fileSize, file.fileType, file.width, file.height, file.preview],
   })
   return rows[0]
@@ -126,7 +131,7 @@ export async function findAttachment(db: Queryable, id: string, userId: string):
       where a.id = $1 and (
         (a.state = 'READY' and a.uploader_id = $2) or (a.state = 'CLAIMED' and exists (
           select from messages m
-          where m.conversation_id = a.conversation_id and m.id = a.message_id and m.deleted_at is null)))`,
+          where m.conversation_id = a.conversation_id and m.id = a.message_id and m.deleted_at is null offset 0)))`,
     values: [id, userId],
   })
   return rows[0]
@@ -143,7 +148,7 @@ export async function condemnAttachments(db: Queryable, ids: readonly string[]):
   const { rows } = await db.query<CondemnedRow>({
     name: 'condemn_attachments',
     text: `
-      update attachments set state = 'DELETING' where id = any ($1::uuid[]) and state <> 'CLAIMED'
+      update attachments set state = 'DELETING' where id = any ($1::uuid[]) and state::text <> 'CLAIMED'
       returning id, conversation_id, upload_id`,
     values: [ids],
   })
@@ -185,7 +190,7 @@ export async function condemnAbandoned(
 export async function deleteAttachments(db: Queryable, ids: readonly string[]): Promise<void> {
   await db.query({
     name: 'delete_attachments',
-    text: `delete from attachments where id = any ($1::uuid[]) and state = 'DELETING'`,
+    text: `delete from attachments where id = any ($1::uuid[]) and state::text = 'DELETING'`,
     values: [ids],
   })
 }
