@@ -1,6 +1,7 @@
 export * from './id-range.ts'
 export * from './instant.ts'
 export { MIGRATIONS, migrate } from './migrate.ts'
+export { PLANNER_OPTIONS } from './planner.ts'
 export * from './pool.ts'
 export * from './queries/append.ts'
 export * from './queries/attachments.ts'

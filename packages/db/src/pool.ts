@@ -2,6 +2,7 @@ import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import { toInstant } from './instant.ts'
 import { parsePooled, withoutNamedStatements } from './named-statements.ts'
+import { withPlannerOptions } from './planner.ts'
 import * as schema from './schema.ts'
 
 /**
@@ -50,38 +51,19 @@ export type Queryable = Pick<pg.Pool, 'query'>
 /** Postgres is later to give a statement up: what it answers then, nobody takes for an answer. Milliseconds. */
 const SPARE_MS = 1_000
 
-/**
- * Settings of each connection. All statements here look up rows by key, few or many: there is one good plan for each, whatever
- * it is asked about and however full the tables are. Left to itself Postgres plans a statement that takes lists anew each time,
- * as a plan for any list seems dear to it: two to five times what it takes to run one that is asked about one person. The plan
- * is kept, so it must not be one that only suits a table which is small today: hence no whole tables and no hashes of them. Figures
- * in docs/PERFORMANCE.md, "Plans that are kept"; plans.test.ts looks at each.
- */
-export const PLANNER_OPTIONS = [
-  'plan_cache_mode=force_generic_plan',
-  'enable_seqscan=off',
-  'enable_hashjoin=off',
-  'enable_mergejoin=off',
-  // Before Postgres 18 a whole table that cannot be done without costs so much on paper then that it would be compiled.
-  'jit=off',
-]
-  .map((setting) => `-c ${setting}`)
-  .join(' ')
-
 /** Opens a pool. No connection is made until the first query. */
 export function openDatabase(options: DatabaseOptions): Database {
   const { url, pooled } = parsePooled(options.url)
   const queryTimeoutMs = options.queryTimeoutMs ?? 10_000
   const pool = new pg.Pool({
-    connectionString: url,
+    connectionString: pooled ? url : withPlannerOptions(url),
     max: options.max,
     application_name: options.applicationName,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 2_000,
     query_timeout: queryTimeoutMs,
     // A statement that was given up while it waited for a lock would go on waiting, and its connection with it. PgBouncer takes
-    // neither this parameter nor the next; it has bounds of its own, and plans are not kept behind it.
+    // such parameter, nor the planner's; it has bounds of its own, and plans are not kept behind it.
     statement_timeout: pooled ? false : queryTimeoutMs + SPARE_MS,
-    options: pooled ? undefined : PLANNER_OPTIONS,
     idleTimeoutMillis: 60_000,
     keepAlive: true,
     types,

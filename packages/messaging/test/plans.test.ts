@@ -132,10 +132,13 @@ let grown: TestDatabase
 let empty: TestDatabase
 /** The pools of pods of either. */
 let pools: db.Database[]
+/** Of a database, past a pooler. */
+const urlOf = ({ sql }: TestDatabase) => sql.options.connectionString ?? ''
+const pod = (url: string) => db.openDatabase({ url, max: 1, applicationName: 'plans' })
 beforeAll(async () => {
   grown = await createTestDatabase()
   empty = await createTestDatabase()
-  pools = [grown, empty].map(({ url }) => db.openDatabase({ url, max: 1, applicationName: 'plans' }))
+  pools = [grown, empty].map((database) => pod(urlOf(database)))
   await fill(grown.sql)
 }, 120_000)
 afterAll(async () => {
@@ -165,6 +168,17 @@ describe('statements', async () => {
       )
       expect(rows).toEqual([{ kept: 1, made: 0 }])
     }
+  })
+
+  it('what the URL sets of a connection itself is added, and wins', async () => {
+    const url = new URL(urlOf(empty))
+    url.searchParams.set('options', '-c work_mem=8MB -c enable_hashjoin=on')
+    const { pool, close } = pod(url.href)
+    const { rows } = await pool.query(
+      `select name, setting from pg_settings where name in ('plan_cache_mode', 'enable_hashjoin', 'work_mem') order by name`,
+    )
+    await close()
+    expect(rows.map(({ setting }) => setting)).toEqual(['on', 'force_generic_plan', '8192'])
   })
 })
 
