@@ -1,4 +1,5 @@
 import type { ConversationType, Message, Participant, User } from '@parley/protocol'
+import type { Absence, OfflineNotice } from './absences.ts'
 
 /** A message as a client's user would see it. */
 export type Seen = Pick<Message, 'id' | 'seq' | 'senderId' | 'content'>
@@ -61,8 +62,10 @@ export interface ChaosClient {
   views(): ReadonlyMap<string, View>
   /** Those whom it takes for online, itself left out; null while it cannot tell. */
   online(): Promise<Set<string> | null>
-  /** How often it was told that somebody had gone offline; null for a client that does not say. */
-  readonly offlineNotices: number | null
+  /** Each time it was told that somebody had gone offline; null for a client that does not say. */
+  readonly offlineNotices: readonly OfflineNotice[] | null
+  /** When it had no connection. */
+  readonly absences: readonly Absence[]
   /** What went wrong with it that it should not have met. */
   readonly complaints: string[]
 }

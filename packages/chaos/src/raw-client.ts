@@ -14,6 +14,7 @@ import { Rerun } from '@parley/runtime/rerun'
 import { noAnswer, within } from '@parley/runtime/within'
 import type { Reply } from '@parley/testkit'
 import { io, type Socket } from 'socket.io-client'
+import { Absences, type OfflineNotice } from './absences.ts'
 import type { Acked, Arrival, ChaosClient, Seen, View } from './client.ts'
 import { Ledger } from './ledger.ts'
 import { RawRequests, Refusal } from './raw-requests.ts'
@@ -49,7 +50,8 @@ export class RawClient implements ChaosClient {
   readonly complaints: string[] = []
   readonly arrivals: Arrival[] = []
   readonly delivered = new Map<string, readonly Seen[]>()
-  offlineNotices = 0
+  readonly offlineNotices: OfflineNotice[] = []
+  readonly #absences = new Absences()
   readonly #posts: boolean
   readonly #requests: RawRequests
   readonly #socket: Socket
@@ -81,8 +83,10 @@ export class RawClient implements ChaosClient {
     const socket = this.#socket
     socket.on('connect', () => {
       this.#connects++
+      this.#absences.note(true)
       this.#catchUp()
     })
+    socket.on('disconnect', () => this.#absences.note(false))
     socket.onAny(() => {
       this.#heardAt = performance.now()
     })
@@ -95,8 +99,8 @@ export class RawClient implements ChaosClient {
     // Whoever is put back may lack what was written without them.
     socket.on('conversationCreated', ({ id }: Conversation) => this.#fill(id))
     for (const event of NEWS) socket.on(event, () => this.#sync.ask())
-    socket.on('userOffline', () => {
-      this.offlineNotices++
+    socket.on('userOffline', ({ userId }: { userId: string }) => {
+      this.offlineNotices.push({ userId, at: performance.now() })
     })
     socket.on('exception', ({ error }: { error: ErrorBody }) => {
       if (error.code !== 'TOKEN_INVALID') this.complaints.push(`exception ${JSON.stringify(error)}`)
@@ -119,6 +123,10 @@ export class RawClient implements ChaosClient {
     this.#stopped = true
     this.#socket.disconnect()
     await Promise.all([this.#sync, ...this.#filling.values()].map(({ ended }) => ended))
+  }
+
+  get absences() {
+    return this.#absences.all
   }
 
   describe(): string {

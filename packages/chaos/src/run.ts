@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { dataOf } from '@parley/testkit'
+import { describeFlickers, type OfflineNotice } from './absences.ts'
 import { Changes } from './changes.ts'
 import { judge, lagging } from './check.ts'
 import type { ChaosClient } from './client.ts'
@@ -121,10 +122,10 @@ class Run {
     const { presence } = this.report
     const kill = fault.name === 'kill-gateway' && !this.#options.short ? await watchOverKill(this.#stage.cluster) : null
     const offline = kill?.().catch(() => null)
-    const before = this.#offlineNotices()
+    const before = this.#offlineNotices().length
     await fault.run(this.#stage)
     const recoveryMs = await this.#untilWhole()
-    if (fault.name === ROLLING) presence.flickers = this.#offlineNotices() - before
+    if (fault.name === ROLLING) presence.flickers = this.#flickers(before)
     if (offline !== undefined) {
       presence.offlineAfterKillMs = await offline
       if (presence.offlineAfterKillMs === null)
@@ -179,8 +180,23 @@ class Run {
     return took
   }
 
-  #offlineNotices(): number {
-    return [...this.#clients.values()].reduce((sum, { offlineNotices }) => sum + (offlineNotices ?? 0), 0)
+  /** @returns how many notices there are beyond the first so many; who they were about is logged */
+  #flickers(before: number): number {
+    const notices = this.#offlineNotices().slice(before)
+    const clientOf = (userId: string) => this.#clients.get(userId)
+    const lines = describeFlickers(
+      notices,
+      (userId) => clientOf(userId)?.absences ?? [],
+      (userId) => clientOf(userId)?.user.fullName ?? userId,
+    )
+    for (const line of lines) this.#options.log(`  ${line}`)
+    return notices.length
+  }
+
+  /** Of all clients, in order. */
+  #offlineNotices(): OfflineNotice[] {
+    const all = [...this.#clients.values()].flatMap(({ offlineNotices }) => offlineNotices ?? [])
+    return all.sort((one, other) => one.at - other.at)
   }
 
   #blame(fault: Fault, problems: readonly string[]): void {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { ParleyClient } from '@parley/client'
 import type { ConversationType, Message, User } from '@parley/protocol'
+import { Absences } from './absences.ts'
 import type { Acked, Arrival, ChaosClient, Seen, View } from './client.ts'
 
 export interface SdkClientOptions {
@@ -19,11 +20,14 @@ export class SdkClient implements ChaosClient {
   readonly delivered = new Map<string, Seen[]>()
   /** What its users see also follows from who is in which conversation. */
   readonly offlineNotices = null
+  readonly #absences = new Absences()
   readonly #client: ParleyClient
 
   constructor({ url, user, getToken }: SdkClientOptions) {
     this.user = user
     this.#client = new ParleyClient({ url, getToken })
+    const { state } = this.#client
+    state.subscribe(() => this.#absences.note(state.getSnapshot() === 'live'))
     this.#client.on('message', (message) => this.#deliver(message))
     this.#client.on('skipped', (skipped) => this.complaints.push(`skipped ${JSON.stringify(skipped)}`))
   }
@@ -35,6 +39,10 @@ export class SdkClient implements ChaosClient {
 
   async stop(): Promise<void> {
     this.#client.close()
+  }
+
+  get absences() {
+    return this.#absences.all
   }
 
   describe(): string {

@@ -1,0 +1,39 @@
+import { expect, it } from 'vitest'
+import { type Absence, Absences, describeFlickers } from '../src/absences.ts'
+
+const absences: Record<string, Absence[]> = {
+  late: [
+    { from: 1_000, to: 2_000 },
+    { from: 10_000, to: 27_500 },
+  ],
+  back: [{ from: 10_000, to: 12_000 }],
+  gone: [{ from: 10_000, to: null }],
+  never: [{ from: 90_000, to: null }],
+}
+
+const describe = (...notices: [userId: string, at: number][]) =>
+  describeFlickers(
+    notices.map(([userId, at]) => ({ userId, at })),
+    (userId) => absences[userId] ?? [],
+    (userId) => userId.toUpperCase(),
+  )
+
+it('says of each person how they stood when they were first shown as offline', () => {
+  expect(describe()).toEqual([])
+  expect(describe(['late', 26_000], ['late', 25_000], ['back', 12_500], ['gone', 30_000], ['never', 50_000])).toEqual([
+    'LATE was shown as offline to 2 of the clients, 15.0 s after their connection had ended, and came back after 17.5 s',
+    'BACK was shown as offline to 1 of the clients, 0.5 s after they had come back from 2.0 s away',
+    'GONE was shown as offline to 1 of the clients, 20.0 s after their connection had ended, and are still away',
+    'NEVER was shown as offline to 1 of the clients, without having been away',
+  ])
+})
+
+it('notes each absence once, whatever it is told how often', () => {
+  const noted = new Absences()
+  noted.note(true)
+  expect(noted.all).toEqual([])
+  for (const connected of [false, false, true, true, false]) noted.note(connected)
+  expect(noted.all).toHaveLength(2)
+  expect(noted.all[0]?.to).not.toBeNull()
+  expect(noted.all[1]?.to).toBeNull()
+})
