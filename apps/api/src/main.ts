@@ -27,6 +27,7 @@ import {
   runProcess,
   Standstill,
   startAdminServer,
+  troubleLog,
 } from '@parley/runtime'
 import { bucketCheck, openFileStore } from '@parley/storage'
 import { AttachmentUploads } from '@parley/storage/uploads'
@@ -49,7 +50,7 @@ await runProcess({
   logger,
   start: async ({ stopping }) => {
     const epoch = randomUUID()
-    const onError = (error: unknown) => logger.warn({ err: error }, 'trouble with a service this pod needs')
+    const onError = troubleLog(logger, 'trouble with a service this pod needs')
     const { tracer, stop: stopTracing } = await openTracing(settings, 'parley-api', logger)
     const measures = new HttpMeasures()
     const address = redisAddress(settings)

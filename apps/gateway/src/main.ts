@@ -23,6 +23,7 @@ import {
   runProcess,
   Standstill,
   startAdminServer,
+  troubleLog,
 } from '@parley/runtime'
 import { bucketCheck, openFileStore } from '@parley/storage'
 import { serveConnections } from './connection.ts'
@@ -47,7 +48,7 @@ await runProcess({
   logger,
   start: async ({ stopping }) => {
     const epoch = randomUUID()
-    const onError = (error: unknown) => logger.warn({ err: error }, 'trouble with a service this gateway needs')
+    const onError = troubleLog(logger, 'trouble with a service this gateway needs')
     const { tracer, stop: stopTracing } = await openTracing(settings, 'parley-gateway', logger)
     const measures = new GatewayMeasures()
     const address = redisAddress(settings)

@@ -12,6 +12,7 @@ import {
   openTracing,
   runProcess,
   startAdminServer,
+  troubleLog,
   VERSION,
 } from '@parley/runtime'
 import { bucketCheck, openFileStore } from '@parley/storage'
@@ -32,7 +33,7 @@ await runProcess({
   name: 'worker',
   logger,
   start: async ({ stopping }) => {
-    const onError = (error: unknown) => logger.warn({ err: error }, 'trouble with a service this worker needs')
+    const onError = troubleLog(logger, 'trouble with a service this worker needs')
     const { tracer, stop: stopTracing } = await openTracing(settings, 'parley-worker', logger)
     const metrics = new Metrics('worker', VERSION)
     const address = redisAddress(settings)

@@ -72,4 +72,5 @@ export {
   type Tracing,
   type TracingSettings,
 } from './tracing.ts'
+export { troubleLog } from './trouble.ts'
 export { VERSION } from './version.ts'
