@@ -199,6 +199,35 @@ describe('Postgres', () => {
     60_000,
   )
 
+  it('only read: readiness says so, and forgets connections to what was the primary once there is one again', async () => {
+    const database = new URL(cluster.databaseUrl).pathname.slice(1)
+    const onlyRead = (mode: 'on' | 'off') =>
+      cluster.sql.query(
+        `begin read write; alter database "${database}" set default_transaction_read_only = ${mode}; commit`,
+      )
+    const readiness = async () => {
+      const answers = [...cluster.gateways, ...cluster.apis, ...cluster.workers].map(async ({ adminUrl }) => {
+        const answer = await fetch(`${adminUrl}/health/ready`)
+        const { checks } = (await answer.json()) as { checks: Record<string, string> }
+        return `${answer.status} ${checks.postgres}`
+      })
+      return [...new Set(await Promise.all(answers))]
+    }
+    await onlyRead('on')
+    // As a failover does: connections end, and new ones are made to a server that only reads.
+    await cluster.sql.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where datname = current_database() and application_name like 'parley-%' and application_name <> 'parley-test'`,
+    )
+    await expect.poll(readiness, { timeout: 10_000 }).toEqual(['503 takes no writes'])
+    expect(errorOf(await send(`${SECRET} to a standby`)).code).toBe('UNAVAILABLE')
+    await onlyRead('off')
+    // Nobody writes: sessions that began as those of a standby stay so.
+    await expect.poll(readiness, { timeout: 20_000 }).toEqual(['200 ok'])
+    await crossesAgain()
+    expect(pidsNow()).toEqual(pids)
+  }, 60_000)
+
   it('silent: who goes while they wait to be let in is not let in when it works again', async () => {
     const [waiting, impatient] = [user('Waiting'), user('Impatient')]
     const options = { transports: ['websocket'], reconnection: false, forceNew: true }

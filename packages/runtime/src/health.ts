@@ -37,12 +37,32 @@ export interface Services {
 export function healthOf({ db, redis, bus, bucket, replica, stopping }: Services): Health {
   return new Health({
     needed: {
-      postgres: () => answers(db),
+      postgres: () => takesWrites(db),
       redis: async () => bus.healthy && (await redis.ping()) === 'PONG',
     },
     wanted: { s3: bucket, ...(replica && { replica: () => answers(replica) }) },
     stopping,
   })
+}
+
+/**
+ * Has Postgres raise what it answers a write with where it only serves reads: it was the primary and is a standby now, or
+ * somebody has set it so. As an error it also has the pool make that connection anew, to whatever is the primary by then.
+ */
+const WRITE_CHECK = `do $$ begin
+  if current_setting('transaction_read_only') = 'on' then raise read_only_sql_transaction; end if;
+end $$`
+/** SQLSTATE of read_only_sql_transaction. */
+const READ_ONLY = '25006'
+
+async function takesWrites({ pool }: Services['db']): Promise<boolean | string> {
+  try {
+    await pool.query(WRITE_CHECK)
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === READ_ONLY) return 'takes no writes'
+    throw error
+  }
 }
 
 async function answers({ pool }: Services['db']): Promise<boolean> {
