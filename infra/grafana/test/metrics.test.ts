@@ -21,6 +21,7 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { alerts, anchorOf } from '../src/alerts.ts'
 import { dashboards } from '../src/dashboards.ts'
 import { generatedFiles } from '../src/files.ts'
+import { findPromtool } from './promtool.ts'
 import { metricsPage, readScrape, type Scrape, seriesIn } from './scrape.ts'
 
 /*
@@ -203,7 +204,7 @@ it('the public address shows no metrics', async () => {
 })
 
 it('Prometheus takes its configuration, the rules, and every expression of the dashboards', async () => {
-  // Its own checker, of Debian's package `prometheus`. Without it the expressions are looked at above only.
+  // Without it the expressions are looked at above only.
   const promtool = findPromtool()
   if (promtool === null) return console.log('promtool is not installed: it has not checked rules and dashboards')
   await using folder = await mkdtempDisposable(join(tmpdir(), 'parley-promtool-'))
@@ -225,11 +226,3 @@ it('Prometheus takes its configuration, the rules, and every expression of the d
     `SUCCESS: ${expressions.length} rules found`,
   ])
 })
-
-function findPromtool(): string | null {
-  try {
-    return execFileSync('sh', ['-c', 'command -v promtool'], { encoding: 'utf8' }).trim()
-  } catch {
-    return null
-  }
-}
