@@ -125,6 +125,18 @@ it('probes the paths and ports that the images serve, and is longer patient than
   }
 })
 
+it('replaces one pod at a time: the next one stops when the drain of the one before is over', async () => {
+  const manifests = await render({ ...LEAST, shutdown: { preStopSeconds: 8, drainSeconds: 30 } })
+  for (const component of ['api', 'gateway', 'worker', 'web']) {
+    const { spec } = manifests.find(
+      ({ kind, metadata }) => kind === 'Deployment' && metadata.name === `chat-parley-${component}`,
+    ) as Manifest & { spec: { minReadySeconds?: number; strategy: object } }
+    // A Deployment does not wait for pods that end, but for new ones to have been ready for so long.
+    expect(spec.strategy).toEqual({ type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } })
+    expect(spec.minReadySeconds, component).toBe(38)
+  }
+})
+
 it('gives pods no rights', async () => {
   const manifests = await render(MOST)
   for (const name of ['api', 'gateway', 'worker', 'web', 'migrate']) {
