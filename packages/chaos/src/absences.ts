@@ -2,6 +2,8 @@
 export interface Absence {
   from: number
   to: number | null
+  /** Why it ended, in the client's words: who closes by itself has the grace alone to come back. */
+  why: string
 }
 
 /** Somebody was told that this person had gone offline; `at` by `performance.now()`. */
@@ -14,12 +16,12 @@ export interface OfflineNotice {
 export class Absences {
   readonly all: Absence[] = []
 
-  /** Notes how it stands now; to be called at each change, and may be called more often. */
-  note(connected: boolean): void {
+  /** Notes how it stands now, and why; to be called at each change, and may be called more often. */
+  note(connected: boolean, why: string): void {
     const last = this.all.at(-1)
     const away = last !== undefined && last.to === null
     if (connected && away) last.to = performance.now()
-    else if (!connected && !away) this.all.push({ from: performance.now(), to: null })
+    else if (!connected && !away) this.all.push({ from: performance.now(), to: null, why })
   }
 }
 
@@ -44,8 +46,8 @@ export function describeFlickers(
 function standing(absence: Absence | undefined, at: number): string {
   if (absence === undefined) return 'without having been away'
   const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`
-  const { from, to } = absence
+  const { from, to, why } = absence
   if (to !== null && to <= at) return `${seconds(at - to)} after they had come back from ${seconds(to - from)} away`
   const back = to === null ? 'and are still away' : `and came back after ${seconds(to - from)}`
-  return `${seconds(at - from)} after their connection had ended, ${back}`
+  return `${seconds(at - from)} after their connection had ended (${why}), ${back}`
 }

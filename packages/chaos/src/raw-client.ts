@@ -83,10 +83,10 @@ export class RawClient implements ChaosClient {
     const socket = this.#socket
     socket.on('connect', () => {
       this.#connects++
-      this.#absences.note(true)
+      this.#absences.note(true, 'connect')
       this.#catchUp()
     })
-    socket.on('disconnect', () => this.#absences.note(false))
+    socket.on('disconnect', (reason) => this.#absences.note(false, reason))
     socket.onAny(() => {
       this.#heardAt = performance.now()
     })

@@ -27,7 +27,7 @@ export class SdkClient implements ChaosClient {
     this.user = user
     this.#client = new ParleyClient({ url, getToken })
     const { state } = this.#client
-    state.subscribe(() => this.#absences.note(state.getSnapshot() === 'live'))
+    state.subscribe(() => this.#absences.note(state.getSnapshot() === 'live', state.getSnapshot()))
     this.#client.on('message', (message) => this.#deliver(message))
     this.#client.on('skipped', (skipped) => this.complaints.push(`skipped ${JSON.stringify(skipped)}`))
   }

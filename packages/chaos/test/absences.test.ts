@@ -3,12 +3,12 @@ import { type Absence, Absences, describeFlickers } from '../src/absences.ts'
 
 const absences: Record<string, Absence[]> = {
   late: [
-    { from: 1_000, to: 2_000 },
-    { from: 10_000, to: 27_500 },
+    { from: 1_000, to: 2_000, why: 'transport close' },
+    { from: 10_000, to: 27_500, why: 'transport close' },
   ],
-  back: [{ from: 10_000, to: 12_000 }],
-  gone: [{ from: 10_000, to: null }],
-  never: [{ from: 90_000, to: null }],
+  back: [{ from: 10_000, to: 12_000, why: 'transport close' }],
+  gone: [{ from: 10_000, to: null, why: 'forced close' }],
+  never: [{ from: 90_000, to: null, why: 'forced close' }],
 }
 
 const describe = (...notices: [userId: string, at: number][]) =>
@@ -21,19 +21,20 @@ const describe = (...notices: [userId: string, at: number][]) =>
 it('says of each person how they stood when they were first shown as offline', () => {
   expect(describe()).toEqual([])
   expect(describe(['late', 26_000], ['late', 25_000], ['back', 12_500], ['gone', 30_000], ['never', 50_000])).toEqual([
-    'LATE was shown as offline to 2 of the clients, 15.0 s after their connection had ended, and came back after 17.5 s',
+    'LATE was shown as offline to 2 of the clients, 15.0 s after their connection had ended (transport close), and came back after 17.5 s',
     'BACK was shown as offline to 1 of the clients, 0.5 s after they had come back from 2.0 s away',
-    'GONE was shown as offline to 1 of the clients, 20.0 s after their connection had ended, and are still away',
+    'GONE was shown as offline to 1 of the clients, 20.0 s after their connection had ended (forced close), and are still away',
     'NEVER was shown as offline to 1 of the clients, without having been away',
   ])
 })
 
 it('notes each absence once, whatever it is told how often', () => {
   const noted = new Absences()
-  noted.note(true)
+  noted.note(true, 'connect')
   expect(noted.all).toEqual([])
-  for (const connected of [false, false, true, true, false]) noted.note(connected)
-  expect(noted.all).toHaveLength(2)
+  for (const connected of [false, false, true, true, false])
+    noted.note(connected, connected ? 'connect' : 'ping timeout')
+  expect(noted.all.map(({ why }) => why)).toEqual(['ping timeout', 'ping timeout'])
   expect(noted.all[0]?.to).not.toBeNull()
   expect(noted.all[1]?.to).toBeNull()
 })
