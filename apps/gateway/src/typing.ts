@@ -5,6 +5,7 @@ import { sessionOf } from './session.ts'
 
 interface Typing {
   expires: NodeJS.Timeout
+  /** By `performance.now()`. */
   toldAt: number
 }
 
@@ -19,7 +20,7 @@ export class TypingIndicators {
   readonly #bySocket = new Map<string, Map<string, Typing>>()
 
   start(socket: Socket, conversationId: string): void {
-    const now = Date.now()
+    const now = performance.now()
     const typing = this.#bySocket.get(socket.id) ?? new Map<string, Typing>()
     this.#bySocket.set(socket.id, typing)
     const before = typing.get(conversationId)

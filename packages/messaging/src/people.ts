@@ -25,6 +25,7 @@ const SEE_BATCH = 500
 export class People {
   readonly #db: Database
   readonly #tell: (userIds: readonly string[]) => void
+  /** `until` by `performance.now()`. */
   readonly #seen = new Recent<string, { claims: string; user: User; until: number }>(SEEN_MAX)
   /** Calls of {@link forget}. */
   #forgotten = 0
@@ -47,7 +48,7 @@ export class People {
    * Makes sure that the person a token speaks for exists, as called by the newest token or server. What a server writes shows at
    * once, if its notice arrives; what a newer token says to another process, under the older one within {@link SEEN_MS}.
    */
-  async see(claims: Claims, now = Date.now()): Promise<User> {
+  async see(claims: Claims, now = performance.now()): Promise<User> {
     const { userId, fullName, profilePhoto, issuedAt } = claims
     const fingerprint = JSON.stringify([fullName, profilePhoto, issuedAt])
     const seen = this.#seen.get(userId)

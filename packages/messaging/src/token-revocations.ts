@@ -23,6 +23,7 @@ const KNOWN_MAX = 25_000
 export class TokenRevocations {
   readonly #options: TokenRevocationsOptions
   readonly #loader: BatchLoader<string, number>
+  /** `until` by `performance.now()`: a clock that is set back keeps nothing for longer. */
   readonly #known = new Recent<string, { validFrom: number; until: number }>(KNOWN_MAX)
 
   constructor(options: TokenRevocationsOptions) {
@@ -31,7 +32,10 @@ export class TokenRevocations {
   }
 
   /** @throws {ParleyError} TOKEN_INVALID where the token was revoked; one that does not say when it was issued is old */
-  async require({ userId, issuedAt }: { userId: string; issuedAt: Date | null }, now = Date.now()): Promise<void> {
+  async require(
+    { userId, issuedAt }: { userId: string; issuedAt: Date | null },
+    now = performance.now(),
+  ): Promise<void> {
     const known = this.#known.get(userId)
     const validFrom = known !== undefined && known.until > now ? known.validFrom : await this.#load(userId, now)
     if ((issuedAt?.getTime() ?? 0) < validFrom) throw new ParleyError('TOKEN_INVALID', { message: REVOKED })
@@ -54,7 +58,7 @@ export class TokenRevocations {
   }
 
   /** Another process has revoked tokens. */
-  note({ userId, validFrom }: Revocation, now = Date.now()): void {
+  note({ userId, validFrom }: Revocation, now = performance.now()): void {
     this.#remember(userId, Math.max(validFrom, this.#known.get(userId)?.validFrom ?? 0), now)
   }
 
