@@ -47,7 +47,8 @@ function standing(absence: Absence | undefined, at: number): string {
   if (absence === undefined) return 'without having been away'
   const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`
   const { from, to, why } = absence
-  if (to !== null && to <= at) return `${seconds(at - to)} after they had come back from ${seconds(to - from)} away`
+  if (to !== null && to <= at)
+    return `${seconds(at - to)} after they had come back from ${seconds(to - from)} away (${why})`
   const back = to === null ? 'and are still away' : `and came back after ${seconds(to - from)}`
   return `${seconds(at - from)} after their connection had ended (${why}), ${back}`
 }

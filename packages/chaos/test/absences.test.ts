@@ -22,7 +22,7 @@ it('says of each person how they stood when they were first shown as offline', (
   expect(describe()).toEqual([])
   expect(describe(['late', 26_000], ['late', 25_000], ['back', 12_500], ['gone', 30_000], ['never', 50_000])).toEqual([
     'LATE was shown as offline to 2 of the clients, 15.0 s after their connection had ended (transport close), and came back after 17.5 s',
-    'BACK was shown as offline to 1 of the clients, 0.5 s after they had come back from 2.0 s away',
+    'BACK was shown as offline to 1 of the clients, 0.5 s after they had come back from 2.0 s away (transport close)',
     'GONE was shown as offline to 1 of the clients, 20.0 s after their connection had ended (forced close), and are still away',
     'NEVER was shown as offline to 1 of the clients, without having been away',
   ])
