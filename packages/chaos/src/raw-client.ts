@@ -36,7 +36,7 @@ const RETRY_MS = 250
 const NEW_TOKEN_MS = 1_000
 /** Between two syncs for what events tell. */
 const SYNC_PAUSE_MS = 500
-/** After so many unanswered sends in a row the connection is taken for dead and opened anew. */
+/** After so many unanswered sends in a row a connection is taken for dead and opened anew. */
 const SILENT_SENDS = 2
 /** Events that tell of what is no message; a sync says what holds now. */
 const NEWS = ['conversationCreated', 'conversationUpdated', 'messageRead']
@@ -83,6 +83,8 @@ export class RawClient implements ChaosClient {
     const socket = this.#socket
     socket.on('connect', () => {
       this.#connects++
+      // What the connection before left unanswered says nothing of this one.
+      this.#silent = 0
       this.#absences.note(true, 'connect')
       this.#catchUp()
     })
