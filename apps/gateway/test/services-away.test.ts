@@ -10,6 +10,7 @@ import {
   group,
   next,
   providedServices,
+  redisClient,
   startCluster,
   type TcpProxy,
   tcpProxy,
@@ -159,6 +160,33 @@ describe('Redis', () => {
     await Promise.all([made, renamed])
     await crossesAgain()
   }, 60_000)
+
+  it('full: messages cross all the same; gateways say that they hold no lease, and take one when there is room', async () => {
+    const client = await redisClient(cluster.redisUrl)
+    const servers = 'nodes' in client ? client.nodes('master') : [client]
+    const bound = (bytes: string) => Promise.all(servers.map((server) => server.config('SET', 'maxmemory', bytes)))
+    const leases = async () =>
+      Promise.all(
+        cluster.gateways.map(async ({ adminUrl }) => {
+          const text = await (await fetch(`${adminUrl}/metrics`)).text()
+          return /^parley_presence_lease_held (\d)$/m.exec(text)?.[1]
+        }),
+      )
+    try {
+      // Less than an empty one takes: it is answered, and writes are not.
+      await bound('1mb')
+      await expect.poll(leases, { timeout: 30_000 }).toEqual(['0', '0'])
+      await crossesAgain()
+    } finally {
+      await bound('0')
+      client.disconnect()
+    }
+    await expect.poll(leases, { timeout: 20_000 }).toEqual(['1', '1'])
+    await expect
+      .poll(async () => dataOf(await emit<string[]>(a, 'getOnlineUsers')).sort(), { timeout: 10_000 })
+      .toEqual([fatima.id, zainab.id].sort())
+    expect(pidsNow()).toEqual(pids)
+  }, 90_000)
 })
 
 describe('Postgres', () => {
