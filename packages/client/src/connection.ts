@@ -79,10 +79,8 @@ export class Connection {
 
   /** Tries now instead of waiting for the delay to end: the network is said to be back. */
   hurry(): void {
-    if (!this.#started || this.#retry === undefined) return
+    if (this.#retry === undefined) return
     this.#attempt = 0
-    clearTimeout(this.#retry)
-    this.#retry = undefined
     void this.#connect()
   }
 
@@ -188,10 +186,7 @@ export class Connection {
     this.#setState('offline')
     this.#options.onError(error)
     const delay = Math.max(error.retryAfterMs ?? 0, fullJitter(this.#attempt++, BACKOFF))
-    this.#retry = setTimeout(() => {
-      this.#retry = undefined
-      void this.#connect()
-    }, delay)
+    this.#retry = setTimeout(() => void this.#connect(), delay)
   }
 
   /** Ends the current connection and everything planned. */
@@ -200,8 +195,10 @@ export class Connection {
     this.#retry = undefined
     const socket = this.#socket
     this.#socket = undefined
-    socket?.offAny()
-    socket?.disconnect()
+    if (socket === undefined) return
+    // What a socket that was silently dead has buffered would wait for its time-out, whatever becomes of the connection.
+    socket.sendBuffer = []
+    socket.disconnect()
   }
 
   /** Hands in a new token on the open connection before the old one ends. A failure is tried again in time. */
@@ -211,22 +208,19 @@ export class Connection {
     const dueInMs = tokens.renewInMs
     if (dueInMs === undefined) return
     const delay = attempt === 0 ? dueInMs : 1_000 * 2 ** Math.min(attempt - 1, 4)
-    this.#renewal = setTimeout(
-      () => {
-        this.#renew().then(
-          () => this.#planRenewal(0),
-          (error) => {
-            this.#options.onError(toClientError(error))
-            if (this.connected) this.#planRenewal(attempt + 1)
-          },
-        )
-      },
-      Math.min(Math.max(delay, 0), TIMER_MAX),
-    )
+    this.#renewal = setTimeout(() => void this.#renew(attempt), Math.min(Math.max(delay, 0), TIMER_MAX))
+  }
+
+  async #renew(attempt: number): Promise<void> {
+    const error = await this.#handIn().then(() => undefined, toClientError)
+    // The connection ended meanwhile: the next one, if there is one, plans its own renewal.
+    if (!this.connected) return
+    if (error !== undefined) this.#options.onError(error)
+    this.#planRenewal(error === undefined ? 0 : attempt + 1)
   }
 
   /** Nothing where the old one is good for a while yet. A request over HTTP may have got the new one already. */
-  async #renew(): Promise<void> {
+  async #handIn(): Promise<void> {
     const { tokens } = this.#options
     const token = await tokens.get()
     if (token === this.#token || !this.connected) return

@@ -1,0 +1,286 @@
+import { EventEmitter, once } from 'node:events'
+import { type Cluster, startCluster, type TcpProxy, tcpProxy, user } from '@parley/testkit'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { Connection, type ConnectionOptions, type ConnectionState } from '../src/connection.ts'
+import { ParleyClientError } from '../src/errors.ts'
+import { TokenSource } from '../src/token.ts'
+
+/* One connection to a real gateway, through a network that can be disturbed, with a hand on the client's timers. */
+
+let cluster: Cluster
+beforeAll(async () => {
+  cluster = await startCluster({ gateways: 1, workers: 0 })
+})
+afterAll(() => cluster?.[Symbol.asyncDispose]())
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  // The delays before reconnects are as long as they can be.
+  const random = vi.spyOn(Math, 'random').mockReturnValue(1)
+  onTestFinished(() => {
+    random.mockRestore()
+    vi.useRealTimers()
+  })
+})
+
+/** Renewed after 8 s, in milliseconds: at four fifths of its life. */
+const [TOKEN_LIFE_S, FIRST_RENEWAL_MS] = [10, 8_000]
+/** From then on, in milliseconds. */
+const NEXT_RENEWAL_MS = 10_000
+const LOST = new ParleyClientError('NETWORK', 'What was missed could not be fetched.')
+
+/** A connection of somebody, its network, and what it told. Both end with the test. */
+async function connect(options: Partial<ConnectionOptions> = {}) {
+  const { hostname: host, port } = new URL(cluster.gateways[0]?.url ?? '')
+  const network = await tcpProxy({ host, port: Number(port) })
+  const states: string[] = []
+  const errors: ParleyClientError[] = []
+  const changes = new EventEmitter()
+  const connection = new Connection({
+    url: `http://127.0.0.1:${network.port}`,
+    tokens: new TokenSource(() => cluster.token(user())),
+    hello: () => ({}),
+    onState: (state) => {
+      states.push(state)
+      changes.emit(state)
+    },
+    onEvent: () => undefined,
+    onConnect: async () => undefined,
+    onError: (error) => errors.push(error),
+    ...options,
+  })
+  onTestFinished(async () => {
+    connection.stop()
+    await network[Symbol.asyncDispose]()
+  })
+  connection.start()
+  /** Resolves when it is in this state. Vitest's own ways of waiting would move the timers. */
+  const being = async (state: ConnectionState) => {
+    if (connection.state !== state) await once(changes, state)
+  }
+  return { connection, network, states, errors, being }
+}
+
+/** Breaks what is open; what comes after gets through. */
+function breakOff(network: TcpProxy): void {
+  network.cut()
+  network.restore()
+}
+
+/** Somebody's tokens, each issued a minute after the one before it, and a clock that goes with the timers. */
+function renewals() {
+  const who = user()
+  const start = Math.floor(Date.now() / 1_000) * 1_000
+  let passed = 0
+  let given = 0
+  const issuedAt = (number: number) => start / 1_000 - 3_600 + 60 * number
+  const token = () => {
+    const exp = Math.floor((start + passed) / 1_000) + TOKEN_LIFE_S
+    return cluster.token(who, { iat: issuedAt(++given), exp })
+  }
+  const getToken = vi.fn<() => string | Promise<string>>(token)
+  const tokens = new TokenSource(getToken, () => start + passed)
+  const pass = async (ms: number) => {
+    passed += ms
+    await vi.advanceTimersByTimeAsync(ms)
+  }
+  /** Ends the last one that was given, and those before it. */
+  const revoke = async () => {
+    const before = new Date((issuedAt(given) + 1) * 1_000).toISOString()
+    await cluster.service().post(`/api/users/${who.id}/revoke-tokens`, { before })
+  }
+  return { getToken, token, tokens, pass, revoke }
+}
+
+describe('a connection', () => {
+  it('is one, however often it is started, and none once it is stopped', async () => {
+    const { connection, states, being } = await connect()
+    await being('live')
+    connection.start()
+    await new Promise(setImmediate)
+    for (let times = 0; times < 2; times++) connection.stop()
+    expect(states).toEqual(['connecting', 'syncing', 'live', 'offline'])
+    const metrics = async () => (await fetch(`${cluster.gateways[0]?.adminUrl}/metrics`)).text()
+    await expect.poll(metrics).toMatch(/^parley_gateway_connections 0$/m)
+  })
+
+  it('is tried again after longer and longer, though it stands for a moment each time', async () => {
+    const { connection, errors, being } = await connect({ onConnect: () => Promise.reject(LOST) })
+    for (const delay of [500, 1_000, 2_000, 4_000, 8_000]) {
+      await being('offline')
+      vi.advanceTimersByTime(delay - 1)
+      expect(connection.state).toBe('offline')
+      vi.advanceTimersByTime(1)
+      expect(connection.state).toBe('connecting')
+    }
+    expect(new Set(errors)).toEqual(new Set([LOST]))
+  })
+
+  it('is tried again soon where it has stood for a while', async () => {
+    let fails = 3
+    const { connection, network, being } = await connect({
+      onConnect: async () => {
+        if (fails-- > 0) throw LOST
+      },
+    })
+    for (const delay of [500, 1_000, 2_000]) {
+      await being('offline')
+      vi.advanceTimersByTime(delay)
+    }
+    await being('live')
+    connection.hurry()
+    expect(connection.state).toBe('live')
+    vi.advanceTimersByTime(5_000)
+    breakOff(network)
+    await being('offline')
+    vi.advanceTimersByTime(500)
+    expect(connection.state).toBe('connecting')
+  })
+
+  it('is not tried again before the server wants it', async () => {
+    const busy = new ParleyClientError('RATE_LIMITED', '', { retryAfterMs: 20_000 })
+    const { connection, being } = await connect({ onConnect: () => Promise.reject(busy) })
+    await being('offline')
+    vi.advanceTimersByTime(19_999)
+    expect(connection.state).toBe('offline')
+    vi.advanceTimersByTime(1)
+    expect(connection.state).toBe('connecting')
+  })
+
+  it('that is told to hurry begins anew with short delays, and is not tried a second time for the delay it was in', async () => {
+    const getToken = vi.fn(() => Promise.reject(new Error('the login server is away')))
+    const { connection, being } = await connect({ tokens: new TokenSource(getToken) })
+    await being('offline')
+    vi.advanceTimersByTime(500)
+    await being('offline')
+    vi.advanceTimersByTime(800)
+    connection.hurry()
+    await being('offline')
+    expect(getToken).toHaveBeenCalledTimes(3)
+    vi.advanceTimersByTime(499)
+    expect(connection.state).toBe('offline')
+    vi.advanceTimersByTime(1)
+    expect(connection.state).toBe('connecting')
+  })
+
+  it('tells what a request was lost with that was under way when it broke', async () => {
+    const { connection, network, being } = await connect()
+    await being('live')
+    network.stall()
+    const asked = connection.call('getOnlineUsers', {})
+    network.cut()
+    await expect(asked).rejects.toMatchObject({ code: 'NETWORK' })
+  })
+})
+
+it('what is asked on a device that has slept fails at once where the connection has died meanwhile', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
+  const { connection, being } = await connect()
+  await being('live')
+  vi.setSystemTime(Date.now() + 3_600_000)
+  await expect(connection.call('getOnlineUsers', {})).rejects.toMatchObject({ code: 'NETWORK' })
+  expect(connection.state).toBe('offline')
+})
+
+describe('what is fetched on an open connection', () => {
+  it('has it made anew where it cannot be had', async () => {
+    const { connection, states, errors, being } = await connect()
+    await being('live')
+    await connection.during(Promise.reject(LOST))
+    expect(states).toEqual(['connecting', 'syncing', 'live', 'syncing', 'offline'])
+    expect(errors).toEqual([LOST])
+    vi.advanceTimersByTime(500)
+    await being('live')
+  })
+
+  it('says nothing of the next one, whatever becomes of it', async () => {
+    const { connection, network, errors, being } = await connect()
+    await being('live')
+    const [good, bad] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const ended = [connection.during(good.promise), connection.during(bad.promise)]
+    breakOff(network)
+    await being('offline')
+    good.resolve()
+    await ended[0]
+    expect(connection.state).toBe('offline')
+    vi.advanceTimersByTime(500)
+    await being('live')
+    bad.reject(LOST)
+    await ended[1]
+    expect(connection.state).toBe('live')
+    expect(errors).not.toContain(LOST)
+  })
+})
+
+describe('a token', () => {
+  it('is renewed again and again, after a pause that grows where there is none to be had', async () => {
+    const { getToken, token, tokens, pass } = renewals()
+    const { connection, states, errors, being } = await connect({ tokens })
+    await being('live')
+    getToken.mockRejectedValue(new Error('the login server is away'))
+    await pass(FIRST_RENEWAL_MS - 1)
+    expect(getToken).toHaveBeenCalledTimes(1)
+    for (const [failures, pause] of [1, 1_000, 2_000].entries()) {
+      await pass(pause - 1)
+      expect(getToken).toHaveBeenCalledTimes(1 + failures)
+      await pass(1)
+      expect(getToken).toHaveBeenCalledTimes(2 + failures)
+    }
+    expect(errors.map(({ code }) => code)).toEqual(['TOKEN_MISSING', 'TOKEN_MISSING', 'TOKEN_MISSING'])
+    const call = vi.spyOn(connection, 'call')
+    getToken.mockImplementation(token)
+    await pass(4_000)
+    await call.mock.results[0]?.value
+    await new Promise(setImmediate)
+    await pass(NEXT_RENEWAL_MS)
+    expect(call.mock.calls.map(([event]) => event)).toEqual(['renewToken', 'renewToken'])
+    expect(states).toEqual(['connecting', 'syncing', 'live'])
+  })
+
+  it('that lasts for months is not looked at again and again', async () => {
+    const tokens = new TokenSource(() => cluster.token(user(), { exp: Math.floor(Date.now() / 1_000) + 5_184_000 }))
+    const get = vi.spyOn(tokens, 'get')
+    const { being } = await connect({ tokens })
+    await being('live')
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(get).toHaveBeenCalledOnce()
+  })
+
+  it('is asked for no more once the connection is stopped, in the middle of a renewal as well', async () => {
+    const { getToken, token, tokens, pass } = renewals()
+    const { connection, being } = await connect({ tokens })
+    await being('live')
+    connection.stop()
+    await pass(60_000)
+    expect(getToken).toHaveBeenCalledTimes(1)
+    connection.start()
+    await being('live')
+    const late = Promise.withResolvers<string>()
+    getToken.mockReturnValueOnce(late.promise)
+    await pass(NEXT_RENEWAL_MS)
+    expect(getToken).toHaveBeenCalledTimes(3)
+    connection.stop()
+    late.resolve(token())
+    await new Promise(setImmediate)
+    await pass(60_000)
+    expect(getToken).toHaveBeenCalledTimes(3)
+  })
+
+  it('that the server ends, the first or one that it was renewed with, is not tried once more', async () => {
+    const { getToken, tokens, pass, revoke } = renewals()
+    const { connection, errors, being } = await connect({ tokens })
+    await being('live')
+    const call = vi.spyOn(connection, 'call')
+    await pass(FIRST_RENEWAL_MS)
+    await call.mock.results[0]?.value
+    await new Promise(setImmediate)
+    for (const asked of [3, 4]) {
+      await revoke()
+      await being('offline')
+      vi.advanceTimersByTime(1_000)
+      await being('live')
+      expect(getToken).toHaveBeenCalledTimes(asked)
+    }
+    expect(errors.map(({ code }) => code)).toEqual(['NETWORK', 'NETWORK'])
+  })
+})
