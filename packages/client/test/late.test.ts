@@ -40,6 +40,15 @@ describe('what comes late', () => {
     ])
   })
 
+  it('shows nobody of a large group as a reader of what was there before they are first listed', () => {
+    const { inbox, room } = world()
+    const large = { participantCount: 1_000 }
+    inbox.put({ ...picture(6, 1, [ahmed, omar]), ...large })
+    room.timeline.reset([messageOf('ahmed', 1, 5)], false)
+    inbox.put({ ...picture(9, 1, [ahmed, { ...fatima, lastReadSeq: 1 }, omar]), ...large })
+    expect(room.timeline.snapshot().messages.map(({ readBy }) => readBy)).toEqual([['ahmed']])
+  })
+
   it('takes no message out of the count of what is unread', () => {
     const { inbox, room } = world()
     for (const seq of [2, 3]) inbox.onMessage(messageOf('ahmed', seq, seq + 4))

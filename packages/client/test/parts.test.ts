@@ -1,7 +1,7 @@
 import type { Message } from '@parley/protocol'
 import { describe, expect, it, vi } from 'vitest'
 import { fullJitter } from '../src/backoff.ts'
-import { Connection } from '../src/connection.ts'
+import { Connection, type ConnectionState } from '../src/connection.ts'
 import { Emitter } from '../src/emitter.ts'
 import { ParleyClientError, toClientError } from '../src/errors.ts'
 import { Http } from '../src/http.ts'
@@ -13,8 +13,10 @@ import { Sequence } from '../src/sequence.ts'
 import { LazyStore } from '../src/store.ts'
 import { Timeline } from '../src/timeline.ts'
 import { TokenSource } from '../src/token.ts'
+import type { ClientEvents } from '../src/types.ts'
 import { Typing } from '../src/typing.ts'
 import { deliverFile } from '../src/upload.ts'
+import { whenLive } from '../src/when-live.ts'
 
 function message(seq: number, change: Partial<Message> = {}): Message {
   const at = '2026-01-01T00:00:00.000000Z'
@@ -575,4 +577,26 @@ describe('Outbox', () => {
     outbox.retry('id one')
     await gone
   })
+})
+
+it('who waits for the connection to be live leaves nothing behind', async () => {
+  vi.useFakeTimers()
+  try {
+    const events = new Emitter<ClientEvents>()
+    const state = new LazyStore<ConnectionState>(() => 'live')
+    const closed = new AbortController()
+    const listeners = vi.spyOn(closed.signal, 'removeEventListener')
+    const ends: ReturnType<typeof vi.fn>[] = []
+    const on: Emitter<ClientEvents>['on'] = (name, listener) => {
+      const end = vi.fn(events.on(name, listener))
+      ends.push(end)
+      return end
+    }
+    await whenLive({ on, state }, closed.signal, 1_000)
+    expect(vi.getTimerCount()).toBe(0)
+    expect(ends.map(({ mock }) => mock.calls.length)).toEqual([1, 1])
+    expect(listeners).toHaveBeenCalledOnce()
+  } finally {
+    vi.useRealTimers()
+  }
 })

@@ -1,0 +1,172 @@
+import { type Cluster, direct, group, startCluster, user } from '@parley/testkit'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { clientOf, liveClient, until, untilDelivered } from './setting.ts'
+
+/* What an application that embeds the client builds on, from its first line to the close. */
+
+let cluster: Cluster
+beforeAll(async () => {
+  cluster = await startCluster({ gateways: 1, workers: 0 })
+})
+afterAll(() => cluster?.[Symbol.asyncDispose]())
+
+/** A port on which nobody listens. */
+const NOBODY = 'http://127.0.0.1:9'
+
+/** A `fetch` that holds up requests for this path. */
+function holding(path: string) {
+  const [asked, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const held: typeof fetch = async (input, init) => {
+    if (new URL(String(input)).pathname.endsWith(path)) {
+      asked.resolve()
+      await released.promise
+    }
+    return fetch(input, init)
+  }
+  return { fetch: held, asked: asked.promise, release: released.resolve }
+}
+
+describe('an application', () => {
+  it('gets the same store whenever it asks for one, as a view does with each of its renderings', () => {
+    using ahmed = clientOf(cluster, user('Ahmed'))
+    const { client } = ahmed
+    const stores = () => [client.messages('c'), client.receipts('c'), client.typing('c')]
+    const before = stores()
+    const snapshots = before.map((store) => store.getSnapshot())
+    for (const [index, store] of stores().entries()) {
+      expect(store).toBe(before[index])
+      expect(store.getSnapshot()).toBe(snapshots[index])
+    }
+  })
+
+  it('knows its person before it is live where the platform cannot read a token', async () => {
+    vi.stubGlobal('atob', undefined)
+    onTestFinished(() => void vi.unstubAllGlobals())
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    const me = holding('/api/users/me')
+    using ahmed = clientOf(cluster, a, { fetch: me.fetch })
+    ahmed.client.connect()
+    await me.asked
+    await ahmed.client.searchUsers('nobody')
+    expect(ahmed.client.state.getSnapshot()).toBe('syncing')
+    me.release()
+    await ahmed.client.whenLive()
+    expect(ahmed.client.userId).toBe(a.id)
+    await ahmed.client.send(id, 'my own')
+    expect(ahmed.client.unread.getSnapshot()).toBe(0)
+  })
+
+  it('connects at once when the browser says that there is a network, unless it was closed', async () => {
+    const browser = new EventTarget()
+    vi.stubGlobal('addEventListener', browser.addEventListener.bind(browser))
+    const removed = vi.fn(browser.removeEventListener.bind(browser))
+    vi.stubGlobal('removeEventListener', removed)
+    const random = vi.spyOn(Math, 'random').mockReturnValue(1)
+    onTestFinished(() => {
+      random.mockRestore()
+      vi.unstubAllGlobals()
+    })
+    using ahmed = clientOf(cluster, user('Ahmed'), { url: NOBODY })
+    const state = () => ahmed.client.state.getSnapshot()
+    ahmed.client.connect()
+    await until(ahmed.client.state, (now) => now === 'offline')
+    browser.dispatchEvent(new Event('online'))
+    expect(state()).toBe('connecting')
+    ahmed.client.close()
+    expect(removed).toHaveBeenCalledExactlyOnceWith('online', expect.any(Function))
+  })
+
+  it('hears nothing any more once it has closed the client, and whoever waits is told so', async () => {
+    const a = user('Ahmed')
+    const { id } = await direct(cluster, a, user('Fatima'))
+    const page = holding('/messages')
+    const ahmed = await liveClient(cluster, a, { fetch: page.fetch })
+    const { client, errors } = ahmed
+    client.messages(id).subscribe(() => undefined)
+    await page.asked
+    client.disconnect()
+    const waiting = [client.whenLive(), client.searchUsers('nobody'), client.send(id, 'never')]
+    client.close()
+    for (const one of [...waiting, client.whenLive()]) await expect(one).rejects.toMatchObject({ code: 'CLOSED' })
+    expect(() => client.connect()).toThrow(expect.objectContaining({ code: 'CLOSED' }))
+    page.release()
+    await new Promise(setImmediate)
+    expect(errors).toEqual([])
+  })
+})
+
+describe('what a person does', () => {
+  it('takes no read mark back by looking at what is older', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    using ahmed = await liveClient(cluster, a)
+    using fatima = await liveClient(cluster, b)
+    const sent = await Promise.all(['one', 'two', 'three'].map((content) => ahmed.client.send(id, content)))
+    await untilDelivered(fatima, ({ length }) => length === 3)
+    for (const message of sent.toReversed()) fatima.client.markAsRead(id, message)
+    await until(ahmed.client.receipts(id), (marks) => marks.get(b.id) === 3)
+    expect(fatima.client.unread.getSnapshot()).toBe(0)
+  })
+
+  it('is told of no mark in a conversation that they are not in any more', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await group(cluster, a, [b])
+    const other = await direct(cluster, a, b)
+    using ahmed = await liveClient(cluster, a)
+    using fatima = await liveClient(cluster, b)
+    await ahmed.client.send(id, 'one')
+    await untilDelivered(fatima, ({ length }) => length === 1)
+    fatima.client.disconnect()
+    fatima.client.markAsRead(id)
+    await ahmed.client.removeParticipant(id, b.id)
+    fatima.client.connect()
+    await fatima.client.whenLive()
+    // One that is told after it, and answered.
+    const later = await ahmed.client.send(other.id, 'two')
+    await untilDelivered(fatima, (delivered) => delivered.some((message) => message.id === later.id))
+    fatima.client.markAsRead(other.id)
+    await until(ahmed.client.receipts(other.id), (marks) => marks.get(b.id) === 1)
+    expect(fatima.errors).toEqual([])
+  })
+
+  it('is shown to type again at once after they have sent a message', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    using ahmed = await liveClient(cluster, a)
+    using fatima = await liveClient(cluster, b)
+    const typing = fatima.client.typing(id)
+    ahmed.client.startTyping(id)
+    await until(typing, ({ length }) => length === 1)
+    await ahmed.client.send(id, 'one')
+    await until(typing, ({ length }) => length === 0)
+    ahmed.client.startTyping(id)
+    await until(typing, ({ length }) => length === 1, 2_000)
+  })
+
+  it('is a message of the type that it was given', async () => {
+    const a = user('Ahmed')
+    const { id } = await direct(cluster, a, user('Fatima'))
+    using ahmed = await liveClient(cluster, a)
+    const sent = ahmed.client.send(id, 'a picture without a picture', { type: 'IMAGE' })
+    await expect(sent).rejects.toMatchObject({ code: 'VALIDATION_FAILED' })
+  })
+
+  it('is delivered by the answer to it where the event that tells of it was lost', async () => {
+    const a = user('Ahmed')
+    const { id } = await direct(cluster, a, user('Fatima'))
+    using ahmed = await liveClient(cluster, a)
+    const clientMessageId = crypto.randomUUID()
+    // As if an earlier try had been stored, and nobody had been told of it.
+    await cluster.sql.query(
+      `insert into messages
+         (conversation_id, seq, rev, id, sender_id, client_message_id, content, type, attachments, created_at, updated_at)
+       values ($1, 1, 2, gen_random_uuid(), $2, $3, 'one', 'TEXT', '[]', now(), now())`,
+      [id, a.id, clientMessageId],
+    )
+    await cluster.sql.query('update conversations set last_seq = 1, rev = 2 where id = $1', [id])
+    const sent = await ahmed.client.send(id, 'one', { clientMessageId })
+    expect(ahmed.delivered).toEqual([sent])
+    expect(ahmed.client.messages(id).getSnapshot().pending).toEqual([])
+  })
+})
