@@ -1,12 +1,19 @@
 import { execFileSync } from 'node:child_process'
 import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
+import * as protocol from '@parley/protocol'
+import { PlainTypes } from './plain-types.ts'
 
 /*
  * Writes declarations of the client and of the protocol into dist/.types, for tsdown to bundle. It cannot make them
  * itself: it knows the compiler of TypeScript 5, which has another interface.
  */
 const TYPES = resolve(import.meta.dirname, 'dist/.types')
+/** Modules of the protocol whose types the client shows, and those of their types that are of requests. */
+const SHOWN = [
+  { name: 'models', except: [] },
+  { name: 'search', except: ['SearchMessages'] },
+]
 
 rmSync(join(import.meta.dirname, 'dist'), { recursive: true, force: true })
 execFileSync('tsc', ['-p', 'tsconfig.build.json'], { cwd: import.meta.dirname, stdio: 'inherit' })
@@ -19,4 +26,17 @@ for (const file of globSync('**/*.d.ts', { cwd: TYPES })) {
       return `${quote}${target}${quote}`
     })
   writeFileSync(path, declarations)
+}
+
+const sourceOf = (name: string) => join(import.meta.dirname, `../protocol/src/${name}.ts`)
+const modules = SHOWN.map(({ name, except }) => ({
+  name,
+  source: readFileSync(sourceOf(name), 'utf8'),
+  exports: protocol,
+  except,
+}))
+const plain = new PlainTypes(modules)
+for (const module of modules) {
+  const path = join(TYPES, `protocol/src/${module.name}.d.ts`)
+  writeFileSync(path, plain.declare(readFileSync(path, 'utf8'), module, './models.js'))
 }

@@ -8,8 +8,6 @@ const declarations = (entry: string): UserConfig => ({
   format: 'esm',
   clean: false,
   external,
-  // The types of zod come along, so that one who uses the client need not install it.
-  noExternal: [/^zod/],
   inlineOnly: false,
   dts: { dtsInput: true, emitDtsOnly: true },
 })

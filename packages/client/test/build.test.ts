@@ -81,17 +81,55 @@ describe('the built package', () => {
       target: 'es2023',
       lib: ['es2023', 'dom'],
       types: [],
-      skipLibCheck: true,
     }
     writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['user.ts', 'readme.ts'] }))
     writeFileSync(join(project, 'package.json'), '{"type":"module"}')
-    const tsc = createRequire(join(PACKAGE, '../../package.json')).resolve('typescript/package.json')
-    const run = () =>
-      execFileSync(process.execPath, [join(tsc, '../bin/tsc'), '-p', '.'], {
-        cwd: project,
-        encoding: 'utf8',
-        stdio: 'pipe',
-      })
-    expect(run()).toBe('')
+    expect(compile(project)).toBe('')
+  })
+
+  it('has types that are those of the protocol, without zod behind them, and say what fields mean', () => {
+    const declarations = readFileSync(join(dist, 'index.d.ts'), 'utf8')
+    expect(declarations).not.toMatch(/zod/i)
+    expect(declarations).toMatch(/\/\*\* Ids of the members who have read it, the sender first. \*\/\s+readBy: /)
+    expect(declarations).toMatch(/\/\*\* A person as a conversation shows them.* \*\/\s+interface Participant /)
+    const folder = mkdtempSync(join(import.meta.dirname, '.types-'))
+    try {
+      const names = [
+        'Attachment',
+        'Conversation',
+        'Highlight',
+        'Message',
+        'MessageType',
+        'SearchHit',
+        'SystemEvent',
+        'User',
+      ]
+      const code = `
+        import type * as Sent from '@parley/protocol'
+        import type * as Shown from '../../dist/index.js'
+        type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+        type Flat<T> = T extends object ? { [K in keyof T]: Flat<T[K]> } : T
+        ${names.map((name) => `const a${name}: Same<Flat<Sent.${name}>, Flat<Shown.${name}>> = true`).join('\n')}
+        export { ${names.map((name) => `a${name}`).join(', ')} }`
+      writeFileSync(join(folder, 'same.ts'), code)
+      writeFileSync(
+        join(folder, 'tsconfig.json'),
+        JSON.stringify({ extends: '../../tsconfig.json', include: ['*.ts'] }),
+      )
+      expect(compile(folder)).toBe('')
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 })
+
+/** @returns what the compiler has to say of the project in a folder */
+function compile(folder: string): string {
+  const typescript = createRequire(join(PACKAGE, '../../package.json')).resolve('typescript/package.json')
+  const options = { cwd: folder, encoding: 'utf8', stdio: 'pipe' } as const
+  try {
+    return execFileSync(process.execPath, [join(typescript, '../bin/tsc'), '-p', '.'], options)
+  } catch (error) {
+    return String((error as { stdout?: string }).stdout)
+  }
+}
