@@ -21,11 +21,13 @@ export interface TransferAnswer {
 
 /**
  * Sends a large body and says how much of it has gone: by XMLHttpRequest where there is one (browsers, whose fetch does
- * not tell), else by counting what fetch reads of a stream (Node). Nothing is tried again.
+ * not tell), else by counting what fetch reads of a stream (Node). A service worker has neither, for fetch in browsers sends
+ * a stream over HTTP/2 at most, and in some not at all: there the end alone is told. Nothing is tried again.
  * @throws {ParleyClientError} NETWORK, ABORTED
  */
 export function transfer(request: Transfer): Promise<TransferAnswer> {
-  return typeof XMLHttpRequest === 'undefined' ? viaFetch(request) : viaXhr(request)
+  if (typeof XMLHttpRequest !== 'undefined') return viaXhr(request)
+  return 'ServiceWorkerGlobalScope' in globalThis ? whole(request) : counted(request)
 }
 
 function viaXhr({ method, url, headers, body, onSent, signal }: Transfer): Promise<TransferAnswer> {
@@ -48,7 +50,14 @@ function viaXhr({ method, url, headers, body, onSent, signal }: Transfer): Promi
   })
 }
 
-async function viaFetch({ method, url, headers, body, onSent, signal, fetch }: Transfer): Promise<TransferAnswer> {
+async function whole(request: Transfer): Promise<TransferAnswer> {
+  const answer = await viaFetch(request, { headers: request.headers, body: request.body })
+  request.onSent(request.body.size)
+  return answer
+}
+
+function counted(request: Transfer): Promise<TransferAnswer> {
+  const { headers, body, onSent } = request
   let sent = 0
   const pull = async (controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>) => {
     if (sent === body.size) {
@@ -61,16 +70,18 @@ async function viaFetch({ method, url, headers, body, onSent, signal, fetch }: T
     onSent(sent)
   }
   // Read only as it is sent, and not a piece ahead.
-  const counted = new ReadableStream({ pull }, { highWaterMark: 0 })
+  const stream = new ReadableStream({ pull }, { highWaterMark: 0 })
   const init: RequestInit & { duplex: 'half' } = {
-    method,
     headers: { ...headers, 'content-length': String(body.size) },
-    body: counted,
+    body: stream,
     duplex: 'half',
-    signal: signal ?? null,
   }
+  return viaFetch(request, init)
+}
+
+async function viaFetch({ method, url, signal, fetch }: Transfer, init: RequestInit): Promise<TransferAnswer> {
   try {
-    const answer = await fetch(url, init)
+    const answer = await fetch(url, { ...init, method, signal: signal ?? null })
     return { status: answer.status, text: await answer.text() }
   } catch (error) {
     throw signal?.aborted ? aborted(error) : toClientError(error)

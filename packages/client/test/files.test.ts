@@ -1,5 +1,5 @@
 import { type Cluster, direct, startCluster, user } from '@parley/testkit'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { UploadProgress } from '../src/index.ts'
 import { liveClient, untilDelivered } from './setting.ts'
 
@@ -33,6 +33,26 @@ describe('files', () => {
     const [received] = await untilDelivered(fatima, ({ length }) => length === 1)
     const fetched = await fetch(received?.attachments[0]?.url ?? '')
     expect(Buffer.from(await fetched.arrayBuffer()).equals(bytes)).toBe(true)
+  })
+
+  it('go from a service worker, which can send no stream', async () => {
+    vi.stubGlobal('ServiceWorkerGlobalScope', class {})
+    onTestFinished(() => void vi.unstubAllGlobals())
+    const strict: typeof fetch = async (input, init) => {
+      if (init?.body instanceof ReadableStream) throw new TypeError('Failed to fetch')
+      return fetch(input, init)
+    }
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id } = await direct(cluster, a, b)
+    using ahmed = await liveClient(cluster, a, { fetch: strict })
+    for (const size of [MEGABYTE, 12 * MEGABYTE]) {
+      const onProgress = vi.fn<(progress: UploadProgress) => void>()
+      const file = new File([new Uint8Array(size)], 'zeros.bin')
+      const sent = await ahmed.client.sendFile(id, file, { onProgress })
+      expect(sent.attachments).toMatchObject([{ fileSize: size }])
+      const [last] = onProgress.mock.lastCall ?? []
+      expect(last?.sentBytes).toBe(last?.totalBytes)
+    }
   })
 
   it('go several with one message', async () => {
