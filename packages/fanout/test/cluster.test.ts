@@ -1,6 +1,6 @@
 import { openRedis, redisReady, slotOf } from '@parley/redis'
 import { redisCluster, type TestRedisCluster } from '@parley/testkit'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { Bus } from '../src/index.ts'
 
 /** Enough for every node to have some. */
@@ -55,6 +55,52 @@ describe('the bus on a cluster', () => {
     got.length = 0
     await speaker.publish('for a moment', 'too late')
     await allAreHeard('after')
+  })
+
+  it('confirms nothing before it knows the nodes, says at first of nothing that it was missed, and leaves no connection', async () => {
+    const brief = new Bus(redis.url, 'brief')
+    const missed = vi.fn()
+    brief.on('restored', missed)
+    brief.subscribe('a channel', () => undefined)
+    expect(await brief.barrier()).toBe(false)
+    await brief.ready(10_000)
+    expect(await brief.barrier(5_000)).toBe(true)
+    expect(missed).not.toHaveBeenCalled()
+    const connections = async () => {
+      const lists = await Promise.all(redis.nodes.map((node) => node.call('client', 'list')))
+      return lists.join('').match(/name=brief:\w+/g) ?? []
+    }
+    expect(new Set(await connections())).toContain('name=brief:sub')
+    await brief.close()
+    await expect.poll(connections).toEqual([])
+  })
+
+  it('has what is wanted, and nothing else, once a node has ended its connection', async () => {
+    const unwanted = `{${CHANNELS[0]}} is not wanted`
+    const [owner] = redis.nodes.filter((_, index) => Math.floor(slotOf(unwanted) / 5_462) === index)
+    heard.subscribe(unwanted, () => undefined)
+    expect(await heard.barrier(5_000)).toBe(true)
+    heard.unsubscribe(unwanted)
+    expect(await heard.barrier(5_000)).toBe(true)
+    const told = restored()
+    expect(Number(await owner?.call('client', 'kill', 'type', 'pubsub'))).toBeGreaterThan(0)
+    expect(await told).toBe('restored')
+    expect(await owner?.call('pubsub', 'shardnumsub', unwanted)).toEqual([unwanted, 0])
+    await allAreHeard('on the new connection')
+  })
+
+  it('asks a node again for what it has refused, and says when all is in force', async () => {
+    const [node] = redis.nodes
+    // Ends the subscriptions that are not allowed any more, too.
+    await node?.call('acl', 'setuser', 'default', 'resetchannels')
+    // A ping that was under way when the connection ended is sent again on the next one, ahead of the subscriptions.
+    await expect.poll(() => heard.barrier(1_000)).toBe(false)
+    expect(await heard.barrier(1_000)).toBe(false)
+    const told = restored()
+    await node?.call('acl', 'setuser', 'default', 'allchannels')
+    expect(await told).toBe('restored')
+    expect(await heard.barrier(5_000)).toBe(true)
+    await allAreHeard('allowed again')
   })
 
   it('follows a slot to another node, and says that something may have been missed', async () => {

@@ -1,5 +1,5 @@
 import { createTestRedis, tcpProxy } from '@parley/testkit'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { Bus } from '../src/index.ts'
 
 it('says that it was away, however slow Redis is and whoever waits for it meanwhile', async () => {
@@ -7,8 +7,12 @@ it('says that it was away, however slow Redis is and whoever waits for it meanwh
   const { hostname: host, port } = new URL(redis.url)
   await using proxy = await tcpProxy({ host, port: Number(port) })
   const bus = new Bus(proxy.rewrite(redis.url), 'test')
+  const missed = vi.fn()
+  bus.on('restored', missed)
   await bus.ready(5_000)
   bus.subscribe('a channel', () => undefined)
+  expect(await bus.barrier()).toBe(true)
+  expect(missed).not.toHaveBeenCalled()
   proxy.cut()
   proxy.latency(400)
   // Impatient callers at every turn of the loop, as when hundreds connect.
