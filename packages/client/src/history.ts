@@ -17,6 +17,8 @@ export class HistoryPages {
   readonly #inbox: Inbox
   /** By room: one that was left and joined again begins anew. */
   readonly #loading = new WeakMap<Room, Map<string, Promise<void>>>()
+  /** The place that was asked for last: a page of another one that comes later is not shown. */
+  readonly #place = new WeakMap<Room, string>()
 
   constructor(http: Http, inbox: Inbox) {
     this.#http = http
@@ -26,6 +28,11 @@ export class HistoryPages {
   /** The newest page, where nothing is loaded yet or one has gone back far. */
   async newest(conversationId: string): Promise<void> {
     const room = this.#room(conversationId)
+    this.#place.set(room, 'newest')
+    return this.#newest(room)
+  }
+
+  #newest(room: Room): Promise<void> {
     return this.#once(room, 'newest', async () => {
       const { status } = room.timeline
       if (status === 'ready' && !room.timeline.snapshot().hasNewer) return
@@ -41,16 +48,20 @@ export class HistoryPages {
   }
 
   /**
-   * A page around a message, unless it is held already. Where one is far back, `hasNewer` says that there is more after it.
+   * A page around a message, unless it is held already, or another place is asked for before it comes. Where one is far
+   * back, `hasNewer` says that there is more after it.
    */
   async around(conversationId: string, seq: number): Promise<void> {
+    const place = `around ${seq}`
+    this.#place.set(this.#room(conversationId), place)
     await this.ensure(conversationId)
     const room = this.#room(conversationId)
     if (room.timeline.bySeq(seq) !== undefined) return
-    return this.#once(room, `around ${seq}`, async () => {
+    return this.#once(room, place, async () => {
       const { data, meta } = await this.#page(room, { beforeSeq: seq + PAGE / 2 })
       const end = data.at(-1)?.seq
-      if (end !== undefined) room.timeline.show(data, meta.hasMore, end < room.sequence.delivered)
+      if (end === undefined || this.#place.get(room) !== place) return
+      room.timeline.show(data, meta.hasMore, end < room.sequence.delivered)
     })
   }
 
@@ -89,7 +100,8 @@ export class HistoryPages {
 
   /** The newest page where nothing is loaded. */
   async ensure(conversationId: string): Promise<void> {
-    if (this.#room(conversationId).timeline.status !== 'ready') await this.newest(conversationId)
+    const room = this.#room(conversationId)
+    if (room.timeline.status !== 'ready') await this.#newest(room)
   }
 
   #room(conversationId: string): Room {

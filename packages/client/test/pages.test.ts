@@ -108,8 +108,9 @@ describe('a page of history', () => {
     const newest = holdNext()
     shown.subscribe(() => undefined)
     await newest.answered
-    const [opened, asked] = [fatima.client.openAt(id, 30), fatima.client.searchUsers('nobody')]
-    await asked
+    const opened = fatima.client.openAt(id, 30)
+    // Requests after it: by then one that did not wait for the newest page would have been answered.
+    for (let times = 0; times < 3; times++) await fatima.client.searchUsers('nobody')
     newest.release()
     await opened
     await fatima.client.searchUsers('nobody')
@@ -140,6 +141,29 @@ describe('a page of history', () => {
     expect(seqs(shown.getSnapshot())).toEqual(range(71, 120))
     await ahmed.client.send(id, 'one more')
     await until(shown, ({ messages }) => messages.at(-1)?.seq === 121)
+  })
+
+  it('around a message is not shown any more where another place was asked for before it came', async () => {
+    const { b, id, fetch, holdNext } = await conversation(180)
+    using fatima = await liveClient(cluster, b, { fetch })
+    const { client } = fatima
+    const shown = await client.open(id)
+    const first = holdNext()
+    const opened = [client.openAt(id, 30)]
+    await first.answered
+    await client.open(id)
+    first.release()
+    await opened[0]
+    expect(seqs(shown.getSnapshot())).toEqual(range(131, 180))
+    const second = holdNext()
+    opened.push(client.openAt(id, 30))
+    await second.answered
+    await client.openAt(id, 90)
+    second.release()
+    await opened[1]
+    expect(seqs(shown.getSnapshot())).toEqual(range(65, 114))
+    await client.openAt(id, 30)
+    expect(seqs(shown.getSnapshot())).toEqual(range(5, 54))
   })
 
   it('of one message brings that message as it is now', async () => {
