@@ -1,4 +1,4 @@
-import type { Conversation, Message, ServerEvents, SyncAnswer, User } from '@parley/protocol'
+import type { Conversation, Message, ServerEvents, SyncAnswer } from '@parley/protocol'
 import { LIMITS } from '@parley/protocol/limits'
 import { CatchUp } from './catch-up.ts'
 import { Connection, type ConnectionState } from './connection.ts'
@@ -174,7 +174,8 @@ export class ClientCore {
   async #onConnect(): Promise<void> {
     // A gateway of before the handshake said so takes everybody to be looking.
     if (!this.visible || !this.#saidVisible) this.setVisibility(this.visible)
-    await this.#identify()
+    // Whom the server lets in has a token that names them.
+    await this.outbox.identify(this.#userId ?? '')
     this.outbox.flush()
     await this.#catchUp.sync()
     await this.#looks.twice()
@@ -208,12 +209,6 @@ export class ClientCore {
       )
     }
     void this.outbox.identify(sub)
-  }
-
-  async #identify(): Promise<void> {
-    // A token that says nothing to the client is still one for the server.
-    this.#userId ??= (await this.http.get<User>('/api/users/me')).data.id
-    await this.outbox.identify(this.#userId)
   }
 
   async #send(entry: OutboxEntry): Promise<Message> {

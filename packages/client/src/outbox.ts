@@ -6,6 +6,8 @@ import { type Store, Stores } from './store.ts'
 
 /** For a server that is there but cannot store now: the connection has its own, longer back-off. */
 const BACKOFF = { baseMs: 250, maxMs: 5_000 }
+/** A storage that has not told what it keeps by then is gone on without: the next run sends it. Milliseconds. */
+const LOAD_MS = 5_000
 const NONE: readonly PendingMessage[] = []
 
 /**
@@ -81,7 +83,7 @@ export class Outbox {
     const { storage, onError } = this.#options
     let left: OutboxEntry[] = []
     try {
-      left = await storage.load(userId)
+      left = await inTime(storage.load(userId))
     } catch (error) {
       onError(toClientError(error))
     }
@@ -234,6 +236,19 @@ export class Outbox {
 
   #changed(conversationId: string): void {
     this.#stores.invalidate(conversationId)
+  }
+}
+
+/** @throws {ParleyClientError} TIMEOUT */
+async function inTime<T>(loaded: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new ParleyClientError('TIMEOUT', 'The storage does not answer.')), LOAD_MS)
+  })
+  try {
+    return await Promise.race([loaded, late])
+  } finally {
+    clearTimeout(timer)
   }
 }
 

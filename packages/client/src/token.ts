@@ -12,10 +12,7 @@ export interface TokenClaims {
 /** Reads a JWT's claims; nothing of a token that is no JWT. */
 export function readClaims(token: string): TokenClaims {
   try {
-    const payload = token.split('.')[1] ?? ''
-    const base64 = payload.replaceAll('-', '+').replaceAll('_', '/')
-    const bytes = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0))
-    const claims: unknown = JSON.parse(new TextDecoder().decode(bytes))
+    const claims: unknown = JSON.parse(textOf(token.split('.')[1] ?? ''))
     if (typeof claims !== 'object' || claims === null) return NOTHING
     const { sub, exp, iat } = claims as { sub?: unknown; exp?: unknown; iat?: unknown }
     return {
@@ -26,6 +23,25 @@ export function readClaims(token: string): TokenClaims {
   } catch {
     return NOTHING
   }
+}
+
+const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+
+/** The text in base64url, without what not every platform has (`atob`, `TextDecoder`). @throws {Error} where it is none */
+function textOf(base64url: string): string {
+  let encoded = ''
+  let bits = 0
+  let pending = 0
+  for (const char of base64url) {
+    const value = BASE64URL.indexOf(char)
+    if (value === -1) throw new Error('This is not base64url.')
+    pending = ((pending << 6) | value) & 0xfff
+    bits += 6
+    if (bits < 8) continue
+    bits -= 8
+    encoded += `%${((pending >> bits) & 0xff).toString(16).padStart(2, '0')}`
+  }
+  return decodeURIComponent(encoded)
 }
 
 const NOTHING: TokenClaims = { sub: undefined, expiresAt: undefined, lifeMs: undefined }

@@ -467,6 +467,26 @@ describe('Outbox', () => {
     await vi.waitFor(() => expect(onError).toHaveBeenCalledTimes(3))
   })
 
+  it('goes on without a storage that does not say what it keeps, and says so', async () => {
+    vi.useFakeTimers()
+    try {
+      const onError = vi.fn()
+      const storage = { ...memoryStorage(), load: () => new Promise<OutboxEntry[]>(() => undefined) }
+      const outbox = new Outbox({ storage, send: async () => message(1), connected: () => true, onError })
+      const [identified, sent] = [
+        outbox.identify('a'),
+        outbox.add({ content: 'one', conversationId: 'c', clientMessageId: 'one' }),
+      ]
+      await vi.advanceTimersByTimeAsync(5_000)
+      await identified
+      outbox.flush()
+      expect(await sent).toEqual(message(1))
+      expect(onError.mock.calls).toMatchObject([[{ code: 'TIMEOUT' }]])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   it('has what is written while an earlier run is looked for once, though it is kept already', async () => {
     const kept = memoryStorage()
     const looked = Promise.withResolvers<void>()

@@ -9,6 +9,8 @@ describe('ParleyClient while services of the cluster are away', () => {
     const { id } = await direct(cluster, a, b)
     using ahmed = await liveClient(cluster, a)
     using fatima = await liveClient(cluster, b)
+    const states: string[] = []
+    fatima.client.on('state', (state) => states.push(state))
     await cluster.redis.kill()
     ahmed.client.disconnect()
     ahmed.client.connect()
@@ -17,6 +19,9 @@ describe('ParleyClient while services of the cluster are away', () => {
     await untilDelivered(fatima, ({ length }) => length === 1)
     await cluster.redis.start()
     await until(ahmed.client.presence, (online) => online.has(b.id), 20_000)
+    // Who stayed connected is asked to look for what they missed, and shows that.
+    await until(fatima.client.state, (state) => state === 'live' && states.includes('syncing'))
+    expect(new Set(states)).toEqual(new Set(['syncing', 'live']))
   }, 60_000)
 
   it('shows people as the list of who is online has them, whatever an api said that could not know', async () => {

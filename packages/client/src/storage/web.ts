@@ -1,7 +1,7 @@
 import { isEntry } from './entry.ts'
 import type { OutboxStorage } from './types.ts'
 
-/** The part of `localStorage` and `sessionStorage` that is used; other libraries offer the same, some with promises. */
+/** The part of `localStorage` and `sessionStorage` that is used. */
 export interface WebStorageLike {
   readonly length: number
   key(index: number): string | null
