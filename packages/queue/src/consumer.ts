@@ -2,6 +2,7 @@ import type { RedisAddress } from '@parley/redis'
 import { backoffMs } from '@parley/runtime/backoff'
 import { within } from '@parley/runtime/within'
 import { DelayedError, type Job, UnrecoverableError, Worker } from 'bullmq'
+import type { z } from 'zod'
 import { consumerConnection, PREFIX } from './connection.ts'
 import { type JobData, type JobName, KEPT, type QueueName, queues } from './jobs.ts'
 
@@ -17,6 +18,11 @@ const DEATHS = 10
 const RECONNECTED_PAUSE_MS = 1_000
 const BACKOFF_FIRST_MS = 1_000
 const BACKOFF_MAX_MS = 60_000
+/**
+ * A job that this version cannot read is left to a worker of the version that queued it, for so long past the time it was due:
+ * longer than a rolling upgrade takes. By then a push of it would be too old, too.
+ */
+const UNKNOWN_MS = 24 * 3_600_000
 
 /** The job is not due yet: it goes back into the queue until `at`, ms since 1970, and this counts as no attempt. */
 export class Later extends Error {
@@ -44,6 +50,8 @@ export interface ConsumerOptions<Queue extends QueueName> {
   onError: (error: unknown) => void
   /** A job is over for good without having been done. */
   onDead?: (name: string, reason: string) => void
+  /** A job whose name or data this version does not know went back into the queue: a newer process has queued it. */
+  onUnknown?: (name: string) => void
 }
 
 export interface Consumer {
@@ -53,9 +61,9 @@ export interface Consumer {
 
 /** Starts working on a queue. What handlers throw is tried again with back-off and jitter. */
 export function startConsumer<Queue extends QueueName>(queue: Queue, options: ConsumerOptions<Queue>): Consumer {
-  const { handlers, concurrency, onError, onDead } = options
+  const { concurrency, onError, onDead } = options
   const connection = consumerConnection(options.address, onError)
-  const worker = new Worker(queue, (job, token) => run(queue, handlers, job, token), {
+  const worker = new Worker(queue, (job, token) => run(queue, options, job, token), {
     connection,
     prefix: PREFIX,
     concurrency,
@@ -82,20 +90,41 @@ export function startConsumer<Queue extends QueueName>(queue: Queue, options: Co
 
 async function run<Queue extends QueueName>(
   queue: Queue,
-  handlers: Handlers<Queue>,
+  { handlers, onUnknown }: ConsumerOptions<Queue>,
   job: Job,
   token: string | undefined,
 ): Promise<unknown> {
-  const schemas: Record<string, { parse(data: unknown): unknown }> = queues[queue]
+  const schemas: Record<string, z.ZodType> = queues[queue]
   const schema = Object.hasOwn(schemas, job.name) ? schemas[job.name] : undefined
-  if (schema === undefined) throw new Dead(`nobody knows jobs called ${job.name}`)
+  const parsed = schema?.safeParse(job.data)
+  if (parsed?.success !== true) {
+    const at = whenKnown(job, parsed?.error.message ?? `nobody knows jobs called ${job.name}`)
+    const delayed = await putOff(job, token, at)
+    onUnknown?.(job.name)
+    throw delayed
+  }
   // The schema of this name has made what the handler of this name takes.
   const handler = handlers[job.name as JobName<Queue>] as (data: unknown, jobId: string) => Promise<unknown>
   try {
-    return await handler(schema.parse(job.data), job.id ?? '')
+    return await handler(parsed.data, job.id ?? '')
   } catch (error) {
     if (!(error instanceof Later)) throw error
-    await job.moveToDelayed(Math.ceil(error.at), token)
-    throw new DelayedError()
+    throw await putOff(job, token, error.at)
   }
+}
+
+/**
+ * When somebody is to look at a job again that this version cannot read, ms since 1970; later each time.
+ * @throws {Dead} once nobody has read it for too long
+ */
+function whenKnown(job: Job, reason: string): number {
+  const now = Date.now()
+  if (now > job.timestamp + (job.opts.delay ?? 0) + UNKNOWN_MS) throw new Dead(reason)
+  return now + backoffMs(job.attemptsStarted, BACKOFF_FIRST_MS, BACKOFF_MAX_MS)
+}
+
+/** Back into the queue until `at`, ms since 1970, as no attempt. @returns what tells BullMQ of it when it is thrown */
+async function putOff(job: Job, token: string | undefined, at: number): Promise<DelayedError> {
+  await job.moveToDelayed(Math.ceil(at), token)
+  return new DelayedError()
 }

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { createTestRedis, type TestRedis } from '@parley/testkit'
+import { createTestRedis, redisClient, type TestRedis } from '@parley/testkit'
+import { Worker } from 'bullmq'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   type Consumer,
+  type ConsumerOptions,
   createProducer,
   Dead,
   type Handlers,
@@ -11,6 +13,8 @@ import {
   type Producer,
   startConsumer,
 } from '../src/index.ts'
+
+const DAY_MS = 24 * 3_600_000
 
 let redis: TestRedis
 let producer: Producer<'push'>
@@ -30,13 +34,19 @@ const close = (id = randomUUID()) => ({ name: 'close', id, data: { userId: 'u', 
 async function withConsumer(
   closeJob: Handlers<'push'>['close'],
   work: () => Promise<void>,
-  onDead: (name: string, reason: string) => void = () => undefined,
+  options: Pick<ConsumerOptions<'push'>, 'onDead' | 'onUnknown'> = {},
 ): Promise<void> {
   const unwanted = async () => {
     throw new Dead('not expected here')
   }
   const handlers = { message: unwanted, device: unwanted, digest: unwanted, close: closeJob }
-  const consumer: Consumer = startConsumer('push', { address: redis.url, handlers, concurrency: 4, onError, onDead })
+  const consumer: Consumer = startConsumer('push', {
+    address: redis.url,
+    handlers,
+    concurrency: 4,
+    onError,
+    ...options,
+  })
   try {
     await work()
   } finally {
@@ -121,27 +131,61 @@ describe('a queue', () => {
         await expect.poll(() => producer.failed(10)).toMatchObject([{ id: dead.id, name: 'close', reason: 'no use' }])
         await expect.poll(() => given).toEqual(['close no use'])
       },
-      (name, reason) => given.push(`${name} ${reason}`),
+      { onDead: (name, reason) => given.push(`${name} ${reason}`) },
     )
   })
 
-  it('works on no job whose name or data nobody knows, and takes of the others what is known', async () => {
-    const [unknown, odd, known] = [close(), close(), close()]
-    const { note, all } = calls<unknown>(1)
-    const given: string[] = []
+  it('leaves a job whose name or data it does not know to a newer worker, and takes of the others what it knows', async () => {
+    const [named, shaped, known] = [close(), close(), close()]
+    const unknown = calls<string>(2)
+    const done = calls<unknown>(1)
+    const read = calls<{ id: string | undefined; attemptsMade: number }>(2)
+    const later = { ...named, name: 'of a later version' as 'close' }
     await producer.add([
-      { ...unknown, name: 'of a later version' as 'close' },
-      { ...odd, data: { userId: 1 } as never },
+      later,
+      { ...shaped, data: { userId: 1 } as never },
       { ...known, data: { ...known.data, ofALaterVersion: true } as never },
     ])
     await withConsumer(
-      async (data) => note(data),
+      async (data) => done.note(data),
       async () => {
-        expect(await all).toEqual([known.data])
-        await expect.poll(() => given).toEqual(['of a later version nobody knows jobs called of a later version'])
-        expect(await producer.failed(10)).toMatchObject([{ id: unknown.id, attempts: 1 }, {}])
+        expect(await done.all).toEqual([known.data])
+        expect((await unknown.all).toSorted()).toEqual(['close', 'of a later version'])
       },
-      (name, reason) => given.push(`${name} ${reason}`),
+      { onUnknown: unknown.note },
+    )
+    // A process that died, or a round of the outbox that is run again, queues it once more.
+    await producer.add([later])
+    const connection = await redisClient(redis.url)
+    const newer = new Worker('push', async ({ id, attemptsMade }) => read.note({ id, attemptsMade }), {
+      connection,
+      prefix: '{parley}',
+    })
+    try {
+      const jobs = await read.all
+      expect(jobs.map(({ id }) => id).toSorted()).toEqual([named.id, shaped.id].toSorted())
+      expect(jobs.map(({ attemptsMade }) => attemptsMade)).toEqual([0, 0])
+    } finally {
+      await newer.close()
+      connection.disconnect()
+    }
+  })
+
+  it('gives a job up that nobody has known for a day past the time it was due', async () => {
+    const dead = calls<string>(1)
+    const unknown = calls<string>(2)
+    const add = (name: string, agoMs: number, delayMs: number) =>
+      producer.queue.add(name, {}, { jobId: randomUUID(), timestamp: Date.now() - agoMs, delay: delayMs })
+    await add('forgotten', DAY_MS + 60_000, 0)
+    await add('fresh', DAY_MS - 60_000, 0)
+    await add('long put off', DAY_MS + 60_000, DAY_MS)
+    await withConsumer(
+      async () => undefined,
+      async () => {
+        expect(await dead.all).toEqual(['forgotten nobody knows jobs called forgotten'])
+        expect((await unknown.all).toSorted()).toEqual(['fresh', 'long put off'])
+      },
+      { onUnknown: unknown.note, onDead: (name, reason) => dead.note(`${name} ${reason}`) },
     )
   })
 

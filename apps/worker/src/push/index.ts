@@ -91,6 +91,7 @@ export function buildPush(options: BuildPushOptions): Push {
         metrics.dead(kind)
         logger.warn({ kind, reason }, 'a push was given up')
       },
+      onUnknown: (kind) => metrics.unknown(kind),
       handlers: {
         message: (data, jobId) => tracedJob(deps, data, (traced) => runNewsJob(traced, data, jobId)),
         device: (data, jobId) => tracedJob(deps, data, (traced) => runNewsJob(traced, data, jobId)),

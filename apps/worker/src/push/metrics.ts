@@ -29,6 +29,7 @@ export class PushMetrics {
   readonly #failed: Counter<'status'>
   readonly #removed: Counter
   readonly #dead: Counter<'kind'>
+  readonly #unknown: Counter<'kind'>
   readonly #delay: Histogram
 
   constructor(registry: Registry) {
@@ -42,6 +43,8 @@ export class PushMetrics {
     this.#failed = counter('parley_push_failed_total', 'Pushes that failed, by status or cause', 'status')
     this.#removed = counter('parley_push_devices_removed_total', 'Devices that their push service no longer knows')
     this.#dead = counter('parley_push_dead_total', 'Jobs given up for good, by kind', 'kind')
+    const unknown = 'Jobs of a newer version, put back for a worker that knows them, by kind'
+    this.#unknown = counter('parley_push_unknown_total', unknown, 'kind')
     this.#delay = new Histogram({
       name: 'parley_push_delay_seconds',
       help: 'From the storing of a message to the push service’s answer; first tries that nothing held back',
@@ -52,6 +55,7 @@ export class PushMetrics {
     for (const kind of Object.keys(pushJobs)) {
       this.#queued.inc({ kind }, 0)
       this.#dead.inc({ kind }, 0)
+      this.#unknown.inc({ kind }, 0)
     }
     for (const kind of PAYLOADS) this.#sent.inc({ kind }, 0)
   }
@@ -79,6 +83,11 @@ export class PushMetrics {
 
   dead(kind: string): void {
     this.#dead.inc({ kind })
+  }
+
+  /** @param kind of a job that a newer process has queued */
+  unknown(kind: string): void {
+    this.#unknown.inc({ kind })
   }
 
   delay(milliseconds: number): void {

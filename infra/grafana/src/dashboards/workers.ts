@@ -51,11 +51,13 @@ export const workers: DashboardDefinition = {
           unit: 's',
         },
         {
-          title: 'Queued, dead, devices removed',
-          about: 'Jobs put into the queue; given up for good; devices that their push service no longer knows.',
+          title: 'Queued, dead, unknown, devices removed',
+          about:
+            'Jobs put into the queue; given up for good; of a newer version, put back for its workers; devices that their push service no longer knows.',
           queries: [
             { expr: rate('parley_push_queued_total', 'kind'), legend: 'queued: {{kind}}' },
             { expr: rate('parley_push_dead_total', 'kind'), legend: 'dead: {{kind}}' },
+            { expr: rate('parley_push_unknown_total', 'kind'), legend: 'unknown: {{kind}}' },
             { expr: rate('parley_push_devices_removed_total'), legend: 'devices removed' },
           ],
           unit: 'ops',
