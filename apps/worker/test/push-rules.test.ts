@@ -51,7 +51,7 @@ describe('quiet hours', () => {
 
 describe('answers of a push service', () => {
   it('are read as RFC 8030 and the services mean them', () => {
-    const kind = (status: number) => outcomeOf(status, undefined, '').kind
+    const kind = (status: number) => outcomeOf(status, undefined).kind
     expect([201, 202, 404, 410, 413].map(kind)).toEqual(['sent', 'sent', 'gone', 'gone', 'too large'])
     expect([429, 500, 502, 503, 408].map(kind)).toEqual(Array(5).fill('later'))
     expect([400, 401, 403, 301, 307].map(kind)).toEqual(Array(5).fill('refused'))
@@ -100,6 +100,8 @@ describe('a notification', () => {
   it('is called after the group when it sums up what several may have written', () => {
     expect(newsPayload(news)).toMatchObject({ title: 'Ahmed Hassan', icon: 'https://example.com/a.png' })
     expect(newsPayload({ ...news, count: 3 })).toMatchObject({ title: 'Project', body: '3 new messages' })
+    const unnamed = { ...news, count: 3, conversation: { type: 'GROUP', name: null } } as const
+    expect(newsPayload(unnamed)).toMatchObject({ title: 'Ahmed Hassan', body: '3 new messages' })
     expect(newsPayload({ ...news, count: 100 })).toMatchObject({ body: '99+ new messages' })
     expect(newsPayload({ ...news, showContent: false })).toMatchObject({ body: 'New message' })
     expect(digestPayload(message, [2, 100])).toMatchObject({ title: '102+ new messages', body: 'In 2 conversations' })
@@ -185,6 +187,8 @@ describe('who is told, and of what', () => {
   it('waits for the burst to end, and then counts what it replaces', () => {
     expect(decide({ devices: [shown(4, 1_000)] })).toEqual({ kind: 'wait', until: NOW + 2_000 })
     expect(decide({ devices: [shown(4, 2_900), shown(4, 1_000)] })).toEqual({ kind: 'wait', until: NOW + 2_000 })
+    // What another device shows, which is told of all already, holds this one up no more.
+    expect(decide({ devices: [shown(5, 1_000), shown(4, 60_000)] }).kind).toBe('tell')
     // A summary is of many conversations: it starts no burst of this one.
     expect(decide({ devices: [{ ...shown(4, 1_000), digest: true }] }).kind).toBe('tell')
     const counted = (verdict: ReturnType<typeof judge>) => (verdict.kind === 'tell' ? [...verdict.groups.keys()] : null)

@@ -6,22 +6,21 @@ export type Outcome =
   /** It may work later, not before `afterMs` from now where the push service has said so. */
   | { kind: 'later'; reason: string; afterMs: number | null }
   | { kind: 'too large' }
-  /** It will not work however often it is tried. */
+  /** It will not work however often it is tried. `detail` is for people: what the service said of the cause. */
   | { kind: 'refused'; reason: string; detail: string }
 
 /**
  * Reads a push service's answer (RFC 8030, and what services are known to say).
  * @param retryAfter the header as it came
- * @param detail the body's beginning, which tells people the cause
  */
-export function outcomeOf(status: number, retryAfter: string | undefined, detail: string, now = Date.now()): Outcome {
+export function outcomeOf(status: number, retryAfter: string | undefined, now = Date.now()): Outcome {
   if (status >= 200 && status < 300) return { kind: 'sent', status }
   if (status === 404 || status === 410) return { kind: 'gone', status }
   if (status === 413) return { kind: 'too large' }
   if (status === 429 || status === 408 || status >= 500) {
     return { kind: 'later', reason: String(status), afterMs: parseRetryAfter(retryAfter, now) }
   }
-  return { kind: 'refused', reason: String(status), detail }
+  return { kind: 'refused', reason: String(status), detail: '' }
 }
 
 /** `Retry-After` in its two forms, seconds or a date (RFC 9110, 10.2.3), as milliseconds from now. */

@@ -17,7 +17,7 @@ const WHOLE_TIMEOUTS = 2
 const KEEP_ALIVE_MS = 60_000
 /** Origins that are known to be allowed. */
 const ORIGINS_KEPT = 500
-/** Of an answer that is no success, this much is read for the log, in bytes. */
+/** Of a refusal this much is read for the log, in bytes. */
 const DETAIL_BYTES = 512
 
 /** Where a push goes, and the keys it is encrypted to. */
@@ -102,15 +102,12 @@ export class PushSender {
       body,
       signal: AbortSignal.timeout(this.#wholeMs),
     })
-    const { statusCode } = answer
-    if (statusCode >= 200 && statusCode < 300) {
-      // Nothing is to be learnt from the rest: it is read so that the connection can be used again.
-      void answer.body.dump().catch(() => undefined)
-      return { kind: 'sent', status: statusCode }
-    }
     const retryAfter = answer.headers['retry-after']
-    const detail = await beginningOf(answer.body)
-    return outcomeOf(statusCode, typeof retryAfter === 'string' ? retryAfter : undefined, detail)
+    const outcome = outcomeOf(answer.statusCode, typeof retryAfter === 'string' ? retryAfter : undefined)
+    if (outcome.kind === 'refused') return { ...outcome, detail: await beginningOf(answer.body) }
+    // Nothing is to be learnt from the rest: it is read so that the connection can be used again.
+    void answer.body.dump().catch(() => undefined)
+    return outcome
   }
 
   close(): Promise<void> {
@@ -118,14 +115,18 @@ export class PushSender {
   }
 }
 
-/** The beginning of an answer, as text for a log; the rest is not waited for. */
+/** The beginning of an answer, or what there is of it when it breaks off, as text for a log; the rest is not waited for. */
 async function beginningOf(body: AsyncIterable<Buffer>): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of body) {
-    chunks.push(chunk)
-    size += chunk.length
-    if (size >= DETAIL_BYTES) break
+  try {
+    for await (const chunk of body) {
+      chunks.push(chunk)
+      size += chunk.length
+      if (size >= DETAIL_BYTES) break
+    }
+  } catch {
+    // The status has said what is to be done.
   }
   return Buffer.concat(chunks).subarray(0, DETAIL_BYTES).toString('utf8')
 }
