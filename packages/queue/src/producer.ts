@@ -9,8 +9,11 @@ import type { NewJob, QueueName } from './jobs.ts'
 const BULK = 500
 /** BullMQ waits without bound for a connection that is being made; a producer does not. */
 const ADD_BOUND_MS = 10_000
-/** Attempts of a job that throws: past these it is dead and shown as failed. */
-export const ATTEMPTS = 25
+/**
+ * Attempts of a job that throws: past these it is dead and shown as failed. They last for a day, as long as a push is worth
+ * sending, with half a minute to a minute between two: a database may be away for hours.
+ */
+const ATTEMPTS = 3_000
 
 export interface ProducerOptions {
   address: RedisAddress

@@ -171,6 +171,54 @@ describe('a queue', () => {
     }
   })
 
+  it('tries a job that throws for a day', async () => {
+    const job = close()
+    const tried = Promise.withResolvers<void>()
+    await producer.add([job])
+    const connection = await redisClient(redis.url)
+    // As if it had been tried for most of a day, a minute apart.
+    await connection.hset(`{parley}:push:${job.id}`, 'atm', 23 * 60)
+    connection.disconnect()
+    await withConsumer(
+      async () => {
+        tried.resolve()
+        throw new Error('away')
+      },
+      async () => {
+        await tried.promise
+        await expect.poll(() => producer.queue.getJobState(job.id)).toBe('delayed')
+      },
+    )
+  })
+
+  it('takes all that is added at once, and waits for what is under way when it stops', async () => {
+    const jobs = Array.from({ length: 1_001 }, () => close())
+    const { completed: before = 0 } = await producer.counts()
+    await producer.add(jobs)
+    expect(await producer.counts()).toMatchObject({ waiting: jobs.length, active: 0 })
+    const begun = Promise.withResolvers<void>()
+    const { promise: answer, resolve } = Promise.withResolvers<void>()
+    let done = 0
+    const unwanted = async () => {
+      throw new Dead('not expected here')
+    }
+    const work = async () => {
+      begun.resolve()
+      await answer
+      done++
+    }
+    const handlers = { message: unwanted, device: unwanted, digest: unwanted, close: work }
+    const consumer = startConsumer('push', { address: redis.url, handlers, concurrency: 4, onError })
+    await begun.promise
+    const stopped = consumer.stop()
+    resolve()
+    await stopped
+    expect(done).toBeGreaterThan(0)
+    const over = { completed: before + done, active: 0, waiting: jobs.length - done }
+    expect(await producer.counts()).toMatchObject(over)
+    await producer.queue.drain()
+  })
+
   it('gives a job up that nobody has known for a day past the time it was due', async () => {
     const dead = calls<string>(1)
     const unknown = calls<string>(2)
