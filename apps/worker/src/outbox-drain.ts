@@ -108,27 +108,28 @@ export class OutboxDrain {
     const work = async (tx: Queryable) => {
       const found = await takeOutbox(tx, alive, maxRows)
       const rows = bounded(found, maxMessages)
-      if (rows.length > 0) {
-        await this.#work(rows, tx)
-        await deleteOutbox(tx, idsOf(rows))
-      }
-      return { taken: rows.length, found: found.length }
+      if (rows.length === 0) return { taken: 0, messages: 0, found: 0 }
+      const messages = await this.#work(rows, tx)
+      await deleteOutbox(tx, idsOf(rows))
+      return { taken: rows.length, messages, found: found.length }
     }
-    const { taken, found } = await transaction(db, work, TAKEN_MS)
+    const { taken, messages, found } = await transaction(db, work, TAKEN_MS)
     if (taken > 0) this.measures.rounds.observe((performance.now() - began) / 1_000)
     this.measures.rows += taken
+    this.measures.messages += messages
     return { taken, more: taken < found || found === maxRows }
   }
 
-  async #work(rows: readonly OutboxRow[], tx: Queryable): Promise<void> {
+  /** @returns how many messages were worked on */
+  async #work(rows: readonly OutboxRow[], tx: Queryable): Promise<number> {
     const { db, steps } = this.#options
     await this.#publishAgain(rows.filter(({ orphaned }) => orphaned))
-    if (steps.length === 0) return
+    if (steps.length === 0) return 0
     const messages = await loadMessages(db, rows)
     await this.#traced(rows, messages, async (traces) => {
       for (const step of steps) await step.run(messages, traces, tx)
     })
-    this.measures.messages += messages.length
+    return messages.length
   }
 
   /** Runs `work` in a span for each traced message, all linked to one for the round. */

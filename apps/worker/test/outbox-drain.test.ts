@@ -155,6 +155,31 @@ it('keeps the rows of a round until each step has done its work', async () => {
   expect(rounds).toEqual([['Hello']])
 })
 
+it('counts what it has done once, though a round fails at its very end', async () => {
+  await using setting = await setUp([['1', '2']])
+  const { db, redis } = setting
+  let broken = true
+  const drain = new OutboxDrain({
+    db,
+    redis,
+    republish: async () => true,
+    steps: [
+      {
+        name: 'test',
+        async run(_messages, _traces, tx) {
+          // The transaction is given up by this: nothing that comes after it in there will work.
+          if (broken) await tx.query('select 1 / 0').catch(() => undefined)
+        },
+      },
+    ],
+    onError: () => undefined,
+  })
+  await expect(drain.drainOnce()).rejects.toThrow()
+  broken = false
+  expect(await drain.drainOnce()).toBe(1)
+  expect(drain.measures).toMatchObject({ rows: 1, messages: 2 })
+})
+
 it('takes up nothing between the messages of a round that is not of it', async () => {
   await using setting = await setUp([['1', '2'], ['3', '4', '5'], ['6']])
   const { db, conversationId } = setting

@@ -54,9 +54,10 @@ export class ClosingDrain {
         tx,
         rows.map(({ id }) => id),
       )
-      metrics.queued('close', rows.length)
       return rows.length
     }
-    return transaction(db, work, TAKEN_MS)
+    const queued = await transaction(db, work, TAKEN_MS)
+    metrics.queued('close', queued)
+    return queued
   }
 }
