@@ -13,26 +13,33 @@ import { PushLookup } from '../src/push/lookup.ts'
 import { PushMetrics } from '../src/push/metrics.ts'
 import { runNewsJob } from '../src/push/news-job.ts'
 import type { Outcome } from '../src/push/outcome.ts'
+import type { Delivery } from '../src/push/sender.ts'
 
 /** The jobs of push on a real database and Redis. What they send and what they queue is kept here. */
 export interface PushBed extends AsyncDisposable {
   readonly db: Database
   readonly redis: RedisClient
   readonly deps: PushDeps
+  /** Where the numbers of `deps.metrics` are shown. */
+  readonly registry: Registry
+  /** Who looks at the application. */
+  readonly inFront: Set<string>
   /** Jobs that were queued since the last look. */
   queued(): NewJob<'push'>[]
-  /** Runs a job at once, however long it is to wait. */
-  run(job: NewJob<'push'>): Promise<void>
-  /** Makes a conversation of these people, of whom nobody looks at the application. */
+  /** Runs a job at once, however long it is to wait; with `change`, on other deps. */
+  run(job: NewJob<'push'>, change?: Partial<PushDeps>): Promise<void>
+  /** Makes a conversation of these people. */
   conversation(...userIds: string[]): Promise<string>
   /** Registers a device. @returns its id */
   device(userId: string): Promise<string>
   say(conversationId: string, senderId: string, ...contents: string[]): Promise<void>
   read(userId: string, conversationId: string, seq: number): Promise<void>
   /** What a push service answers for a device from now on; at first that it took the push. */
-  answer(deviceId: string, outcome: Outcome): void
+  answer(deviceId: string, outcome: Outcome | Promise<Outcome>): void
   /** What was sent to a device, in order. */
   sentTo(deviceId: string): PushPayload[]
+  /** How that was sent. */
+  deliveriesTo(deviceId: string): Delivery[]
 }
 
 const ENDPOINT = 'https://push.example/'
@@ -45,23 +52,28 @@ export async function createPushBed(): Promise<PushBed> {
   undo.defer(() => redis.disconnect())
   const db = openDatabase({ url: database.url, max: 4, applicationName: 'push-test' })
   undo.defer(() => db.close())
-  const sent: { deviceId: string; payload: PushPayload }[] = []
+  const sent: { deviceId: string; payload: PushPayload; delivery: Delivery }[] = []
   const queued: NewJob<'push'>[] = []
-  const answers = new Map<string, Outcome>()
-  const nobody = async () => new Set<string>()
+  const answers = new Map<string, Outcome | Promise<Outcome>>()
+  const inFront = new Set<string>()
+  const registry = new Registry()
+  const presence = {
+    online: async () => new Set<string>(),
+    foreground: async (userIds: readonly string[]) => new Set(userIds.filter((userId) => inFront.has(userId))),
+  }
   const deps: PushDeps = {
     db,
     redis,
-    lookup: new PushLookup(db, { online: nobody, foreground: nobody }),
+    lookup: new PushLookup(db, presence),
     sender: {
-      async send({ endpoint }, payload) {
+      async send({ endpoint }, payload, delivery) {
         const deviceId = endpoint.slice(ENDPOINT.length)
-        sent.push({ deviceId, payload: JSON.parse(payload) })
+        sent.push({ deviceId, payload: JSON.parse(payload), delivery })
         return answers.get(deviceId) ?? { kind: 'sent', status: 201 }
       },
     },
     producer: { add: async (jobs) => void queued.push(...jobs) },
-    metrics: new PushMetrics(new Registry()),
+    metrics: new PushMetrics(registry),
     logger: createLogger({ name: 'worker', level: 'silent' }),
     times: { ttlMs: 24 * 3_600_000, gatherMs: 0, burstMs: 0 },
   }
@@ -71,11 +83,14 @@ export async function createPushBed(): Promise<PushBed> {
     db,
     redis,
     deps,
+    registry,
+    inFront,
     queued: () => queued.splice(0),
-    async run(job) {
-      if (job.name === 'digest') await runDigestJob(deps, job.data, job.id)
-      else if (job.name === 'close') await runCloseJob(deps, job.data, job.id)
-      else await runNewsJob(deps, job.data, job.id)
+    async run(job, change) {
+      const used = { ...deps, ...change }
+      if (job.name === 'digest') await runDigestJob(used, job.data, job.id)
+      else if (job.name === 'close') await runCloseJob(used, job.data, job.id)
+      else await runNewsJob(used, job.data, job.id)
     },
     async conversation(...userIds) {
       const id = randomUUID()
@@ -116,7 +131,34 @@ export async function createPushBed(): Promise<PushBed> {
       ])
     },
     answer: (deviceId, outcome) => void answers.set(deviceId, outcome),
+    deliveriesTo: (deviceId) => sent.filter((push) => push.deviceId === deviceId).map(({ delivery }) => delivery),
     sentTo: (deviceId) => sent.filter((push) => push.deviceId === deviceId).map(({ payload }) => payload),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   }
+}
+
+/** Somebody with so many devices, somebody who writes to them, and so many conversations of these two. */
+export async function people(bed: PushBed, devices: number, conversations = 1) {
+  const [sender, person] = [`sender ${randomUUID()}`, `person ${randomUUID()}`]
+  const made: string[] = []
+  for (let n = 0; n < conversations; n++) made.push(await bed.conversation(sender, person))
+  const registered: string[] = []
+  for (let n = 0; n < devices; n++) registered.push(await bed.device(person))
+  return { sender, person, conversations: made, devices: registered } as const
+}
+
+export type Job<Name extends NewJob<'push'>['name']> = Extract<NewJob<'push'>, { name: Name }>
+
+export function digestOf(userId: string): Job<'digest'> {
+  return { name: 'digest', id: `digest-${randomUUID()}`, data: { userId, since: new Date(0).toISOString() } }
+}
+
+export function newsOf(userId: string, conversationId: string, seq = 1): Job<'message'> {
+  const messageId = randomUUID()
+  const data = { userId, conversationId, messageId, seq, firstSeq: seq, sentAt: Date.now() }
+  return { name: 'message', id: messageId, data }
+}
+
+export function closeOf(userId: string, conversationId: string): Job<'close'> {
+  return { name: 'close', id: `close-${randomUUID()}`, data: { userId, conversationId } }
 }

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { ClosingDrain } from '../src/push/closings.ts'
 import { pushRecipients } from '../src/push/recipients.ts'
 import { takeTurn } from '../src/push/turn.ts'
-import { createPushBed, type PushBed } from './push-bed.ts'
+import { closeOf, createPushBed, digestOf, newsOf, type PushBed, people } from './push-bed.ts'
 import { quietNow } from './push-setting.ts'
 
 const DAY_MS = 24 * 3_600_000
@@ -17,32 +17,6 @@ beforeAll(async () => {
   bed = await createPushBed()
 })
 afterAll(() => bed?.[Symbol.asyncDispose]())
-
-/** Somebody with so many devices, somebody who writes to them, and so many conversations of these two. */
-async function people(devices: number, conversations = 1) {
-  const [sender, person] = [`sender ${randomUUID()}`, `person ${randomUUID()}`]
-  const made: string[] = []
-  for (let n = 0; n < conversations; n++) made.push(await bed.conversation(sender, person))
-  const registered: string[] = []
-  for (let n = 0; n < devices; n++) registered.push(await bed.device(person))
-  return { sender, person, conversations: made, devices: registered } as const
-}
-
-type Job<Name extends NewJob<'push'>['name']> = Extract<NewJob<'push'>, { name: Name }>
-
-function digestOf(userId: string): Job<'digest'> {
-  return { name: 'digest', id: `digest-${randomUUID()}`, data: { userId, since: new Date(0).toISOString() } }
-}
-
-function newsOf(userId: string, conversationId: string, seq = 1): Job<'message'> {
-  const messageId = randomUUID()
-  const data = { userId, conversationId, messageId, seq, firstSeq: seq, sentAt: Date.now() }
-  return { name: 'message', id: messageId, data }
-}
-
-function closeOf(userId: string, conversationId: string): Job<'close'> {
-  return { name: 'close', id: `close-${randomUUID()}`, data: { userId, conversationId } }
-}
 
 /** The job of one device among those that were queued. */
 function jobFor(deviceId: string): NewJob<'push'> {
@@ -56,7 +30,7 @@ const shownRows = async (deviceId: string) =>
 
 describe('a summary', () => {
   it('of one conversation hides content as a notification does, and is closed as that conversation’s own', async () => {
-    const { sender, person, conversations, devices } = await people(1)
+    const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
     await savePushPreferences(bed.db.pool, person, { showContent: false })
     await bed.say(conversation, sender, 'a secret')
@@ -68,7 +42,7 @@ describe('a summary', () => {
   })
 
   it('is for each device that was not told of all of it', async () => {
-    const { sender, person, conversations, devices } = await people(3, 2)
+    const { sender, person, conversations, devices } = await people(bed, 3, 2)
     const [phone = '', laptop = '', tablet = ''] = devices
     const [first = '', second = ''] = conversations
     for (const conversation of conversations) await bed.say(conversation, sender, 'Hello')
@@ -84,7 +58,7 @@ describe('a summary', () => {
   })
 
   it('does not count what has been read', async () => {
-    const { sender, person, conversations, devices } = await people(1)
+    const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
     await bed.say(conversation, sender, 'one', 'two', 'three')
     await bed.read(person, conversation, 2)
@@ -93,7 +67,7 @@ describe('a summary', () => {
   })
 
   it('that a push service refuses is given up', async () => {
-    const { sender, person, conversations, devices } = await people(1)
+    const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
     bed.answer(phone, { kind: 'refused', reason: '403', detail: '' })
     await bed.say(conversation, sender, 'Hello')
@@ -101,7 +75,7 @@ describe('a summary', () => {
   })
 
   it('leaves nothing in Redis, nor does one that is never made', async () => {
-    const { sender, person, conversations } = await people(1)
+    const { sender, person, conversations } = await people(bed, 1)
     const [conversation = ''] = conversations
     await savePushPreferences(bed.db.pool, person, { quietHours: quietNow() })
     await bed.say(conversation, sender, 'Hello')
@@ -123,7 +97,7 @@ describe('a device that cannot be told', () => {
     ['a message', newsOf],
     ['a summary', digestOf],
   ])('of %s is tried by itself, later each time', async (_, jobOf) => {
-    const { sender, person, conversations, devices } = await people(2)
+    const { sender, person, conversations, devices } = await people(bed, 2)
     const [conversation = '', phone = '', laptop = ''] = [conversations[0], ...devices]
     await bed.say(conversation, sender, 'Hello')
     bed.answer(phone, LATER)
@@ -148,7 +122,7 @@ describe('a device that cannot be told', () => {
   })
 
   it('to close a notification is tried by itself', async () => {
-    const { sender, person, conversations, devices } = await people(2)
+    const { sender, person, conversations, devices } = await people(bed, 2)
     const [conversation = '', phone = '', laptop = ''] = [conversations[0], ...devices]
     await bed.say(conversation, sender, 'Hello')
     await bed.run(newsOf(person, conversation))
@@ -163,7 +137,7 @@ describe('a device that cannot be told', () => {
   })
 
   it('to close a notification is not tried once that would have gone by itself', async () => {
-    const { sender, person, conversations, devices } = await people(1)
+    const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
     await bed.say(conversation, sender, 'Hello')
     await bed.run(newsOf(person, conversation))
@@ -181,7 +155,7 @@ describe('a device that cannot be told', () => {
   })
 
   it('to close an empty summary is tried again, as long as that may stand there', async () => {
-    const { person, conversations, devices } = await people(1)
+    const { person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
     bed.answer(phone, LATER)
     const empty = (replacedAt: number): NewJob<'push'> => {
@@ -201,7 +175,7 @@ describe('a device that cannot be told', () => {
   })
 
   it('is told of another conversation meanwhile', async () => {
-    const { sender, person, conversations, devices } = await people(1, 2)
+    const { sender, person, conversations, devices } = await people(bed, 1, 2)
     const [phone = ''] = devices
     const [first = '', second = ''] = conversations
     for (const conversation of conversations) await bed.say(conversation, sender, 'Hello')
@@ -242,7 +216,7 @@ describe('a turn', () => {
 
 describe('what was told', () => {
   it('is written down though the database is away for a moment', async () => {
-    const { sender, person, conversations, devices } = await people(1)
+    const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversationId = '', subscriptionId = ''] = [conversations[0], devices[0]]
     await bed.say(conversationId, sender, 'Hello')
     vi.spyOn(bed.db.pool, 'query').mockImplementationOnce(() => Promise.reject(new Error('away')))
@@ -257,7 +231,7 @@ describe('the queue', () => {
   const nobody = async () => new Set<string>()
 
   async function step(producer: Pick<PushBed['deps']['producer'], 'add'>) {
-    const { sender, person, conversations } = await people(1)
+    const { sender, person, conversations } = await people(bed, 1)
     const [conversationId = ''] = conversations
     await bed.say(conversationId, sender, 'Hello', 'How are you?')
     const presence = { online: nobody, foreground: nobody }
@@ -312,7 +286,7 @@ describe('the queue', () => {
   })
 
   it('that is away leaves what is to be closed where it is noted', async () => {
-    const { person, conversations } = await people(1)
+    const { person, conversations } = await people(bed, 1)
     const noted = async () =>
       (await bed.db.pool.query('select from push_closings where user_id = $1', [person])).rowCount
     await bed.db.pool.query('insert into push_closings (conversation_id, user_id) values ($1, $2)', [

@@ -6,6 +6,7 @@ import {
   type SummaryDeviceRow,
 } from '@parley/db'
 import { idPart, type JobData } from '@parley/queue'
+import { allDone } from '@parley/runtime/all-done'
 import type { PushDeps } from './deps.ts'
 import { closePayload, DIGEST_TAG, topicOf } from './notification.ts'
 import { type Told, tell } from './tell.ts'
@@ -27,7 +28,7 @@ export async function runCloseJob(deps: PushDeps, data: CloseData, jobId: string
     }
     const stale = await listStaleNotifications(deps.db.pool, data)
     const due = stale.filter(({ id }) => subscriptionId === undefined || id === subscriptionId)
-    await Promise.all(due.map((notification) => close(deps, data, notification)))
+    await allDone(due.map((notification) => close(deps, data, notification)))
   })
 }
 

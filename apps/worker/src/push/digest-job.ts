@@ -1,6 +1,7 @@
 import { listHeldConversations, type NewsRow, type PushDeviceRow, type PushMemberRow } from '@parley/db'
 import type { PushPayload } from '@parley/protocol'
 import { Dead, idPart, type JobData, Later } from '@parley/queue'
+import { allDone } from '@parley/runtime/all-done'
 import type { PushDeps } from './deps.ts'
 import { forgetHeld, heldSince } from './held.ts'
 import { digestPayload, newsPayload, topicOf } from './notification.ts'
@@ -46,7 +47,7 @@ async function sumUp(deps: PushDeps, data: DigestData): Promise<void> {
     urgency: 'normal' as const,
     topic: topicOf(payload.tag),
   }
-  const refusals = await Promise.all(
+  const refusals = await allDone(
     devices.map(async (device) => {
       const told = await tell(deps, device, payload, delivery, data.tries ?? 0)
       if (told.kind === 'told') await record(deps, held, device.id)

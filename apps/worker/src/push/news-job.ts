@@ -1,6 +1,7 @@
 import { noteOwed, type PushDeviceRow, type PushMemberRow } from '@parley/db'
 import type { PushPayload } from '@parley/protocol'
 import { Dead, idPart, type JobData, Later } from '@parley/queue'
+import { allDone } from '@parley/runtime/all-done'
 import type { PushDeps } from './deps.ts'
 import { noteHeld } from './held.ts'
 import { judge, type Verdict } from './judge.ts'
@@ -59,14 +60,14 @@ async function tellAll(
   { groups }: Extract<Verdict, { kind: 'tell' }>,
   leftMs: number,
 ): Promise<string[]> {
-  const told = await Promise.all(
+  const told = await allDone(
     [...groups].map(async ([afterSeq, devices]) => {
       const notification = await compose(deps, data, member, afterSeq)
       if (notification === undefined) {
         deps.metrics.suppressed('deleted')
         return []
       }
-      return Promise.all(devices.map((device) => tellOne(deps, data, member, device, notification, leftMs)))
+      return allDone(devices.map((device) => tellOne(deps, data, member, device, notification, leftMs)))
     }),
   )
   return told.flat().filter((reason) => reason !== null)

@@ -22,6 +22,7 @@ export function summaryOf(userId: string): string {
  * Jobs about the same notification take turns, across all workers: the second finds what the first has recorded. A job
  * that a killed process left behind finds its own turn and goes on with it.
  * @param subject what must not be worked on by two at once
+ * @param work its turn ends with it: nothing of it may go on after that
  * @throws {Later} while it is another job's turn
  */
 export async function takeTurn<T>(

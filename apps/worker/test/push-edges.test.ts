@@ -1,0 +1,313 @@
+import { randomUUID } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
+import { Dead, Later, type NewJob } from '@parley/queue'
+import type { Logger } from '@parley/runtime'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { DueMessage } from '../src/outbox-drain.ts'
+import { noteHeld } from '../src/push/held.ts'
+import { topicOf } from '../src/push/notification.ts'
+import type { Outcome } from '../src/push/outcome.ts'
+import { pushRecipients } from '../src/push/recipients.ts'
+import { takeTurn } from '../src/push/turn.ts'
+import { closeOf, createPushBed, digestOf, type Job, newsOf, type PushBed, people } from './push-bed.ts'
+
+const HOUR_MS = 3_600_000
+const LATER = { kind: 'later', reason: '500', afterMs: null } as const
+const SENT = { kind: 'sent', status: 201 } as const
+
+let bed: PushBed
+beforeAll(async () => {
+  bed = await createPushBed()
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+  bed.queued()
+})
+afterAll(() => bed?.[Symbol.asyncDispose]())
+
+const set = (column: string, userId: string, conversationId = '') =>
+  bed.db.pool.query(`update participants set ${column} where conversation_id = $1 and user_id = $2`, [
+    conversationId,
+    userId,
+  ])
+
+/** A job of what came in one go, from the first to the last. */
+function newsFrom(firstSeq: number, seq: number, userId: string, conversationId: string): Job<'message'> {
+  const job = newsOf(userId, conversationId, seq)
+  return { ...job, data: { ...job.data, firstSeq } }
+}
+
+describe('a job that fails because one device cannot be tried again', () => {
+  const jobs: [string, (person: string, conversation: string) => NewJob<'push'>][] = [
+    ['news', newsOf],
+    ['a summary', digestOf],
+    ['a closing', closeOf],
+  ]
+  it.each(jobs)('lets the others finish first, which are then not told twice: %s', async (what, jobOf) => {
+    const { sender, person, conversations, devices } = await people(bed, 2)
+    const [conversation = '', phone = '', laptop = ''] = [conversations[0], ...devices]
+    await bed.say(conversation, sender, 'Hello')
+    if (what === 'a closing') {
+      await bed.run(newsOf(person, conversation))
+      await bed.read(person, conversation, 1)
+    }
+    const before = bed.sentTo(laptop).length
+    const answer = Promise.withResolvers<Outcome>()
+    bed.answer(phone, LATER)
+    bed.answer(laptop, answer.promise)
+    const add = vi.fn(() => Promise.reject(new Error('Redis is away')))
+    const job = jobOf(person, conversation)
+    const running = bed.run(job, { producer: { add } })
+    const failed = expect(running).rejects.toThrow('Redis is away')
+    await expect.poll(() => add.mock.calls.length).toBe(1)
+    await expect.poll(() => bed.sentTo(laptop).length).toBe(before + 1)
+    await setImmediate()
+    // Whoever comes now still has to wait for the turn.
+    await expect(bed.run({ ...job, id: randomUUID() })).rejects.toThrow(Later)
+    bed.answer(laptop, SENT)
+    answer.resolve(SENT)
+    await failed
+    bed.answer(phone, SENT)
+    await bed.run(job)
+    expect(bed.sentTo(laptop)).toHaveLength(before + 1)
+  })
+})
+
+describe('news', () => {
+  it('are told to nobody who looks when the job runs', async () => {
+    const { sender, person, conversations, devices } = await people(bed, 1)
+    const [conversation = '', phone = ''] = [conversations[0], devices[0]]
+    await bed.say(conversation, sender, 'Hello')
+    bed.inFront.add(person)
+    await bed.run(newsOf(person, conversation))
+    await bed.run(digestOf(person))
+    expect(bed.sentTo(phone)).toEqual([])
+    bed.inFront.delete(person)
+    await bed.run(newsOf(person, conversation))
+    expect(bed.sentTo(phone)).toHaveLength(1)
+  })
+
+  it('whose latest has been deleted are told once, whatever jobs run for it', async () => {
+    const { sender, person, conversations, devices } = await people(bed, 1)
+    const [conversation = '', phone = ''] = [conversations[0], devices[0]]
+    await bed.say(conversation, sender, 'one', 'two')
+    await bed.db.pool.query('update messages set deleted_at = now() where conversation_id = $1 and seq = 2', [
+      conversation,
+    ])
+    for (let runs = 0; runs < 2; runs++) await bed.run(newsFrom(1, 2, person, conversation))
+    expect(bed.sentTo(phone)).toMatchObject([{ body: 'one', data: { seq: 1, count: 1 } }])
+  })
+
+  it('that a device could not be told are all counted by what it is told at last', async () => {
+    const { sender, person, conversations, devices } = await people(bed, 1)
+    const [conversation = '', phone = ''] = [conversations[0], devices[0]]
+    await bed.say(conversation, sender, 'one', 'two')
+    bed.answer(phone, LATER)
+    await bed.run(newsFrom(1, 2, person, conversation))
+    await bed.say(conversation, sender, 'three')
+    bed.answer(phone, SENT)
+    await bed.run(newsOf(person, conversation, 3))
+    expect(bed.sentTo(phone)[1]).toMatchObject({ body: '3 new messages', data: { count: 3 } })
+  })
+
+  it('wait at a push service no longer than they are worth it', async () => {
+    const { sender, person, conversations, devices } = await people(bed, 1)
+    const [conversation = '', phone = ''] = [conversations[0], devices[0]]
+    await bed.say(conversation, sender, 'Hello')
+    const job = newsOf(person, conversation)
+    await bed.run({ ...job, data: { ...job.data, sentAt: Date.now() - 23 * HOUR_MS } })
+    const [{ ttlSeconds = 0 } = {}] = bed.deliveriesTo(phone)
+    expect(ttlSeconds).toBeGreaterThan(3_500)
+    expect(ttlSeconds).toBeLessThanOrEqual(3_600)
+  })
+
+  it('count towards the delay unless a burst held them back', async () => {
+    const { sender, person, conversations, devices } = await people(bed, 1)
+    const [conversation = '', phone = ''] = [conversations[0], devices[0]]
+    const delays = async () => {
+      const shown = await bed.registry.getSingleMetric('parley_push_delay_seconds')?.get()
+      return (
+        shown?.values.find((value) => 'metricName' in value && `${value.metricName}`.endsWith('_count'))?.value ?? 0
+      )
+    }
+    const before = await delays()
+    await bed.say(conversation, sender, 'one')
+    const second = newsOf(person, conversation, 2)
+    await bed.run(newsOf(person, conversation))
+    expect(await delays()).toBe(before + 1)
+    await bed.say(conversation, sender, 'two')
+    // It was stored while the first was on its way.
+    await bed.run({ ...second, data: { ...second.data, sentAt: second.data.sentAt - 1_000 } })
+    expect(bed.sentTo(phone)[1]).toMatchObject({ data: { count: 2 } })
+    expect(await delays()).toBe(before + 1)
+  })
+
+  it('name a file, and show the photo of who sent it', async () => {
+    const { sender, person, conversations, devices } = await people(bed, 1)
+    const [conversation = '', phone = ''] = [conversations[0], devices[0]]
+    await bed.say(conversation, sender, ' ')
+    const file = { id: randomUUID(), fileName: 'report.pdf', fileSize: 1, fileType: 'application/pdf' }
+    await bed.db.pool.query(`update messages set attachments = $2, type = 'FILE' where conversation_id = $1`, [
+      conversation,
+      JSON.stringify([file]),
+    ])
+    await bed.db.pool.query('update users set profile_photo = $2 where id = $1', [sender, 'https://a.example/a.png'])
+    await bed.run(newsOf(person, conversation))
+    expect(bed.sentTo(phone)).toMatchObject([{ body: '📎 report.pdf', icon: 'https://a.example/a.png' }])
+  })
+})
+
+describe('a summary', () => {
+  it('counts what a device has not been told of, and what replaces a part of it counts that and no more', async () => {
+    const { sender, person, conversations, devices } = await people(bed, 1, 2)
+    const [first = '', second = ''] = conversations
+    const [phone = ''] = devices
+    await bed.say(first, sender, 'one')
+    await bed.run(newsOf(person, first))
+    await bed.say(first, sender, 'two')
+    await bed.say(second, sender, 'Hello')
+    await bed.run(digestOf(person))
+    expect(bed.sentTo(phone)[1]).toMatchObject({ tag: 'digest', data: { count: 2, conversations: 2 } })
+    await bed.say(first, sender, 'three')
+    await bed.run(newsOf(person, first, 3))
+    expect(bed.sentTo(phone)[2]).toMatchObject({ tag: first, data: { count: 2 } })
+  })
+
+  it('of one conversation takes the place of its notification, and tells of what came after that', async () => {
+    const { sender, person, conversations, devices } = await people(bed, 1)
+    const [conversation = '', phone = ''] = [conversations[0], devices[0]]
+    await bed.say(conversation, sender, 'one')
+    await bed.run(newsOf(person, conversation))
+    await bed.say(conversation, sender, 'two')
+    await bed.run(digestOf(person))
+    expect(bed.sentTo(phone)[1]).toMatchObject({ tag: conversation, body: 'two', data: { count: 1 } })
+    expect(bed.deliveriesTo(phone).map(({ topic }) => topic)).toEqual(Array(2).fill(topicOf(conversation)))
+  })
+
+  it('tells of nothing that is muted, or that its person has left', async () => {
+    const { sender, person, conversations, devices } = await people(bed, 1, 3)
+    const [muted = '', left = '', told = ''] = conversations
+    const [phone = ''] = devices
+    for (const conversation of conversations) await bed.say(conversation, sender, 'Hello')
+    await set(`muted_until = now() + interval '1 hour'`, person, muted)
+    await set('left_at = now()', person, left)
+    await bed.run(digestOf(person))
+    expect(bed.sentTo(phone)).toMatchObject([{ tag: told, data: { count: 1 } }])
+  })
+
+  it('that fails begins where it would have begun when it is run again', async () => {
+    const { sender, person, conversations, devices } = await people(bed, 1)
+    const [conversation = '', phone = ''] = [conversations[0], devices[0]]
+    await bed.say(conversation, sender, 'the first')
+    const { id, data } = digestOf(person)
+    const job = { name: 'digest', id, data: { ...data, since: new Date(Date.now() + HOUR_MS).toISOString() } } as const
+    await noteHeld(bed.redis, id, Date.now() - HOUR_MS, Date.now())
+    vi.spyOn(bed.deps.lookup, 'foreground').mockRejectedValueOnce(new Error('away'))
+    await expect(bed.run(job)).rejects.toThrow('away')
+    await bed.run(job)
+    expect(bed.sentTo(phone)).toMatchObject([{ body: 'the first' }])
+  })
+})
+
+describe('a device', () => {
+  it('of somebody who has left is told to close what it shows', async () => {
+    const { sender, person, conversations, devices } = await people(bed, 1)
+    const [conversation = '', phone = ''] = [conversations[0], devices[0]]
+    await bed.say(conversation, sender, 'Hello')
+    await bed.run(newsOf(person, conversation))
+    await set('left_at = now()', person, conversation)
+    await bed.run(closeOf(person, conversation))
+    expect(bed.sentTo(phone)[1]).toMatchObject({ kind: 'close', tag: conversation })
+  })
+
+  it('whose push service says to try again at once is tried again after a while', async () => {
+    const { sender, person, conversations, devices } = await people(bed, 1)
+    const [conversation = '', phone = ''] = [conversations[0], devices[0]]
+    await bed.say(conversation, sender, 'Hello')
+    bed.answer(phone, { kind: 'later', reason: '429', afterMs: 0 })
+    await bed.run(newsOf(person, conversation))
+    const [again] = bed.queued()
+    // Two seconds, of which up to a half is taken off.
+    expect(again?.delayMs).toBeGreaterThan(500)
+  })
+
+  it('whose push service finds the short one too large, too, is given up', async () => {
+    const { sender, person, conversations, devices } = await people(bed, 1)
+    const [conversation = '', phone = ''] = [conversations[0], devices[0]]
+    await bed.say(conversation, sender, 'Hello')
+    bed.answer(phone, { kind: 'too large' })
+    await expect(bed.run(newsOf(person, conversation))).rejects.toThrow(Dead)
+    expect(bed.sentTo(phone)).toHaveLength(2)
+  })
+
+  it('is named in no log where a push service names it in a refusal', async () => {
+    const { sender, person, conversations, devices } = await people(bed, 1)
+    const [conversation = '', phone = ''] = [conversations[0], devices[0]]
+    await bed.say(conversation, sender, 'Hello')
+    const endpoint = `https://push.example/${phone}`
+    bed.answer(phone, { kind: 'refused', reason: '418', detail: `no subscription at ${endpoint} is known` })
+    const error = vi.fn()
+    await expect(bed.run(newsOf(person, conversation), { logger: { error } as unknown as Logger })).rejects.toThrow(
+      Dead,
+    )
+    expect(error).toHaveBeenCalledOnce()
+    expect(JSON.stringify(error.mock.calls)).toContain('no subscription at [address] is known')
+    expect(JSON.stringify(error.mock.calls)).not.toContain(phone)
+  })
+})
+
+describe('a turn', () => {
+  it('that took longer than it lasts leaves the next one’s alone', async () => {
+    const subject = randomUUID()
+    const key = `parley:push:turn:${subject}`
+    const now = performance.now.bind(performance)
+    let late = 0
+    vi.spyOn(performance, 'now').mockImplementation(() => now() + late)
+    await takeTurn(bed.redis, subject, 'first', async () => {
+      late = 61_000
+      await bed.redis.set(key, 'second', 'PX', 10_000)
+    })
+    expect(await bed.redis.get(key)).toBe('second')
+  })
+})
+
+describe('a round of the outbox', () => {
+  const stored = (conversationId: string, senderId: string, seq = 1, agoMs = 0): DueMessage => {
+    const createdAt = new Date(Date.now() - agoMs).toISOString()
+    return {
+      conversationId,
+      senderId,
+      seq,
+      id: randomUUID(),
+      type: 'TEXT',
+      content: 'Hello',
+      attachments: [],
+      createdAt,
+    }
+  }
+  const step = () => {
+    const presence = { online: async () => new Set<string>(), foreground: async () => new Set<string>() }
+    return pushRecipients({ ...bed.deps, presence })
+  }
+
+  it('queues jobs for all of its conversations, however many there are', async () => {
+    const { sender, conversations } = await people(bed, 1, 60)
+    for (const conversation of conversations) await bed.say(conversation, sender, 'Hello')
+    const messages = conversations.map((conversation) => stored(conversation, sender))
+    await step().run(messages, new Map(), bed.db.pool)
+    expect(new Set(bed.queued().map(({ data }) => 'conversationId' in data && data.conversationId))).toEqual(
+      new Set(conversations),
+    )
+  })
+
+  it('counts the age of its news from the first message on', async () => {
+    const { sender, conversations } = await people(bed, 1)
+    const [conversation = ''] = conversations
+    await bed.say(conversation, sender, 'one', 'two')
+    const messages = [stored(conversation, sender, 1, 10_000), stored(conversation, sender, 2)]
+    await step().run(messages, new Map(), bed.db.pool)
+    expect(bed.queued()).toMatchObject([
+      { data: { seq: 2, firstSeq: 1, sentAt: Date.parse(messages[0]?.createdAt ?? '') } },
+    ])
+  })
+})
