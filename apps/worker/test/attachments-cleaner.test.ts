@@ -76,6 +76,7 @@ it('removes what no message has named for a day, finished or not, and nothing el
   expect(await b.rows()).toHaveLength(5)
   b.pass(120_000)
   expect(await b.cleaner.cleanOnce()).toBe(4)
+  expect(b.cleaner.removed).toBe(4)
   expect(await b.rows()).toEqual([kept])
   expect(await b.objects()).toEqual([kept])
   // Its parts are gone with it: it is over, and takes no more.

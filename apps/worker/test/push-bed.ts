@@ -26,6 +26,8 @@ export interface PushBed extends AsyncDisposable {
   readonly inFront: Set<string>
   /** Jobs that were queued since the last look. */
   queued(): NewJob<'push'>[]
+  /** The one of them that is for this device. */
+  jobFor(deviceId: string): NewJob<'push'>
   /** Runs a job at once, however long it is to wait; with `change`, on other deps. */
   run(job: NewJob<'push'>, change?: Partial<PushDeps>): Promise<void>
   /** Makes a conversation of these people. */
@@ -86,6 +88,12 @@ export async function createPushBed(): Promise<PushBed> {
     registry,
     inFront,
     queued: () => queued.splice(0),
+    jobFor(deviceId) {
+      const jobs = queued.splice(0)
+      const job = jobs.find(({ data }) => 'subscriptionId' in data && data.subscriptionId === deviceId)
+      if (job === undefined) throw new Error('no job of this device was queued')
+      return job
+    },
     async run(job, change) {
       const used = { ...deps, ...change }
       if (job.name === 'digest') await runDigestJob(used, job.data, job.id)

@@ -1,15 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
+import { savePushPreferences } from '@parley/db'
 import { Dead, Later, type NewJob } from '@parley/queue'
 import type { Logger } from '@parley/runtime'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { DueMessage } from '../src/outbox-drain.ts'
-import { noteHeld } from '../src/push/held.ts'
+import { heldSince, noteHeld } from '../src/push/held.ts'
 import { topicOf } from '../src/push/notification.ts'
 import type { Outcome } from '../src/push/outcome.ts'
 import { pushRecipients } from '../src/push/recipients.ts'
 import { takeTurn } from '../src/push/turn.ts'
 import { closeOf, createPushBed, digestOf, type Job, newsOf, type PushBed, people } from './push-bed.ts'
+import { quietNow } from './push-setting.ts'
 
 const HOUR_MS = 3_600_000
 const LATER = { kind: 'later', reason: '500', afterMs: null } as const
@@ -94,7 +96,8 @@ describe('news', () => {
     await bed.db.pool.query('update messages set deleted_at = now() where conversation_id = $1 and seq = 2', [
       conversation,
     ])
-    for (let runs = 0; runs < 2; runs++) await bed.run(newsFrom(1, 2, person, conversation))
+    const job = newsFrom(1, 2, person, conversation)
+    for (const id of ['first', 'second']) await bed.run({ ...job, id: randomUUID() + id })
     expect(bed.sentTo(phone)).toMatchObject([{ body: 'one', data: { seq: 1, count: 1 } }])
   })
 
@@ -209,7 +212,64 @@ describe('a summary', () => {
   })
 })
 
+describe('quiet hours', () => {
+  it('have a summary for each end that they are set to, which begins with the first message that they held', async () => {
+    const { sender, person, conversations } = await people(bed, 1)
+    const [conversation = ''] = conversations
+    await bed.say(conversation, sender, 'Hello')
+    const minute = (offset: number) => new Date(Date.now() + offset * 60_000).toISOString().slice(11, 16)
+    const held = async (ends: number, sentAt: number) => {
+      const quietHours = { start: minute(-1), end: minute(ends), timeZone: 'UTC' }
+      await savePushPreferences(bed.db.pool, person, { quietHours })
+      const job = newsOf(person, conversation)
+      await bed.run({ ...job, data: { ...job.data, sentAt } })
+      const [digest] = bed.queued()
+      return digest?.id ?? ''
+    }
+    const now = Date.now()
+    const first = await held(30, now)
+    expect(await held(30, now - 5_000)).toBe(first)
+    expect(await held(30, now - 1_000)).toBe(first)
+    expect(await heldSince(bed.redis, first, new Date(now).toISOString())).toBe(new Date(now - 5_000).toISOString())
+    expect(await held(40, now)).not.toBe(first)
+  })
+
+  it('that have been set anew put the summary off', async () => {
+    const { sender, person, conversations, devices } = await people(bed, 1)
+    const [conversation = '', phone = ''] = [conversations[0], devices[0]]
+    await bed.say(conversation, sender, 'Hello')
+    await savePushPreferences(bed.db.pool, person, { quietHours: quietNow() })
+    await expect(bed.run(digestOf(person))).rejects.toThrow(Later)
+    expect(bed.sentTo(phone)).toEqual([])
+  })
+})
+
 describe('a device', () => {
+  it('keeps a summary until all of it has been read, or has a notification of its own', async () => {
+    const { sender, person, conversations, devices } = await people(bed, 1, 2)
+    const [first = '', second = ''] = conversations
+    const [phone = ''] = devices
+    const told = () => bed.sentTo(phone).map(({ kind, tag }) => `${kind} ${tag}`)
+    for (const conversation of conversations) await bed.say(conversation, sender, 'Hello')
+    await bed.run(digestOf(person))
+    await bed.read(person, first, 1)
+    await bed.run(closeOf(person, first))
+    expect(told()).toEqual(['show digest'])
+    await bed.say(second, sender, 'Again')
+    await bed.run(newsOf(person, second, 2))
+    await bed.run(bed.jobFor(phone))
+    expect(told()).toEqual(['show digest', `show ${second}`, 'close digest'])
+  })
+
+  it('is left alone for no longer than a notification is worth it, whatever its push service says', async () => {
+    const { sender, person, conversations, devices } = await people(bed, 1)
+    const [conversation = '', phone = ''] = [conversations[0], devices[0]]
+    await bed.say(conversation, sender, 'Hello')
+    bed.answer(phone, { kind: 'later', reason: '429', afterMs: 10 * 24 * HOUR_MS })
+    await bed.run(newsOf(person, conversation))
+    expect(bed.jobFor(phone).delayMs).toBeLessThanOrEqual(24 * HOUR_MS)
+  })
+
   it('of somebody who has left is told to close what it shows', async () => {
     const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]

@@ -18,13 +18,6 @@ beforeAll(async () => {
 })
 afterAll(() => bed?.[Symbol.asyncDispose]())
 
-/** The job of one device among those that were queued. */
-function jobFor(deviceId: string): NewJob<'push'> {
-  const job = bed.queued().find(({ data }) => 'subscriptionId' in data && data.subscriptionId === deviceId)
-  if (job === undefined) throw new Error('no job of this device was queued')
-  return job
-}
-
 const shownRows = async (deviceId: string) =>
   (await bed.db.pool.query('select seq from push_shown where subscription_id = $1', [deviceId])).rows
 
@@ -105,7 +98,7 @@ describe('a device that cannot be told', () => {
     await bed.run(jobOf(person, conversation))
     const jobs: NewJob<'push'>[] = []
     for (let tries = 1; tries <= 3; tries++) {
-      const job = jobFor(phone)
+      const job = bed.jobFor(phone)
       jobs.push(job)
       await bed.run(job)
     }
@@ -116,7 +109,7 @@ describe('a device that cannot be told', () => {
     expect(first).toBeGreaterThan(0)
     expect(third).toBeGreaterThan(2_000)
     bed.answer(phone, { kind: 'sent', status: 201 })
-    await bed.run(jobFor(phone))
+    await bed.run(bed.jobFor(phone))
     expect(bed.queued()).toEqual([])
     expect(await shownRows(phone)).toEqual([{ seq: 1 }])
   })
@@ -131,7 +124,7 @@ describe('a device that cannot be told', () => {
     bed.answer(laptop, LATER)
     await bed.run(closeOf(person, conversation))
     bed.answer(phone, { kind: 'sent', status: 201 })
-    await bed.run(jobFor(phone))
+    await bed.run(bed.jobFor(phone))
     expect([bed.sentTo(phone).length, bed.sentTo(laptop).length]).toEqual([3, 2])
     expect([await shownRows(phone), await shownRows(laptop)]).toEqual([[], [{ seq: 1 }]])
   })
@@ -166,7 +159,7 @@ describe('a device that cannot be told', () => {
     expect(bed.queued()).toEqual([])
     const replacedAt = Date.now()
     await bed.run(empty(replacedAt))
-    const again = jobFor(phone)
+    const again = bed.jobFor(phone)
     expect(again).toMatchObject({ name: 'close', data: { replacedAt, tries: 1 } })
     bed.answer(phone, { kind: 'sent', status: 201 })
     await bed.run(again)

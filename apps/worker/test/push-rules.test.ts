@@ -36,6 +36,13 @@ describe('quiet hours', () => {
     const night = quiet('22:00', '07:00', 'Europe/Berlin')
     expect(quietUntil(night, at('2025-03-29T22:00:00Z'))).toBe(at('2025-03-30T05:00:00Z'))
     expect(quietUntil(night, at('2025-10-25T21:00:00Z'))).toBe(at('2025-10-26T06:00:00Z'))
+    // By half an hour, and past midnight into the day before.
+    expect(quietUntil(quiet('22:00', '07:00', 'Australia/Lord_Howe'), at('2025-04-05T12:00:00Z'))).toBe(
+      at('2025-04-05T20:30:00Z'),
+    )
+    expect(quietUntil(quiet('20:00', '00:15', 'America/Nuuk'), at('2024-10-26T23:30:00Z'))).toBe(
+      at('2024-10-27T02:15:00Z'),
+    )
   })
 
   it('whose end the clocks leave out are over in the next minute', () => {

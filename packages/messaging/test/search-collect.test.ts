@@ -69,3 +69,20 @@ it('asks nothing where there is nothing', async () => {
   expect(await collectNewest(scope, 20, look)).toEqual({ matches: [], complete: true })
   expect(rounds).toEqual([])
 })
+
+it('finds what is in any of more conversations than it looks at in one round', async () => {
+  const { scope, look, rounds, expected } = world(
+    Array.from({ length: 600 }, () => 3),
+    (_, seq) => seq === 1,
+  )
+  expect(await collectNewest(scope, 20, look)).toEqual({ matches: expected, complete: true })
+  expect(rounds.length).toBeGreaterThan(1)
+})
+
+it.each([
+  [SEARCH_DEPTH, true],
+  [SEARCH_DEPTH + 1, false],
+])('knows of %i matches whether there are more than it counts: %s', async (size, complete) => {
+  const { scope, look, expected } = world([size], () => true)
+  expect(await collectNewest(scope, 20, look)).toEqual({ matches: expected.slice(0, SEARCH_DEPTH), complete })
+})

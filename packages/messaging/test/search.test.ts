@@ -49,6 +49,12 @@ describe('terms', () => {
       finds: ['احمد', 'أحمد', 'إحمد', 'مرحبا', 'مَرْحَبًا'],
       not: ['حمدي'],
     },
+    {
+      name: 'Arabic words with and without their article',
+      text: 'قرأت الكتاب في بيت',
+      finds: ['كتاب', 'الكتاب', 'بيت'],
+      not: ['تاب', 'البيت'],
+    },
     { name: 'Bengali vowel signs', text: 'কাল দেখা হবে', finds: ['কাল', 'দেখা'], not: ['কল', 'কিল', 'দখ'] },
     { name: 'Hindi vowel signs', text: 'दिल की बात', finds: ['दिल', 'बात'], not: ['दल', 'दाल', 'बत'] },
     {
@@ -94,6 +100,13 @@ describe('terms', () => {
 
   it.each(['...', '"', '""', ' ?! ', '@', '،', '\u0301', '\u0001'])('has nothing to look for in %j', async (query) => {
     await expect(bed.search('anybody', query)).rejects.toMatchObject({ code: 'VALIDATION_FAILED' })
+  })
+
+  it('takes words that are joined and, cut, look like the first of them', async () => {
+    const long = 'a'.repeat(64)
+    const { me } = await having(`${long}-b`)
+    expect((await bed.search(me, long)).contents).toEqual([`${long}-b`])
+    expect((await bed.search(me, 'b')).contents).toEqual([`${long}-b`])
   })
 
   it('takes the longest query and the longest message', async () => {

@@ -130,19 +130,21 @@ describe('a queue', () => {
         expect(second - first).toBeGreaterThan(450)
         await expect.poll(() => producer.failed(10)).toMatchObject([{ id: dead.id, name: 'close', reason: 'no use' }])
         await expect.poll(() => given).toEqual(['close no use'])
+        expect(errors).toMatchObject([{ message: 'once more' }])
       },
       { onDead: (name, reason) => given.push(`${name} ${reason}`) },
     )
   })
 
   it('leaves a job whose name or data it does not know to a newer worker, and takes of the others what it knows', async () => {
-    const [named, shaped, known] = [close(), close(), close()]
-    const unknown = calls<string>(2)
+    const [named, oddly, shaped, known] = [close(), close(), close(), close()]
+    const unknown = calls<string>(3)
     const done = calls<unknown>(1)
-    const read = calls<{ id: string | undefined; attemptsMade: number }>(2)
+    const read = calls<{ id: string | undefined; attemptsMade: number }>(3)
     const later = { ...named, name: 'of a later version' as 'close' }
     await producer.add([
       later,
+      { ...oddly, name: 'constructor' as 'close' },
       { ...shaped, data: { userId: 1 } as never },
       { ...known, data: { ...known.data, ofALaterVersion: true } as never },
     ])
@@ -150,7 +152,7 @@ describe('a queue', () => {
       async (data) => done.note(data),
       async () => {
         expect(await done.all).toEqual([known.data])
-        expect((await unknown.all).toSorted()).toEqual(['close', 'of a later version'])
+        expect((await unknown.all).toSorted()).toEqual(['close', 'constructor', 'of a later version'])
       },
       { onUnknown: unknown.note },
     )
@@ -163,8 +165,8 @@ describe('a queue', () => {
     })
     try {
       const jobs = await read.all
-      expect(jobs.map(({ id }) => id).toSorted()).toEqual([named.id, shaped.id].toSorted())
-      expect(jobs.map(({ attemptsMade }) => attemptsMade)).toEqual([0, 0])
+      expect(jobs.map(({ id }) => id).toSorted()).toEqual([named.id, oddly.id, shaped.id].toSorted())
+      expect(jobs.map(({ attemptsMade }) => attemptsMade)).toEqual([0, 0, 0])
     } finally {
       await newer.close()
       connection.disconnect()
@@ -220,17 +222,20 @@ describe('a queue', () => {
   })
 
   it('gives a job up that nobody has known for a day past the time it was due', async () => {
-    const dead = calls<string>(1)
+    const dead = calls<string>(2)
     const unknown = calls<string>(2)
     const add = (name: string, agoMs: number, delayMs: number) =>
       producer.queue.add(name, {}, { jobId: randomUUID(), timestamp: Date.now() - agoMs, delay: delayMs })
     await add('forgotten', DAY_MS + 60_000, 0)
+    await add('forgotten, too', DAY_MS + 120_000, 30_000)
     await add('fresh', DAY_MS - 60_000, 0)
     await add('long put off', DAY_MS + 60_000, DAY_MS)
     await withConsumer(
       async () => undefined,
       async () => {
-        expect(await dead.all).toEqual(['forgotten nobody knows jobs called forgotten'])
+        const names = ['forgotten', 'forgotten, too']
+        expect((await dead.all).toSorted()).toEqual(names.map((name) => `${name} nobody knows jobs called ${name}`))
+        expect((await producer.failed(2)).map(({ name }) => name).toSorted()).toEqual(names)
         expect((await unknown.all).toSorted()).toEqual(['fresh', 'long put off'])
       },
       { onUnknown: unknown.note, onDead: (name, reason) => dead.note(`${name} ${reason}`) },
