@@ -76,6 +76,8 @@ function toBulk({ name, data, id, delayMs }: { name: string; data: unknown; id: 
     jobId: id,
     attempts: ATTEMPTS,
     backoff: { type: 'custom' },
+    // Those of all attempts would be megabytes.
+    stackTraceLimit: 1,
     ...(delayMs === undefined || delayMs <= 0 ? {} : { delay: Math.ceil(delayMs) }),
   }
   return { name, data, opts }

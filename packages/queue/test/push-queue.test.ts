@@ -173,22 +173,25 @@ describe('a queue', () => {
     }
   })
 
-  it('tries a job that throws for a day', async () => {
+  it('tries a job that throws for a day, and keeps of its errors the last', async () => {
     const job = close()
     const tried = Promise.withResolvers<void>()
     await producer.add([job])
     const connection = await redisClient(redis.url)
     // As if it had been tried for most of a day, a minute apart.
-    await connection.hset(`{parley}:push:${job.id}`, 'atm', 23 * 60)
+    const stacktrace = JSON.stringify(Array(23 * 60).fill('Error: away'))
+    await connection.hset(`{parley}:push:${job.id}`, { atm: 23 * 60, stacktrace })
     connection.disconnect()
     await withConsumer(
       async () => {
         tried.resolve()
-        throw new Error('away')
+        throw new Error('still away')
       },
       async () => {
         await tried.promise
         await expect.poll(() => producer.queue.getJobState(job.id)).toBe('delayed')
+        const kept = await producer.queue.getJob(job.id)
+        expect(kept?.stacktrace).toEqual([expect.stringContaining('still away')])
       },
     )
   })
