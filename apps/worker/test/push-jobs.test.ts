@@ -200,8 +200,11 @@ describe('a turn', () => {
     const subject = randomUUID()
     const { promise: never, resolve } = Promise.withResolvers<void>()
     const killed = turn(subject, 'first', () => never)
-    await expect.poll(() => bed.redis.exists(`parley:push:turn:${subject}`)).toBe(1)
-    await turn(subject, 'first', nothing)
+    const key = `parley:push:turn:${subject}`
+    await expect.poll(() => bed.redis.exists(key)).toBe(1)
+    // Nearly over by now.
+    await bed.redis.pexpire(key, 5_000)
+    await turn(subject, 'first', async () => expect(await bed.redis.pttl(key)).toBeGreaterThan(50_000))
     resolve()
     await killed
   })

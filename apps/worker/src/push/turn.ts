@@ -20,7 +20,7 @@ export function summaryOf(userId: string): string {
 
 /**
  * Jobs about the same notification take turns, across all workers: the second finds what the first has recorded. A job
- * that a killed process left behind finds its own turn and goes on with it.
+ * that a killed process left behind finds its own turn, which begins anew.
  * @param subject what must not be worked on by two at once
  * @param work its turn ends with it: nothing of it may go on after that
  * @throws {Later} while it is another job's turn
@@ -35,6 +35,8 @@ export async function takeTurn<T>(
   const began = performance.now()
   const holder = await redis.set(key, jobId, 'PX', TURN_MS, 'NX', 'GET')
   if (holder !== null && holder !== jobId) throw new Later(Date.now() + WAIT_MS)
+  // What the killed process has used up of it would be missing at the end.
+  if (holder === jobId) await redis.pexpire(key, TURN_MS)
   try {
     return await work()
   } finally {
