@@ -138,11 +138,41 @@ describe('news', () => {
     const second = newsOf(person, conversation, 2)
     await bed.run(newsOf(person, conversation))
     expect(await delays()).toBe(before + 1)
-    await bed.say(conversation, sender, 'two')
-    // It was stored while the first was on its way.
-    await bed.run({ ...second, data: { ...second.data, sentAt: second.data.sentAt - 1_000 } })
-    expect(bed.sentTo(phone)[1]).toMatchObject({ data: { count: 2 } })
+    await bed.say(conversation, sender, 'two', 'three')
+    // These were stored while the first was on its way.
+    const sentAt = second.data.sentAt - 1_000
+    await bed.run({ ...second, data: { ...second.data, sentAt } })
+    expect(bed.sentTo(phone)[1]).toMatchObject({ data: { count: 3 } })
+    await bed.say(conversation, sender, 'four')
+    const { data, ...fourth } = newsOf(person, conversation, 4)
+    await bed.run({ ...fourth, data: { ...data, sentAt } })
+    expect(bed.sentTo(phone)[2]).toMatchObject({ data: { count: 4 } })
     expect(await delays()).toBe(before + 1)
+  })
+
+  it('are told to nobody who has muted the conversation since', async () => {
+    const { sender, person, conversations, devices } = await people(bed, 1)
+    const [conversation = '', phone = ''] = [conversations[0], devices[0]]
+    await bed.say(conversation, sender, 'Hello')
+    await set(`muted_until = now() + interval '1 hour'`, person, conversation)
+    await bed.run(newsOf(person, conversation))
+    expect(bed.sentTo(phone)).toEqual([])
+    await set(`muted_until = now() - interval '1 second'`, person, conversation)
+    await bed.run(newsOf(person, conversation))
+    expect(bed.sentTo(phone)).toHaveLength(1)
+  })
+
+  it('say nothing of what was written to those who do not want it shown, nor count what the server writes', async () => {
+    const { sender, person, conversations, devices } = await people(bed, 1)
+    const [conversation = '', phone = ''] = [conversations[0], devices[0]]
+    await savePushPreferences(bed.db.pool, person, { showContent: false })
+    await bed.say(conversation, sender, 'a secret', 'Somebody has come')
+    await bed.db.pool.query(`update messages set type = 'SYSTEM' where conversation_id = $1 and seq = 2`, [
+      conversation,
+    ])
+    await bed.run(newsFrom(1, 2, person, conversation))
+    expect(bed.sentTo(phone)).toMatchObject([{ body: 'New message', data: { seq: 1, count: 1 } }])
+    expect(JSON.stringify(bed.sentTo(phone))).not.toContain('secret')
   })
 
   it('name a file, and show the photo of who sent it', async () => {
@@ -171,6 +201,8 @@ describe('a summary', () => {
     await bed.say(second, sender, 'Hello')
     await bed.run(digestOf(person))
     expect(bed.sentTo(phone)[1]).toMatchObject({ tag: 'digest', data: { count: 2, conversations: 2 } })
+    // The latest is the one to open.
+    expect(bed.sentTo(phone)[1]?.data).toMatchObject({ conversationId: second })
     await bed.say(first, sender, 'three')
     await bed.run(newsOf(person, first, 3))
     expect(bed.sentTo(phone)[2]).toMatchObject({ tag: first, data: { count: 2 } })

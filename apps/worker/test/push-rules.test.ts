@@ -49,6 +49,10 @@ describe('quiet hours', () => {
     const night = quiet('22:00', '02:30', 'Europe/Berlin')
     expect(quietUntil(night, at('2025-03-30T00:59:30Z'))).toBe(at('2025-03-30T01:00:00Z'))
     expect(quietUntil(night, at('2025-03-30T01:00:00Z'))).toBeNull()
+    // From 23:00 to 00:00: whoever looks again by then finds them over.
+    const evening = quiet('20:00', '23:45', 'America/Nuuk')
+    expect(quietUntil(evening, at('2024-03-31T00:30:00Z'))).toBeLessThanOrEqual(at('2024-03-31T01:00:00Z'))
+    expect(quietUntil(evening, at('2024-03-31T01:00:00Z'))).toBeNull()
   })
 
   it('are none where none are set', () => {
