@@ -251,10 +251,10 @@ describe('the queue', () => {
   })
 
   it('takes a job for each who is to be told: not who wrote it, has muted it, looks, or has read or left it', async () => {
-    const names = ['writes', 'mutes', 'looks', 'reads', 'left', 'told', 'told as well'].map(
+    const names = ['writes', 'mutes', 'looks', 'looks as well', 'reads', 'left', 'told', 'told as well'].map(
       (name) => name + randomUUID(),
     )
-    const [writes = '', mutes = '', looks = '', reads = '', left = '', ...told] = names
+    const [writes = '', mutes = '', looks = '', looksToo = '', reads = '', left = '', ...told] = names
     const conversation = await bed.conversation(...names)
     for (const name of names) await bed.device(name)
     const set = (column: string, userId: string) =>
@@ -266,7 +266,7 @@ describe('the queue', () => {
     await bed.say(conversation, writes, 'Hello')
     await bed.read(reads, conversation, 1)
     await set('left_at = now()', left)
-    const presence = { online: nobody, foreground: async () => new Set([looks]) }
+    const presence = { online: nobody, foreground: async () => new Set([looks, looksToo]) }
     const { run } = pushRecipients({ ...bed.deps, presence })
     const message = { conversationId: conversation, senderId: writes, attachments: [], content: 'Hello' }
     const stored = { id: randomUUID(), seq: 1, type: 'TEXT' as const, createdAt: new Date().toISOString() }

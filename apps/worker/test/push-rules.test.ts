@@ -124,6 +124,8 @@ describe('a notification', () => {
       expect(Buffer.byteLength(text)).toBeLessThanOrEqual(PAYLOAD_BYTES)
       expect(Buffer.byteLength(text)).toBeGreaterThan(PAYLOAD_BYTES - 10)
       expect(JSON.parse(text).body.isWellFormed()).toBe(true)
+      // Rather more of the text than an icon.
+      expect(JSON.parse(text)).not.toHaveProperty('icon')
     }
     const senderName = '𝒜'.repeat(60)
     const { title } = newsPayload({ ...news, message: { ...message, senderName } }) as { title: string }

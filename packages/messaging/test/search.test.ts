@@ -61,7 +61,7 @@ describe('terms', () => {
       name: 'Chinese without spaces',
       text: '我们明天下午在北京大学开会',
       finds: ['北京', '大学', '北京大学', '开会 明天', '"明天下午"'],
-      not: ['京北', '天们', '"明天开会"', '上海'],
+      not: ['京北', '天们', '"北京学"', '"明天开会"', '上海'],
     },
     {
       name: 'Japanese without spaces',
