@@ -196,7 +196,11 @@ export function fileTests(stage: () => Stage): void {
 
   test('where the browser keeps the store from the page, a file goes in a form, and one too large for it says so', async () => {
     // A store that answers, and has no CORS rule for anybody.
-    const store = createServer((_, answer) => answer.end()).listen(0, '127.0.0.1')
+    let asked = 0
+    const store = createServer((_, answer) => {
+      asked++
+      answer.end()
+    }).listen(0, '127.0.0.1')
     await once(store, 'listening')
     const { port } = store.address() as AddressInfo
     const { omar, enter } = await pair(stage())
@@ -227,6 +231,12 @@ export function fileTests(stage: () => Stage): void {
     }
     await send('film.bin', 8 * 1024 * 1024 + 1)
     await seen(visitor.log.getByRole('link', { name: 'Download film.bin' }), 20_000)
+    expect(asked).toBeGreaterThan(0)
+    const before = asked
+    await send('second-film.bin', 8 * 1024 * 1024 + 1)
+    await seen(visitor.log.getByRole('link', { name: 'Download second-film.bin' }), 20_000)
+    // The page knows by now.
+    expect(asked).toBe(before)
     await send('long-film.bin', 25 * 1024 * 1024 + 1)
     await seen(visitor.log.getByText('Not sent'), 20_000)
     await seen(visitor.log.getByText('This file is too large to be sent from this page.'))

@@ -7,7 +7,7 @@ import { ServerRequests } from './requests.ts'
 import { combine, LazyStore, type Store } from './store.ts'
 import type { ClientEvents, MessagesSnapshot, ParleyClientOptions, SendOptions } from './types.ts'
 import type { TypingPerson } from './typing.ts'
-import { deliverFile, type SendFileOptions, type UploadOptions, uploadAttachment } from './upload.ts'
+import { type SendFileOptions, type UploadOptions, Uploads } from './upload.ts'
 import { whenLive } from './when-live.ts'
 
 /**
@@ -23,6 +23,7 @@ import { whenLive } from './when-live.ts'
  */
 export class ParleyClient extends ServerRequests {
   readonly #messages = new Map<string, Store<MessagesSnapshot>>()
+  readonly #uploads: Uploads
   /** The connection's state. */
   readonly state: Store<ConnectionState>
   /** All conversations, newest activity first. */
@@ -38,6 +39,7 @@ export class ParleyClient extends ServerRequests {
     const state = new LazyStore(() => core.connection.state)
     core.events.on('state', () => state.invalidate())
     super(core)
+    this.#uploads = new Uploads(core.http)
     this.state = state
     this.conversations = core.inbox.conversations
     this.unread = core.inbox.unread
@@ -130,7 +132,7 @@ export class ParleyClient extends ServerRequests {
    */
   async sendFile(conversationId: string, file: File, options: SendFileOptions = {}): Promise<Message> {
     const { content = '', type, clientMessageId } = options
-    const delivered = await deliverFile(this.core.http, conversationId, file, options)
+    const delivered = await this.#uploads.deliver(conversationId, file, options)
     if ('message' in delivered) {
       this.core.inbox.onMessage(delivered.message)
       return delivered.message
@@ -146,7 +148,7 @@ export class ParleyClient extends ServerRequests {
    * signal, NETWORK and the like after some tries
    */
   upload(conversationId: string, file: File, options: UploadOptions = {}): Promise<Attachment> {
-    return uploadAttachment(this.core.http, conversationId, file, options)
+    return this.#uploads.upload(conversationId, file, options)
   }
 
   /** A conversation's messages and those of one's own that wait. Somebody who subscribes loads the newest page. */

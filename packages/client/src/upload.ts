@@ -32,29 +32,51 @@ const FORM_BYTES = 8 * 1024 * 1024
 export type Delivered = { message: Message } | { attachment: Attachment }
 
 /**
- * Brings a file to the server: a small one in a form, a large one straight into the store. Where that way is closed the
- * other one is taken, as far as the server lets it.
- * @throws {ParleyClientError} as `sendFile`
+ * Brings files to the server: small ones in a form, large ones straight into the store. Where that way is closed the other
+ * one is taken, as far as the server lets it, from then on at once.
  */
-export async function deliverFile(
-  http: Http,
-  conversationId: string,
-  file: File,
-  options: SendFileOptions,
-): Promise<Delivered> {
-  const inForm = async () => ({ message: await sendForm(http, conversationId, file, options) })
-  if (file.size <= FORM_BYTES) {
+export class Uploads {
+  readonly #http: Http
+  /** Files up to this size go in a form. Bytes. */
+  #formBytes = FORM_BYTES
+
+  constructor(http: Http) {
+    this.#http = http
+  }
+
+  /**
+   * Brings a file, with its message or for one.
+   * @throws {ParleyClientError} as `sendFile`
+   */
+  async deliver(conversationId: string, file: File, options: SendFileOptions): Promise<Delivered> {
+    const inForm = async () => ({ message: await sendForm(this.#http, conversationId, file, options) })
+    if (file.size <= this.#formBytes) {
+      try {
+        return await inForm()
+      } catch (error) {
+        if (toClientError(error).code !== 'FILE_TOO_LARGE') throw error
+      }
+    }
     try {
-      return await inForm()
+      return { attachment: await this.upload(conversationId, file, options) }
     } catch (error) {
-      if (toClientError(error).code !== 'FILE_TOO_LARGE') throw error
+      if (error instanceof UploadBlockedError && file.size <= error.formMaxBytes) return inForm()
+      throw error
     }
   }
-  try {
-    return { attachment: await uploadAttachment(http, conversationId, file, options) }
-  } catch (error) {
-    if (error instanceof UploadBlockedError && file.size <= error.formMaxBytes) return inForm()
-    throw error
+
+  /**
+   * Puts a file straight into the store, part by part. A message that names its id claims it; what none claims goes after a
+   * day.
+   * @throws {ParleyClientError} as `upload` of the client
+   */
+  async upload(conversationId: string, file: File, options: UploadOptions): Promise<Attachment> {
+    try {
+      return await uploadAttachment(this.#http, conversationId, file, options)
+    } catch (error) {
+      if (error instanceof UploadBlockedError) this.#formBytes = Math.max(FORM_BYTES, error.formMaxBytes)
+      throw error
+    }
   }
 }
 
@@ -84,11 +106,7 @@ async function sendForm(http: Http, conversationId: string, file: File, options:
   })
 }
 
-/**
- * Puts a file straight into the store, part by part. A message that names its id claims it; what none claims goes after
- * a day.
- */
-export async function uploadAttachment(
+async function uploadAttachment(
   http: Http,
   conversationId: string,
   file: File,

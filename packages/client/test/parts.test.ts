@@ -15,7 +15,7 @@ import { Timeline } from '../src/timeline.ts'
 import { TokenSource } from '../src/token.ts'
 import type { ClientEvents } from '../src/types.ts'
 import { Typing } from '../src/typing.ts'
-import { deliverFile } from '../src/upload.ts'
+import { Uploads } from '../src/upload.ts'
 import { whenLive } from '../src/when-live.ts'
 
 function message(seq: number, change: Partial<Message> = {}): Message {
@@ -318,9 +318,9 @@ it('what only reads is asked for again where that can help; what does something 
 describe('a large file, where the browser keeps the store from the page', () => {
   const MEBIBYTE = 1024 * 1024
 
-  /** Sends a file of so many bytes. @returns what became of it, and what was asked, each once */
-  async function deliver(bytes: number, formMaxBytes: number | undefined) {
-    const asked: string[] = []
+  /** A page, which sends files of so many bytes. @returns what became of one, and what was asked for it, each once */
+  function page(bytes: number, formMaxBytes: number | undefined) {
+    let asked: string[] = []
     const parts = [{ partNumber: 1, offset: 0, size: bytes, url: 'http://store.test/part' }]
     const fetch: typeof globalThis.fetch = async (input, { method } = {}) => {
       const { host, pathname } = new URL(String(input))
@@ -333,28 +333,38 @@ describe('a large file, where the browser keeps the store from the page', () => 
     }
     const { signal: closed } = new AbortController()
     const http = new Http({ url: 'http://api.test', tokens: new TokenSource(() => 'a token'), fetch, closed })
-    const random = vi.spyOn(Math, 'random').mockReturnValue(0)
-    try {
-      const file = new File([new Uint8Array(bytes)], 'film.bin')
-      const delivered = await deliverFile(http, 'c', file, {}).catch(toClientError)
-      return { delivered, asked: [...new Set(asked)] }
-    } finally {
-      random.mockRestore()
+    const uploads = new Uploads(http)
+    return async () => {
+      const random = vi.spyOn(Math, 'random').mockReturnValue(0)
+      try {
+        asked = []
+        const file = new File([new Uint8Array(bytes)], 'film.bin')
+        const delivered = await uploads.deliver('c', file, {}).catch(toClientError)
+        return { delivered, asked: [...new Set(asked)] }
+      } finally {
+        random.mockRestore()
+      }
     }
   }
   const upTo = ['POST attachments', 'PUT store', 'HEAD store', 'DELETE attachments/f']
 
   it('goes in a form where the server takes it there, and nothing of the upload is left', async () => {
-    const { delivered, asked } = await deliver(9 * MEBIBYTE, 9 * MEBIBYTE)
+    const { delivered, asked } = await page(9 * MEBIBYTE, 9 * MEBIBYTE)()
     expect(delivered).toEqual({ message: message(1) })
     expect(asked).toEqual([...upTo, 'POST messages'])
+  })
+
+  it('goes in a form at once where one before found the store closed', async () => {
+    const deliver = page(9 * MEBIBYTE, 9 * MEBIBYTE)
+    await deliver()
+    expect(await deliver()).toEqual({ delivered: { message: message(1) }, asked: ['POST messages'] })
   })
 
   it.each([
     ['is larger than a form may be', 9 * MEBIBYTE - 1],
     ['meets an older server, which does not say', undefined],
   ])('is not sent in vain where it %s', async (_, formMaxBytes) => {
-    const { delivered, asked } = await deliver(9 * MEBIBYTE, formMaxBytes)
+    const { delivered, asked } = await page(9 * MEBIBYTE, formMaxBytes)()
     expect(delivered).toMatchObject({ code: 'UPLOAD_BLOCKED', retryable: false })
     expect(asked).toEqual(upTo)
   })
