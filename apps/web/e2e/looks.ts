@@ -119,6 +119,19 @@ export function looksTests(stage: () => Stage): void {
     await expectNoSidewaysScroll(visitor)
   })
 
+  test('code is read without its backticks in the list and among what is found, too', async () => {
+    const { omar, lena, enter, post } = await pair(stage())
+    await post(lena, 'Run `npm start`:\n```sh\nnpm test\n```')
+    const visitor = await enter(omar)
+    await seen(visitor.row(lena.fullName).getByText('Run npm start: npm test', { exact: true }))
+    await visitor.button('Search messages').click()
+    const dialog = visitor.dialog('Search messages')
+    await dialog.getByRole('searchbox').fill('npm start')
+    const result = dialog.getByRole('link').filter({ hasText: 'Run npm start: npm test' })
+    await seen(result)
+    expect(await result.locator('mark').allTextContents()).toEqual(['npm', 'start', 'npm'])
+  })
+
   test('with the keyboard alone: choose a conversation, write, search, look at the details, and out of them', async () => {
     const { visit, omar, lena } = await pair(stage())
     const visitor = await visit(omar)

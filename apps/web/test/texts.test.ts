@@ -86,6 +86,8 @@ describe('a row of the list', () => {
       words: 'two lines',
     })
     const direct = conversation([ana, me], { type: 'DIRECT', lastMessage: message })
+    const withCode = { ...message, content: 'Run `npm start`:\n```sh\nnpm start\n```' }
+    expect(previewOf({ ...direct, lastMessage: withCode }, 'me').words).toBe('Run npm start: npm start')
     expect(previewOf(direct, 'me').who).toBeNull()
     expect(previewOf(direct, 'a').who).toBe('You')
     const photo = { ...message, content: '', type: 'IMAGE' as const }

@@ -1,12 +1,13 @@
 import type { Conversation, Message } from '@parley/client'
 import { firstName } from '../people/names.ts'
+import { withoutBackticks } from '../text/code.ts'
 
 const KINDS = { IMAGE: 'Photo', VIDEO: 'Video', AUDIO: 'Audio', FILE: 'File' } as const
 
 /** A message in a few words, for lists and announcements. */
 export function wordsOf(message: Pick<Message, 'content' | 'type' | 'attachments'>): string {
   const { content, type, attachments } = message
-  const words = content.replace(/\s+/g, ' ').trim()
+  const words = withoutBackticks(content).text.replace(/\s+/g, ' ').trim()
   if (words !== '') return words
   const [file] = attachments
   if (type === 'FILE' && file !== undefined) return file.fileName

@@ -2,6 +2,7 @@ import type { SearchHit } from '@parley/client'
 import { Paperclip } from 'lucide-react'
 import { Avatar } from '../people/avatar.tsx'
 import { titleOf } from '../people/names.ts'
+import { type Range, withoutBackticks } from '../text/code.ts'
 import { fullTimeOf, listTimeOf } from '../text/dates.ts'
 import { excerpt, markParts } from '../text/highlight.ts'
 import styles from './search.module.css'
@@ -19,7 +20,8 @@ export function Result({ hit, me, href, onOpen }: ResultProps) {
   const { conversation, highlights, sender } = hit
   const title = titleOf({ ...conversation, participantCount: conversation.participants.length }, me)
   const inText = highlights.filter(({ attachmentId }) => attachmentId === null)
-  const { text, ranges } = excerpt(hit.content, inText)
+  const plain = withoutBackticks(hit.content, inText)
+  const { text, ranges } = excerpt(plain.text, plain.ranges)
   const files = hit.attachments.flatMap(({ id, fileName }) => {
     const marks = highlights.filter(({ attachmentId }) => attachmentId === id)
     return marks.length === 0 ? [] : [{ id, fileName, marks }]
@@ -51,6 +53,6 @@ export function Result({ hit, me, href, onOpen }: ResultProps) {
   )
 }
 
-function Marked({ text, ranges }: { text: string; ranges: readonly { start: number; end: number }[] }) {
+function Marked({ text, ranges }: { text: string; ranges: readonly Range[] }) {
   return markParts(text, ranges).map((part) => (part.marked ? <mark key={part.start}>{part.text}</mark> : part.text))
 }

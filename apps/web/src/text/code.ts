@@ -2,7 +2,7 @@ export interface CodePart {
   readonly text: string
   /** `line`: a few words of code in a line; `block`: lines of their own. The backticks are no part of either. */
   readonly kind: 'text' | 'line' | 'block'
-  /** The part's place in the text. */
+  /** Where the part's own text begins in the whole. */
   readonly start: number
 }
 
@@ -21,14 +21,16 @@ export function codeParts(text: string): CodePart[] {
     const close = open < 0 ? -1 : text.indexOf(FENCE, open + FENCE.length)
     if (close < 0) break
     const from = open + FENCE.length
-    const code = withoutFences(text.slice(from, close))
+    const inside = text.slice(from, close)
+    const [start, stop] = codeWithin(inside)
+    const code = inside.slice(start, stop)
     const end = close + FENCE.length
     if (code.trim() === '') {
       addLines(parts, text.slice(done, end), done)
     } else {
       // A block stands in lines of its own already.
       addLines(parts, text.slice(done, open).replace(/\n$/, ''), done)
-      parts.push({ text: code, kind: 'block', start: from })
+      parts.push({ text: code, kind: 'block', start: from + start })
     }
     done = end + (code.trim() !== '' && text[end] === '\n' ? 1 : 0)
   }
@@ -36,12 +38,42 @@ export function codeParts(text: string): CodePart[] {
   return parts
 }
 
-/** Of what is between two fences, what is not of their own lines. */
-function withoutFences(inside: string): string {
-  const lines = inside.split('\n')
-  if (lines.length > 1 && LANGUAGE.test(lines[0]?.trim() ?? '')) lines.shift()
-  if (lines.length > 1 && lines.at(-1)?.trim() === '') lines.pop()
-  return lines.join('\n')
+/** A part of a text, in UTF-16 code units. */
+export interface Range {
+  readonly start: number
+  readonly end: number
+}
+
+/**
+ * A text where code has no look of its own, as in a list: without the backticks, a block in lines of its own, and the ranges
+ * moved along. What a range has of the backticks is cut.
+ */
+export function withoutBackticks(text: string, ranges: readonly Range[] = []): { text: string; ranges: Range[] } {
+  let plain = ''
+  let before: CodePart | undefined
+  const moved: Range[] = []
+  for (const part of codeParts(text)) {
+    if (before !== undefined && (before.kind === 'block' || part.kind === 'block')) plain += '\n'
+    const shift = plain.length - part.start
+    const stop = part.start + part.text.length
+    for (const range of ranges) {
+      const start = Math.max(range.start, part.start)
+      const end = Math.min(range.end, stop)
+      if (start < end) moved.push({ start: start + shift, end: end + shift })
+    }
+    plain += part.text
+    before = part
+  }
+  return { text: plain, ranges: moved }
+}
+
+/** Of what is between two fences, where the code begins and ends: what is of the fences' own lines is no part of it. */
+function codeWithin(inside: string): [start: number, end: number] {
+  const first = inside.indexOf('\n')
+  const start = first >= 0 && LANGUAGE.test(inside.slice(0, first).trim()) ? first + 1 : 0
+  const last = inside.lastIndexOf('\n')
+  const end = last >= start && inside.slice(last).trim() === '' ? last : inside.length
+  return [start, end]
 }
 
 function addLines(parts: CodePart[], text: string, start: number): void {
@@ -52,7 +84,7 @@ function addLines(parts: CodePart[], text: string, start: number): void {
   for (const { 0: whole, 1: code = '', index } of text.matchAll(LINE)) {
     if (code.trim() === '') continue
     addText(index)
-    parts.push({ text: code, kind: 'line', start: start + index })
+    parts.push({ text: code, kind: 'line', start: start + index + 1 })
     done = index + whole.length
   }
   addText(text.length)
