@@ -87,7 +87,7 @@ export class ConversationWriter {
     const direct = input.type === 'DIRECT'
     if (direct && userIds.length !== 2) {
       throw new ParleyError('VALIDATION_FAILED', {
-        message: 'A DIRECT conversation has exactly two people.',
+        message: 'A DIRECT conversation has exactly two people; one with others is of type GROUP.',
         details: [{ path: 'participantIds', message: 'must name exactly one other person' }],
       })
     }
@@ -153,7 +153,9 @@ export class ConversationWriter {
     await this.#change(actor, conversationId, async (tx, conversation) => {
       requireMayRemove({ id: actor.id, role: conversation.role }, userId)
       const [target] = await membersAmong(tx, conversationId, [userId])
-      if (target === undefined || row === undefined) throw new ParleyError('USER_NOT_FOUND')
+      if (target === undefined || row === undefined) {
+        throw new ParleyError('USER_NOT_FOUND', { message: 'They are not in this conversation.' })
+      }
       const event = actor.id === userId ? 'participantLeft' : 'participantRemoved'
       return { removed: [userId], system: { event, userIds: [userId] }, people: [presentUser(row)] }
     })

@@ -24,14 +24,15 @@ const knownRevs = z
   .check((checked) => {
     const refuse = (message: string, path: string[] = []) =>
       checked.issues.push({ code: 'custom', message, path, input: checked.value })
-    if (!isPlainObject(checked.value)) return void refuse('Invalid input: expected record')
+    if (!isPlainObject(checked.value))
+      return void refuse(checked.value === undefined ? 'is missing' : 'must be an object of revs by conversation id')
     const known = Object.entries(checked.value)
     if (known.length > LIMITS.syncConversations) {
-      return void refuse(`at most ${LIMITS.syncConversations} conversations a call`)
+      return void refuse(`must name at most ${LIMITS.syncConversations} conversations a call`)
     }
     for (const [id, rev] of known) {
-      if (!UUID.test(id)) refuse('Invalid key in record', [id])
-      else if (!isRev(rev)) refuse('Invalid input: expected a whole number of at least 0', [id])
+      if (!UUID.test(id)) refuse('must be a UUID', [id])
+      else if (!isRev(rev)) refuse('must be a whole number of at least 0', [id])
     }
     if (known.some(([id]) => UPPER.test(id))) {
       checked.value = Object.fromEntries(known.map(([id, rev]) => [id.toLowerCase(), rev]))
