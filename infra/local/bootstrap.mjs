@@ -37,24 +37,27 @@ export class SetupError extends Error {
  * @throws {SetupError} when something cannot be fetched or installed
  */
 export async function ensureRuntime({ log }) {
+  const manifest = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'))
+  const [, pnpmVersion] = /^pnpm@([^+]+)/.exec(manifest.packageManager ?? '') ?? []
+  if (!pnpmVersion) throw new SetupError('package.json names no packageManager of the form pnpm@1.2.3')
+
+  const nodePackage = NODE_IS_TOO_OLD ? nodePackageName() : undefined
+  const node = nodePackage ? join(RUNTIME, 'node_modules', nodePackage, 'bin', 'node') : process.execPath
+  const wanted = { ...(nodePackage ? { [nodePackage]: FETCHED_NODE } : {}), pnpm: pnpmVersion }
+  const env = {
+    ...process.env,
+    PATH: [dirname(node), process.env.PATH].filter(Boolean).join(delimiter),
+    // Compiled and type-stripped code is kept: it takes a third off the start of each process.
+    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(ROOT, '.parley', 'compile-cache'),
+  }
+
+  const fingerprint = await workspaceFingerprint(pnpmVersion)
+  const isThere = async () => existsSync(node) && (await stampOf()) === fingerprint
+  // Most times. Nobody is waited for where there is nothing to do.
+  if (await isThere()) return { node, env }
   const unlock = await lockSetup(log)
   try {
-    const manifest = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'))
-    const [, pnpmVersion] = /^pnpm@([^+]+)/.exec(manifest.packageManager ?? '') ?? []
-    if (!pnpmVersion) throw new SetupError('package.json names no packageManager of the form pnpm@1.2.3')
-
-    const nodePackage = NODE_IS_TOO_OLD ? nodePackageName() : undefined
-    const node = nodePackage ? join(RUNTIME, 'node_modules', nodePackage, 'bin', 'node') : process.execPath
-    const wanted = { ...(nodePackage ? { [nodePackage]: FETCHED_NODE } : {}), pnpm: pnpmVersion }
-    const env = {
-      ...process.env,
-      PATH: [dirname(node), process.env.PATH].filter(Boolean).join(delimiter),
-      // Compiled and type-stripped code is kept: it takes a third off the start of each process.
-      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(ROOT, '.parley', 'compile-cache'),
-    }
-
-    const fingerprint = await workspaceFingerprint(pnpmVersion)
-    if (existsSync(node) && (await stampOf()) === fingerprint) return { node, env }
+    if (await isThere()) return { node, env }
     await fetchTools(wanted, node, log)
     await installWorkspace(node, env, log)
     await writeFile(stampFile(), fingerprint)
@@ -104,7 +107,7 @@ async function fetchTools(wanted, node, log) {
 }
 
 /** pnpm's entry for installs without scripts: it runs the native binary of the platform's package beside it. */
-function pnpmEntry() {
+export function pnpmEntry() {
   return join(RUNTIME, 'node_modules', 'pnpm', 'bin', 'pnpm.mjs')
 }
 
