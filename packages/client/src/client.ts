@@ -33,8 +33,12 @@ export class ParleyClient extends ServerRequests {
   /** Ids of the people who are online, among those one shares conversations with. */
   readonly presence: Store<ReadonlySet<string>>
 
-  /** Nothing is asked of anybody before {@link connect}. */
+  /**
+   * Nothing is asked of anybody before {@link connect}.
+   * @throws {TypeError} where `url` is not the address of a server
+   */
   constructor(options: ParleyClientOptions) {
+    requireAddress(options.url)
     const core = new ClientCore(options)
     const state = new LazyStore(() => core.connection.state)
     core.events.on('state', () => state.invalidate())
@@ -256,4 +260,11 @@ export class ParleyClient extends ServerRequests {
   setVisibility(visible: boolean): void {
     this.core.setVisibility(visible)
   }
+}
+
+/** What follows the host would be a namespace to Socket.IO, and nothing at all to HTTP. */
+function requireAddress(url: string): void {
+  const address = URL.canParse(url) ? new URL(url) : undefined
+  if (address !== undefined && /^https?:$/.test(address.protocol) && address.href === `${address.origin}/`) return
+  throw new TypeError(`url is the cluster's address without a path, such as https://chat.example.com, not ${url}`)
 }

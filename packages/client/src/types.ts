@@ -6,7 +6,7 @@ import type { OutboxStorage } from './storage/types.ts'
 import type { TimelineSnapshot } from './timeline.ts'
 
 export interface ParleyClientOptions {
-  /** The cluster's public address, such as `https://chat.example.com`. */
+  /** The cluster's public address, such as `https://chat.example.com`: without a path. */
   url: string
   /**
    * Gives a token of the person who uses the application. Called for the first connection, about a minute before a token

@@ -5,7 +5,7 @@ import { Connection, type ConnectionState } from '../src/connection.ts'
 import { Emitter } from '../src/emitter.ts'
 import { ParleyClientError, toClientError } from '../src/errors.ts'
 import { Http } from '../src/http.ts'
-import { memoryStorage, type OutboxEntry } from '../src/index.ts'
+import { memoryStorage, type OutboxEntry, ParleyClient } from '../src/index.ts'
 import { Outbox } from '../src/outbox.ts'
 import { ReadMarks } from '../src/read-marks.ts'
 import { Revisions } from '../src/revisions.ts'
@@ -368,6 +368,20 @@ describe('a large file, where the browser keeps the store from the page', () => 
     expect(delivered).toMatchObject({ code: 'UPLOAD_BLOCKED', retryable: false })
     expect(asked).toEqual(upTo)
   })
+})
+
+it.each([
+  ['http://localhost:4000', true],
+  ['https://chat.example.com/', true],
+  ['https://example.com/chat', false],
+  ['https://chat.example.com/?a=b', false],
+  ['wss://chat.example.com', false],
+  ['chat.example.com', false],
+  ['', false],
+])('a client takes the address of a server and nothing else: %j', (url, taken) => {
+  const make = () => new ParleyClient({ url, getToken: () => 'a token' }).close()
+  if (taken) make()
+  else expect(make).toThrow(`without a path, such as https://chat.example.com, not ${url}`)
 })
 
 describe('LazyStore', () => {
