@@ -90,8 +90,12 @@ async function take(page: Page, name: string): Promise<void> {
   // Pictures, fonts, and what moves after them.
   await page.waitForLoadState('networkidle')
   await page.evaluate(() => document.fonts.ready)
-  // The day that floats over a history while it scrolls.
+  // The day that floats over a history while it scrolls, and fades after that.
   await page.locator('[aria-hidden="true"][data-shown="true"]').waitFor({ state: 'detached' })
+  await page.evaluate(async () => {
+    const fading = document.getAnimations().filter((animation) => animation instanceof CSSTransition)
+    await Promise.allSettled(fading.map(({ finished }) => finished))
+  })
   const session = await page.context().newCDPSession(page)
   const { data } = await session.send('Page.captureScreenshot', { format: 'webp', quality: QUALITY })
   const picture = Buffer.from(data, 'base64')
