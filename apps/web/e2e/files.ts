@@ -170,13 +170,13 @@ export function fileTests(stage: () => Stage): void {
       await visitor.button('Send').click()
     }
     // The sockets are open: nothing tells the page that it is connected again.
-    await visitor.page.route(/\/messages$/, (route) => route.abort('connectionrefused'), { times: 1 })
+    await visitor.intercept(/\/messages$/, (route) => route.abort('connectionrefused'), { times: 1 })
     await send('boats.txt')
     await seen(visitor.log.getByRole('link', { name: 'Download boats.txt' }))
 
     const message = 'Files of this type may not be sent here.'
     const body = { success: false, message, error: { code: 'FILE_TYPE_NOT_ALLOWED', message } }
-    await visitor.page.route(/\/messages$/, (route) => route.fulfill({ status: 415, json: body }), { times: 1 })
+    await visitor.intercept(/\/messages$/, (route) => route.fulfill({ status: 415, json: body }), { times: 1 })
     await send('ships.txt')
     await seen(visitor.log.getByText('Not sent'))
     await seen(visitor.log.getByText(message))

@@ -89,7 +89,7 @@ export function groupTests(stage: () => Stage): void {
     await expect.poll(() => hasFocus(cancel)).toBe(true)
     // Nothing but the one removal is to fail, whatever the page may ask about members meanwhile.
     const removals: Request[] = []
-    await visitor.page.route(/\/participants\//, (route) => {
+    await visitor.intercept(/\/participants\//, (route) => {
       const isRemoval = route.request().method() === 'DELETE'
       return isRemoval && removals.push(route.request()) === 1 ? route.abort('connectionrefused') : route.fallback()
     })

@@ -117,7 +117,7 @@ export function historyTests(stage: () => Stage): void {
     // Results, however many, leave their number its room.
     expect(await dialog.getByRole('status').evaluate((it) => it.scrollHeight - it.clientHeight)).toBe(0)
 
-    await visitor.page.route(/\/search\?/, (route) => route.abort('connectionrefused'))
+    await visitor.intercept(/\/search\?/, (route) => route.abort('connectionrefused'))
     await dialog.getByRole('button', { name: 'Show more' }).click()
     await seen(dialog.getByText('The search failed.'))
     expect(await hits.count()).toBe(20)

@@ -1,5 +1,6 @@
 import type { User } from '@parley/protocol'
 import type { BrowserContext, Locator, Page } from 'playwright-core'
+import { expect } from 'vitest'
 
 export interface VisitorOptions {
   who: User
@@ -52,6 +53,19 @@ export class Visitor {
     await this.page.addInitScript((handedIn) => {
       Object.assign(globalThis, { parley: { getToken: async () => handedIn } })
     }, token)
+  }
+
+  /**
+   * Has the page's requests to these addresses answered by the test, from when this resolves. `page.route` alone resolves
+   * before: on a busy machine a request that came soon after still went past it, unseen.
+   */
+  async intercept(...route: Parameters<Page['route']>): Promise<void> {
+    await this.page.route(...route)
+    const probe = `${this.address}/sw.js?intercepted`
+    await this.page.route(probe, (route) => route.fulfill({ status: 204 }))
+    const answered = () => this.page.evaluate(async (address) => (await fetch(address)).status, probe)
+    await expect.poll(answered).toBe(204)
+    await this.page.unroute(probe)
   }
 
   get list(): Locator {
