@@ -31,7 +31,7 @@ From the environment:
   REDIS_URL      a Redis (7 or later) of yours instead of the one that is started here
   S3_ENDPOINT    an S3 of yours, with S3_REGION, S3_BUCKET, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY
   JWT_SECRET     what tokens are signed with (default: a random one, made once, kept in secrets/jwt under PARLEY_HOME)
-  HOST           the address to listen on (default 127.0.0.1)
+  HOST           the address to listen on (default 127.0.0.1); whoever reaches another one can sign in as anybody
   LOG_LEVEL      of the processes' logs (default warn)
   PARLEY_HOME    where data, logs and secrets are kept (default .parley in the repository)
 `

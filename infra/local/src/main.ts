@@ -42,7 +42,8 @@ async function run(argv: readonly string[]): Promise<number> {
     const seconds = (performance.now() - began) / 1000
     const logs = join(home, 'logs')
     if (!stop.signal.aborted) {
-      print(summary({ address, webClient: cluster.webClient, seconds, gateways: cluster.gateways(), logs, users }))
+      const { webClient } = cluster
+      print(summary({ address, host, webClient, seconds, gateways: cluster.gateways(), logs, users }))
     }
     await stop.requested
     return 0

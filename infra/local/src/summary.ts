@@ -2,6 +2,8 @@ import type { DemoUser } from './demo/people.ts'
 
 export interface SummaryOptions {
   address: string
+  /** Where the edge listens: an address or a name of this machine. */
+  host: string
   /** Whether the chat is served there. */
   webClient: boolean
   seconds: number
@@ -12,7 +14,7 @@ export interface SummaryOptions {
 }
 
 /** What is printed when everything runs. Tokens and commands stand on lines of their own, to be copied whole. */
-export function summary({ address, webClient, seconds, gateways, logs, users }: SummaryOptions): string {
+export function summary({ address, host, webClient, seconds, gateways, logs, users }: SummaryOptions): string {
   return [
     '',
     `Parley runs (${seconds.toFixed(1)} s). Ctrl-C stops it.`,
@@ -22,9 +24,14 @@ export function summary({ address, webClient, seconds, gateways, logs, users }: 
     ...gateways.map(({ name, pid, port }) => `  ${name.padEnd(10)} pid ${pid}, port ${port}`),
     `  Logs       ${logs}`,
     '',
+    ...(isLoopback(host) ? [] : [`Whoever reaches ${host} can sign in as anybody: npm start is for development.`, '']),
     ...(typeof users === 'string' ? [`No demo users: ${users}`] : peopleAndCommands(address, users)),
     '',
   ].join('\n')
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.')
 }
 
 function peopleAndCommands(address: string, users: readonly DemoUser[]): string[] {
