@@ -3,7 +3,14 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { corkFrames } from '@parley/fanout'
 import { failure, ParleyError } from '@parley/protocol'
-import { type AllowedOrigins, type Logger, namesHost, type publicSettings, type SettingsOf } from '@parley/runtime'
+import {
+  type AllowedOrigins,
+  answerNoRequest,
+  type Logger,
+  namesHost,
+  type publicSettings,
+  type SettingsOf,
+} from '@parley/runtime'
 import { Server, type Socket } from 'socket.io'
 import type { GatewayLimits } from './limits.ts'
 import type { GatewayMeasures } from './measures.ts'
@@ -50,6 +57,7 @@ export function buildServer(
     response.writeHead(error.status, { 'content-type': 'application/json', 'x-content-type-options': 'nosniff' })
     response.end(JSON.stringify(failure(error)))
   })
+  http.on('clientError', answerNoRequest)
   const io = new Server(http, {
     serveClient: false,
     cors: { origin: origins === '*' ? '*' : [...origins] },

@@ -35,10 +35,15 @@ it('has nothing but sockets, and says so as everything else is said', async () =
 })
 
 /** What is answered to a GET with these lines of headers, as it comes over the connection. */
-async function answerTo(path: string, headers: readonly string[]): Promise<string> {
+function answerTo(path: string, headers: readonly string[]): Promise<string> {
+  return answerToBytes([`GET ${path} HTTP/1.1`, ...headers, '', ''].join('\r\n'))
+}
+
+/** What is answered to whatever is sent. */
+async function answerToBytes(sent: string): Promise<string> {
   const { hostname, port } = new URL(url)
   const socket = connectTcp(Number(port), hostname)
-  socket.write([`GET ${path} HTTP/1.1`, ...headers, '', ''].join('\r\n'))
+  socket.write(sent)
   const chunks = await Promise.race([once(socket, 'data'), once(socket, 'close').then(() => ['nothing'])])
   socket.destroy()
   return String(chunks[0])
@@ -50,6 +55,15 @@ const UPGRADE = [
   'Sec-WebSocket-Version: 13',
   `Sec-WebSocket-Key: ${'x'.repeat(22)}==`,
 ]
+
+it.each([
+  ['what is no HTTP', 'hello\r\n\r\n', 400, 'MALFORMED_REQUEST'],
+  ['20 kB of headers', `GET / HTTP/1.1\r\nHost: x\r\nx-much: ${'x'.repeat(20_000)}\r\n\r\n`, 431, 'HEADERS_TOO_LARGE'],
+])('answers %s in the envelope, as the api does', async (_what, sent, status, code) => {
+  const [head = '', body = ''] = (await answerToBytes(sent)).split('\r\n\r\n')
+  expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} .*\r\ncontent-type: application/json`, 's'))
+  expect(JSON.parse(body)).toMatchObject({ success: false, error: { code } })
+})
 
 it.each([
   ['no host', []],

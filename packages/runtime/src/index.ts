@@ -33,6 +33,7 @@ export { apiLimitSettings, drainSettings, gatewayLimitSettings, testOnlySettings
 export { createLogger, type Logger, type LoggerOptions } from './logger.ts'
 export { BATCH_SIZES, Distribution, LATENCY_SECONDS, Tally } from './measure.ts'
 export { Metrics, type Series, single } from './metrics.ts'
+export { answerNoRequest } from './no-request.ts'
 export {
   ForbiddenAddressError,
   guardedLookup,

@@ -1,8 +1,6 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { type ErrorCode, failure, ParleyError } from '@parley/protocol'
-import { namesHost } from '@parley/runtime'
-import type { FastifyReply, FastifyRequest } from 'fastify'
 
 /** What Node's parser gives up on, by the codes of its errors; all else is no HTTP. */
 const CODES: Readonly<Record<string, ErrorCode>> = {
@@ -11,13 +9,13 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
 }
 
 /**
- * Answers, in the envelope, what comes on a connection and never becomes a request, and closes the connection, as Node does.
- * No hook hears of it: it is in no log and no measure.
+ * For a server's `clientError`: answers, in the envelope, what comes on a connection and never becomes a request, and closes
+ * the connection, as Node does. Nothing else hears of it: it is in no log and no measure.
  * @see https://nodejs.org/api/http.html#event-clienterror
  */
 export function answerNoRequest(
   error: NodeJS.ErrnoException,
-  socket: Socket & { _httpMessage?: ServerResponse },
+  socket: Duplex & { _httpMessage?: ServerResponse },
 ): void {
   // An answer that has been begun cannot be taken back: this one would be in its middle.
   if (socket.writable && error.code !== 'ECONNRESET' && !socket._httpMessage?.headersSent) {
@@ -33,9 +31,4 @@ export function answerNoRequest(
     socket.write(`${head.join('\r\n')}\r\n\r\n${body}`)
   }
   socket.destroy(error)
-}
-
-/** Refuses a request that does not say, once, which host it is for. Node would do so for one of the two, without the envelope. */
-export function requireHost({ raw }: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void {
-  done(namesHost(raw) ? undefined : new ParleyError('MALFORMED_REQUEST'))
 }
