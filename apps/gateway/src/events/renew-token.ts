@@ -8,7 +8,10 @@ export const renewToken: EventHandler<'renewToken'> = async ({ deps, session, pa
     throw new ParleyError('FORBIDDEN', { message: 'The token is not one of the person who connected.' })
   }
   await deps.revocations.require(identity)
-  session.user = await deps.people.see(identity)
+  const user = await deps.people.see(identity)
+  // The guard ends sockets by the token they have: one that was revoked while its person was written was none's.
+  await deps.revocations.require(identity)
+  session.user = user
   session.identity = identity
   session.tokenLife.start(identity.expiresAt)
   return { expiresAt: identity.expiresAt && instantOf(identity.expiresAt) }
