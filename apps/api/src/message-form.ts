@@ -67,11 +67,13 @@ async function* read<T>(source: AsyncIterable<T>): AsyncGenerator<T> {
 
 const TOO_MANY = `A message has at most ${LIMITS.attachmentsPerMessage} files, and few fields besides.`
 
+const TOO_MANY_FIELDS = `A form has at most ${FORM_LIMITS.fields} fields besides its files.`
+
 /** What the plugin raises while it reads a form that is whole and wrong, by its codes: the field, and why. */
 const FORM_ERRORS: Readonly<Record<string, readonly [path: string, message: string]>> = {
   FST_FILES_LIMIT: ['file', TOO_MANY],
   FST_PARTS_LIMIT: ['file', TOO_MANY],
-  FST_FIELDS_LIMIT: ['file', TOO_MANY],
+  FST_FIELDS_LIMIT: ['', TOO_MANY_FIELDS],
   FST_PROTO_VIOLATION: ['', 'A field has a name that no field may have.'],
   FST_INVALID_JSON_FIELD_ERROR: ['', 'A field says that it is JSON, and is not.'],
 }

@@ -199,6 +199,18 @@ describe('a form that is refused', () => {
     await nothingStays(id, ahmed)
   })
 
+  it('for more than twenty fields, of which it is none that is too much', async () => {
+    const { ahmed, id } = await pair()
+    const fields = Object.fromEntries(Array.from({ length: 21 }, (_, i) => [`field-${i}`, 'x']))
+    const answer = await post(cluster, ahmed, id, form(fields, [['a.pdf', PDF]]))
+    const message = 'A form has at most 20 fields besides its files.'
+    expect([answer.status, errorOf(answer)]).toMatchObject([
+      400,
+      { code: 'VALIDATION_FAILED', message, details: [{ path: '', message }] },
+    ])
+    await nothingStays(id, ahmed)
+  })
+
   it('for a field that is not what it says it is, or has a name that none may have', async () => {
     const { ahmed, id, path } = await pair()
     const headers = {
