@@ -125,6 +125,34 @@ it('a form that is broken off between two of its files is no message, and leaves
   expect(dataOf(await cluster.api(ahmed).get<Message[]>(`${path}/messages`))).toEqual([])
 })
 
+it.each([
+  ['a multipart upload is begun', 'POST', randomBytes(5 * 1024 ** 2 + 1_000)],
+  ['a part is sent', 'PUT', randomBytes(5 * 1024 ** 2 + 1_000)],
+  ['a file before the next one is removed', undefined, Buffer.from('whole\r\n--b\r\n')],
+])('forms whose client goes while the store is silent make room for the next: %s', async (_what, asked, bytes) => {
+  const { ahmed, id } = await pair()
+  let silent = 0
+  front.judge = (method) => {
+    if (method === asked) silent++
+    return method === asked || method === 'DELETE' ? 'silence' : 'pass'
+  }
+  const whole = `select from attachments where conversation_id = $1 and state = 'READY'`
+  const reached = async () => (asked === undefined ? (await cluster.sql.query(whole, [id])).rowCount : silent)
+  try {
+    // As many as one person may have under way.
+    const forms = [1, 2, 3, 4].map((n) => openForm(cluster, ahmed, id, `${n}.bin`))
+    for (const { write } of forms) await write(bytes)
+    await expect.poll(reached, { timeout: 10_000 }).toBe(4)
+    front.judge = (method) => (method === 'DELETE' ? 'silence' : 'pass')
+    for (const { destroy } of forms) destroy()
+    const send = async () => (await post(cluster, ahmed, id, form({ content: 'x' }, [['a.pdf', PDF]]))).status
+    // Long before the store's own time is up.
+    await expect.poll(send, { timeout: 5_000 }).toBe(201)
+  } finally {
+    front.judge = () => 'pass'
+  }
+})
+
 it('a form whose client goes while the store is silent is over at once', async () => {
   const { ahmed, id } = await pair()
   const asked = Promise.withResolvers<void>()

@@ -88,12 +88,15 @@ export class ObjectStore {
     )
   }
 
-  /** @returns the upload's id */
-  async begin(Key: string): Promise<string> {
+  /**
+   * @param signal ends the wait; an upload that was begun all the same has no parts, and the bucket's rule ends it
+   * @returns the upload's id
+   */
+  async begin(Key: string, signal?: AbortSignal): Promise<string> {
     const { UploadId } = await this.#guard(
       this.#client.send(
         new CreateMultipartUploadCommand({ Bucket: this.#bucket, Key, ...AT_REST }),
-        limited(this.#requestMs),
+        limited(this.#requestMs, signal),
       ),
     )
     if (UploadId === undefined) throw new ParleyError('STORAGE_UNAVAILABLE')

@@ -75,7 +75,7 @@ export async function uploadStream(store: ObjectStore, upload: StreamUpload): Pr
   let size = 0
   const sendPart = async () => {
     if (uploadId === undefined) {
-      uploadId = await store.begin(key)
+      uploadId = await store.begin(key, signal)
       await upload.begun(uploadId)
     }
     parts.push(await store.putPart(key, uploadId, parts.length + 1, buffer.body, signal))

@@ -109,8 +109,11 @@ export class AttachmentUploads {
       return await this.#finish({ ...file, id, fileSize, fileType })
     } catch (error) {
       // The first error is the one to tell; a removal that fails is finished by the worker.
-      await this.discard([id]).catch(() => undefined)
-      throw file.signal.aborted ? new ParleyError('UPLOAD_INCOMPLETE', { cause: error }) : error
+      const discarded = this.discard([id]).catch(() => undefined)
+      // Nobody is there who would wait for it.
+      if (file.signal.aborted) throw new ParleyError('UPLOAD_INCOMPLETE', { cause: error })
+      await discarded
+      throw error
     }
   }
 

@@ -73,7 +73,9 @@ async function postForm(
   } catch (error) {
     // Also where the message may have been stored after all: files that a message names are left alone, and a message
     // that is stored later than this finds no files to name and so is not.
-    await discard(deps, files)
+    const discarded = discard(deps, files)
+    // A client that is gone waits for nothing; its person's next form would.
+    if (!request.raw.socket.destroyed) await discarded
     throw error
   }
 }
