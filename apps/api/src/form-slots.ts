@@ -7,12 +7,17 @@ const PERSON_SHARE = 1 / 8
 export class FormSlots {
   readonly #most: number
   readonly #mostEach: number
+  readonly #onLimited: () => void
   readonly #each = new Map<string, number>()
   #all = 0
 
-  /** @param most forms that are taken at the same time */
-  constructor(most: number) {
+  /**
+   * @param most forms that are taken at the same time
+   * @param onLimited called for each that is refused as its person has their share
+   */
+  constructor(most: number, onLimited: () => void) {
     this.#most = most
+    this.#onLimited = onLimited
     this.#mostEach = Math.max(1, Math.floor(most * PERSON_SHARE))
   }
 
@@ -22,6 +27,7 @@ export class FormSlots {
    */
   async hold<T>(userId: string, work: () => Promise<T>): Promise<T> {
     if (this.#of(userId) >= this.#mostEach) {
+      this.#onLimited()
       const message = `You have ${this.#mostEach} messages with files under way; wait until one of them is sent.`
       throw new ParleyError('RATE_LIMITED', { message })
     }

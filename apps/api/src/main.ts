@@ -75,7 +75,7 @@ await runProcess({
 
     const publisher = new Publisher(bus, epoch)
     const store = openFileStore(settings)
-    const uploads = new AttachmentUploads(db, settings)
+    const uploads = new AttachmentUploads(db, settings, () => measures.rateLimited.add('unused_uploads'))
     const presence = createPresenceReader({ redis, answerMs: PRESENCE_MS })
     const conversations = new ConversationReader(db, presence, store)
     const ports = { db, events: publisher, ledger: watermark, onError, links: store, store }

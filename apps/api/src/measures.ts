@@ -18,6 +18,8 @@ import type { ReadSide } from './replica.ts'
 /** What the api counts of its requests. */
 export class HttpMeasures {
   readonly errors = new Tally(Object.keys(ERRORS))
+  /** What was answered RATE_LIMITED, by limit. */
+  readonly rateLimited = new Tally(['http_requests', 'forms', 'unused_uploads'])
   readonly #durations = new Map<string, { labels: Record<string, string>; of: Distribution }>()
 
   /** @param route the template, never the address: `/api/users/:userId` */
@@ -72,8 +74,11 @@ export function apiMetrics({ measures, health, db, replica, bus, watermark, writ
   metrics.counter('parley_errors_total', 'Errors that clients were answered with', ['surface', 'code'], () =>
     [...measures.errors.counts].map(([code, count]) => [{ surface: 'http', code }, count] as const),
   )
-  metrics.counter('parley_rate_limited_total', 'What was refused for coming too fast, by limit', ['limit'], () => [
-    [{ limit: 'http_requests' }, measures.errors.counts.get('RATE_LIMITED') ?? 0],
-  ])
+  metrics.tally(
+    'parley_rate_limited_total',
+    'What was refused for coming too fast, by limit',
+    'limit',
+    () => measures.rateLimited,
+  )
   return metrics
 }

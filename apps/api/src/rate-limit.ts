@@ -25,7 +25,8 @@ export function rateLimitRedis(address: RedisAddress, onError: (error: Error) =>
  * Bounds what one person asks for, over all pods. The product's own servers are not counted, nor is anything while Redis
  * is away. Every answer says in its `x-ratelimit-*` headers what is left. Comes after authentication.
  */
-export const limitRequests = fastifyPlugin<{ deps: ApiDeps }>(async (app, { deps: { rateLimit: limit } }) => {
+export const limitRequests = fastifyPlugin<{ deps: ApiDeps }>(async (app, { deps }) => {
+  const { measures, rateLimit: limit } = deps
   if (limit.perPerson === 0) return
   await app.register(rateLimit, {
     redis: limit.redis,
@@ -35,6 +36,9 @@ export const limitRequests = fastifyPlugin<{ deps: ApiDeps }>(async (app, { deps
     skipOnError: true,
     keyGenerator: (request: FastifyRequest) => request.identity?.userId ?? request.ip,
     allowList: (request: FastifyRequest) => request.identity?.service === true,
-    errorResponseBuilder: (_request, { ttl }) => new ParleyError('RATE_LIMITED', { retryAfterMs: Math.max(1, ttl) }),
+    errorResponseBuilder: (_request, { ttl }) => {
+      measures.rateLimited.add('http_requests')
+      return new ParleyError('RATE_LIMITED', { retryAfterMs: Math.max(1, ttl) })
+    },
   })
 })

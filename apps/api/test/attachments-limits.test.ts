@@ -17,6 +17,12 @@ it('one person has an eighth of a pod’s forms under way at most, and the other
   const forms = [1, 2, 3].map((n) => openForm(cluster, ahmed, id, `${n}.txt`))
   expect(await Promise.race(forms.map(({ answer }) => answer()))).toEqual({ status: 429, code: 'RATE_LIMITED' })
   expect([await send(), await send(fatima)]).toEqual([429, 201])
+  const shown = await (await fetch(`${cluster.apis[0]?.adminUrl}/metrics`)).text()
+  expect(shown.match(/^parley_rate_limited_total.*$/gm)).toEqual([
+    'parley_rate_limited_total{limit="http_requests"} 0',
+    'parley_rate_limited_total{limit="forms"} 2',
+    'parley_rate_limited_total{limit="unused_uploads"} 0',
+  ])
   for (const { destroy } of forms) destroy()
   await expect.poll(() => send()).toBe(201)
   // Also those that are refused are counted down.

@@ -1,14 +1,16 @@
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { FormSlots } from '../src/form-slots.ts'
 
 it('a pod that has as many forms as it takes refuses everybody’s, until one of them ends', async () => {
-  const slots = new FormSlots(2)
+  const onLimited = vi.fn()
+  const slots = new FormSlots(2, onLimited)
   const ends = new Map<string, () => void>()
   const hold = (who: string) =>
     slots.hold(who, () => new Promise<string>((resolve) => ends.set(who, () => resolve(who))))
   const [ahmed, fatima] = [hold('ahmed'), hold('fatima')]
   await expect(hold('ahmed')).rejects.toMatchObject({ code: 'RATE_LIMITED' })
   await expect(hold('zainab')).rejects.toMatchObject({ code: 'OVERLOADED' })
+  expect(onLimited).toHaveBeenCalledOnce()
   ends.get('ahmed')?.()
   expect(await ahmed).toBe('ahmed')
   const zainab = hold('zainab')

@@ -31,6 +31,12 @@ it('answers RATE_LIMITED past the limit, and says when to come back; others are 
   expect(error).toMatchObject({ code: 'RATE_LIMITED', retryAfterMs: expect.any(Number) })
   expect(error?.retryAfterMs).toBeLessThanOrEqual(10_000)
   expect((await ask(cluster.token(user()), 1))[0]?.status).toBe(200)
+  for (const { adminUrl } of cluster.apis) {
+    const shown = await (await fetch(`${adminUrl}/metrics`)).text()
+    expect(shown.match(/^parley_rate_limited_total.*"http_requests".*$/gm)).toEqual([
+      'parley_rate_limited_total{limit="http_requests"} 1',
+    ])
+  }
 })
 
 it('does not count the product’s servers', async () => {

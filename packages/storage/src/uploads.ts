@@ -69,13 +69,16 @@ type WholeFile = Pick<StoredAttachment, 'id' | 'fileSize' | 'fileType'> &
 export class AttachmentUploads {
   readonly #db: Database
   readonly #settings: StorageSettings
+  readonly #onLimited: () => void
   readonly #store: ObjectStore
   readonly #inspector: ObjectInspector
   readonly #presigner: Presigner
 
-  constructor(db: Database, settings: StorageSettings) {
+  /** @param onLimited called for each upload that is refused as its person has too many that no message names */
+  constructor(db: Database, settings: StorageSettings, onLimited: () => void = () => undefined) {
     this.#db = db
     this.#settings = settings
+    this.#onLimited = onLimited
     this.#store = new ObjectStore(settings)
     this.#inspector = new ObjectInspector(settings)
     this.#presigner = new Presigner(publicLocationOf(settings), credentialsOf(settings))
@@ -214,6 +217,7 @@ export class AttachmentUploads {
   ): Promise<void> {
     const row = { id, conversationId, uploaderId, fileName, fileSize }
     if (await insertAttachment(this.#db.pool, row, UNCLAIMED_EACH)) return
+    this.#onLimited()
     throw new ParleyError('RATE_LIMITED', {
       message: `You have ${UNCLAIMED_EACH} uploads that no message names; use them or remove them first.`,
       retryAfterMs: 60_000,

@@ -1,6 +1,6 @@
 import { openDatabase } from '@parley/db'
 import { createTestDatabase, type Fate, storeFront } from '@parley/testkit'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { AttachmentUploads } from '../src/uploads.ts'
 import { storageSettings } from './bed.ts'
 
@@ -17,7 +17,8 @@ async function bed() {
   const direct = await storageSettings()
   const front = undo.use(await storeFront(direct.S3_ENDPOINT ?? ''))
   const settings = { ...direct, S3_ENDPOINT: front.endpoint, S3_PUBLIC_ENDPOINT: direct.S3_ENDPOINT }
-  const uploads = new AttachmentUploads(db, settings)
+  const onLimited = vi.fn()
+  const uploads = new AttachmentUploads(db, settings, onLimited)
   undo.defer(() => uploads.close())
   const parts = undo.move()
   return {
@@ -25,6 +26,7 @@ async function bed() {
     front,
     settings,
     uploads,
+    onLimited,
     receive: (fileName: string, { uploaderId = 'ahmed', bytes = Buffer.from(TEXT) } = {}) =>
       uploads.receive({
         conversationId: CONVERSATION,
@@ -159,6 +161,7 @@ it('a hundred unused uploads of one person keep nobody else from sending files',
     [CONVERSATION],
   )
   await expect(b.receive('a.txt', { uploaderId: 'fatima' })).rejects.toMatchObject({ code: 'RATE_LIMITED' })
+  expect(b.onLimited).toHaveBeenCalledOnce()
   expect(await b.receive('a.txt', { uploaderId: 'ahmed' })).toBeDefined()
 })
 

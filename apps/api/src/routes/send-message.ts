@@ -20,7 +20,7 @@ import { requireFresh } from '../stale.ts'
 export const sendMessageRoute: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { deps }) => {
   const { conversations, messages } = deps
   await app.register(multipart, { limits: FORM_LIMITS, throwFileSizeLimit: false })
-  const slots = new FormSlots(deps.uploadsAtOnce)
+  const slots = new FormSlots(deps.uploadsAtOnce, () => deps.measures.rateLimited.add('forms'))
 
   app.post('/conversations/:conversationId/messages', async (request, reply) => {
     const { conversationId } = parse(conversationParams, request.params)
