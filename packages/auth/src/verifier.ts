@@ -53,7 +53,8 @@ const clockToleranceMs = 5_000
  */
 const cacheOptions = {
   cache: 10_000,
-  cacheTTL: 60_000,
+  // fast-jwt adds the tolerance.
+  cacheTTL: 60_000 - clockToleranceMs,
   errorCacheTTL: () => Number.NEGATIVE_INFINITY,
 } satisfies VerifierOptions
 

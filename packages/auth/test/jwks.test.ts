@@ -126,6 +126,29 @@ describe('the key set', () => {
     expect(issuer.state.requests).toBe(2)
   })
 
+  it('is asked about a token again within a minute: its key may have been withdrawn', async () => {
+    onTestFinished(() => void vi.useRealTimers())
+    vi.useFakeTimers({ toFake: ['Date'] })
+    await using issuer = await startIssuer(rsa)
+    let now = 0
+    const verifier = createTokenVerifier(issuer.settings, { now: () => now, refreshAfterMs: 10_000 })
+    const outcome = (token: string) =>
+      verifier.verify(token).then(
+        () => 'accepted',
+        ({ code }) => code,
+      )
+    let tokens = 0
+    const another = () => outcome(rsa.sign({ sub: 'v', token: tokens++ }))
+    const known = rsa.sign({ sub: 'u' })
+    expect(await outcome(known)).toBe('accepted')
+    issuer.setKeys(ec)
+    now = 10_000
+    await expect.poll(another).toBe('TOKEN_INVALID')
+    expect(await outcome(known)).toBe('accepted')
+    vi.setSystemTime(Date.now() + 61_000)
+    expect(await outcome(known)).toBe('TOKEN_INVALID')
+  })
+
   it('is not read to its end where it is far too large', async () => {
     await using issuer = await startIssuer(rsa)
     issuer.state.keys.push({ kty: 'oct', k: 'x'.repeat(300_000) })
