@@ -55,6 +55,14 @@ it('takes so many events of a socket at a time', async () => {
   dataOf(await emit(socket, 'getOnlineUsers', {}))
 })
 
+it('takes as many unanswered events of a socket as it says, and not one more', () => {
+  const none = { HANDSHAKES_PER_10S: 0, HANDSHAKES_PER_ADDRESS_PER_10S: 0, TRUSTED_PROXIES: 0 }
+  const limits = new GatewayLimits({ ...none, SOCKET_EVENTS_PER_10S: 0, SOCKET_EVENTS_IN_FLIGHT: 5 })
+  limits.takeEvent('socket', 5)
+  expect(() => limits.takeEvent('socket', 6)).toThrow('More than 5 events')
+  expect(limits.refused.counts.get('socket_events_in_flight')).toBe(1)
+})
+
 it('takes so many connections from all addresses together; one that floods uses up nobody else’s', () => {
   const none = { SOCKET_EVENTS_PER_10S: 0, SOCKET_EVENTS_IN_FLIGHT: 5, TRUSTED_PROXIES: 0 }
   const limits = new GatewayLimits({ ...none, HANDSHAKES_PER_10S: 3, HANDSHAKES_PER_ADDRESS_PER_10S: 2 })
@@ -119,7 +127,7 @@ describe('CONNECT packets of one connection', () => {
     return { ws, came, closed }
   }
 
-  const connectWith = (token: string) => `40${JSON.stringify({ token })}`
+  const connectWith = (token: string, type = '0') => `4${type}${JSON.stringify({ token })}`
   const url = () => cluster.gateways[0]?.url ?? ''
 
   /** The sum of a gateway's metric over its labels. */
@@ -139,20 +147,26 @@ describe('CONNECT packets of one connection', () => {
     expect((await metric('parley_gateway_connects_total')) - before).toBeLessThanOrEqual(1)
   })
 
-  it('that come one after the other close it after ten, refused as they are', async () => {
+  it.each([
+    ['as they should be', '0'],
+    ['with a blank, which is a nought to Socket.IO', ' '],
+  ])('that come one after the other, %s, close it after ten, refused as they are', async (_how, type) => {
     const { ws, came, closed } = await raw()
-    ws.addEventListener('message', () => ws.send(connectWith('no token')))
-    ws.send(connectWith('no token'))
+    ws.addEventListener('message', () => ws.send(connectWith('no token', type)))
+    ws.send(connectWith('no token', type))
     await closed
     expect(came.filter((packet) => packet.startsWith('44')).length).toBe(10)
   })
 
   it('in one body of a client that polls are looked at up to ten', async () => {
     const { sid } = JSON.parse((await (await fetch(`${url()}/socket.io/?EIO=4&transport=polling`)).text()).slice(1))
-    const before = await metric('parley_gateway_handshake_errors_total')
+    const refused = 'parley_errors_total{surface="handshake"'
+    const before = await metric(refused)
     const body = Array(100_000).fill('40').join('\x1e')
     await fetch(`${url()}/socket.io/?EIO=4&transport=polling&sid=${sid}`, { method: 'POST', body })
-    expect((await metric('parley_gateway_handshake_errors_total')) - before).toBeLessThanOrEqual(11)
+    const more = (await metric(refused)) - before
+    expect(more).toBeGreaterThan(0)
+    expect(more).toBeLessThanOrEqual(11)
   })
 
   it('after a refusal let a client in that has a good token by then', async () => {
