@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { answerError } from '../src/errors.ts'
 import { HttpMeasures } from '../src/measures.ts'
 import { observeRequests } from '../src/requests.ts'
+import { appWithoutServices } from './routes-of-the-app.ts'
 
 /* What the log of a pod says of requests at its usual level: what went wrong on our side, and not whose address it was. */
 
@@ -28,6 +29,9 @@ beforeAll(async () => {
   app.get('/away/:id', async () => {
     throw new ParleyError('UNAVAILABLE')
   })
+  app.get('/store/:id', async () => {
+    throw new ParleyError('STORAGE_UNAVAILABLE', { cause: new Error('no such bucket') })
+  })
   app.get('/broken/:id', async () => {
     throw new TypeError('a mistake')
   })
@@ -40,6 +44,14 @@ it.each<[string, number, object[]]>([
   ['good', 200, []],
   ['wrong', 404, []],
   ['away', 503, [{ level: 40, msg: 'request', code: 'UNAVAILABLE', status: 503 }]],
+  [
+    'store',
+    503,
+    [
+      { level: 40, msg: 'the store for files did not do its part', err: { message: 'no such bucket' } },
+      { level: 40, msg: 'request', code: 'STORAGE_UNAVAILABLE', status: 503 },
+    ],
+  ],
   [
     'broken',
     500,
@@ -62,4 +74,14 @@ it.each<[string, number, object[]]>([
   const ends = found.filter(({ msg }) => msg === 'request')
   for (const line of ends) expect(line.route).toBe(`/${path}/:id`)
   expect(JSON.stringify(found)).not.toContain(id)
+})
+
+it('a request whose address cannot be read is named to its client as any other, before which no hook runs', async () => {
+  const whole = await appWithoutServices('test')
+  for (const url of ['/api/%zz', `/api/users/${'x'.repeat(1_000)}`]) {
+    const answer = await whole.inject({ method: 'PUT', url, headers: { 'x-request-id': 'edge-42' } })
+    expect(answer.json()).toMatchObject({ error: { code: 'VALIDATION_FAILED', requestId: 'edge-42' } })
+    expect([answer.statusCode, answer.headers['x-request-id']]).toEqual([400, 'edge-42'])
+  }
+  await whole.close()
 })
