@@ -40,6 +40,14 @@ describe('push over HTTP', () => {
     expect(listed.map(({ endpoint }) => endpoint).sort()).toEqual([phone.endpoint, laptop.endpoint].sort())
   })
 
+  it('keeps keys without the padding that some clients write', async () => {
+    const device = subscription()
+    const padded = { ...device, keys: { p256dh: `${device.keys.p256dh}=`, auth: `${device.keys.auth}==` } }
+    dataOf(await cluster.api(user()).post('/api/push/subscriptions', padded))
+    const stored = 'select p256dh, auth from push_subscriptions where endpoint = $1'
+    expect((await cluster.sql.query(stored, [device.endpoint])).rows).toEqual([device.keys])
+  })
+
   it('moves an endpoint to the person who registers it last', async () => {
     const former = user()
     const [before, after] = [cluster.api(former), cluster.api(user())]
