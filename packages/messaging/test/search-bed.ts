@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type Database, openDatabase } from '@parley/db'
 import { parse, type SearchHit, type SearchMeta, searchMessagesQuery } from '@parley/protocol'
 import { createTestDatabase } from '@parley/testkit'
+import { expect } from 'vitest'
 import { type Indexable, indexForSearch, MessageSearch } from '../src/index.ts'
 
 export interface Sent {
@@ -23,6 +24,8 @@ export interface SearchBed extends AsyncDisposable {
     query: string,
     more?: Record<string, string>,
   ): Promise<{ data: SearchHit[]; meta: SearchMeta; contents: string[] }>
+  /** Resolves when something in the database waits for a lock, or `work` is done. */
+  waitsOrIsDone(work: Promise<unknown>): Promise<void>
 }
 
 export async function createSearchBed(): Promise<SearchBed> {
@@ -94,6 +97,15 @@ export async function createSearchBed(): Promise<SearchBed> {
     async search(userId, query, more = {}) {
       const found = await search.search(userId, parse(searchMessagesQuery, { query, ...more }))
       return { ...found, contents: found.data.map(({ content }) => content) }
+    },
+    async waitsOrIsDone(work) {
+      let done = false
+      const end = () => {
+        done = true
+      }
+      work.then(end, end)
+      const waiting = `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`
+      await expect.poll(async () => done || (await db.pool.query(waiting)).rowCount === 1).toBe(true)
     },
     async [Symbol.asyncDispose]() {
       await db.close()

@@ -120,16 +120,6 @@ describe('a message that is deleted at the same time', () => {
   const query = (text: string, values: unknown[] = []) => bed.db.pool.query(text, values)
   const DELETE = 'update messages set deleted_at = now() where conversation_id = $1'
 
-  /** Waits until `work` waits for the lock of the index, or is done if it does not. */
-  async function waitsOrIsDone(work: Promise<unknown>): Promise<void> {
-    let done = false
-    void work.finally(() => {
-      done = true
-    })
-    const waiting = `select from pg_locks where relation = 'message_search'::regclass and not granted`
-    await expect.poll(async () => done || (await query(waiting)).rowCount === 1).toBe(true)
-  }
-
   async function unindexed() {
     const conversation = await bed.conversation('deleting')
     const messages = await bed.send(conversation, [{ content: 'not yet gone' }], { index: false })
@@ -145,7 +135,7 @@ describe('a message that is deleted at the same time', () => {
       await tx.query(DELETE, [conversation])
       const rebuild = new SearchRebuild(bed.db).run()
       resolve(rebuild)
-      await waitsOrIsDone(rebuild)
+      await bed.waitsOrIsDone(rebuild)
     })
     await rebuilt
     expect(await left()).toBe(0)
@@ -159,7 +149,7 @@ describe('a message that is deleted at the same time', () => {
       await indexForSearch(tx, messages)
       const deletion = query(DELETE, [conversation])
       resolve(deletion)
-      await waitsOrIsDone(deletion)
+      await bed.waitsOrIsDone(deletion)
     })
     await deleted
     expect(await left()).toBe(0)

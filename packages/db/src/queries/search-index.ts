@@ -160,10 +160,11 @@ export async function listIndexable(
 }
 
 /**
- * Until the transaction ends nobody else puts anything into the index or takes it out. Searches go on. The mode is one that
- * also whoever deletes a message waits for: the trigger looks first, for update, and finds nothing of what is put in meanwhile.
+ * Until the transaction ends nobody else puts anything into the index or takes it out. Searches go on. Whoever deletes a message
+ * waits for the first lock, before the message is touched; who indexes waits for the second; see 0014_search_deletions.
  */
 export async function lockIndex(tx: Queryable): Promise<void> {
+  await tx.query('select pg_advisory_xact_lock(search_deletions())')
   await tx.query('lock table message_search in exclusive mode')
 }
 

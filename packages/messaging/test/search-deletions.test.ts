@@ -1,0 +1,98 @@
+import { randomUUID } from 'node:crypto'
+import { transaction } from '@parley/db'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { indexForSearch } from '../src/index.ts'
+import { createSearchBed, type SearchBed } from './search-bed.ts'
+
+/*
+ * Messages that are deleted while they are indexed. Whoever of the two is first waits, within a transaction, until the other
+ * waits for it (or has not waited, and is done): every order that there may be is made by force.
+ */
+
+let bed: SearchBed
+beforeAll(async () => {
+  bed = await createSearchBed()
+})
+afterAll(() => bed?.[Symbol.asyncDispose]())
+
+const DELETED = 'update messages set deleted_at = now() where conversation_id = $1'
+const ERASED = 'delete from messages where conversation_id = $1'
+
+const query = (text: string, values: unknown[] = []) => bed.db.pool.query(text, values)
+
+/** A conversation with messages that are not indexed. */
+async function unindexed() {
+  const id = await bed.conversation('somebody')
+  const messages = await bed.send(id, [{ content: 'not yet' }, { content: 'gone' }], { index: false })
+  const runs = async () => (await query('select from message_search where conversation_id = $1', [id])).rowCount
+  return { id, runs, index: (db = bed.db.pool as Parameters<typeof indexForSearch>[0]) => indexForSearch(db, messages) }
+}
+
+it.each([DELETED, ERASED])('is not indexed where it is under way: %s', async (remove) => {
+  const { id, runs, index } = await unindexed()
+  const { promise: indexed, resolve } = Promise.withResolvers<unknown>()
+  await transaction(bed.db, async (tx) => {
+    await tx.query(remove, [id])
+    const work = index()
+    resolve(work)
+    await bed.waitsOrIsDone(work)
+  })
+  await indexed
+  expect(await runs()).toBe(0)
+})
+
+it.each([DELETED, ERASED])('is taken out again where the indexing is under way: %s', async (remove) => {
+  const { id, runs, index } = await unindexed()
+  const { promise: removed, resolve } = Promise.withResolvers<unknown>()
+  await transaction(bed.db, async (tx) => {
+    await index(tx)
+    const work = query(remove, [id])
+    resolve(work)
+    await bed.waitsOrIsDone(work)
+  })
+  await removed
+  expect(await runs()).toBe(0)
+})
+
+it('is indexed where the deletion is taken back', async () => {
+  const { id, runs, index } = await unindexed()
+  const { promise: indexed, resolve } = Promise.withResolvers<unknown>()
+  const deleting = transaction(bed.db, async (tx) => {
+    await tx.query(DELETED, [id])
+    const work = index()
+    resolve(work)
+    await bed.waitsOrIsDone(work)
+    throw new Error('taken back')
+  })
+  await expect(deleting).rejects.toThrow('taken back')
+  await indexed
+  expect(await runs()).toBe(1)
+})
+
+it('holds up the indexing of no other message, and is waited for by none that began meanwhile', async () => {
+  const [one, other] = [await unindexed(), await unindexed()]
+  const { promise: removed, resolve } = Promise.withResolvers<unknown>()
+  await transaction(bed.db, async (indexing) => {
+    await transaction(bed.db, async (deleting) => {
+      await deleting.query(DELETED, [one.id])
+      await other.index(indexing)
+    })
+    const work = query(DELETED, [other.id])
+    resolve(work)
+    await bed.waitsOrIsDone(work)
+  })
+  await removed
+  expect(await other.runs()).toBe(0)
+})
+
+it('holds up nothing of a message that is sent meanwhile', async () => {
+  const { id } = await unindexed()
+  await transaction(bed.db, async (tx) => {
+    await tx.query(DELETED, [id])
+    await query(
+      `insert into messages (conversation_id, seq, id, rev, sender_id, content, type, created_at)
+       values ($1, 3, $2, 3, 'somebody', 'more', 'TEXT', now())`,
+      [id, randomUUID()],
+    )
+  })
+})
