@@ -15,6 +15,7 @@ import type { Message } from '@parley/protocol'
 import type { RedisClient } from '@parley/redis'
 import { Distribution, LATENCY_SECONDS, type Span, type TraceParent, type Tracer } from '@parley/runtime'
 import { WorkLoop } from '@parley/runtime/work-loop'
+import { OutboxStart } from './outbox-start.ts'
 
 /**
  * Rows that a worker has taken are others' again after so long without a word from it to the database, in milliseconds: well
@@ -55,6 +56,8 @@ export interface OutboxDrainOptions {
   maxMessages?: number
   /** Pause after a round that found nothing, in milliseconds; after one that failed it is four times as long. */
   idleMs?: number
+  /** The time in milliseconds; for tests. */
+  now?: () => number
 }
 
 /**
@@ -62,7 +65,8 @@ export interface OutboxDrainOptions {
  * that stored it. Several workers share it; a row is held by one at a time and deleted in the transaction that holds it.
  */
 export class OutboxDrain {
-  readonly #options: Required<Omit<OutboxDrainOptions, 'tracer'>> & Pick<OutboxDrainOptions, 'tracer'>
+  readonly #options: Required<Omit<OutboxDrainOptions, 'tracer' | 'now'>> & Pick<OutboxDrainOptions, 'tracer'>
+  readonly #start: OutboxStart
   /** What this worker has done: batches, the messages in them, batches published again, rounds in seconds. */
   readonly measures = {
     rows: 0,
@@ -76,6 +80,7 @@ export class OutboxDrain {
   constructor(options: OutboxDrainOptions) {
     this.#options = { maxRows: 50, maxMessages: 2_048, idleMs: 250, ...options }
     const { idleMs, onError } = this.#options
+    this.#start = new OutboxStart(options.db, options.now)
     this.#loop = new WorkLoop({
       idleMs,
       failedMs: 4 * idleMs,
@@ -104,16 +109,20 @@ export class OutboxDrain {
   async #round(): Promise<{ taken: number; more: boolean }> {
     const { db, redis, maxRows, maxMessages } = this.#options
     const alive = await readWatermarks(redis)
+    const from = await this.#start.id()
     const began = performance.now()
     const work = async (tx: Queryable) => {
-      const found = await takeOutbox(tx, alive, maxRows)
+      const found = await takeOutbox(tx, alive, maxRows, from)
       const rows = bounded(found, maxMessages)
-      if (rows.length === 0) return { taken: 0, messages: 0, found: 0 }
+      const ids = idsOf(rows)
+      if (rows.length === 0) return { ids, messages: 0, found: 0 }
       const messages = await this.#work(rows, tx)
-      await deleteOutbox(tx, idsOf(rows))
-      return { taken: rows.length, messages, found: found.length }
+      await deleteOutbox(tx, ids)
+      return { ids, messages, found: found.length }
     }
-    const { taken, messages, found } = await transaction(db, work, TAKEN_MS)
+    const { ids, messages, found } = await transaction(db, work, TAKEN_MS)
+    const taken = ids.length
+    this.#start.took(ids)
     if (taken > 0) this.measures.rounds.observe((performance.now() - began) / 1_000)
     this.measures.rows += taken
     this.measures.messages += messages

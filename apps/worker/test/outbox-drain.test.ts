@@ -3,7 +3,7 @@ import { listOutboxMessages, type MessageKey, openDatabase } from '@parley/db'
 import { createLogger, loadSettings, pushSettings } from '@parley/runtime'
 import { createTestDatabase, createTestRedis, redisClient } from '@parley/testkit'
 import { Registry } from 'prom-client'
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { type DueMessage, OutboxDrain } from '../src/outbox-drain.ts'
 import { buildPush } from '../src/push/index.ts'
 import { type RepublishDeps, republish } from '../src/republish.ts'
@@ -38,7 +38,7 @@ async function setUp(rows: string[][]) {
     )
   }
   const parts = undo.move()
-  return { db, redis, conversationId, [Symbol.asyncDispose]: () => parts.disposeAsync() }
+  return { db, sql: database.sql, redis, conversationId, [Symbol.asyncDispose]: () => parts.disposeAsync() }
 }
 
 it('keeps what a dead process left behind until Redis has taken it', async () => {
@@ -187,6 +187,120 @@ it('takes up nothing between the messages of a round that is not of it', async (
   const { rows } = await db.pool.query<{ id: number }>('select id from outbox order by batch')
   const found = await listOutboxMessages(db.pool, [rows[2]?.id ?? 0, rows[0]?.id ?? 0])
   expect(found.map(({ content }) => content)).toEqual(['1', '6'])
+})
+
+describe('a drain', () => {
+  /** A drain, the pages of the outbox and its index that each of its rounds reads, and a clock for it. */
+  async function reading() {
+    await using undo = new AsyncDisposableStack()
+    const setting = undo.use(await setUp([]))
+    const { db, sql, redis } = setting
+    const read: number[] = []
+    let ms = 0
+    const drain = new OutboxDrain({
+      db,
+      redis,
+      republish: async () => true,
+      steps: [
+        {
+          name: 'test',
+          async run(_messages, _traces, tx) {
+            const { rows } = await tx.query(
+              `select pg_stat_get_xact_blocks_fetched('outbox'::regclass)
+                 + pg_stat_get_xact_blocks_fetched('outbox_pkey'::regclass) as read, pg_stat_force_next_flush()`,
+            )
+            read.push(rows[0]?.read)
+          },
+        },
+      ],
+      maxRows: 250,
+      now: () => ms,
+      onError: () => undefined,
+    })
+    const store = (count: number, client: Pick<typeof sql, 'query'> = sql) =>
+      client.query(
+        `insert into outbox (origin, batch, conversation_ids, seqs)
+         select 'dead', n, array[gen_random_uuid()], array[n] from generate_series(1, $1) n`,
+        [count],
+      )
+    /** @returns how many rows there were */
+    const drainAll = async () => {
+      let all = 0
+      for (let taken = -1; taken !== 0; all += taken) taken = await drain.drainOnce()
+      return all
+    }
+    const parts = undo.move()
+    return {
+      sql,
+      read,
+      drain,
+      drainAll,
+      store,
+      pass: () => {
+        ms += 10_000
+      },
+      [Symbol.asyncDispose]: () => parts.disposeAsync(),
+    }
+  }
+
+  it('does not pass again and again what is deleted, though a dump, say, keeps it in the table', async () => {
+    await using setting = await reading()
+    const { sql, read, drain, store } = setting
+    const dump = await sql.connect()
+    try {
+      await dump.query('begin isolation level repeatable read; select from users')
+      await store(20_000)
+      await sql.query('delete from outbox')
+      // The first of these rounds looks where to begin.
+      for (let n = 0; n < 2; n++) {
+        await store(1)
+        expect(await drain.drainOnce()).toBe(1)
+      }
+      expect(read.at(-1)).toBeLessThan(50)
+    } finally {
+      dump.release(true)
+    }
+  })
+
+  it('finds what is stored later than what came after it: at once where that is less than a thousand rows', async () => {
+    await using setting = await reading()
+    const { sql, drain, drainAll, store, pass } = setting
+    const late = await sql.connect()
+    try {
+      for (const others of [5_000, 900]) {
+        await late.query('begin')
+        await store(1, late)
+        await store(others)
+        expect(await drainAll()).toBe(others)
+        pass()
+        expect(await drain.drainOnce()).toBe(0)
+        await late.query('commit')
+        if (others > 1_000) pass()
+        expect(await drain.drainOnce()).toBe(1)
+      }
+    } finally {
+      late.release(true)
+    }
+  })
+
+  it('goes back for what it could not take', async () => {
+    await using setting = await reading()
+    const { sql, drain, drainAll, store, pass } = setting
+    const other = await sql.connect()
+    try {
+      await store(1)
+      await other.query('begin; select from outbox for update')
+      await store(5_000)
+      expect(await drainAll()).toBe(5_000)
+      pass()
+      await store(1)
+      expect(await drain.drainOnce()).toBe(1)
+      await other.query('rollback')
+      expect(await drain.drainOnce()).toBe(1)
+    } finally {
+      other.release(true)
+    }
+  })
 })
 
 it('with push off, what the database notes to be closed on devices is dropped', async () => {

@@ -22,18 +22,33 @@ export interface Watermark {
 /**
  * Takes the oldest rows that can be worked on: those that their origin says it has published, and those of an origin
  * that is no longer alive. They are locked until the transaction ends; rows that another worker holds are passed over.
+ * @param from the least id that they may have; what is before it is not even looked at
  */
-export async function takeOutbox(tx: Queryable, alive: readonly Watermark[], limit: number): Promise<OutboxRow[]> {
+export async function takeOutbox(
+  tx: Queryable,
+  alive: readonly Watermark[],
+  limit: number,
+  from = 0,
+): Promise<OutboxRow[]> {
   const { rows } = await tx.query<OutboxRow>({
     name: 'take_outbox',
     text: `
       select o.id, cardinality(o.seqs) as messages, w.origin is null as orphaned, o.traces from outbox o
       left join unnest($1::text[], $2::bigint[]) as w (origin, batch) on w.origin = o.origin
-      where w.origin is null or o.batch <= w.batch
+      where o.id >= $4 and (w.origin is null or o.batch <= w.batch)
       order by o.id limit $3 for update of o skip locked`,
-    values: [alive.map((w) => w.origin), alive.map((w) => w.batch), limit],
+    values: [alive.map((w) => w.origin), alive.map((w) => w.batch), limit, from],
   })
   return rows
+}
+
+/** Id of the first row, whoever holds it or may take it; undefined where there is none. */
+export async function firstOutboxId(db: Queryable): Promise<number | undefined> {
+  const { rows } = await db.query<{ id: number }>({
+    name: 'first_outbox_id',
+    text: 'select id from outbox order by id limit 1',
+  })
+  return rows[0]?.id
 }
 
 /** A stored message as it is seen by the work that is due to it. */
