@@ -13,8 +13,8 @@ const LOCK_MS = 2_000
 const TURN_MS = 3_000
 /** Ten minutes in all. */
 const LOCK_ATTEMPTS = 120
-/** SQLSTATE: the lock was not to be had in time. */
-const LOCK_NOT_AVAILABLE = '55P03'
+/** SQLSTATE: the lock was not to be had in time, or not without a circle of those who wait. */
+const LOCK_NOT_HAD = new Set(['55P03', '40P01'])
 
 /**
  * Brings the database at `databaseUrl` up to date, while it is in use. Does nothing where it is; safe to run from several places
@@ -30,6 +30,8 @@ export async function migrate(databaseUrl: string, folder = MIGRATIONS): Promise
   const client = new pg.Client({ connectionString: databaseUrl, application_name: 'parley-migrate' })
   await client.connect()
   try {
+    // What the role or the database sets is for others: an index of a large table takes its time, and so does waiting for it.
+    await client.query('set statement_timeout = 0')
     await client.query('select pg_advisory_lock($1)', [ADVISORY_LOCK])
     await client.query(`
       create schema if not exists drizzle;
@@ -58,7 +60,7 @@ async function apply(client: pg.Client, { sql, hash, folderMillis }: MigrationMe
       await client.query('commit')
       return
     } catch (error) {
-      if (sqlState(error) !== LOCK_NOT_AVAILABLE || attempt === LOCK_ATTEMPTS) throw error
+      if (!LOCK_NOT_HAD.has(sqlState(error) ?? '') || attempt === LOCK_ATTEMPTS) throw error
       await client.query('rollback')
       await delay(TURN_MS)
     }

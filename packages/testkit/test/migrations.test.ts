@@ -31,8 +31,8 @@ async function emptyDatabase() {
   return { url, db }
 }
 
-/** A database with our schema as it was up to this migration. */
-async function databaseAt(migration: string) {
+/** A folder of our migrations up to this one. */
+async function migrationsTo(migration: string) {
   const folder = await mkdtemp(join(tmpdir(), 'parley-migrations-'))
   ends.push(() => rm(folder, { recursive: true, force: true }))
   await cp(MIGRATIONS, folder, { recursive: true })
@@ -40,6 +40,12 @@ async function databaseAt(migration: string) {
   const journal: { entries: { tag: string }[] } = JSON.parse(await readFile(file, 'utf8'))
   const end = journal.entries.findIndex(({ tag }) => tag === migration) + 1
   await writeFile(file, JSON.stringify({ ...journal, entries: journal.entries.slice(0, end) }))
+  return folder
+}
+
+/** A database with our schema as it was up to this migration. */
+async function databaseAt(migration: string) {
+  const folder = await migrationsTo(migration)
   const empty = await emptyDatabase()
   await migrate(empty.url, folder)
   return empty
@@ -143,7 +149,7 @@ async function holding(url: string, statement: string) {
   ends.push(() => client.end())
   await client.query('begin')
   await client.query(statement)
-  return { release: () => client.query('commit') }
+  return { query: (text: string) => client.query(text), release: () => client.query('commit') }
 }
 
 async function waiting({ pool }: Pick<Database, 'pool'>): Promise<boolean> {
@@ -177,4 +183,26 @@ it('holds no lock of one migration while it is at the next', async () => {
   await indexing.release()
   await migrating
   expect(await missingMigrations(db)).toBe(0)
+})
+
+it('has its turn again where it and others wait for each other in a circle', async () => {
+  const { url, db } = await databaseAt('0013_changes_by_servers')
+  const other = await holding(url, 'lock table message_search in row exclusive mode')
+  const migrating = migrate(url)
+  await expect.poll(() => waiting(db)).toBe(true)
+  // The migration has this lock and waits for the other. Postgres ends who looks first how it is.
+  await other.query(`set local deadlock_timeout = '10s'`)
+  await other.query('lock table messages in row exclusive mode')
+  await other.release()
+  await migrating
+  expect(await missingMigrations(db)).toBe(0)
+})
+
+it('takes its time, however short a statement of others may be', async () => {
+  const { url, db } = await emptyDatabase()
+  const folder = await migrationsTo('0000_init')
+  await writeFile(join(folder, '0000_init.sql'), 'create table slow as select 1 as one from pg_sleep(0.5)')
+  await db.pool.query(`alter database ${new URL(url).pathname.slice(1)} set statement_timeout = '100ms'`)
+  await migrate(url, folder)
+  expect((await db.pool.query('select from slow')).rowCount).toBe(1)
 })
