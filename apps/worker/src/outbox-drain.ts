@@ -1,6 +1,7 @@
 import {
   type Database,
   deleteOutbox,
+  firstOutboxId,
   listOutboxKeys,
   listOutboxMessages,
   type MessageKey,
@@ -15,7 +16,7 @@ import type { Message } from '@parley/protocol'
 import type { RedisClient } from '@parley/redis'
 import { Distribution, LATENCY_SECONDS, type Span, type TraceParent, type Tracer } from '@parley/runtime'
 import { WorkLoop } from '@parley/runtime/work-loop'
-import { OutboxStart } from './outbox-start.ts'
+import { FirstRow } from './first-row.ts'
 
 /**
  * Rows that a worker has taken are others' again after so long without a word from it to the database, in milliseconds: well
@@ -66,7 +67,7 @@ export interface OutboxDrainOptions {
  */
 export class OutboxDrain {
   readonly #options: Required<Omit<OutboxDrainOptions, 'tracer' | 'now'>> & Pick<OutboxDrainOptions, 'tracer'>
-  readonly #start: OutboxStart
+  readonly #first: FirstRow
   /** What this worker has done: batches, the messages in them, batches published again, rounds in seconds. */
   readonly measures = {
     rows: 0,
@@ -80,7 +81,7 @@ export class OutboxDrain {
   constructor(options: OutboxDrainOptions) {
     this.#options = { maxRows: 50, maxMessages: 2_048, idleMs: 250, ...options }
     const { idleMs, onError } = this.#options
-    this.#start = new OutboxStart(options.db, options.now)
+    this.#first = new FirstRow(() => firstOutboxId(options.db.pool), options.now)
     this.#loop = new WorkLoop({
       idleMs,
       failedMs: 4 * idleMs,
@@ -109,7 +110,7 @@ export class OutboxDrain {
   async #round(): Promise<{ taken: number; more: boolean }> {
     const { db, redis, maxRows, maxMessages } = this.#options
     const alive = await readWatermarks(redis)
-    const from = await this.#start.id()
+    const from = await this.#first.id()
     const began = performance.now()
     const work = async (tx: Queryable) => {
       const found = await takeOutbox(tx, alive, maxRows, from)
@@ -122,7 +123,7 @@ export class OutboxDrain {
     }
     const { ids, messages, found } = await transaction(db, work, TAKEN_MS)
     const taken = ids.length
-    this.#start.took(ids)
+    this.#first.took(ids)
     if (taken > 0) this.measures.rounds.observe((performance.now() - began) / 1_000)
     this.measures.rows += taken
     this.measures.messages += messages

@@ -297,3 +297,27 @@ describe('the queue', () => {
     expect(await noted()).toBe(1)
   })
 })
+
+it('looks for what is to be closed from the first of it on, and not among what is long gone', async () => {
+  const { person, conversations } = await people(bed, 0)
+  const note = (...ids: number[]) =>
+    bed.db.pool.query(
+      `insert into push_closings (id, conversation_id, user_id) overriding system value
+       select id, $2, $3 from unnest($1::bigint[]) id`,
+      [ids, conversations[0], person],
+    )
+  const noted = async () =>
+    (await bed.db.pool.query('select id from push_closings where user_id = $1', [person])).rows.map(({ id }) => id)
+  await bed.db.pool.query('delete from push_closings')
+  await note(50_000)
+  const drain = new ClosingDrain({ ...bed.deps, idleMs: 10, onError: (error) => expect.fail(String(error)) })
+  drain.start()
+  try {
+    await expect.poll(noted).toEqual([])
+    // As if the first were one of those that were deleted.
+    await note(1, 49_500)
+    await expect.poll(noted).toEqual([1])
+  } finally {
+    await drain.stop()
+  }
+})

@@ -123,6 +123,7 @@ const EXCUSED: Record<string, string> = {
   outbox_lag: 'the outbox is short',
   delete_outbox: 'the outbox is short',
   take_closings: 'closings are few',
+  first_closing_id: 'closings are few',
   delete_closings: 'closings are few',
   drop_closings: 'closings are few',
   clear_index: 'a range of the index, for a rebuild',

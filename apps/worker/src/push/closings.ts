@@ -1,6 +1,7 @@
-import { type Database, deleteClosings, type Queryable, takeClosings, transaction } from '@parley/db'
+import { type Database, deleteClosings, firstClosingId, type Queryable, takeClosings, transaction } from '@parley/db'
 import { idPart, type Producer } from '@parley/queue'
 import { WorkLoop } from '@parley/runtime/work-loop'
+import { FirstRow } from '../first-row.ts'
 import { TAKEN_MS } from '../outbox-drain.ts'
 import type { PushMetrics } from './metrics.ts'
 
@@ -21,10 +22,12 @@ export interface ClosingDrainOptions {
  */
 export class ClosingDrain {
   readonly #options: ClosingDrainOptions
+  readonly #first: FirstRow
   readonly #loop: WorkLoop
 
   constructor(options: ClosingDrainOptions) {
     this.#options = options
+    this.#first = new FirstRow(() => firstClosingId(options.db.pool))
     const { idleMs = 250, onError } = options
     const round = async () => (await this.#drain()) === ROWS
     this.#loop = new WorkLoop({ idleMs, failedMs: 4 * idleMs, onError, round })
@@ -40,9 +43,10 @@ export class ClosingDrain {
 
   async #drain(): Promise<number> {
     const { db, producer, metrics } = this.#options
+    const from = await this.#first.id()
     const work = async (tx: Queryable) => {
-      const rows = await takeClosings(tx, ROWS)
-      if (rows.length === 0) return 0
+      const rows = await takeClosings(tx, ROWS, from)
+      if (rows.length === 0) return []
       await producer.add(
         rows.map(({ id, conversation_id: conversationId, user_id: userId }) => ({
           name: 'close',
@@ -50,14 +54,13 @@ export class ClosingDrain {
           id: `close-${id}-${idPart(userId)}`,
         })),
       )
-      await deleteClosings(
-        tx,
-        rows.map(({ id }) => id),
-      )
-      return rows.length
+      const ids = rows.map(({ id }) => id)
+      await deleteClosings(tx, ids)
+      return ids
     }
-    const queued = await transaction(db, work, TAKEN_MS)
-    metrics.queued('close', queued)
-    return queued
+    const ids = await transaction(db, work, TAKEN_MS)
+    this.#first.took(ids)
+    metrics.queued('close', ids.length)
+    return ids.length
   }
 }

@@ -28,7 +28,7 @@ export async function takeOutbox(
   tx: Queryable,
   alive: readonly Watermark[],
   limit: number,
-  from = 0,
+  from: number,
 ): Promise<OutboxRow[]> {
   const { rows } = await tx.query<OutboxRow>({
     name: 'take_outbox',
@@ -42,7 +42,7 @@ export async function takeOutbox(
   return rows
 }
 
-/** Id of the first row, whoever holds it or may take it; undefined where there is none. */
+/** Id of the first row, whoever holds it; undefined where there is none. */
 export async function firstOutboxId(db: Queryable): Promise<number | undefined> {
   const { rows } = await db.query<{ id: number }>({
     name: 'first_outbox_id',

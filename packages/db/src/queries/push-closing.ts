@@ -7,14 +7,26 @@ export interface ClosingRow {
   user_id: string
 }
 
-/** Notifications that are to be closed, the oldest first; locked until the transaction ends, others' rows passed over. */
-export async function takeClosings(tx: Queryable, limit: number): Promise<ClosingRow[]> {
+/**
+ * Notifications that are to be closed, the oldest first; locked until the transaction ends, others' rows passed over.
+ * @param from the least id that they may have; what is before it is not even looked at
+ */
+export async function takeClosings(tx: Queryable, limit: number, from: number): Promise<ClosingRow[]> {
   const { rows } = await tx.query<ClosingRow>({
     name: 'take_closings',
-    text: 'select id, conversation_id, user_id from push_closings order by id limit $1 for update skip locked',
-    values: [limit],
+    text: `select id, conversation_id, user_id from push_closings where id >= $2 order by id limit $1 for update skip locked`,
+    values: [limit, from],
   })
   return rows
+}
+
+/** Id of the first of them, whoever holds it; undefined where there is none. */
+export async function firstClosingId(db: Queryable): Promise<number | undefined> {
+  const { rows } = await db.query<{ id: number }>({
+    name: 'first_closing_id',
+    text: 'select id from push_closings order by id limit 1',
+  })
+  return rows[0]?.id
 }
 
 export async function deleteClosings(tx: Queryable, ids: readonly number[]): Promise<void> {
