@@ -61,7 +61,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     application_name: options.applicationName,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 2_000,
     query_timeout: queryTimeoutMs,
-    // A statement that was given up while it waited for a lock would go on waiting, and its connection with it. PgBouncer takes
+    // A statement that was given up while it waited for a lock would go on waiting, and its connection with it. PgBouncer takes no
     // such parameter, nor the planner's; it has bounds of its own, and plans are not kept behind it.
     statement_timeout: pooled ? false : queryTimeoutMs + SPARE_MS,
     idleTimeoutMillis: 60_000,
