@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { openRedis, type RedisClient, type RedisOptions, redisReady } from '@parley/redis'
 import { createTestRedis, type TestRedis } from '@parley/testkit'
+import { Cluster } from 'ioredis'
 import { expect } from 'vitest'
 import { createPresenceReader, Presence, type PresenceOptions, Reaper, type ReaperOptions } from '../src/index.ts'
 
@@ -59,6 +60,11 @@ export async function setting() {
   return {
     redis,
     raw,
+    /** Empties it: each node of a cluster. */
+    flush: async () => {
+      const nodes = raw instanceof Cluster ? raw.nodes('master') : [raw]
+      await Promise.all(nodes.map((node) => node.flushall()))
+    },
     reader,
     client,
     gateway,
