@@ -1,0 +1,57 @@
+import { conversationRoom } from '@parley/fanout'
+import { createTestRedis, type TestRedis, tcpProxy } from '@parley/testkit'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { created, hears, left, message, oneGateway } from './one-gateway.ts'
+
+/* A proxy stands before the one Redis: on a cluster these are left out (infra/local/profiles.mjs). */
+
+let redis: TestRedis
+beforeAll(async () => {
+  redis = await createTestRedis()
+})
+afterAll(() => redis?.[Symbol.asyncDispose]())
+
+describe('where Redis is slow', () => {
+  /** A gateway that is 100 ms away from Redis; who publishes is close to it. */
+  async function farFromRedis() {
+    const undo = new AsyncDisposableStack()
+    const { hostname: host, port } = new URL(redis.url)
+    const proxy = undo.use(await tcpProxy({ host, port: Number(port) }))
+    const world = undo.use(await oneGateway(redis.url, proxy.rewrite(redis.url)))
+    proxy.latency(100)
+    return { ...world, [Symbol.asyncDispose]: () => undo.disposeAsync() }
+  }
+
+  it('a change of a person’s conversations does not go unnoticed while they connect', async () => {
+    await using world = await farFromRedis()
+    const id = crypto.randomUUID()
+    // Taken out right after it was looked up.
+    world.base.memberships = async (userId) => {
+      await world.speaker.leave(userId, 6, left(id))
+      return [{ conversationId: id, lastSeq: 5 }]
+    }
+    const { server } = await world.open('gone')
+    expect([...server.rooms]).not.toContain(conversationRoom(id))
+  })
+
+  it('what is said once a socket is connected reaches it', async () => {
+    await using world = await farFromRedis()
+    const id = crypto.randomUUID()
+    const { socket, heard } = await world.open('there', { conversationId: id, lastSeq: 5 })
+    await Promise.all([hears(socket, 6), world.speaker.message(message(id, 6))])
+    expect(heard).toEqual([6])
+  })
+
+  it('what is said while somebody is put in reaches them', async () => {
+    await using world = await farFromRedis()
+    const id = crypto.randomUUID()
+    const { socket, heard } = await world.open('late')
+    // Stored right after it was asked for.
+    world.base.stored = async () => {
+      await world.speaker.message(message(id, 6))
+      return []
+    }
+    await Promise.all([hears(socket, 6), world.speaker.join('late', 5, created(id))])
+    expect(heard).toEqual(['created', 6])
+  })
+})
