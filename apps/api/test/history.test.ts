@@ -182,11 +182,15 @@ describe('two hundred thousand messages', () => {
   })
 
   it('the moment is found in twenty probes, and marks are read by the people, not by the messages', async () => {
-    for (const second of [1, 100_000, 199_999]) {
+    const find = (second: number) => {
       const before = new Date(Date.UTC(2020, 0, 1) + second * 1_000).toISOString()
-      const found = await cost((db) => seqBefore(db, deep.id, before, COUNT))
+      return cost((db) => seqBefore(db, deep.id, before, COUNT))
+    }
+    // A connection's first call reads the catalog, too.
+    await find(0)
+    for (const second of [1, 100_000, 199_999]) {
       // Log2 of 200,000 is 18: as many probes, each of them four pages.
-      expect(found.buffers).toBeLessThan(120)
+      expect((await find(second)).buffers).toBeLessThan(100)
     }
     const marks = await cost((db) => listReadMarks(db, [{ conversationId: deep.id, fromSeq: 1 }]))
     expect(marks.buffers).toBeLessThan(30)
