@@ -138,7 +138,7 @@ export function directTests(stage: () => Stage): void {
     const visitor = await visit(omar)
     await seen(visitor.row(lena.fullName))
     expect(await visitor.row(lena.fullName).getByText('LX').count()).toBe(0)
-    await visitor.context.route('**/icon.png', (route) => route.fulfill({ status: 404 }))
+    await visitor.intercept('**/icon.png', (route) => route.fulfill({ status: 404 }))
     await visitor.page.reload()
     await seen(visitor.row(lena.fullName).getByText('LX'))
     expect(visitor.problems.splice(0)).toEqual([expect.stringContaining('status of 404')])

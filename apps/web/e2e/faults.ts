@@ -133,7 +133,7 @@ export function faultTests(stage: () => Stage): void {
     const { omar, enter } = await pair(stage())
     const { defaultBrowserType: _, ...phone } = devices['iPhone SE'] ?? { defaultBrowserType: '' }
     const visitor = await enter(omar, phone)
-    await visitor.context.route(/\/(api|socket\.io)\//, (route) => route.abort('connectionrefused'))
+    await visitor.intercept(/\/(api|socket\.io)\//, (route) => route.abort('connectionrefused'))
     await visitor.context.routeWebSocket(/\/socket\.io\//, (socket) => socket.close())
     await visitor.page.reload()
     const main = visitor.page.getByRole('main')

@@ -156,11 +156,12 @@ async function insertHistory(
 }
 
 /** Holds the next page of older messages back until it is released, which resolves when the page has it. */
-async function heldPage({ page }: Visitor): Promise<{ asked: () => boolean; release: () => Promise<void> }> {
+async function heldPage(visitor: Visitor): Promise<{ asked: () => boolean; release: () => Promise<void> }> {
+  const { page } = visitor
   const held = Promise.withResolvers<void>()
   let asked = false
   const pattern = /\/messages\?.*before/
-  await page.route(pattern, async (route) => {
+  await visitor.intercept(pattern, async (route) => {
     asked = true
     await held.promise
     await route.continue()

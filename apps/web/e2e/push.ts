@@ -62,7 +62,7 @@ export function pushTests(stage: () => Stage): void {
     const visitor = await visit(omar, { permissions: ['notifications'] })
     const message = 'Push notifications are not set up on this server.'
     const body = { success: false, message, error: { code: 'PUSH_DISABLED', message } }
-    await visitor.page.route('**/api/push/public-key', (route) => route.fulfill({ status: 404, json: body }))
+    await visitor.intercept('**/api/push/public-key', (route) => route.fulfill({ status: 404, json: body }))
     await visitor.button('Settings').click()
     const item = visitor.page.getByRole('menuitem', { name: 'Notifications are not set up here' })
     await seen(item)
