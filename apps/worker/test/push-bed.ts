@@ -36,6 +36,8 @@ export interface PushBed extends AsyncDisposable {
   device(userId: string): Promise<string>
   say(conversationId: string, senderId: string, ...contents: string[]): Promise<void>
   read(userId: string, conversationId: string, seq: number): Promise<void>
+  /** Sets columns of a person's membership, as SQL says it. */
+  set(columns: string, userId: string, conversationId: string): Promise<void>
   /** What a push service answers for a device from now on; at first that it took the push. */
   answer(deviceId: string, outcome: Outcome | Promise<Outcome>): void
   /** What was sent to a device, in order. */
@@ -78,6 +80,12 @@ export async function createPushBed(): Promise<PushBed> {
     metrics: new PushMetrics(registry),
     logger: createLogger({ name: 'worker', level: 'silent' }),
     times: { ttlMs: 24 * 3_600_000, gatherMs: 0, burstMs: 0 },
+  }
+  const set: PushBed['set'] = async (columns, userId, conversationId) => {
+    await db.pool.query(`update participants set ${columns} where conversation_id = $1 and user_id = $2`, [
+      conversationId,
+      userId,
+    ])
   }
   let batches = 0
   const parts = undo.move()
@@ -131,13 +139,8 @@ export async function createPushBed(): Promise<PushBed> {
       })
       await appendMessages(db.pool, batch, 'push-test', ++batches)
     },
-    async read(userId, conversationId, seq) {
-      await db.pool.query('update participants set last_read_seq = $3 where user_id = $1 and conversation_id = $2', [
-        userId,
-        conversationId,
-        seq,
-      ])
-    },
+    read: (userId, conversationId, seq) => set(`last_read_seq = ${seq}`, userId, conversationId),
+    set,
     answer: (deviceId, outcome) => void answers.set(deviceId, outcome),
     deliveriesTo: (deviceId) => sent.filter((push) => push.deviceId === deviceId).map(({ delivery }) => delivery),
     sentTo: (deviceId) => sent.filter((push) => push.deviceId === deviceId).map(({ payload }) => payload),

@@ -257,15 +257,10 @@ describe('the queue', () => {
     const [writes = '', mutes = '', looks = '', looksToo = '', reads = '', left = '', ...told] = names
     const conversation = await bed.conversation(...names)
     for (const name of names) await bed.device(name)
-    const set = (column: string, userId: string) =>
-      bed.db.pool.query(`update participants set ${column} where conversation_id = $1 and user_id = $2`, [
-        conversation,
-        userId,
-      ])
-    await set(`muted_until = now() + interval '1 hour'`, mutes)
+    await bed.set(`muted_until = now() + interval '1 hour'`, mutes, conversation)
     await bed.say(conversation, writes, 'Hello')
     await bed.read(reads, conversation, 1)
-    await set('left_at = now()', left)
+    await bed.set('left_at = now()', left, conversation)
     const presence = { online: nobody, foreground: async () => new Set([looks, looksToo]) }
     const { run } = pushRecipients({ ...bed.deps, presence })
     const message = { conversationId: conversation, senderId: writes, attachments: [], content: 'Hello' }

@@ -23,12 +23,6 @@ afterEach(() => {
 })
 afterAll(() => bed?.[Symbol.asyncDispose]())
 
-const set = (column: string, userId: string, conversationId = '') =>
-  bed.db.pool.query(`update participants set ${column} where conversation_id = $1 and user_id = $2`, [
-    conversationId,
-    userId,
-  ])
-
 /** A job of what came in one go, from the first to the last. */
 function newsFrom(firstSeq: number, seq: number, userId: string, conversationId: string): Job<'message'> {
   const job = newsOf(userId, conversationId, seq)
@@ -162,10 +156,10 @@ describe('news', () => {
     const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
     await bed.say(conversation, sender, 'Hello')
-    await set(`muted_until = now() + interval '1 hour'`, person, conversation)
+    await bed.set(`muted_until = now() + interval '1 hour'`, person, conversation)
     await bed.run(newsOf(person, conversation))
     expect(bed.sentTo(phone)).toEqual([])
-    await set(`muted_until = now() - interval '1 second'`, person, conversation)
+    await bed.set(`muted_until = now() - interval '1 second'`, person, conversation)
     await bed.run(newsOf(person, conversation))
     expect(bed.sentTo(phone)).toHaveLength(1)
   })

@@ -20,12 +20,6 @@ afterEach(() => {
 })
 afterAll(() => bed?.[Symbol.asyncDispose]())
 
-const set = (column: string, userId: string, conversationId = '') =>
-  bed.db.pool.query(`update participants set ${column} where conversation_id = $1 and user_id = $2`, [
-    conversationId,
-    userId,
-  ])
-
 describe('a summary', () => {
   it('counts what a device has not been told of, and what replaces a part of it counts that and no more', async () => {
     const { sender, person, conversations, devices } = await people(bed, 1, 2)
@@ -60,8 +54,8 @@ describe('a summary', () => {
     const [muted = '', left = '', told = ''] = conversations
     const [phone = ''] = devices
     for (const conversation of conversations) await bed.say(conversation, sender, 'Hello')
-    await set(`muted_until = now() + interval '1 hour'`, person, muted)
-    await set('left_at = now()', person, left)
+    await bed.set(`muted_until = now() + interval '1 hour'`, person, muted)
+    await bed.set('left_at = now()', person, left)
     await bed.run(digestOf(person))
     expect(bed.sentTo(phone)).toMatchObject([{ tag: told, data: { count: 1 } }])
   })
@@ -143,7 +137,7 @@ describe('a device', () => {
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
     await bed.say(conversation, sender, 'Hello')
     await bed.run(newsOf(person, conversation))
-    await set('left_at = now()', person, conversation)
+    await bed.set('left_at = now()', person, conversation)
     await bed.run(closeOf(person, conversation))
     expect(bed.sentTo(phone)[1]).toMatchObject({ kind: 'close', tag: conversation })
   })

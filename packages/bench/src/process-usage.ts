@@ -29,3 +29,8 @@ export async function readStat(pid: number): Promise<{ parent: number; cpu: numb
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return { parent: Number(fields[1]), cpu: (Number(fields[11]) + Number(fields[12])) / TICKS }
 }
+
+/** How long a process has run so far, in microseconds; to the nanosecond, unlike /proc/PID/stat. Linux only. */
+export async function microsOnProcessor(pid: number): Promise<number> {
+  return Number((await readFile(`/proc/${pid}/schedstat`, 'utf8')).split(' ')[0]) / 1_000
+}

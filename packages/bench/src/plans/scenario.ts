@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import {
   FIRST_ID,
   findConversations,
@@ -21,6 +20,7 @@ import { LIMITS } from '@parley/protocol'
 import pg from 'pg'
 import { fillConversations } from '../history/data.ts'
 import type { BenchArguments } from '../main.ts'
+import { microsOnProcessor } from '../process-usage.ts'
 import { round, writeReport } from '../report.ts'
 import { startServices } from '../services.ts'
 import { spreadOf } from '../statistics.ts'
@@ -168,12 +168,7 @@ async function microsEach(
   calls: number,
   call: (db: Queryable) => Promise<unknown>,
 ): Promise<number> {
-  const before = await onProcessor(pid)
+  const before = await microsOnProcessor(pid)
   for (let n = 0; n < calls; n++) await call(pool)
-  return ((await onProcessor(pid)) - before) / calls
-}
-
-/** How long a process has run so far, in microseconds; to the nanosecond, unlike /proc/PID/stat. Linux only. */
-async function onProcessor(pid: number): Promise<number> {
-  return Number((await readFile(`/proc/${pid}/schedstat`, 'utf8')).split(' ')[0]) / 1_000
+  return ((await microsOnProcessor(pid)) - before) / calls
 }
