@@ -13,7 +13,7 @@ import {
   ReadMarker,
   TokenRevocations,
 } from '@parley/messaging'
-import { createPresenceReader, defaultTiming, Presence } from '@parley/presence'
+import { createPresenceReader, LEASE_OUTLASTS_MS, Presence } from '@parley/presence'
 import { openRedis, redisAddress, redisReady } from '@parley/redis'
 import {
   createLogger,
@@ -114,8 +114,8 @@ await runProcess({
       onOnline: (userId) => void onlineNews.tellOf(userId).catch(onError),
     })
     await presence.start()
-    // After the lease the others take this process for dead. Its clients come back.
-    const standstill = new Standstill(defaultTiming.leaseMs, () => {
+    // Without its lease the others take this process for dead. Its clients come back.
+    const standstill = new Standstill(LEASE_OUTLASTS_MS, () => {
       for (const socket of io.sockets.sockets.values()) socket.conn.close()
     })
     const crowd = new Crowd(() => io.engine.clientsCount - io.sockets.sockets.size)

@@ -1,4 +1,4 @@
-import { direct, disconnected, next, startCluster, user } from '@parley/testkit'
+import { direct, disconnected, next, redisClient, startCluster, user } from '@parley/testkit'
 import { expect, it } from 'vitest'
 
 it('a gateway that was frozen leaves unserved what came meanwhile: its clients have gone elsewhere with it', async () => {
@@ -10,6 +10,8 @@ it('a gateway that was frozen leaves unserved what came meanwhile: its clients h
   const socket = await cluster.socket(ann, { gateway: 0, transports: ['websocket'], reconnection: false })
   await online
   const offline = next(watching, 'userOffline', ({ userId }) => userId === ann.id, { timeoutMs: 40_000 })
+  // The shortest time in which it may lose its lease: it freezes just before it would have renewed it.
+  await leaseOf(cluster.redisUrl, ann.id, 10_500)
   await cluster.gateways[0]?.kill('SIGSTOP')
   socket.emit('sendMessage', { conversationId: id, content: 'old', clientMessageId: 'old' })
   // Its lease has run out.
@@ -21,3 +23,16 @@ it('a gateway that was frozen leaves unserved what came meanwhile: its clients h
   const sent = await again.emitWithAck('sendMessage', { conversationId: id, content: 'new', clientMessageId: 'new' })
   expect(sent.data.seq).toBe(1)
 }, 90_000)
+
+/** Waits until the lease of a person's gateway has no more than so many milliseconds to run. */
+async function leaseOf(redisUrl: string, userId: string, atMostMs: number): Promise<void> {
+  const redis = await redisClient(redisUrl)
+  try {
+    const [connection = ''] = await redis.hkeys(`presence:user:${userId}`)
+    const [epoch] = connection.split('.')
+    const left = () => redis.pttl(`presence:lease:${epoch}`)
+    await expect.poll(left, { timeout: 10_000, interval: 20 }).toSatisfy((ms) => ms > 0 && ms < atMostMs)
+  } finally {
+    redis.disconnect()
+  }
+}

@@ -28,6 +28,12 @@ export interface PresenceOptions extends Partial<PresenceTiming> {
 
 const DEFAULTS = { renewMs: 5_000, connectWaitMs: 1_000, stopMs: 5_000 }
 
+/**
+ * Milliseconds for which a gateway may stand still and keep its lease for sure: the last renewal may be as old as the pause
+ * between two when it begins.
+ */
+export const LEASE_OUTLASTS_MS = defaultTiming.leaseMs - DEFAULTS.renewMs
+
 /** People written at once when all of them are due. */
 const FLUSH_WIDTH = 100
 
