@@ -11,6 +11,8 @@ export interface SdkClientOptions {
 }
 
 const CONNECT_BOUND_MS = 20_000
+/** What a client reported is kept for the last so many. */
+const TROUBLES = 5
 
 /** The SDK as a product would use it: it is told what its person does, and nothing else. */
 export class SdkClient implements ChaosClient {
@@ -22,10 +24,16 @@ export class SdkClient implements ChaosClient {
   readonly offlineNotices = null
   readonly #absences = new Absences()
   readonly #client: ParleyClient
+  /** The last things that the client reported, each with when, by `performance.now()`. */
+  readonly #troubles: { at: number; what: string }[] = []
 
   constructor({ url, user, getToken }: SdkClientOptions) {
     this.user = user
     this.#client = new ParleyClient({ url, getToken })
+    this.#client.on('error', ({ code, message }) => {
+      this.#troubles.push({ at: performance.now(), what: `${code} ${message}` })
+      if (this.#troubles.length > TROUBLES) this.#troubles.shift()
+    })
     const { state } = this.#client
     state.subscribe(() => this.#absences.note(state.getSnapshot() === 'live', state.getSnapshot()))
     this.#client.on('message', (message) => this.#deliver(message))
@@ -46,7 +54,9 @@ export class SdkClient implements ChaosClient {
   }
 
   describe(): string {
-    return `SDK, ${this.#client.state.getSnapshot()}, ${this.#client.pendingCount} pending`
+    const now = performance.now()
+    const troubles = this.#troubles.map(({ at, what }) => `; ${((now - at) / 1_000).toFixed(1)} s ago: ${what}`).join('')
+    return `SDK, ${this.#client.state.getSnapshot()}, ${this.#client.pendingCount} pending${troubles}`
   }
 
   async send(conversationId: string, content: string): Promise<Acked> {

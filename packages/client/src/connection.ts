@@ -16,6 +16,8 @@ export type ConnectionState = 'offline' | 'connecting' | 'syncing' | 'live'
 
 /** First and last bound of the full-jitter delay before a reconnect, in milliseconds. */
 const BACKOFF = { baseMs: 500, maxMs: 30_000 }
+/** Where a gateway was reached: it lives, and what it misses may be back any moment. Stock clients come after 5 s at most. */
+const NEAR_BACKOFF = { ...BACKOFF, maxMs: 8_000 }
 /** A connection that lasted this long counts as good: the next delay starts small again. Milliseconds. */
 const STABLE_MS = 5_000
 const ACK_MS = 10_000
@@ -47,6 +49,10 @@ export class Connection {
   #state: ConnectionState = 'offline'
   #started = false
   #attempt = 0
+  /** Tokens that were refused in a row. What a new one mends has nothing to do with how often the servers were away. */
+  #refusals = 0
+  /** What this try, or the connection that it came to, has met. */
+  #met = { gateway: false, refusal: false }
   #retry: ReturnType<typeof setTimeout> | undefined
   #stable: ReturnType<typeof setTimeout> | undefined
   #renewal: ReturnType<typeof setTimeout> | undefined
@@ -81,6 +87,7 @@ export class Connection {
   hurry(): void {
     if (this.#retry === undefined) return
     this.#attempt = 0
+    this.#refusals = 0
     void this.#connect()
   }
 
@@ -110,6 +117,7 @@ export class Connection {
 
   async #connect(): Promise<void> {
     this.#drop()
+    this.#met = { gateway: false, refusal: false }
     this.#setState('connecting')
     const { tokens, url, socketOptions, hello } = this.#options
     let token: string
@@ -130,6 +138,10 @@ export class Connection {
     })
     this.#socket = socket
     this.#token = token
+    const met = this.#met
+    socket.io.once('open', () => {
+      met.gateway = true
+    })
     socket.once('connect', () => this.#onConnect(socket))
     socket.once('connect_error', (error: Error & { data?: unknown }) => {
       const known = connectError(error)
@@ -147,7 +159,10 @@ export class Connection {
   #onEvent(name: string, payload: unknown): void {
     if (name === 'exception') {
       const { error } = payload as ServerEvents['exception']
-      if (error.code.startsWith('TOKEN_')) this.#options.tokens.reject(this.#token)
+      if (error.code.startsWith('TOKEN_')) {
+        this.#met.refusal = true
+        this.#options.tokens.reject(this.#token)
+      }
     }
     this.#options.onEvent(name, payload)
   }
@@ -155,6 +170,7 @@ export class Connection {
   #onConnect(socket: Socket): void {
     this.#stable = setTimeout(() => {
       this.#attempt = 0
+      this.#refusals = 0
     }, STABLE_MS)
     this.#planRenewal(0)
     this.#setState('syncing')
@@ -185,8 +201,14 @@ export class Connection {
     if (!this.#started) return
     this.#setState('offline')
     this.#options.onError(error)
-    const delay = Math.max(error.retryAfterMs ?? 0, fullJitter(this.#attempt++, BACKOFF))
+    const delay = Math.max(error.retryAfterMs ?? 0, this.#delayAfter(error))
     this.#retry = setTimeout(() => void this.#connect(), delay)
+  }
+
+  #delayAfter(error: ParleyClientError): number {
+    const { gateway, refusal } = this.#met
+    if (refusal || error.isTokenProblem) return fullJitter(this.#refusals++, BACKOFF)
+    return fullJitter(this.#attempt++, gateway ? NEAR_BACKOFF : BACKOFF)
   }
 
   /** Ends the current connection and everything planned. */

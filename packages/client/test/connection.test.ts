@@ -58,7 +58,15 @@ async function connect(options: Partial<ConnectionOptions> = {}) {
   const being = async (state: ConnectionState) => {
     if (connection.state !== state) await once(changes, state)
   }
-  return { connection, network, states, errors, being }
+  /** Once it is offline: it is tried again after this long, and not before. */
+  const triedAfter = async (ms: number) => {
+    await being('offline')
+    vi.advanceTimersByTime(ms - 1)
+    expect(connection.state).toBe('offline')
+    vi.advanceTimersByTime(1)
+    expect(connection.state).toBe('connecting')
+  }
+  return { connection, network, states, errors, being, triedAfter }
 }
 
 /** Breaks what is open; what comes after gets through. */
@@ -105,15 +113,21 @@ describe('a connection', () => {
   })
 
   it('is tried again after longer and longer, though it stands for a moment each time', async () => {
-    const { connection, errors, being } = await connect({ onConnect: () => Promise.reject(LOST) })
-    for (const delay of [500, 1_000, 2_000, 4_000, 8_000]) {
-      await being('offline')
-      vi.advanceTimersByTime(delay - 1)
-      expect(connection.state).toBe('offline')
-      vi.advanceTimersByTime(1)
-      expect(connection.state).toBe('connecting')
-    }
+    const { errors, triedAfter } = await connect({ onConnect: () => Promise.reject(LOST) })
+    for (const delay of [500, 1_000, 2_000, 4_000, 8_000, 8_000]) await triedAfter(delay)
     expect(new Set(errors)).toEqual(new Set([LOST]))
+  })
+
+  it('that reaches nobody waits longer, until it reaches one', async () => {
+    // Polling, which is tried next, waits for timers.
+    const socketOptions = { transports: ['websocket'] }
+    const { network, being, triedAfter } = await connect({ onConnect: () => Promise.reject(LOST), socketOptions })
+    network.cut()
+    for (const delay of [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]) await triedAfter(delay)
+    await being('offline')
+    network.restore()
+    await triedAfter(30_000)
+    await triedAfter(8_000)
   })
 
   it('is tried again soon where it has stood for a while', async () => {
@@ -282,5 +296,25 @@ describe('a token', () => {
       expect(getToken).toHaveBeenCalledTimes(asked)
     }
     expect(errors.map(({ code }) => code)).toEqual(['NETWORK', 'NETWORK'])
+  })
+
+  it('that is refused has a new one tried soon, however often the servers were away, and then after longer and longer', async () => {
+    const { getToken, token, tokens, revoke } = renewals()
+    let fails = 3
+    const { being, triedAfter } = await connect({
+      tokens,
+      onConnect: async () => {
+        if (fails-- > 0) throw LOST
+      },
+    })
+    for (const delay of [500, 1_000, 2_000]) await triedAfter(delay)
+    await being('live')
+    await revoke()
+    const refused = await tokens.get()
+    getToken.mockReturnValue(refused)
+    for (const delay of [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000]) await triedAfter(delay)
+    getToken.mockImplementation(token)
+    await triedAfter(30_000)
+    await being('live')
   })
 })
