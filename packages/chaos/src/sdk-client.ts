@@ -55,7 +55,9 @@ export class SdkClient implements ChaosClient {
 
   describe(): string {
     const now = performance.now()
-    const troubles = this.#troubles.map(({ at, what }) => `; ${((now - at) / 1_000).toFixed(1)} s ago: ${what}`).join('')
+    const troubles = this.#troubles
+      .map(({ at, what }) => `; ${((now - at) / 1_000).toFixed(1)} s ago: ${what}`)
+      .join('')
     return `SDK, ${this.#client.state.getSnapshot()}, ${this.#client.pendingCount} pending${troubles}`
   }
 
