@@ -4,6 +4,8 @@ import type { View } from './client.ts'
 interface Entry extends Omit<View, 'unreadCount'> {
   rev: number
   members: Map<string, { role: ParticipantRole; lastReadSeq: number }>
+  /** How far each sender has read by their own messages, which may come before the sync that tells of them. */
+  wrote: Map<string, number>
 }
 
 /** A person's conversations as `sync` tells of them, and the least that new messages say. */
@@ -43,6 +45,7 @@ export class Ledger {
     entry.lastSeq = Math.max(entry.lastSeq, seq)
     if (system?.byService === true) return true
     if (senderId === this.#userId) entry.lastReadSeq = Math.max(entry.lastReadSeq, seq)
+    entry.wrote.set(senderId, Math.max(entry.wrote.get(senderId) ?? 0, seq))
     const sender = entry.members.get(senderId)
     if (sender !== undefined) sender.lastReadSeq = Math.max(sender.lastReadSeq, seq)
     return true
@@ -50,7 +53,7 @@ export class Ledger {
 
   views(): Map<string, View> {
     return new Map(
-      [...this.#entries].map(([id, { rev: _, ...entry }]) => [
+      [...this.#entries].map(([id, { rev: _, wrote: __, ...entry }]) => [
         id,
         { ...entry, unreadCount: Math.max(0, entry.lastSeq - entry.lastReadSeq) },
       ]),
@@ -61,12 +64,14 @@ export class Ledger {
 function merged(before: Entry | undefined, synced: SyncedConversation): Entry {
   const { type, name, rev, joined } = synced
   const members = new Map(joined ? [] : before?.members)
+  const wrote = before?.wrote ?? new Map()
   for (const { id, role, lastReadSeq } of synced.members) {
-    members.set(id, { role, lastReadSeq: Math.max(lastReadSeq, members.get(id)?.lastReadSeq ?? 0) })
+    const known = Math.max(members.get(id)?.lastReadSeq ?? 0, wrote.get(id) ?? 0)
+    members.set(id, { role, lastReadSeq: Math.max(lastReadSeq, known) })
   }
   for (const id of synced.gone) members.delete(id)
   // A message may have come after the answer was made.
   const lastSeq = Math.max(synced.lastSeq, before?.lastSeq ?? 0)
   const lastReadSeq = Math.max(synced.lastReadSeq, before?.lastReadSeq ?? 0)
-  return { type, name, rev, lastSeq, lastReadSeq, members }
+  return { type, name, rev, lastSeq, lastReadSeq, members, wrote }
 }

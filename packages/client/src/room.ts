@@ -34,6 +34,8 @@ export class Room {
   #pictured = 0
   /** What events told of its name and people, in the order of rev, since the last sync or picture. */
   #told: readonly ServerEvents['conversationUpdated'][] = []
+  /** Read marks of people who are not listed (yet), and the rev that each was told with. */
+  readonly #ahead = new Map<string, { seq: number; rev: number }>()
   #info: Conversation
 
   constructor(options: RoomOptions) {
@@ -81,7 +83,7 @@ export class Room {
     this.timeline.deliver(message)
     this.#newest(message)
     // Who writes has read: the server moved the sender's mark with the message. Whom it acts for itself need not have.
-    if (message.system?.byService !== true) this.mark(message.senderId, message.seq)
+    if (message.system?.byService !== true) this.#read(message.senderId, message)
   }
 
   #newest(message: Message): void {
@@ -120,7 +122,22 @@ export class Room {
 
   onRead(receipt: ServerEvents['messageRead']): void {
     this.revisions.saw(receipt.rev)
-    this.mark(receipt.userId, receipt.seq)
+    this.#read(receipt.userId, receipt)
+  }
+
+  /** An event tells how far somebody has read: of one who is not listed perhaps ahead of the answer that lists them. */
+  #read(userId: string, { seq, rev }: { seq: number; rev: number }): void {
+    if (!this.#knows(userId) && seq > (this.#ahead.get(userId)?.seq ?? 0)) this.#ahead.set(userId, { seq, rev })
+    this.mark(userId, seq)
+  }
+
+  /** Who is listed now has read what was told of them ahead. @param asOf the answer's rev: it knows what was told up to then */
+  #markAhead(asOf: number): void {
+    for (const [userId, { seq, rev }] of this.#ahead) {
+      if (this.#knows(userId)) this.mark(userId, seq)
+      else if (rev > asOf) continue
+      this.#ahead.delete(userId)
+    }
   }
 
   /** The name or the people changed; with the SYSTEM message that tells of it, that took two revs. */
@@ -179,6 +196,7 @@ export class Room {
     for (const { id, lastReadSeq } of conversation.participants) if (this.#knows(id)) this.mark(id, lastReadSeq)
     this.#update({ ...conversation, ...this.#laterThan(conversation) })
     this.#tellAgain()
+    this.#markAhead(conversation.rev)
     this.sequence.expect(conversation.lastSeq)
   }
 
@@ -216,6 +234,7 @@ export class Room {
       this.#update({ name, type, participantCount, createdBy, createdAt, participants })
       this.#tellAgain()
     }
+    this.#markAhead(synced.rev)
     const lastReadSeq = Math.max(this.#info.lastReadSeq, synced.lastReadSeq)
     const lastSeq = Math.max(this.#info.lastSeq, synced.lastSeq)
     this.#update({ lastReadSeq, lastSeq, rev: Math.max(this.#info.rev, synced.rev) })

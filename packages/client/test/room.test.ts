@@ -2,6 +2,8 @@ import { describe, expect, it, vi } from 'vitest'
 import { CatchUp } from '../src/catch-up.ts'
 import { AT, ahmed, fatima, messageOf, omar, person, picture, setting, synced, update } from './one-room.ts'
 
+type Setting = ReturnType<typeof setting>
+
 /* What is told of one conversation, in an order in which it was not made. */
 
 describe('a conversation', () => {
@@ -151,6 +153,27 @@ describe('a conversation', () => {
     expect(readers()).toEqual([['ahmed', 'fatima'], ['ahmed']])
     inbox.applySync(synced(10, 2, { members: [{ ...fatima, lastReadSeq: 2, joinedSeq: 2 }] }), 6)
     expect(readers()).toEqual([['ahmed'], ['ahmed']])
+  })
+
+  const zara = person('zara', { lastReadSeq: 1 })
+  it.each([
+    ['sync', ({ inbox }: Setting) => inbox.applySync(synced(7, 1, { members: [{ ...zara, joinedSeq: 1 }] }), 6)],
+    ['picture', ({ inbox }: Setting) => inbox.put(picture(7, 1, [ahmed, fatima, zara, omar]))],
+  ])('shows how far somebody has read who was heard of before the %s that lists them', (_, list) => {
+    for (const author of ['zara', 'ahmed']) {
+      const client = setting()
+      const { inbox, room } = client
+      room.timeline.reset([messageOf('ahmed', 1, 5)], false)
+      inbox.onMessage(messageOf(author, 2, 8))
+      const receipt = { conversationId: 'c', messageId: 'm2', seq: 2, rev: 9, userName: '', readAt: AT }
+      if (author !== 'zara') inbox.onRead({ ...receipt, userId: 'zara' })
+      inbox.onRead({ ...receipt, userId: 'zara', seq: 1, rev: 10 })
+      inbox.applySync(synced(6, 1, {}), 5)
+      list(client)
+      expect(room.marks().get('zara')).toBe(2)
+      const readers = room.timeline.snapshot().messages.map(({ readBy }) => readBy)
+      expect(readers).toEqual([['ahmed'], author === 'zara' ? ['zara'] : ['ahmed', 'zara']])
+    }
   })
 
   it('is as unread as before, and by one more, where a server changes it in one’s name', () => {
