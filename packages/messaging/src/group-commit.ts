@@ -7,9 +7,8 @@ export interface GroupCommitOptions<Item, Result> {
   /**
    * Does the work of a batch in one statement. One result for each item, in order; an error rejects that item alone.
    * @param committed may be called once the database has answered: the next batch begins while this one is finished
-   * @param again an attempt before this one may have done it all: how that ended is not known
    */
-  run: (items: Item[], committed: () => void, again: boolean) => Promise<(Result | ParleyError)[]>
+  run: (items: Item[], committed: () => void) => Promise<(Result | ParleyError)[]>
   maxBatch: number
   /** Items that may wait; one more is refused as OVERLOADED. */
   maxQueue: number
@@ -169,11 +168,10 @@ export class GroupCommit<Item, Result> {
 
   /** Tries again on deadlocks, and until `deadline` while the database is away: `run` is safe to repeat. */
   async #attempt(items: Item[], deadline: number, committed: () => void): Promise<(Result | ParleyError)[]> {
-    for (let deadlocks = 0, unsure = false; ; ) {
+    for (let deadlocks = 0; ; ) {
       try {
-        return await this.#options.run(items, committed, unsure)
+        return await this.#options.run(items, committed)
       } catch (error) {
-        unsure ||= isUnavailable(error)
         const again = isTransient(error) ? ++deadlocks < 4 : isUnavailable(error)
         if (!again || performance.now() + RETRY_MS > deadline) throw error
         this.measures.retries++

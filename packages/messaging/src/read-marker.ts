@@ -1,5 +1,6 @@
-import { type Database, markRead, type ReadRequest, type ReadRow } from '@parley/db'
+import { type Database, isUnavailable, markRead, type ReadRequest, type ReadRow } from '@parley/db'
 import { ParleyError, type ServerEvents, type User } from '@parley/protocol'
+import { WorkLoop } from '@parley/runtime/work-loop'
 import { type CommitMeasures, GroupCommit } from './group-commit.ts'
 import type { Events } from './ports.ts'
 
@@ -16,20 +17,34 @@ interface Entry extends ReadRequest {
 /** What `messageRead` says, whether the mark moved or had been there already. */
 export type ReadReceipt = ServerEvents['messageRead']
 
+const BATCH = 256
+/** Between two looks at marks of which nobody knows whether they moved, in milliseconds. */
+const DOUBT_MS = 1_000
+/** Of more than this the oldest are let go of: a sync tells of them. */
+const DOUBTS_MAX = 10_000
+
 /** Moves read marks: those that come at the same time in one statement. A mark that moved is told to the conversation. */
 export class ReadMarker {
   readonly #options: ReadMarkerOptions
   readonly #commit: GroupCommit<Entry, ReadReceipt>
+  /**
+   * Marks that were lost on the way to the database or on the way back, by what they ask for: they may have moved and nobody
+   * was told. Whoever asked may have given up by now. They are asked for until the database answers, and told then.
+   */
+  readonly #doubts = new Map<string, Entry>()
+  readonly #looks: WorkLoop
 
   constructor(options: ReadMarkerOptions) {
     this.#options = options
     this.#commit = new GroupCommit({
-      run: (entries, _committed, again) => this.#mark(entries, again),
-      maxBatch: 256,
+      run: (entries) => this.#mark(entries),
+      maxBatch: BATCH,
       maxQueue: 10_000,
       deadlineMs: 2_000,
       onError: options.onError,
     })
+    this.#looks = new WorkLoop({ round: () => this.#lookAtDoubts(), idleMs: DOUBT_MS, onError: options.onError })
+    this.#looks.start(DOUBT_MS)
   }
 
   /** @throws {ParleyError} CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OVERLOADED, UNAVAILABLE */
@@ -46,23 +61,56 @@ export class ReadMarker {
     return this.#commit.waiting
   }
 
-  close(): Promise<void> {
-    return this.#commit.close()
+  /** Refuses what comes from now on and resolves when the rest is answered. What is in doubt then, a sync tells. */
+  async close(): Promise<void> {
+    await Promise.all([this.#commit.close(), this.#looks.stop()])
   }
 
-  async #mark(entries: Entry[], again: boolean): Promise<(ReadReceipt | ParleyError)[]> {
-    const rows = await markRead(this.#options.db.pool, entries)
+  async #mark(entries: readonly Entry[]): Promise<(ReadReceipt | ParleyError)[]> {
+    let rows: ReadRow[]
+    try {
+      rows = await markRead(this.#options.db.pool, entries)
+    } catch (error) {
+      if (isUnavailable(error)) this.#doubt(entries)
+      throw error
+    }
     const byOrd = new Map(rows.map((row) => [row.ord, row]))
     return entries.map((entry, index) => {
       const row = byOrd.get(index + 1)
+      const wasInDoubt = this.#doubts.delete(keyOf(entry))
       if (row === undefined) return new ParleyError('CONVERSATION_NOT_FOUND')
       if (row.seq === null) return new ParleyError('MESSAGE_NOT_FOUND')
       const receipt = receiptOf(entry, row, row.seq)
-      // Moved by the attempt before, perhaps, and not told of.
-      if (row.advanced || again) this.#options.events.toConversation(entry.conversationId, 'messageRead', receipt)
+      if (row.advanced || wasInDoubt) this.#options.events.toConversation(entry.conversationId, 'messageRead', receipt)
       return receipt
     })
   }
+
+  #doubt(entries: readonly Entry[]): void {
+    for (const entry of entries) this.#doubts.set(keyOf(entry), entry)
+    for (const key of this.#doubts.keys()) {
+      if (this.#doubts.size <= DOUBTS_MAX) return
+      this.#doubts.delete(key)
+    }
+  }
+
+  /** @returns whether there are more to look at */
+  async #lookAtDoubts(): Promise<boolean> {
+    const entries = [...this.#doubts.values()].slice(0, BATCH)
+    if (entries.length === 0) return false
+    try {
+      await this.#mark(entries)
+    } catch (error) {
+      if (isUnavailable(error)) return false
+      for (const entry of entries) this.#doubts.delete(keyOf(entry))
+      throw error
+    }
+    return this.#doubts.size > 0
+  }
+}
+
+function keyOf({ conversationId, userId, messageId }: Entry): string {
+  return `${conversationId} ${messageId} ${userId}`
 }
 
 function receiptOf(entry: Entry, row: ReadRow, seq: number): ReadReceipt {

@@ -1,6 +1,6 @@
 import { openDatabase } from '@parley/db'
 import { createTestDatabase } from '@parley/testkit'
-import { expect, it, vi } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { MessageWriter, ReadMarker } from '../src/index.ts'
 
 it('waits for a primary where the database has become one that is only read, as after a failover', async () => {
@@ -44,29 +44,59 @@ it('waits for a primary where the database has become one that is only read, as 
   await db.close()
 })
 
-it('tells of a mark that moved where the connection broke before the answer, and it had been moved already when tried again', async () => {
-  await using database = await createTestDatabase()
+describe('a read mark whose answer got lost', () => {
   const conversationId = '00000000-0000-4000-8000-000000000001'
   const messageId = '00000000-0000-4000-8000-000000000002'
-  await database.sql.query(`
-    insert into users (id, full_name, name_key) values ('ahmed', 'Ahmed', 'ahmed');
-    insert into conversations (id, type, created_by, participant_count, last_seq)
-      values ('${conversationId}', 'GROUP', 'ahmed', 1, 1);
-    insert into participants (conversation_id, user_id) values ('${conversationId}', 'ahmed');
-    insert into messages (conversation_id, seq, id, rev, sender_id, content, type, created_at)
-      values ('${conversationId}', 1, '${messageId}', 1, 'fatima', 'Hello', 'TEXT', now())`)
-  const db = openDatabase({ url: database.url, max: 1, applicationName: 'failover-test' })
-  const told: unknown[] = []
-  const events = { toConversation: async (...event: unknown[]) => told.push(event) > 0 }
-  const reads = new ReadMarker({ db, events, onError: () => undefined })
-  const query = db.pool.query.bind(db.pool) as (...args: unknown[]) => Promise<unknown>
-  vi.spyOn(db.pool, 'query').mockImplementationOnce(async (...args: unknown[]) => {
-    await query(...args)
-    throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+  const ahmed = { id: 'ahmed', fullName: 'Ahmed', profilePhoto: null }
+
+  /** A conversation with one message to be read, and what is told of it. `lose` has marks move and their answers get lost. */
+  async function conversation() {
+    const database = await createTestDatabase()
+    await database.sql.query(`
+      insert into users (id, full_name, name_key) values ('ahmed', 'Ahmed', 'ahmed');
+      insert into conversations (id, type, created_by, participant_count, last_seq)
+        values ('${conversationId}', 'GROUP', 'ahmed', 1, 1);
+      insert into participants (conversation_id, user_id) values ('${conversationId}', 'ahmed');
+      insert into messages (conversation_id, seq, id, rev, sender_id, content, type, created_at)
+        values ('${conversationId}', 1, '${messageId}', 1, 'fatima', 'Hello', 'TEXT', now())`)
+    const db = openDatabase({ url: database.url, max: 1, applicationName: 'failover-test' })
+    const told: unknown[] = []
+    const events = { toConversation: async (...event: unknown[]) => told.push(event) > 0 }
+    const errors: unknown[] = []
+    const reads = new ReadMarker({ db, events, onError: (error) => errors.push(error) })
+    const query = db.pool.query.bind(db.pool) as (...args: unknown[]) => Promise<unknown>
+    const lose = async (...args: unknown[]) => {
+      await query(...args)
+      throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+    }
+    onTestFinished(async () => {
+      await reads.close()
+      await db.close()
+      await database[Symbol.asyncDispose]()
+    })
+    return { reads, told, errors, lose, query: vi.spyOn(db.pool, 'query') }
+  }
+
+  it('is told of when it is tried again and has moved already', async () => {
+    const { reads, told, lose, query } = await conversation()
+    query.mockImplementationOnce(lose)
+    const receipt = await reads.read(ahmed, conversationId, messageId)
+    expect(receipt).toMatchObject({ seq: 1, userId: 'ahmed' })
+    expect(told).toEqual([[conversationId, 'messageRead', receipt]])
   })
-  const receipt = await reads.read({ id: 'ahmed', fullName: 'Ahmed', profilePhoto: null }, conversationId, messageId)
-  expect(receipt).toMatchObject({ seq: 1, userId: 'ahmed' })
-  expect(told).toEqual([[conversationId, 'messageRead', receipt]])
-  await reads.close()
-  await db.close()
+
+  it('is told of once the database is back, though whoever asked has been refused and asks no more', async () => {
+    const { reads, told, errors, lose, query } = await conversation()
+    query.mockImplementation(lose)
+    await expect(reads.read(ahmed, conversationId, messageId)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    const asked = query.mock.calls.length
+    await expect.poll(() => query.mock.calls.length).toBeGreaterThan(asked)
+    expect(told).toEqual([])
+    query.mockRestore()
+    await expect.poll(() => told).toMatchObject([[conversationId, 'messageRead', { seq: 1, userId: 'ahmed', rev: 1 }]])
+    const receipt = await reads.read(ahmed, conversationId, messageId)
+    expect(receipt).toMatchObject({ seq: 1 })
+    expect(told).toHaveLength(1)
+    expect(errors).toHaveLength(1)
+  })
 })
