@@ -92,9 +92,7 @@ export class RawClient implements ChaosClient {
     socket.onAny(() => {
       this.#heardAt = performance.now()
     })
-    socket.on('resync', ({ afterMs = 0 }: { afterMs?: number }) => {
-      setTimeout(() => this.#catchUp(), afterMs)
-    })
+    socket.on('resync', () => this.#catchUp())
     socket.on('newMessage', (message: Message) => {
       if (!this.#accept(message)) this.#fill(message.conversationId)
     })

@@ -49,10 +49,9 @@ export class ClientCore {
     userStoppedTyping: ({ conversationId, userId }) => this.typing.onStopped(conversationId, userId),
     userOnline: ({ userId }) => this.#cameOnline(userId),
     userOffline: ({ userId, lastSeen }) => this.presence.set(userId, false, lastSeen),
-    resync: ({ afterMs }) => this.#planResync(afterMs ?? 0),
+    resync: () => this.#resync(),
   }
   #userId: string | undefined
-  #resync: ReturnType<typeof setTimeout> | undefined
   visible = true
   /** What the handshake said of that. */
   #saidVisible = true
@@ -191,7 +190,6 @@ export class ClientCore {
 
   #stopTimers(): void {
     this.#looks.stop()
-    clearTimeout(this.#resync)
     this.watched.stop()
   }
 
@@ -250,13 +248,9 @@ export class ClientCore {
     handler?.(payload)
   }
 
-  #planResync(afterMs: number): void {
-    clearTimeout(this.#resync)
-    this.#resync = setTimeout(() => {
-      if (!this.connection.connected) return
-      // Comings and goings went past as well.
-      const caughtUp = this.#catchUp.sync().then(() => this.#looks.twice())
-      void this.connection.during(caughtUp)
-    }, afterMs)
+  #resync(): void {
+    // Comings and goings went past as well.
+    const caughtUp = this.#catchUp.sync().then(() => this.#looks.twice())
+    void this.connection.during(caughtUp)
   }
 }

@@ -35,8 +35,8 @@ export const serverEvents = {
     removed: z.array(z.string()),
     participantCount: z.int(),
   }),
-  /** Something may have been missed on the way: sync, after `afterMs` milliseconds where it is given. */
-  resync: z.object({ afterMs: z.int().optional() }),
+  /** Something may have been missed on the way: sync. Gateways spread it, so that not all clients sync in one moment. */
+  resync: z.object({}),
   /** A request without an ack failed, or (`event` is `connect`) the server is about to close the connection. */
   exception: failureShape.extend({ event: z.string() }),
 } as const
