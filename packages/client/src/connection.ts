@@ -14,10 +14,12 @@ import type { TokenSource } from './token.ts'
  */
 export type ConnectionState = 'offline' | 'connecting' | 'syncing' | 'live'
 
-/** First and last bound of the full-jitter delay before a reconnect, in milliseconds. */
-const BACKOFF = { baseMs: 500, maxMs: 30_000 }
-/** Where a gateway was reached: it lives, and what it misses may be back any moment. Stock clients come after 5 s at most. */
-const NEAR_BACKOFF = { ...BACKOFF, maxMs: 8_000 }
+/** First and last bound of the full-jitter delay before a reconnect, in milliseconds. Stock clients come every 5 s or so. */
+const BACKOFF = { baseMs: 500, maxMs: 8_000 }
+/** The same once nobody has been there for a while, and for tokens that are refused. */
+const LONG_BACKOFF = { ...BACKOFF, maxMs: 30_000 }
+/** Tries in a row, one or two minutes of them, after which it is a long time. Where a gateway is reached it never is. */
+const SOON = 20
 /** A connection that lasted this long counts as good: the next delay starts small again. Milliseconds. */
 const STABLE_MS = 5_000
 const ACK_MS = 10_000
@@ -207,8 +209,9 @@ export class Connection {
 
   #delayAfter(error: ParleyClientError): number {
     const { gateway, refusal } = this.#met
-    if (refusal || error.isTokenProblem) return fullJitter(this.#refusals++, BACKOFF)
-    return fullJitter(this.#attempt++, gateway ? NEAR_BACKOFF : BACKOFF)
+    if (refusal || error.isTokenProblem) return fullJitter(this.#refusals++, LONG_BACKOFF)
+    const isSoon = gateway || this.#attempt < SOON
+    return fullJitter(this.#attempt++, isSoon ? BACKOFF : LONG_BACKOFF)
   }
 
   /** Ends the current connection and everything planned. */
