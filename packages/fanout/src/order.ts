@@ -1,3 +1,6 @@
+/** Messages fetched at once. */
+export const FETCH_MAX = 100
+
 type Fetch = (from: number, to: number) => Promise<void>
 
 /**
@@ -7,6 +10,9 @@ type Fetch = (from: number, to: number) => Promise<void>
  * first. Every gateway holds it back until 5 is there. When `patienceMs` has passed it asks for 5 where it is stored: seq
  * has no gap, so what 6 came after is there. Only what is not found then is given up as lost (clients see the gap and
  * sync). So all members see one order, and a message that is published again is let through once.
+ *
+ * What is missing further on is asked for together with it: while Redis is away, every other message is, and one gap after
+ * the other would fall behind for as long as that lasts.
  */
 export class RoomOrder<T> {
   readonly #patienceMs: number
@@ -23,7 +29,7 @@ export class RoomOrder<T> {
   /**
    * @param deliver is given what has its turn, in order
    * @param next the seq that comes first, when it is known; otherwise the first one that arrives is
-   * @param fetch gets what is missing and has it accepted before it resolves; never rejects
+   * @param fetch gets the seqs of a range, of which some are missing, and has them accepted before it resolves; never rejects
    */
   constructor(patienceMs: number, deliver: (items: T[]) => void, next?: number, fetch?: Fetch) {
     this.#patienceMs = patienceMs
@@ -96,12 +102,20 @@ export class RoomOrder<T> {
       return
     }
     this.#fetching = true
-    void this.#fetch(from, Math.min(...this.#held.keys()) - 1).then(() => {
+    void this.#fetch(from, this.#lastMissing()).then(() => {
       this.#fetching = false
       if (this.#held.size === 0) return
       if (this.#next === from) this.#giveUp()
       else this.#wait()
     })
+  }
+
+  /** The last seq that is missing of those that are fetched at once; where the first gap is wider, its last. */
+  #lastMissing(): number {
+    const gapEnd = Math.min(...this.#held.keys()) - 1
+    let seq = Math.min(Math.max(...this.#held.keys()), this.#next + FETCH_MAX) - 1
+    while (seq > gapEnd && this.#held.has(seq)) seq--
+    return Math.max(seq, gapEnd)
   }
 
   /** Goes on at the lowest seq that is there; keeps the last 1,000 missing ones in mind. */

@@ -2,14 +2,12 @@ import type { Span, Tracer } from '@parley/runtime'
 import type { Server, Socket } from 'socket.io'
 import { peopleIn, socketsIn, writeToAll } from './delivery.ts'
 import type { Control, Frame } from './frame.ts'
-import { RoomOrder } from './order.ts'
+import { FETCH_MAX, RoomOrder } from './order.ts'
 import type { Packet } from './packet.ts'
 import { conversationIdOf } from './rooms.ts'
 
 /** How long a message waits for the one before it, in milliseconds; see {@link RoomOrder}. */
 const ORDER_PATIENCE_MS = 250
-/** Messages fetched at once for those whom they passed by; who misses more finds them by syncing. */
-const FETCH_MAX = 100
 /** Rooms whose missing messages are fetched at a time; after an outage of Redis clients of the others sync. */
 const FETCHES_AT_ONCE = 50
 
@@ -128,7 +126,10 @@ export class RoomMessages {
     return order
   }
 
-  /** Puts messages that did not arrive in their place. Frames that come late all the same are then passed over. */
+  /**
+   * Puts messages that did not arrive in their place. Frames that come late all the same are then passed over. Who misses more
+   * than are fetched at once finds them by syncing.
+   */
   async #fetch(room: string, from: number, to: number): Promise<void> {
     if (this.#fetches >= FETCHES_AT_ONCE || to - from >= FETCH_MAX) return this.#dismissOutsiders(room, to)
     this.#fetches++

@@ -135,13 +135,46 @@ describe('RoomOrder', () => {
         await vi.advanceTimersByTimeAsync(1_000)
         expect(delivered).toEqual([1, 2, 4, 6, 7])
         expect(asked).toEqual([
-          [2, 3],
-          [3, 3],
-          [5, 6],
+          [2, 6],
+          [3, 5],
+          [5, 5],
         ])
         order.accept(3, [3])
         expect(delivered).toEqual([1, 2, 4, 6, 7, 3])
         expect(vi.getTimerCount()).toBe(0)
+      } finally {
+        vi.useRealTimers()
+      }
+    })
+
+    it('fetches what is missing further on together with the first gap, a hundred at once', async () => {
+      vi.useFakeTimers()
+      try {
+        const all = Array.from({ length: 151 }, (_, index) => index + 1)
+        const { delivered, asked, order } = orderWithStore(all)
+        for (const seq of all) if (seq % 2 === 1) order.accept(seq, [seq])
+        await vi.advanceTimersByTimeAsync(250)
+        expect(delivered).toEqual(all.slice(0, 101))
+        await vi.advanceTimersByTimeAsync(250)
+        expect(delivered).toEqual(all)
+        expect(asked).toEqual([
+          [2, 100],
+          [102, 150],
+        ])
+        expect(vi.getTimerCount()).toBe(0)
+      } finally {
+        vi.useRealTimers()
+      }
+    })
+
+    it('asks for no more than a gap that is too wide to be fetched', async () => {
+      vi.useFakeTimers()
+      try {
+        const { asked, order } = orderWithStore([])
+        for (const seq of [1, 200, 300]) order.accept(seq, [seq])
+        await vi.advanceTimersByTimeAsync(250)
+        expect(asked).toEqual([[2, 199]])
+        order.close()
       } finally {
         vi.useRealTimers()
       }
