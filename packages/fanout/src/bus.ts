@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events'
 import { hasMoved, openRedis, type RedisAddress, type RedisClient, redisReady } from '@parley/redis'
 import { atMostEvery } from '@parley/runtime/at-most-every'
 import { backoffMs } from '@parley/runtime/backoff'
+import { within } from '@parley/runtime/within'
 import { openSubscriptions, type Subscriptions } from './subscriptions.ts'
 
 export type Handler = (payload: Buffer, channel: string) => void
@@ -19,14 +20,18 @@ const PUBLISH_TIMEOUT_MS = 2_000
 const REDIRECTIONS = 3
 /** From a connection's failure to the next attempt, in milliseconds: publishes fail meanwhile. */
 const retryDelay = (attempt: number) => backoffMs(attempt, 100, 1_000)
+/** Publishes that Redis did not take and that are kept until it does, and how often that is tried, in milliseconds. */
+const KEPT = 1_000
+const KEPT_RETRY_MS = 1_000
 /** Least time between two reports of failed publishes, in milliseconds. */
 const FAILURE_REPORT_MS = 1_000
 
 /**
  * Sharded publish and subscribe over two connections to Redis 7 or later; on a Redis Cluster, two to each of its nodes.
  *
- * - Publishing never waits for a Redis that is away: it fails, is counted, and that is all. Messages are in Postgres by
- *   then, and clients find the gap.
+ * - Publishing never waits for a Redis that is away: it fails and is counted. Messages are in Postgres by then, and clients find
+ *   the gap. What nobody would find is kept and published again: where this process alone was cut off, or only its connection for
+ *   publishing, nobody else has missed anything, and nobody syncs.
  * - Subscribing never fails: it is kept until Redis is there, and comes back by itself after a reconnect.
  * - Commands on one connection are answered in order. So one is confirmed once any later one is, which is what
  *   {@link Bus.barrier} builds on.
@@ -36,6 +41,12 @@ export class Bus extends EventEmitter<BusEvents> {
   readonly #subscriptions: Subscriptions
   readonly #handlers = new Map<string, Handler>()
   #barrier: Promise<boolean> | undefined
+  /** The latest that are to be published again. */
+  readonly #kept: { channel: string; payload: string | Buffer }[] = []
+  #retry: NodeJS.Timeout | undefined
+  /** Publishes that are not answered yet, and who waits for there to be none. */
+  #open = 0
+  readonly #settled: (() => void)[] = []
   /** Channels whose subscription changed in this turn of the loop, and whether it is wanted now. */
   #changed = new Map<string, boolean>()
   /** They fail by the thousand, and a line of log for each would be a load of its own. */
@@ -78,16 +89,32 @@ export class Bus extends EventEmitter<BusEvents> {
     return this.#pub.status === 'ready' && this.#subscriptions.healthy
   }
 
-  /** Never rejects: resolves to false when Redis did not take it. */
-  async publish(channel: string, payload: string | Buffer): Promise<boolean> {
+  /**
+   * Never rejects: resolves to false when Redis did not take it.
+   * @param keep publishes it later then; it may come twice
+   */
+  async publish(channel: string, payload: string | Buffer, keep = false): Promise<boolean> {
     this.publishes++
+    this.#open++
+    let taken = true
     try {
       await this.#pub.spublish(channel, payload)
-      return true
     } catch (error) {
-      if (await hasMoved(this.#pub, error)) return this.#publishAgain(channel, payload)
-      return this.#failed(error)
+      const moved = await hasMoved(this.#pub, error)
+      taken = moved ? await this.#publishAgain(channel, payload) : this.#failed(error)
+      if (!taken && keep) this.#keep(channel, payload)
     }
+    if (--this.#open === 0) for (const resolve of this.#settled.splice(0)) resolve()
+    return taken
+  }
+
+  #keep(channel: string, payload: string | Buffer): void {
+    if (this.#closed) return
+    if (this.#kept.push({ channel, payload }) > KEPT) this.#kept.shift()
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined
+      for (const kept of this.#kept.splice(0)) void this.publish(kept.channel, kept.payload, true)
+    }, KEPT_RETRY_MS)
   }
 
   async #publishAgain(channel: string, payload: string | Buffer): Promise<boolean> {
@@ -133,9 +160,15 @@ export class Bus extends EventEmitter<BusEvents> {
     return this.#barrier
   }
 
+  /** Waits until Redis has answered what was published, within the time that a publish may take. */
   async close(): Promise<void> {
     this.#closed = true
+    clearTimeout(this.#retry)
     this.#handlers.clear()
+    if (this.#open > 0) {
+      const settled = new Promise<void>((resolve) => this.#settled.push(resolve))
+      await within(PUBLISH_TIMEOUT_MS, settled, () => undefined)
+    }
     this.#pub.disconnect()
     this.#subscriptions.close()
   }

@@ -11,6 +11,9 @@ export interface LocalRooms {
   deliver(room: string, frame: Frame): void
 }
 
+/** Kept until Redis takes them: no worker tells of them again, and they do not pass by themselves. */
+const UNTOLD: ReadonlySet<ServerEventName> = new Set(['messageRead'])
+
 /**
  * Publishes events to rooms, from any process. A packet is encoded once. The sockets of this very process get it at
  * once, Redis or no Redis; all others by one SPUBLISH on the room's channel. Nothing here waits for Redis or fails.
@@ -48,7 +51,7 @@ export class Publisher {
 
   /** An event without a place in the order, to everybody in a conversation. */
   toConversation<Name extends ServerEventName>(id: string, event: Name, payload: ServerEvents[Name]): Promise<boolean> {
-    return this.#event(conversationRoom(id), encodeEvent(event, payload), null)
+    return this.#event(conversationRoom(id), encodeEvent(event, payload), null, UNTOLD.has(event))
   }
 
   /**
@@ -89,12 +92,12 @@ export class Publisher {
     return this.#send(conversationRoom(conversationId), { origin: this.#origin, seq, control, packets })
   }
 
-  #event(room: string, packet: Packet, control: Control | null): Promise<boolean> {
-    return this.#send(room, { origin: this.#origin, seq: 0, control, packets: [packet] })
+  #event(room: string, packet: Packet, control: Control | null, keep = false): Promise<boolean> {
+    return this.#send(room, { origin: this.#origin, seq: 0, control, packets: [packet] }, keep)
   }
 
-  #send(room: string, frame: Frame): Promise<boolean> {
-    const published = this.#bus.publish(channelOf(room), encodeFrame(frame))
+  #send(room: string, frame: Frame, keep = false): Promise<boolean> {
+    const published = this.#bus.publish(channelOf(room), encodeFrame(frame), keep)
     this.#local?.deliver(room, frame)
     return published
   }
