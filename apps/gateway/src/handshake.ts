@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Identity } from '@parley/auth'
 import { toParleyError } from '@parley/messaging'
 import { ERRORS, failure, ParleyError } from '@parley/protocol'
@@ -12,13 +13,21 @@ import { Waves } from './waves.ts'
 
 /** As many as one statement asks about (packages/messaging: membership.ts, people.ts). */
 const WAVE = 500
+/**
+ * A database that is away is waited for so long, and asked again after so long, in milliseconds. Socket.IO closes a connection that is
+ * not let in within ten seconds, of which the last question may take five.
+ */
+const PATIENCE_MS = 4_000
+const ASK_AGAIN_MS = 500
 
 /**
  * Lets a socket in: its token is checked, its person made known, its rooms joined and their subscriptions confirmed.
  * Only then does the client see `connect`, so nothing that is published from that moment on passes it by.
  *
  * A refusal is final for stock clients: they do not try again after a `connect_error` that carries one. So where trying
- * again can help (the database is away, say), the transport is closed instead, upon which they come back by themselves.
+ * again can help, the transport is closed instead, upon which they come back by themselves. For a database that is away they wait
+ * here at first: they are let in the moment it is back, and thousands who come back every second cost more than a wave of them
+ * that asks once more.
  */
 export function acceptHandshakes(io: Server, deps: GatewayDeps): void {
   const waves = new Waves({ maxSize: WAVE, pauseMs: () => deps.crowd.wavePauseMs })
@@ -65,10 +74,20 @@ async function admit(socket: Socket, deps: GatewayDeps, waves: Waves): Promise<v
   if (identity.service) {
     throw new ParleyError('FORBIDDEN', { message: 'A service token opens no socket; use a token of a person.' })
   }
-  await waves.join(
-    () => enter(socket, identity, deps),
-    () => isOpen(socket),
-  )
+  const until = performance.now() + PATIENCE_MS
+  while (true) {
+    try {
+      await waves.join(
+        () => enter(socket, identity, deps),
+        () => isOpen(socket),
+      )
+      return
+    } catch (error) {
+      if (toParleyError(error).code !== 'UNAVAILABLE' || performance.now() > until) throw error
+      deps.logger.debug(aboutSocket(socket), 'a handshake waits for the database')
+    }
+    await delay(ASK_AGAIN_MS)
+  }
 }
 
 function isOpen({ conn }: Socket): boolean {

@@ -1,4 +1,4 @@
-import { ownPostgres, ownRedis, startCluster, user } from '@parley/testkit'
+import { ownPostgres, ownRedis, providedServices, startCluster, tcpProxy, user } from '@parley/testkit'
 import { io } from 'socket.io-client'
 import { expect, it } from 'vitest'
 
@@ -35,3 +35,35 @@ it('a stock client that comes while the database is away is connected when it is
     socket.disconnect()
   }
 })
+
+it('a client that comes just before the database is back is let in on the connection that it came by', async () => {
+  const { hostname, port } = new URL(providedServices().postgres.adminUrl)
+  await using postgres = await tcpProxy({ host: hostname, port: Number(port || 5432) })
+  await using cluster = await startCluster({
+    databaseUrl: (real) => postgres.rewrite(real),
+    env: { LOG_LEVEL: 'debug' },
+    gateways: 1,
+    apis: 0,
+    workers: 0,
+    edge: false,
+  })
+  postgres.cut()
+  const socket = io(cluster.gateways[0]?.url ?? '', {
+    auth: { token: cluster.token(user()) },
+    transports: ['websocket'],
+    reconnection: false,
+    forceNew: true,
+  })
+  try {
+    const connected = new Promise<string>((resolve) => {
+      socket.once('connect', () => resolve('connected'))
+      socket.io.once('close', (reason) => resolve(reason))
+    })
+    const asked = expect.poll(() => cluster.logs('gateway-1'), { timeout: 8_000 }).toContain('a handshake waits')
+    await Promise.race([connected, asked])
+    postgres.restore()
+    expect(await connected).toBe('connected')
+  } finally {
+    socket.disconnect()
+  }
+}, 60_000)
