@@ -13,7 +13,7 @@ export interface DrainOptions {
   delayMs: number
 }
 
-/** Time between two batches, and how many batches there are at most: all sockets are closed within 10 s. */
+/** Time between two batches, and how many there are for those who are connected at first: they are closed within 10 s. */
 const PAUSE_MS = 100
 const BATCHES = 100
 /** Fewer are closed at once, however few there are in all. */
@@ -33,11 +33,12 @@ const ROUNDS = 5
 export async function drain({ http, io, presence, delayMs }: DrainOptions): Promise<void> {
   await delay(delayMs)
   presence.drain()
+  const size = Math.max(LEAST_BATCH, Math.ceil(io.sockets.sockets.size / BATCHES))
   // While it still listens: a polling client gets its last answers with its next request.
-  await closeAll(io, (socket) => socket.conn.transport.name === 'polling')
+  await closeAll(io, size, (socket) => socket.conn.transport.name === 'polling')
   const closed = new Promise<void>((resolve) => http.close(() => resolve()))
   http.closeIdleConnections()
-  for (let round = 0; round < ROUNDS && io.sockets.sockets.size > 0; round++) await closeAll(io, () => true)
+  for (let round = 0; round < ROUNDS && io.sockets.sockets.size > 0; round++) await closeAll(io, size, () => true)
   // What is left now had not come as far as the namespace, or does not read.
   io.engine.close()
   http.closeAllConnections()
@@ -45,9 +46,8 @@ export async function drain({ http, io, presence, delayMs }: DrainOptions): Prom
   await within(CLOSE_BOUND_MS, closed, () => undefined)
 }
 
-async function closeAll(io: Server, chosen: (socket: Socket) => boolean): Promise<void> {
+async function closeAll(io: Server, size: number, chosen: (socket: Socket) => boolean): Promise<void> {
   const sockets = [...io.sockets.sockets.values()].filter(chosen)
-  const size = Math.max(LEAST_BATCH, Math.ceil(sockets.length / BATCHES))
   const closing: Promise<void>[] = []
   for (let from = 0; from < sockets.length; from += size) {
     if (from > 0) await delay(PAUSE_MS)
