@@ -92,6 +92,19 @@ test('polling alone works: many requests of one session reach the gateway that m
   )
 })
 
+test('a polling session stays at its gateway while that gets no new ones', async () => {
+  const [a, b] = [await gateway('a'), await gateway('b')]
+  let ready = [a]
+  const edge = await edgeFor(() => ready.map(({ target }) => target))
+  a.server.on('connection', (socket) => socket.on('echo', (text, ack) => ack(text)))
+  const named = (socket: Socket) => new Promise<string>((resolve) => socket.once('whoami', resolve))
+  const socket = client(edge.port, { transports: ['polling'] })
+  expect(await named(socket)).toBe('a')
+  ready = [b]
+  expect(await socket.timeout(5000).emitWithAck('echo', 'still here')).toBe('still here')
+  expect(await named(client(edge.port, { transports: ['polling'] }))).toBe('b')
+})
+
 test('clients of a gateway that goes away come back on another', async () => {
   const [a, b] = [await gateway('a'), await gateway('b')]
   const alive = [a, b]

@@ -59,7 +59,7 @@ export class LeastConnections {
  */
 export class Sessions {
   // In order of last use, oldest first: each use moves an entry to the end.
-  readonly #entries = new Map<string, { key: string; lastUsed: number }>()
+  readonly #entries = new Map<string, { target: Target; lastUsed: number }>()
   readonly #now: () => number
 
   constructor(now: () => number = Date.now) {
@@ -73,22 +73,18 @@ export class Sessions {
   learn(sid: string, target: Target): void {
     this.#expire()
     this.#entries.delete(sid)
-    this.#entries.set(sid, { key: targetKey(target), lastUsed: this.#now() })
+    this.#entries.set(sid, { target, lastUsed: this.#now() })
   }
 
-  /** The targets with the session's own gateway first, when it is known and still there. */
+  /** The targets with the session's own gateway first, where it is known: also one that gets no new sessions just now. */
   prefer(sid: string, targets: Target[]): Target[] {
     this.#expire()
     const entry = this.#entries.get(sid)
     if (!entry) return targets
-    const owner = targets.find((target) => targetKey(target) === entry.key)
-    if (!owner) {
-      this.#entries.delete(sid)
-      return targets
-    }
+    const { target: owner } = entry
     this.#entries.delete(sid)
-    this.#entries.set(sid, { key: entry.key, lastUsed: this.#now() })
-    return [owner, ...targets.filter((target) => target !== owner)]
+    this.#entries.set(sid, { target: owner, lastUsed: this.#now() })
+    return [owner, ...targets.filter((target) => targetKey(target) !== targetKey(owner))]
   }
 
   #expire(): void {
