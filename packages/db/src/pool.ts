@@ -110,7 +110,8 @@ function once<T>(db: Database, work: (tx: Queryable) => Promise<T>, idleMs: numb
       await client.query('commit')
       return result
     } catch (error) {
-      await client.query('rollback').catch(isBroken)
+      // A connection that does not answer is not used again, and its end takes all of it back: a rollback would wait as long.
+      if (!(error instanceof Error && isUnavailable(error))) await client.query('rollback').catch(isBroken)
       throw error
     }
   })

@@ -1,5 +1,5 @@
-import { openDatabase } from '@parley/db'
-import { createTestDatabase } from '@parley/testkit'
+import { openDatabase, transaction } from '@parley/db'
+import { createTestDatabase, tcpProxy } from '@parley/testkit'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { MessageWriter, ReadMarker } from '../src/index.ts'
 
@@ -99,4 +99,32 @@ describe('a read mark whose answer got lost', () => {
     expect(told).toHaveLength(1)
     expect(errors).toHaveLength(1)
   })
+})
+
+it('a transaction whose statement is not answered ends with that: no rollback is waited for as long again', async () => {
+  await using database = await createTestDatabase()
+  const { hostname: host, port } = new URL(database.url)
+  await using network = await tcpProxy({ host, port: Number(port || 5432) })
+  const db = openDatabase({
+    url: network.rewrite(database.url),
+    max: 1,
+    applicationName: 'silent',
+    queryTimeoutMs: 500,
+  })
+  const statements: string[] = []
+  const silent = transaction(db, async (tx) => {
+    const { query } = tx
+    tx.query = ((...args: unknown[]) => {
+      statements.push(String(args[0]))
+      return Reflect.apply(query, tx, args)
+    }) as typeof query
+    network.stall()
+    await tx.query('select 1')
+  })
+  await expect(silent).rejects.toThrow(/timeout/)
+  expect(statements).toEqual(['select 1'])
+  network.restore()
+  // The connection is not used again.
+  expect((await db.pool.query('select 2 as n')).rows).toEqual([{ n: 2 }])
+  await db.close()
 })
