@@ -108,6 +108,12 @@ describe('a notification', () => {
     expect(bodyOf({ ...empty, type: 'AUDIO' })).toBe('🎤 Audio')
   })
 
+  it('has no backticks around code, which the chat shows without them, too', () => {
+    expect(bodyOf({ content: 'Run `npm start`:\n```sh\nnpm test\n```' })).toBe('Run npm start:\nnpm test')
+    expect(bodyOf({ content: "The `90s, rock`n'roll" })).toBe("The `90s, rock`n'roll")
+    expect(bodyOf({ content: '``````' })).toBe('``````')
+  })
+
   it('is called after the group when it sums up what several may have written', () => {
     expect(newsPayload(news)).toMatchObject({ title: 'Ahmed Hassan', icon: 'https://example.com/a.png' })
     expect(newsPayload({ ...news, count: 3 })).toMatchObject({ title: 'Project', body: '3 new messages' })

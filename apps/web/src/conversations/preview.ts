@@ -1,6 +1,6 @@
 import type { Conversation, Message } from '@parley/client'
+import { withoutBackticks } from '@parley/protocol/code'
 import { firstName } from '../people/names.ts'
-import { withoutBackticks } from '../text/code.ts'
 
 const KINDS = { IMAGE: 'Photo', VIDEO: 'Video', AUDIO: 'Audio', FILE: 'File' } as const
 

@@ -1,4 +1,4 @@
-import { codeParts } from './code.ts'
+import { codeParts } from '@parley/protocol/code'
 import { linkify } from './linkify.ts'
 import styles from './rich-text.module.css'
 

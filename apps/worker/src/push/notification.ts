@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { ConversationType, MessageType, PushPayload } from '@parley/protocol'
+import { withoutBackticks } from '@parley/protocol/code'
 
 /**
  * Bytes that a payload may have: a push service takes 4096 in all (RFC 8030), and the encryption adds 103 (RFC 8188: a
@@ -98,9 +99,9 @@ export function encodePayload(payload: PushPayload, maxBytes = PAYLOAD_BYTES): s
 
 const WORDS = { IMAGE: '📷 Photo', VIDEO: '🎬 Video', AUDIO: '🎤 Audio', FILE: '📎 File' } as const
 
-/** What was written, as the spec has it; for a message of nothing but files, what they are. */
+/** What was written, code without its backticks as in the chat's lists; for a message of nothing but files, what they are. */
 function bodyOf({ content, type, fileNames }: NewsMessage): string {
-  if (content.trim() !== '') return content
+  if (content.trim() !== '') return withoutBackticks(content).text
   const kind = type === 'TEXT' || type === 'SYSTEM' ? 'FILE' : type
   const [first, ...others] = fileNames
   const name = first !== undefined && kind === 'FILE' ? `📎 ${cut(first, NAME_LENGTH)}` : WORDS[kind]

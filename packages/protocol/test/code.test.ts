@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { codeParts, withoutBackticks } from '../src/text/code.ts'
+import { codeParts, withoutBackticks } from '../src/code.ts'
 
 /** The parts as one text: code in a line in <>, a block in []. */
 const told = (text: string) =>
