@@ -1,6 +1,5 @@
 import { EventEmitter } from 'node:events'
 import { hasMoved, openRedis, type RedisAddress, type RedisClient, redisReady } from '@parley/redis'
-import { atMostEvery } from '@parley/runtime/at-most-every'
 import { backoffMs } from '@parley/runtime/backoff'
 import { within } from '@parley/runtime/within'
 import { openSubscriptions, type Subscriptions } from './subscriptions.ts'
@@ -10,7 +9,7 @@ export type Handler = (payload: Buffer, channel: string) => void
 interface BusEvents {
   /** The subscriber is back after having been away: what was published meanwhile is lost, all channels are in force. */
   restored: []
-  /** A connection failed; it is tried again by itself. */
+  /** A connection failed, which is tried again by itself, or a publish: they come by the thousand. */
   error: [error: Error]
 }
 
@@ -23,8 +22,6 @@ const retryDelay = (attempt: number) => backoffMs(attempt, 100, 1_000)
 /** Publishes that Redis did not take and that are kept until it does, and how often that is tried, in milliseconds. */
 const KEPT = 1_000
 const KEPT_RETRY_MS = 1_000
-/** Least time between two reports of failed publishes, in milliseconds. */
-const FAILURE_REPORT_MS = 1_000
 
 /**
  * Sharded publish and subscribe over two connections to Redis 7 or later; on a Redis Cluster, two to each of its nodes.
@@ -49,8 +46,6 @@ export class Bus extends EventEmitter<BusEvents> {
   readonly #settled: (() => void)[] = []
   /** Channels whose subscription changed in this turn of the loop, and whether it is wanted now. */
   #changed = new Map<string, boolean>()
-  /** They fail by the thousand, and a line of log for each would be a load of its own. */
-  readonly #reportFailure = atMostEvery(FAILURE_REPORT_MS, (error: unknown) => this.#report(error))
   #closed = false
   publishes = 0
   /** Publishes that Redis did not take. */
@@ -128,7 +123,7 @@ export class Bus extends EventEmitter<BusEvents> {
 
   #failed(error: unknown): false {
     this.failedPublishes++
-    this.#reportFailure(error)
+    this.#report(error)
     return false
   }
 

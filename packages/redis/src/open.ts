@@ -1,4 +1,3 @@
-import { atMostEvery } from '@parley/runtime/at-most-every'
 import { backoffMs } from '@parley/runtime/backoff'
 import { type RedisOptions as ClientOptions, Cluster, type ClusterNode, type ClusterOptions, Redis } from 'ioredis'
 import { parseAddress, type RedisAddress } from './address.ts'
@@ -10,7 +9,7 @@ export type RedisClient = Redis | Cluster
 export interface RedisOptions {
   /** Shown in CLIENT LIST. */
   name: string
-  /** Failures of a connection, which is made anew by itself. */
+  /** Failures of a connection, and of each node's in a cluster; each is made anew by itself, again and again. */
   onError?: (error: Error) => void
   /** A command that takes longer from its write on fails; milliseconds. Default: none. */
   commandTimeoutMs?: number
@@ -34,8 +33,6 @@ export interface RedisOptions {
 /** A cluster's map of slots is read again this often, besides whenever a node refuses a key; milliseconds. */
 const SLOTS_REFRESH_MS = 5_000
 const SLOTS_TIMEOUT_MS = 2_000
-/** Least time between two reports of a cluster's nodes, each of which is tried again and again; milliseconds. */
-const NODE_REPORT_MS = 1_000
 
 /** Opens a Redis, lone or a cluster. Returns at once; the connection is made meanwhile, and again whenever it is lost. */
 export function openRedis(address: RedisAddress, options: RedisOptions): RedisClient {
@@ -43,7 +40,7 @@ export function openRedis(address: RedisAddress, options: RedisOptions): RedisCl
   track(options.name, client)
   const onError = (error: Error) => options.onError?.(error)
   client.on('error', onError)
-  if (client instanceof Cluster) client.on('node error', atMostEvery(NODE_REPORT_MS, onError))
+  if (client instanceof Cluster) client.on('node error', onError)
   if (options.blocks) return client
   if (client instanceof Cluster) client.on('+node', renewWhenSilent)
   else renewWhenSilent(client)

@@ -2,8 +2,9 @@ import type { Logger } from './logger.ts'
 
 /** One line in this time for each kind of trouble, in milliseconds. */
 const EVERY_MS = 5_000
-/** Kinds that are told apart; with more of them all are told anew. */
+/** Kinds that are told apart within that time. What is past them counts as one more: a cluster's slots that moved, say. */
 const KINDS_MAX = 100
+const OTHERS = 'others'
 
 interface Kind {
   toldAt: number
@@ -19,14 +20,18 @@ interface Kind {
  */
 export function troubleLog(logger: Logger, words: string, now = () => performance.now()): (error: unknown) => void {
   const kinds = new Map<string, Kind>()
+  const forgetOld = () => {
+    for (const [name, { toldAt }] of kinds) if (now() - toldAt >= EVERY_MS) kinds.delete(name)
+  }
   return (error) => {
-    const name = nameOf(error)
+    const own = nameOf(error)
+    if (!kinds.has(own) && kinds.size >= KINDS_MAX) forgetOld()
+    const name = kinds.has(own) || kinds.size < KINDS_MAX ? own : OTHERS
     const kind = kinds.get(name)
     if (kind !== undefined && now() - kind.toldAt < EVERY_MS) {
       kind.leftOut++
       return
     }
-    if (kinds.size >= KINDS_MAX) kinds.clear()
     kinds.set(name, { toldAt: now(), leftOut: 0 })
     logger.warn({ err: error, ...(kind?.leftOut && { leftOut: kind.leftOut }) }, words)
   }

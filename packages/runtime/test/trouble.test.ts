@@ -34,12 +34,14 @@ it('lets no kind of trouble hide another', () => {
   expect(lines).toHaveLength(4)
 })
 
-it('remembers so many kinds and no more', () => {
-  const { lines, tell } = watched()
-  for (let i = 0; i < 101; i++) tell(new Error(`kind ${i}`))
-  tell(new Error('kind 100'))
+it('takes what is past a hundred kinds within that time for one', () => {
+  const { lines, time, tell } = watched()
+  for (let slot = 0; slot < 5_000; slot++) tell(new Error(`MOVED ${slot}`))
   expect(lines).toHaveLength(101)
-  // Forgotten with the hundred before the last.
-  tell(new Error('kind 0'))
-  expect(lines).toHaveLength(102)
+  tell(new Error('MOVED 7'))
+  expect(lines).toHaveLength(101)
+  time.now = 5_000
+  tell(new Error('Command timed out'))
+  tell(new Error('MOVED 4711'))
+  expect(lines).toHaveLength(103)
 })
