@@ -37,10 +37,10 @@ export function faultTests(stage: () => Stage): void {
     await goOffline(visitor)
     await visitor.say('Kept over a reload')
     // The page can be had again, the cluster cannot yet.
-    await visitor.context.route(/\/(api|socket\.io)\//, (route) => route.abort('connectionrefused'))
+    await visitor.intercept(/\/(api|socket\.io)\//, (route) => route.abort('connectionrefused'))
     await visitor.context.setOffline(false)
     await visitor.page.reload()
-    await visitor.context.unroute(/\/(api|socket\.io)\//)
+    await visitor.page.unroute(/\/(api|socket\.io)\//)
     await expect
       .poll(async () => (await page(cluster, omar, id)).data, { timeout: 20_000 })
       .toEqual(['Kept over a reload'])

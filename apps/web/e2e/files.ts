@@ -60,10 +60,10 @@ export function fileTests(stage: () => Stage): void {
   test('a file is downloaded and a picture viewed long after, when their addresses have ended', async () => {
     const { visit, omar, lena } = await pair(stage())
     const visitor = await visit(omar)
-    const { page, context } = visitor
+    const { page } = visitor
     // The history as it was loaded long ago: what is fetched later is right.
     let ended = true
-    await context.route(/\/messages\?/, async (route) => {
+    await visitor.intercept(/\/messages\?/, async (route) => {
       const answer = await route.fetch()
       const text = await answer.text()
       await route.fulfill({ response: answer, body: ended ? text.replaceAll('X-Amz-Signature=', '$&0') : text })

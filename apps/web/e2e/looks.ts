@@ -71,6 +71,21 @@ export function looksTests(stage: () => Stage): void {
     expect(await pushedOut('New conversation')).toBe(0)
   })
 
+  test('a name as long as it may be takes one line above what they wrote', async () => {
+    const long = user('W'.repeat(200))
+    const { omar, enter, post } = await pair(stage(), { lena: long, group: 'Harbour' })
+    await post(long, 'Hello')
+    const visitor = await enter(omar, { viewport: { width: 360, height: 640 } })
+    const name = visitor.message('Hello').getByText(long.fullName)
+    await seen(name)
+    const [height, line] = await name.evaluate((it) => [
+      it.clientHeight,
+      Number.parseFloat(getComputedStyle(it).fontSize),
+    ])
+    expect(height).toBeLessThan(2 * (line ?? 0))
+    await expectNoSidewaysScroll(visitor)
+  })
+
   test('what stands in an empty composer is read whole on a narrow phone, whatever a conversation is called', async () => {
     const { omar, enter } = await pair(stage(), { lena: user('W'.repeat(200)) })
     const visitor = await enter(omar, { viewport: { width: 320, height: 640 }, isMobile: true, hasTouch: true })
@@ -189,10 +204,14 @@ export function looksTests(stage: () => Stage): void {
       await seen(visitor.row('Harbour'))
       const found: Record<string, string[]> = { list: await seriousFindings(visitor) }
       await visitor.open('Harbour')
-      await visitor.attach({ name: 'harbour.png', mimeType: 'image/png', buffer: solidPng(40, 30) })
+      await visitor.attach([
+        { name: 'harbour.png', mimeType: 'image/png', buffer: solidPng(40, 30) },
+        { name: 'boats.csv', mimeType: 'text/csv', buffer: Buffer.from('name,count\nboat,3\n') },
+      ])
       await visitor.composer.fill('A picture')
       await visitor.button('Send').click()
-      await seen(visitor.message('A picture').getByRole('button', { name: 'View harbour.png' }))
+      await seen(visitor.log.getByRole('button', { name: 'View harbour.png' }))
+      await seen(visitor.log.getByRole('link', { name: 'Download boats.csv' }))
       found.conversation = await seriousFindings(visitor)
       for (const [button, name] of [
         ['Conversation details', 'Conversation details'],

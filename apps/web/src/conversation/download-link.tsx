@@ -6,6 +6,7 @@ interface DownloadLinkProps {
   message: Pick<Message, 'conversationId' | 'seq'>
   attachment: Attachment
   className: string | undefined
+  /** What is seen. Words in it are the file's name first: the link is called `Download`, and these. */
   children: ReactNode
 }
 
@@ -34,10 +35,10 @@ export function DownloadLink({ message, attachment, className, children }: Downl
       download={fileName}
       target="_blank"
       rel="noopener noreferrer"
-      aria-label={`Download ${fileName}`}
       title="Download"
       onClick={(event) => void onClick(event)}
     >
+      <span className="visually-hidden">Download </span>
       {children}
     </a>
   )

@@ -53,6 +53,7 @@ export function Viewer({ conversationId, attachmentId, onClose }: ViewerProps) {
             </Dialog.Title>
             <span>{sizeOf(picture.fileSize)}</span>
             <DownloadLink message={message} attachment={picture} className={styles.button}>
+              <span className="visually-hidden">{picture.fileName}</span>
               <Download aria-hidden="true" />
             </DownloadLink>
             <Dialog.Close className={styles.button} aria-label="Close" title="Close">
