@@ -160,13 +160,8 @@ async function migrate(settings: Environment): Promise<void> {
   try {
     await promisify(execFile)(process.execPath, [program], options)
   } catch (error) {
-    const lines = (error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error))
-      .trim()
-      .split('\n')
-    // An uncaught error is printed amid source lines and its stack; its message is what a person needs.
-    const message = lines.find((line) => /^\s*\w*error\b.*: /i.test(line))
-    const cause = message ? [message.trim()] : lines.slice(-15)
-    throw new Error(['The schema of the database could not be brought up to date:', ...cause].join('\n    '))
+    const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : ''
+    throw new Error(`The schema of the database could not be brought up to date:\n    ${said || error}`)
   }
 }
 

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator'
 import pg from 'pg'
 import { parsePooled } from './named-statements.ts'
-import { sqlState } from './pool.ts'
+import { reasonOf, sqlState } from './pool.ts'
 
 export const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url))
 /** Any number that nobody else uses: two migrations at once wait for each other on it. */
@@ -21,9 +21,10 @@ const LOCK_NOT_HAD = new Set(['55P03', '40P01'])
  * at once. Each migration is a transaction of its own, so that the locks of one are not held through the next; what is applied
  * is noted as drizzle-kit does.
  * @param folder of the migrations: ours
+ * @returns how many it has applied
  * @throws when the address is a pooler's: the lock needs a session of its own. When somebody holds a lock for ten minutes
  */
-export async function migrate(databaseUrl: string, folder = MIGRATIONS): Promise<void> {
+export async function migrate(databaseUrl: string, folder = MIGRATIONS): Promise<number> {
   if (parsePooled(databaseUrl).pooled) {
     throw new Error('Migrations need the database itself and not a pooler: set MIGRATE_DATABASE_URL to its address')
   }
@@ -37,18 +38,22 @@ export async function migrate(databaseUrl: string, folder = MIGRATIONS): Promise
       create schema if not exists drizzle;
       create table if not exists drizzle.__drizzle_migrations (id serial primary key, hash text not null, created_at bigint);
       set lock_timeout = ${LOCK_MS}`)
-    for (const migration of readMigrationFiles({ migrationsFolder: folder })) await apply(client, migration)
+    let applied = 0
+    for (const migration of readMigrationFiles({ migrationsFolder: folder })) {
+      if (await apply(client, migration)) applied++
+    }
+    return applied
   } finally {
     await client.end()
   }
 }
 
-/** One migration, unless it is applied. */
-async function apply(client: pg.Client, { sql, hash, folderMillis }: MigrationMeta): Promise<void> {
+/** One migration, unless it is applied: false then. */
+async function apply(client: pg.Client, { sql, hash, folderMillis }: MigrationMeta): Promise<boolean> {
   const { rowCount } = await client.query('select from drizzle.__drizzle_migrations where created_at >= $1', [
     folderMillis,
   ])
-  if (rowCount !== 0) return
+  if (rowCount !== 0) return false
   for (let attempt = 1; ; attempt++) {
     try {
       await client.query('begin')
@@ -58,7 +63,7 @@ async function apply(client: pg.Client, { sql, hash, folderMillis }: MigrationMe
         folderMillis,
       ])
       await client.query('commit')
-      return
+      return true
     } catch (error) {
       if (!LOCK_NOT_HAD.has(sqlState(error) ?? '') || attempt === LOCK_ATTEMPTS) throw error
       await client.query('rollback')
@@ -71,7 +76,13 @@ if (import.meta.main) {
   takeNoArguments()
   // Process 1 of a container gets only signals that somebody handles. What is under way Postgres takes back.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
-  await migrate(databaseUrlOrExit())
+  try {
+    const applied = await migrate(databaseUrlOrExit())
+    console.log(`schema: up to date${applied === 0 ? '' : `, after ${applied} migrations`}`)
+  } catch (error) {
+    console.error(`schema: ${reasonOf(error)}`)
+    process.exitCode = 1
+  }
 }
 
 /** A word that is not understood is no reason to change a database. */

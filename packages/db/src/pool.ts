@@ -145,6 +145,11 @@ export function sqlState(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
+/** Why something failed, in words. An address with several hosts behind its name fails with an error without any: its code. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message || (sqlState(error) ?? error.name) : String(error)
+}
+
 /** Deadlock or serialization failure: nothing was done, and the same again may work. */
 export function isTransient(error: unknown): boolean {
   const state = sqlState(error)

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Database } from './pool.ts'
+import { type Database, reasonOf } from './pool.ts'
 
 const JOURNAL = new URL('../migrations/meta/_journal.json', import.meta.url)
 /** How often the schema is looked at while somebody waits for it, in milliseconds. */
@@ -63,6 +63,6 @@ async function whatIsMissing(db: Pick<Database, 'pool'>): Promise<string | undef
     const missing = await missingMigrations(db)
     return missing === 0 ? undefined : `the database lacks ${missing} migrations (npm run migrate)`
   } catch (error) {
-    return `the database cannot be asked for its schema: ${error instanceof Error ? error.message : error}`
+    return `the database cannot be asked for its schema: ${reasonOf(error)}`
   }
 }

@@ -3,7 +3,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { awaitSchema, type Database, MIGRATIONS, migrate, missingMigrations, openDatabase } from '@parley/db'
+import { awaitSchema, type Database, MIGRATIONS, migrate, missingMigrations, openDatabase, reasonOf } from '@parley/db'
 import pg from 'pg'
 import { afterEach, expect, it } from 'vitest'
 import { adminClient, databaseUrl, uniqueName } from '../src/database-names.ts'
@@ -51,6 +51,16 @@ async function databaseAt(migration: string) {
   return empty
 }
 
+/** Runs what `npm run migrate` does. */
+function program(env: Record<string, string>): Promise<{ code: unknown; said: string }> {
+  const file = fileURLToPath(new URL('../../db/src/migrate.ts', import.meta.url))
+  return new Promise((resolve) => {
+    execFile(process.execPath, [file], { env }, (error, stdout, stderr) =>
+      resolve({ code: error?.code ?? 0, said: stdout + stderr }),
+    )
+  })
+}
+
 it('migrates from several places at once: one does it, the others wait for it', async () => {
   const { url, db } = await emptyDatabase()
   await Promise.all([migrate(url), migrate(url), migrate(url), migrate(url)])
@@ -75,7 +85,7 @@ it('says how much of the schema is missing, and that more than is known is fine'
 it('lets a process wait for the schema', async () => {
   const { url, db } = await emptyDatabase()
   const reasons: string[] = []
-  let migrating: Promise<void> | undefined
+  let migrating: Promise<number> | undefined
   await awaitSchema(db, {
     signal: new AbortController().signal,
     onWaiting: (reason) => {
@@ -103,14 +113,32 @@ it.each([
   [{ DATABASE_URL: 'mysql://parley:hunter2@db/parley' }, 'DATABASE_URL is wrong'],
   [{ DATABASE_URL: 'postgres://db/x', MIGRATE_DATABASE_URL: 'hunter2' }, 'MIGRATE_DATABASE_URL is wrong'],
 ])('ends as every process does where its settings are wrong: %j', async (env, problem) => {
-  const program = fileURLToPath(new URL('../../db/src/migrate.ts', import.meta.url))
-  const { code, said } = await new Promise<{ code: unknown; said: string }>((resolve) => {
-    execFile(process.execPath, [program], { env }, (error, stdout, stderr) =>
-      resolve({ code: error?.code, said: stdout + stderr }),
-    )
+  expect(await program(env)).toEqual({ code: 78, said: `settings: ${problem}: it should be a postgres:// URL\n` })
+})
+
+it('says in a line what it has done', async () => {
+  const { url } = await emptyDatabase()
+  const { entries } = JSON.parse(await readFile(join(MIGRATIONS, 'meta', '_journal.json'), 'utf8'))
+  // The second of the two waits for the first.
+  const both = await Promise.all([program({ DATABASE_URL: url }), program({ DATABASE_URL: url })])
+  expect(both.map(({ code }) => code)).toEqual([0, 0])
+  const said = both.map((one) => one.said).sort()
+  expect(said).toEqual(['schema: up to date\n', `schema: up to date, after ${entries.length} migrations\n`])
+})
+
+it('says in a line why it could not', async () => {
+  expect(await program({ DATABASE_URL: 'postgres://127.0.0.1:1/parley' })).toEqual({
+    code: 1,
+    said: 'schema: connect ECONNREFUSED 127.0.0.1:1\n',
   })
-  expect(code).toBe(78)
-  expect(said).toBe(`settings: ${problem}: it should be a postgres:// URL\n`)
+})
+
+it('has a reason also where a name stands for several addresses, none of which answers', () => {
+  const refused = Object.assign(new AggregateError([new Error('::1'), new Error('127.0.0.1')]), {
+    code: 'ECONNREFUSED',
+  })
+  expect(reasonOf(refused)).toBe('ECONNREFUSED')
+  expect(reasonOf(new Error('no password'))).toBe('no password')
 })
 
 it('takes over what is in the search index', async () => {

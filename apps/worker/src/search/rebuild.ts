@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { type MessageKey, openDatabase } from '@parley/db'
+import { type MessageKey, openDatabase, reasonOf } from '@parley/db'
 import { SearchRebuild, type SearchRebuildProgress } from '@parley/messaging'
 import { databaseSettings, defineSettings, loadSettingsOrExit } from '@parley/runtime'
 
@@ -32,7 +32,7 @@ try {
   console.log(`${line(end)}; ${outcome}`)
   process.exitCode = stop.signal.aborted ? 130 : 0
 } catch (error) {
-  console.error(`search index: failed after ${last === undefined ? 'nothing' : line(last)}: ${reason(error)}`)
+  console.error(`search index: failed after ${last === undefined ? 'nothing' : line(last)}: ${reasonOf(error)}`)
   if (last !== undefined) console.error(`carry on with ${carryOn(last)}`)
   process.exitCode = 1
 } finally {
@@ -59,10 +59,6 @@ function carryOn({ upTo }: SearchRebuildProgress): string {
     : `npm run search:rebuild -- --after ${upTo.conversationId}:${upTo.seq}`
 }
 
-function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
-}
-
 function argumentsOrExit(): { after: MessageKey | undefined; batchSize: number } {
   try {
     const { values } = parseArgs({
@@ -82,7 +78,7 @@ function argumentsOrExit(): { after: MessageKey | undefined; batchSize: number }
     if (values.after !== undefined && conversationId === undefined) throw new Error('--after: CONVERSATION:SEQ')
     return { after: conversationId === undefined ? undefined : { conversationId, seq: Number(seq) }, batchSize }
   } catch (error) {
-    console.error(`${reason(error)}\n\n${USAGE}`)
+    console.error(`${reasonOf(error)}\n\n${USAGE}`)
     process.exit(64)
   }
 }
