@@ -24,6 +24,7 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
   return reply.status(known.status).send({ ...rest, error: { ...body, requestId: request.id } } satisfies Failure)
 }
 
+/** Fastify's handler of addresses that there are not: 404 NOT_FOUND. */
 export function answerNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
   return answerError(new ParleyError('NOT_FOUND'), request, reply)
 }

@@ -22,7 +22,7 @@ export interface Lock {
 }
 
 /** Thrown when another run holds the folder. */
-export class AlreadyRunningError extends Error {
+class AlreadyRunningError extends Error {
   override readonly name = 'AlreadyRunningError'
 }
 

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 const LISTENING = '0A'
 
 /** Thrown when the public port cannot be had; the message says who has it and what to do. */
-export class PortError extends Error {
+class PortError extends Error {
   override readonly name = 'PortError'
 }
 
@@ -21,7 +21,7 @@ export async function assertPortFree(host: string, port: number): Promise<void> 
 }
 
 /** The error for a port on which listening failed with the given code. */
-export async function portError(host: string, port: number, code: string): Promise<PortError> {
+async function portError(host: string, port: number, code: string): Promise<PortError> {
   const other = 'Choose another with `npm start -- --port P`.'
   if (code === 'EACCES') return new PortError(`This user may not listen on port ${port}. ${other}`)
   if (code !== 'EADDRINUSE') return new PortError(`Cannot listen on ${host}:${port} (${code}). ${other}`)

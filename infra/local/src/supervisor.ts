@@ -94,7 +94,7 @@ export async function supervise<C extends Child>(unit: Unit<C>, options: Supervi
 }
 
 /** How a process ended, in words. */
-export function describeExit({ code, signal }: AppExit): string {
+function describeExit({ code, signal }: AppExit): string {
   return signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`
 }
 

@@ -6,6 +6,7 @@ export interface VapidPair {
   privateKey: string
 }
 
+/** A new P-256 pair, each half in base64url as web push has it. */
 export function generateVapidPair(): VapidPair {
   const curve = createECDH('prime256v1')
   const publicKey = curve.generateKeys().toString('base64url')

@@ -38,6 +38,7 @@ const BOUND_MS = 40_000
 const WATCHER = 2
 const WATCHED = 0
 
+/** How long others take to see that somebody came, and that they left in order: the longest of some, in ms. */
 export async function measureComingAndGoing(
   cluster: Cluster,
 ): Promise<Pick<PresenceBounds, 'onlineMs' | 'offlineAfterDisconnectMs'>> {

@@ -28,6 +28,7 @@ export async function readMemory(cluster: Cluster): Promise<Map<string, number>>
   return new Map(pods.map(({ name, pid }, index) => [`${name} (${pid})`, Math.round(sizes[index] ?? 0)]))
 }
 
+/** Which processes have grown beyond the bound, in words; sizes are megabytes by process. */
 export function judgeMemory(first: ReadonlyMap<string, number>, last: ReadonlyMap<string, number>): string[] {
   return [...last].flatMap(([name, size]) => {
     const before = first.get(name)

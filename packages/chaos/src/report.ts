@@ -49,6 +49,7 @@ export function table(faults: readonly FaultReport[]): string {
   return [line(HEAD), rule, ...rows.map(line)].join('\n')
 }
 
+/** What was measured of presence, as one line. */
 export function presenceLines(presence: PresenceBounds): string {
   const ms = (value: number | null) => (value === null ? 'not measured' : `${(value / 1_000).toFixed(1)} s`)
   return [

@@ -33,6 +33,7 @@ export interface Stage extends AsyncDisposable {
   users: User[]
 }
 
+/** Starts a cluster with services of its own, a proxy before each gateway's Redis, and so many people. */
 export async function setStage({ clients, env = {} }: StageOptions): Promise<Stage> {
   await using undo = new AsyncDisposableStack()
   const log = () => undefined

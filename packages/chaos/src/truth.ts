@@ -11,6 +11,7 @@ export interface Stored extends Seen {
 /** Every message of each conversation, in the order of seq. */
 export type Truth = ReadonlyMap<string, readonly Stored[]>
 
+/** All messages that Postgres has, by conversation, in the order of their seq. */
 export async function readTruth({ postgres }: Stage): Promise<Truth> {
   const { rows } = await postgres.sql.query<Row>(
     `select conversation_id, id, seq::int, sender_id, content, system, extract(epoch from created_at) * 1000 as at
@@ -48,6 +49,7 @@ interface Member {
   joinedSeq: number
 }
 
+/** All conversations as Postgres has them, with who is in them, by id. */
 export async function readStandings({ postgres }: Stage): Promise<Standings> {
   const { rows } = await postgres.sql.query<
     { id: string } & Omit<Standing, 'members'> & { members: [string, Member][] }

@@ -25,6 +25,7 @@ export function framesOf(arrivals: readonly Arrival[]): Iterable<Arrival[]> {
   return partsOf(arrivals, FRAME_CONVERSATIONS, ({ conversationIds }) => conversationIds.length)
 }
 
+/** The rooms whose people are to hear that somebody is there. */
 export function roomsOfArrival({ userId, conversationIds }: Arrival): ArrivalRooms {
   return { userId, rooms: conversationIds.map(conversationRoom) }
 }

@@ -16,6 +16,7 @@ export interface PreparedPackets {
   each: () => readonly { message: string; options: PreEncoded }[]
 }
 
+/** What polling sockets get is made once one of them asks. */
 export function preparePackets(packets: readonly Packet[]): PreparedPackets {
   let each: ReturnType<PreparedPackets['each']> | undefined
   return {

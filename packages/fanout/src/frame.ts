@@ -49,6 +49,7 @@ const TILDE = 0x7e
 const NEWLINE = 0x0a
 const BAR = 0x7c
 
+/** As it travels through Redis; {@link decodeFrame} reads it. */
 export function encodeFrame({ origin, seq, control, packets }: Frame): Buffer {
   const head = Buffer.from(`~${origin}|${seq}|${control === null ? '' : JSON.stringify(control)}\n`)
   return Buffer.concat([head, ...packets])

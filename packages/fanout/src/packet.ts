@@ -51,6 +51,7 @@ export function messageIn(packet: Packet): string {
   return packet.toString('utf8', headOf(packet) + 1)
 }
 
+/** An event as the packet that a client gets. */
 export function encodeEvent<Name extends ServerEventName>(event: Name, payload: ServerEvents[Name]): Packet {
   return encodePacket(`42["${event}",`, JSON.stringify(payload), ']')
 }

@@ -11,14 +11,17 @@ export const PEOPLE_ROOM = 'people'
 
 const CONVERSATION = 'conv:'
 
+/** All sockets of the people in one conversation. */
 export function conversationRoom(conversationId: string): string {
   return CONVERSATION + conversationId
 }
 
+/** Whether a room is a conversation's, and not a person's. */
 export function isConversation(room: string): boolean {
   return room.startsWith(CONVERSATION)
 }
 
+/** Of a room for which {@link isConversation} holds. */
 export function conversationIdOf(room: string): string {
   return room.slice(CONVERSATION.length)
 }
@@ -33,10 +36,12 @@ export function userIdOf(room: string): string | undefined {
   return /^users?:(.*)$/s.exec(room)?.[1]
 }
 
+/** The Redis channel of a room. */
 export function channelOf(room: string): string {
   return `${PREFIX}${room}#`
 }
 
+/** The room of a channel that {@link channelOf} has made. */
 export function roomOf(channel: string): string {
   return channel.slice(PREFIX.length, -1)
 }

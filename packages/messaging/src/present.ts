@@ -14,6 +14,7 @@ import type { AttachmentLinks } from './ports.ts'
  * From rows to what clients see. Pure functions: one place for each shape.
  */
 
+/** A person as others see them. */
 export function presentUser(row: Pick<UserRow, 'id' | 'full_name' | 'profile_photo'>): User {
   return { id: row.id, fullName: row.full_name, profilePhoto: row.profile_photo }
 }
@@ -99,6 +100,7 @@ export function presentParticipant(row: ParticipantRow, online: Set<string> | nu
   }
 }
 
+/** A conversation as one who is in it sees it; the row has their own counters. */
 export function presentConversation(
   row: ConversationRow,
   participants: Participant[],

@@ -6,13 +6,14 @@ export const userKey = (userId: string): string => `presence:user:${userId}`
 export const peopleKey = (incarnation: string): string => `presence:people:${incarnation}`
 
 /** The one field of a person's hash that is not a connection; connections have a colon in theirs. */
-export const leftField = 'left'
+const leftField = 'left'
 
 export const incarnationOf = (epoch: string, generation: number): string => `${epoch}.${generation}`
 
 /** The epoch of an incarnation. Epochs have no dot in them. */
 export const epochOf = (incarnation: string): string => incarnation.slice(0, incarnation.lastIndexOf('.'))
 
+/** @throws where it could not stand in a key or before the dot of an incarnation */
 export function assertEpoch(epoch: string): void {
   if (!/^[\w-]{1,64}$/.test(epoch)) throw new Error('An epoch is 1 to 64 letters, digits, dashes and underscores')
 }

@@ -26,6 +26,7 @@ export interface Person {
   owed: boolean
 }
 
+/** Somebody of whom nothing is known yet. */
 export function newPerson(): Person {
   return {
     connections: new Map(),

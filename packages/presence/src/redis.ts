@@ -10,6 +10,7 @@ export interface Script {
   readonly sha: string
 }
 
+/** A Lua script, with the SHA-1 by which Redis knows it. */
 export function script(source: string): Script {
   return { source, sha: createHash('sha1').update(source).digest('hex') }
 }

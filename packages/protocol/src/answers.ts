@@ -9,7 +9,7 @@ import { instant } from './primitives.ts'
  */
 
 const CODES = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]
-export const errorCode = z.enum(CODES)
+const errorCode = z.enum(CODES)
 
 /** The envelope of everything that failed. */
 export const failureShape = z.object({

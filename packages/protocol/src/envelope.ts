@@ -17,6 +17,7 @@ export interface Failure {
   error: ErrorBody
 }
 
+/** What a list says of its page: `page` counts from 1, `total` is of all pages. */
 export function pageMeta(page: number, limit: number, total: number): PageMeta {
   return { page, limit, total, totalPages: Math.ceil(total / limit) }
 }

@@ -3,7 +3,7 @@ import { LIMITS } from './limits.ts'
 import { conversation, message } from './models.ts'
 import { conversationId, paging, text, timestamp, userId } from './primitives.ts'
 
-export const SEARCH_SORTS = ['newest', 'best'] as const
+const SEARCH_SORTS = ['newest', 'best'] as const
 
 const DATE = /^\d{4}-\d\d-\d\d$/
 

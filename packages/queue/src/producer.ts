@@ -43,6 +43,7 @@ export interface FailedJob {
   failedAt: string | null
 }
 
+/** Opens a queue for adding to it. Adding rejects when Redis does not answer in time. */
 export function createProducer<Name extends QueueName>(name: Name, options: ProducerOptions): Producer<Name> {
   const connection = producerConnection(options.address, options.onError)
   const queue = new Queue(name, { connection, prefix: PREFIX })

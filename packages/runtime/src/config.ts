@@ -87,6 +87,7 @@ export function loadSettingsOrExit<D extends SettingsDefinition>(definition: D):
   }
 }
 
+/** Ends the process with code 78 (EX_CONFIG of sysexits.h) and a line that names the variables, never their values. */
 export function exitWithSettingsError(error: SettingsError): never {
   process.stderr.write(`settings: ${error.message}\n`)
   process.exit(78)

@@ -37,7 +37,6 @@ export { answerNoRequest } from './no-request.ts'
 export {
   ForbiddenAddressError,
   guardedLookup,
-  isAllowedAddress,
   isAllowedHost,
   type OutboundPolicy,
 } from './outbound.ts'

@@ -58,6 +58,7 @@ const KINDS: Readonly<Record<SpanKind, OtelKind>> = {
   consumer: OtelKind.CONSUMER,
 }
 
+/** Spans for a collector: sent by the batch once a second, dropped where too many wait. */
 export function openOtlp({ endpoint, serviceName, headers, ratio, logger }: OtlpOptions): Tracing {
   reportTrouble(logger)
   const exporter = new OTLPTraceExporter({ url: `${endpoint.replace(/\/+$/, '')}/v1/traces`, headers: { ...headers } })

@@ -25,7 +25,7 @@ export class ForbiddenAddressError extends Error {
  * unique-local, multicast, reserved and documentation ranges, nor an IPv6 address that holds an IPv4 address (mapped,
  * NAT64, 6to4, Teredo).
  */
-export function isAllowedAddress(address: string, { allowLoopback }: OutboundPolicy): boolean {
+function isAllowedAddress(address: string, { allowLoopback }: OutboundPolicy): boolean {
   if (!ipaddr.isValid(address)) return false
   const parsed = ipaddr.parse(address)
   const range = parsed.range()

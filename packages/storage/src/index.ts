@@ -13,6 +13,7 @@ export interface FileStore {
   inspect(conversationId: string, id: string, fileName: string): Promise<{ size: number; type: string }>
 }
 
+/** Signed addresses, and a look at a file that a message names. Asks the store nothing by itself. */
 export function openFileStore(settings: StorageSettings): FileStore {
   const links = new SignedLinks(settings)
   const inspector = new ObjectInspector(settings)

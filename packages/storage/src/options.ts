@@ -30,6 +30,7 @@ export function publicLocationOf(settings: StorageSettings): S3Location {
   return { ...locationOf(settings), endpoint: settings.S3_PUBLIC_ENDPOINT ?? settings.S3_ENDPOINT }
 }
 
+/** The key that requests are signed with. */
 export function credentialsOf(settings: StorageSettings): S3Credentials {
   return { accessKeyId: settings.S3_ACCESS_KEY_ID, secretAccessKey: settings.S3_SECRET_ACCESS_KEY }
 }

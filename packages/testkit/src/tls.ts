@@ -21,6 +21,7 @@ export interface TlsFiles extends AsyncDisposable {
   keyFile: string
 }
 
+/** A certificate and its key as files, for servers that want them so; removed when disposed. */
 export async function tlsFiles({ cert, key }: Pick<TestCertificate, 'cert' | 'key'>): Promise<TlsFiles> {
   const folder = await mkdtemp(join(tmpdir(), 'parley-tls-'))
   const [certFile, keyFile] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]

@@ -31,6 +31,7 @@ export interface TraceReceiver extends AsyncDisposable {
   until(test: (spans: readonly ReceivedSpan[]) => boolean, timeoutMs?: number): Promise<readonly ReceivedSpan[]>
 }
 
+/** Starts a collector that keeps the spans it is sent. */
 export async function startTraceReceiver(): Promise<TraceReceiver> {
   const spans: ReceivedSpan[] = []
   const bodies: string[] = []

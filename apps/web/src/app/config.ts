@@ -7,7 +7,7 @@ export interface PageConfig {
 }
 
 /** Reads the page's `<meta name="parley-…">`. @param origin the page's own */
-export function readConfig(meta: (name: string) => string | null, origin: string): PageConfig {
+function readConfig(meta: (name: string) => string | null, origin: string): PageConfig {
   const server = meta('parley-server')?.trim() || origin
   const listed = (meta('parley-embedders') ?? '').split(/\s+/).flatMap((entry) => {
     const url = URL.parse(entry)

@@ -11,6 +11,7 @@ export function keep(place: Place, key: string, value: string | null): void {
   }
 }
 
+/** What {@link keep} has put there; null where there is nothing, or the browser keeps nothing for this page. */
 export function kept(place: Place, key: string): string | null {
   try {
     return globalThis[place].getItem(key)

@@ -21,6 +21,7 @@ export function hrefOf(conversationId: string, seq?: number): string {
   return seq === undefined ? `#/c/${conversationId}` : `#/c/${conversationId}/m/${seq}`
 }
 
+/** Goes to one of this page's addresses, such as `#/c/<conversation>`, as a step that the back button undoes. */
 export function navigate(href: string): void {
   location.hash = href
 }
@@ -50,6 +51,7 @@ function snapshot(): Route {
   return last.route
 }
 
+/** The route that is shown; renders anew when it changes. */
 export function useRoute(): Route {
   return useSyncExternalStore(subscribe, snapshot)
 }

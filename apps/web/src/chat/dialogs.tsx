@@ -21,6 +21,7 @@ export function useDialog(): (dialog: OpenDialog) => void {
   return use(DialogContext)
 }
 
+/** Holds the one dialog that may be open; it closes when the page below becomes another one. */
 export function DialogProvider({ children }: { children: ReactNode }) {
   const [dialog, setDialog] = useState<OpenDialog | null>(null)
   const close = useCallback(() => setDialog(null), [])

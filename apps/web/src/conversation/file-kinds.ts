@@ -35,6 +35,7 @@ export function kindOf(type: string, name: string): FileKind {
 /** Pictures that every browser shows in an `<img>`; scripts in an SVG do not run there, and it is never opened itself. */
 const SHOWN = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/avif'])
 
+/** Whether files of this media type are shown as pictures; others, SVG among them, are cards to download. */
 export function isShownImage(type: string): boolean {
   return SHOWN.has(type)
 }

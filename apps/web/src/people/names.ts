@@ -22,6 +22,7 @@ export function titleOf(conversation: Titled, me: string): string {
   return more > 0 ? `${named.join(', ')} +${more}` : named.join(', ')
 }
 
+/** The name up to its first space. */
 export function firstName(fullName: string): string {
   return fullName.trim().split(/\s+/)[0] ?? fullName
 }

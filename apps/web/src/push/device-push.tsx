@@ -33,7 +33,7 @@ export function DevicePush({ openId }: { openId: string | null }) {
 }
 
 /** The conversation of a notification that was clicked, as the service worker tells it. */
-export function clickedConversation(data: unknown): string | null {
+function clickedConversation(data: unknown): string | null {
   if (typeof data !== 'object' || data === null || !('type' in data) || !('conversationId' in data)) return null
   return data.type === 'parley:open' && typeof data.conversationId === 'string' ? data.conversationId : null
 }

@@ -7,16 +7,18 @@ const KEY = 'parley-push'
 /** What can be done about notifications here. */
 export type PushState = 'unsupported' | 'unavailable' | 'off' | 'on' | 'blocked'
 
-export function isSupported(): boolean {
+function isSupported(): boolean {
   return 'serviceWorker' in navigator && 'PushManager' in globalThis && 'Notification' in globalThis
 }
 
+/** How notifications stand in this browser. Whether the cluster sends any (`unavailable`) is not known here. */
 export function pushState(): PushState {
   if (!isSupported()) return 'unsupported'
   if (Notification.permission === 'denied') return 'blocked'
   return Notification.permission === 'granted' && kept('localStorage', KEY) === 'on' ? 'on' : 'off'
 }
 
+/** Notes that the person wants none, so that they are not offered again. */
 export function declineOffer(): void {
   keep('localStorage', KEY, 'no')
 }
@@ -36,6 +38,7 @@ export async function turnOn(client: ParleyClient): Promise<PushState> {
   return 'on'
 }
 
+/** Forgets this browser's subscription, here and, where it can be reached, at the cluster. */
 export async function turnOff(client: ParleyClient): Promise<PushState> {
   keep('localStorage', KEY, 'no')
   await forgetDevice(client)

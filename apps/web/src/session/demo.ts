@@ -49,6 +49,7 @@ export function rememberPerson(person: DemoPerson | null): void {
   keep('localStorage', KEY, person === null ? null : text)
 }
 
+/** Who signed in last in this tab, else in this browser; null where nobody did. */
 export function rememberedPerson(): DemoPerson | null {
   return personIn(kept('sessionStorage', KEY) ?? kept('localStorage', KEY))
 }

@@ -49,7 +49,7 @@ function askParent(parent: Window, origins: ReadonlySet<string>): Promise<string
 }
 
 /** The token in a `{type: 'parley:token', token}`. */
-export function handedToken(data: unknown): string | null {
+function handedToken(data: unknown): string | null {
   if (typeof data !== 'object' || data === null || !('type' in data) || !('token' in data)) return null
   return data.type === 'parley:token' && typeof data.token === 'string' ? data.token : null
 }

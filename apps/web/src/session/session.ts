@@ -12,6 +12,7 @@ export interface Session {
   end(): void
 }
 
+/** Connects as whom the tokens are for. `person` is null where the page around this one knows who that is. */
 export function startSession(getToken: () => string | Promise<string>, person: DemoPerson | null): Session {
   const client = new ParleyClient({ url: config.server, getToken, storage: indexedDbStorage('parley-web') })
   const uploads = new UploadQueue(client)
@@ -44,6 +45,7 @@ export function startSession(getToken: () => string | Promise<string>, person: D
   }
 }
 
+/** Connects as a demo person, with tokens of the cluster's own. */
 export function startDemoSession(person: DemoPerson): Session {
   return startSession(() => demoToken(config.server, person), person)
 }

@@ -17,14 +17,17 @@ export function daysBetween(earlier: Date, later: Date): number {
   return Math.round((midnight(later) - midnight(earlier)) / DAY_MS)
 }
 
+/** Whether the two are on one day of the reader's time zone. */
 export function isSameDay(a: Date, b: Date): boolean {
   return daysBetween(a, b) === 0
 }
 
+/** The time of day, as the reader writes it. */
 export function timeOf(date: Date): string {
   return time.format(date)
 }
 
+/** Day and time, as the reader writes them. */
 export function fullTimeOf(date: Date): string {
   return full.format(date)
 }

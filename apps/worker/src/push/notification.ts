@@ -73,6 +73,7 @@ export function digestPayload(
 
 export const DIGEST_TAG = 'digest'
 
+/** What closes a conversation's notification, or the digest, on a device. */
 export function closePayload(conversationId: string, tag: string): PushPayload {
   return { kind: 'close', tag, data: { type: 'CLOSE', conversationId } }
 }

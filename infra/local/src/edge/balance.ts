@@ -9,7 +9,7 @@ const SESSION_TTL_MS = 90_000
 const MAX_SESSIONS = 200_000
 
 /** Identity of a target for as long as its process lives. */
-export function targetKey(target: Target): string {
+function targetKey(target: Target): string {
   return `${target.host}:${target.port}`
 }
 

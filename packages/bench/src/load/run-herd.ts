@@ -10,6 +10,10 @@ export interface Herd extends AsyncDisposable {
   tell(request: HerdRequest): Promise<HerdAnswer>
 }
 
+/**
+ * Starts a process that holds these people's connections.
+ * @throws, as all its methods do, where messages were lost or doubled
+ */
 export async function startHerd(users: readonly HerdUser[]): Promise<Herd> {
   await using stack = new AsyncDisposableStack()
   const program = stack.use(forkProgram<HerdRequest, HerdAnswer>(new URL('./herd.ts', import.meta.url)))

@@ -16,6 +16,7 @@ export interface ServiceProcess extends AsyncDisposable {
   reset(): void
 }
 
+/** Starts a push service in a process of its own. `read`: it decrypts what it gets. */
 export async function startService(vapidPublicKey: string, read: boolean): Promise<ServiceProcess> {
   await using stack = new AsyncDisposableStack()
   const program = stack.use(
@@ -43,6 +44,7 @@ export async function startService(vapidPublicKey: string, read: boolean): Promi
   }
 }
 
+/** Runs the loop that sends pushes and does nothing else, in a process of its own. */
 export async function runBareLoop(loop: BareLoop, caFile: string): Promise<Rate> {
   const env = { NODE_EXTRA_CA_CERTS: caFile, NODE_NO_WARNINGS: '1' }
   await using program = forkProgram<BareLoop, Rate>(new URL('./bare-loop.ts', import.meta.url), { env })

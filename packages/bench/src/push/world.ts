@@ -29,6 +29,7 @@ export interface World extends AsyncDisposable {
   post(group: number): Promise<string>
 }
 
+/** Starts services and a worker, and makes groups of so many members with a device each. */
 export async function startWorld({ groups, members, read }: WorldOptions): Promise<World> {
   const { publicKey, privateKey } = generateVapidPair()
   const keys = { subject: 'mailto:bench@parley.example', publicKey, privateKey }

@@ -85,6 +85,7 @@ function randomWord(random: () => number): string {
   return wordOf(low)
 }
 
+/** The id of the nth conversation: the same in every run. */
 export function conversationId(n: number): string {
   const hex = createHash('sha256').update(`conversation ${n}`).digest('hex')
   return hex.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, '$1-$2-7$3-8$4-$5')

@@ -14,7 +14,7 @@ export interface Times {
   max: number
 }
 
-export function timesOf(took: readonly number[]): Times {
+function timesOf(took: readonly number[]): Times {
   const at = percentilesOf(took)
   return { count: took.length, p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) }
 }

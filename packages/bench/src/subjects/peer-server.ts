@@ -20,6 +20,7 @@ export function createPeerServer(): Server {
   return io
 }
 
+/** Listens on a free port and tells the parent process which; ends with it. */
 export function serve(io: Server): void {
   const http = createServer()
   io.attach(http)

@@ -85,6 +85,7 @@ export async function listOutboxKeys(db: Queryable, ids: readonly number[]): Pro
   return rows
 }
 
+/** Batches that have been worked off. */
 export async function deleteOutbox(tx: Queryable, ids: readonly number[]): Promise<void> {
   await tx.query({ name: 'delete_outbox', text: 'delete from outbox where id = any ($1::bigint[])', values: [ids] })
 }

@@ -29,6 +29,7 @@ export async function firstClosingId(db: Queryable): Promise<number | undefined>
   return rows[0]?.id
 }
 
+/** Closings that are in the queue. */
 export async function deleteClosings(tx: Queryable, ids: readonly number[]): Promise<void> {
   await tx.query({
     name: 'delete_closings',
@@ -57,6 +58,7 @@ export interface StaleNotificationRow {
   others: number
 }
 
+/** What devices of this person still show of this conversation though it has been read, digests included. */
 export async function listStaleNotifications(
   db: Queryable,
   { conversationId, userId }: MemberKey,

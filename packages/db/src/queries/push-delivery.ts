@@ -85,6 +85,7 @@ export interface PushDeviceRow {
   pushed_at: string | null
 }
 
+/** All devices of these people, each with what it was told last of the conversation. */
 export async function listPushDevices(db: Queryable, keys: readonly MemberKey[]): Promise<PushDeviceRow[]> {
   const { rows } = await db.query<PushDeviceRow>({
     name: 'list_push_devices',

@@ -112,6 +112,7 @@ export interface Unit {
   end: number
 }
 
+/** A piece's characters, folded, with their places in the whole text in UTF-16 code units. */
 export function unitsOf({ text, start }: Piece): Unit[] {
   return Array.from(text.matchAll(UNIT), ({ 0: unit, index }) => ({
     text: foldTerm(unit),

@@ -80,6 +80,7 @@ interface Subscribed {
 
 const CREATED: PushAnswer = { status: 201 }
 
+/** Starts a push service that checks what it is sent as real ones do; with `read` it decrypts it, too. */
 export async function startPushService({ vapidPublicKey, read = true }: PushServiceOptions): Promise<PushService> {
   const certificate = await createTestCertificate()
   const devices = new Map<string, Subscribed>()
