@@ -9,7 +9,8 @@ const INITIAL_BYTES = 120 * 1024
 /** The oldest that have all that is used; `URL.parse` came last. */
 const BROWSERS = ['chrome126', 'firefox128', 'safari18']
 
-const CLUSTER = 'http://localhost:4000'
+/** Behind `npm run web:dev`. */
+const CLUSTER = process.env.PARLEY ?? 'http://localhost:4000'
 
 export default defineConfig({
   // Relative addresses: dist/ works at any path.
