@@ -106,8 +106,13 @@ export class Bus extends EventEmitter<BusEvents> {
   #keep(channel: string, payload: string | Buffer): void {
     if (this.#closed) return
     if (this.#kept.push({ channel, payload }) > KEPT) this.#kept.shift()
+    this.#planRetry()
+  }
+
+  #planRetry(): void {
     this.#retry ??= setTimeout(() => {
       this.#retry = undefined
+      if (this.#pub.status !== 'ready') return this.#planRetry()
       for (const kept of this.#kept.splice(0)) void this.publish(kept.channel, kept.payload, true)
     }, KEPT_RETRY_MS)
   }
