@@ -153,7 +153,7 @@ describe('a Redis that goes away', () => {
 
   it('rejects nothing, and what happened meanwhile is there when it is back', async () => {
     await using world = await setting()
-    const gateway = await world.gateway({ connectWaitMs: 100 })
+    const gateway = await world.gateway()
     await gateway.connect('ann', '1')
     await gateway.connect('ben', '1')
     await world.redis.kill()
@@ -202,7 +202,7 @@ describe('a Redis that goes away', () => {
 
   it('and freezes for longer than the leases takes nobody offline for good', async () => {
     await using world = await setting()
-    const gateway = await world.gateway({ connectWaitMs: 100 })
+    const gateway = await world.gateway()
     const { reported } = await world.reaper({ confirmMs: 1_000 })
     await gateway.connect('ann', '1')
     const frozenAt = Date.now()
