@@ -177,9 +177,16 @@ describe('push over HTTP', () => {
     expect(errorOf(await cluster.api(a).put(path, { until: 'soon' })).code).toBe('VALIDATION_FAILED')
     expect(errorOf(await cluster.api(user()).put(path, { until })).code).toBe('CONVERSATION_NOT_FOUND')
   })
+})
 
-  it('says so where push is not set up', async () => {
-    await using off = await startCluster({ gateways: 0, workers: 0, edge: false })
+describe('push that is not set up', () => {
+  let off: Cluster
+  beforeAll(async () => {
+    off = await startCluster({ gateways: 0, workers: 0, edge: false })
+  })
+  afterAll(() => off?.[Symbol.asyncDispose]())
+
+  it('is refused, with a code that says so', async () => {
     const api = off.api(user())
     expect(errorOf(await api.get('/api/push/public-key')).code).toBe('PUSH_DISABLED')
     expect(errorOf(await api.post('/api/push/subscriptions', subscription())).code).toBe('PUSH_DISABLED')

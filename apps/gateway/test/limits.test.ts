@@ -31,9 +31,26 @@ function codes(answers: Reply<unknown>[]): string[] {
   return answers.map((answer) => (answer.success ? 'ok' : answer.error.code))
 }
 
+/** Each gateway has a limit of its own that is low; the last has them all as they usually are. */
+const LIMITS: Record<string, string>[] = [
+  { SOCKET_EVENTS_PER_10S: '20' },
+  { SOCKET_EVENTS_IN_FLIGHT: '5' },
+  { HANDSHAKES_PER_ADDRESS_PER_10S: '10', TRUSTED_PROXIES: '0' },
+  {},
+]
+const [FEW_EVENTS, FEW_AT_A_TIME, FEW_CONNECTIONS, USUAL] = [0, 1, 2, 3]
+
+let cluster: Cluster
+beforeAll(async () => {
+  const limitsOf = new Map(LIMITS.map((env, index) => [`gateway-${index + 1}`, env]))
+  const podEnv = (name: string) => limitsOf.get(name) ?? {}
+  cluster = await startCluster({ gateways: LIMITS.length, workers: 0, edge: false, podEnv })
+})
+afterAll(() => cluster?.[Symbol.asyncDispose]())
+
 it('takes so many events of a socket in ten seconds, and says when the next', async () => {
-  await using cluster = await startCluster({ gateways: 1, workers: 0, env: { SOCKET_EVENTS_PER_10S: '20' } })
-  const [flooding, other] = await Promise.all([cluster.socket(user()), cluster.socket(user())])
+  const open = () => cluster.socket(user(), { gateway: FEW_EVENTS })
+  const [flooding, other] = await Promise.all([open(), open()])
   // Those that there are not, and those that are not valid, cost as much.
   const events = ['nothing', 'typing', ...Array(23).fill('getOnlineUsers')]
   const answers = await Promise.all(events.map((event) => emit(flooding, event, {})))
@@ -47,8 +64,7 @@ it('takes so many events of a socket in ten seconds, and says when the next', as
 })
 
 it('takes so many events of a socket at a time', async () => {
-  await using cluster = await startCluster({ gateways: 1, workers: 0, env: { SOCKET_EVENTS_IN_FLIGHT: '5' } })
-  const socket = await cluster.socket(user(), { transports: ['websocket'] })
+  const socket = await cluster.socket(user(), { gateway: FEW_AT_A_TIME, transports: ['websocket'] })
   const answers = codes(await Promise.all(Array.from({ length: 50 }, () => emit(socket, 'getOnlineUsers', {}))))
   expect(answers.filter((code) => code === 'ok').length).toBeGreaterThanOrEqual(5)
   expect(new Set(answers)).toEqual(new Set(['ok', 'RATE_LIMITED']))
@@ -91,11 +107,9 @@ it('counts an address as the balancer says it, and an IPv6 network as one', () =
 })
 
 it('takes so many connections from an address; a stock client that is refused comes back by itself', async () => {
-  const env = { HANDSHAKES_PER_ADDRESS_PER_10S: '10', TRUSTED_PROXIES: '0' }
-  await using cluster = await startCluster({ gateways: 1, workers: 0, edge: false, env })
-  const options = { gateway: 0, transports: ['websocket' as const] }
+  const options = { gateway: FEW_CONNECTIONS, transports: ['websocket' as const] }
   await Promise.all(Array.from({ length: 10 }, () => cluster.socket(user(), options)))
-  const url = cluster.gateways[0]?.url ?? ''
+  const url = cluster.gateways[FEW_CONNECTIONS]?.url ?? ''
   const auth = { token: cluster.token(user()) }
   const refused = connect(url, { auth, transports: ['websocket'], reconnection: false })
   // By the transport and without a word of ours: a refusal with data would be final for a stock client.
@@ -111,15 +125,11 @@ function closed(socket: Socket): boolean {
 }
 
 describe('CONNECT packets of one connection', () => {
-  let cluster: Cluster
-  beforeAll(async () => {
-    cluster = await startCluster({ gateways: 1, apis: 0, workers: 0, edge: false })
-  })
-  afterAll(() => cluster?.[Symbol.asyncDispose]())
+  const gateway = () => cluster.gateways[USUAL] as Pod
 
   /** A connection past the stock client, and what came on it. */
   async function raw() {
-    const ws = new WebSocket(`${cluster.gateways[0]?.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`)
+    const ws = new WebSocket(`${gateway().url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`)
     const closed = once(ws, 'close', { signal: AbortSignal.timeout(5_000) })
     const came: string[] = []
     ws.addEventListener('message', ({ data }) => came.push(String(data)))
@@ -128,11 +138,10 @@ describe('CONNECT packets of one connection', () => {
   }
 
   const connectWith = (token: string, type = '0') => `4${type}${JSON.stringify({ token })}`
-  const url = () => cluster.gateways[0]?.url ?? ''
 
   /** The sum of a gateway's metric over its labels. */
   async function metric(name: string): Promise<number> {
-    const text = await (await fetch(`${cluster.gateways[0]?.adminUrl}/metrics`)).text()
+    const text = await (await fetch(`${gateway().adminUrl}/metrics`)).text()
     const lines = text.split('\n').filter((line) => line.startsWith(name))
     return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
   }
@@ -159,11 +168,12 @@ describe('CONNECT packets of one connection', () => {
   })
 
   it('in one body of a client that polls are looked at up to ten', async () => {
-    const { sid } = JSON.parse((await (await fetch(`${url()}/socket.io/?EIO=4&transport=polling`)).text()).slice(1))
+    const url = `${gateway().url}/socket.io/?EIO=4&transport=polling`
+    const { sid } = JSON.parse((await (await fetch(url)).text()).slice(1))
     const refused = 'parley_errors_total{surface="handshake"'
     const before = await metric(refused)
     const body = Array(100_000).fill('40').join('\x1e')
-    await fetch(`${url()}/socket.io/?EIO=4&transport=polling&sid=${sid}`, { method: 'POST', body })
+    await fetch(`${url}&sid=${sid}`, { method: 'POST', body })
     const more = (await metric(refused)) - before
     expect(more).toBeGreaterThan(0)
     expect(more).toBeLessThanOrEqual(11)
@@ -180,16 +190,15 @@ describe('CONNECT packets of one connection', () => {
 })
 
 it('lets a client go that reads nothing while its room is busy; nobody else notices', async () => {
-  await using cluster = await startCluster({ gateways: 1, workers: 0 })
   const [deaf, writer, reader] = [user('Deaf'), user('Writer'), user('Reader')]
   const conversation = await group(cluster, deaf, [writer, reader])
-  const open = (who: User) => cluster.socket(who, { gateway: 0, transports: ['websocket'], reconnection: false })
+  const open = (who: User) => cluster.socket(who, { gateway: USUAL, transports: ['websocket'], reconnection: false })
   const [d, w, r] = await Promise.all([open(deaf), open(writer), open(reader)])
-  const [gateway] = cluster.gateways as [Pod]
+  const gateway = cluster.gateways[USUAL] as Pod
   const before = await memoryMb(gateway)
   tcpOf(d).pause()
-  const sent = await writeUntil(cluster, w, r, conversation.id, () =>
-    cluster.logs('gateway-1').includes('a connection that does not read was closed'),
+  const sent = await writeUntil(w, r, conversation.id, () =>
+    cluster.logs(gateway.name).includes('a connection that does not read was closed'),
   )
   expect(sent).toBeLessThan(8_000)
   expect((await memoryMb(gateway)) - before).toBeLessThan(200)
@@ -197,7 +206,7 @@ it('lets a client go that reads nothing while its room is busy; nobody else noti
 })
 
 /** Sends in rounds until `done`; each round has to reach the reader whole and in order. @returns how many were sent */
-async function writeUntil(cluster: Cluster, writer: Socket, reader: Socket, id: string, done: () => boolean) {
+async function writeUntil(writer: Socket, reader: Socket, id: string, done: () => boolean) {
   const content = 'x'.repeat(9_000)
   let sent = 0
   while (!done() && sent < 8_000) {

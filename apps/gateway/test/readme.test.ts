@@ -2,17 +2,22 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { startCluster, user } from '@parley/testkit'
-import { it } from 'vitest'
+import { type Cluster, startCluster, user } from '@parley/testkit'
+import { afterAll, beforeAll, it } from 'vitest'
 
 const README = new URL('../../../README.md', import.meta.url)
 /** Where `socket.io-client` is found, as it is in a folder where a reader has installed it. */
 const HERE = fileURLToPath(new URL('../../../packages/testkit', import.meta.url))
 
+let cluster: Cluster
+beforeAll(async () => {
+  cluster = await startCluster()
+})
+afterAll(() => cluster?.[Symbol.asyncDispose]())
+
 it('the chat of the README works as it stands', async () => {
   const code = /```js\n(?<code>[\s\S]*?)```/.exec(await readFile(README, 'utf8'))?.groups?.code
   if (code === undefined) throw new Error('the README has no block of JavaScript')
-  await using cluster = await startCluster()
   const [ahmed, fatima] = [user('Ahmed Hassan'), user('Fatima Rahman')]
   await cluster.register(ahmed, fatima)
   const chat = (who: typeof ahmed) => startChat(code, cluster.url, cluster.token(who), [ahmed.id, fatima.id])
