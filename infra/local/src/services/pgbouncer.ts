@@ -105,6 +105,10 @@ async function configure(folder: string, target: URL, port: number, poolSize: nu
     `auth_file = ${users}`,
     'pool_mode = transaction',
     `default_pool_size = ${poolSize}`,
+    // In seconds. As docs/OPERATIONS.md has them: by default it has statements wait for a Postgres that is away for two
+    // minutes, and tries it again after 15 s only.
+    'query_wait_timeout = 2',
+    'server_login_retry = 1',
     'max_client_conn = 1000',
   ]
   const ini = join(folder, 'pgbouncer.ini')
