@@ -30,7 +30,8 @@ describe('coming online', () => {
 
   it('reads a long list of people in one go', async () => {
     await using world = await setting()
-    const gateway = await world.gateway()
+    // So many at once may take longer than the second for which a connection waits.
+    const gateway = await world.gateway({ connectWaitMs: 15_000 })
     const people = Array.from({ length: 2_500 }, (_, index) => `p${index}`)
     await Promise.all(people.filter((_, index) => index % 2 === 0).map((userId) => gateway.connect(userId, 'c')))
     const online = await world.reader.online([...people, ...people])
