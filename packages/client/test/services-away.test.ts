@@ -25,23 +25,18 @@ describe('ParleyClient while services of the cluster are away', () => {
   }, 60_000)
 
   it('shows people as the list of who is online has them, whatever an api said that could not know', async () => {
-    await using ownRedis = await createTestRedis()
-    const { hostname: host, port } = new URL(ownRedis.url)
-    await using redis = await tcpProxy({ host, port: Number(port) })
-    await using cluster = await startCluster({
-      gateways: 1,
-      workers: 0,
-      redisUrl: () => ownRedis.url,
-      podEnv: (name) => (name === 'api-1' ? { REDIS_URL: redis.rewrite(ownRedis.url) } : {}),
-    })
+    // The api's own, so that it alone can lose it: a cluster's nodes cannot have a proxy in front.
+    await using redisOfApi = await createTestRedis()
+    const podEnv = (name: string): Record<string, string> => (name === 'api-1' ? { REDIS_URL: redisOfApi.url } : {})
+    await using cluster = await startCluster({ gateways: 1, workers: 0, podEnv })
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     using fatima = await liveClient(cluster, b)
     using ahmed = await liveClient(cluster, a)
-    redis.cut()
+    await redisOfApi.kill()
     const { participants } = await ahmed.client.fetchConversation(id)
     expect(participants[0]).toMatchObject({ id: b.id, isOnline: false })
-    redis.restore()
+    await redisOfApi.start()
     ahmed.client.disconnect()
     ahmed.client.connect()
     await ahmed.client.whenLive()
