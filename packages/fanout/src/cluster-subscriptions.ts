@@ -33,6 +33,8 @@ export class ClusterSubscriptions implements Subscriptions {
   #lookAgain: NodeJS.Timeout | undefined
   /** A node refused, or ended, a subscription: all are asked for again once the map is new. */
   #doubtful = false
+  /** How often all channels have been asked for. */
+  #moves = 0
   #telling = false
   #closed = false
 
@@ -69,9 +71,11 @@ export class ClusterSubscriptions implements Subscriptions {
   }
 
   async ping(timeoutMs: number): Promise<boolean> {
-    if (this.#nodes.size === 0) return false
+    if (this.#nodes.size === 0 || this.#doubtful) return false
+    const moves = this.#moves
     const answers = await Promise.all([...this.#nodes.values()].map(({ connection }) => connection.ping(timeoutMs)))
-    return !this.#doubtful && answers.every((answer) => answer)
+    // What was asked for again meanwhile may have been so behind the ping.
+    return !this.#doubtful && moves === this.#moves && answers.every((answer) => answer)
   }
 
   close(): void {
@@ -121,6 +125,7 @@ export class ClusterSubscriptions implements Subscriptions {
    * slot has left has ended the subscriptions there by itself.
    */
   #moveChannels(): void {
+    this.#moves++
     for (const node of this.#nodes.values()) node.channels.clear()
     this.subscribe([...this.#options.wanted()])
   }
