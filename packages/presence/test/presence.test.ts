@@ -44,8 +44,10 @@ describe('coming online', () => {
 describe('going offline', () => {
   it('is reported after the grace, once, with the time of leaving, by one of two reapers', async () => {
     await using world = await setting()
-    const gateway = await world.gateway()
-    const [one, two] = [await world.reaper(), await world.reaper()]
+    // Not after the lease, which lasts for longer than the test.
+    const long = { leaseMs: 60_000 }
+    const gateway = await world.gateway(long)
+    const [one, two] = [await world.reaper(long), await world.reaper(long)]
     const people = Array.from({ length: 100 }, (_, index) => `p${index}`)
     await Promise.all(people.map((userId) => gateway.connect(userId, 'c')))
     const left = Date.now()
@@ -53,10 +55,12 @@ describe('going offline', () => {
     expect((await world.reader.online(people)).size).toBe(100)
     const reported = () => [...one.reported, ...two.reported]
     await eventually(() => reported().length, 100)
-    expect(Date.now() - left).toBeLessThan(timing.graceMs + 3_000)
     expect((await world.reader.online(people)).size).toBe(0)
     expect(new Set(reported().map(({ userId }) => userId)).size).toBe(100)
-    for (const { lastSeenAt } of reported()) expect(Math.abs(lastSeenAt.getTime() - left)).toBeLessThan(500)
+    for (const { lastSeenAt, at } of reported()) {
+      expect(lastSeenAt.getTime()).toBeGreaterThanOrEqual(left)
+      expect(lastSeenAt.getTime()).toBeLessThanOrEqual(at - timing.graceMs)
+    }
     // Nothing of them stays behind in Redis.
     await eventually(async () => (await world.raw.keys('presence:user:*')).length, 0)
     // A claim is settled just after its person is forgotten.
@@ -160,7 +164,7 @@ describe('stopping', () => {
 
   it('hands people over: they are leaving, and who comes back elsewhere was never away', async () => {
     await using world = await setting()
-    const [a, b] = [await world.gateway(), await world.gateway()]
+    const [a, b] = [await world.gateway({ stopMs: 10_000 }), await world.gateway()]
     const { reported } = await world.reaper()
     for (const userId of ['ann', 'ben']) await a.connect(userId, '1')
     const began = performance.now()

@@ -7,7 +7,7 @@ import { createPresenceReader, Presence, type PresenceOptions, Reaper, type Reap
 
 /** Short enough to wait for, long enough that a busy machine still renews in time. */
 export const timing = { leaseMs: 1_500, graceMs: 400 }
-export const renewMs = 300
+const renewMs = 300
 
 /** A Redis with any number of gateways and reapers on it, all ended with the scope. */
 export async function setting() {
@@ -30,6 +30,7 @@ export async function setting() {
       epoch,
       ...timing,
       renewMs,
+      connectWaitMs: 10_000,
       stopMs: 1_000,
       onOnline: (userId) => returned.push(userId),
       ...options,
@@ -41,13 +42,13 @@ export async function setting() {
   }
 
   const reaper = async (options: Partial<ReaperOptions> = {}) => {
-    const reported: { userId: string; lastSeenAt: Date }[] = []
+    const reported: { userId: string; lastSeenAt: Date; at: number }[] = []
     const made = new Reaper({
       redis: await client(),
       ...timing,
       intervalMs: 40,
       confirmMs: 200,
-      onOffline: async (userId, lastSeenAt) => void reported.push({ userId, lastSeenAt }),
+      onOffline: async (userId, lastSeenAt) => void reported.push({ userId, lastSeenAt, at: Date.now() }),
       ...options,
     })
     made.start()
