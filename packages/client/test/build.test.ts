@@ -18,6 +18,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 const PACKAGE = resolve(import.meta.dirname, '..')
 const bin = (name: string) => join(PACKAGE, 'node_modules/.bin', name)
 const dist = join(PACKAGE, 'dist')
+/** Within this a compiler has ended on a busy machine, too. Milliseconds. */
+const COMPILED_MS = 180_000
 /** A project that has installed nothing but the client and what it depends on. */
 let project: string
 
@@ -34,7 +36,7 @@ beforeAll(() => {
   const { publishConfig, ...manifest } = JSON.parse(readFileSync(join(PACKAGE, 'package.json'), 'utf8'))
   writeFileSync(join(installed, 'package.json'), JSON.stringify({ ...manifest, ...publishConfig }))
   symlinkSync(realpathSync(join(PACKAGE, 'node_modules/socket.io-client')), join(modules, 'socket.io-client'))
-})
+}, COMPILED_MS)
 afterAll(() => rmSync(project, { recursive: true, force: true }))
 
 describe('the built package', () => {
@@ -58,7 +60,9 @@ describe('the built package', () => {
     expect(execFileSync(process.execPath, ['run.mjs'], { cwd: project, encoding: 'utf8' })).toBe('offline function\n')
   })
 
-  it('has types that stand by themselves and are as strict as the sources, for the examples of the README as well', () => {
+  it('has types that stand by themselves and are as strict as the sources, for the examples of the README as well', {
+    timeout: COMPILED_MS,
+  }, () => {
     const code = `
       import { type Message, ParleyClient, ParleyClientError, type Store } from '@parley/client'
       const client = new ParleyClient({ url: '', getToken: async () => '' })
@@ -87,7 +91,9 @@ describe('the built package', () => {
     expect(compile(project)).toBe('')
   })
 
-  it('has types that are those of the protocol, without zod behind them, and say what fields mean', () => {
+  it('has types that are those of the protocol, without zod behind them, and say what fields mean', {
+    timeout: COMPILED_MS,
+  }, () => {
     const declarations = readFileSync(join(dist, 'index.d.ts'), 'utf8')
     expect(declarations).not.toMatch(/zod/i)
     expect(declarations).toMatch(/\/\*\* Ids of the members who have read it, the sender first. \*\/\s+readBy: /)

@@ -133,7 +133,7 @@ describe('search', () => {
     using ahmed = await liveClient(cluster, a)
     const sent = await ahmed.client.send(id, 'The quick brown fox')
     const search = () => ahmed.client.search('quick fo', { conversationId: id })
-    await expect.poll(async () => (await search()).total, { timeout: 5_000 }).toBe(1)
+    await expect.poll(async () => (await search()).total).toBe(1)
     const found = await search()
     expect(found.data).toMatchObject([{ id: sent.id, conversation: { type: 'DIRECT' } }])
     const at = new Date(sent.createdAt)

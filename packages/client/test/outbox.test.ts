@@ -1,5 +1,5 @@
 import { type Cluster, direct, startCluster, user } from '@parley/testkit'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { memoryStorage } from '../src/index.ts'
 import { clientOf, liveClient } from './setting.ts'
 
@@ -20,7 +20,7 @@ describe('messages that are kept', () => {
     const first = clientOf(cluster, a, { url: NOBODY, storage })
     const sent = [first.client.send(id, 'before the first token')]
     first.client.connect()
-    await vi.waitUntil(() => first.errors.length > 0, 10_000)
+    await expect.poll(() => first.errors.length).toBeGreaterThan(0)
     sent.push(first.client.send(id, 'without a connection'))
     first.client.close()
     for (const one of sent) await expect(one).rejects.toMatchObject({ code: 'CLOSED' })
@@ -33,7 +33,7 @@ describe('messages that are kept', () => {
       'without a connection',
       'after the reload',
     ])
-    await vi.waitUntil(async () => (await storage.load(a.id)).length === 0)
+    await expect.poll(() => storage.load(a.id)).toEqual([])
   })
 
   it('go first, however slowly the storage tells of them', async () => {
@@ -62,11 +62,11 @@ describe('messages that are kept', () => {
     const storage = memoryStorage()
     using ahmed = await liveClient(cluster, a, { storage })
     await expect(ahmed.client.send(id, ' ')).rejects.toMatchObject({ code: 'VALIDATION_FAILED' })
-    await vi.waitUntil(async () => (await storage.load(a.id)).length === 0)
+    await expect.poll(() => storage.load(a.id)).toEqual([])
     ahmed.client.disconnect()
     const [failed] = ahmed.client.messages(id).getSnapshot().pending
     ahmed.client.retry(failed?.clientMessageId ?? '')
-    await vi.waitUntil(async () => (await storage.load(a.id)).length === 1)
+    await expect.poll(() => storage.load(a.id)).toHaveLength(1)
   })
 })
 

@@ -266,7 +266,7 @@ describe('a connection that is stopped while it waits for a token', () => {
   it('opens none when it comes', async () => {
     const { asked, hello, connection } = waiting()
     asked[0]?.resolve('token')
-    await vi.waitFor(() => expect(asked).toHaveLength(1))
+    await expect.poll(() => asked).toHaveLength(1)
     await new Promise(setImmediate)
     expect(hello).not.toHaveBeenCalled()
     expect(connection.state).toBe('offline')
@@ -462,7 +462,7 @@ describe('Outbox', () => {
     await outbox.identify('a')
     const sent = add('one')
     await failed.promise
-    await vi.waitUntil(() => outbox.pending('c').getSnapshot()[0]?.status === 'queued')
+    await expect.poll(() => outbox.pending('c').getSnapshot()[0]?.status).toBe('queued')
     outbox.flush()
     expect(await sent).toEqual(message(1))
   })
@@ -488,7 +488,7 @@ describe('Outbox', () => {
     const outbox = new Outbox({ storage, send: async () => message(1), connected: () => true, onError })
     await outbox.identify('a')
     await outbox.add({ content: 'one', conversationId: 'c', clientMessageId: 'one' })
-    await vi.waitFor(() => expect(onError).toHaveBeenCalledTimes(3))
+    await expect.poll(() => onError).toHaveBeenCalledTimes(3)
   })
 
   it('goes on without a storage that does not say what it keeps, and says so', async () => {
@@ -550,7 +550,7 @@ describe('Outbox', () => {
     const { sent, outbox } = run(true)
     await outbox.identify('a')
     outbox.flush()
-    await vi.waitUntil(() => outbox.size === 0)
+    await expect.poll(() => outbox.size).toBe(0)
     expect(sent).toEqual(['one', 'two'])
   })
 
@@ -575,12 +575,12 @@ describe('Outbox', () => {
         first.add({ content, conversationId: 'c', clientMessageId: content }).catch(() => undefined)
       }
       vi.useRealTimers()
-      await vi.waitUntil(async () => (await storage.load('a')).length === 3)
+      await expect.poll(() => storage.load('a')).toHaveLength(3)
       first.close()
       const second = run(true)
       await second.identify('a')
       second.flush()
-      await vi.waitUntil(() => second.size === 0)
+      await expect.poll(() => second.size).toBe(0)
       expect(sent).toEqual(['one', 'two', 'three'])
     },
   )
@@ -603,7 +603,7 @@ describe('Outbox', () => {
     await outbox.identify('a')
     await outbox.add({ content: 'one', conversationId: 'c', clientMessageId: 'one' })
     slow.resolve()
-    await vi.waitUntil(() => put.mock.calls.length > 0 && remove.mock.calls.length > 0)
+    await expect.poll(() => [put.mock.calls.length, remove.mock.calls.length]).not.toContain(0)
     expect(await kept.load('a')).toEqual([])
   })
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Cluster, direct, startCluster, user } from '@parley/testkit'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { Connection } from '../src/connection.ts'
 import { readClaims, TokenSource } from '../src/token.ts'
 import { clientOf, liveClient, untilDelivered } from './setting.ts'
@@ -13,31 +13,43 @@ afterAll(() => cluster?.[Symbol.asyncDispose]())
 
 const DAY_MS = 86_400_000
 
+/** The server's clock, also where {@link clockAhead} has set the client's. */
+const { now: serverNow } = Date
+
 /** A claim set that ends so many seconds from now. */
 function ending(seconds: number): { iat: number; exp: number } {
-  const now = Math.floor(Date.now() / 1_000)
+  const now = Math.floor(serverNow() / 1_000)
   return { iat: now, exp: now + seconds }
 }
+
+/** Sets the client's clock ahead: it renews a token so many milliseconds sooner, however slow the machine is. */
+function clockAhead(ms: number): void {
+  const clock = vi.spyOn(Date, 'now').mockImplementation(() => serverNow() + ms)
+  onTestFinished(() => void clock.mockRestore())
+}
+
+/** Resolves when a token has ended for the server. */
+const ended = ({ exp }: { exp: number }) => delay(exp * 1_000 - serverNow() + 500)
 
 describe('tokens', () => {
   it('are renewed on the open socket before they end', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     let given = 0
-    const lives = [3, 600]
+    const first = ending(5)
     const asked = Promise.withResolvers<void>()
+    clockAhead(3_000)
     using ahmed = await liveClient(cluster, a, {
       getToken: () => {
-        const seconds = lives[given++] ?? 600
-        if (given === 2) asked.resolve()
-        return cluster.token(a, ending(seconds))
+        if (++given === 2) asked.resolve()
+        return cluster.token(a, given === 1 ? first : ending(600))
       },
     })
     const states: string[] = []
     ahmed.client.on('state', (state) => states.push(state))
     await asked.promise
-    // Past the end of the first token: the socket is the same one.
-    await delay(1_500)
+    await ended(first)
+    // The socket is the same one.
     await ahmed.client.send(id, 'still here')
     await untilDelivered(ahmed, ({ length }) => length === 1)
     expect(states).toEqual([])
@@ -48,7 +60,8 @@ describe('tokens', () => {
     const a = user('Ahmed')
     await cluster.register(a)
     let given = 0
-    const ends = ending(8)
+    const first = ending(6)
+    clockAhead(4_000)
     // The api takes the token for ended, as it does where its clock is a little ahead.
     const refusing: typeof fetch = async (input, init) => {
       if (given > 1) return fetch(input, init)
@@ -56,13 +69,13 @@ describe('tokens', () => {
       return Response.json({ success: false, message: error.message, error }, { status: 401 })
     }
     using ahmed = await liveClient(cluster, a, {
-      getToken: () => cluster.token(a, given++ === 0 ? ends : ending(600)),
+      getToken: () => cluster.token(a, given++ === 0 ? first : ending(600)),
       fetch: refusing,
     })
     const states: string[] = []
     ahmed.client.on('state', (state) => states.push(state))
     await ahmed.client.searchUsers('nobody')
-    await delay(ends.exp * 1_000 - Date.now() + 500)
+    await ended(first)
     expect(states).toEqual([])
     expect(given).toBe(2)
   })
@@ -101,9 +114,14 @@ describe('tokens', () => {
   })
 
   it('that are refused for good are why a wait for the connection ends', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
     using ahmed = clientOf(cluster, user('Ahmed'), { getToken: () => 'not a token' })
-    ahmed.client.connect()
+    const refused = new Promise((resolve) => ahmed.client.on('error', resolve))
     const waiting = ahmed.client.whenLive(1_500)
+    ahmed.client.connect()
+    await refused
+    vi.advanceTimersByTime(1_500)
     await expect(waiting).rejects.toMatchObject({ code: 'TIMEOUT', cause: { code: 'TOKEN_INVALID' } })
   })
 
@@ -145,7 +163,7 @@ describe('a device whose clock is ahead by more than a token lives', () => {
       onError: (error) => errors.push(error),
     })
     connection.start()
-    await vi.waitFor(() => expect(connection.state).toBe('live'), 10_000)
+    await expect.poll(() => connection.state).toBe('live')
     await delay(1_000)
     expect(connection.state).toBe('live')
     connection.stop()

@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Message, User } from '@parley/protocol'
 import { type Cluster, dataOf, direct, group, startCluster, user } from '@parley/testkit'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { clientOf, liveClient, type TestClient, until } from './setting.ts'
 
 let cluster: Cluster
@@ -71,7 +71,7 @@ describe('a conversation that somebody looks at', () => {
     using ahmed = await liveClient(cluster, a, { fetch })
     faults.before = () => Promise.reject(new TypeError('fetch failed'))
     using watched = watch(ahmed, id)
-    await vi.waitUntil(() => ahmed.errors.length > 0, 10_000)
+    await expect.poll(() => ahmed.errors.length).toBeGreaterThan(0)
     expect(watched.shown.getSnapshot().status).toBe('idle')
     faults.before = async () => undefined
     await until(watched.shown, ({ status }) => status === 'ready')
@@ -223,8 +223,9 @@ it('the messages of conversations that nobody looks at any more are let go of', 
   }
   const held = await visit(first.id)
   for (const { id } of others) await visit(id)
-  await vi.waitUntil(() => {
+  const isGone = () => {
     collectGarbage()
     return held.deref() === undefined
-  })
+  }
+  await expect.poll(isGone).toBe(true)
 })
