@@ -28,7 +28,12 @@ export interface AppendBed extends AsyncDisposable {
 /** @param connections how many appends may run at once */
 export async function createAppendBed(connections = 4): Promise<AppendBed> {
   const database = await createTestDatabase()
-  const { pool, close } = openDatabase({ url: database.url, max: connections, applicationName: 'append-test' })
+  const { pool, close } = openDatabase({
+    url: database.url,
+    max: connections,
+    applicationName: 'append-test',
+    connectTimeoutMs: 20_000,
+  })
   const sent: string[] = []
   const recording: Queryable = {
     query: (query: unknown, ...rest: unknown[]) => {

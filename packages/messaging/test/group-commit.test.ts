@@ -1,5 +1,5 @@
 import { ParleyError } from '@parley/protocol'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { GroupCommit } from '../src/group-commit.ts'
 
 interface Gate {
@@ -28,7 +28,7 @@ function gated(options: { maxQueue?: number; maxBatch?: number; deadlineMs?: num
   return { commit, gate, errors }
 }
 
-function failing(fail: (items: string[], attempt: number) => unknown, deadlineMs = 1_000) {
+function failing(fail: (items: string[], attempt: number) => unknown, deadlineMs = 10_000) {
   const attempts: string[][] = []
   const commit = new GroupCommit<string, string>({
     maxBatch: 10,
@@ -131,6 +131,8 @@ describe('GroupCommit', () => {
   })
 
   it('begins the next batch once the database has answered, while the first is being finished', async () => {
+    vi.useFakeTimers({ toFake: ['performance', 'setInterval'] })
+    onTestFinished(() => void vi.useRealTimers())
     const begun: string[] = []
     const finish = new Map<string, () => void>()
     const commit = new GroupCommit<string, string>({
@@ -145,10 +147,13 @@ describe('GroupCommit', () => {
         return [item]
       },
     })
-    const answers = Promise.allSettled(['a', 'b', 'c', 'd'].map((item) => commit.submit(item)))
+    const sent = ['a', 'b', 'c', 'd'].map((item) => commit.submit(item))
+    const answers = Promise.allSettled(sent)
     await expect.poll(() => begun).toEqual(['a', 'b', 'c'])
     finish.get('b')?.()
+    await sent[1]
     // What is not finished is waited for no longer than what is with the database or has not begun.
+    vi.advanceTimersByTime(220)
     const late = { status: 'rejected', reason: { code: 'UNAVAILABLE' } }
     expect(await answers).toMatchObject([late, { status: 'fulfilled', value: 'b' }, late, late])
     expect(begun, 'c is with the database').toHaveLength(3)

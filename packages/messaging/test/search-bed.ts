@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type Database, openDatabase } from '@parley/db'
+import { type Database, openDatabase, type Queryable, transaction } from '@parley/db'
 import { parse, type SearchHit, type SearchMeta, searchMessagesQuery } from '@parley/protocol'
 import { createTestDatabase } from '@parley/testkit'
 import { expect } from 'vitest'
@@ -24,13 +24,15 @@ export interface SearchBed extends AsyncDisposable {
     query: string,
     more?: Record<string, string>,
   ): Promise<{ data: SearchHit[]; meta: SearchMeta; contents: string[] }>
+  /** A transaction that Postgres does not take back, however long it is idle. */
+  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>
   /** Resolves when something in the database waits for a lock, or `work` is done. */
   waitsOrIsDone(work: Promise<unknown>): Promise<void>
 }
 
 export async function createSearchBed(): Promise<SearchBed> {
   const database = await createTestDatabase()
-  const db = openDatabase({ url: database.url, max: 4, applicationName: 'search-test' })
+  const db = openDatabase({ url: database.url, max: 4, applicationName: 'search-test', connectTimeoutMs: 20_000 })
   const search = new MessageSearch(
     db,
     { online: async () => new Set() },
@@ -98,6 +100,7 @@ export async function createSearchBed(): Promise<SearchBed> {
       const found = await search.search(userId, parse(searchMessagesQuery, { query, ...more }))
       return { ...found, contents: found.data.map(({ content }) => content) }
     },
+    transaction: (work) => transaction(db, work, 0),
     async waitsOrIsDone(work) {
       let done = false
       const end = () => {

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { transaction } from '@parley/db'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { indexForSearch } from '../src/index.ts'
 import { createSearchBed, type SearchBed } from './search-bed.ts'
@@ -31,7 +30,7 @@ async function unindexed() {
 it.each([DELETED, ERASED])('is not indexed where it is under way: %s', async (remove) => {
   const { id, runs, index } = await unindexed()
   const { promise: indexed, resolve } = Promise.withResolvers<unknown>()
-  await transaction(bed.db, async (tx) => {
+  await bed.transaction(async (tx) => {
     await tx.query(remove, [id])
     const work = index()
     resolve(work)
@@ -44,7 +43,7 @@ it.each([DELETED, ERASED])('is not indexed where it is under way: %s', async (re
 it.each([DELETED, ERASED])('is taken out again where the indexing is under way: %s', async (remove) => {
   const { id, runs, index } = await unindexed()
   const { promise: removed, resolve } = Promise.withResolvers<unknown>()
-  await transaction(bed.db, async (tx) => {
+  await bed.transaction(async (tx) => {
     await index(tx)
     const work = query(remove, [id])
     resolve(work)
@@ -57,7 +56,7 @@ it.each([DELETED, ERASED])('is taken out again where the indexing is under way: 
 it('is indexed where the deletion is taken back', async () => {
   const { id, runs, index } = await unindexed()
   const { promise: indexed, resolve } = Promise.withResolvers<unknown>()
-  const deleting = transaction(bed.db, async (tx) => {
+  const deleting = bed.transaction(async (tx) => {
     await tx.query(DELETED, [id])
     const work = index()
     resolve(work)
@@ -72,8 +71,8 @@ it('is indexed where the deletion is taken back', async () => {
 it('holds up the indexing of no other message, and is waited for by none that began meanwhile', async () => {
   const [one, other] = [await unindexed(), await unindexed()]
   const { promise: removed, resolve } = Promise.withResolvers<unknown>()
-  await transaction(bed.db, async (indexing) => {
-    await transaction(bed.db, async (deleting) => {
+  await bed.transaction(async (indexing) => {
+    await bed.transaction(async (deleting) => {
       await deleting.query(DELETED, [one.id])
       await other.index(indexing)
     })
@@ -87,7 +86,7 @@ it('holds up the indexing of no other message, and is waited for by none that be
 
 it('holds up nothing of a message that is sent meanwhile', async () => {
   const { id } = await unindexed()
-  await transaction(bed.db, async (tx) => {
+  await bed.transaction(async (tx) => {
     await tx.query(DELETED, [id])
     await query(
       `insert into messages (conversation_id, seq, id, rev, sender_id, content, type, created_at)

@@ -1,4 +1,4 @@
-import { lockIndex, transaction } from '@parley/db'
+import { lockIndex } from '@parley/db'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Indexable, indexForSearch, SearchRebuild, type SearchRebuildProgress } from '../src/index.ts'
 import { createSearchBed, type SearchBed } from './search-bed.ts'
@@ -131,7 +131,7 @@ describe('a message that is deleted at the same time', () => {
   it('is waited for', async () => {
     const { conversation, left } = await unindexed()
     const { promise: rebuilt, resolve } = Promise.withResolvers<unknown>()
-    await transaction(bed.db, async (tx) => {
+    await bed.transaction(async (tx) => {
       await tx.query(DELETE, [conversation])
       const rebuild = new SearchRebuild(bed.db).run()
       resolve(rebuild)
@@ -144,7 +144,7 @@ describe('a message that is deleted at the same time', () => {
   it('waits, and is then taken out again', async () => {
     const { conversation, messages, left } = await unindexed()
     const { promise: deleted, resolve } = Promise.withResolvers<unknown>()
-    await transaction(bed.db, async (tx) => {
+    await bed.transaction(async (tx) => {
       await lockIndex(tx)
       await indexForSearch(tx, messages)
       const deletion = query(DELETE, [conversation])
