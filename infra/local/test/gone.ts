@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 
 /** Resolves when none of the processes is left; fails after `boundMs`. The system has no event for the end of a stranger. */
-export async function waitUntilGone(pids: readonly number[], boundMs = 5_000): Promise<void> {
+export async function waitUntilGone(pids: readonly number[], boundMs = 20_000): Promise<void> {
   const deadline = Date.now() + boundMs
   for (;;) {
     const left = pids.filter(isRunning)
