@@ -90,7 +90,7 @@ export function fileTests(stage: () => Stage): void {
     await expect.poll(() => image.evaluate((it) => (it instanceof HTMLImageElement ? it.naturalWidth : 0))).toBe(320)
     // What the browser says of the addresses that have ended.
     expect(visitor.problems.splice(0).every((problem) => problem.includes('status of 403'))).toBe(true)
-  }, 40_000)
+  })
 
   test('an upload shows how far it is and can be called off', async () => {
     const { cluster, omar, id, enter } = await pair(stage())
@@ -230,17 +230,17 @@ export function fileTests(stage: () => Stage): void {
       await visitor.button('Send').click()
     }
     await send('film.bin', 8 * 1024 * 1024 + 1)
-    await seen(visitor.log.getByRole('link', { name: 'Download film.bin' }), 20_000)
+    await seen(visitor.log.getByRole('link', { name: 'Download film.bin' }))
     expect(asked).toBeGreaterThan(0)
     const before = asked
     await send('second-film.bin', 8 * 1024 * 1024 + 1)
-    await seen(visitor.log.getByRole('link', { name: 'Download second-film.bin' }), 20_000)
+    await seen(visitor.log.getByRole('link', { name: 'Download second-film.bin' }))
     // The page knows by now.
     expect(asked).toBe(before)
     await send('long-film.bin', 25 * 1024 * 1024 + 1)
-    await seen(visitor.log.getByText('Not sent'), 20_000)
+    await seen(visitor.log.getByText('Not sent'))
     await seen(visitor.log.getByText('This file is too large to be sent from this page.'))
     for (const problem of visitor.problems.splice(0)) expect(problem).toMatch(/asked a stranger|CORS policy|ERR_FAILED/)
     store.close()
-  }, 40_000)
+  })
 }

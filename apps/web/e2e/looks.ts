@@ -135,10 +135,11 @@ export function looksTests(stage: () => Stage): void {
   })
 
   test('code is read without its backticks in the list and among what is found, too', async () => {
-    const { omar, lena, enter, post } = await pair(stage())
+    const { omar, lena, enter, post, indexed } = await pair(stage())
     await post(lena, 'Run `npm start`:\n```sh\nnpm test\n```')
     const visitor = await enter(omar)
     await seen(visitor.row(lena.fullName).getByText('Run npm start: npm test', { exact: true }))
+    await indexed(omar, 'npm start', 1)
     await visitor.button('Search messages').click()
     const dialog = visitor.dialog('Search messages')
     await dialog.getByRole('searchbox').fill('npm start')
@@ -237,7 +238,7 @@ export function looksTests(stage: () => Stage): void {
       found.settings = await seriousFindings(visitor)
       expect(found).toEqual(Object.fromEntries(Object.keys(found).map((view) => [view, []])))
     },
-    40_000,
+    60_000,
   )
 }
 

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
 import type { Message, User } from '@parley/protocol'
 import { dataOf, direct, group, user } from '@parley/testkit'
+import { expect } from 'vitest'
 import type { Stage, VisitOptions } from './stage.ts'
 import type { Visitor } from './visitor.ts'
 
@@ -27,6 +28,8 @@ export interface Pair extends Omit<Stage, typeof Symbol.asyncDispose> {
   enter(who: User, options?: VisitOptions): Promise<Visitor>
   /** Writes into the conversation without a page. */
   post(from: User, content: string): Promise<Message>
+  /** Resolves when the worker has indexed so many messages that this person finds by these words. */
+  indexed(who: User, words: string, count: number): Promise<void>
 }
 
 /** What most tests begin with. */
@@ -47,5 +50,10 @@ export async function pair(stage: Stage, options: PairOptions = {}): Promise<Pai
     },
     post: async (from, content) =>
       dataOf(await cluster.api(from).post<Message>(`/api/messages/conversations/${id}/messages`, { content })),
+    indexed: async (who, words, count) => {
+      const query = new URLSearchParams({ query: words, limit: '100' })
+      const found = async () => dataOf(await cluster.api(who).get<Message[]>(`/api/messages/search?${query}`)).length
+      await expect.poll(found).toBe(count)
+    },
   }
 }

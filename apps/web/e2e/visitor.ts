@@ -13,7 +13,7 @@ export interface VisitorOptions {
 }
 
 /** How long a test waits for what it expects to see, in ms. */
-const PATIENCE_MS = 10_000
+const PATIENCE_MS = 20_000
 /** What Chromium logs by itself: that a request finds no network or no server, that a test's profile has no push service. */
 const NO_FAULT =
   /net::ERR_(INTERNET_DISCONNECTED|CONNECTION_\w+|NETWORK_CHANGED|EMPTY_RESPONSE|ABORTED)|WebSocket connection to .* failed|status of 50[234]|Push API in incognito mode/
