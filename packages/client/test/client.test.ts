@@ -174,7 +174,8 @@ describe('ParleyClient', () => {
     await until(omar.client.presence, (online) => !online.has(b.id))
   })
 
-  it('does not keep showing somebody as online of whom it was told too late', async () => {
+  // These two wait for some seconds, side by side.
+  it.concurrent('does not keep showing somebody as online of whom it was told too late', async () => {
     const [a, b, c] = [user('Ahmed'), user('Fatima'), user('Omar')]
     const { id } = await group(cluster, a, [b])
     await cluster.register(c)
@@ -190,7 +191,7 @@ describe('ParleyClient', () => {
     await until(fatima.client.presence, (online) => !online.has(c.id))
   })
 
-  it('no longer shows as online those with whom one shares nothing but a group that has become too large for that', async () => {
+  it.concurrent('no longer shows as online those with whom one shares nothing but a group that has become too large for that', async () => {
     const [a, b, late] = [user('Ahmed'), user('Fatima'), user('Late')]
     const crowd = Array.from({ length: LIMITS.presenceGroupSize - 2 }, (_, i) => user(`Person ${i}`))
     const { id } = await group(cluster, a, [b, ...crowd])

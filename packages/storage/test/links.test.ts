@@ -39,7 +39,7 @@ it('a store that takes everything and says nothing is given up after the time of
   const silent = createServer(() => requests++).listen(0, '127.0.0.1')
   await once(silent, 'listening')
   const { port } = silent.address() as AddressInfo
-  const store = new ObjectStore({ ...(await storageSettings()), S3_ENDPOINT: `http://127.0.0.1:${port}` }, 500)
+  const store = new ObjectStore({ ...(await storageSettings()), S3_ENDPOINT: `http://127.0.0.1:${port}` }, 1_000)
   const body = { pieces: [Buffer.from('a'), Buffer.from('b')], size: 2 }
   const { signal } = new AbortController()
   const asked = [() => store.put('k', body, signal), () => store.putPart('k', 'u', 1, body, signal)]
