@@ -49,7 +49,6 @@ const run = (name: string, word: string) =>
 
 test.concurrent.each(['start', 'test', 'test:profiles', 'bench', 'chaos', 'search:rebuild', 'migrate'])(
   'npm run %s -- --help says what it takes, and does nothing else',
-  { timeout: 30_000 },
   async (name) => {
     const { stdout } = await run(name, '--help')
     expect(stdout).toMatch(new RegExp(`^(Usage: )?npm (run )?${name}\\b`))
@@ -61,12 +60,8 @@ test.concurrent.each([
   ['bench', 2],
   ['chaos', 2],
   ['migrate', 64],
-])(
-  'npm run %s -- --nonsense is refused, with the same and without a stack',
-  { timeout: 30_000 },
-  async (name, exitCode) => {
-    const { code, stderr } = await run(name, '--nonsense').catch((error) => error)
-    expect([code, stderr]).toEqual([exitCode, expect.stringMatching(new RegExp(`--nonsense[^]*npm run ${name}\\b`))])
-    expect(stderr).not.toMatch(/^ +at /m)
-  },
-)
+])('npm run %s -- --nonsense is refused, with the same and without a stack', async (name, exitCode) => {
+  const { code, stderr } = await run(name, '--nonsense').catch((error) => error)
+  expect([code, stderr]).toEqual([exitCode, expect.stringMatching(new RegExp(`--nonsense[^]*npm run ${name}\\b`))])
+  expect(stderr).not.toMatch(/^ +at /m)
+})
