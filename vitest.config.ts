@@ -31,11 +31,11 @@ export default defineConfig({
     // Each file may run a cluster of five processes of its own.
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
-    // Until a test that hangs is ended; starting processes takes long on a busy machine.
-    testTimeout: 60_000,
+    // A watchdog, no bound of what is tested: on a machine with a load of 30 the start of a cluster alone takes 20 s.
+    testTimeout: 120_000,
     // As long as other waits of tests; one second is little on a busy machine.
     expect: { poll: { timeout: 10_000 } },
-    hookTimeout: 60_000,
-    teardownTimeout: 20_000,
+    hookTimeout: 120_000,
+    teardownTimeout: 60_000,
   },
 })

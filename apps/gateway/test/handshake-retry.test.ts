@@ -2,9 +2,7 @@ import { ownPostgres, ownRedis, providedServices, startCluster, tcpProxy, user }
 import { io } from 'socket.io-client'
 import { expect, it } from 'vitest'
 
-it('a stock client that comes while the database is away is connected when it is back', {
-  timeout: 60_000,
-}, async () => {
+it('a stock client that comes while the database is away is connected when it is back', async () => {
   await using postgres = await ownPostgres(() => undefined)
   await using redis = await ownRedis()
   await using cluster = await startCluster({

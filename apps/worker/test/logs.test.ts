@@ -52,7 +52,7 @@ async function request(url: string, init: RequestInit = {}): Promise<Response> {
 }
 
 describe('no log holds what is not its business', () => {
-  it('whatever people do and whatever fails', { timeout: 60_000 }, async () => {
+  it('whatever people do and whatever fails', async () => {
     const device = await setting.device(fatima)
     // The push service says in its refusal whom it was for, as some do.
     setting.service.answer(device, {

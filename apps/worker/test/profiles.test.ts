@@ -61,12 +61,12 @@ async function everythingOnce(options: PushSettingOptions): Promise<void> {
   expect(await offline).toMatchObject({ userId: fatima.id })
 }
 
-it('Redis Cluster', { timeout: 40_000 }, async () => {
+it('Redis Cluster', async () => {
   await using redis = await redisCluster()
   await everythingOnce({ services: { redis } })
 })
 
-it('PgBouncer in transaction mode', { timeout: 40_000 }, async () => {
+it('PgBouncer in transaction mode', async () => {
   await using database = await createTestDatabase()
   await using pooled = await throughPgBouncer(database)
   await everythingOnce({ services: { database: pooled } })
@@ -98,7 +98,7 @@ async function grantsOf(role: string): Promise<string> {
   return grants.replaceAll('parley_app', role)
 }
 
-it('a role of Postgres without rights on the schema itself', { timeout: 40_000 }, async () => {
+it('a role of Postgres without rights on the schema itself', async () => {
   await using undo = new AsyncDisposableStack()
   const database = undo.use(await createTestDatabase())
   const role = `role_${randomUUID().slice(0, 8)}`
@@ -117,7 +117,7 @@ it('a role of Postgres without rights on the schema itself', { timeout: 40_000 }
 })
 
 // It makes a database cluster and a Redis Cluster of its own first.
-it('TLS and passwords: Postgres, Redis Cluster, S3', { timeout: 40_000 }, async () => {
+it('TLS and passwords: Postgres, Redis Cluster, S3', async () => {
   await using secured = await securedServices()
   const trusted = process.env.NODE_EXTRA_CA_CERTS
   // The push service's file of certificates takes this one in.

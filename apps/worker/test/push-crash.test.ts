@@ -18,7 +18,7 @@ const UNRECORDED_MS = 2_000
 const READ_MS = 100
 
 describe('push when processes are killed', () => {
-  it('reaches everybody, and twice only what was on its way when a worker died', { timeout: 120_000 }, async () => {
+  it('reaches everybody, and twice only what was on its way when a worker died', { timeout: 240_000 }, async () => {
     await using setting = await startPushSetting({
       gateways: 0,
       workers: 2,
@@ -58,9 +58,7 @@ describe('push when processes are killed', () => {
     expect(unexplained.map((at) => kills.map(({ dead }) => at - dead))).toEqual([])
   })
 
-  it('reaches the person when the gateway that stored the message and all workers die', {
-    timeout: 90_000,
-  }, async () => {
+  it('reaches the person when the gateway that stored the message and all workers die', async () => {
     await using setting = await startPushSetting({ gateways: 2, workers: 1 })
     const { cluster, service } = setting
     const [sender, person] = [user(), user()]
@@ -76,7 +74,7 @@ describe('push when processes are killed', () => {
     expect(service.shown(phone)).toHaveLength(1)
   })
 
-  it('closes a summary whose last part was replaced when the worker died', { timeout: 90_000 }, async () => {
+  it('closes a summary whose last part was replaced when the worker died', async () => {
     const env = { PUSH_BURST_MS: '0' }
     await using setting = await startPushSetting({ gateways: 0, workers: 1, edge: false, env })
     const { cluster, service } = setting
@@ -123,7 +121,7 @@ describe('push when processes are killed', () => {
     ])
   })
 
-  it('reaches the person when Redis was away and has forgotten everything', { timeout: 90_000 }, async () => {
+  it('reaches the person when Redis was away and has forgotten everything', async () => {
     await using setting = await startPushSetting({ gateways: 0, workers: 1, edge: false })
     const { cluster, service } = setting
     const [sender, person] = [user(), user()]

@@ -116,7 +116,7 @@ describe('what a push service answers', () => {
     expect([statuses(phone), statuses(laptop)]).toEqual([[500, 0, 201], [201]])
   })
 
-  it('tries again when there is no answer within ten seconds', { timeout: 40_000 }, async () => {
+  it('tries again when there is no answer within ten seconds', async () => {
     const { sender, conversation, phone } = await pair()
     const never = Promise.withResolvers<void>()
     setting.service.answer(phone, { status: 201, after: never.promise })
@@ -198,7 +198,7 @@ describe('a device that was told nothing', () => {
 })
 
 describe('a device that cannot be told to close a notification', () => {
-  it('is tried less and less often, as one job, however much is read meanwhile', { timeout: 40_000 }, async () => {
+  it('is tried less and less often, as one job, however much is read meanwhile', async () => {
     const { sender, person, conversation, phone } = await pair()
     const read = ({ id: messageId }: Message) =>
       cluster.api(person).post(`/api/messages/conversations/${conversation.id}/read`, { messageId })

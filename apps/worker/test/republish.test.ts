@@ -113,4 +113,4 @@ it('a gateway killed in the middle of a flood: every message that is stored reac
   // Its lease is fifteen seconds long.
   await expect.poll(() => stored.filter((seq) => !heard.has(seq)), { timeout: 25_000 }).toEqual([])
   await expect.poll(outboxRows, { timeout: 25_000 }).toEqual([])
-}, 60_000)
+})

@@ -27,6 +27,9 @@ export interface PodOptions {
   logs: LogRing
 }
 
+/** A watchdog: beside thirty others on two processors a process takes some 15 s to start. */
+const READY_TIMEOUT_MS = 90_000
+
 const ENDING: NodeJS.Signals[] = ['SIGKILL', 'SIGTERM', 'SIGINT']
 
 /** Starts an app and resolves when it serves. A process that ends unasked prints its last lines. */
@@ -83,7 +86,7 @@ interface Launched {
 
 async function launch({ app, name, env, logs }: PodOptions, port: string, onCrash: () => void): Promise<Launched> {
   const log = logs.from(name)
-  const process = await spawnApp({ app, name, log, env: { ...env, PORT: port } })
+  const process = await spawnApp({ app, name, log, env: { ...env, PORT: port }, readyTimeoutMs: READY_TIMEOUT_MS })
   const state: Launched = { app: process, running: true, asked: false }
   process.exited.then((exit) => {
     state.running = false

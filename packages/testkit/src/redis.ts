@@ -63,7 +63,7 @@ export async function ownRedis(tls?: RedisTls): Promise<TestRedis> {
 /** A client of a test's Redis, lone or a cluster, once its connection stands. The caller disconnects it. */
 export async function redisClient(url: string): Promise<RedisClient> {
   const client = openRedis(url, { name: 'test', retries: null })
-  await redisReady(client, 10_000)
+  await redisReady(client, 30_000)
   return client
 }
 

@@ -2,12 +2,13 @@ import type { ServerEventName, ServerEvents } from '@parley/protocol'
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client'
 import type { Reply } from './http.ts'
 
-const BOUND_MS = 5_000
+/** A watchdog for what has to come: as long as a poll of Vitest, and more than a starved process takes. */
+const BOUND_MS = 10_000
 
 type Payload<Event extends string> = Event extends ServerEventName ? ServerEvents[Event] : unknown
 
 export interface Bound {
-  /** How long to wait, in ms. Default 5,000. */
+  /** How long to wait, in ms. Default 10,000. */
   timeoutMs?: number
 }
 

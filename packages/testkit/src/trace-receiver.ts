@@ -27,7 +27,7 @@ export interface TraceReceiver extends AsyncDisposable {
   readonly bodies: readonly string[]
   /** Headers of the requests. */
   readonly headers: readonly IncomingMessage['headers'][]
-  /** Resolves when `test` holds of what has come; rejects with what came after `timeoutMs`. */
+  /** Resolves when `test` holds of what has come; rejects with what came after `timeoutMs`, by default 30,000. */
   until(test: (spans: readonly ReceivedSpan[]) => boolean, timeoutMs?: number): Promise<readonly ReceivedSpan[]>
 }
 
@@ -56,7 +56,7 @@ export async function startTraceReceiver(): Promise<TraceReceiver> {
     spans,
     bodies,
     headers,
-    until: (test, timeoutMs = 10_000) =>
+    until: (test, timeoutMs = 30_000) =>
       new Promise((resolve, reject) => {
         const look = () => {
           if (!test(spans)) return

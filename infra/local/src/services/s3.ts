@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { Exit, Log, Running } from './keep.ts'
 import { signalProcess } from './process-state.ts'
 
-const START_BOUND_MS = 20_000
+const START_BOUND_MS = 60_000
 
 export type S3Report = { type: 'ready'; port: number } | { type: 'failed'; message: string }
 

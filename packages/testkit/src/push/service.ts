@@ -68,7 +68,10 @@ export interface PushService extends AsyncDisposable {
   answerAll(answer: PushAnswer | null): void
   /** Pushes to a device (any if left out) that were answered with success. */
   shown(device?: TestDevice): ReceivedPush[]
-  /** Resolves when `test` holds of what has come; looks again at each push. Rejects with what came after `timeoutMs`. */
+  /**
+   * Resolves when `test` holds of what has come; looks again at each push. Rejects with what came after `timeoutMs`, by
+   * default 30,000.
+   */
   until(test: (pushes: readonly ReceivedPush[]) => boolean, timeoutMs?: number): Promise<readonly ReceivedPush[]>
 }
 
@@ -151,7 +154,7 @@ export async function startPushService({ vapidPublicKey, read = true }: PushServ
       pushes.filter(
         ({ deviceId, status }) => status >= 200 && status < 300 && (device === undefined || deviceId === device.id),
       ),
-    until: (test, timeoutMs = 10_000) => waitUntil(news, pushes, errors, test, timeoutMs),
+    until: (test, timeoutMs = 30_000) => waitUntil(news, pushes, errors, test, timeoutMs),
     [Symbol.asyncDispose]: async () => {
       await new Promise<void>((resolve) => {
         server.close(() => resolve())
