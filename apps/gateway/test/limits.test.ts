@@ -130,7 +130,7 @@ describe('CONNECT packets of one connection', () => {
   /** A connection past the stock client, and what came on it. */
   async function raw() {
     const ws = new WebSocket(`${gateway().url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`)
-    const closed = once(ws, 'close', { signal: AbortSignal.timeout(5_000) })
+    const closed = once(ws, 'close', { signal: AbortSignal.timeout(15_000) })
     const came: string[] = []
     ws.addEventListener('message', ({ data }) => came.push(String(data)))
     await once(ws, 'message')

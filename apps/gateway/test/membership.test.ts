@@ -80,13 +80,13 @@ it('one who is removed gets nothing more, neither on this gateway nor on the oth
   expect(first).toMatchObject({ conversationId: id, removed: [gone.id], participantCount: 2 })
   expect(second).toEqual(first)
 
-  const typing = devices.map((socket) => next(socket, 'userTyping', undefined, { timeoutMs: 500 }))
-  const silent = Promise.all(typing.map((event) => expect(event).rejects.toThrow(/No userTyping/)))
+  const typing: unknown[] = []
+  for (const socket of devices) socket.on('userTyping', (payload) => typing.push(payload))
   await emit(m, 'typing', { conversationId: id })
   await send(o, id, 'not for you')
   await settled(gone, devices)
-  await silent
   expect(heard).toEqual([[], []])
+  expect(typing).toEqual([])
 
   for (const socket of devices) {
     for (const [event, payload] of [
@@ -124,7 +124,7 @@ it('who was put in and taken out again stays out, though they hear of the first 
   const heard = devices.map((socket) => messagesOf(socket, conversation.id))
   await remove(owner, conversation.id, gone)
   const bus = new Bus(cluster.redisUrl, 'test')
-  await bus.ready(5_000)
+  await bus.ready(30_000)
   await new Publisher(bus, 'slow api').join(gone.id, 0, conversation)
   await bus.close()
   await send(o, conversation.id, 'not for you')
@@ -186,7 +186,7 @@ it('a removal in the middle of a flood: a clean cut, the same for every device, 
   const page = await cluster.api(owner).get<Message[]>(`${CONVERSATIONS}/${id}/messages?limit=100`)
   const total = Number(page.body.success && page.body.meta?.total)
   expect(total).toBe(201)
-  await expect.poll(() => seen.length, { timeout: 5_000 }).toBe(total)
+  await expect.poll(() => seen.length).toBe(total)
   expect(seen.map(({ seq }) => seq)).toEqual(Array.from({ length: total }, (_, i) => i + 1))
   const cut = seen.findIndex(({ type }) => type === 'SYSTEM')
   expect(cut).toBeGreaterThan(0)
@@ -219,7 +219,7 @@ it('a person removed and added over and over while everybody sends misses nothin
   ended = true
   await Promise.all(flood)
   for (const messages of heard) {
-    await expect.poll(() => messages.some(({ seq }) => seq === upTo), { timeout: 5_000 }).toBe(true)
+    await expect.poll(() => messages.some(({ seq }) => seq === upTo)).toBe(true)
     const theirs = messages.map(({ seq }) => seq).filter((seq) => seq >= from && seq <= upTo)
     expect(theirs).toEqual(Array.from({ length: upTo - from + 1 }, (_, i) => from + i))
   }

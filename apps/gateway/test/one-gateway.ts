@@ -7,6 +7,9 @@ import { Server, type Socket as ServerSocket } from 'socket.io'
 import { io as connect, type Socket } from 'socket.io-client'
 import { expect } from 'vitest'
 
+/** Patience that does not run out in a test: what is early waits for what is late, however late that is. */
+export const ENDLESS = { patienceMs: 2 ** 31 - 1 }
+
 export type Entered = { conversationId: string; lastSeq: number }
 
 export const message = (conversationId: string, seq: number): Message =>
@@ -22,13 +25,15 @@ export const left = (conversationId: string) => ({ conversationId }) as ServerEv
 /**
  * The rooms of one gateway, with a hand on when the database answers, and another process that publishes.
  * @param redisUrl the Redis of both
- * @param ownUrl the gateway's own way to it
+ * @param options.ownUrl the gateway's own way to it
+ * @param options.patienceMs how long a message waits for the one before it
  */
-export async function oneGateway(redisUrl: string, ownUrl = redisUrl) {
+export async function oneGateway(redisUrl: string, options: { ownUrl?: string; patienceMs?: number } = {}) {
+  const { ownUrl = redisUrl, ...order } = options
   const undo = new AsyncDisposableStack()
   const [own, other] = [new Bus(ownUrl, 'gateway'), new Bus(redisUrl, 'speaker')]
   for (const bus of [own, other]) undo.defer(() => bus.close())
-  await Promise.all([own.ready(5_000), other.ready(5_000)])
+  await Promise.all([own.ready(30_000), other.ready(30_000)])
   const http = createServer()
   const io = new Server(http)
   undo.defer(() => io.close())
@@ -39,6 +44,7 @@ export async function oneGateway(redisUrl: string, ownUrl = redisUrl) {
     outsiders: new Set<string>(),
   }
   const rooms = new GatewayRooms(io, own, {
+    ...order,
     origin: crypto.randomUUID(),
     onError: (error) => expect.unreachable(String(error)),
     stored: (...range) => base.stored(...range),

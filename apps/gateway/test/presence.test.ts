@@ -1,10 +1,7 @@
 import type { Conversation, User } from '@parley/protocol'
-import { type Cluster, dataOf, direct, emit, group, next, startCluster, user } from '@parley/testkit'
-import type { Socket } from 'socket.io-client'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-
-/** The grace of 3 s and the reaper's look every second, and room for a slow machine. */
-const OFFLINE = { timeoutMs: 8_000 }
+import { type Cluster, dataOf, direct, emit, group, next, reconnected, startCluster, user } from '@parley/testkit'
+import { io, type Socket } from 'socket.io-client'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 
 let cluster: Cluster
 let killed: Promise<{ tookMs: number; said: unknown; cameBack: boolean; online: string[] }>
@@ -43,8 +40,8 @@ async function killGateway() {
   const came = presenceOf(w)
   await Promise.all([open(lost, 2), open(elsewhere, 2), open(elsewhere, 1)])
   // Told, too: what is said of them from here on is said of the kill.
-  await expect.poll(() => came, { timeout: 5_000 }).toHaveLength(2)
-  await expect.poll(() => onlineFor(w), { timeout: 5_000 }).toHaveLength(2)
+  await expect.poll(() => came).toHaveLength(2)
+  await expect.poll(() => onlineFor(w)).toHaveLength(2)
   const heard = presenceOf(w)
   const offline = next(w, 'userOffline', undefined, { timeoutMs: 30_000 })
   // The clients would connect again and be online: these processes are gone with their gateway.
@@ -68,13 +65,16 @@ it('userOnline on the first device, not on the second; userOffline after the las
   // Longer than the grace: the second device keeps her online.
   await expect(next(a, 'userOffline', undefined, { timeoutMs: 4_500 })).rejects.toThrow(/No userOffline/)
   expect(await onlineFor(a)).toEqual([fatima.id])
-  const offline = next(a, 'userOffline', undefined, OFFLINE)
+  const offline = next(a, 'userOffline')
   const closedAt = Date.now()
   second.disconnect()
   const said = await offline
-  expect(Date.now() - closedAt).toBeGreaterThan(2_500)
+  const toldAt = Date.now()
+  expect(toldAt - closedAt).toBeGreaterThan(2_500)
   expect(said).toEqual({ userId: fatima.id, userName: 'Fatima Rahman', lastSeen: expect.any(String) })
-  expect(Math.abs(Date.parse(said.lastSeen) - closedAt)).toBeLessThan(1_500)
+  // When she went, which was a grace before it was told.
+  expect(Date.parse(said.lastSeen)).toBeGreaterThanOrEqual(closedAt)
+  expect(toldAt - Date.parse(said.lastSeen)).toBeGreaterThan(2_500)
   expect(await onlineFor(a)).toEqual([])
   expect(heard).toEqual([
     ['userOnline', 'Fatima Rahman'],
@@ -94,9 +94,20 @@ it('who comes back within the grace, on another gateway, has never been away', a
   const f = await open(fatima, 1)
   await online
   const heard = presenceOf(a)
+  // All but the last step is done before, so that she is back in time on a busy machine, too.
+  const auth = { token: cluster.token(fatima) }
+  const again = io(cluster.gateways[0]?.url ?? '', {
+    auth,
+    transports: ['websocket'],
+    forceNew: true,
+    autoConnect: false,
+  })
+  onTestFinished(() => void again.disconnect())
+  await new Promise<unknown>((resolve) => again.io.open(resolve))
   f.disconnect()
   expect(await onlineFor(a)).toEqual([fatima.id])
-  const again = await open(fatima, 0)
+  again.connect()
+  await reconnected(again)
   await expect(next(a, 'userOffline', undefined, { timeoutMs: 4_500 })).rejects.toThrow(/No userOffline/)
   expect(heard).toEqual([])
   expect(again.connected).toBe(true)
@@ -131,7 +142,7 @@ it('many who come at once are each told once to those who were there, over eithe
     return [own]
   })
   const all = crowd.map(({ fullName }) => ['userOnline', fullName]).sort()
-  for (const news of heard) await expect.poll(() => news.toSorted(), { timeout: 5_000 }).toEqual(all)
+  for (const news of heard) await expect.poll(() => news.toSorted()).toEqual(all)
   // Whatever else was said of the crowd came before this.
   const last = user('The last')
   await group(cluster, watcher, [last])
@@ -164,4 +175,4 @@ it('a SIGKILLed gateway’s people are offline within 20 s; who is on another on
   expect(tookMs).toBeLessThan(20_000)
   expect(cameBack).toBe(false)
   expect(online).toHaveLength(1)
-}, 40_000)
+})

@@ -43,7 +43,7 @@ function startChat(code: string, address: string, token: string, people: string[
   return {
     types: (line: string) => child.stdin.write(`${line}\n`),
     async prints(text: string) {
-      const signal = AbortSignal.timeout(10_000)
+      const signal = AbortSignal.timeout(30_000)
       while (!output.includes(text)) {
         await once(child.stdout, 'data', { signal }).catch((cause) => {
           throw new Error(`it has not printed ${JSON.stringify(text)} but ${JSON.stringify(output)}`, { cause })

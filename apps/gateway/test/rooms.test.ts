@@ -1,7 +1,7 @@
 import { conversationRoom, encodeEvent, type Publisher } from '@parley/fanout'
 import { createTestRedis, next, type TestRedis } from '@parley/testkit'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { created, hears, left, message, oneGateway, stored } from './one-gateway.ts'
+import { created, ENDLESS, hears, left, message, oneGateway, stored } from './one-gateway.ts'
 
 /* The rooms of one gateway, with a hand on when the database answers. */
 
@@ -11,7 +11,7 @@ beforeAll(async () => {
 })
 afterAll(() => redis?.[Symbol.asyncDispose]())
 
-const setting = () => oneGateway(redis.url)
+const setting = (options = {}) => oneGateway(redis.url, options)
 
 it('who is put in hears of the conversation first and then its messages in order, those of meanwhile too', async () => {
   await using world = await setting()
@@ -98,7 +98,7 @@ it('who went before they came here is not put in by what is told late of their h
 })
 
 it('messages that are published together and do not follow each other come each in its place', async () => {
-  await using world = await setting()
+  await using world = await setting(ENDLESS)
   const id = crypto.randomUUID()
   const there = await world.open('there', { conversationId: id, lastSeq: 5 })
   const last = hears(there.socket, 8)
@@ -135,7 +135,7 @@ it('what came for a room while nobody here was in it keeps those waiting for not
 })
 
 it('who leaves gets what was said before that, also where it is let through at the same time', async () => {
-  await using world = await setting()
+  await using world = await setting(ENDLESS)
   const [id, other] = [crypto.randomUUID(), crypto.randomUUID()]
   const there = await world.open('there', { conversationId: id, lastSeq: 5 })
   const gone = await world.open('gone', { conversationId: id, lastSeq: 5 })

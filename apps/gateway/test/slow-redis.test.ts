@@ -17,7 +17,7 @@ describe('where Redis is slow', () => {
     const undo = new AsyncDisposableStack()
     const { hostname: host, port } = new URL(redis.url)
     const proxy = undo.use(await tcpProxy({ host, port: Number(port) }))
-    const world = undo.use(await oneGateway(redis.url, proxy.rewrite(redis.url)))
+    const world = undo.use(await oneGateway(redis.url, { ownUrl: proxy.rewrite(redis.url) }))
     proxy.latency(100)
     return { ...world, [Symbol.asyncDispose]: () => undo.disposeAsync() }
   }

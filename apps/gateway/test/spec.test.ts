@@ -160,7 +160,7 @@ describe('MessagesService', () => {
     const { createdAt } = await send(ahmed, id, 'Pomegranates, if you please')
     const search = async (who: User) => (await request<Message[]>(who, 'GET', '/search?query=pomegranates')).body
     // The index follows what is sent within a second.
-    await expect.poll(async () => (await search(fatima)).data, { timeout: 5_000 }).toHaveLength(1)
+    await expect.poll(async () => (await search(fatima)).data).toHaveLength(1)
     expect(await search(fatima)).toMatchObject({
       success: true,
       data: [
@@ -327,8 +327,7 @@ describe('The ChatService of the specification', () => {
         this.hear('read', messageId, userId)
       }
     }
-    const until = (...what: unknown[]) =>
-      expect.poll(() => heard, { timeout: 5_000, interval: 10 }).toContainEqual(what)
+    const until = (...what: unknown[]) => expect.poll(() => heard, { interval: 10 }).toContainEqual(what)
     const [a, f] = [new Chat(ahmed), new Chat(fatima)]
     await Promise.all(sockets.map((socket) => once(socket, 'connect')))
     a.startTyping(conversationId)

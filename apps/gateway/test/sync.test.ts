@@ -221,7 +221,7 @@ describe('resync', () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     await own.register(a, b)
     const socket = await own.socket(b)
-    const asked = next(socket, 'resync', () => true, { timeoutMs: 20_000 })
+    const asked = next(socket, 'resync', () => true, { timeoutMs: 40_000 })
     await own.redis.kill()
     // The api's word of this does not reach the gateway: there is nobody to carry it.
     const { id } = await group(own, a, [b])
@@ -232,5 +232,5 @@ describe('resync', () => {
     const received = next(socket, 'newMessage')
     const sent = dataOf(await own.api(a).post<Message>(`${PATH}/${id}/messages`, { content: 'after' }))
     expect(await received).toEqual(sent)
-  }, 60_000)
+  })
 })

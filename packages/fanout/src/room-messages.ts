@@ -6,7 +6,6 @@ import { FETCH_MAX, RoomOrder } from './order.ts'
 import type { Packet } from './packet.ts'
 import { conversationIdOf } from './rooms.ts'
 
-/** How long a message waits for the one before it, in milliseconds; see {@link RoomOrder}. */
 const ORDER_PATIENCE_MS = 250
 /** Rooms whose missing messages are fetched at a time; after an outage of Redis clients of the others sync. */
 const FETCHES_AT_ONCE = 50
@@ -34,6 +33,8 @@ export interface RoomMessagesOptions {
   /** A message has its turn that takes these people out of the room: it, and what follows, is not for them. */
   onLeaving: (room: string, seq: number, userIds: readonly string[]) => void
   onError: (error: unknown) => void
+  /** How long a message waits for the one before it, in milliseconds; see {@link RoomOrder}. Default 250. */
+  patienceMs?: number
   /** Left out where nothing is traced. */
   tracer?: Tracer | undefined
 }
@@ -118,8 +119,9 @@ export class RoomMessages {
   #orderOf(room: string): RoomOrder<Item> {
     let order = this.#orders.get(room)
     if (order === undefined) {
+      const { patienceMs = ORDER_PATIENCE_MS } = this.#options
       const fetch = (from: number, to: number) => this.#fetch(room, from, to)
-      order = new RoomOrder(ORDER_PATIENCE_MS, (items) => this.#write(room, items), this.#begins.get(room), fetch)
+      order = new RoomOrder(patienceMs, (items) => this.#write(room, items), this.#begins.get(room), fetch)
       this.#orders.set(room, order)
       this.#begins.delete(room)
     }
