@@ -16,7 +16,7 @@ it('gives up the locks of a process that is frozen, or gone without a word, in t
       await thawed.promise
       await tx.query('delete from things')
     },
-    500,
+    2_000,
   )
   frozen.catch(() => undefined)
   await locked.promise

@@ -81,7 +81,7 @@ describe('no log holds what is not its business', () => {
     } finally {
       await cluster.sql.query('alter table messages rename column gone to content')
     }
-    await idle(setting, 20_000)
+    await idle(setting)
     await setting.send(ahmed, conversation, `${MARK} that is pushed`)
     await eventually('pushed to', async () => setting.service.pushes.length > 1)
     await eventually('refusal logged', async () => cluster.logs().includes('refuses our pushes'))

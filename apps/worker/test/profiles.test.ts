@@ -56,7 +56,7 @@ async function everythingOnce(options: PushSettingOptions): Promise<void> {
   await service.until(() => service.shown(device).length > 0)
   expect(service.shown(device)).toMatchObject([{ payload: { body: 'Are you there?' } }])
 
-  const offline = next(a, 'userOffline', undefined, { timeoutMs: 8_000 })
+  const offline = next(a, 'userOffline')
   f.disconnect()
   expect(await offline).toMatchObject({ userId: fatima.id })
 }

@@ -1,4 +1,5 @@
 import type { Conversation, Message, User } from '@parley/protocol'
+import type { RedisClient } from '@parley/redis'
 import {
   type Cluster,
   type ClusterOptions,
@@ -94,35 +95,65 @@ export async function manyDevices(
   return new Map(people.flatMap(({ id }, index) => (devices[index] === undefined ? [] : [[id, devices[index]]])))
 }
 
-/** Jobs that wait, run, or are due within the next minutes. */
-async function openJobs(redisUrl: string): Promise<number> {
+/** Does something in a cluster's Redis, on a connection of its own. */
+async function inRedis<T>({ redisUrl }: Cluster, work: (redis: RedisClient) => Promise<T>): Promise<T> {
   const redis = await redisClient(redisUrl)
   try {
-    // In one moment: a job that passes from one to the next between two looks would be in none of them.
-    const counts = await redis
-      .multi()
-      .llen(`${QUEUE}:wait`)
-      .llen(`${QUEUE}:active`)
-      // BullMQ keeps the moment in the upper bits of the score.
-      .zcount(`${QUEUE}:delayed`, '-inf', (Date.now() + 300_000) * 4_096)
-      .exec()
-    if (counts === null) throw new Error('Redis did not count')
-    return counts.reduce((sum, [error, count]) => {
-      if (error) throw error
-      return sum + Number(count)
-    }, 0)
+    return await work(redis)
   } finally {
     redis.disconnect()
   }
 }
 
+/** Jobs that wait, run, or are due within the next minutes. */
+async function openJobs(redis: RedisClient): Promise<number> {
+  // In one moment: a job that passes from one to the next between two looks would be in none of them.
+  const counts = await redis
+    .multi()
+    .llen(`${QUEUE}:wait`)
+    .llen(`${QUEUE}:active`)
+    // BullMQ keeps the moment in the upper bits of the score.
+    .zcount(`${QUEUE}:delayed`, '-inf', (Date.now() + 300_000) * 4_096)
+    .exec()
+  if (counts === null) throw new Error('Redis did not count')
+  return counts.reduce((sum, [error, count]) => {
+    if (error) throw error
+    return sum + Number(count)
+  }, 0)
+}
+
 /** Waits until every job that is due has run; those that wait for the end of quiet hours stay. */
 export async function idle({ cluster }: Pick<PushSetting, 'cluster'>, timeoutMs?: number): Promise<void> {
-  const quiet = async () => {
-    const { rows } = await cluster.sql.query('select 1 from outbox union all select 1 from push_closings limit 1')
-    return rows.length === 0 && (await openJobs(cluster.redisUrl)) === 0
-  }
-  await eventually('the outbox is empty and no job is due', quiet, timeoutMs)
+  await inRedis(cluster, (redis) => {
+    const quiet = async () => {
+      const { rows } = await cluster.sql.query('select 1 from outbox union all select 1 from push_closings limit 1')
+      return rows.length === 0 && (await openJobs(redis)) === 0
+    }
+    return eventually('the outbox is empty and no job is due', quiet, timeoutMs)
+  })
+}
+
+/**
+ * Has the turns of these people's notifications of a conversation, so that their jobs wait. Not for longer than a minute.
+ * @returns what ends it
+ */
+export async function holdTurns(
+  { cluster }: Pick<PushSetting, 'cluster'>,
+  { id }: Conversation,
+  ...people: User[]
+): Promise<() => Promise<void>> {
+  const keys = people.map((person) => `parley:push:turn:${id}:${person.id}`)
+  await inRedis(cluster, (redis) => Promise.all(keys.map((key) => redis.set(key, 'a test', 'PX', 60_000))))
+  return async () => void (await inRedis(cluster, (redis) => Promise.all(keys.map((key) => redis.del(key)))))
+}
+
+/** Opens the application for a person, who looks at it: also by the word of Redis. */
+export async function lookAt({ cluster }: Pick<PushSetting, 'cluster'>, person: User): Promise<void> {
+  await cluster.socket(person)
+  // Presence is written down after the socket has been let in.
+  await inRedis(cluster, (redis) =>
+    eventually('they are there', async () => (await redis.exists(`presence:user:${person.id}`)) === 1),
+  )
 }
 
 /** Has all jobs that wait run now, as if their time had come. */
@@ -137,8 +168,8 @@ export async function promoteDelayed({ cluster }: Pick<PushSetting, 'cluster'>):
   }
 }
 
-/** Resolves when `test` holds; looks every 50 ms. For what no event tells of: rows and counters. */
-export async function eventually(what: string, test: () => Promise<boolean>, timeoutMs = 10_000): Promise<void> {
+/** Resolves when `test` holds; looks every 50 ms. For what no event tells of: rows and counters. The bound is a watchdog. */
+export async function eventually(what: string, test: () => Promise<boolean>, timeoutMs = 30_000): Promise<void> {
   const limit = Date.now() + timeoutMs
   while (!(await test())) {
     if (Date.now() > limit) throw new Error(`not within ${timeoutMs} ms: ${what}`)

@@ -1,6 +1,15 @@
-import { direct, emit, group, redisClient, user } from '@parley/testkit'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { eventually, idle, type PushSetting, promoteDelayed, quietNow, startPushSetting } from './push-setting.ts'
+import { direct, emit, group, user } from '@parley/testkit'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  eventually,
+  holdTurns,
+  idle,
+  lookAt,
+  type PushSetting,
+  promoteDelayed,
+  quietNow,
+  startPushSetting,
+} from './push-setting.ts'
 
 let setting: PushSetting
 beforeAll(async () => {
@@ -37,7 +46,7 @@ describe('who is pushed to', () => {
     const conversation = await group(cluster, owner, [front, ...offline], 'Project')
     const [own, watching] = [await setting.device(owner), await setting.device(front)]
     const phones = await Promise.all(offline.map((person) => setting.device(person)))
-    await cluster.socket(front)
+    await lookAt(setting, front)
     const suppressed = await setting.metric('parley_push_suppressed_total', 'foreground')
     await setting.send(owner, conversation)
     await service.until(() => phones.every((phone) => service.shown(phone).length > 0))
@@ -87,9 +96,11 @@ describe('who is pushed to', () => {
     const conversation = await group(cluster, sender, [reader, leaver])
     const phones = [await setting.device(reader), await setting.device(leaver)]
     const path = `/api/messages/conversations/${conversation.id}`
+    const goOn = await holdTurns(setting, conversation, reader, leaver)
     const message = await setting.send(sender, conversation)
     await cluster.api(reader).post(`${path}/read`, { messageId: message.id })
     await cluster.api(leaver).delete(`${path}/participants/${leaver.id}`)
+    await goOn()
     await idle(setting)
     expect(phones.map((phone) => service.shown(phone))).toEqual([[], []])
   })
@@ -101,7 +112,9 @@ describe('what is shown', () => {
     const [sender, person] = [user('Ahmed Hassan'), user()]
     const conversation = await direct(cluster, sender, person)
     const phone = await setting.device(person)
+    const goOn = await holdTurns(setting, conversation, person)
     const messages = await Promise.all(['one', 'two', 'three'].map((text) => setting.send(sender, conversation, text)))
+    await goOn()
     await idle(setting)
     const shown = service.shown(phone)
     expect(shown.map(({ payload }) => payload)).toMatchObject([
@@ -117,8 +130,11 @@ describe('what is shown', () => {
     const phone = await setting.device(person)
     await setting.send(sender, conversation, 'one')
     await service.until(() => service.shown(phone).length === 1)
+    await idle(setting)
+    const goOn = await holdTurns(setting, conversation, person)
     await setting.send(sender, conversation, 'two')
     await setting.send(sender, conversation, 'three')
+    await goOn()
     await service.until(() => service.shown(phone).length === 2)
     const [first, second] = service.shown(phone)
     expect(second?.payload).toMatchObject({ body: '3 new messages', tag: first?.payload.tag })
@@ -210,10 +226,7 @@ describe('what is shown', () => {
     await setting.send(sender, conversation)
     await eventually('it is held', async () => (await held()) === before + 1)
     await cluster.api(person).put('/api/push/preferences', { quietHours: null })
-    await cluster.socket(person)
-    const redis = await redisClient(cluster.redisUrl)
-    onTestFinished(() => redis.disconnect())
-    await expect.poll(() => redis.exists(`presence:user:${person.id}`)).toBe(1)
+    await lookAt(setting, person)
     await promoteDelayed(setting)
     await idle(setting)
     expect(service.shown(phone)).toEqual([])
@@ -227,15 +240,12 @@ describe('what is shown', () => {
     await cluster.api(person).put('/api/push/preferences', { quietHours: quietNow() })
     const suppressed = () => setting.metric('parley_push_suppressed_total', 'quiet')
     const before = await suppressed()
-    const redis = await redisClient(cluster.redisUrl)
-    onTestFinished(() => redis.disconnect())
     // Another job has the turn of the first message, until the second is held.
-    const turn = `parley:push:turn:${conversations[0].id}:${person.id}`
-    await redis.set(turn, 'another', 'PX', 30_000)
+    const goOn = await holdTurns(setting, conversations[0], person)
     await setting.send(a, conversations[0])
     await setting.send(b, conversations[1])
     await eventually('the second is held', async () => (await suppressed()) === before + 1)
-    await redis.del(turn)
+    await goOn()
     await eventually('the first is held', async () => (await suppressed()) === before + 2)
     await setting.send(b, conversations[1], 'and more')
     await eventually('all are held', async () => (await suppressed()) === before + 3)

@@ -111,6 +111,6 @@ it('a gateway killed in the middle of a flood: every message that is stored reac
   expect(stored.length).toBeGreaterThan(0)
   expect(stored).toEqual(stored.map((_, index) => index + 1))
   // Its lease is fifteen seconds long.
-  await expect.poll(() => stored.filter((seq) => !heard.has(seq)), { timeout: 25_000 }).toEqual([])
-  await expect.poll(outboxRows, { timeout: 25_000 }).toEqual([])
+  await expect.poll(() => stored.filter((seq) => !heard.has(seq)), { timeout: 40_000 }).toEqual([])
+  await expect.poll(outboxRows).toEqual([])
 })

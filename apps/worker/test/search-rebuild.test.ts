@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { dataOf, direct, startCluster, user } from '@parley/testkit'
-import { expect, it, vi } from 'vitest'
+import { expect, it } from 'vitest'
 
 const PROGRAM = fileURLToPath(new URL('../src/search/rebuild.ts', import.meta.url))
 const COUNT = 150
@@ -38,7 +38,7 @@ it('makes the index anew while messages are sent, and says how far it is', async
   ])
   expect(run.code, run.output).toBe(0)
   expect(run.output).toMatch(/search index: 1\d\d of 1\d\d messages \(100 %\), .*; done/)
-  await vi.waitFor(async () => expect(await found()).toBe(COUNT + 10), 5_000)
+  await expect.poll(found).toBe(COUNT + 10)
 
   // Again, and from the middle: nothing changes.
   expect((await rebuild(cluster.databaseUrl, '--after', `${id}:100`)).output).toContain('done')

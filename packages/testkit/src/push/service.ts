@@ -24,6 +24,8 @@ export interface ReceivedPush {
   topic: string | undefined
   /** The Authorization header, its signature checked. */
   authorization: string
+  /** Whom it names as the sender. */
+  subject: string
   /** Size of the encrypted body, in bytes. */
   bytes: number
   status: number
@@ -198,7 +200,7 @@ function readPush(
   const topic = text('topic')
   if (topic !== undefined && !/^[\w-]{1,32}$/.test(topic)) throw new Error(`a Topic is no ${topic}`)
   const authorization = text('authorization') ?? ''
-  checkVapid(authorization, origin, vapidPublicKey)
+  const { sub: subject } = checkVapid(authorization, origin, vapidPublicKey)
   const plain = decrypt(body, { version: 'aes128gcm', privateKey: curve, authSecret: auth })
   return {
     deviceId,
@@ -207,6 +209,7 @@ function readPush(
     urgency: text('urgency'),
     topic,
     authorization,
+    subject,
     bytes: body.length,
     status,
     at: Date.now(),
