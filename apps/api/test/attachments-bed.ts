@@ -45,7 +45,7 @@ export async function post(
     method: 'POST',
     headers: { authorization: `Bearer ${cluster.token(who)}` },
     body,
-    signal: AbortSignal.timeout(15_000),
+    signal: AbortSignal.timeout(30_000),
   })
   return { status: answer.status, headers: answer.headers, body: (await answer.json()) as Reply<Message> }
 }
@@ -64,8 +64,10 @@ export function openForm(cluster: Pick<Cluster, 'url' | 'token'>, who: User, con
   upload.on('error', () => undefined)
   upload.write(`--b\r\nContent-Disposition: form-data; name="file"; filename="${fileName}"\r\n\r\n`)
   return {
+    /** Resolves when it has been taken, or never will be: a connection that is closed after an early answer does not drain. */
     write: async (bytes: Uint8Array) => {
-      if (!upload.write(bytes)) await once(upload, 'drain')
+      if (upload.write(bytes) || upload.destroyed) return
+      await new Promise<void>((resolve) => upload.once('drain', resolve).once('close', resolve))
     },
     /** Its one file ends, and the form with it. */
     end: () => void upload.end('\r\n--b--\r\n'),

@@ -21,7 +21,7 @@ beforeAll(async () => {
   examples = examplesOf(world)
   // A search that finds nothing would say nothing of what a hit looks like.
   const found = async () => dataOf(await cluster.api(world.ahmed).get<unknown[]>('/api/messages/search?query=example'))
-  await vi.waitUntil(async () => (await found()).length === 1, { timeout: 10_000, interval: 100 })
+  await vi.waitUntil(async () => (await found()).length === 1, { timeout: 30_000, interval: 100 })
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
 
@@ -117,7 +117,7 @@ describe('the gateway', () => {
     // Failures: in an ack, and without one; one that another try helps is told when.
     expect(errorOf(await ask(a, 'typing', { conversationId: crypto.randomUUID() })).code).toBe('CONVERSATION_NOT_FOUND')
     const limited = next(a, 'exception', ({ error }) => error.code === 'RATE_LIMITED')
-    for (let n = 0; n < 50; n++) a.emit('setVisibility', {})
+    for (let n = 0; n < 100; n++) a.emit('setVisibility', {})
     expect((await limited).error.retryAfterMs).toBeGreaterThan(0)
     expect(problems).toEqual([])
     expect([...heard, ...ELSEWHERE].sort()).toEqual(Object.keys(serverEvents).sort())

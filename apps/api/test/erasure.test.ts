@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { Conversation, Message, SearchHit } from '@parley/protocol'
 import { type Cluster, dataOf, errorOf, group, startCluster, user } from '@parley/testkit'
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { form, openBucket, PDF, post } from './attachments-bed.ts'
 
 const OPERATIONS = new URL('../../../docs/OPERATIONS.md', import.meta.url)
@@ -30,7 +30,7 @@ it('what a person wrote is gone for everybody after what OPERATIONS.md says, and
   const [hers] = dataOf(await post(cluster, fatima, id, form({ content: 'hers' }, [['b.pdf', PDF]]))).attachments
   const search = async () =>
     dataOf(await cluster.api(fatima).get<SearchHit[]>('/api/messages/search?query=erasable')).map((hit) => hit.content)
-  await vi.waitFor(async () => expect(await search()).toHaveLength(2), 10_000)
+  await expect.poll(search).toHaveLength(2)
 
   const service = cluster.service()
   dataOf(await cluster.api(ahmed).delete(`${at}/participants/${ahmed.id}`))

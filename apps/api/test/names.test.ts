@@ -16,5 +16,5 @@ it('who is written through one pod is called so by the others at once, and not w
   // To the first pod.
   dataOf(await cluster.service().put(`/api/users/${who.id}`, { fullName: 'After' }))
   // The other hears of it by a notice that may still be on its way; by itself it looks once a minute.
-  await expect.poll(names, { timeout: 5_000 }).toEqual(['After', 'After'])
+  await expect.poll(names).toEqual(['After', 'After'])
 })

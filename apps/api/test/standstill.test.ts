@@ -21,7 +21,7 @@ it('a pod that was frozen refuses what came meanwhile: its clients have gone els
   for (const answer of await Promise.all(asked)) {
     expect([answer.status, errorOf(answer)]).toMatchObject([503, { code: 'UNAVAILABLE', retryAfterMs: 1_000 }])
   }
-  await expect.poll(async () => (await frozen.get(path)).status, { timeout: 5_000 }).toBe(200)
+  await expect.poll(async () => (await frozen.get(path)).status).toBe(200)
   expect(dataOf(await frozen.get<Conversation>(path))).toMatchObject({ name: 'New', lastSeq: 1 })
 })
 

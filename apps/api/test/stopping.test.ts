@@ -6,7 +6,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 
 let cluster: Cluster
 beforeAll(async () => {
-  const env = { DRAIN_DELAY_MS: '1500' }
+  // Time enough to notice that it stops and to write to it, on a busy machine, too.
+  const env = { DRAIN_DELAY_MS: '5000' }
   cluster = await startCluster({ apis: 1, gateways: 0, workers: 0, edge: false, env })
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
