@@ -36,6 +36,6 @@ it('stores and answers what it is sent while balancers learn that it stops, and 
   await stopped
 
   expect(pod.crashes).toBe(0)
-  const { rows } = await cluster.sql.query<{ id: string }>('select id from messages order by id')
+  const { rows } = await cluster.sql.query<{ id: string }>('select id from messages order by seq')
   expect(rows.map((row) => row.id)).toEqual(acked)
 })
