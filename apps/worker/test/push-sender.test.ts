@@ -71,13 +71,13 @@ it('takes a redirect for no success', async () => {
 })
 
 describe('an answer that comes in drips', () => {
-  const dripping = (closed: (url?: string) => void): RequestListener => {
+  const dripping = (closed: () => void): RequestListener => {
     return ({ url }, response) => {
       response.writeHead(Number(url?.slice(1)), { 'retry-after': '7' })
       const drips = setInterval(() => response.write('x'), 50)
       response.once('close', () => {
         clearInterval(drips)
-        closed(url)
+        closed()
       })
     }
   }
@@ -85,30 +85,28 @@ describe('an answer that comes in drips', () => {
   it('is taken by its status at once; for the cause of a refusal it is waited for twice the time-out', async () => {
     await using certificate = await createTestCertificate()
     setDefaultCACertificates([certificate.cert])
-    const over: unknown[] = []
     await using server = await tlsServer(
       certificate,
-      dripping((url) => over.push(url)),
+      dripping(() => undefined),
     )
-    const sender = new PushSender({ keys, policy: { allowLoopback: true }, perHost: 8, timeoutMs: 2_000 })
-    const answered = (status: number) =>
+    const senderOf = (timeoutMs: number) =>
+      new PushSender({ keys, policy: { allowLoopback: true }, perHost: 8, timeoutMs })
+    const [patient, hasty] = [senderOf(60_000), senderOf(2_000)]
+    const answered = (sender: PushSender, status: number) =>
       sender.send(device(`https://127.0.0.1:${server.port}/${status}`), '{}', delivery)
     try {
-      for (const [status, outcome] of [
-        [201, { kind: 'sent', status: 201 }],
-        [410, { kind: 'gone', status: 410 }],
-        [413, { kind: 'too large' }],
-        [429, { kind: 'later', reason: '429', afterMs: 7_000 }],
-      ] as const) {
-        expect(await answered(status)).toEqual(outcome)
-        // It goes on dripping.
-        expect(over).not.toContain(`/${status}`)
-      }
       const began = performance.now()
-      expect(await answered(400)).toEqual({ kind: 'refused', reason: '400', detail: expect.stringMatching(/^x+$/) })
-      expect(performance.now() - began).toBeLessThan(10_000)
+      expect(await answered(patient, 201)).toEqual({ kind: 'sent', status: 201 })
+      expect(await answered(patient, 410)).toEqual({ kind: 'gone', status: 410 })
+      expect(await answered(patient, 413)).toEqual({ kind: 'too large' })
+      expect(await answered(patient, 429)).toEqual({ kind: 'later', reason: '429', afterMs: 7_000 })
+      expect(performance.now() - began).toBeLessThan(60_000)
+      const refused = { kind: 'refused', reason: '400', detail: expect.stringMatching(/^x+$/) }
+      const asked = performance.now()
+      expect(await answered(hasty, 400)).toEqual(refused)
+      expect(performance.now() - asked).toBeLessThan(10_000)
     } finally {
-      await sender.close()
+      await Promise.all([patient.close(), hasty.close()])
     }
   })
 
@@ -116,10 +114,7 @@ describe('an answer that comes in drips', () => {
     await using certificate = await createTestCertificate()
     setDefaultCACertificates([certificate.cert])
     const closed = Promise.withResolvers<void>()
-    await using server = await tlsServer(
-      certificate,
-      dripping(() => closed.resolve()),
-    )
+    await using server = await tlsServer(certificate, dripping(closed.resolve))
     const sender = new PushSender({ keys, policy: { allowLoopback: true }, perHost: 1, timeoutMs: 2_000 })
     const send = () => sender.send(device(`https://127.0.0.1:${server.port}/201`), '{}', delivery)
     try {
