@@ -54,7 +54,7 @@ export async function insertAttachment(db: Queryable, row: NewAttachment, quota:
       insert into attachments (id, conversation_id, uploader_id, file_name, file_size)
       select $1, $2, $3, $4, $5
       where (
-        select count(*) from attachments where uploader_id = $3 and state <> 'CLAIMED' and state <> 'DELETING'
+        select count(*) from attachments where uploader_id = $3 and message_id is null and state <> 'DELETING'
       ) < $6`,
     values: [row.id, row.conversationId, row.uploaderId, row.fileName, row.fileSize, quota],
   })
