@@ -88,7 +88,7 @@ const QUESTIONS: ((db: db.Queryable) => Promise<unknown>)[] = [
       list((i) => ({ ...member(i), subscriptionId: ids[i] ?? '', fromSeq: 1, seq: 2, digest: false })),
     ),
   (q) => db.noteOwed(q, { ...member(1), afterSeq: 1 }, ids[0] ?? ''),
-  (q) => db.deletePushDevices(q, ids),
+  (q) => db.deletePushDevice(q, ids[0] ?? ''),
   (q) => db.pausePushDevice(q, ids[0] ?? '', new Date()),
   (q) => db.listStaleNotifications(q, member(1)),
   (q) => db.findEmptySummary(q, person(1), ids[0] ?? ''),

@@ -1,4 +1,4 @@
-import { deletePushDevices, type PushDeviceRow, pausePushDevice } from '@parley/db'
+import { deletePushDevice, type PushDeviceRow, pausePushDevice } from '@parley/db'
 import type { PushPayload } from '@parley/protocol'
 import { backoffMs } from '@parley/runtime/backoff'
 import type { PushDeps } from './deps.ts'
@@ -37,7 +37,7 @@ export async function tell(
     case 'gone':
       metrics.failed(String(outcome.status))
       metrics.deviceRemoved()
-      await deletePushDevices(deps.db.pool, [device.id])
+      await deletePushDevice(deps.db.pool, device.id)
       return { kind: 'gone' }
     case 'later': {
       metrics.failed(outcome.reason)

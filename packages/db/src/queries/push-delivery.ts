@@ -146,7 +146,8 @@ export interface ShownRecord extends MemberKey {
 
 /**
  * Records what devices show from now on. Where the person has read that far meanwhile, the closing is noted at once: the
- * read came too early for the trigger. Devices that are gone are passed over. Rows are written in key order.
+ * read came too early for the trigger. Devices that are gone, or another person's, are passed over. The devices are locked first,
+ * in the order of their ids, then what they show in key order: so does whoever removes a device or gives it to another person.
  */
 export async function recordShown(db: Queryable, records: readonly ShownRecord[]): Promise<void> {
   const column = <T>(pick: (record: ShownRecord) => T): T[] => records.map(pick)
@@ -155,9 +156,13 @@ export async function recordShown(db: Queryable, records: readonly ShownRecord[]
     text: `
       with told as (
         select distinct on (t.conversation_id, t.user_id, s.id) t.conversation_id, t.user_id, s.id, t.from_seq, t.seq, t.digest
-        from unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::bigint[], $6::boolean[])
-          as t (conversation_id, user_id, subscription_id, from_seq, seq, digest)
-        join push_subscriptions s on s.id = t.subscription_id and s.id = any ($3::uuid[]) and s.user_id = t.user_id
+        from (
+          select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::bigint[], $6::boolean[])
+            as t (conversation_id, user_id, subscription_id, from_seq, seq, digest)
+          order by t.subscription_id
+        ) t
+        cross join lateral (select id, user_id from push_subscriptions where id = t.subscription_id for no key update) s
+        where s.user_id = t.user_id
         order by t.conversation_id, t.user_id, s.id, t.seq desc
       ), well as (
         update push_subscriptions set last_ok_at = now(), retry_at = null
@@ -186,7 +191,8 @@ export async function recordShown(db: Queryable, records: readonly ShownRecord[]
 
 /**
  * A device that shows nothing of a conversation could not be told of what came after `afterSeq`: noted, so that whichever
- * job tells it at last tells of all of it. `pushed_at` 1970 marks that nothing is on the screen.
+ * job tells it at last tells of all of it. `pushed_at` 1970 marks that nothing is on the screen. A device that is gone, or another
+ * person's, is owed nothing.
  */
 export async function noteOwed(
   db: Queryable,
@@ -197,19 +203,15 @@ export async function noteOwed(
     name: 'note_owed',
     text: `
       insert into push_shown (conversation_id, user_id, subscription_id, from_seq, seq, pushed_at)
-      select $1, $2, id, $4::bigint + 1, $4, 'epoch' from push_subscriptions where id = $3 and user_id = $2
+      select $1, $2, id, $4::bigint + 1, $4, 'epoch' from push_subscriptions where id = $3 and user_id = $2 for key share
       on conflict do nothing`,
     values: [conversationId, userId, subscriptionId, afterSeq],
   })
 }
 
-/** The push service does not know these devices any more. */
-export async function deletePushDevices(db: Queryable, ids: readonly string[]): Promise<void> {
-  await db.query({
-    name: 'delete_push_devices',
-    text: 'delete from push_subscriptions where id = any ($1::uuid[])',
-    values: [ids],
-  })
+/** The push service does not know this device any more. */
+export async function deletePushDevice(db: Queryable, id: string): Promise<void> {
+  await db.query({ name: 'delete_push_device', text: 'delete from push_subscriptions where id = $1', values: [id] })
 }
 
 /** The push service asked for a pause for this device. A longer one that it asked for before stays. */

@@ -19,7 +19,7 @@ export interface NewPushSubscription {
 
 /**
  * Registers a device. An endpoint that is known keeps its row and moves to this person; what it showed of another
- * person's conversations is forgotten with the move. Of a person's devices past `maxPerUser` the oldest go.
+ * person's conversations is forgotten with the move. Of a person's devices past `maxPerUser` the oldest go. Locks as recordShown().
  */
 export async function savePushSubscription(
   db: Queryable,
@@ -28,16 +28,19 @@ export async function savePushSubscription(
 ): Promise<PushSubscriptionRow> {
   const { rows } = await db.query<PushSubscriptionRow>({
     text: `
-      with forgotten as (
-        delete from push_shown where user_id <> $2
-          and subscription_id = (select s.id from push_subscriptions s where s.endpoint = $3)
+      with devices as (
+        select s.id, s.user_id, s.endpoint, s.created_at from push_subscriptions s
+        where s.user_id = $2 or s.endpoint = $3 order by s.id for update
+      ), forgotten as (
+        delete from push_shown where user_id <> $2 and subscription_id = (select d.id from devices d where d.endpoint = $3)
       ), surplus as (
         delete from push_subscriptions where id in (
-          select s.id from push_subscriptions s where s.user_id = $2 and s.endpoint <> $3
-          order by s.created_at desc, s.id offset $6 - 1
+          select d.id from devices d where d.user_id = $2 and d.endpoint <> $3
+          order by d.created_at desc, d.id offset $6 - 1
         )
       )
-      insert into push_subscriptions (id, user_id, endpoint, p256dh, auth) values ($1, $2, $3, $4, $5)
+      insert into push_subscriptions (id, user_id, endpoint, p256dh, auth)
+      select $1, $2, $3, $4, $5 from (select count(*) from devices) locked
       on conflict (endpoint) do update set user_id = $2, p256dh = $4, auth = $5, retry_at = null
       returning id, user_id, endpoint, created_at`,
     values: [id, userId, endpoint, p256dh, auth, maxPerUser],

@@ -15,6 +15,7 @@ export async function findTokensValidFrom(
 
 /**
  * Refuses a person's tokens issued before `before`, and forgets the devices that were registered with them. Never moves backwards.
+ * The devices are locked in the order of their ids, as by recordShown().
  * @returns the moment that holds now
  */
 export async function revokeTokens(db: Queryable, userId: string, before: string): Promise<string | undefined> {
@@ -25,7 +26,11 @@ export async function revokeTokens(db: Queryable, userId: string, before: string
         update users set tokens_valid_from = greatest(tokens_valid_from, $2::timestamptz) where id = $1
         returning id, tokens_valid_from
       ), forgotten as (
-        delete from push_subscriptions s using revoked r where s.user_id = r.id and s.created_at < r.tokens_valid_from
+        delete from push_subscriptions where id = any (array(
+          select s.id from revoked r cross join lateral (
+            select id from push_subscriptions where user_id = r.id and created_at < r.tokens_valid_from order by id for update
+          ) s
+        ))
       )
       select tokens_valid_from from revoked`,
     values: [userId, before],

@@ -1,0 +1,157 @@
+import { randomUUID } from 'node:crypto'
+import {
+  type Database,
+  deletePushDevice,
+  noteOwed,
+  openDatabase,
+  recordShown,
+  revokeTokens,
+  savePushSubscription,
+  transaction,
+} from '@parley/db'
+import { createTestDatabase } from '@parley/testkit'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+
+/*
+ * Who changes devices, and what they show, locks the devices first, in the order of their ids, and then what they show. Each test has
+ * one of two wait inside its statement until the other waits for it.
+ */
+
+let db: Database
+let database: Awaited<ReturnType<typeof createTestDatabase>>
+beforeAll(async () => {
+  database = await createTestDatabase()
+  db = openDatabase({ url: database.url, max: 6, applicationName: 'devices-test' })
+  await db.pool.query(`insert into users (id, full_name, name_key) select u, u, u from unnest('{sara,omar}'::text[]) u`)
+})
+afterAll(async () => {
+  await db?.close()
+  await database?.[Symbol.asyncDispose]()
+})
+
+const FOR_EVER = '2999-01-01T00:00:00Z'
+const conversationId = randomUUID()
+
+/** Devices of a person, the younger ones with lower ids: no order but that of ids is theirs. */
+async function devices(userId: string, count: number) {
+  const ids = Array.from({ length: count }, () => randomUUID()).sort()
+  for (const id of ids.toReversed()) {
+    await db.pool.query(
+      `insert into push_subscriptions (id, user_id, endpoint, p256dh, auth) values ($1, $2, $3, 'key', 'secret')`,
+      [id, userId, endpointOf(id)],
+    )
+  }
+  return ids
+}
+
+const endpointOf = (id: string) => `https://push.example.com/${id}`
+const shown = (subscriptionId: string, userId = 'sara') => {
+  return { conversationId, userId, subscriptionId, fromSeq: 1, seq: 1, digest: false }
+}
+const save = (userId: string, endpoint: string, most = 20) =>
+  savePushSubscription(db.pool, { id: randomUUID(), userId, endpoint, p256dh: 'key', auth: 'secret' }, most)
+const shownOn = async (ids: readonly string[]) => {
+  const { rows } = await database.sql.query(
+    'select subscription_id from push_shown where subscription_id = any ($1::uuid[]) order by 1',
+    [ids],
+  )
+  return rows.map((row) => row.subscription_id)
+}
+
+/** How many of our statements wait for a lock. */
+async function waiting(): Promise<number | null> {
+  const { rowCount } = await database.sql.query(
+    `select from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'devices-test'
+       and datname = current_database()`,
+  )
+  return rowCount
+}
+
+/** Runs these one after the other, each once the one before it waits for a lock; the first, for what `sql` locks. */
+async function crossing(sql: string, values: unknown[], works: readonly (() => Promise<unknown>)[]): Promise<unknown> {
+  const { promise, resolve } = Promise.withResolvers<unknown>()
+  await transaction(db, async (tx) => {
+    await tx.query(sql, values)
+    const begun: Promise<unknown>[] = []
+    for (const work of works) {
+      begun.push(work())
+      await expect.poll(waiting).toBe(begun.length)
+    }
+    resolve(Promise.all(begun))
+  })
+  return promise
+}
+
+it.each([
+  ['its removal', (id: string) => deletePushDevice(db.pool, id), []],
+  ['the revocation of tokens', () => revokeTokens(db.pool, 'sara', FOR_EVER), []],
+  ['its registration by another person', (id: string) => save('omar', endpointOf(id)), []],
+] as const)(
+  'what a device shows is recorded while %s waits for that, and not the other way round',
+  async (_, change) => {
+    const [id = ''] = await devices('sara', 1)
+    await recordShown(db.pool, [shown(id)])
+    // It is due to be noted as well that the device was reached.
+    await db.pool.query('update push_subscriptions set last_ok_at = null where id = $1', [id])
+    await crossing(
+      'select from push_shown where subscription_id = $1 for update',
+      [id],
+      [() => recordShown(db.pool, [shown(id)]), () => change(id)],
+    )
+    expect(await shownOn([id])).toEqual([])
+  },
+)
+
+it.each([
+  [
+    'recorded',
+    (gone: string, other: string) =>
+      recordShown(
+        db.pool,
+        [gone, other].map((id) => shown(id)),
+      ),
+  ],
+  ['owed', (gone: string) => noteOwed(db.pool, { conversationId, userId: 'sara', afterSeq: 1 }, gone)],
+])('what a device shows is not %s where the device goes meanwhile, and that of others is', async (what, note) => {
+  const [gone = '', other = ''] = await devices('sara', 2)
+  await crossing('delete from push_subscriptions where id = $1', [gone], [() => note(gone, other)])
+  expect(await shownOn([gone, other])).toEqual(what === 'recorded' ? [other] : [])
+})
+
+it('what a device shows is not recorded where it is another person’s meanwhile', async () => {
+  const [id = ''] = await devices('sara', 1)
+  await crossing(
+    `update push_subscriptions set user_id = 'omar' where id = $1`,
+    [id],
+    [() => recordShown(db.pool, [shown(id)])],
+  )
+  expect(await shownOn([id])).toEqual([])
+})
+
+it.each([
+  [
+    'recording',
+    (ids: string[]) =>
+      recordShown(
+        db.pool,
+        ids.toReversed().map((id) => shown(id)),
+      ),
+  ],
+  ['the revocation of tokens', () => revokeTokens(db.pool, 'sara', FOR_EVER)],
+  ['the registration of one too many', () => save('sara', endpointOf('new'), 1)],
+])('%s locks devices in the order of their ids', async (_, work) => {
+  await db.pool.query('delete from push_subscriptions')
+  const ids = await devices('sara', 12)
+  const { promise, resolve } = Promise.withResolvers<unknown>()
+  await transaction(db, async (tx) => {
+    await tx.query('select from push_subscriptions where id = $1 for update', [ids[5]])
+    resolve(work(ids))
+    await expect.poll(waiting).toBe(1)
+    const { rows } = await database.sql.query(
+      'select id from push_subscriptions where id = any ($1::uuid[]) order by id for update skip locked',
+      [ids],
+    )
+    expect(rows.map(({ id }) => id)).toEqual(ids.slice(6))
+  })
+  await promise
+})
