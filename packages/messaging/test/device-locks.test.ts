@@ -83,9 +83,9 @@ async function crossing(sql: string, values: unknown[], works: readonly (() => P
 }
 
 it.each([
-  ['its removal', (id: string) => deletePushDevice(db.pool, id), []],
-  ['the revocation of tokens', () => revokeTokens(db.pool, 'sara', FOR_EVER), []],
-  ['its registration by another person', (id: string) => save('omar', endpointOf(id)), []],
+  ['its removal', (id: string) => deletePushDevice(db.pool, id)],
+  ['the revocation of tokens', () => revokeTokens(db.pool, 'sara', FOR_EVER)],
+  ['its registration by another person', (id: string) => save('omar', endpointOf(id))],
 ] as const)(
   'what a device shows is recorded while %s waits for that, and not the other way round',
   async (_, change) => {

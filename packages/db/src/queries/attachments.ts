@@ -64,6 +64,7 @@ export async function insertAttachment(db: Queryable, row: NewAttachment, quota:
 /*
  * An upload is looked up by its id below, and its state compared as text: otherwise the index of those that no message names would
  * do as well, to a plan that is made while there are none, and each look would read all of them once there are many.
+ * Several are locked in the order of their ids, as by claim_attachments().
  */
 
 /** Notes the store's id of a multipart upload, for whoever has to abort it. @returns false if it is not UPLOADING any more */
@@ -148,7 +149,9 @@ export async function condemnAttachments(db: Queryable, ids: readonly string[]):
   const { rows } = await db.query<CondemnedRow>({
     name: 'condemn_attachments',
     text: `
-      update attachments set state = 'DELETING' where id = any ($1::uuid[]) and state::text <> 'CLAIMED'
+      update attachments set state = 'DELETING' where id = any (array(
+        select id from attachments where id = any ($1::uuid[]) and state::text <> 'CLAIMED' order by id for update
+      ))
       returning id, conversation_id, upload_id`,
     values: [ids],
   })
@@ -190,7 +193,10 @@ export async function condemnAbandoned(
 export async function deleteAttachments(db: Queryable, ids: readonly string[]): Promise<void> {
   await db.query({
     name: 'delete_attachments',
-    text: `delete from attachments where id = any ($1::uuid[]) and state::text = 'DELETING'`,
+    text: `
+      delete from attachments where id = any (array(
+        select id from attachments where id = any ($1::uuid[]) and state::text = 'DELETING' order by id for update
+      ))`,
     values: [ids],
   })
 }
