@@ -95,3 +95,21 @@ it('holds up nothing of a message that is sent meanwhile', async () => {
     )
   })
 })
+
+it.each(['repeatable read', 'serializable'])(
+  'is refused at %s, which does not see what was indexed meanwhile',
+  async (level) => {
+    for (const remove of [DELETED, ERASED]) {
+      const { id, runs, index } = await unindexed()
+      const deleting = transaction(bed.db, async (tx) => {
+        await tx.query(`set transaction isolation level ${level}`)
+        await tx.query('select from messages limit 1')
+        await index()
+        await tx.query(remove, [id])
+      })
+      await expect(deleting).rejects.toMatchObject({ code: '0A000', hint: expect.stringContaining('READ COMMITTED') })
+      const left = await query('select from messages where conversation_id = $1 and deleted_at is null', [id])
+      expect([left.rowCount, await runs()]).toEqual([2, 1])
+    }
+  },
+)
