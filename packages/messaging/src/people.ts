@@ -1,4 +1,12 @@
-import { type Database, findUsers, searchUsers, type UserProfile, upsertUsers } from '@parley/db'
+import {
+  countByName,
+  type Database,
+  findByName,
+  findByParts,
+  findUsers,
+  type UserProfile,
+  upsertUsers,
+} from '@parley/db'
 import type { PageMeta, User, UserBody } from '@parley/protocol'
 import { ParleyError, pageMeta } from '@parley/protocol'
 import { Recent } from '@parley/runtime/recent'
@@ -18,6 +26,10 @@ export interface Claims {
 /** People this process has seen are not written again for this long, in milliseconds, unless their claims differ. */
 const SEEN_MS = 60_000
 const SEEN_MAX = 25_000
+/** How many have a text in their names that very many have is counted again after this long, in milliseconds. */
+const COUNTED_MS = 5 * 60_000
+/** A text is usual where one name in a hundred has it: there are hundreds of them. */
+const COUNTED_MAX = 1_000
 /** People in one statement. */
 const SEE_BATCH = 500
 
@@ -27,6 +39,7 @@ export class People {
   readonly #tell: (userIds: readonly string[]) => void
   /** `until` by `performance.now()`. */
   readonly #seen = new Recent<string, { claims: string; user: User; until: number }>(SEEN_MAX)
+  readonly #counted = new Recent<string, { total: Promise<number>; until: number }>(COUNTED_MAX)
   /** Calls of {@link forget}. */
   #forgotten = 0
   /** One by one, these were most of what a connection cost: 4,000 at once took two statements each. */
@@ -112,8 +125,25 @@ export class People {
     for (const id of userIds) this.#seen.delete(id)
   }
 
+  /** People by a part of their names, everybody by ''. Of a usual text the total may be {@link COUNTED_MS} old. */
   async search(text: string, page: number, limit: number): Promise<{ data: User[]; meta: PageMeta }> {
-    const { rows, total } = await searchUsers(this.#db, foldText(text), limit, (page - 1) * limit)
+    const nameKey = foldText(text)
+    const query = { nameKey, limit, offset: (page - 1) * limit }
+    const usual = await findByName(this.#db.pool, query)
+    const { rows, total } =
+      usual === undefined
+        ? await findByParts(this.#db.pool, query)
+        : { rows: usual, total: Math.max(await this.#count(nameKey), query.offset + usual.length) }
     return { data: rows.map(presentUser), meta: pageMeta(page, limit, total) }
+  }
+
+  /** Those who ask meanwhile wait for the same answer. */
+  #count(nameKey: string, now = performance.now()): Promise<number> {
+    const known = this.#counted.get(nameKey)
+    if (known !== undefined && known.until > now) return known.total
+    const total = countByName(this.#db.pool, nameKey)
+    this.#counted.set(nameKey, { total, until: now + COUNTED_MS })
+    total.catch(() => this.#counted.delete(nameKey))
+    return total
   }
 }

@@ -63,6 +63,7 @@ const QUESTIONS: ((db: db.Queryable) => Promise<unknown>)[] = [
   (q) => db.listConversations(q, person(1), null, 20, 0),
   (q) => db.listConversations(q, person(1), 'name', 20, 0),
   (q) => db.findCreated(q, { directKey: '["a","b"]', createdBy: person(1), clientConversationId: null }),
+  (q) => db.findByParts(q, { nameKey: 'ahmed', limit: 20, offset: 20 }),
   (q) => db.listMessages(q, conversation(1), 1, 50),
   (q) =>
     db.findMessages(
@@ -125,6 +126,8 @@ const EXCUSED: Record<string, string> = {
   search_slices: 'a function; search-plan.test.ts counts what it reads',
   outbox_messages: 'a function with settings of its own',
   seq_before: 'a function; see below',
+  find_by_name: 'as many names as it says, in their order; people-search.test.ts counts what it reads',
+  count_by_name: 'all names: of a usual text, once in five minutes',
   insert_conversation: 'it only inserts',
   take_outbox: 'the outbox is short',
   first_outbox_id: 'the outbox is short',

@@ -207,7 +207,7 @@ it('holds no lock of one migration while it is at the next', async () => {
   await expect.poll(() => waiting(db)).toBe(true)
   await db.pool.query('select from messages')
   // That of the search index and those after it.
-  expect(await missingMigrations(db)).toBe(7)
+  expect(await missingMigrations(db)).toBe(8)
   await indexing.release()
   await migrating
   expect(await missingMigrations(db)).toBe(0)

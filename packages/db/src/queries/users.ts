@@ -1,4 +1,4 @@
-import { and, eq, isNull, like, lt, or } from 'drizzle-orm'
+import { and, eq, isNull, lt, or } from 'drizzle-orm'
 import type { Database, Queryable } from '../pool.ts'
 import { users } from '../schema.ts'
 
@@ -79,30 +79,84 @@ export async function findUsers(db: Queryable, ids: readonly string[]): Promise<
   return rows
 }
 
-/** One page of everybody whose folded name contains `nameKey`, by name, and how many there are in all. */
-export async function searchUsers(
-  { orm }: Database,
-  nameKey: string,
-  limit: number,
-  offset: number,
+/** A page of those whose folded name contains `nameKey`, everybody where it is empty, in the order of names. */
+export interface NameQuery {
+  nameKey: string
+  limit: number
+  offset: number
+}
+
+/** Names that are read for a page of a usual text, and how many of them have it at least: then it is usual. */
+const NAMES_READ = 10_000
+const USUAL = 100
+
+/**
+ * The page, where the text is usual: it is read off the names in their order. A page that is far from the first reads ten names more
+ * for each person before it.
+ * @returns undefined where too few of the names that were read have it; then findByParts() is the one to ask
+ */
+export async function findByName(db: Queryable, { nameKey, limit, offset }: NameQuery): Promise<UserRow[] | undefined> {
+  const most = offset + limit
+  const { rows } = await db.query<UserRow>({
+    name: 'find_by_name',
+    text: `
+      with found as materialized (
+        select id from (select id, name_key from users order by name_key, id limit $2) names where name_key like $1 limit $3
+      )
+      select u.* from (select id from found offset $4 limit $5) f
+      cross join lateral (select id, full_name, profile_photo, last_seen_at from users where id = f.id offset 0) u
+      where (select count(*) from found) >= $3`,
+    values: [containing(nameKey), NAMES_READ + 10 * most, Math.max(USUAL, most), offset, limit],
+  })
+  return rows.length === 0 ? undefined : rows
+}
+
+/**
+ * The page, and how many there are in all, by the index of parts of names: reads all whose name has the text, and of a text of four
+ * characters or more some whose name has its parts. The plan:
+ *     Bitmap Heap Scan on users
+ *       -> Bitmap Index Scan on users_name_parts
+ */
+export async function findByParts(
+  db: Queryable,
+  { nameKey, limit, offset }: NameQuery,
 ): Promise<{ rows: UserRow[]; total: number }> {
-  const matches = like(users.nameKey, containing(nameKey))
-  const [rows, total] = await Promise.all([
-    orm
-      .select({
-        id: users.id,
-        full_name: users.fullName,
-        profile_photo: users.profilePhoto,
-        last_seen_at: users.lastSeenAt,
-      })
-      .from(users)
-      .where(matches)
-      .orderBy(users.nameKey, users.id)
-      .limit(limit)
-      .offset(offset),
-    orm.$count(users, matches),
-  ])
-  return { rows, total }
+  const { rows } = await db.query<UserRow & { total: number }>({
+    name: 'find_by_parts',
+    text: `
+      with found as materialized (
+        select id, full_name, profile_photo, last_seen_at, name_key from users
+        where name_parts(name_key) collate "C" @> $1::text[] and name_key like $2
+      ), page as (
+        select * from found order by name_key, id limit $3 offset $4
+      )
+      select t.total, p.id, p.full_name, p.profile_photo, p.last_seen_at
+      from (select count(*) as total from found) t left join page p on true order by p.name_key, p.id`,
+    values: [partsOf(nameKey), containing(nameKey), limit, offset],
+  })
+  return { rows: rows.filter(({ id }) => id !== null).map(({ total: _, ...row }) => row), total: rows[0]?.total ?? 0 }
+}
+
+/** How many people have the text in their folded names. Reads all names. */
+export async function countByName(db: Queryable, nameKey: string): Promise<number> {
+  const { rows } = await db.query<{ total: number }>({
+    name: 'count_by_name',
+    text: 'select count(*) as total from users where name_key like $1',
+    values: [containing(nameKey)],
+  })
+  return rows[0]?.total ?? 0
+}
+
+/** Characters of the longest parts; see name_parts() in the migrations. */
+const PART = 3
+
+/** Those parts of a text that say most of it: itself, or all of its longest. */
+function partsOf(text: string): string[] {
+  // By code points, as Postgres does.
+  const characters = [...text]
+  if (text === '') return []
+  if (characters.length <= PART) return [text]
+  return characters.slice(PART - 1).map((_, at) => characters.slice(at, at + PART).join(''))
 }
 
 /** When a person was last online. Never moves backwards. */
