@@ -167,9 +167,9 @@ export class AttachmentUploads {
   /** Removes somebody's upload. @returns false where they have none of this id that no message names */
   async giveUp(conversationId: string, uploaderId: string, id: string): Promise<boolean> {
     const row = await this.#find(conversationId, uploaderId, id)
-    if (row === undefined || row.state === 'CLAIMED') return false
-    await this.discard([id])
-    return true
+    if (row === undefined) return false
+    // A message may have named it since.
+    return (await this.#condemn([id])) > 0
   }
 
   /**
@@ -177,9 +177,15 @@ export class AttachmentUploads {
    * @throws {ParleyError} STORAGE_UNAVAILABLE where one could not be removed; the others are
    */
   async discard(ids: readonly string[]): Promise<void> {
-    if (ids.length === 0) return
-    const [error] = await this.#remove(await condemnAttachments(this.#db.pool, ids))
+    if (ids.length > 0) await this.#condemn(ids)
+  }
+
+  /** @returns how many there were that no message names. @throws {ParleyError} STORAGE_UNAVAILABLE */
+  async #condemn(ids: readonly string[]): Promise<number> {
+    const condemned = await condemnAttachments(this.#db.pool, ids)
+    const [error] = await this.#remove(condemned)
     if (error !== undefined) throw error
+    return condemned.length
   }
 
   /** Removes up to `limit` uploads that were begun before `before` and that no message names, the oldest that come `after` one. */

@@ -1,4 +1,4 @@
-import { openDatabase } from '@parley/db'
+import { openDatabase, transaction } from '@parley/db'
 import { createTestDatabase, type Fate, storeFront } from '@parley/testkit'
 import { expect, it, vi } from 'vitest'
 import { AttachmentUploads } from '../src/uploads.ts'
@@ -59,6 +59,20 @@ async function bed() {
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   }
 }
+
+it('an upload that a message names while its uploader gives it up is not given up, and they are told so', async () => {
+  await using b = await bed()
+  const { id } = (await b.receive('a.txt')) ?? { id: '' }
+  let given: Promise<boolean> | undefined
+  await transaction(b.db, async (tx) => {
+    await tx.query(`update attachments set state = 'CLAIMED', message_id = id where id = $1`, [id])
+    given = b.giveUp(id)
+    const waiting = `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`
+    await expect.poll(async () => (await b.db.pool.query(waiting)).rowCount).toBe(1)
+  })
+  expect(await given).toBe(false)
+  expect([await b.states(), await b.objects()]).toEqual([{ [id]: 'CLAIMED' }, [id]])
+})
 
 it('a direct upload that cannot be looked at, as the store is away, can be completed later', async () => {
   await using b = await bed()
