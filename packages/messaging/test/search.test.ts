@@ -1,4 +1,4 @@
-import { ReplicaReads } from '@parley/db'
+import { primaryReads, type Reads, ReplicaReads } from '@parley/db'
 import { LIMITS, parse, searchMessagesQuery } from '@parley/protocol'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { MessageSearch } from '../src/index.ts'
@@ -208,6 +208,24 @@ describe('what is found', () => {
     const { data, meta } = await search.search(me, parse(searchMessagesQuery, { query: 'found' }))
     expect([data.map(({ content }) => content), meta.total]).toEqual([['found by the primary'], 1])
     expect(reads.counts).toEqual({ replica: 0, behind: 1, away: 1 })
+  })
+
+  it('is of before the search where the person leaves during it', async () => {
+    const { me, conversation } = await having('told before')
+    let left = false
+    const reads: Reads = {
+      async query(read) {
+        if (!left) {
+          left = true
+          await bed.db.pool.query('update participants set left_at = now() where conversation_id = $1', [conversation])
+          await bed.send(conversation, [{ content: 'told after that' }])
+        }
+        return primaryReads(bed.db).query(read)
+      },
+    }
+    const search = new MessageSearch(bed.db, { online: async () => new Set() }, { urlOf: () => '' }, reads)
+    const { data, meta } = await search.search(me, parse(searchMessagesQuery, { query: 'told' }))
+    expect([data.map(({ content }) => content), meta.total]).toEqual([['told before'], 1])
   })
 
   it('shows who is online, in no large group, and is shown though nobody can say', async () => {

@@ -82,7 +82,10 @@ export class MessageSearch {
     const found = await collectNewest(recent, best ? SEARCH_DEPTH : page * limit, (slices) =>
       this.#reads.query((db) => searchSlices(db, { slices, ...query })),
     )
-    return best ? { ...found, matches: found.matches.sort(bestFirst) } : found
+    // What is stored once the scope was looked up is not looked for: by then the person may have left.
+    const lastOf = new Map(scope.map(({ id, to_seq }) => [id, to_seq]))
+    const matches = found.matches.filter(({ conversation_id, seq }) => seq <= (lastOf.get(conversation_id) ?? 0))
+    return { ...found, matches: best ? matches.sort(bestFirst) : matches }
   }
 
   /** Three queries and one look at presence, however many there are. */
