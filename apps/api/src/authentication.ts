@@ -52,6 +52,11 @@ export function actorOf(request: FastifyRequest): User {
   throw new ParleyError('FORBIDDEN', { message: `A service names the person it acts for in the ${ACT_AS} header.` })
 }
 
+/** When the token was issued by which a person acts, 1970 if it does not say; null where a service acts for them. */
+export function issuedAtOf({ identity }: FastifyRequest): Date | null {
+  return identity?.service === true ? null : (identity?.issuedAt ?? new Date(0))
+}
+
 /** The same person, and whether they act themself. */
 export function changerOf(request: FastifyRequest): Actor {
   return { ...actorOf(request), byService: request.identity?.service === true }

@@ -48,8 +48,8 @@ const endpointOf = (id: string) => `https://push.example.com/${id}`
 const shown = (subscriptionId: string, userId = 'sara') => {
   return { conversationId, userId, subscriptionId, fromSeq: 1, seq: 1, digest: false }
 }
-const save = (userId: string, endpoint: string, most = 20) =>
-  savePushSubscription(db.pool, { id: randomUUID(), userId, endpoint, p256dh: 'key', auth: 'secret' }, most)
+const save = (userId: string, endpoint: string, most = 20, issuedAt: Date | null = null) =>
+  savePushSubscription(db.pool, { id: randomUUID(), userId, endpoint, p256dh: 'key', auth: 'secret', issuedAt }, most)
 const shownOn = async (ids: readonly string[]) => {
   const { rows } = await database.sql.query(
     'select subscription_id from push_shown where subscription_id = any ($1::uuid[]) order by 1',
@@ -126,6 +126,17 @@ it('what a device shows is not recorded where it is another person’s meanwhile
     [() => recordShown(db.pool, [shown(id)])],
   )
   expect(await shownOn([id])).toEqual([])
+})
+
+it('a device is not registered by a token that is revoked meanwhile, and by a newer one it is', async () => {
+  const registered = await crossing(
+    `update users set tokens_valid_from = '2026-01-01T00:00:00.0005Z' where id = 'omar'`,
+    [],
+    [() => save('omar', endpointOf('late'), 20, new Date('2025-12-31T23:59:59Z'))],
+  )
+  expect(registered).toEqual([undefined])
+  const newer = await save('omar', endpointOf('late'), 20, new Date('2026-01-01T00:00:00Z'))
+  expect(newer).toMatchObject({ user_id: 'omar' })
 })
 
 it.each([

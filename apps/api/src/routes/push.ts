@@ -11,6 +11,7 @@ import {
   savePushPreferences,
   savePushSubscription,
 } from '@parley/db'
+import { REVOKED } from '@parley/messaging'
 import {
   conversationParams,
   invalidRequest,
@@ -28,7 +29,7 @@ import {
 } from '@parley/protocol'
 import { isAllowedHost } from '@parley/runtime'
 import type { FastifyPluginAsync } from 'fastify'
-import { actorOf } from '../authentication.ts'
+import { actorOf, issuedAtOf } from '../authentication.ts'
 import type { ApiDeps } from '../deps.ts'
 
 /** The devices that a person wants pushes on, and when and how. Below `/api/push`. */
@@ -40,8 +41,10 @@ export const pushRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { d
     const { id: userId } = actorOf(request)
     const { endpoint, keys } = parse(pushSubscriptionBody, request.body)
     requireCallable(endpoint, push.allowLoopback)
-    const device = { id: randomUUID(), userId, endpoint, ...normalKeys(keys) }
+    const device = { id: randomUUID(), userId, endpoint, ...normalKeys(keys), issuedAt: issuedAtOf(request) }
     const row = await savePushSubscription(db.pool, device, PUSH_DEVICES_PER_USER)
+    // Since the request was let in.
+    if (row === undefined) throw new ParleyError('TOKEN_INVALID', { message: REVOKED })
     return reply.status(201).send({ success: true, message: 'Subscription saved', data: presentSubscription(row) })
   })
 

@@ -15,22 +15,31 @@ export interface NewPushSubscription {
   endpoint: string
   p256dh: string
   auth: string
+  /** When the token was issued by which its person registers it; null where a server of the product does it for them. */
+  issuedAt: Date | null
 }
 
 /**
  * Registers a device. An endpoint that is known keeps its row and moves to this person; what it showed of another
- * person's conversations is forgotten with the move. Of a person's devices past `maxPerUser` the oldest go. Locks as recordShown().
+ * person's conversations is forgotten with the move. Of a person's devices past `maxPerUser` the oldest go. Locks the person, against
+ * a revocation of tokens, and then as recordShown().
+ * @returns undefined where the token has been revoked; then nothing was written
  */
 export async function savePushSubscription(
   db: Queryable,
-  { id, userId, endpoint, p256dh, auth }: NewPushSubscription,
+  { id, userId, endpoint, p256dh, auth, issuedAt }: NewPushSubscription,
   maxPerUser: number,
-): Promise<PushSubscriptionRow> {
+): Promise<PushSubscriptionRow | undefined> {
   const { rows } = await db.query<PushSubscriptionRow>({
     text: `
-      with devices as (
-        select s.id, s.user_id, s.endpoint, s.created_at from push_subscriptions s
-        where s.user_id = $2 or s.endpoint = $3 order by s.id for update
+      with owner as (
+        select u.id from users u
+        where u.id = $2 and ($7::timestamptz is null or coalesce(date_trunc('milliseconds', u.tokens_valid_from) <= $7, true))
+        for share
+      ), devices as (
+        select s.id, s.user_id, s.endpoint, s.created_at from owner o cross join lateral (
+          select * from push_subscriptions where user_id = o.id or endpoint = $3 order by id for update
+        ) s
       ), forgotten as (
         delete from push_shown where user_id <> $2 and subscription_id = (select d.id from devices d where d.endpoint = $3)
       ), surplus as (
@@ -40,14 +49,12 @@ export async function savePushSubscription(
         )
       )
       insert into push_subscriptions (id, user_id, endpoint, p256dh, auth)
-      select $1, $2, $3, $4, $5 from (select count(*) from devices) locked
+      select $1, id, $3, $4, $5 from owner cross join (select count(*) from devices) locked
       on conflict (endpoint) do update set user_id = $2, p256dh = $4, auth = $5, retry_at = null
       returning id, user_id, endpoint, created_at`,
-    values: [id, userId, endpoint, p256dh, auth, maxPerUser],
+    values: [id, userId, endpoint, p256dh, auth, maxPerUser, issuedAt?.toISOString() ?? null],
   })
-  const [row] = rows
-  if (row === undefined) throw new Error('an upsert without a row')
-  return row
+  return rows[0]
 }
 
 /** A person's devices, the newest first. */
