@@ -128,6 +128,27 @@ it('what a device shows is not recorded where it is another person’s meanwhile
   expect(await shownOn([id])).toEqual([])
 })
 
+it.each([
+  ['is read', 'update participants set last_read_seq = 1 where conversation_id = $1 and user_id = $2', 1],
+  ['is left', 'update participants set left_at = now() where conversation_id = $1 and user_id = $2', 1],
+  ['changes otherwise', 'update participants set muted_until = now() where conversation_id = $1 and user_id = $2', 0],
+])(
+  'what a device shows of a conversation that %s just then is noted to be closed accordingly',
+  async (_, change, closings) => {
+    const id = randomUUID()
+    await db.pool.query(
+      `insert into conversations (id, type, created_by, participant_count, last_seq) values ($1, 'GROUP', 'sara', 1, 1)`,
+      [id],
+    )
+    await db.pool.query(`insert into participants (conversation_id, user_id) values ($1, 'sara')`, [id])
+    const [device = ''] = await devices('sara', 1)
+    const record = () => recordShown(db.pool, [{ ...shown(device), conversationId: id }])
+    await crossing(change, [id, 'sara'], [record])
+    const { rowCount } = await db.pool.query('select from push_closings where conversation_id = $1', [id])
+    expect([await shownOn([device]), rowCount]).toEqual([[device], closings])
+  },
+)
+
 it('a device is not registered by a token that is revoked meanwhile, and by a newer one it is', async () => {
   const registered = await crossing(
     `update users set tokens_valid_from = '2026-01-01T00:00:00.0005Z' where id = 'omar'`,

@@ -145,7 +145,7 @@ export interface ShownRecord extends MemberKey {
 }
 
 /**
- * Records what devices show from now on. Where the person has read that far meanwhile, the closing is noted at once: the
+ * Records what devices show from now on. Where the person has read that far meanwhile, the closing is noted after that: the
  * read came too early for the trigger. Devices that are gone, or another person's, are passed over. The devices are locked first,
  * in the order of their ids, then what they show in key order: so does whoever removes a device or gives it to another person.
  */
@@ -167,11 +167,6 @@ export async function recordShown(db: Queryable, records: readonly ShownRecord[]
       ), well as (
         update push_subscriptions set last_ok_at = now(), retry_at = null
         where id = any ($3::uuid[]) and (last_ok_at is null or last_ok_at < now() - interval '1 hour' or retry_at is not null)
-      ), late as (
-        insert into push_closings (conversation_id, user_id)
-        select distinct t.conversation_id, t.user_id from told t
-        join participants p on p.conversation_id = t.conversation_id and p.user_id = t.user_id
-        where p.last_read_seq >= t.seq or p.left_at is not null
       )
       insert into push_shown (conversation_id, user_id, subscription_id, from_seq, seq, digest)
       select * from told
@@ -187,6 +182,49 @@ export async function recordShown(db: Queryable, records: readonly ShownRecord[]
       column((r) => r.digest),
     ],
   })
+  await noteRead(db, records)
+}
+
+/**
+ * Notes the closing of what has been read, or left, before it was recorded. The trigger of a mark that is just moving may have seen
+ * nothing recorded, and the mark cannot be seen before it is committed: then it is waited for, one at a time, so that nobody who
+ * waits for several marks is waited for in a circle.
+ */
+async function noteRead(db: Queryable, records: readonly ShownRecord[]): Promise<void> {
+  const settled = await noteReadOf(db, records, 'skip locked')
+  for (const record of records) {
+    if (!settled.has(memberOf(record))) await noteReadOf(db, [record], '')
+  }
+}
+
+/** @returns the members whose marks were looked at */
+async function noteReadOf(
+  db: Queryable,
+  records: readonly ShownRecord[],
+  locked: 'skip locked' | '',
+): Promise<Set<string>> {
+  const { rows } = await db.query<{ conversation_id: string; user_id: string }>({
+    name: locked === '' ? 'note_read' : 'note_read_unlocked',
+    text: `
+      with looked_at as (
+        select p.*, r.seq
+        from unnest($1::uuid[], $2::text[], $3::bigint[]) as r (conversation_id, user_id, seq)
+        cross join lateral (
+          select conversation_id, user_id, last_read_seq, left_at from participants
+          where conversation_id = r.conversation_id and user_id = r.user_id for share ${locked}
+        ) p
+      ), late as (
+        insert into push_closings (conversation_id, user_id)
+        select distinct conversation_id, user_id from looked_at where last_read_seq >= seq or left_at is not null
+      )
+      select conversation_id, user_id from looked_at`,
+    values: [records.map((r) => r.conversationId), records.map((r) => r.userId), records.map((r) => r.seq)],
+  })
+  return new Set(rows.map((row) => row.conversation_id + row.user_id))
+}
+
+function memberOf({ conversationId, userId }: MemberKey): string {
+  return conversationId + userId
 }
 
 /**
