@@ -101,7 +101,7 @@ it.each(['repeatable read', 'serializable'])(
   async (level) => {
     for (const remove of [DELETED, ERASED]) {
       const { id, runs, index } = await unindexed()
-      const deleting = transaction(bed.db, async (tx) => {
+      const deleting = bed.transaction(async (tx) => {
         await tx.query(`set transaction isolation level ${level}`)
         await tx.query('select from messages limit 1')
         await index()
