@@ -110,7 +110,7 @@ it('a gateway killed in the middle of a flood: every message that is stored reac
   const stored = rows.map(({ seq }) => Number(seq))
   expect(stored.length).toBeGreaterThan(0)
   expect(stored).toEqual(stored.map((_, index) => index + 1))
-  // Its lease is fifteen seconds long.
+  // Its lease is fifteen seconds long. What it published itself is known to be so only when that has ended.
   await expect.poll(() => stored.filter((seq) => !heard.has(seq)), { timeout: 40_000 }).toEqual([])
-  await expect.poll(outboxRows).toEqual([])
+  await expect.poll(outboxRows, { timeout: 40_000 }).toEqual([])
 })

@@ -5,6 +5,7 @@ import { herdUsers } from '../src/load/herd-users.ts'
 import { type Herd, startHerd } from '../src/load/run-herd.ts'
 import { type BenchServices, startServices } from '../src/services.ts'
 import { totalOf } from '../src/statement-log.ts'
+import { spreadOf } from '../src/statistics.ts'
 import { bare } from '../src/subjects/bare.ts'
 import { parley, type RunningParley } from '../src/subjects/parley.ts'
 import type { Shape, Subject } from '../src/subjects/subject.ts'
@@ -17,6 +18,8 @@ import { measureByTurns } from '../src/turns.ts'
 const SEND: Shape = { users: 100, roomSize: 5 }
 const HERD: Shape = { users: 200, roomSize: 5, roomsEach: 20 }
 const GROUP: Shape = { users: 100, roomSize: 100 }
+
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)
 
 describe('the benchmark, for seconds', () => {
   let services: BenchServices
@@ -37,13 +40,14 @@ describe('the benchmark, for seconds', () => {
     }
   }
 
-  test('send: durable messages beside what the plain stack delivers without storing them', async () => {
+  test('send: the processor time of a durable message beside that of one that the plain stack does not store', async () => {
     const plan = { inFlight: 4, contentBytes: 100 }
-    const turns = { shape: SEND, plan, rounds: 1, warmMs: 1_000, measureMs: 2_000 }
+    const turns = { shape: SEND, plan, rounds: 3, warmMs: 1_000, measureMs: 2_000 }
     const results = await measureByTurns([parley, bare], services, turns)
-    const rateOf = ({ name }: Subject) => results.get(name)?.[0]?.ackedPerSec ?? Number.NaN
-    // 1.2 to 1.6 on a quiet machine, warm; see docs/PERFORMANCE.md.
-    expect(rateOf(parley) / rateOf(bare)).toBeGreaterThan(0.6)
+    const microsOf = ({ name }: Subject) =>
+      spreadOf((results.get(name) ?? []).map(({ processorUs }) => sum(Object.values(processorUs)))).median
+    // 0.7 to 0.9 on a quiet machine, 1.1 beside two busy processes; see docs/PERFORMANCE.md. The rates differ by what else runs.
+    expect(microsOf(parley) / microsOf(bare)).toBeLessThan(1.6)
   }, 180_000)
 
   test('storm: everybody back at once costs few statements', async () => {
