@@ -5,11 +5,10 @@ import { herdUsers } from '../src/load/herd-users.ts'
 import { type Herd, startHerd } from '../src/load/run-herd.ts'
 import { type BenchServices, startServices } from '../src/services.ts'
 import { totalOf } from '../src/statement-log.ts'
-import { spreadOf } from '../src/statistics.ts'
 import { bare } from '../src/subjects/bare.ts'
 import { parley, type RunningParley } from '../src/subjects/parley.ts'
 import type { Shape, Subject } from '../src/subjects/subject.ts'
-import { measureByTurns } from '../src/turns.ts'
+import { measureByTurns, processorTable } from '../src/turns.ts'
 
 /*
  * The benchmark's scenarios for a few seconds each. The bounds are wide: half of what was there should be noticed, and a
@@ -18,8 +17,6 @@ import { measureByTurns } from '../src/turns.ts'
 const SEND: Shape = { users: 100, roomSize: 5 }
 const HERD: Shape = { users: 200, roomSize: 5, roomsEach: 20 }
 const GROUP: Shape = { users: 100, roomSize: 100 }
-
-const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)
 
 describe('the benchmark, for seconds', () => {
   let services: BenchServices
@@ -44,8 +41,8 @@ describe('the benchmark, for seconds', () => {
     const plan = { inFlight: 4, contentBytes: 100 }
     const turns = { shape: SEND, plan, rounds: 3, warmMs: 1_000, measureMs: 2_000 }
     const results = await measureByTurns([parley, bare], services, turns)
-    const microsOf = ({ name }: Subject) =>
-      spreadOf((results.get(name) ?? []).map(({ processorUs }) => sum(Object.values(processorUs)))).median
+    const table = processorTable(results)
+    const microsOf = ({ name }: Subject) => Number(table.find(({ subject }) => subject === name)?.all)
     // 0.7 to 0.9 on a quiet machine, 1.1 beside two busy processes; see docs/PERFORMANCE.md. The rates differ by what else runs.
     expect(microsOf(parley) / microsOf(bare)).toBeLessThan(1.6)
   }, 180_000)
