@@ -1,5 +1,8 @@
-import { describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { RoomOrder } from '../src/order.ts'
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
 
 function orderOf(next?: number) {
   const delivered: number[] = []
@@ -48,50 +51,35 @@ describe('RoomOrder', () => {
   })
 
   it('gives a lost seq up after its patience, and takes it when it comes after all, once', () => {
-    vi.useFakeTimers()
-    try {
-      const { delivered, accept } = orderOf(1)
-      accept(1, 3, 4)
-      expect(delivered).toEqual([1])
-      vi.advanceTimersByTime(249)
-      expect(delivered).toEqual([1])
-      vi.advanceTimersByTime(1)
-      expect(delivered).toEqual([1, 3, 4])
-      accept(1, 2, 2, 5)
-      expect(delivered).toEqual([1, 3, 4, 2, 5])
-    } finally {
-      vi.useRealTimers()
-    }
+    const { delivered, accept } = orderOf(1)
+    accept(1, 3, 4)
+    expect(delivered).toEqual([1])
+    vi.advanceTimersByTime(249)
+    expect(delivered).toEqual([1])
+    vi.advanceTimersByTime(1)
+    expect(delivered).toEqual([1, 3, 4])
+    accept(1, 2, 2, 5)
+    expect(delivered).toEqual([1, 3, 4, 2, 5])
   })
 
   it('takes only the last thousand of those that it gave up when they come after all', () => {
-    vi.useFakeTimers()
-    try {
-      const { delivered, accept } = orderOf(1)
-      for (const seq of [1, 1_002, 2_003]) {
-        accept(seq)
-        vi.advanceTimersByTime(250)
-      }
-      accept(1_001, 1_003)
-      expect(delivered).toEqual([1, 1_002, 2_003, 1_003])
-    } finally {
-      vi.useRealTimers()
+    const { delivered, accept } = orderOf(1)
+    for (const seq of [1, 1_002, 2_003]) {
+      accept(seq)
+      vi.advanceTimersByTime(250)
     }
+    accept(1_001, 1_003)
+    expect(delivered).toEqual([1, 1_002, 2_003, 1_003])
   })
 
   it('waits anew for each further gap', () => {
-    vi.useFakeTimers()
-    try {
-      const { delivered, accept } = orderOf(1)
-      accept(2, 4)
-      vi.advanceTimersByTime(250)
-      expect(delivered).toEqual([2])
-      vi.advanceTimersByTime(250)
-      expect(delivered).toEqual([2, 4])
-      expect(vi.getTimerCount()).toBe(0)
-    } finally {
-      vi.useRealTimers()
-    }
+    const { delivered, accept } = orderOf(1)
+    accept(2, 4)
+    vi.advanceTimersByTime(250)
+    expect(delivered).toEqual([2])
+    vi.advanceTimersByTime(250)
+    expect(delivered).toEqual([2, 4])
+    expect(vi.getTimerCount()).toBe(0)
   })
 
   describe('with a store to ask', () => {
@@ -112,100 +100,75 @@ describe('RoomOrder', () => {
     }
 
     it('fetches what is missing, in its place, and passes over it when it comes after all', async () => {
-      vi.useFakeTimers()
-      try {
-        const { delivered, asked, order } = orderWithStore([2, 3])
-        for (const seq of [1, 4, 5]) order.accept(seq, [seq])
-        await vi.advanceTimersByTimeAsync(250)
-        expect(vi.getTimerCount()).toBe(0)
-        for (const seq of [3, 2, 6]) order.accept(seq, [seq])
-        expect(delivered).toEqual([1, 2, 3, 4, 5, 6])
-        expect(asked).toEqual([[2, 3]])
-        expect(vi.getTimerCount()).toBe(0)
-      } finally {
-        vi.useRealTimers()
-      }
+      const { delivered, asked, order } = orderWithStore([2, 3])
+      for (const seq of [1, 4, 5]) order.accept(seq, [seq])
+      await vi.advanceTimersByTimeAsync(250)
+      expect(vi.getTimerCount()).toBe(0)
+      for (const seq of [3, 2, 6]) order.accept(seq, [seq])
+      expect(delivered).toEqual([1, 2, 3, 4, 5, 6])
+      expect(asked).toEqual([[2, 3]])
+      expect(vi.getTimerCount()).toBe(0)
     })
 
     it('gives up what is not there either, and asks anew for a further gap', async () => {
-      vi.useFakeTimers()
-      try {
-        const { delivered, asked, order } = orderWithStore([2, 6])
-        for (const seq of [1, 4, 7]) order.accept(seq, [seq])
-        await vi.advanceTimersByTimeAsync(1_000)
-        expect(delivered).toEqual([1, 2, 4, 6, 7])
-        expect(asked).toEqual([
-          [2, 6],
-          [3, 5],
-          [5, 5],
-        ])
-        order.accept(3, [3])
-        expect(delivered).toEqual([1, 2, 4, 6, 7, 3])
-        expect(vi.getTimerCount()).toBe(0)
-      } finally {
-        vi.useRealTimers()
-      }
+      const { delivered, asked, order } = orderWithStore([2, 6])
+      for (const seq of [1, 4, 7]) order.accept(seq, [seq])
+      await vi.advanceTimersByTimeAsync(1_000)
+      expect(delivered).toEqual([1, 2, 4, 6, 7])
+      expect(asked).toEqual([
+        [2, 6],
+        [3, 5],
+        [5, 5],
+      ])
+      order.accept(3, [3])
+      expect(delivered).toEqual([1, 2, 4, 6, 7, 3])
+      expect(vi.getTimerCount()).toBe(0)
     })
 
     it('fetches what is missing further on together with the first gap, a hundred at once', async () => {
-      vi.useFakeTimers()
-      try {
-        const all = Array.from({ length: 151 }, (_, index) => index + 1)
-        const { delivered, asked, order } = orderWithStore(all)
-        for (const seq of all) if (seq % 2 === 1) order.accept(seq, [seq])
-        await vi.advanceTimersByTimeAsync(250)
-        expect(delivered).toEqual(all.slice(0, 101))
-        await vi.advanceTimersByTimeAsync(250)
-        expect(delivered).toEqual(all)
-        expect(asked).toEqual([
-          [2, 100],
-          [102, 150],
-        ])
-        expect(vi.getTimerCount()).toBe(0)
-      } finally {
-        vi.useRealTimers()
-      }
+      const all = Array.from({ length: 151 }, (_, index) => index + 1)
+      const { delivered, asked, order } = orderWithStore(all)
+      for (const seq of all) if (seq % 2 === 1) order.accept(seq, [seq])
+      await vi.advanceTimersByTimeAsync(250)
+      expect(delivered).toEqual(all.slice(0, 101))
+      await vi.advanceTimersByTimeAsync(250)
+      expect(delivered).toEqual(all)
+      expect(asked).toEqual([
+        [2, 100],
+        [102, 150],
+      ])
+      expect(vi.getTimerCount()).toBe(0)
     })
 
     it('asks for no more than a gap that is too wide to be fetched', async () => {
-      vi.useFakeTimers()
-      try {
-        const { asked, order } = orderWithStore([])
-        for (const seq of [1, 200, 300]) order.accept(seq, [seq])
-        await vi.advanceTimersByTimeAsync(250)
-        expect(asked).toEqual([[2, 199]])
-        order.close()
-      } finally {
-        vi.useRealTimers()
-      }
+      const { asked, order } = orderWithStore([])
+      for (const seq of [1, 200, 300]) order.accept(seq, [seq])
+      await vi.advanceTimersByTimeAsync(250)
+      expect(asked).toEqual([[2, 199]])
+      order.close()
     })
 
     it('asks once at a time, however long the answer takes, and delivers nothing once it is closed', async () => {
-      vi.useFakeTimers()
-      try {
-        const delivered: number[] = []
-        const asked: number[] = []
-        const slow = async (from: number) => {
-          asked.push(from)
-          await new Promise((resolve) => setTimeout(resolve, 1_000))
-          if (from === 2) order.accept(2, [2])
-        }
-        const order: RoomOrder<number> = new RoomOrder(250, (seqs) => delivered.push(...seqs), 1, slow)
-        for (const seq of [1, 3]) order.accept(seq, [seq])
-        await vi.advanceTimersByTimeAsync(250)
-        order.accept(4, [4])
-        await vi.advanceTimersByTimeAsync(1_000)
-        expect(asked).toEqual([2])
-        expect(delivered).toEqual([1, 2, 3, 4])
-        order.accept(6, [6])
-        await vi.advanceTimersByTimeAsync(250)
-        order.close()
-        await vi.advanceTimersByTimeAsync(1_000)
-        expect(asked).toEqual([2, 5])
-        expect(delivered).toEqual([1, 2, 3, 4])
-      } finally {
-        vi.useRealTimers()
+      const delivered: number[] = []
+      const asked: number[] = []
+      const slow = async (from: number) => {
+        asked.push(from)
+        await new Promise((resolve) => setTimeout(resolve, 1_000))
+        if (from === 2) order.accept(2, [2])
       }
+      const order: RoomOrder<number> = new RoomOrder(250, (seqs) => delivered.push(...seqs), 1, slow)
+      for (const seq of [1, 3]) order.accept(seq, [seq])
+      await vi.advanceTimersByTimeAsync(250)
+      order.accept(4, [4])
+      await vi.advanceTimersByTimeAsync(1_000)
+      expect(asked).toEqual([2])
+      expect(delivered).toEqual([1, 2, 3, 4])
+      order.accept(6, [6])
+      await vi.advanceTimersByTimeAsync(250)
+      order.close()
+      await vi.advanceTimersByTimeAsync(1_000)
+      expect(asked).toEqual([2, 5])
+      expect(delivered).toEqual([1, 2, 3, 4])
     })
   })
 })
