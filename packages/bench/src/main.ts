@@ -17,6 +17,7 @@ const inRounds: Record<string, Load> = {
   push: () => import('./push/scenario.ts'),
   history: () => import('./history/scenario.ts'),
   idle: () => import('./idle/scenario.ts'),
+  people: () => import('./people/scenario.ts'),
   plans: () => import('./plans/scenario.ts'),
   receipts: () => import('./receipts/scenario.ts'),
   send: () => import('./send/scenario.ts'),

@@ -74,7 +74,8 @@ for (let rank = 0; rank < WORDS; rank++) {
   reach[rank] = sum
 }
 
-function randomWord(random: () => number): string {
+/** A word, the more frequent ones more often. @param random from 0 to 1 */
+export function randomWord(random: () => number): string {
   const wanted = random() * sum
   let [low, high] = [0, WORDS - 1]
   while (low < high) {
