@@ -91,16 +91,25 @@ export class Bus extends EventEmitter<BusEvents> {
   async publish(channel: string, payload: string | Buffer, keep = false): Promise<boolean> {
     this.publishes++
     this.#open++
-    let taken = true
-    try {
-      await this.#pub.spublish(channel, payload)
-    } catch (error) {
-      const moved = await hasMoved(this.#pub, error)
-      taken = moved ? await this.#publishAgain(channel, payload) : this.#failed(error)
-      if (!taken && keep) this.#keep(channel, payload)
-    }
+    const taken = await this.#send(channel, payload)
+    if (!taken && keep) this.#keep(channel, payload)
     if (--this.#open === 0) for (const resolve of this.#settled.splice(0)) resolve()
     return taken
+  }
+
+  /** Follows a channel whose slot moves. */
+  async #send(channel: string, payload: string | Buffer): Promise<boolean> {
+    for (let redirections = 0; ; redirections++) {
+      try {
+        await this.#pub.spublish(channel, payload)
+        return true
+      } catch (error) {
+        if (redirections < REDIRECTIONS && (await hasMoved(this.#pub, error))) continue
+        this.failedPublishes++
+        this.#report(error)
+        return false
+      }
+    }
   }
 
   #keep(channel: string, payload: string | Buffer): void {
@@ -115,21 +124,6 @@ export class Bus extends EventEmitter<BusEvents> {
       if (this.#pub.status !== 'ready') return this.#planRetry()
       for (const kept of this.#kept.splice(0)) void this.publish(kept.channel, kept.payload, true)
     }, KEPT_RETRY_MS)
-  }
-
-  async #publishAgain(channel: string, payload: string | Buffer): Promise<boolean> {
-    try {
-      await this.#pub.spublish(channel, payload)
-      return true
-    } catch (error) {
-      return this.#failed(error)
-    }
-  }
-
-  #failed(error: unknown): false {
-    this.failedPublishes++
-    this.#report(error)
-    return false
   }
 
   /** One handler a channel. In force after the next {@link barrier}. */

@@ -143,6 +143,26 @@ describe('the bus on a cluster', () => {
     await allAreHeard('moved back')
   })
 
+  it('publishes all that is said while a slot moves', async () => {
+    const [first, second] = redis.nodes
+    if (first === undefined || second === undefined) throw new Error('no nodes')
+    const [channel = '', neighbour = ''] = CHANNELS.filter((name) => slotOf(name) < 5_462)
+    for (const owner of [second, first, second, first]) {
+      const moved = Promise.all([restored(), redis.moveSlot(slotOf(channel), owner)])
+      let moving = true
+      void moved.finally(() => {
+        moving = false
+      })
+      const taken: Promise<boolean>[] = []
+      while (moving) {
+        taken.push(heard.publish(channel, 'said'), heard.publish(neighbour, 'said'))
+        await new Promise(setImmediate)
+      }
+      await moved
+      expect(new Set(await Promise.all(taken))).toEqual(new Set([true]))
+    }
+  })
+
   // A replica whose first election fails, on a busy machine, holds its next one 8 s later (4 x cluster-node-timeout).
   it('goes on with a replica that takes the place of its master', { timeout: 60_000 }, async () => {
     const told = restored()

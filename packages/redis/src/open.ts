@@ -130,12 +130,17 @@ function backoff(attempt: number): number {
   return backoffMs(attempt, 100, 2_000)
 }
 
+/** What ioredis says of all that was to be one write, where the map of slots became new before it was written. */
+const SCATTERED = 'All keys in the pipeline should belong to the same slots allocation group'
+
 /**
- * Whether a command failed because its slot has another node, and the map of slots is new now: it may be sent again. ioredis
- * follows by itself only where a whole pipeline was sent to the wrong node.
+ * Whether a command failed because its slot has another node, or one that was to travel with it has, and the map of slots is
+ * new now: it may be sent again. ioredis follows by itself only where a whole pipeline was sent to the wrong node.
  */
 export async function hasMoved(client: RedisClient, error: unknown): Promise<boolean> {
-  if (!(client instanceof Cluster) || !(error instanceof Error) || !error.message.startsWith('MOVED ')) return false
+  if (!(client instanceof Cluster) || !(error instanceof Error)) return false
+  if (error.message === SCATTERED) return true
+  if (!error.message.startsWith('MOVED ')) return false
   await new Promise<void>((resolve) => client.refreshSlotsCache(() => resolve()))
   return true
 }
