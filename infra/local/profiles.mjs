@@ -12,7 +12,10 @@ const FOLDERS = [
   ...['packages/presence', 'packages/queue'],
 ]
 /** They start the services of a profile by themselves, and are in `npm test`. */
-const OF_THEIR_OWN = ['apps/worker/test/profiles.test.ts', 'packages/fanout/test/cluster.test.ts']
+const OF_THEIR_OWN = [
+  'apps/worker/test/profiles.test.ts',
+  ...['cluster', 'cluster-gaps'].map((name) => `packages/fanout/test/${name}.test.ts`),
+]
 /** What a profile leaves out, and why. */
 const LEFT_OUT = {
   // A TCP proxy stands before the one Redis; a cluster's nodes tell clients their own addresses. cluster.test.ts has the place of
@@ -23,7 +26,8 @@ const LEFT_OUT = {
     ...['apps/gateway/test/cut-off.test.ts', 'apps/gateway/test/slow-redis.test.ts'],
   ],
   pgbouncer: [],
-  tls: [],
+  // It reads the commands on their way.
+  tls: ['packages/fanout/test/resent-ping.test.ts'],
 }
 
 const USAGE = `npm run test:profiles -- [PROFILE ...]

@@ -119,11 +119,18 @@ export class Bus extends EventEmitter<BusEvents> {
   }
 
   #planRetry(): void {
-    this.#retry ??= setTimeout(() => {
-      this.#retry = undefined
-      if (this.#pub.status !== 'ready') return this.#planRetry()
-      for (const kept of this.#kept.splice(0)) void this.publish(kept.channel, kept.payload, true)
-    }, KEPT_RETRY_MS)
+    this.#retry ??= setTimeout(() => void this.#publishKept(), KEPT_RETRY_MS)
+  }
+
+  /** What Redis does not take this time either stays ahead of what has come since. */
+  async #publishKept(): Promise<void> {
+    const kept = this.#pub.status === 'ready' ? this.#kept.splice(0) : []
+    const taken = await Promise.all(kept.map(({ channel, payload }) => this.publish(channel, payload)))
+    this.#retry = undefined
+    if (this.#closed) return
+    this.#kept.unshift(...kept.filter((_, index) => !taken[index]))
+    this.#kept.splice(0, this.#kept.length - KEPT)
+    if (this.#kept.length > 0) this.#planRetry()
   }
 
   /** One handler a channel. In force after the next {@link barrier}. */

@@ -1,0 +1,69 @@
+import { slotOf } from '@parley/redis'
+import { type ClusterNode, redisCluster, type TestRedisCluster } from '@parley/testkit'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { Bus } from '../src/index.ts'
+
+const CHANNEL = 'a channel'
+const SLOT = slotOf(CHANNEL)
+const MARKS = ['mark 1', 'mark 2', 'mark 3']
+
+let redis: TestRedisCluster
+/** The node of the channel's slot. */
+let owner: ClusterNode
+
+beforeAll(async () => {
+  redis = await redisCluster()
+  const node = redis.nodes[Math.floor(SLOT / 5_462)]
+  if (node === undefined) throw new Error('no node')
+  owner = node
+})
+afterAll(() => redis?.[Symbol.asyncDispose]())
+
+async function openBus(name: string): Promise<Bus> {
+  const bus = new Bus(redis.url, name).on('error', () => undefined)
+  await bus.ready(10_000)
+  return bus
+}
+
+/** Says the marks, which Redis does not take. */
+async function keepMarks(speaker: Bus): Promise<void> {
+  const taken = await Promise.all(MARKS.map((mark) => speaker.publish(CHANNEL, mark, true)))
+  expect(taken).toEqual(MARKS.map(() => false))
+}
+
+/** How many publishes the channel's node has taken. */
+async function taken(): Promise<number> {
+  const stats = String(await owner.call('info', 'commandstats'))
+  return Number(/cmdstat_spublish:calls=(\d+)/.exec(stats)?.[1] ?? 0)
+}
+
+it('publishes later what is to be kept in the order in which it was said, though it is refused once more', async () => {
+  const [speaker, listener] = [await openBus('speaker'), await openBus('listener')]
+  const heard: string[] = []
+  listener.subscribe(CHANNEL, (payload) => heard.push(payload.toString()))
+  expect(await listener.barrier(5_000)).toBe(true)
+  await owner.call('acl', 'setuser', 'default', '-spublish')
+  expect(await speaker.publish(CHANNEL, 'first', true)).toBe(false)
+  const publish = speaker.publish.bind(speaker)
+  const next = new Promise<boolean>((resolve) => {
+    // Just before the first is tried again.
+    vi.spyOn(speaker, 'publish').mockImplementationOnce((...again) => {
+      resolve(publish(CHANNEL, 'second', true))
+      return publish(...again)
+    })
+  })
+  expect(await next).toBe(false)
+  await owner.call('acl', 'setuser', 'default', '+spublish')
+  await expect.poll(() => heard).toEqual(['first', 'second'])
+  await Promise.all([speaker.close(), listener.close()])
+})
+
+it('publishes what is to be kept once its node is back', async () => {
+  const speaker = await openBus('speaker')
+  await owner.kill()
+  await keepMarks(speaker)
+  expect(await speaker.publish(CHANNEL, 'not to be kept')).toBe(false)
+  await owner.start()
+  await expect.poll(taken).toBe(MARKS.length)
+  await speaker.close()
+})
