@@ -1,6 +1,6 @@
-import { slotOf } from '@parley/redis'
+import { SLOTS, slotOf } from '@parley/redis'
 import { type ClusterNode, redisCluster, type TestRedisCluster } from '@parley/testkit'
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Bus } from '../src/index.ts'
 
 const CHANNEL = 'a channel'
@@ -66,4 +66,42 @@ it('publishes what is to be kept once its node is back', async () => {
   await owner.start()
   await expect.poll(taken).toBe(MARKS.length)
   await speaker.close()
+})
+
+describe('a slot that no node has', () => {
+  beforeEach(async () => {
+    await redis.formed()
+    for (const node of redis.nodes) {
+      // All other slots are served.
+      await node.call('config', 'set', 'cluster-require-full-coverage', 'no')
+      await node.call('cluster', 'delslots', SLOT)
+    }
+  })
+  afterEach(giveBack)
+
+  /** Whether each slot has a node, as all nodes know it. */
+  async function assigned(): Promise<boolean> {
+    const infos = await Promise.all(redis.nodes.map((node) => node.call('cluster', 'info')))
+    return infos.every((info) => String(info).includes(`cluster_slots_assigned:${SLOTS}`))
+  }
+
+  async function giveBack(): Promise<void> {
+    if (await assigned()) return
+    await owner.call('cluster', 'addslots', SLOT)
+    // The other nodes believe the newer epoch.
+    await owner.call('cluster', 'bumpepoch')
+    await expect.poll(assigned).toBe(true)
+  }
+
+  it('is published to what is to be kept, once a node has it', async () => {
+    const speaker = await openBus('speaker')
+    const errors = new Set<string>()
+    speaker.on('error', ({ message }) => errors.add(message))
+    const before = await taken()
+    await keepMarks(speaker)
+    expect(errors).toEqual(new Set(['CLUSTERDOWN Hash slot not served']))
+    await giveBack()
+    await expect.poll(taken).toBe(before + MARKS.length)
+    await speaker.close()
+  })
 })

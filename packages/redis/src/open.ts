@@ -3,6 +3,7 @@ import { type RedisOptions as ClientOptions, Cluster, type ClusterNode, type Clu
 import { parseAddress, type RedisAddress } from './address.ts'
 import { track } from './connections.ts'
 import { renewWhenSilent } from './heartbeat.ts'
+import { SLOTS } from './slot.ts'
 
 export type RedisClient = Redis | Cluster
 
@@ -86,9 +87,13 @@ function connect(address: RedisAddress, options: RedisOptions): RedisClient {
 }
 
 /**
- * ioredis' promise of a connection never settles where the first look finds a cluster that is not ready yet, though the
- * client connects later. BullMQ waits for that promise, for ever, after all nodes were away at once. This one settles, too,
- * when the client is ready. (ioredis 5.11, `Cluster.connect`: a failed ready check neither resolves nor rejects.)
+ * A cluster without two faults of ioredis 5.11.
+ *
+ * - Its promise of a connection never settles where the first look finds a cluster that is not ready yet, though the client
+ *   connects later. BullMQ waits for that promise, for ever, after all nodes were away at once. This one settles, too, when the
+ *   client is ready. (`Cluster.connect`: a failed ready check neither resolves nor rejects.)
+ * - What travels as one write (`executeWithAutoPipelining`) throws a TypeError for a slot that no node has. Here such a slot is in the
+ *   map, with no nodes: any of them is asked, and names the one that the slot has meanwhile.
  */
 class SettlingCluster extends Cluster {
   readonly #startup: ClusterNode[]
@@ -96,6 +101,9 @@ class SettlingCluster extends Cluster {
   constructor(startup: ClusterNode[], options: ClusterOptions) {
     super(startup, options)
     this.#startup = startup
+    this.on('refresh', () => {
+      for (let slot = 0; slot < SLOTS; slot++) this.slots[slot] ??= []
+    })
   }
 
   override async connect(): Promise<void> {
