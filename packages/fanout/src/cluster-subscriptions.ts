@@ -29,6 +29,8 @@ export class ClusterSubscriptions implements Subscriptions {
   readonly #nodes = new Map<string, Node>()
   readonly #onRefresh = () => this.#route()
   #ownerOf: readonly (string | undefined)[] = []
+  /** Each slot has a node. */
+  #covered = false
   #firstMap = Promise.withResolvers<void>()
   #lookAgain: NodeJS.Timeout | undefined
   /** A node refused, or ended, a subscription: all are asked for again once the map is new. */
@@ -71,6 +73,11 @@ export class ClusterSubscriptions implements Subscriptions {
   }
 
   async ping(timeoutMs: number): Promise<boolean> {
+    return this.#covered && (await this.#allAnswer(timeoutMs))
+  }
+
+  /** Whether all that the nodes were asked for is known to be in force. */
+  async #allAnswer(timeoutMs: number): Promise<boolean> {
     if (this.#nodes.size === 0 || this.#doubtful) return false
     const moves = this.#moves
     const answers = await Promise.all([...this.#nodes.values()].map(({ connection }) => connection.ping(timeoutMs)))
@@ -107,6 +114,7 @@ export class ClusterSubscriptions implements Subscriptions {
     if (same && !this.#doubtful) return
     const first = this.#ownerOf.length === 0
     this.#ownerOf = owners
+    this.#covered = !owners.includes(undefined)
     const needed = new Set(owners.filter((owner) => owner !== undefined))
     for (const key of needed) if (!this.#nodes.has(key)) this.#nodes.set(key, this.#open(key))
     for (const [key, { connection }] of this.#nodes) {
@@ -178,12 +186,12 @@ export class ClusterSubscriptions implements Subscriptions {
     }, LOOK_AGAIN_MS)
   }
 
-  /** Waits however long the nodes take. In doubt the next map leads here. */
+  /** Waits however long the nodes take. In doubt, and for a slot that nobody has, the next map leads here. */
   async #tellRestored(): Promise<void> {
     if (this.#telling) return
     this.#telling = true
     while (!this.#closed && !this.#doubtful) {
-      if (await this.ping(CONFIRM_MS)) {
+      if (await this.#allAnswer(CONFIRM_MS)) {
         if (!this.#closed) this.#options.onRestored()
         break
       }

@@ -37,6 +37,8 @@ async function taken(): Promise<number> {
   return Number(/cmdstat_spublish:calls=(\d+)/.exec(stats)?.[1] ?? 0)
 }
 
+const restored = (bus: Bus) => new Promise<string>((resolve) => bus.once('restored', () => resolve('restored')))
+
 it('publishes later what is to be kept in the order in which it was said, though it is refused once more', async () => {
   const [speaker, listener] = [await openBus('speaker'), await openBus('listener')]
   const heard: string[] = []
@@ -103,5 +105,19 @@ describe('a slot that no node has', () => {
     await giveBack()
     await expect.poll(taken).toBe(before + MARKS.length)
     await speaker.close()
+  })
+
+  it('has no subscription in force before a node has it', async () => {
+    const [speaker, listener] = [await openBus('speaker'), await openBus('listener')]
+    const heard: string[] = []
+    listener.subscribe(CHANNEL, (payload) => heard.push(payload.toString()))
+    expect(await listener.barrier(5_000)).toBe(false)
+    const told = restored(listener)
+    await giveBack()
+    expect(await told).toBe('restored')
+    expect(await listener.barrier(5_000)).toBe(true)
+    await expect.poll(() => speaker.publish(CHANNEL, 'said')).toBe(true)
+    await expect.poll(() => heard).toEqual(['said'])
+    await Promise.all([speaker.close(), listener.close()])
   })
 })
