@@ -1,6 +1,9 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { readFile } from 'node:fs/promises'
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import https from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { providedServices } from './provided.ts'
 
 /** What becomes of a request: it is passed on, never answered, or refused with this status. */
 export type Fate = 'pass' | 'silence' | number
@@ -12,14 +15,16 @@ export interface StoreFront extends AsyncDisposable {
   judge: (method: string, url: URL) => Fate | Promise<Fate>
 }
 
-/** Starts a front on a free loopback port before the S3 server at `endpoint`. */
+/** Starts a front on a free loopback port before the S3 server at `endpoint`; it speaks TLS where that does. */
 export async function storeFront(endpoint: string): Promise<StoreFront> {
-  const { hostname, port } = new URL(endpoint)
-  const server = createServer((incoming, answer) => void serve(incoming, answer))
+  const { protocol, hostname, port } = new URL(endpoint)
+  const { request } = protocol === 'https:' ? https : http
+  const onRequest = (incoming: IncomingMessage, answer: ServerResponse) => void serve(incoming, answer)
+  const server = protocol === 'https:' ? await securedServer(onRequest) : http.createServer(onRequest)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const front: StoreFront = {
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    endpoint: `${protocol}//127.0.0.1:${(server.address() as AddressInfo).port}`,
     judge: () => 'pass',
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections()
@@ -45,4 +50,11 @@ export async function storeFront(endpoint: string): Promise<StoreFront> {
     incoming.pipe(outgoing)
   }
   return front
+}
+
+async function securedServer(onRequest: http.RequestListener): Promise<https.Server> {
+  const { tls } = providedServices()
+  if (tls === null) throw new Error('This run has no certificate')
+  const [cert, key] = await Promise.all([readFile(tls.certFile), readFile(tls.keyFile)])
+  return https.createServer({ cert, key }, onRequest)
 }
