@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { Conversation, Message, SearchHit } from '@parley/protocol'
 import { type Cluster, dataOf, errorOf, group, startCluster, user } from '@parley/testkit'
@@ -13,10 +14,15 @@ beforeAll(async () => {
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
 
-it('what a person wrote is gone for everybody after what OPERATIONS.md says, and nothing else is', async () => {
+/** What OPERATIONS.md says to run for this person. */
+async function erasureOf(userId: string): Promise<string> {
   const page = await readFile(OPERATIONS, 'utf8')
   const statements = /## A person's data[\s\S]*?```sql\n(?<sql>[\s\S]*?)```/.exec(page)?.groups?.sql
   if (statements === undefined) throw new Error('OPERATIONS.md has no statements about a person’s data')
+  return statements.replaceAll("'ahmed'", `'${userId}'`)
+}
+
+it('what a person wrote is gone for everybody after what OPERATIONS.md says, and nothing else is', async () => {
   const [ahmed, fatima, mei] = [user('Ahmed Hassan'), user('Fatima Rahman'), user('Mei Lin')]
   const { id } = await group(cluster, fatima, [mei])
   await cluster.register(ahmed)
@@ -36,7 +42,7 @@ it('what a person wrote is gone for everybody after what OPERATIONS.md says, and
   dataOf(await cluster.api(ahmed).delete(`${at}/participants/${ahmed.id}`))
   dataOf(await service.put(`/api/users/${ahmed.id}`, { fullName: 'Somebody who left', profilePhoto: null }))
   dataOf(await service.post(`/api/users/${ahmed.id}/revoke-tokens`))
-  await cluster.sql.query(statements.replaceAll("'ahmed'", `'${ahmed.id}'`))
+  await cluster.sql.query(await erasureOf(ahmed.id))
 
   const left = dataOf(await cluster.api(fatima).get<Message[]>(`${at}/messages`))
   expect(left.map(({ content }) => content)).toEqual(['erasable words of hers', 'hers'])
@@ -50,4 +56,46 @@ it('what a person wrote is gone for everybody after what OPERATIONS.md says, and
   expect(rows).toEqual([{ id: file?.id }])
   const kept = await cluster.sql.query(`select 1 from messages where content like '%Ahmed%' or content = 'a file'`)
   expect(kept.rows).toEqual([])
+})
+
+/*
+ * Those who name or remove uploads lock them in the order of their ids, and the worker locks messages that it indexes in key order
+ * while somebody deletes: who took them in another order could wait for them in a circle.
+ */
+it.each([
+  [
+    'uploads',
+    `insert into attachments (id, conversation_id, uploader_id, state, file_name) values ($1, $1, $2, 'READY', '')`,
+  ],
+  [
+    'messages',
+    `insert into messages (conversation_id, seq, id, rev, sender_id, content, type, created_at)
+     values ($1, 1, $1, 1, $2, '', 'TEXT', now())`,
+  ],
+])('%s are erased in the order of their keys', async (what, insert) => {
+  const [table, key] = what === 'uploads' ? ['attachments', 'id'] : ['messages', 'conversation_id']
+  const person = randomUUID()
+  const keys = Array.from({ length: 10 }, () => randomUUID()).sort()
+  // Where they lie in the table the last is the first.
+  for (const id of keys.toReversed()) await cluster.sql.query(insert, [id, person])
+  const erasure = await erasureOf(person)
+  const holder = await cluster.sql.connect()
+  let done: Promise<unknown> | undefined
+  try {
+    await holder.query('begin')
+    await holder.query(`select from ${table} where ${key} = $1 for update`, [keys[4]])
+    done = cluster.sql.query(erasure)
+    const waiting = `select from pg_stat_activity
+      where wait_event_type = 'Lock' and application_name = 'parley-test' and datname = current_database()`
+    await expect.poll(async () => (await cluster.sql.query(waiting)).rowCount).toBe(1)
+    const free = await holder.query(
+      `select ${key} as key from ${table} where ${key} = any ($1::uuid[]) order by ${key} for update skip locked`,
+      [keys],
+    )
+    expect(free.rows.map((row) => row.key)).toEqual(keys.slice(4))
+  } finally {
+    await holder.query('rollback')
+    holder.release()
+    await done
+  }
 })
