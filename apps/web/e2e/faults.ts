@@ -31,6 +31,27 @@ export function faultTests(stage: () => Stage): void {
     expect(data).toEqual(['Before', 'Sent meanwhile', 'Written offline 1', 'Written offline 2'])
   })
 
+  test.each(['script', 'stylesheet'])(
+    'a page whose %s is of another build, as while servers change to it, is loaded again until both are of one',
+    async (type) => {
+      const { omar, lena, enter } = await pair(stage())
+      const visitor = await enter(omar)
+      const { page } = visitor
+      let lacking = true
+      await visitor.intercept(/\/assets\//, (route) => {
+        if (!lacking || route.request().resourceType() !== type) return route.continue()
+        lacking = false
+        return route.fulfill({ status: 404 })
+      })
+      const loads: string[] = []
+      page.on('load', () => loads.push(page.url()))
+      await page.reload()
+      await expect.poll(() => loads.length, { timeout: 30_000 }).toBeGreaterThan(1)
+      await seen(visitor.row(lena.fullName))
+      expect(visitor.problems.splice(0)).toEqual([expect.stringContaining('status of 404')])
+    },
+  )
+
   test('what was written offline outlives a reload of the page', async () => {
     const { cluster, goOffline, omar, id, enter } = await pair(stage())
     const visitor = await enter(omar)
