@@ -125,16 +125,31 @@ it('probes the paths and ports that the images serve, and is longer patient than
   }
 })
 
-it('replaces one pod at a time: the next one stops when the drain of the one before is over', async () => {
+async function rolloutOf(component: string): Promise<{ minReadySeconds?: number; strategy: object } | undefined> {
   const manifests = await render({ ...LEAST, shutdown: { preStopSeconds: 8, drainSeconds: 30 } })
-  for (const component of ['api', 'gateway', 'worker', 'web']) {
-    const { spec } = manifests.find(
-      ({ kind, metadata }) => kind === 'Deployment' && metadata.name === `chat-parley-${component}`,
-    ) as Manifest & { spec: { minReadySeconds?: number; strategy: object } }
+  const deployment = manifests.find(
+    ({ kind, metadata }) => kind === 'Deployment' && metadata.name === `chat-parley-${component}`,
+  )
+  return deployment?.spec as Awaited<ReturnType<typeof rolloutOf>>
+}
+
+it('replaces one pod at a time: the next one stops when the drain of the one before is over', async () => {
+  for (const component of ['api', 'gateway', 'worker']) {
     // A Deployment does not wait for pods that end, but for new ones to have been ready for so long.
-    expect(spec.strategy).toEqual({ type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } })
-    expect(spec.minReadySeconds, component).toBe(38)
+    expect(await rolloutOf(component), component).toMatchObject({
+      strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+      minReadySeconds: 38,
+    })
   }
+})
+
+it('replaces the web client’s files at all pods in a moment: a page of one build lacks its files at a pod of another', async () => {
+  const rollout = await rolloutOf('web')
+  expect(rollout?.strategy).toEqual({
+    type: 'RollingUpdate',
+    rollingUpdate: { maxSurge: '100%', maxUnavailable: 0 },
+  })
+  expect(rollout).not.toHaveProperty('minReadySeconds')
 })
 
 it('gives pods no rights', async () => {

@@ -117,11 +117,16 @@ spec:
     matchLabels: {{ include "parley.selector" . | nindent 6 }}
   strategy:
     type: RollingUpdate
+    {{- if eq .component "web" }}
+    # All at a time: a page of one build finds none of its files with a pod of another.
+    rollingUpdate: { maxSurge: "100%", maxUnavailable: 0 }
+    {{- else }}
     # One at a time: each gateway that ends hands its sockets to the others.
     rollingUpdate: { maxSurge: 1, maxUnavailable: 0 }
   # A Deployment goes on when the new pod is ready, whether or not the old one has ended. Without this pause all gateways would
   # drain at about the same time, and clients go from one to the next that is about to end.
   minReadySeconds: {{ add $shutdown.preStopSeconds $shutdown.drainSeconds }}
+    {{- end }}
   template:
     metadata:
       labels: {{ include "parley.labels" . | nindent 8 }}
