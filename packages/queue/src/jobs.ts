@@ -3,6 +3,9 @@ import { z } from 'zod'
 /*
  * Every kind of job and what it carries. Jobs hold ids and positions only: what is to be said is looked up when the job
  * runs, so that it is true then.
+ *
+ * Workers of the version before run on what this one queues, while it is rolled out. They put back a kind that they do not know, and
+ * pass over a field that they do not know: what must not be passed over is a kind of its own.
  */
 
 const person = { userId: z.string() }
