@@ -170,6 +170,30 @@ it('takes over what is in the search index', async () => {
   expect(await found("'$one' <2> '$two'")).toEqual([{ seq: 2, timed: true }])
 })
 
+it('goes on by a second login of the schema’s owner, as OPERATIONS.md makes one when a password changes', async () => {
+  const page = await readFile(new URL('../../../docs/OPERATIONS.md', import.meta.url), 'utf8')
+  const [, statements] = /```sql\n(CREATE ROLE parley_second[^`]*)```/.exec(page) ?? []
+  if (statements === undefined) throw new Error('OPERATIONS.md makes no second login')
+  const { url } = await emptyDatabase()
+  const owner = uniqueName('owner')
+  const admin = adminClient(url)
+  await admin.connect()
+  ends.push(() => admin.end())
+  await admin.query(`create role ${owner} login password 'the old password'`)
+  await admin.query(`alter database ${new URL(url).pathname.slice(1)} owner to ${owner}`)
+  ends.push(() => admin.query(`reassign owned by ${owner} to current_user; drop role ${owner}_second, ${owner}`))
+  const as = (username: string, password: string) => Object.assign(new URL(url), { username, password }).href
+  await migrate(as(owner, 'the old password'), await migrationsTo('0013_changes_by_servers'))
+
+  await admin.query(statements.replaceAll('parley', owner))
+  await admin.query(`alter role ${owner} nologin`)
+  expect(await migrate(as(`${owner}_second`, 'the new password'))).toBeGreaterThan(0)
+  const { rows } = await admin.query(`
+    select pg_get_userbyid(relowner) as owner from pg_class where relnamespace = 'public'::regnamespace
+    union select pg_get_userbyid(proowner) from pg_proc where pronamespace = 'public'::regnamespace`)
+  expect(rows).toEqual([{ owner }])
+})
+
 /** Holds locks as another's transaction until it is told to end. */
 async function holding(url: string, statement: string) {
   const client = new pg.Client({ connectionString: url })
