@@ -1,3 +1,5 @@
+import { callAll } from './emitter.ts'
+
 /**
  * A value that can be watched. Fits React's `useSyncExternalStore(store.subscribe, store.getSnapshot)`: the snapshot is
  * the same object until something in it has changed, and both functions need no `this`.
@@ -55,7 +57,7 @@ export class LazyStore<T> implements Store<T> {
     this.#scheduled = true
     queueMicrotask(() => {
       this.#scheduled = false
-      for (const listener of [...this.#listeners]) listener()
+      callAll(this.#listeners, undefined)
     })
   }
 }

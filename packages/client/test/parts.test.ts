@@ -53,6 +53,28 @@ it('an emitter calls a listener that is there twice until both are taken away', 
   expect(heard).toEqual([1])
 })
 
+it('an emitter tells everybody of everything in the same order, though a listener causes the next event', () => {
+  const emitter = new Emitter<{ told: number }>()
+  const heard: number[] = []
+  emitter.on('told', (told) => told === 1 && emitter.emit('told', 2))
+  emitter.on('told', (told) => heard.push(told))
+  emitter.emit('told', 1)
+  expect(heard).toEqual([1, 2])
+})
+
+it('an emitter calls no listener that was taken away meanwhile, nor any once all are', () => {
+  const emitter = new Emitter<{ told: number; over: number }>()
+  const [taken, cleared] = [vi.fn(), vi.fn()]
+  emitter.on('told', () => stop())
+  const stop = emitter.on('told', taken)
+  emitter.on('over', () => emitter.clear())
+  emitter.on('over', cleared)
+  emitter.emit('told', 1)
+  emitter.emit('over', 1)
+  expect(taken).not.toHaveBeenCalled()
+  expect(cleared).not.toHaveBeenCalled()
+})
+
 describe('Sequence', () => {
   it('lets each message through once and in order, whatever order they come in', () => {
     const sequence = new Sequence(2)
@@ -402,6 +424,34 @@ describe('LazyStore', () => {
     store.invalidate()
     await Promise.resolve()
     expect(listener).toHaveBeenCalledTimes(1)
+  })
+
+  it('tells the others where a listener throws, and not one that was taken away meanwhile', async () => {
+    const thrown: unknown[] = []
+    const queue = vi.spyOn(globalThis, 'queueMicrotask')
+    const store = new LazyStore(() => 0)
+    const [taken, last] = [vi.fn(), vi.fn()]
+    store.subscribe(() => {
+      stop()
+      throw new Error('of the application')
+    })
+    const stop = store.subscribe(taken)
+    store.subscribe(last)
+    // What the application throws is its own to see: here it is caught where it would be thrown.
+    const caught = (work: () => void) => {
+      try {
+        work()
+      } catch (error) {
+        thrown.push(error)
+      }
+    }
+    queue.mockImplementation((work) => void Promise.resolve().then(() => caught(work)))
+    store.invalidate()
+    await new Promise(setImmediate)
+    queue.mockRestore()
+    expect(last).toHaveBeenCalledTimes(1)
+    expect(taken).not.toHaveBeenCalled()
+    expect(thrown).toEqual([new Error('of the application')])
   })
 })
 
