@@ -3,9 +3,18 @@ import { ERRORS, type ErrorBody, type ErrorCode } from '@parley/protocol/errors'
 /**
  * The server's codes, and the client's own: NETWORK (no connection, or it broke), TIMEOUT (no answer in time), CLOSED
  * (the client was closed), ABORTED (by a signal of the caller's), BAD_ANSWER (what came was no answer of a Parley),
- * UPLOAD_BLOCKED (the browser lets this page send nothing to the store for files: the bucket has no CORS rule for it).
+ * UPLOAD_BLOCKED (the browser lets this page send nothing to the store for files: the bucket has no CORS rule for it),
+ * STORAGE (the storage for messages on their way is full, forbidden or broken: they do not outlive a reload).
  */
-export type ClientErrorCode = ErrorCode | 'NETWORK' | 'TIMEOUT' | 'CLOSED' | 'ABORTED' | 'BAD_ANSWER' | 'UPLOAD_BLOCKED'
+export type ClientErrorCode =
+  | ErrorCode
+  | 'NETWORK'
+  | 'TIMEOUT'
+  | 'CLOSED'
+  | 'ABORTED'
+  | 'BAD_ANSWER'
+  | 'UPLOAD_BLOCKED'
+  | 'STORAGE'
 
 const OWN_RETRY: Record<Exclude<ClientErrorCode, ErrorCode>, boolean> = {
   NETWORK: true,
@@ -14,6 +23,7 @@ const OWN_RETRY: Record<Exclude<ClientErrorCode, ErrorCode>, boolean> = {
   ABORTED: false,
   BAD_ANSWER: true,
   UPLOAD_BLOCKED: false,
+  STORAGE: false,
 }
 
 /** Every error that the client raises. */

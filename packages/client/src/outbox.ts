@@ -85,7 +85,7 @@ export class Outbox {
     try {
       left = await inTime(storage.load(userId))
     } catch (error) {
-      onError(toClientError(error))
+      onError(storageError(error))
     }
     const mine = new Set([...this.#queues.values()].flat().map(({ pending }) => pending.clientMessageId))
     const entries = left.filter(({ clientMessageId }) => !mine.has(clientMessageId)).sort((a, b) => b.order - a.order)
@@ -231,7 +231,7 @@ export class Outbox {
   #store(item: Item, work: (userId: string) => Promise<void>): void {
     const userId = this.#userId
     if (userId === undefined) return
-    item.kept = item.kept.then(() => work(userId)).catch((error) => this.#options.onError(toClientError(error)))
+    item.kept = item.kept.then(() => work(userId)).catch((error) => this.#options.onError(storageError(error)))
   }
 
   #changed(conversationId: string): void {
@@ -239,11 +239,16 @@ export class Outbox {
   }
 }
 
-/** @throws {ParleyClientError} TIMEOUT */
+function storageError(cause: unknown): ParleyClientError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new ParleyClientError('STORAGE', `The storage for messages on their way failed: ${reason}`, { cause })
+}
+
+/** @throws {Error} where it takes too long */
 async function inTime<T>(loaded: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new ParleyClientError('TIMEOUT', 'The storage does not answer.')), LOAD_MS)
+    timer = setTimeout(() => reject(new Error('it does not answer')), LOAD_MS)
   })
   try {
     return await Promise.race([loaded, late])

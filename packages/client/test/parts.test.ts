@@ -539,6 +539,8 @@ describe('Outbox', () => {
     await outbox.identify('a')
     await outbox.add({ content: 'one', conversationId: 'c', clientMessageId: 'one' })
     await expect.poll(() => onError).toHaveBeenCalledTimes(3)
+    const told = { code: 'STORAGE', retryable: false, cause: new Error('the storage is full') }
+    expect(onError.mock.calls).toMatchObject([[told], [told], [told]])
   })
 
   it('goes on without a storage that does not say what it keeps, and says so', async () => {
@@ -555,7 +557,7 @@ describe('Outbox', () => {
       await identified
       outbox.flush()
       expect(await sent).toEqual(message(1))
-      expect(onError.mock.calls).toMatchObject([[{ code: 'TIMEOUT' }]])
+      expect(onError.mock.calls).toMatchObject([[{ code: 'STORAGE' }]])
     } finally {
       vi.useRealTimers()
     }
