@@ -50,7 +50,8 @@ export class ServerRequests {
     clientConversationId?: string
   }): Promise<Conversation> {
     const { http } = this.core
-    const body = { clientConversationId: randomId(), ...input }
+    const { clientConversationId = randomId() } = input
+    const body = { ...input, clientConversationId }
     const { data } = await http.again(() => http.send<Conversation>('POST', CONVERSATIONS, { body }), undefined)
     return this.core.inbox.put(data)
   }

@@ -1,4 +1,4 @@
-import { type Cluster, direct, group, startCluster, user } from '@parley/testkit'
+import { type Cluster, dataOf, direct, group, startCluster, user } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { clientOf, liveClient, until, untilDelivered } from './setting.ts'
 
@@ -71,6 +71,22 @@ describe('an application', () => {
     expect(state()).toBe('connecting')
     ahmed.client.close()
     expect(removed).toHaveBeenCalledExactlyOnceWith('online', expect.any(Function))
+  })
+
+  it('makes a group once though it names no id of its own, and says so with undefined', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    await cluster.register(a, b)
+    let lost = 0
+    const lossy: typeof fetch = async (input, init) => {
+      const answer = await fetch(input, init)
+      if (init?.method === 'POST' && lost++ === 0) throw new TypeError('The answer was lost.')
+      return answer
+    }
+    using ahmed = await liveClient(cluster, a, { fetch: lossy })
+    const saved: { id?: string } = {}
+    const clientConversationId = saved.id as string
+    await ahmed.client.createConversation({ type: 'GROUP', participantIds: [b.id], name: 'Once', clientConversationId })
+    expect(dataOf(await cluster.api(a).get<unknown[]>('/api/messages/conversations'))).toHaveLength(1)
   })
 
   it('hears nothing any more once it has closed the client, and whoever waits is told so', async () => {
