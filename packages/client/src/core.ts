@@ -211,9 +211,9 @@ export class ClientCore {
 
   async #send(entry: OutboxEntry): Promise<Message> {
     const { conversationId, content, type, attachmentIds, clientMessageId } = entry
-    // A gateway closes the connection on what is larger than it reads: that would never end.
-    if (content.length > LIMITS.contentLength) {
-      throw new ParleyClientError('VALIDATION_FAILED', `content: at most ${LIMITS.contentLength} UTF-16 units.`)
+    // A gateway closes the connection on what is larger than it reads: that would never end. Nor would what fails here.
+    if (typeof content !== 'string' || content.length > LIMITS.contentLength) {
+      throw new ParleyClientError('VALIDATION_FAILED', `content: text, at most ${LIMITS.contentLength} UTF-16 units.`)
     }
     const message = await this.connection.call<Message>('sendMessage', {
       conversationId,

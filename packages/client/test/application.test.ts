@@ -89,6 +89,15 @@ describe('an application', () => {
     expect(dataOf(await cluster.api(a).get<unknown[]>('/api/messages/conversations'))).toHaveLength(1)
   })
 
+  it('is told of a content that is no text, which is not tried again and keeps nothing waiting', async () => {
+    const a = user('Ahmed')
+    const { id } = await direct(cluster, a, user('Fatima'))
+    using ahmed = await liveClient(cluster, a)
+    const nothing = JSON.parse('{}').content
+    await expect(ahmed.client.send(id, nothing)).rejects.toMatchObject({ code: 'VALIDATION_FAILED' })
+    expect((await ahmed.client.send(id, 'after it')).seq).toBe(1)
+  })
+
   it('hears nothing any more once it has closed the client, and whoever waits is told so', async () => {
     const a = user('Ahmed')
     const { id } = await direct(cluster, a, user('Fatima'))
