@@ -75,15 +75,21 @@ export class Connection {
   start(): void {
     if (this.#started) return
     this.#started = true
+    // Node has no such events.
+    globalThis.addEventListener?.('online', this.#onOnline)
     void this.#connect()
   }
 
   /** Closes for good, or until the next {@link start}. */
   stop(): void {
     this.#started = false
+    globalThis.removeEventListener?.('online', this.#onOnline)
     this.#drop()
     this.#setState('offline')
   }
+
+  /** The browser says that there is a network again. */
+  readonly #onOnline = () => this.hurry()
 
   /** Tries now instead of waiting for the delay to end: the network is said to be back. */
   hurry(): void {

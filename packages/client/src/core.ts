@@ -137,12 +137,7 @@ export class ClientCore {
       onConnect: () => this.#onConnect(),
       onError,
     })
-    // Node has no such events.
-    globalThis.addEventListener?.('online', this.#hurry)
   }
-
-  /** The browser says that there is a network again. */
-  readonly #hurry = () => this.connection.hurry()
 
   get userId(): string | undefined {
     return this.#userId
@@ -152,7 +147,6 @@ export class ClientCore {
     this.#closed.abort()
     this.connection.stop()
     this.#stopTimers()
-    globalThis.removeEventListener?.('online', this.#hurry)
     this.outbox.close()
     this.readMarks.stop()
     this.#catchUp.stop()

@@ -73,6 +73,20 @@ describe('an application', () => {
     expect(removed).toHaveBeenCalledExactlyOnceWith('online', expect.any(Function))
   })
 
+  it('may drop a client that it has not connected, or has disconnected: the page holds neither', async () => {
+    const added = vi.fn()
+    vi.stubGlobal('addEventListener', added)
+    const removed = vi.fn()
+    vi.stubGlobal('removeEventListener', removed)
+    onTestFinished(() => void vi.unstubAllGlobals())
+    using ahmed = clientOf(cluster, user('Ahmed'), { url: NOBODY })
+    expect(added).not.toHaveBeenCalled()
+    ahmed.client.connect()
+    expect(added).toHaveBeenCalledExactlyOnceWith('online', expect.any(Function))
+    ahmed.client.disconnect()
+    expect(removed.mock.calls).toEqual(added.mock.calls)
+  })
+
   it('makes a group once though it names no id of its own, and says so with undefined', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     await cluster.register(a, b)
