@@ -98,4 +98,17 @@ describe('IndexedDB', () => {
     expect(await storage.load('x')).toEqual([entry(1)])
     expect(open).toHaveBeenCalledTimes(3)
   })
+
+  it('is in the way of nobody who deletes it, as a page does whose person signs out', async () => {
+    const factory = new IDBFactory()
+    const storage = indexedDbStorage('shared', factory)
+    await storage.put('x', entry(1))
+    const outcome = await new Promise((resolve) => {
+      const request = factory.deleteDatabase('shared')
+      request.onsuccess = () => resolve('deleted')
+      request.onblocked = () => resolve('blocked')
+    })
+    expect(outcome).toBe('deleted')
+    expect(await storage.load('x')).toEqual([])
+  })
 })

@@ -44,8 +44,14 @@ function openDatabase(factory: IDBFactory, name: string, onClosed: () => void): 
     const request = factory.open(name, 1)
     request.onupgradeneeded = () => request.result.createObjectStore(STORE)
     request.onsuccess = () => {
-      request.result.onclose = onClosed
-      resolve(request.result)
+      const database = request.result
+      database.onclose = onClosed
+      // Somebody deletes it (when a person signs out, say), or a later version of this client changes it: they wait for this.
+      database.onversionchange = () => {
+        database.close()
+        onClosed()
+      }
+      resolve(database)
     }
     request.onerror = () => reject(request.error ?? new Error('IndexedDB could not be opened'))
     request.onblocked = () => reject(new Error('IndexedDB is blocked by another tab'))
