@@ -1,4 +1,4 @@
-import { lookup as resolve } from 'node:dns'
+import { type LookupAddress, lookup } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
@@ -49,17 +49,59 @@ export function isAllowedHost(hostname: string, policy: OutboundPolicy): boolean
 /**
  * A `lookup` for sockets that answers with allowed addresses only. The socket connects to what was checked here: a name
  * that answers differently a moment later (DNS rebinding) gains nothing by it.
+ *
+ * Node looks up two names at a time and gives none of them up, though the socket that asked has timed out: of each name one
+ * look-up is under way at most, and a name that has answered waits for no other.
  */
 export function guardedLookup(policy: OutboundPolicy): LookupFunction {
+  const names = new Names()
   return (hostname, options, callback) => {
-    resolve(hostname, { ...options, all: true }, (error, addresses) => {
-      if (error) return callback(error, '', 0)
-      const [first, ...others] = addresses.filter(({ address }) => isAllowedAddress(address, policy))
+    const answer = (found: readonly LookupAddress[]) => {
+      const [first, ...others] = found.filter(({ address }) => isAllowedAddress(address, policy))
       if (first === undefined) {
         return callback(new ForbiddenAddressError(`${hostname} has no address that may be called`), '', 0)
       }
       if (options.all) callback(null, [first, ...others])
       else callback(null, first.address, first.family)
+    }
+    names.look(hostname).then(answer, (error) => callback(error, '', 0))
+  }
+}
+
+/** An answer counts for so long; it does, too, for so long in all while a newer one is on its way. Milliseconds. */
+const FRESH_MS = 30_000
+const KEPT_MS = 3_600_000
+/** Names whose answers are kept. */
+const NAMES_KEPT = 500
+
+/** The addresses of names, asked for once at a time. */
+class Names {
+  readonly #known = new Map<string, { addresses: readonly LookupAddress[]; at: number }>()
+  readonly #underWay = new Map<string, Promise<readonly LookupAddress[]>>()
+
+  /** Rejects with what the DNS says of a name that it does not know. */
+  async look(hostname: string): Promise<readonly LookupAddress[]> {
+    const known = this.#known.get(hostname)
+    const ageMs = performance.now() - (known?.at ?? Number.NEGATIVE_INFINITY)
+    if (known !== undefined && ageMs < FRESH_MS) return known.addresses
+    const asked = this.#underWay.get(hostname) ?? this.#ask(hostname)
+    if (known === undefined || ageMs >= KEPT_MS) return asked
+    asked.catch(() => undefined)
+    return known.addresses
+  }
+
+  #ask(hostname: string): Promise<readonly LookupAddress[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly LookupAddress[]>()
+    this.#underWay.set(hostname, promise)
+    lookup(hostname, { all: true }, (error, addresses) => {
+      this.#underWay.delete(hostname)
+      // What is known no longer holds where there is no such name, and does where nobody could say.
+      if (error?.code === 'ENOTFOUND') this.#known.delete(hostname)
+      if (error) return reject(error)
+      if (this.#known.size >= NAMES_KEPT) this.#known.clear()
+      this.#known.set(hostname, { addresses, at: performance.now() })
+      resolve(addresses)
     })
+    return promise
   }
 }
