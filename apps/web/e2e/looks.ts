@@ -46,8 +46,23 @@ export function looksTests(stage: () => Stage): void {
     await visitor.button('Close').tap()
     await visitor.page.getByRole('link', { name: 'Back to conversations' }).tap()
     await seen(visitor.row(lena.fullName))
-    await gone(visitor.page.getByRole('heading', { level: 1 }))
+    await gone(visitor.page.getByRole('heading', { level: 1, name: lena.fullName }))
     await expect.poll(() => focused(visitor)).toContain(lena.fullName)
+  })
+
+  test('on a phone: no finding of axe at all, at the list and in a conversation, each with its one heading', async () => {
+    const { visit, omar, lena, post } = await pair(stage())
+    await post(lena, 'Hello!')
+    const { defaultBrowserType: _, ...phone } = devices['iPhone SE'] ?? { defaultBrowserType: '' }
+    const visitor = await visit(omar, { ...phone, bypassCSP: true, reducedMotion: 'reduce' })
+    const headings = visitor.page.getByRole('heading', { level: 1 })
+    await seen(visitor.row(lena.fullName))
+    expect(await headings.allTextContents()).toEqual(['Chats'])
+    expect(await findings(visitor)).toEqual([])
+    await visitor.open(lena.fullName)
+    await seen(visitor.message('Hello!'))
+    expect(await headings.allTextContents()).toEqual([lena.fullName])
+    expect(await findings(visitor)).toEqual([])
   })
 
   test('names as long as they may be push nothing out of a dialog', async () => {
@@ -277,16 +292,21 @@ async function tabTo({ page }: Visitor, control: ReturnType<Visitor['row']>, key
 
 const axeSource = readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-/** What axe finds that keeps somebody from using the page: the rule and where. */
-async function seriousFindings({ page }: Visitor): Promise<string[]> {
+/** What axe finds: the rule and where. */
+async function findings({ page }: Visitor, impacts?: readonly string[]): Promise<string[]> {
   await page.evaluate(await axeSource)
   // What fades in is looked at when it is there.
   await page.evaluate(() => Promise.allSettled(document.getAnimations().map((animation) => animation.finished)))
-  return page.evaluate(async () => {
+  return page.evaluate(async (impacts) => {
     const { axe } = globalThis as unknown as { axe: typeof import('axe-core') }
     const { violations } = await axe.run(document)
     return violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .filter(({ impact }) => impacts === undefined || impacts.includes(impact ?? ''))
       .flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id}: ${target} ${failureSummary}`))
-  })
+  }, impacts)
+}
+
+/** What axe finds that keeps somebody from using the page. */
+function seriousFindings(visitor: Visitor): Promise<string[]> {
+  return findings(visitor, ['serious', 'critical'])
 }

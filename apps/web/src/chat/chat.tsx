@@ -13,6 +13,7 @@ const DevicePush = lazy(() => parts.push().then((module) => ({ default: module.D
 /** The list, and the conversation that is looked at; on a phone one of the two. */
 export function Chat() {
   const { conversationId, seq } = useRoute()
+  const isOpen = conversationId !== null
 
   // Beside the first list, so that the first click does not wait for it.
   useEffect(loadParts, [])
@@ -28,13 +29,14 @@ export function Chat() {
 
   return (
     <DialogProvider>
-      <div className={styles.chat} data-open={conversationId !== null}>
+      {/* Where no conversation is open the list is what the page is for: on a phone nothing else is there. */}
+      <div className={styles.chat} data-open={isOpen} role={isOpen ? undefined : 'main'}>
         <Sidebar openId={conversationId} />
         {conversationId === null ? (
-          <main className={styles.empty}>
+          <div className={styles.empty}>
             <MessageCircle aria-hidden="true" strokeWidth={1.5} />
             <p>Choose a conversation, or start a new one.</p>
-          </main>
+          </div>
         ) : (
           <Suspense fallback={<main className={styles.empty} aria-busy="true" />}>
             <ConversationView key={conversationId} conversationId={conversationId} targetSeq={seq} />

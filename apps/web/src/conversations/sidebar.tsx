@@ -26,13 +26,15 @@ export function Sidebar({ openId }: { openId: string | null }) {
   const [shown, setShown] = useState(SHOWN)
   const now = useNow(60_000)
   const me = client.userId ?? ''
+  // The page's own heading is that of the open conversation, where there is one.
+  const Heading = openId === null ? 'h1' : 'h2'
   const found = filterConversations(conversations, wanted, (conversation) => titleOf(conversation, me))
   const empty = found.length === 0 && (wanted !== '' || state === 'live')
 
   return (
     <nav className={styles.sidebar} aria-label="Conversations">
       <header className={styles.top}>
-        <h2>Chats</h2>
+        <Heading>Chats</Heading>
         <button
           type="button"
           className="icon-button"
