@@ -1,6 +1,6 @@
-CREATE TYPE "public"."conversation_type" AS ENUM('DIRECT', 'GROUP');--> statement-breakpoint
-CREATE TYPE "public"."message_type" AS ENUM('TEXT', 'FILE', 'IMAGE', 'VIDEO', 'AUDIO', 'SYSTEM');--> statement-breakpoint
-CREATE TYPE "public"."participant_role" AS ENUM('OWNER', 'MEMBER');--> statement-breakpoint
+CREATE TYPE "conversation_type" AS ENUM('DIRECT', 'GROUP');--> statement-breakpoint
+CREATE TYPE "message_type" AS ENUM('TEXT', 'FILE', 'IMAGE', 'VIDEO', 'AUDIO', 'SYSTEM');--> statement-breakpoint
+CREATE TYPE "participant_role" AS ENUM('OWNER', 'MEMBER');--> statement-breakpoint
 CREATE TABLE "conversations" (
 	"id" uuid PRIMARY KEY NOT NULL,
 	"type" "conversation_type" NOT NULL,
@@ -66,8 +66,8 @@ CREATE TABLE "users" (
 	"created_at" timestamptz DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
-ALTER TABLE "participants" ADD CONSTRAINT "participants_conversation_id_conversations_id_fk" FOREIGN KEY ("conversation_id") REFERENCES "public"."conversations"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "participants" ADD CONSTRAINT "participants_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "participants" ADD CONSTRAINT "participants_conversation_id_conversations_id_fk" FOREIGN KEY ("conversation_id") REFERENCES "conversations"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "participants" ADD CONSTRAINT "participants_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE UNIQUE INDEX "conversations_direct_key" ON "conversations" USING btree ("direct_key");--> statement-breakpoint
 CREATE UNIQUE INDEX "messages_id" ON "messages" USING btree ("conversation_id","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "messages_client_message_id" ON "messages" USING btree ("conversation_id","sender_id","client_message_id");--> statement-breakpoint

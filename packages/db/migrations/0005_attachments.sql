@@ -1,4 +1,4 @@
-CREATE TYPE "public"."attachment_state" AS ENUM('UPLOADING', 'READY', 'CLAIMED', 'DELETING');--> statement-breakpoint
+CREATE TYPE "attachment_state" AS ENUM('UPLOADING', 'READY', 'CLAIMED', 'DELETING');--> statement-breakpoint
 CREATE TABLE "attachments" (
 	"id" uuid PRIMARY KEY NOT NULL,
 	"conversation_id" uuid NOT NULL,

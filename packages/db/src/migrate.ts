@@ -4,6 +4,7 @@ import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator'
 import pg from 'pg'
 import { parsePooled } from './named-statements.ts'
 import { reasonOf, sqlState } from './pool.ts'
+import { requireSettings, withSessionOptions } from './session.ts'
 
 export const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url))
 /** Any number that nobody else uses: two migrations at once wait for each other on it. */
@@ -28,14 +29,20 @@ export async function migrate(databaseUrl: string, folder = MIGRATIONS): Promise
   if (parsePooled(databaseUrl).pooled) {
     throw new Error('Migrations need the database itself and not a pooler: set MIGRATE_DATABASE_URL to its address')
   }
-  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'parley-migrate' })
+  const client = new pg.Client({
+    connectionString: withSessionOptions(databaseUrl),
+    application_name: 'parley-migrate',
+  })
   await client.connect()
   try {
     // What the role or the database sets is for others: an index of a large table takes its time, and so does waiting for it.
     await client.query('set statement_timeout = 0')
+    await requireSettings(client)
     await client.query('select pg_advisory_lock($1)', [ADVISORY_LOCK])
+    // `if not exists` would not do: the right to make schemas is asked for also where there is one.
+    const { rowCount } = await client.query("select from pg_namespace where nspname = 'drizzle'")
+    if (rowCount === 0) await client.query('create schema drizzle')
     await client.query(`
-      create schema if not exists drizzle;
       create table if not exists drizzle.__drizzle_migrations (id serial primary key, hash text not null, created_at bigint);
       set lock_timeout = ${LOCK_MS}`)
     let applied = 0

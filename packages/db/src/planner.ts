@@ -15,11 +15,3 @@ export const PLANNER_OPTIONS = [
 ]
   .map((setting) => `-c ${setting}`)
   .join(' ')
-
-/** A database's URL with these settings, and after them those that it has itself in `options`: the last of two counts. */
-export function withPlannerOptions(url: string): string {
-  const parsed = new URL(url)
-  const own = parsed.searchParams.get('options')
-  parsed.searchParams.set('options', own === null ? PLANNER_OPTIONS : `${PLANNER_OPTIONS} ${own}`)
-  return parsed.href
-}

@@ -2,8 +2,8 @@ import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import { toInstant } from './instant.ts'
 import { parsePooled, withoutNamedStatements } from './named-statements.ts'
-import { withPlannerOptions } from './planner.ts'
 import * as schema from './schema.ts'
+import { withStatementOptions } from './session.ts'
 
 /**
  * By type oid: int8 and int8[] become numbers (every counter here stays below 2^53), timestamptz an RFC 3339 string with
@@ -56,7 +56,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   const { url, pooled } = parsePooled(options.url)
   const queryTimeoutMs = options.queryTimeoutMs ?? 10_000
   const pool = new pg.Pool({
-    connectionString: pooled ? url : withPlannerOptions(url),
+    connectionString: pooled ? url : withStatementOptions(url),
     max: options.max,
     application_name: options.applicationName,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 2_000,

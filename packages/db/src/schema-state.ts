@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Database, reasonOf } from './pool.ts'
+import { requireSettings } from './session.ts'
 
 const JOURNAL = new URL('../migrations/meta/_journal.json', import.meta.url)
 /** How often the schema is looked at while somebody waits for it, in milliseconds. */
@@ -43,14 +44,16 @@ export interface AwaitSchemaOptions {
 /**
  * Resolves when the database has the schema that this code was written for. Migrations are a job of their own, and pods
  * may well be started beside it.
- * @throws when it has not within the bound; whoever started the process may start it again
+ * @throws when it has not within the bound; whoever started the process may start it again. Where it has, and is set so that
+ *   nothing could be promised
  */
 export async function awaitSchema(db: Pick<Database, 'pool'>, options: AwaitSchemaOptions): Promise<void> {
   const { signal, onWaiting, boundMs = 60_000 } = options
   const end = performance.now() + boundMs
   for (let told = ''; ; ) {
     const reason = await whatIsMissing(db)
-    if (reason === undefined || signal.aborted) return
+    if (signal.aborted) return
+    if (reason === undefined) return requireSettings(db.pool)
     if (performance.now() >= end) throw new Error(`gave up after ${boundMs / 1_000} s: ${reason}`)
     if (reason !== told) onWaiting(reason)
     told = reason

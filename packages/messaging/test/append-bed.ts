@@ -25,9 +25,14 @@ export interface AppendBed extends AsyncDisposable {
   stored(conversationId: string): Promise<StoredMessage[]>
 }
 
-/** @param connections how many appends may run at once */
-export async function createAppendBed(connections = 4): Promise<AppendBed> {
+/**
+ * @param connections how many appends may run at once
+ * @param settings that the database has for whoever connects, as `ALTER DATABASE … SET` takes them
+ */
+export async function createAppendBed(connections = 4, settings: readonly string[] = []): Promise<AppendBed> {
   const database = await createTestDatabase()
+  const name = new URL(database.url).pathname.slice(1)
+  for (const setting of settings) await database.sql.query(`alter database ${name} set ${setting}`)
   const { pool, close } = openDatabase({
     url: database.url,
     max: connections,

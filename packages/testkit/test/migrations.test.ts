@@ -16,19 +16,22 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end()
 })
 
-/** A database without any schema, and a pool on it. */
-async function emptyDatabase() {
+/**
+ * A database without any schema, and a pool on it.
+ * @param more of CREATE DATABASE
+ */
+async function emptyDatabase(more = '') {
   const { adminUrl } = providedServices().postgres
   const name = uniqueName('empty')
   const admin = adminClient(adminUrl)
   await admin.connect()
   ends.push(() => admin.end())
-  await admin.query(`create database ${name} template template0`)
+  await admin.query(`create database ${name} template template0 ${more}`)
   ends.push(() => admin.query(`drop database ${name} with (force)`))
   const url = databaseUrl(adminUrl, name)
   const db = openDatabase({ url, max: 2, applicationName: 'parley-test', onError: () => undefined })
   ends.push(() => db.close())
-  return { url, db }
+  return { url, db, name, admin }
 }
 
 /** A folder of our migrations up to this one. */
@@ -104,6 +107,55 @@ it('gives up in the end, and at once when the process stops', async () => {
   const onWaiting = () => undefined
   await expect(awaitSchema(db, { signal, onWaiting, boundMs: 1 })).rejects.toThrow(/gave up after .* migrations/)
   await awaitSchema(db, { signal: AbortSignal.abort(), onWaiting })
+})
+
+it.each([
+  ["datestyle = 'German'", 'DateStyle is German, DMY and should be ISO'],
+  ["default_transaction_isolation = 'serializable'", 'default_transaction_isolation is serializable'],
+])('behind a pooler, which takes no settings from us, refuses a database that is set so: %s', async (setting, line) => {
+  const { url, name, admin } = await emptyDatabase()
+  await migrate(url)
+  await admin.query(`alter database ${name} set ${setting}`)
+  const db = openDatabase({ url: `${url}?pgbouncer=true`, max: 1, applicationName: 'parley-test' })
+  ends.push(() => db.close())
+  const signal = new AbortController().signal
+  await expect(awaitSchema(db, { signal, onWaiting: () => undefined })).rejects.toThrow(line)
+})
+
+it('refuses a database that would acknowledge what it may lose', async () => {
+  const { url, db, name, admin } = await emptyDatabase()
+  await migrate(url)
+  await admin.query(`alter database ${name} set synchronous_commit = off`)
+  const waited = awaitSchema(db, { signal: new AbortController().signal, onWaiting: () => undefined })
+  await expect(waited).rejects.toThrow('synchronous_commit is off and should be on')
+})
+
+it('refuses to make its schema in a database that cannot hold every text', async () => {
+  const { url, db } = await emptyDatabase("encoding 'LATIN1' locale 'C'")
+  expect(await program({ DATABASE_URL: url })).toEqual({
+    code: 1,
+    said: expect.stringMatching(/^schema: .*server_encoding is LATIN1 and should be UTF8.*\n$/),
+  })
+  expect((await db.pool.query("select from pg_namespace where nspname = 'drizzle'")).rowCount).toBe(0)
+})
+
+it('migrates into a schema of another name, as a role that owns two schemas and may make none', async () => {
+  const { url, name, admin } = await emptyDatabase()
+  const role = uniqueName('role')
+  await admin.query(`create role ${role} login password 'secret'`)
+  ends.push(() => admin.query(`drop role ${role}`))
+  const owner = adminClient(url)
+  await owner.connect()
+  ends.push(() => owner.end())
+  ends.push(() => owner.query(`drop owned by ${role} cascade`))
+  await owner.query(`create schema chat authorization ${role}; create schema drizzle authorization ${role}`)
+  await owner.query(`alter role ${role} in database ${name} set search_path = chat`)
+  await migrate(Object.assign(new URL(url), { username: role, password: 'secret' }).href)
+  const { rows } = await owner.query(
+    "select distinct relnamespace::regnamespace::text as schema from pg_class where relowner = $1::regrole and relkind = 'r' order by 1",
+    [role],
+  )
+  expect(rows).toEqual([{ schema: 'chat' }, { schema: 'drizzle' }])
 })
 
 it.each([
