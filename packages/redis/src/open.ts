@@ -3,6 +3,7 @@ import { type RedisOptions as ClientOptions, Cluster, type ClusterNode, type Clu
 import { parseAddress, type RedisAddress } from './address.ts'
 import { track } from './connections.ts'
 import { renewWhenSilent } from './heartbeat.ts'
+import { LoneRedis } from './lone.ts'
 import { SLOTS } from './slot.ts'
 
 export type RedisClient = Redis | Cluster
@@ -70,7 +71,7 @@ function connect(address: RedisAddress, options: RedisOptions): RedisClient {
     autoPipeliningIgnoredCommands: [...pipelined.except],
   }
   if (parsed.kind === 'lone') {
-    return new Redis(parsed.url, { ...each, ...pipelining, enableOfflineQueue: queued, retryStrategy: retryDelay })
+    return new LoneRedis(parsed.url, { ...each, ...pipelining, enableOfflineQueue: queued, retryStrategy: retryDelay })
   }
   return new SettlingCluster(parsed.nodes, {
     ...(pipelined && !pipelined.lone && pipelining),
