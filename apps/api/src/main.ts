@@ -17,7 +17,7 @@ import {
   TokenRevocations,
 } from '@parley/messaging'
 import { createPresenceReader } from '@parley/presence'
-import { openRedis, redisAddress, redisReady } from '@parley/redis'
+import { openRedis, redisAddress, redisReady, requireRights } from '@parley/redis'
 import {
   createLogger,
   healthOf,
@@ -70,6 +70,8 @@ await runProcess({
     const limits = rateLimitRedis(address, onError)
     const bus = new Bus(address, 'api').on('error', onError)
     await Promise.all([bus.ready(10_000), redisReady(redis, 10_000)])
+    const unfit = await requireRights(redis)
+    if (unfit) logger.warn({ reason: unfit }, 'Redis may lose what it should keep')
     const watermark = new PublishedWatermark({ redis, epoch, isUnsure: isUnavailable, onError })
     await watermark.start()
 

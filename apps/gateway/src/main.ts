@@ -14,7 +14,7 @@ import {
   TokenRevocations,
 } from '@parley/messaging'
 import { createPresenceReader, LEASE_OUTLASTS_MS, Presence } from '@parley/presence'
-import { openRedis, redisAddress, redisReady } from '@parley/redis'
+import { openRedis, redisAddress, redisReady, requireRights } from '@parley/redis'
 import {
   createLogger,
   healthOf,
@@ -68,6 +68,8 @@ await runProcess({
     const redis = openRedis(address, { name: 'gateway', commandTimeoutMs: 2_000, pipelined, onError })
     const bus = new Bus(address, 'gateway').on('error', onError)
     await Promise.all([bus.ready(10_000), redisReady(redis, 10_000)])
+    const unfit = await requireRights(redis)
+    if (unfit) logger.warn({ reason: unfit }, 'Redis may lose what it should keep')
     const watermark = new PublishedWatermark({ redis, epoch, isUnsure: isUnavailable, onError })
     await watermark.start()
 

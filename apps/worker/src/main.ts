@@ -3,7 +3,7 @@ import { awaitSchema, openDatabase } from '@parley/db'
 import { Bus, Publisher } from '@parley/fanout'
 import { ConversationNews, ConversationReader, Membership, People } from '@parley/messaging'
 import { createPresenceReader, Reaper } from '@parley/presence'
-import { openRedis, redisAddress, redisReady } from '@parley/redis'
+import { openRedis, redisAddress, redisReady, requireRights } from '@parley/redis'
 import {
   createLogger,
   healthOf,
@@ -45,6 +45,8 @@ await runProcess({
     const redis = openRedis(address, { name: 'worker', commandTimeoutMs: 2_000, onError })
     const bus = new Bus(address, 'worker').on('error', onError)
     await Promise.all([bus.ready(10_000), redisReady(redis, 10_000)])
+    const unfit = await requireRights(redis)
+    if (unfit) logger.warn({ reason: unfit }, 'Redis may lose what it should keep')
     const publisher = new Publisher(bus, randomUUID())
     const people = new People(db)
     const membership = new Membership(db)

@@ -2,64 +2,22 @@ import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import type { Message, SearchHit } from '@parley/protocol'
 import {
   createTestDatabase,
-  dataOf,
-  direct,
-  emit,
-  next,
+  ownRedis,
+  redisClient,
   redisCluster,
   securedServices,
+  startCluster,
   throughPgBouncer,
-  user,
 } from '@parley/testkit'
 import { expect, it } from 'vitest'
-import { eventually, type PushSettingOptions, startPushSetting } from './push-setting.ts'
+import { everythingOnce } from './everything-once.ts'
 
 /*
  * A whole cluster on services that are not the usual ones: everything that crosses Redis or the database, once. That
  * every test passes on them is what `npm run test:profiles` shows.
  */
-
-async function everythingOnce(options: PushSettingOptions): Promise<void> {
-  await using setting = await startPushSetting(options)
-  const { cluster, service } = setting
-  const [ahmed, fatima, away] = [user('Ahmed Hassan'), user('Fatima Rahman'), user('Away')]
-  const conversation = await direct(cluster, ahmed, fatima)
-  const distant = await direct(cluster, ahmed, away)
-  const a = await cluster.socket(ahmed, { gateway: 0, transports: ['websocket'] })
-  const online = next(a, 'userOnline')
-  const f = await cluster.socket(fatima, { gateway: 1, transports: ['websocket'] })
-  expect(await online).toMatchObject({ userId: fatima.id })
-  expect(dataOf(await emit<string[]>(a, 'getOnlineUsers'))).toEqual([fatima.id])
-
-  const typing = next(f, 'userTyping')
-  a.emit('typing', { conversationId: conversation.id, isTyping: true })
-  expect(await typing).toMatchObject({ conversationId: conversation.id, userId: ahmed.id })
-
-  const received = next(f, 'newMessage')
-  const sent = await emit<Message>(a, 'sendMessage', { conversationId: conversation.id, content: 'Hello over there' })
-  expect(await received).toMatchObject({ content: 'Hello over there', seq: 1 })
-  const read = next(a, 'messageRead')
-  await emit(f, 'markAsRead', { conversationId: conversation.id, messageId: dataOf(sent).id })
-  await read
-
-  const path = `/api/messages/conversations/${conversation.id}/messages`
-  expect(dataOf(await cluster.api(fatima).get<Message[]>(path))).toMatchObject([{ content: 'Hello over there' }])
-  await eventually('the message is found', async () => {
-    return dataOf(await cluster.api(fatima).get<SearchHit[]>('/api/messages/search?query=over')).length === 1
-  })
-
-  const device = await setting.device(away)
-  await setting.send(ahmed, distant, 'Are you there?')
-  await service.until(() => service.shown(device).length > 0)
-  expect(service.shown(device)).toMatchObject([{ payload: { body: 'Are you there?' } }])
-
-  const offline = next(a, 'userOffline')
-  f.disconnect()
-  expect(await offline).toMatchObject({ userId: fatima.id })
-}
 
 it('Redis Cluster', async () => {
   await using redis = await redisCluster()
@@ -92,10 +50,14 @@ it.each([
 
 /** What docs/OPERATIONS.md has whoever owns the schema say of the role that the processes log in as. */
 async function grantsOf(role: string): Promise<string> {
+  return (await fromOperations(/```sql\n(GRANT[^`]*)```/)).replaceAll('parley_app', role)
+}
+
+async function fromOperations(pattern: RegExp): Promise<string> {
   const page = await readFile(new URL('../../../docs/OPERATIONS.md', import.meta.url), 'utf8')
-  const [, grants] = /```sql\n(GRANT[^`]*)```/.exec(page) ?? []
-  if (grants === undefined) throw new Error('no GRANT in OPERATIONS.md')
-  return grants.replaceAll('parley_app', role)
+  const [, found] = pattern.exec(page) ?? []
+  if (found === undefined) throw new Error(`no ${pattern} in OPERATIONS.md`)
+  return found
 }
 
 it('a role of Postgres without rights on the schema itself', async () => {
@@ -114,6 +76,33 @@ it('a role of Postgres without rights on the schema itself', async () => {
     [role],
   )
   expect(rows).toEqual([{ owned: 0 }])
+})
+
+/** A Redis of its own, database 3, with a user who has these rights and a password that a URL cannot hold as it is. */
+async function redisOfUser(...rights: string[]) {
+  const redis = await ownRedis()
+  const password = 'p@ss:w/rd,#1?&%'
+  const administrator = await redisClient(redis.url)
+  await administrator.call('ACL', 'SETUSER', 'parley', 'on', `>${password}`, ...rights)
+  administrator.disconnect()
+  const login = { username: 'parley', password: encodeURIComponent(password), pathname: '/3' }
+  return { ...redis, url: Object.assign(new URL(redis.url), login).href }
+}
+
+it('a user of Redis with the rights of OPERATIONS.md and no others', async () => {
+  const rights = await fromOperations(/ACL SETUSER parley on >PASSWORD ([^\n]*)/)
+  await using redis = await redisOfUser(...rights.split(' '))
+  await everythingOnce({ services: { redis } })
+})
+
+it.each([
+  ['apis', ['~*', '+@all'], 'SPUBLISH socket.io#/#nobody# '],
+  ['gateways', ['~parley:*', '~presence:*', '&*', '+@all'], 'EVAL return 1 1 {parley}:nobody'],
+  ['workers', ['~*', '&*', '+@all', '-info'], 'INFO'],
+])('%s do not start as a user of Redis with the rights %j', async (app, rights, asked) => {
+  await using redis = await redisOfUser(...rights)
+  const cluster = startCluster({ apis: 0, gateways: 0, workers: 0, edge: false, [app]: 1, services: { redis } })
+  await expect(cluster).rejects.toThrow(`settings: REDIS_URL leads to a Redis that refuses “${asked}”: NOPERM`)
 })
 
 // It makes a database cluster and a Redis Cluster of its own first.
