@@ -1,7 +1,7 @@
 import { ParleyError } from '@parley/protocol'
 import { credentialsOf, locationOf, objectKey, type StorageSettings } from './options.ts'
 import { requireSize, requireType } from './policy.ts'
-import { Presigner } from './presign.ts'
+import { OWN_USE_SECONDS, Presigner } from './presign.ts'
 import { HEAD_BYTES, sniffType } from './sniff.ts'
 
 /** How long the store may take to answer, in milliseconds. */
@@ -34,7 +34,7 @@ export class ObjectInspector {
   }
 
   async #beginning(key: string): Promise<{ head: Uint8Array; size: number }> {
-    const url = this.#presigner.presign({ method: 'GET', key, at: Date.now(), expiresIn: 60 })
+    const url = this.#presigner.presign({ method: 'GET', key, at: Date.now(), expiresIn: OWN_USE_SECONDS })
     try {
       const answer = await fetch(url, {
         headers: { range: `bytes=0-${HEAD_BYTES - 1}` },

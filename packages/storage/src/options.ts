@@ -18,7 +18,7 @@ export interface StorageSettings {
 /** The bucket as this process reaches it. */
 export function locationOf(settings: StorageSettings): S3Location {
   return {
-    endpoint: settings.S3_ENDPOINT,
+    endpoint: withoutSlash(settings.S3_ENDPOINT),
     region: settings.S3_REGION,
     bucket: settings.S3_BUCKET,
     forcePathStyle: settings.S3_FORCE_PATH_STYLE,
@@ -27,7 +27,12 @@ export function locationOf(settings: StorageSettings): S3Location {
 
 /** The bucket as clients reach it. */
 export function publicLocationOf(settings: StorageSettings): S3Location {
-  return { ...locationOf(settings), endpoint: settings.S3_PUBLIC_ENDPOINT ?? settings.S3_ENDPOINT }
+  return { ...locationOf(settings), endpoint: withoutSlash(settings.S3_PUBLIC_ENDPOINT ?? settings.S3_ENDPOINT) }
+}
+
+/** The SDK would put another slash after one at the end of a path, and so store files under other names than they are read by. */
+function withoutSlash(endpoint: string | undefined): string | undefined {
+  return endpoint?.replace(/\/+$/, '')
 }
 
 /** The key that requests are signed with. */

@@ -29,6 +29,12 @@ export interface PresignRequest {
 }
 
 /**
+ * For how long an address is good that a process signs for itself and uses at once, in seconds. Stores take requests that are
+ * signed in the header from clocks that differ by so much, and addresses from clocks that are ahead by it.
+ */
+export const OWN_USE_SECONDS = 900
+
+/**
  * Signs addresses by AWS Signature Version 4 in the query. Some microseconds of computing in one go, where the SDK's
  * presigner runs its asynchronous stack of middleware and brings all of the SDK into the process: gateways sign an address
  * for each attachment they show and need nothing else of S3. A test holds it against the SDK's presigner.

@@ -1,7 +1,9 @@
 import { GetObjectCommand, type PutObjectCommand, S3Client, UploadPartCommand } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
+import { attachmentSettings, loadSettings, s3Settings } from '@parley/runtime'
 import { describe, expect, it } from 'vitest'
 import { contentDisposition } from '../src/delivery.ts'
+import { locationOf } from '../src/options.ts'
 import { Presigner, type PresignRequest, type S3Location } from '../src/presign.ts'
 
 const credentials = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' }
@@ -10,6 +12,13 @@ const locations: S3Location[] = [
   { region: 'eu-central-1', bucket: 'files', forcePathStyle: false },
   { endpoint: 'https://account.r2.cloudflarestorage.com', region: 'auto', bucket: 'files', forcePathStyle: false },
   { endpoint: 'http://127.0.0.1:9000', region: 'us-east-1', bucket: 'files', forcePathStyle: true },
+  { endpoint: 'https://files.example.com/storage/v1/s3', region: 'eu-west-1', bucket: 'files', forcePathStyle: true },
+  locationOf(
+    loadSettings(
+      { ...s3Settings, ...attachmentSettings },
+      { NODE_ENV: 'test', S3_ENDPOINT: 'https://files.example.com:8443/s3/', S3_FORCE_PATH_STYLE: 'false' },
+    ),
+  ),
 ]
 const Key = 'attachments/a b/ü(1)*.pdf'
 
