@@ -253,6 +253,12 @@ describe('the queue', () => {
     expect(bed.queued()).toEqual([])
   })
 
+  it('has nobody wait longer for a message whose time is ahead of this machine’s', async () => {
+    const { said, run } = await step(bed.deps.producer)
+    await run({ ...said(1, 'TEXT'), createdAt: new Date(Date.now() + 300_000).toISOString() })
+    expect(bed.queued()).toMatchObject([{ delayMs: GATHER_MS }])
+  })
+
   it('takes a job for each who is to be told: not who wrote it, has muted it, looks, or has read or left it', async () => {
     const names = ['writes', 'mutes', 'looks', 'looks as well', 'reads', 'left', 'told', 'told as well'].map(
       (name) => name + randomUUID(),
