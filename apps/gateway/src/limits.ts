@@ -19,14 +19,28 @@ export interface LimitSettings {
 const WINDOW_MS = 10_000
 
 /**
+ * Packets that a connection may send for each event that it may. An event past its limit is refused, which costs nearly as
+ * much as one that is served: one body of 2 MB that a client posts holds some hundred thousand, and stopped a gateway for
+ * ten seconds.
+ */
+const PACKETS_PER_EVENT = 5
+
+/**
  * What one process takes. Windows of ten seconds, so that a client may well send a hundred events at once after it has
  * been away. In memory: a socket lives in one process, and a limit that waits for Redis would be the bottleneck.
  */
 export class GatewayLimits {
   readonly maxInFlight: number
   /** What was refused, by limit. */
-  readonly refused = new Tally(['socket_events', 'socket_events_in_flight', 'handshakes', 'handshakes_per_address'])
+  readonly refused = new Tally([
+    'socket_events',
+    'socket_events_in_flight',
+    'socket_packets',
+    'handshakes',
+    'handshakes_per_address',
+  ])
   readonly #events: Windows | null
+  readonly #packets: Windows<object> | null
   readonly #handshakes: Windows | null
   readonly #perAddress: Windows | null
   readonly #trusts: TrustsProxy
@@ -35,6 +49,7 @@ export class GatewayLimits {
     this.maxInFlight = settings.SOCKET_EVENTS_IN_FLIGHT
     this.#trusts = trustsProxy(settings.TRUSTED_PROXIES)
     this.#events = limiter(settings.SOCKET_EVENTS_PER_10S)
+    this.#packets = limiter(PACKETS_PER_EVENT * settings.SOCKET_EVENTS_PER_10S)
     this.#handshakes = limiter(settings.HANDSHAKES_PER_10S)
     this.#perAddress = limiter(settings.HANDSHAKES_PER_ADDRESS_PER_10S)
   }
@@ -52,6 +67,14 @@ export class GatewayLimits {
   }
 
   /**
+   * Counts a packet of any kind that came on a connection.
+   * @throws {ParleyError} RATE_LIMITED
+   */
+  takePacket(connection: object): void {
+    if (this.#packets !== null) this.#take('socket_packets', this.#packets, connection)
+  }
+
+  /**
    * Counts a handshake. Each address is looked at first, so that one that floods uses up nobody else's share.
    * @throws {ParleyError} RATE_LIMITED
    */
@@ -62,7 +85,7 @@ export class GatewayLimits {
     if (this.#handshakes !== null) this.#take('handshakes', this.#handshakes, 'all')
   }
 
-  #take(name: string, windows: Windows, key: string): void {
+  #take<Key>(name: string, windows: Windows<Key>, key: Key): void {
     const retryAfterMs = windows.take(key)
     if (retryAfterMs === 0) return
     this.refused.add(name)
@@ -70,6 +93,6 @@ export class GatewayLimits {
   }
 }
 
-function limiter(most: number): Windows | null {
-  return most === 0 ? null : new Windows(most, WINDOW_MS)
+function limiter<Key = string>(most: number): Windows<Key> | null {
+  return most === 0 ? null : new Windows<Key>(most, WINDOW_MS)
 }

@@ -86,7 +86,7 @@ export function buildServer(
     headers['x-content-type-options'] = 'nosniff'
     if (request.headers.upgrade !== undefined) joinFirstWrites(request.socket)
   })
-  io.engine.on('connection', boundConnects)
+  io.engine.on('connection', (conn: Socket['conn']) => boundPackets(conn, limits))
   corkFrames(io, {
     maxUnsentBytes: UNSENT_BYTES,
     patienceMs: UNSENT_PATIENCE_MS,
@@ -119,12 +119,17 @@ function mayConnect({ headers }: IncomingMessage, origins: AllowedOrigins): bool
 }
 
 /**
- * Closes a connection that sends CONNECT more often. Counted before Socket.IO makes a socket of each: one body of 2 MB that
- * a client posts holds some hundred thousand.
+ * Closes a connection that sends CONNECT, or packets of whatever kind, more often than one may; what it has sent besides is
+ * dropped unread. Counted before Socket.IO makes a socket or an event of each: one body that a client posts holds very many.
  */
-function boundConnects(conn: Socket['conn']): void {
+function boundPackets(conn: Socket['conn'], limits: GatewayLimits): void {
   let connects = 0
   conn.on('packet', ({ type, data }: { type: string; data?: unknown }) => {
+    try {
+      limits.takePacket(conn)
+    } catch {
+      return conn.close()
+    }
     if (type !== 'message' || typeof data !== 'string') return
     // As Socket.IO's parser reads the type, to which a blank is CONNECT too.
     if (Number(data.charAt(0)) === 0 && ++connects > MAX_CONNECTS) conn.close()

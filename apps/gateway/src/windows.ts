@@ -8,10 +8,10 @@ interface Window {
  * So many of something for each key in a window of time, which begins with the key's first. In memory and without a timer for
  * each key: at a thousand connections a second, those were a cost of their own.
  */
-export class Windows {
+export class Windows<Key = string> {
   readonly #most: number
   readonly #lengthMs: number
-  readonly #open = new Map<string, Window>()
+  readonly #open = new Map<Key, Window>()
   #sweepAt = 0
 
   constructor(most: number, lengthMs: number) {
@@ -20,7 +20,7 @@ export class Windows {
   }
 
   /** Counts one. @returns 0 where it is taken, else the milliseconds until the next one is */
-  take(key: string, now = performance.now()): number {
+  take(key: Key, now = performance.now()): number {
     if (now >= this.#sweepAt) this.#sweep(now)
     const window = this.#open.get(key)
     if (window === undefined || window.endsAt <= now) {

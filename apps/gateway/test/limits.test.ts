@@ -79,6 +79,40 @@ it('takes as many unanswered events of a socket as it says, and not one more', (
   expect(limits.refused.counts.get('socket_events_in_flight')).toBe(1)
 })
 
+describe('a connection that sends on after it was refused', () => {
+  const url = () => cluster.gateways[FEW_EVENTS]?.url ?? ''
+
+  it('is closed, with what its body holds besides unread', async () => {
+    const polling = `${url()}/socket.io/?EIO=4&transport=polling`
+    const { sid } = JSON.parse((await (await fetch(polling)).text()).slice(1))
+    const session = `${polling}&sid=${sid}`
+    const post = (body: string) => fetch(session, { method: 'POST', body })
+    await post(`40${JSON.stringify({ token: cluster.token(user()) })}`)
+    await (await fetch(session)).text()
+    await post(Array(10_000).fill('42["nothing"]').join('\x1e'))
+    const answers = (await (await fetch(session)).text()).split('\x1e')
+    expect(answers.filter((packet) => packet.startsWith('4'))).toEqual([])
+    expect(answers.at(-1)).toBe('1')
+    expect((await fetch(session)).status).toBe(400)
+  })
+
+  it.each([
+    ['events', '42["nothing"]'],
+    ['pongs', '3'],
+  ])('is closed when it sends %s over a WebSocket', async (_, packet) => {
+    const ws = new WebSocket(`${url().replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`)
+    await once(ws, 'message')
+    ws.send(`40${JSON.stringify({ token: cluster.token(user()) })}`)
+    await once(ws, 'message')
+    const closed = once(ws, 'close', { signal: AbortSignal.timeout(15_000) })
+    let came = 0
+    ws.addEventListener('message', () => came++)
+    for (let sent = 0; sent < 1_000; sent++) ws.send(packet)
+    await closed
+    expect(came).toBeLessThanOrEqual(100)
+  })
+})
+
 it('takes so many connections from all addresses together; one that floods uses up nobody else’s', () => {
   const none = { SOCKET_EVENTS_PER_10S: 0, SOCKET_EVENTS_IN_FLIGHT: 5, TRUSTED_PROXIES: 0 }
   const limits = new GatewayLimits({ ...none, HANDSHAKES_PER_10S: 3, HANDSHAKES_PER_ADDRESS_PER_10S: 2 })
