@@ -1,4 +1,5 @@
 import sharp, { type Metadata } from 'sharp'
+import { isReadable } from './picture-parts.ts'
 
 /** What a message says of a picture besides its address. */
 export interface Picture {
@@ -53,6 +54,7 @@ export async function readPicture(read: () => Promise<Uint8Array>): Promise<Pict
 }
 
 async function decode(bytes: Uint8Array): Promise<Picture> {
+  if (!isReadable(bytes)) return NONE
   const options = { limitInputPixels: MAX_PIXELS, sequentialRead: true, failOn: 'error' } as const
   try {
     const metadata = await sharp(bytes, { ...options, limitInputPixels: false }).metadata()

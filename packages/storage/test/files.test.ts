@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib'
+import { crc32, deflateSync } from 'node:zlib'
 import sharp, { type Sharp } from 'sharp'
 import { describe, expect, it } from 'vitest'
 import { contentDisposition, servedType } from '../src/delivery.ts'
@@ -110,6 +110,50 @@ it('a file may be as large as the limit, and no byte larger', () => {
   expect(() => requireSize('a', 6, 5)).toThrow(/larger than 5 bytes/)
 })
 
+/** `count` times `part`, put into a file at this place. */
+function inserted(file: Buffer, at: number, part: Buffer, count: number): Buffer {
+  return Buffer.concat([file.subarray(0, at), Buffer.alloc(part.length * count, part), file.subarray(at)])
+}
+
+function pngChunk(name: string, data: Buffer): Buffer {
+  const named = Buffer.concat([Buffer.from(name), data])
+  const [length, check] = [Buffer.alloc(4), Buffer.alloc(4)]
+  length.writeUInt32BE(data.length)
+  check.writeUInt32BE(crc32(named))
+  return Buffer.concat([length, named, check])
+}
+
+/** A chain of directories with one entry, the width, in the place of the end of a little-endian file's own. */
+function chainOfDirectories(file: Buffer, count: number): Buffer {
+  const first = file.readUInt32LE(4)
+  const all = Buffer.alloc(18 * count)
+  for (let n = 0; n < count; n++) {
+    all.set([1, 0, 0, 1, 4, 0, 1, 0, 0, 0, 2, 0, 0, 0], 18 * n)
+    if (n + 1 < count) all.writeUInt32LE(file.length + 18 * (n + 1), 18 * n + 14)
+  }
+  const chained = Buffer.concat([file, all])
+  chained.writeUInt32LE(file.length, first + 2 + 12 * file.readUInt16LE(first))
+  return chained
+}
+
+/** Formats, and how a file of each gets so many parts more that say nothing. */
+const FORMATS: [format: 'jpeg' | 'png' | 'gif' | 'webp' | 'avif' | 'tiff', (file: Buffer, count: number) => Buffer][] =
+  [
+    ['jpeg', (file, count) => inserted(file, 2, Buffer.from([0xff, 0xfe, 0, 2]), count)],
+    ['png', (file, count) => inserted(file, 33, pngChunk('tEXt', Buffer.from('a\0b')), count)],
+    ['gif', (file, count) => inserted(file, file.length - 1, Buffer.from([0x21, 0xfe, 0]), count)],
+    [
+      'webp',
+      (file, count) => {
+        const more = inserted(file, file.length, Buffer.from('junk\0\0\0\0'), count)
+        more.writeUInt32LE(more.length - 8, 4)
+        return more
+      },
+    ],
+    ['avif', (file, count) => inserted(file, file.length, Buffer.from('\0\0\0\x08free'), count)],
+    ['tiff', chainOfDirectories],
+  ]
+
 describe('a picture', () => {
   it('that says it is huge is not unpacked', async () => {
     const side = 12_000
@@ -136,6 +180,25 @@ describe('a picture', () => {
     expect(await read(picture(4_100, 3_100).jpeg())).toEqual([4_100, 3_100, true])
     expect(await read(picture(2, 1).avif())).toEqual([2, 1, true])
     expect(await read(picture(2, 1).tiff())).toEqual([2, 1, false])
+  })
+
+  it.each(FORMATS)('of very many parts is not looked into: %s', async (format, partsAt) => {
+    const bytes = await sharp({ create: { width: 2, height: 1, channels: 3, background: 'red' } })
+      .toFormat(format)
+      .toBuffer()
+    const read = (count: number) => readPicture(async () => partsAt(bytes, count))
+    expect(await read(9_900)).toMatchObject({ width: 2, height: 1 })
+    expect(await read(10_001)).toEqual({ width: null, height: null, preview: null })
+  })
+
+  it('whose texts would be unpacked at some length is not looked into', async () => {
+    const png = await sharp({ create: { width: 2, height: 1, channels: 3, background: 'red' } })
+      .png()
+      .toBuffer()
+    const text = pngChunk('zTXt', Buffer.concat([Buffer.from('a\0\0'), deflateSync(Buffer.alloc(1_000))]))
+    const read = (count: number) => readPicture(async () => inserted(png, 33, text, count))
+    expect(await read(90)).toMatchObject({ width: 2, height: 1 })
+    expect(await read(101)).toEqual({ width: null, height: null, preview: null })
   })
 
   it('that is broken has no preview and is no error', async () => {
