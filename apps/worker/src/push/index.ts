@@ -21,7 +21,8 @@ import { ClosingDrain } from './closings.ts'
 import { runDigestJob } from './digest-job.ts'
 import { PushLookup } from './lookup.ts'
 import { PushMetrics } from './metrics.ts'
-import { runNewsJob } from './news-job.ts'
+import { type NewsData, runNewsJob } from './news-job.ts'
+import { PersonShare } from './person-share.ts'
 import { pushRecipients } from './recipients.ts'
 import { PushSender } from './sender.ts'
 import { tracedJob } from './traced-job.ts'
@@ -82,6 +83,9 @@ export function buildPush(options: BuildPushOptions): Push {
   const lookup = new PushLookup(db, presence)
   const deps = { db, redis, lookup, sender, producer, metrics, logger, times, tracer }
   const closings = new ClosingDrain({ db, producer, metrics, onError })
+  const share = new PersonShare(settings.PUSH_CONCURRENCY)
+  const news = (data: NewsData, jobId: string) =>
+    share.take(data.userId, () => tracedJob(deps, data, (traced) => runNewsJob(traced, data, jobId)))
   const consume = () =>
     startConsumer('push', {
       address,
@@ -93,10 +97,10 @@ export function buildPush(options: BuildPushOptions): Push {
       },
       onUnknown: (kind) => metrics.unknown(kind),
       handlers: {
-        message: (data, jobId) => tracedJob(deps, data, (traced) => runNewsJob(traced, data, jobId)),
-        device: (data, jobId) => tracedJob(deps, data, (traced) => runNewsJob(traced, data, jobId)),
-        digest: (data, jobId) => runDigestJob(deps, data, jobId),
-        close: (data, jobId) => runCloseJob(deps, data, jobId),
+        message: news,
+        device: news,
+        digest: (data, jobId) => share.take(data.userId, () => runDigestJob(deps, data, jobId)),
+        close: (data, jobId) => share.take(data.userId, () => runCloseJob(deps, data, jobId)),
       },
     })
   let consumer: ReturnType<typeof consume> | undefined

@@ -9,7 +9,8 @@ import { newsPayload, topicOf } from './notification.ts'
 import { tell } from './tell.ts'
 import { notificationOf, takeTurn } from './turn.ts'
 
-type NewsData = JobData<'push', 'message'> & { subscriptionId?: string; tries?: number }
+/** News for all of a person's devices, or for the one that is tried again. */
+export type NewsData = JobData<'push', 'message'> & { subscriptionId?: string; tries?: number }
 
 /**
  * Notifies a person of what is new in a conversation: all of their devices, or the one that could not be told before.
