@@ -21,9 +21,9 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace'
-import { atMostEvery } from './at-most-every.ts'
 import type { Logger } from './logger.ts'
 import { parseTraceParent, type Span, type SpanKind, type TraceParent, type Tracing } from './tracing.ts'
+import { troubleLog } from './trouble.ts'
 import { VERSION } from './version.ts'
 import { within } from './within.ts'
 
@@ -45,8 +45,6 @@ const BATCH = 512
 const SEND_EVERY_MS = 1_000
 /** How long the last spans may take at the end of the process, in milliseconds. */
 const LAST_MS = 3_000
-/** A collector that is away is told of once in so long, in milliseconds. */
-const REPORT_MS = 60_000
 /** Links of one span; a batch has at most 256 messages. */
 const LINKS = 256
 
@@ -60,7 +58,8 @@ const KINDS: Readonly<Record<SpanKind, OtelKind>> = {
 
 /** Spans for a collector: sent by the batch once a second, dropped where too many wait. */
 export function openOtlp({ endpoint, serviceName, headers, ratio, logger }: OtlpOptions): Tracing {
-  reportTrouble(logger)
+  const report = troubleLog(logger, 'spans could not be sent to the collector')
+  reportTrouble(report)
   const exporter = new OTLPTraceExporter({ url: `${endpoint.replace(/\/+$/, '')}/v1/traces`, headers: { ...headers } })
   const provider = new TracerProvider({
     sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(ratio) }),
@@ -96,12 +95,7 @@ export function openOtlp({ endpoint, serviceName, headers, ratio, logger }: Otlp
         return span.isRecording() ? wrap(span) : undefined
       },
     },
-    stop: () =>
-      within(
-        LAST_MS,
-        provider.shutdown().catch(() => undefined),
-        () => undefined,
-      ),
+    stop: () => within(LAST_MS, provider.shutdown().catch(report), () => undefined),
   }
 }
 
@@ -145,9 +139,8 @@ function linkTo(traceparent: TraceParent): Link[] {
   return context === undefined ? [] : [{ context }]
 }
 
-/** What OpenTelemetry has to say goes into our log, as one line a minute at most: a collector may be away for long. */
-function reportTrouble(logger: Logger): void {
-  const report = atMostEvery(REPORT_MS, () => logger.warn('spans could not be sent to the collector'))
+/** Takes what OpenTelemetry has to say, of a collector that is away or refuses the spans for one. */
+function reportTrouble(report: (trouble: unknown) => void): void {
   const silent = (): void => undefined
   diag.setLogger(
     { error: report, warn: report, info: silent, debug: silent, verbose: silent },

@@ -1,8 +1,12 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
-import { loadSettings, parseTraceParent, SettingsError, tracingSettings } from '../src/index.ts'
+import { createLogger, loadSettings, parseTraceParent, SettingsError, tracingSettings } from '../src/index.ts'
+import { openOtlp } from '../src/otlp.ts'
 
 const run = promisify(execFile)
 
@@ -15,6 +19,28 @@ it('loads nothing of OpenTelemetry’s SDK where nothing is traced', async () =>
   expect(await opened()).toEqual({ loaded: 0, tracer: false })
   const { loaded, tracer } = await opened('http://127.0.0.1:9')
   expect([loaded > 10, tracer]).toEqual([true, true])
+})
+
+it.each(['while it runs', 'as it ends'])('a process says %s why a collector does not take its spans', async (when) => {
+  const collector = createServer((request, response) => {
+    request.resume().once('end', () => response.writeHead(401).end())
+  })
+  await once(collector.listen(0, '127.0.0.1'), 'listening')
+  try {
+    const told = Promise.withResolvers<string>()
+    const logger = createLogger({ name: 'test', level: 'info', destination: { write: told.resolve } })
+    const { port } = collector.address() as AddressInfo
+    const endpoint = `http://127.0.0.1:${port}`
+    const traces = openOtlp({ endpoint, serviceName: 'test', headers: { 'x-key': 'SECRET' }, ratio: 1, logger })
+    traces.tracer?.start('work')?.end()
+    if (when === 'as it ends') await traces.stop()
+    const line = await told.promise
+    expect(line).toMatch(/Unauthorized.*spans could not be sent to the collector/)
+    expect(line).not.toContain('SECRET')
+    await traces.stop()
+  } finally {
+    collector.close()
+  }
 })
 
 it('takes a traceparent as W3C has it, and nothing else', () => {
