@@ -50,39 +50,21 @@ async function runOn(
   }
 }
 
-type Command = readonly [name: string, ...args: (string | number)[]]
-
 /** A script holds Redis up while it runs; this many keys take it about a millisecond. */
 const keysPerCall = 500
-
-/** Commands in one write on a lone Redis. On Cluster, where a pipeline may touch one node only, they run side by side. */
-const commandsPerWrite = 1_000
-
-/**
- * Answers of many commands, in their order.
- * @throws the first error among them.
- */
-async function runMany(redis: RedisClient, commands: readonly Command[]): Promise<unknown[]> {
-  const answers: unknown[] = []
-  for (const some of partsOf(commands, commandsPerWrite)) answers.push(...(await runChunk(redis, some)))
-  return answers
-}
-
-async function runChunk(redis: RedisClient, commands: readonly Command[]): Promise<unknown[]> {
-  if (redis instanceof Cluster) return Promise.all(commands.map(([name, ...args]) => redis.call(name, ...args)))
-  const results = (await redis.pipeline(commands.map((command) => [...command])).exec()) ?? []
-  return results.map(([error, answer]) => {
-    if (error) throw error
-    return answer
-  })
-}
 
 /** Which of these incarnations hold their lease. */
 export async function aliveOf(redis: RedisClient, incarnations: Iterable<string>): Promise<Set<string>> {
   const asked = [...new Set(incarnations)]
-  const holders = await runMany(
+  const holders = await getEach(
     redis,
-    asked.map((incarnation): Command => ['get', leaseKey(epochOf(incarnation))]),
+    asked.map((incarnation) => leaseKey(epochOf(incarnation))),
   )
   return new Set(asked.filter((incarnation, index) => holders[index] === incarnation))
+}
+
+/** What each key holds: all in one command on a lone Redis, on Cluster one for each, side by side. */
+async function getEach(redis: RedisClient, keys: readonly string[]): Promise<(string | null)[]> {
+  if (redis instanceof Cluster) return Promise.all(keys.map((key) => redis.get(key)))
+  return keys.length === 0 ? [] : redis.mget([...keys])
 }
