@@ -6,7 +6,7 @@
  */
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { ensureRuntime } from './bootstrap.mjs'
+import { ensureRuntime, pnpmEntry } from './bootstrap.mjs'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** Longer than pnpm tries a registry that cannot be reached. */
@@ -14,8 +14,7 @@ const BOUND_MS = 120_000
 const SERIOUS = ['high', 'critical']
 
 const { node } = await ensureRuntime({ log: (line) => console.log(line) })
-const pnpm = fileURLToPath(new URL('../../.parley/runtime/node_modules/pnpm/bin/pnpm.mjs', import.meta.url))
-const { out, err } = await output(node, [pnpm, 'audit', '--prod', '--json'])
+const { out, err } = await output(node, [pnpmEntry(), 'audit', '--prod', '--json'])
 const counts = countsOf(out)
 const refusal = /ERR_PNPM_AUDIT_BAD_RESPONSE/.test(err)
 if (counts !== undefined) {

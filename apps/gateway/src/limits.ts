@@ -30,7 +30,6 @@ const PACKETS_PER_EVENT = 5
  * been away. In memory: a socket lives in one process, and a limit that waits for Redis would be the bottleneck.
  */
 export class GatewayLimits {
-  readonly maxInFlight: number
   /** What was refused, by limit. */
   readonly refused = new Tally([
     'socket_events',
@@ -39,6 +38,7 @@ export class GatewayLimits {
     'handshakes',
     'handshakes_per_address',
   ])
+  readonly #maxInFlight: number
   readonly #events: Windows | null
   readonly #packets: Windows<object> | null
   readonly #handshakes: Windows | null
@@ -46,7 +46,7 @@ export class GatewayLimits {
   readonly #trusts: TrustsProxy
 
   constructor(settings: LimitSettings) {
-    this.maxInFlight = settings.SOCKET_EVENTS_IN_FLIGHT
+    this.#maxInFlight = settings.SOCKET_EVENTS_IN_FLIGHT
     this.#trusts = trustsProxy(settings.TRUSTED_PROXIES)
     this.#events = limiter(settings.SOCKET_EVENTS_PER_10S)
     this.#packets = limiter(PACKETS_PER_EVENT * settings.SOCKET_EVENTS_PER_10S)
@@ -59,9 +59,9 @@ export class GatewayLimits {
    * @throws {ParleyError} RATE_LIMITED, with the time until the next is taken
    */
   takeEvent(socketId: string, inFlight: number): void {
-    if (inFlight > this.maxInFlight) {
+    if (inFlight > this.#maxInFlight) {
       this.refused.add('socket_events_in_flight')
-      throw new ParleyError('RATE_LIMITED', { message: `More than ${this.maxInFlight} events are not answered yet.` })
+      throw new ParleyError('RATE_LIMITED', { message: `More than ${this.#maxInFlight} events are not answered yet.` })
     }
     if (this.#events !== null) this.#take('socket_events', this.#events, socketId)
   }

@@ -49,13 +49,12 @@ export class Timeline {
   }
 
   snapshot(): TimelineSnapshot {
-    const { messages, status, hasOlder, hasNewer } = {
+    return {
       messages: this.#messages,
       status: this.#status,
       hasOlder: this.#hasOlder,
       hasNewer: this.#hasNewer,
     }
-    return { messages, status, hasOlder, hasNewer }
   }
 
   bySeq(seq: number): Message | undefined {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Database, reasonOf } from './pool.ts'
+import { type Database, reasonOf, sqlState } from './pool.ts'
 import { requireSettings } from './session.ts'
 
 const JOURNAL = new URL('../migrations/meta/_journal.json', import.meta.url)
@@ -27,7 +27,7 @@ async function lastApplied({ pool }: Pick<Database, 'pool'>): Promise<number> {
     )
     return rows[0]?.last ?? 0
   } catch (error) {
-    if (error instanceof Error && 'code' in error && NEVER_MIGRATED.has(String(error.code))) return 0
+    if (NEVER_MIGRATED.has(sqlState(error) ?? '')) return 0
     throw error
   }
 }

@@ -77,7 +77,7 @@ export class ReadMarker {
     const byOrd = new Map(rows.map((row) => [row.ord, row]))
     return entries.map((entry, index) => {
       const row = byOrd.get(index + 1)
-      const wasInDoubt = this.#doubts.delete(keyOf(entry))
+      const wasInDoubt = this.#doubts.size > 0 && this.#doubts.delete(keyOf(entry))
       if (row === undefined) return new ParleyError('CONVERSATION_NOT_FOUND')
       if (row.seq === null) return new ParleyError('MESSAGE_NOT_FOUND')
       const receipt = receiptOf(entry, row, row.seq)

@@ -4,6 +4,7 @@ import {
   FIRST_ID,
   LAST_ID,
   type SyncHeadRow,
+  type SyncMemberRow,
   type SyncQuestion,
   type SyncRange,
   syncHeads,
@@ -13,7 +14,6 @@ import {
 import {
   LIMITS,
   type Message,
-  type ParticipantRole,
   type SyncAnswer,
   type SyncedConversation,
   type SyncedMember,
@@ -57,7 +57,7 @@ interface Changes {
 export class ConversationSync {
   readonly #db: Database
   readonly #links: AttachmentLinks
-  readonly #loader: BatchLoader<Question, SyncAnswer>
+  readonly #loader: BatchLoader<SyncQuestion, SyncAnswer>
 
   /** @param pauseMs between two batches, so that those who come back together share them */
   constructor(db: Database, links: AttachmentLinks, pauseMs: () => number = () => PAUSE_MS) {
@@ -74,15 +74,15 @@ export class ConversationSync {
     return answer
   }
 
-  async #answerAll(questions: Question[]): Promise<Map<Question, SyncAnswer>> {
-    const answers = new Map<Question, SyncAnswer>()
+  async #answerAll(questions: SyncQuestion[]): Promise<Map<SyncQuestion, SyncAnswer>> {
+    const answers = new Map<SyncQuestion, SyncAnswer>()
     for (const part of partsOf(questions, BATCH_CONVERSATIONS, ({ known }) => Object.keys(known).length)) {
       for (const [question, answer] of await this.#answer(part)) answers.set(question, answer)
     }
     return answers
   }
 
-  async #answer(questions: Question[]): Promise<[Question, SyncAnswer][]> {
+  async #answer(questions: SyncQuestion[]): Promise<[SyncQuestion, SyncAnswer][]> {
     const heads = await syncHeads(this.#db.pool, questions, HEADS)
     const byKey = new Map<string, SyncRange>()
     for (const head of heads) if (head.type !== null) byKey.set(keyOf(head), rangeOf(head))
@@ -127,8 +127,6 @@ export class ConversationSync {
     })
   }
 }
-
-type Question = SyncQuestion
 
 /** Rows that a range may have at most, of messages and of members together: each took a rev. At least a few. */
 function rowsOf({ knownRev, rev }: SyncRange): number {
@@ -194,14 +192,7 @@ function presentSynced(head: ChangedHeadRow, changes: Changes): SyncedConversati
   }
 }
 
-function presentMember(row: {
-  user_id: string
-  full_name: string
-  profile_photo: string | null
-  role: ParticipantRole
-  last_read_seq: number
-  joined_seq: number
-}): SyncedMember {
+function presentMember(row: SyncMemberRow): SyncedMember {
   return {
     id: row.user_id,
     fullName: row.full_name,

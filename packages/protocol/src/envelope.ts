@@ -2,15 +2,7 @@ import type { PageMeta } from './answers.ts'
 import type { ErrorBody } from './errors.ts'
 import { ParleyError } from './errors.ts'
 
-/** The answer to everything, over HTTP and in acks. */
-export type Answer<T, M = undefined> = Success<T, M> | Failure
-
-export type Success<T, M = undefined> = {
-  success: true
-  message?: string
-  data: T
-} & (M extends undefined ? { meta?: never } : { meta: M })
-
+/** The answer to what failed, over HTTP and in acks. */
 export interface Failure {
   success: false
   message: string

@@ -23,16 +23,18 @@ export type Verdict =
   | { kind: 'hold'; until: number }
   /** Another notification of the conversation has only just been shown. */
   | { kind: 'wait'; until: number }
-  /** Tell devices of what came after a seq. */
-  | { kind: 'tell'; groups: Map<number, PushDeviceRow[]> }
+  /** Tell the member's devices of what came after a seq: the devices by that. */
+  | { kind: 'tell'; member: PushMemberRow; groups: Map<number, PushDeviceRow[]> }
 
 /** Decides, from what is true now, whether a person is to be notified, when, on which devices and of what. */
 export function judge({ member, devices, foreground, seq, firstSeq, sentAt, now, times }: Case): Verdict {
-  const reason = suppression({ member, devices, foreground, seq })
-  if (reason !== undefined) return { kind: 'suppress', reason }
-  if (member === undefined) return { kind: 'suppress', reason: 'left' }
+  if (member?.member !== true) return suppress('left')
+  if (devices.length === 0) return suppress('no device')
+  if (member.last_read_seq >= seq) return suppress('read')
+  if (member.muted) return suppress('muted')
+  if (foreground) return suppress('foreground')
   const due = devices.filter((device) => device.seq === null || device.seq < seq)
-  if (due.length === 0) return { kind: 'suppress', reason: 'covered' }
+  if (due.length === 0) return suppress('covered')
   const quiet = quietUntil(member, now)
   if (quiet !== null) return { kind: 'hold', until: quiet }
   const free = Math.max(...due.map((device) => shownAt(device) + times.burstMs))
@@ -40,20 +42,11 @@ export function judge({ member, devices, foreground, seq, firstSeq, sentAt, now,
   const groups = Map.groupBy(due, (device) =>
     Math.max(member.last_read_seq, firstUntold(device, firstSeq, sentAt, times.burstMs) - 1),
   )
-  return { kind: 'tell', groups }
+  return { kind: 'tell', member, groups }
 }
 
-function suppression({
-  member,
-  devices,
-  foreground,
-  seq,
-}: Pick<Case, 'member' | 'devices' | 'foreground' | 'seq'>): Suppression | undefined {
-  if (member?.member !== true) return 'left'
-  if (devices.length === 0) return 'no device'
-  if (member.last_read_seq >= seq) return 'read'
-  if (member.muted) return 'muted'
-  return foreground ? 'foreground' : undefined
+function suppress(reason: Suppression): Verdict {
+  return { kind: 'suppress', reason }
 }
 
 function shownAt(device: PushDeviceRow): number {

@@ -36,8 +36,7 @@ async function notify(deps: PushDeps, data: NewsData): Promise<void> {
   if (verdict.kind === 'suppress') return metrics.suppressed(verdict.reason)
   if (verdict.kind === 'wait') throw new Later(verdict.until)
   if (verdict.kind === 'hold') return hold(deps, data, verdict.until)
-  if (member === undefined) return
-  const refusals = await tellAll(deps, data, member, verdict, left)
+  const refusals = await tellAll(deps, data, verdict, left)
   if (refusals.length > 0) throw new Dead(`refused: ${refusals.join(', ')}`)
 }
 
@@ -57,8 +56,7 @@ async function hold({ redis, producer, metrics }: PushDeps, data: NewsData, unti
 async function tellAll(
   deps: PushDeps,
   data: NewsData,
-  member: PushMemberRow,
-  { groups }: Extract<Verdict, { kind: 'tell' }>,
+  { member, groups }: Extract<Verdict, { kind: 'tell' }>,
   leftMs: number,
 ): Promise<string[]> {
   const told = await allDone(
