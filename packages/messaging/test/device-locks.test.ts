@@ -1,32 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import {
-  type Database,
-  deletePushDevice,
-  noteOwed,
-  openDatabase,
-  recordShown,
-  revokeTokens,
-  savePushSubscription,
-  transaction,
-} from '@parley/db'
-import { createTestDatabase } from '@parley/testkit'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { deletePushDevice, noteOwed, recordShown, revokeTokens, savePushSubscription, transaction } from '@parley/db'
+import { beforeAll, expect, it } from 'vitest'
+import { fileDatabase } from './file-database.ts'
 
 /*
  * Who changes devices, and what they show, locks the devices first, in the order of their ids, and then what they show. Each test has
  * one of two wait inside its statement until the other waits for it.
  */
 
-let db: Database
-let database: Awaited<ReturnType<typeof createTestDatabase>>
+const { database, db } = await fileDatabase(6)
 beforeAll(async () => {
-  database = await createTestDatabase()
-  db = openDatabase({ url: database.url, max: 6, applicationName: 'devices-test' })
   await db.pool.query(`insert into users (id, full_name, name_key) select u, u, u from unnest('{sara,omar}'::text[]) u`)
-})
-afterAll(async () => {
-  await db?.close()
-  await database?.[Symbol.asyncDispose]()
 })
 
 const FOR_EVER = '2999-01-01T00:00:00Z'
@@ -61,7 +45,7 @@ const shownOn = async (ids: readonly string[]) => {
 /** How many of our statements wait for a lock. */
 async function waiting(): Promise<number | null> {
   const { rowCount } = await database.sql.query(
-    `select from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'devices-test'
+    `select from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'messaging-test'
        and datname = current_database()`,
   )
   return rowCount

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import {
   appendMessages,
-  type Database,
   listContacts,
   listMemberships,
   listMutes,
@@ -12,8 +11,8 @@ import {
   openDatabase,
 } from '@parley/db'
 import type { User } from '@parley/protocol'
-import { createTestDatabase, user } from '@parley/testkit'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { user } from '@parley/testkit'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import {
   ConversationNews,
   ConversationReader,
@@ -24,22 +23,14 @@ import {
   type Ledger,
   People,
 } from '../src/index.ts'
+import { fileDatabase } from './file-database.ts'
 
 /*
  * People who leave, and come back. What a person changes is stored when they leave on another device before they are
  * answered: the answer says so, and tells nothing of what came after.
  */
 
-let db: Database
-let database: Awaited<ReturnType<typeof createTestDatabase>>
-beforeAll(async () => {
-  database = await createTestDatabase()
-  db = openDatabase({ url: database.url, max: 4, applicationName: 'test' })
-})
-afterAll(async () => {
-  await db?.close()
-  await database?.[Symbol.asyncDispose]()
-})
+const { database, db } = await fileDatabase(4)
 
 const links = { urlOf: () => '' }
 

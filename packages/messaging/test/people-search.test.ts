@@ -1,7 +1,8 @@
-import { type Database, findByName, findByParts, openDatabase } from '@parley/db'
-import { createTestDatabase, user } from '@parley/testkit'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { type Database, findByName, findByParts } from '@parley/db'
+import { user } from '@parley/testkit'
+import { beforeAll, expect, it } from 'vitest'
 import { foldText, People } from '../src/index.ts'
+import { fileDatabase } from './file-database.ts'
 
 /*
  * People by a part of their names: whichever way they are looked for, they are those that a look at every name finds. There are more
@@ -21,12 +22,9 @@ const NAMES = [
   'aba bab',
 ]
 
-let database: Awaited<ReturnType<typeof createTestDatabase>>
-let db: Database
+const { database, db } = await fileDatabase(2)
 let names: { id: string; key: string }[]
 beforeAll(async () => {
-  database = await createTestDatabase()
-  db = openDatabase({ url: database.url, max: 2, applicationName: 'test' })
   const people = new People(db)
   for (const name of NAMES) await people.put([user(name), user(`${name} the second`)])
   // Every tenth is a Baran, and they are the first of all; those with a zz are few, and the last.
@@ -40,10 +38,6 @@ beforeAll(async () => {
   await database.sql.query('vacuum analyze users')
   const { rows } = await db.pool.query('select id, name_key as key from users order by name_key, id')
   names = rows
-})
-afterAll(async () => {
-  await db?.close()
-  await database?.[Symbol.asyncDispose]()
 })
 
 const TEXTS = [

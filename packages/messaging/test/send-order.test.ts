@@ -1,26 +1,18 @@
 import { randomUUID, randomUUIDv7 } from 'node:crypto'
-import { openDatabase } from '@parley/db'
 import { ParleyError } from '@parley/protocol'
-import { createTestDatabase } from '@parley/testkit'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { MessageWriter } from '../src/index.ts'
+import { fileDatabase } from './file-database.ts'
 
 const FILE = { size: 5, type: 'text/plain' }
 const ahmed = { id: 'ahmed', fullName: 'Ahmed', profilePhoto: null }
 const fatima = { id: 'fatima', fullName: 'Fatima', profilePhoto: null }
 
-let database: Awaited<ReturnType<typeof createTestDatabase>>
-let db: ReturnType<typeof openDatabase>
+const { db } = await fileDatabase(2)
 beforeAll(async () => {
-  database = await createTestDatabase()
-  db = openDatabase({ url: database.url, max: 2, applicationName: 'order-test' })
   await db.pool.query(
     `insert into users (id, full_name, name_key) values ('ahmed', 'Ahmed', 'ahmed'), ('fatima', 'Fatima', 'fatima')`,
   )
-})
-afterAll(async () => {
-  await db?.close()
-  await database?.[Symbol.asyncDispose]()
 })
 
 /** A writer whose object store answers when the test says so, and two conversations. */

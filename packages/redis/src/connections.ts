@@ -1,13 +1,5 @@
+import type { RedisState } from '@parley/runtime'
 import type { Cluster, Redis } from 'ioredis'
-
-/** One of this process's connections, for whoever shows how they are. */
-export interface RedisConnection {
-  readonly name: string
-  readonly up: boolean
-  /** Times that it was made anew. */
-  readonly reconnects: number
-  readonly errors: number
-}
 
 const tracked = new Map<Redis | Cluster, { name: string; made: number; errors: number }>()
 
@@ -21,7 +13,7 @@ export function track(name: string, client: Redis | Cluster): void {
 }
 
 /** Every connection that this process holds. Several of one name, such as those to a cluster's nodes, are taken together. */
-export function redisConnections(): RedisConnection[] {
+export function redisConnections(): RedisState[] {
   const byName = Map.groupBy(tracked, ([, { name }]) => name)
   return [...byName].map(([name, group]) => ({
     name,

@@ -1,5 +1,5 @@
 export { type RedisAddress, redisAddress } from './address.ts'
-export { type RedisConnection, redisConnections } from './connections.ts'
+export { redisConnections } from './connections.ts'
 export { hasMoved, openNode, openRedis, type RedisClient, type RedisOptions, redisReady } from './open.ts'
 export { requireRights } from './rights.ts'
 export { SLOTS, slotOf } from './slot.ts'
