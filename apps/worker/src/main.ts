@@ -51,7 +51,7 @@ await runProcess({
     const people = new People(db)
     const membership = new Membership(db)
 
-    const push = buildPush({ db, address, settings, logger, onError, tracer, registry: metrics.registry })
+    const push = buildPush({ db, address, settings, logger, onError, tracer, metrics })
     push.start()
     const search = searchStep()
     const links = openFileStore(settings)

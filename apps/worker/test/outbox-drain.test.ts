@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { listOutboxMessages, type MessageKey, openDatabase } from '@parley/db'
-import { createLogger, loadSettings, pushSettings } from '@parley/runtime'
+import { createLogger, loadSettings, Metrics, pushSettings } from '@parley/runtime'
 import { createTestDatabase, createTestRedis, redisClient } from '@parley/testkit'
-import { Registry } from 'prom-client'
 import { describe, expect, it } from 'vitest'
 import { type DueMessage, OutboxDrain } from '../src/outbox-drain.ts'
 import { buildPush } from '../src/push/index.ts'
@@ -314,7 +313,7 @@ it('with push off, what the database notes to be closed on devices is dropped', 
     logger: createLogger({ name: 'worker', level: 'silent' }),
     onError: (error) => expect.fail(String(error)),
     tracer: undefined,
-    registry: new Registry(),
+    metrics: new Metrics('worker', '0'),
   })
   push.start()
   await expect.poll(async () => (await db.pool.query('select from push_closings')).rowCount).toBe(0)

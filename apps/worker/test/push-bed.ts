@@ -3,9 +3,8 @@ import { appendMessages, type Database, openDatabase } from '@parley/db'
 import type { PushPayload } from '@parley/protocol'
 import type { NewJob } from '@parley/queue'
 import type { RedisClient } from '@parley/redis'
-import { createLogger } from '@parley/runtime'
+import { createLogger, Metrics } from '@parley/runtime'
 import { createTestDatabase, createTestRedis, redisClient } from '@parley/testkit'
-import { Registry } from 'prom-client'
 import { runCloseJob } from '../src/push/close-job.ts'
 import type { PushDeps } from '../src/push/deps.ts'
 import { runDigestJob } from '../src/push/digest-job.ts'
@@ -21,7 +20,7 @@ export interface PushBed extends AsyncDisposable {
   readonly redis: RedisClient
   readonly deps: PushDeps
   /** Where the numbers of `deps.metrics` are shown. */
-  readonly registry: Registry
+  readonly registry: Metrics['registry']
   /** Who looks at the application. */
   readonly inFront: Set<string>
   /** Jobs that were queued since the last look. */
@@ -60,7 +59,9 @@ export async function createPushBed(): Promise<PushBed> {
   const queued: NewJob<'push'>[] = []
   const answers = new Map<string, Outcome | Promise<Outcome>>()
   const inFront = new Set<string>()
-  const registry = new Registry()
+  const shown = new Metrics('worker', '0')
+  const metrics = new PushMetrics()
+  metrics.show(shown, { counts: async () => ({}) })
   const presence = {
     online: async () => new Set<string>(),
     foreground: async (userIds: readonly string[]) => new Set(userIds.filter((userId) => inFront.has(userId))),
@@ -77,7 +78,7 @@ export async function createPushBed(): Promise<PushBed> {
       },
     },
     producer: { add: async (jobs) => void queued.push(...jobs) },
-    metrics: new PushMetrics(registry),
+    metrics,
     logger: createLogger({ name: 'worker', level: 'silent' }),
     times: { ttlMs: 24 * 3_600_000, gatherMs: 0, burstMs: 0 },
   }
@@ -93,7 +94,7 @@ export async function createPushBed(): Promise<PushBed> {
     db,
     redis,
     deps,
-    registry,
+    registry: shown.registry,
     inFront,
     queued: () => queued.splice(0),
     jobFor(deviceId) {

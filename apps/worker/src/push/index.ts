@@ -5,6 +5,7 @@ import { openRedis, type RedisAddress } from '@parley/redis'
 import {
   type AdminRoute,
   type Logger,
+  type Metrics,
   type Part,
   pushEndpointPolicy,
   type pushSettings,
@@ -13,7 +14,6 @@ import {
   vapidKeysOf,
 } from '@parley/runtime'
 import { WorkLoop } from '@parley/runtime/work-loop'
-import type { Registry } from 'prom-client'
 import type { OutboxStep } from '../outbox-drain.ts'
 import { BOARD_PATH, queueBoard } from './board.ts'
 import { runCloseJob } from './close-job.ts'
@@ -41,7 +41,7 @@ export interface BuildPushOptions {
   onError: (error: unknown) => void
   tracer: Tracer | undefined
   /** Where push shows its numbers. */
-  registry: Registry
+  metrics: Metrics
 }
 
 /** Push as the worker's main.ts takes it in. */
@@ -62,7 +62,7 @@ export interface Push {
  * @throws SettingsError
  */
 export function buildPush(options: BuildPushOptions): Push {
-  const { db, address, settings, logger, onError, tracer, registry } = options
+  const { db, address, settings, logger, onError, tracer } = options
   const policy = pushEndpointPolicy(settings)
   const keys = vapidKeysOf(settings)
   if (keys === null) {
@@ -72,8 +72,8 @@ export function buildPush(options: BuildPushOptions): Push {
   const redis = openRedis(address, { name: 'push', commandTimeoutMs: 2_000, pipelined: { except: [] }, onError })
   const presence = createPresenceReader({ redis })
   const producer = createProducer('push', { address, onError })
-  const metrics = new PushMetrics(registry)
-  metrics.watch(producer)
+  const metrics = new PushMetrics()
+  metrics.show(options.metrics, producer)
   const times = {
     ttlMs: settings.PUSH_TTL_SECONDS * 1_000,
     gatherMs: settings.PUSH_GATHER_MS,

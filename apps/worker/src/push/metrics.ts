@@ -1,6 +1,6 @@
 import type { PushPayload } from '@parley/protocol'
 import { type Producer, pushJobs } from '@parley/queue'
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { Distribution, type Metrics, single, Tally } from '@parley/runtime'
 
 /** Why somebody was not notified. */
 export type Suppression =
@@ -19,94 +19,76 @@ export type Suppression =
   | 'deleted'
 
 const PAYLOADS: readonly PushPayload['data']['type'][] = ['NEW_MESSAGE', 'DIGEST', 'CLOSE']
+const KINDS = Object.keys(pushJobs)
 
-/** The numbers of push, in Prometheus' form. */
+/** Upper bounds of the delay, in seconds: from a push that waits for nobody to one that a slow push service holds up. */
+const DELAY_SECONDS = [0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60]
+
+/** The numbers of push. */
 export class PushMetrics {
-  readonly #registry: Registry
-  readonly #queued: Counter<'kind'>
-  readonly #sent: Counter<'kind'>
-  readonly #suppressed: Counter<'reason'>
-  readonly #failed: Counter<'status'>
-  readonly #removed: Counter
-  readonly #dead: Counter<'kind'>
-  readonly #unknown: Counter<'kind'>
-  readonly #delay: Histogram
-
-  constructor(registry: Registry) {
-    this.#registry = registry
-    const registers = [registry]
-    const counter = <Label extends string>(name: string, help: string, ...labelNames: Label[]) =>
-      new Counter({ name, help, labelNames, registers })
-    this.#queued = counter('parley_push_queued_total', 'Jobs put into the queue, by kind', 'kind')
-    this.#sent = counter('parley_push_sent_total', 'Pushes that a push service took, by kind', 'kind')
-    this.#suppressed = counter('parley_push_suppressed_total', 'People not notified, by reason', 'reason')
-    this.#failed = counter('parley_push_failed_total', 'Pushes that failed, by status or cause', 'status')
-    this.#removed = counter('parley_push_devices_removed_total', 'Devices that their push service no longer knows')
-    this.#dead = counter('parley_push_dead_total', 'Jobs given up for good, by kind', 'kind')
-    const unknown = 'Jobs of a newer version, put back for a worker that knows them, by kind'
-    this.#unknown = counter('parley_push_unknown_total', unknown, 'kind')
-    this.#delay = new Histogram({
-      name: 'parley_push_delay_seconds',
-      help: 'From the storing of a message to the push service’s answer; first tries that nothing held back',
-      buckets: [0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60],
-      registers,
-    })
-    // A counter that springs up at 1 has no rate, and one that is not there is neither more nor less than another.
-    for (const kind of Object.keys(pushJobs)) {
-      this.#queued.inc({ kind }, 0)
-      this.#dead.inc({ kind }, 0)
-      this.#unknown.inc({ kind }, 0)
-    }
-    for (const kind of PAYLOADS) this.#sent.inc({ kind }, 0)
-  }
+  readonly #queued = new Tally(KINDS)
+  readonly #sent = new Tally(PAYLOADS)
+  readonly #suppressed = new Tally()
+  readonly #failed = new Tally()
+  #removed = 0
+  readonly #dead = new Tally(KINDS)
+  readonly #unknown = new Tally(KINDS)
+  readonly #delays = new Distribution(DELAY_SECONDS)
 
   queued(kind: string, count = 1): void {
-    this.#queued.inc({ kind }, count)
+    this.#queued.add(kind, count)
   }
 
   sent(kind: PushPayload['data']['type']): void {
-    this.#sent.inc({ kind })
+    this.#sent.add(kind)
   }
 
   suppressed(reason: Suppression, count = 1): void {
-    this.#suppressed.inc({ reason: reason.replace(' ', '_') }, count)
+    this.#suppressed.add(reason.replace(' ', '_'), count)
   }
 
   /** @param status an HTTP status, or what went wrong where there was none */
   failed(status: string): void {
-    this.#failed.inc({ status })
+    this.#failed.add(status)
   }
 
   deviceRemoved(): void {
-    this.#removed.inc()
+    this.#removed++
   }
 
   dead(kind: string): void {
-    this.#dead.inc({ kind })
+    this.#dead.add(kind)
   }
 
   /** @param kind of a job that a newer process has queued */
   unknown(kind: string): void {
-    this.#unknown.inc({ kind })
+    this.#unknown.add(kind)
   }
 
   delay(milliseconds: number): void {
-    this.#delay.observe(milliseconds / 1_000)
+    this.#delays.observe(milliseconds / 1_000)
   }
 
-  /** Shows how many jobs there are in each state, asked for at each reading. */
-  watch(producer: Producer<'push'>): void {
-    const jobs = new Gauge({
-      name: 'parley_push_queue_jobs',
-      help: 'Jobs in the queue, by state',
-      labelNames: ['state'],
-      registers: [this.#registry],
-      async collect() {
-        // While Redis is away there is nothing to show, and the other numbers are shown all the same.
-        const counts = await producer.counts().catch(() => ({}))
-        jobs.reset()
-        for (const [state, count] of Object.entries(counts)) jobs.set({ state }, count)
-      },
-    })
+  /** Shows them, and how many jobs there are in each state, which is asked for at each reading. */
+  show(metrics: Metrics, producer: Pick<Producer<'push'>, 'counts'>): void {
+    metrics.tally('parley_push_queued_total', 'Jobs put into the queue, by kind', 'kind', () => this.#queued)
+    metrics.tally('parley_push_sent_total', 'Pushes that a push service took, by kind', 'kind', () => this.#sent)
+    metrics.tally('parley_push_suppressed_total', 'People not notified, by reason', 'reason', () => this.#suppressed)
+    metrics.tally('parley_push_failed_total', 'Pushes that failed, by status or cause', 'status', () => this.#failed)
+    metrics.counter('parley_push_devices_removed_total', 'Devices that their push service no longer knows', [], () =>
+      single(this.#removed),
+    )
+    metrics.tally('parley_push_dead_total', 'Jobs given up for good, by kind', 'kind', () => this.#dead)
+    const unknown = 'Jobs of a newer version, put back for a worker that knows them, by kind'
+    metrics.tally('parley_push_unknown_total', unknown, 'kind', () => this.#unknown)
+    metrics.distribution(
+      'parley_push_delay_seconds',
+      'From the storing of a message to the push service’s answer; first tries that nothing held back',
+      [],
+      () => [[{}, this.#delays]],
+    )
+    metrics.gauge('parley_push_queue_jobs', 'Jobs in the queue, by state', ['state'], async () =>
+      Object.entries(await producer.counts()).map(([state, count]) => [{ state }, count] as const),
+    )
   }
 }
