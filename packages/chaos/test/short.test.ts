@@ -21,7 +21,7 @@ it('loses, doubles, reorders and leaks nothing over a killed gateway, a crashed 
   expect(isGood(report)).toBe(true)
 })
 
-it('reports losses where messages are acked before they are committed', { timeout: 120_000 }, async () => {
+it('reports losses where messages are acked before they are committed', async () => {
   const env = { PARLEY_TEST_ACK_BEFORE_COMMIT: 'true' }
   const options = { clients: 8, faults: ['stop-postgres'], env, log, calmMs: 1_000, short: true, rawOnly: true }
   const report = await runChaos(options)

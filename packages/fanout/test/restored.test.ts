@@ -68,4 +68,4 @@ it('publishes and hears again when the connections to Redis have gone silent and
     .poll(async () => (await bus.publish('a channel', 'taken')) && heard.length > 0, { timeout: 20_000 })
     .toBe(true)
   await bus.close()
-}, 50_000)
+})

@@ -154,7 +154,7 @@ beforeAll(async () => {
   empty = await createTestDatabase()
   pools = [grown, empty].map((database) => pod(urlOf(database)))
   await fill(grown.sql)
-}, 120_000)
+})
 afterAll(async () => {
   await Promise.all(pools.map((pool) => pool.close()))
   await grown?.[Symbol.asyncDispose]()

@@ -18,4 +18,4 @@ it('behind PgBouncer a Postgres that is away is known to be within seconds, and 
   await postgres.start()
   await expect.poll(ask, { timeout: 6_000 }).toEqual([{ one: 1 }])
   await db.close()
-}, 60_000)
+})

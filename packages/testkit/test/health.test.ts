@@ -40,7 +40,7 @@ async function allSay(cluster: Cluster, status: number, body: object): Promise<v
   }
 }
 
-it('names what is missing, stays live, and is ready again by itself', { timeout: 120_000 }, async () => {
+it('names what is missing, stays live, and is ready again by itself', async () => {
   await using database = await ownPostgres(log)
   await using redis = await ownRedis()
   await using undo = new AsyncDisposableStack()
