@@ -15,7 +15,7 @@ interface Entry extends ReadRequest {
 }
 
 /** What `messageRead` says, whether the mark moved or had been there already. */
-export type ReadReceipt = ServerEvents['messageRead']
+type ReadReceipt = ServerEvents['messageRead']
 
 const BATCH = 256
 /** Between two looks at marks of which nobody knows whether they moved, in milliseconds. */

@@ -1,7 +1,7 @@
 import type { Logger } from './logger.ts'
 
 /*
- * Traces, as the rest of the code sees them. Nothing of OpenTelemetry is loaded unless traces are sent somewhere: without
+ * Traces, as the rest of the code sees them. Nothing of OpenTelemetry's SDK is loaded unless traces are sent somewhere: without
  * an endpoint there is no Tracer (`undefined`), and every place that would start a span looks at that and goes on.
  *
  * Only the edges begin traces: an HTTP request, a socket's event. All others go on with one that reaches them as a
