@@ -15,6 +15,7 @@ import type { RedisClient } from '@parley/redis'
 import type { apiPublicSettings, Logger, SettingsOf, Standstill, Tracer } from '@parley/runtime'
 import type { FileStore } from '@parley/storage'
 import type { AttachmentUploads } from '@parley/storage/uploads'
+import type { AdditionLimit } from './addition-limit.ts'
 import type { HttpMeasures } from './measures.ts'
 
 /** What the routes work with; main.ts puts it together. */
@@ -31,6 +32,7 @@ export interface ApiDeps {
   revocations: TokenRevocations
   /** Where requests are counted, and how many a person may make in ten seconds (0: any number). */
   rateLimit: { redis: RedisClient; perPerson: number }
+  additions: AdditionLimit
   /** How devices are registered: with the public key of push (null where it is off), and whether one may be on loopback. */
   push: { publicKey: string | null; allowLoopback: boolean }
   db: Database

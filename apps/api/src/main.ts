@@ -31,6 +31,7 @@ import {
 } from '@parley/runtime'
 import { bucketCheck, openFileStore } from '@parley/storage'
 import { AttachmentUploads } from '@parley/storage/uploads'
+import { AdditionLimit } from './addition-limit.ts'
 import { buildApp } from './app.ts'
 import { closeApp } from './closing.ts'
 import { apiMetrics, HttpMeasures } from './measures.ts'
@@ -101,6 +102,7 @@ await runProcess({
       jwtOptions: createTokenVerifier(settings).jwtOptions,
       revocations,
       rateLimit: { redis: limits, perPerson: settings.HTTP_REQUESTS_PER_10S },
+      additions: new AdditionLimit(settings.PEOPLE_ADDED_PER_10S, () => measures.rateLimited.add('people_added')),
       people,
       conversations,
       conversationWriter: new ConversationWriter({ ...ports, reader: conversations, news }),

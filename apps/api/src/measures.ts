@@ -19,7 +19,7 @@ import type { ReadSide } from './replica.ts'
 export class HttpMeasures {
   readonly errors = new Tally(Object.keys(ERRORS))
   /** What was answered RATE_LIMITED, by limit. */
-  readonly rateLimited = new Tally(['http_requests', 'forms', 'unused_uploads'])
+  readonly rateLimited = new Tally(['http_requests', 'people_added', 'forms', 'unused_uploads'])
   readonly #durations = new Map<string, { labels: Record<string, string>; of: Distribution }>()
 
   /** @param route the template, never the address: `/api/users/:userId` */

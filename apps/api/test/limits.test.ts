@@ -1,12 +1,14 @@
-import { apiClient, type Cluster, errorOf, startCluster, user } from '@parley/testkit'
+import type { Conversation } from '@parley/protocol'
+import { apiClient, type Cluster, dataOf, errorOf, startCluster, user } from '@parley/testkit'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 
 /* How much one person may ask for: counted over all pods, and not at all while Redis is away. */
 
 const LIMIT = 10
+const PEOPLE = 6
 let cluster: Cluster
 beforeAll(async () => {
-  const env = { HTTP_REQUESTS_PER_10S: String(LIMIT) }
+  const env = { HTTP_REQUESTS_PER_10S: String(LIMIT), PEOPLE_ADDED_PER_10S: String(PEOPLE) }
   cluster = await startCluster({ apis: 2, gateways: 0, workers: 0, edge: false, env })
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
@@ -37,6 +39,44 @@ it('answers RATE_LIMITED past the limit, and says when to come back; others are 
       'parley_rate_limited_total{limit="http_requests"} 1',
     ])
   }
+})
+
+it('lets a person put so many people into conversations, by making them or later; their servers any number', async () => {
+  const [owner, other, ...members] = Array.from({ length: 6 }, () => user())
+  if (owner === undefined || other === undefined) throw new RangeError('there are six')
+  await cluster.register(owner, other, ...members)
+  const { url, adminUrl } = cluster.apis[0] ?? { url: '', adminUrl: '' }
+  const participantIds = members.map(({ id }) => id)
+  const path = '/api/messages/conversations'
+  const group = { type: 'GROUP', participantIds }
+  const api = apiClient(url, cluster.token(owner))
+  const { id } = dataOf(await api.post<Conversation>(path, { type: 'GROUP', participantIds: [other.id] }))
+  dataOf(await api.post(`${path}/${id}/participants`, { userIds: participantIds }))
+  for (const refused of [
+    await api.post(path, group),
+    await api.post(`${path}/${id}/participants`, { userIds: participantIds }),
+  ]) {
+    expect(refused.status).toBe(429)
+    expect(errorOf(refused)).toMatchObject({ code: 'RATE_LIMITED', retryAfterMs: expect.any(Number) })
+  }
+  // What fits is taken; others have a share of their own, and servers of the product none.
+  dataOf(await api.post(path, { participantIds: [other.id] }))
+  dataOf(await apiClient(url, cluster.token(other)).post(path, group))
+  for (let time = 0; time < 2; time++) {
+    const answer = await fetch(`${url}${path}`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${cluster.token('a server', { role: 'service' })}`,
+        'x-act-as': encodeURIComponent(owner.id),
+        'content-type': 'application/json',
+      },
+      body: JSON.stringify(group),
+    })
+    expect(answer.status).toBe(201)
+  }
+  expect(await (await fetch(`${adminUrl}/metrics`)).text()).toContain(
+    'parley_rate_limited_total{limit="people_added"} 2\n',
+  )
 })
 
 it('does not count the product’s servers', async () => {

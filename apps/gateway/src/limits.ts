@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { ParleyError } from '@parley/protocol'
 import { addressKey, clientAddress, Tally, type TrustedProxies, type TrustsProxy, trustsProxy } from '@parley/runtime'
-import { Windows } from './windows.ts'
+import { Windows } from '@parley/runtime/windows'
 
 export interface LimitSettings {
   /** Events that one socket may send in ten seconds; 0 for any number. */

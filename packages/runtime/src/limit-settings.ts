@@ -44,11 +44,16 @@ export const testOnlySettings = defineSettings({
   ),
 })
 
-/** What an api pod takes. Counted in Redis over all pods; without Redis nothing is refused. */
+/** What an api pod takes. Requests are counted in Redis over all pods; without Redis none is refused. */
 export const apiLimitSettings = defineSettings({
   HTTP_REQUESTS_PER_10S: setting(wholeNumber(), 'HTTP requests that one person may make in ten seconds', {
     ...limit,
     default: '600',
     developmentDefault: '50000',
   }),
+  PEOPLE_ADDED_PER_10S: setting(
+    wholeNumber(),
+    'People whom one person may put into conversations in ten seconds, by one api pod',
+    { ...limit, default: '5000', developmentDefault: '0' },
+  ),
 })

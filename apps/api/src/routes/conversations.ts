@@ -13,11 +13,13 @@ import type { ApiDeps } from '../deps.ts'
 
 /** Conversations and the people in them. */
 export const conversationRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { deps }) => {
-  const { conversations, conversationWriter } = deps
+  const { additions, conversations, conversationWriter } = deps
 
   app.post('/conversations', async (request, reply) => {
     const body = parse(createConversationBody, request.body)
-    const { conversation, created } = await conversationWriter.create(actorOf(request), body)
+    const creator = changerOf(request)
+    additions.take(creator, body.participantIds.length)
+    const { conversation, created } = await conversationWriter.create(creator, body)
     const message = created ? 'Conversation created' : 'Conversation already exists'
     return reply.status(created ? 201 : 200).send({ success: true, message, data: conversation })
   })
@@ -49,6 +51,7 @@ export const conversationRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (
     const actor = changerOf(request)
     await conversations.require(conversationId, actor.id)
     const { userIds } = parse(addParticipantsBody, request.body)
+    additions.take(actor, userIds.length)
     return {
       success: true,
       message: 'Participants added',

@@ -9,6 +9,13 @@ it('takes so many for each key, says when the next is taken, and begins anew aft
   expect([windows.take('a', 1_000), windows.take('a', 1_001), windows.take('a', 1_500)]).toEqual([0, 0, 500])
 })
 
+it('takes several at once whole or not at all', () => {
+  const windows = new Windows(5, 1_000)
+  expect([windows.take('a', 0, 3), windows.take('a', 1, 3), windows.take('a', 2, 2), windows.take('a', 3)]).toEqual([
+    0, 999, 0, 997,
+  ])
+})
+
 it('remembers nobody for longer than two windows', () => {
   const windows = new Windows(1, 1_000)
   for (let key = 0; key < 100; key++) windows.take(`${key}`, 0)

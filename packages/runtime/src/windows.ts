@@ -19,16 +19,19 @@ export class Windows<Key = string> {
     this.#lengthMs = lengthMs
   }
 
-  /** Counts one. @returns 0 where it is taken, else the milliseconds until the next one is */
-  take(key: Key, now = performance.now()): number {
+  /**
+   * Counts one, or `count` in one go, which is taken whole or not at all; the first of a window in any case.
+   * @returns 0 where it is taken, else the milliseconds until the next one is
+   */
+  take(key: Key, now = performance.now(), count = 1): number {
     if (now >= this.#sweepAt) this.#sweep(now)
     const window = this.#open.get(key)
     if (window === undefined || window.endsAt <= now) {
-      this.#open.set(key, { taken: 1, endsAt: now + this.#lengthMs })
+      this.#open.set(key, { taken: count, endsAt: now + this.#lengthMs })
       return 0
     }
-    if (window.taken >= this.#most) return Math.max(1, Math.ceil(window.endsAt - now))
-    window.taken++
+    if (window.taken + count > this.#most) return Math.max(1, Math.ceil(window.endsAt - now))
+    window.taken += count
     return 0
   }
 
