@@ -1,10 +1,16 @@
 import type { Conversation, Message, ServerEvents, SyncedConversation } from '@parley/protocol'
+import { LIMITS } from '@parley/protocol/limits'
 import { conversationOf } from './members.ts'
 import { Orphans } from './orphans.ts'
 import { Room } from './room.ts'
 import { LazyStore, Stores } from './store.ts'
 import type { TimelineSnapshot } from './timeline.ts'
 
+/**
+ * Where a server was set back to an earlier state, the newest so many messages of a conversation are looked through for those that
+ * were written since: their places may be of others that the client had.
+ */
+const LOOKED_BACK = LIMITS.pageSize
 const NO_MARKS: ReadonlyMap<string, number> = new Map()
 const NO_TIMELINE: TimelineSnapshot = { messages: [], status: 'idle', hasOlder: false, hasNewer: false }
 
@@ -75,7 +81,7 @@ export class Inbox {
 
   /** Takes in a message from anywhere and tells of those that can be delivered now. */
   accept(room: Room, message: Message): void {
-    for (const ready of room.accept(message)) this.#options.onMessage(ready)
+    for (const ready of room.accept(message)) if (ready.createdAt > room.deliveredUntil) this.#options.onMessage(ready)
     this.#seekMissing(room)
   }
 
@@ -134,11 +140,15 @@ export class Inbox {
   applySync(synced: SyncedConversation, askedRev: number | undefined): Room | undefined {
     const { userId, online } = this.#options
     // A server that was set back to an earlier state counts anew.
-    if (askedRev !== undefined && askedRev > synced.rev) this.#rooms.delete(synced.id)
+    const lost = askedRev !== undefined && askedRev > synced.rev ? this.#rooms.get(synced.id) : undefined
+    if (lost !== undefined) this.#rooms.delete(synced.id)
     const known = this.#rooms.get(synced.id)
     if (known === undefined && this.#isFromBefore(synced)) return undefined
-    const delivered = this.#deliveryAfter(synced.id, synced.joinedSeq, synced.lastSeq)
-    const room = known ?? this.#add(conversationOf(synced, online(), userId()), delivered)
+    const delivered = Math.max(
+      this.#deliveryAfter(synced.id, synced.joinedSeq, synced.lastSeq),
+      Math.min(lost?.sequence.delivered ?? 0, synced.lastSeq) - LOOKED_BACK,
+    )
+    const room = known ?? this.#add(conversationOf(synced, online(), userId()), delivered, lost?.deliveredAt)
     room.catchingUpTo = synced.rev
     room.applySync(synced, online())
     for (const message of synced.messages) this.accept(room, message)
@@ -215,11 +225,13 @@ export class Inbox {
     return Math.min(lastSeq, ...this.#orphans.of(id).map(({ seq }) => seq - 1))
   }
 
-  #add(conversation: Conversation, delivered: number): Room {
+  /** @param deliveredUntil messages that were stored by then have been delivered, whatever their seq */
+  #add(conversation: Conversation, delivered: number, deliveredUntil = ''): Room {
     const { id } = conversation
     const room = new Room({
       conversation,
       delivered,
+      deliveredUntil,
       userId: this.#options.userId,
       windowSize: this.#options.windowSize,
       onInfo: () => this.#changed(id),

@@ -14,6 +14,8 @@ export interface RoomOptions {
   userId: () => string
   /** Delivery begins after this seq. */
   delivered: number
+  /** What was stored by then (a timestamp; '' for nothing) has been delivered already, whatever its seq. */
+  deliveredUntil: string
   windowSize: number
   /** Called when what the stores show has changed. */
   onInfo: () => void
@@ -27,6 +29,9 @@ export class Room {
   readonly timeline: Timeline
   readonly revisions: Revisions
   readonly sequence: Sequence
+  readonly deliveredUntil: string
+  /** When the newest message was stored that was let through; '' where that is not known. */
+  deliveredAt: string
   readonly #options: RoomOptions
   /** The rev that a catch-up under way will have reached. */
   catchingUpTo: number | undefined
@@ -41,6 +46,8 @@ export class Room {
   constructor(options: RoomOptions) {
     this.#options = options
     this.#info = options.conversation
+    this.deliveredUntil = options.deliveredUntil
+    this.deliveredAt = options.delivered >= this.#info.lastSeq ? this.#info.updatedAt : options.deliveredUntil
     this.revisions = new Revisions(options.conversation.rev)
     this.sequence = new Sequence(options.delivered)
     this.timeline = new Timeline(options.windowSize, options.onTimeline)
@@ -80,6 +87,7 @@ export class Room {
   }
 
   #deliver(message: Message): void {
+    this.deliveredAt = message.createdAt
     this.timeline.deliver(message)
     this.#newest(message)
     // Who writes has read: the server moved the sender's mark with the message. Whom it acts for itself need not have.

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { CatchUp } from '../src/catch-up.ts'
 import { ParleyClientError } from '../src/errors.ts'
 import type { Http } from '../src/http.ts'
-import { ahmed, messageOf, omar, picture, setting, synced, update } from './one-room.ts'
+import { AT, ahmed, messageOf, omar, picture, setting, synced, update } from './one-room.ts'
 
 /* How one client is made whole again, with a hand on what the server answers and when. */
 
@@ -173,6 +173,45 @@ it('shows no more of what was there before messages that it skips', async () => 
   expect(seqs()).toEqual(Array.from({ length: LIMITS.pageSize }, (_, i) => 301 - LIMITS.pageSize + i))
   expect(room.timeline.snapshot()).toMatchObject({ status: 'idle', messages: [] })
   catchUp.stop()
+})
+
+describe('a server that was set back to an earlier state', () => {
+  const at = (seq: number, second: number) => ({
+    ...messageOf('ahmed', seq, seq),
+    createdAt: AT.replace('00.', `${second}.`),
+  })
+  const [one, two, lost] = [at(2, 12), at(3, 13), at(4, 14)]
+
+  it('has nothing delivered once more, and what was written there since is, also in the place of what is lost', async () => {
+    const { inbox, catchUp, call, seqs } = catchingUp([at(1, 11), one, two, { ...at(4, 20), id: 'new' }])
+    for (const message of [one, two, lost]) inbox.onMessage(message)
+    expect(seqs()).toEqual([2, 3, 4])
+    call.mockResolvedValueOnce({ ...NOTHING, conversations: [synced(3, 4, { tooLong: true })] })
+    await catchUp.sync()
+    expect(seqs()).toEqual([2, 3, 4, 4])
+    catchUp.stop()
+  })
+
+  it('has what had not been delivered yet delivered', async () => {
+    const { inbox, catchUp, call, seqs } = catchingUp([at(1, 11), one, two])
+    for (const message of [one, lost]) inbox.onMessage(message)
+    call.mockResolvedValueOnce({ ...NOTHING, conversations: [synced(3, 3, { tooLong: true })] })
+    await catchUp.sync()
+    expect(seqs()).toEqual([2, 3])
+    catchUp.stop()
+  })
+
+  it('is not asked for all that there ever was', async () => {
+    const stored = Array.from({ length: 300 }, (_, i) => at(i + 1, 11))
+    const { inbox, catchUp, call, page, seqs } = catchingUp(stored)
+    inbox.onMessage(one)
+    inbox.get('c')?.sequence.skipTo(400)
+    call.mockResolvedValueOnce({ ...NOTHING, conversations: [synced(3, 300, { tooLong: true })] })
+    await catchUp.sync()
+    expect(page.mock.calls).toEqual([[300 - LIMITS.pageSize]])
+    expect(seqs()).toEqual([2])
+    catchUp.stop()
+  })
 })
 
 describe('a sync that is under way when the connection breaks', () => {
