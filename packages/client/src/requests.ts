@@ -9,18 +9,18 @@ const CONVERSATIONS = '/api/messages/conversations'
 /** What narrows a search down. */
 export interface SearchOptions {
   /** Only messages of this conversation. */
-  conversationId?: string
+  conversationId?: string | undefined
   /** Only messages of this person. */
-  senderId?: string
+  senderId?: string | undefined
   /** Both ends are included. */
-  from?: Date
-  to?: Date
+  from?: Date | undefined
+  to?: Date | undefined
   /** Default: newest first. */
-  sort?: 'newest' | 'best'
+  sort?: 'newest' | 'best' | undefined
   /** From 1, the default. */
-  page?: number
+  page?: number | undefined
   /** Messages on a page: 1 to 100, 20 by default. */
-  limit?: number
+  limit?: number | undefined
 }
 
 /**
@@ -46,8 +46,8 @@ export class ServerRequests {
   async createConversation(input: {
     type: 'DIRECT' | 'GROUP'
     participantIds: readonly string[]
-    name?: string
-    clientConversationId?: string
+    name?: string | undefined
+    clientConversationId?: string | undefined
   }): Promise<Conversation> {
     const { http } = this.core
     const { clientConversationId = randomId() } = input
@@ -112,9 +112,9 @@ export class ServerRequests {
    * @throws {ParleyClientError} PUSH_DISABLED, VALIDATION_FAILED
    */
   async savePushSubscription(subscription: {
-    endpoint?: string
-    expirationTime?: number | null
-    keys?: Record<string, string>
+    endpoint?: string | undefined
+    expirationTime?: number | null | undefined
+    keys?: Record<string, string> | undefined
   }): Promise<void> {
     await this.core.http.send('POST', '/api/push/subscriptions', { body: subscription })
   }
@@ -137,11 +137,14 @@ export class ServerRequests {
   }
 
   /** Finds people by a part of their names, everybody by ''. `page` from 1, `limit` up to 100 (20). */
-  searchUsers(search: string, options: { page?: number; limit?: number } = {}): Promise<Page<User>> {
+  searchUsers(
+    search: string,
+    options: { page?: number | undefined; limit?: number | undefined } = {},
+  ): Promise<Page<User>> {
     return this.#page<User>('/api/users', { search, ...options })
   }
 
-  async #page<T>(path: string, query: Record<string, string | number>): Promise<Page<T>> {
+  async #page<T>(path: string, query: Record<string, string | number | undefined>): Promise<Page<T>> {
     const { data, meta } = await this.core.http.get<T[], Omit<Page<T>, 'data'>>(path, { query })
     return { data, page: meta.page, limit: meta.limit, total: meta.total }
   }

@@ -14,20 +14,20 @@ export interface ParleyClientOptions {
    */
   getToken: () => string | Promise<string>
   /** Keeps messages that are not stored yet. Default: in memory. */
-  storage?: OutboxStorage
+  storage?: OutboxStorage | undefined
   /** Stands in for the platform's `fetch`. */
-  fetch?: typeof globalThis.fetch
+  fetch?: typeof globalThis.fetch | undefined
   /** Options for Socket.IO and Engine.IO, such as `extraHeaders`, `agent` or `transports`. */
-  socketOptions?: Record<string, unknown>
+  socketOptions?: Record<string, unknown> | undefined
   /** Messages held of each conversation that is looked at. Default 500. */
-  windowSize?: number
+  windowSize?: number | undefined
   /** Timelines kept though nobody looks at them. Default 20. */
-  keptTimelines?: number
+  keptTimelines?: number | undefined
   /**
    * After having been away: up to this many messages of a conversation are fetched and delivered one by one; where there
    * are more, `skipped` tells which were not. Default 5,000.
    */
-  catchUpLimit?: number
+  catchUpLimit?: number | undefined
 }
 
 /** What a {@link ParleyClient} tells; see `client.on`. */
@@ -53,11 +53,11 @@ export interface MessagesSnapshot extends TimelineSnapshot {
 }
 
 export interface SendOptions {
-  type?: 'TEXT' | 'FILE' | 'IMAGE' | 'VIDEO' | 'AUDIO'
+  type?: 'TEXT' | 'FILE' | 'IMAGE' | 'VIDEO' | 'AUDIO' | undefined
   /** Ids of attachments, as `upload` gives them. */
-  attachmentIds?: readonly string[]
+  attachmentIds?: readonly string[] | undefined
   /** Made by the client where it is not given. The same id stores a message once. */
-  clientMessageId?: string
+  clientMessageId?: string | undefined
 }
 
 /** One page of a list, pages counted from 1, and how much there is in all. */

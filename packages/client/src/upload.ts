@@ -12,17 +12,17 @@ export interface UploadProgress {
 
 export interface UploadOptions {
   /** Called as bytes leave, last with all of them. */
-  onProgress?: (progress: UploadProgress) => void
-  signal?: AbortSignal
+  onProgress?: ((progress: UploadProgress) => void) | undefined
+  signal?: AbortSignal | undefined
 }
 
 export interface SendFileOptions extends UploadOptions {
   /** Text beside the file. */
-  content?: string
+  content?: string | undefined
   /** Without it, what the file is found to be. */
-  type?: 'FILE' | 'IMAGE' | 'VIDEO' | 'AUDIO'
+  type?: 'FILE' | 'IMAGE' | 'VIDEO' | 'AUDIO' | undefined
   /** The same id in a second try stores the message once. Made by the client where it is not given. */
-  clientMessageId?: string
+  clientMessageId?: string | undefined
 }
 
 /** Files up to this size travel in one request with their message. Bytes. */

@@ -91,6 +91,55 @@ describe('the built package', () => {
     expect(compile(project)).toBe('')
   })
 
+  it('has types for a server without the DOM, checked themselves as well, and for who hands on what may be undefined', {
+    timeout: COMPILED_MS,
+  }, () => {
+    const code = `
+      import { indexedDbStorage, type OutboxStorage, ParleyClient, webStorage } from '@parley/client'
+      import { fileStorage } from '@parley/client/node'
+      interface Setting {
+        storage: OutboxStorage | undefined
+        fetch: typeof fetch | undefined
+        windowSize: number | undefined
+        id: string | undefined
+        type: 'IMAGE' | undefined
+        signal: AbortSignal | undefined
+        date: Date | undefined
+      }
+      export function start({ storage, fetch, windowSize, id, type, signal, date }: Setting, file: File) {
+        const socketOptions: Record<string, unknown> | undefined = undefined
+        const bounds = { windowSize, keptTimelines: windowSize, catchUpLimit: windowSize }
+        const client = new ParleyClient({ url: '', getToken: () => '', storage, fetch, socketOptions, ...bounds })
+        client.send('c', 'text', { type, attachmentIds: id === undefined ? undefined : [id], clientMessageId: id })
+        client.sendFile('c', file, { content: id, type, clientMessageId: id, signal, onProgress: undefined })
+        client.upload('c', file, { signal, onProgress: undefined })
+        client.createConversation({ type: 'GROUP', participantIds: [], name: id, clientConversationId: id })
+        const period = { from: date, to: date }
+        client.search('text', { conversationId: id, senderId: id, page: windowSize, limit: windowSize, sort: undefined, ...period })
+        client.searchUsers('a', { page: windowSize, limit: windowSize })
+        return [fileStorage('.'), indexedDbStorage(), webStorage]
+      }`
+    const folder = join(project, 'server')
+    mkdirSync(join(folder, 'node_modules/@types'), { recursive: true })
+    const installed = realpathSync(join(PACKAGE, '../../node_modules/@types/node'))
+    symlinkSync(installed, join(folder, 'node_modules/@types/node'))
+    symlinkSync(join(installed, '../../undici-types'), join(folder, 'node_modules/undici-types'))
+    writeFileSync(join(folder, 'server.ts'), code)
+    writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
+    const compilerOptions = {
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      skipLibCheck: false,
+      noEmit: true,
+      module: 'nodenext',
+      target: 'es2023',
+      lib: ['es2023'],
+      types: ['node'],
+    }
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['server.ts'] }))
+    expect(compile(folder)).toBe('')
+  })
+
   it('has types that are those of the protocol, without zod behind them, and say what fields mean', {
     timeout: COMPILED_MS,
   }, () => {

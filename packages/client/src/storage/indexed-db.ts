@@ -3,8 +3,11 @@ import type { OutboxStorage } from './types.ts'
 
 const STORE = 'outbox'
 
+/** `IDBFactory`, where the project that uses this knows it: a server's has no types of the DOM. */
+type Databases = typeof globalThis extends { indexedDB: infer Factory } ? Factory : never
+
 /** Keeps messages in IndexedDB. The database is opened with the first call. */
-export function indexedDbStorage(name = 'parley', factory: IDBFactory = globalThis.indexedDB): OutboxStorage {
+export function indexedDbStorage(name = 'parley', factory: Databases = globalThis.indexedDB): OutboxStorage {
   let opening: Promise<IDBDatabase> | undefined
   const forget = () => {
     opening = undefined
