@@ -66,6 +66,7 @@ await runProcess({
     await awaitSchema(db, {
       signal: stopping,
       onWaiting: (reason) => logger.warn({ reason }, 'waiting for the schema'),
+      onClock: (seconds) => logger.warn({ seconds }, 'the clock of this machine is so far ahead of that of Postgres'),
     })
     const redis = openRedis(address, { name: 'api', commandTimeoutMs: 2_000, onError })
     const limits = rateLimitRedis(address, onError)

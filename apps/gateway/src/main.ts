@@ -62,6 +62,7 @@ await runProcess({
     await awaitSchema(db, {
       signal: stopping,
       onWaiting: (reason) => logger.warn({ reason }, 'waiting for the schema'),
+      onClock: (seconds) => logger.warn({ seconds }, 'the clock of this machine is so far ahead of that of Postgres'),
     })
     // Those who come in one wave are noted in few writes.
     const pipelined = { except: [], lone: true } as const

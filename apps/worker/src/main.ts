@@ -41,6 +41,7 @@ await runProcess({
     await awaitSchema(db, {
       signal: stopping,
       onWaiting: (reason) => logger.warn({ reason }, 'waiting for the schema'),
+      onClock: (seconds) => logger.warn({ seconds }, 'the clock of this machine is so far ahead of that of Postgres'),
     })
     const redis = openRedis(address, { name: 'worker', commandTimeoutMs: 2_000, onError })
     const bus = new Bus(address, 'worker').on('error', onError)

@@ -36,7 +36,9 @@ export async function migrate(databaseUrl: string, folder = MIGRATIONS): Promise
   await client.connect()
   try {
     // What the role or the database sets is for others: an index of a large table takes its time, and so does waiting for it.
-    await client.query('set statement_timeout = 0')
+    await client.query(
+      "select set_config(name, '0', false) from pg_settings where name in ('statement_timeout', 'transaction_timeout')",
+    )
     await requireSettings(client)
     await client.query('select pg_advisory_lock($1)', [ADVISORY_LOCK])
     // `if not exists` would not do: the right to make schemas is asked for also where there is one.

@@ -6,6 +6,8 @@ import { requireSettings } from './session.ts'
 const JOURNAL = new URL('../migrations/meta/_journal.json', import.meta.url)
 /** How often the schema is looked at while somebody waits for it, in milliseconds. */
 const INTERVAL_MS = 500
+/** How far clocks may differ without a word, in seconds: as far as the clock of whoever issues tokens. */
+const CLOCK_SECONDS = 5
 /** SQLSTATE: no such schema, no such table. migrate() makes both. */
 const NEVER_MIGRATED = new Set(['3F000', '42P01'])
 
@@ -37,6 +39,8 @@ export interface AwaitSchemaOptions {
   signal: AbortSignal
   /** Called with the reason when there is something to wait for, and again when the reason changes. */
   onWaiting: (reason: string) => void
+  /** Called where the clock of this machine is more than {@link CLOCK_SECONDS} ahead of the database's, or behind it, with how many. */
+  onClock?: (seconds: number) => void
   /** Default 60 s. */
   boundMs?: number
 }
@@ -48,12 +52,16 @@ export interface AwaitSchemaOptions {
  *   nothing could be promised
  */
 export async function awaitSchema(db: Pick<Database, 'pool'>, options: AwaitSchemaOptions): Promise<void> {
-  const { signal, onWaiting, boundMs = 60_000 } = options
+  const { signal, onWaiting, onClock, boundMs = 60_000 } = options
   const end = performance.now() + boundMs
   for (let told = ''; ; ) {
     const reason = await whatIsMissing(db)
     if (signal.aborted) return
-    if (reason === undefined) return requireSettings(db.pool)
+    if (reason === undefined) {
+      const seconds = await requireSettings(db.pool)
+      if (Math.abs(seconds) > CLOCK_SECONDS) onClock?.(Math.round(seconds))
+      return
+    }
     if (performance.now() >= end) throw new Error(`gave up after ${boundMs / 1_000} s: ${reason}`)
     if (reason !== told) onWaiting(reason)
     told = reason

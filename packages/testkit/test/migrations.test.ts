@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { awaitSchema, type Database, MIGRATIONS, migrate, missingMigrations, openDatabase, reasonOf } from '@parley/db'
 import pg from 'pg'
-import { afterEach, expect, it } from 'vitest'
+import { afterEach, expect, it, onTestFinished, vi } from 'vitest'
 import { adminClient, databaseUrl, uniqueName } from '../src/database-names.ts'
 import { providedServices } from '../src/index.ts'
 
@@ -120,6 +120,26 @@ it.each([
   ends.push(() => db.close())
   const signal = new AbortController().signal
   await expect(awaitSchema(db, { signal, onWaiting: () => undefined })).rejects.toThrow(line)
+})
+
+it.each([300, -300])('says where the clock here is %d seconds ahead', async (seconds) => {
+  const { url, db } = await emptyDatabase()
+  await migrate(url)
+  const told: number[] = []
+  const waited = () =>
+    awaitSchema(db, {
+      signal: new AbortController().signal,
+      onWaiting: () => undefined,
+      onClock: (found) => told.push(found),
+    })
+  await waited()
+  expect(told).toEqual([])
+  const { now } = Date
+  vi.spyOn(Date, 'now').mockImplementation(() => now() + seconds * 1_000)
+  onTestFinished(() => void vi.restoreAllMocks())
+  await waited()
+  expect(told).toHaveLength(1)
+  expect(Math.abs((told[0] ?? 0) - seconds)).toBeLessThan(3)
 })
 
 it('refuses a database that would acknowledge what it may lose', async () => {
@@ -306,7 +326,9 @@ it('takes its time, however short a statement of others may be', async () => {
   const { url, db } = await emptyDatabase()
   const folder = await migrationsTo('0000_init')
   await writeFile(join(folder, '0000_init.sql'), 'create table slow as select 1 as one from pg_sleep(0.5)')
-  await db.pool.query(`alter database ${new URL(url).pathname.slice(1)} set statement_timeout = '100ms'`)
+  for (const setting of ['statement_timeout', 'transaction_timeout']) {
+    await db.pool.query(`alter database ${new URL(url).pathname.slice(1)} set ${setting} = '100ms'`)
+  }
   await migrate(url, folder)
   expect((await db.pool.query('select from slow')).rowCount).toBe(1)
 })
