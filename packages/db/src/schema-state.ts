@@ -39,7 +39,7 @@ export interface AwaitSchemaOptions {
   signal: AbortSignal
   /** Called with the reason when there is something to wait for, and again when the reason changes. */
   onWaiting: (reason: string) => void
-  /** Called where the clock of this machine is more than {@link CLOCK_SECONDS} ahead of the database's, or behind it, with how many. */
+  /** Called with how many seconds this machine's clock is ahead of the database's, where that is more than {@link CLOCK_SECONDS}. */
   onClock?: (seconds: number) => void
   /** Default 60 s. */
   boundMs?: number

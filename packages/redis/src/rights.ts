@@ -18,8 +18,8 @@ const REFUSALS = /^(NOPERM |ERR unknown command)/
 const ANSWER_MS = 5_000
 
 /**
- * Tries on a connection of its own what the user of `redis`, which is connected, has to be allowed. Where the commands are known and
- * allowed, what else Redis says to them counts for nothing: that a key is another node's, or that it is full.
+ * Tries on a connection of its own what the user of `redis`, which is connected, has to be allowed. Where the commands are known
+ * and allowed, what else Redis says to them counts for nothing: that a key is another node's, or that it is full.
  * @returns what of Redis' settings should be otherwise, in words; undefined where nothing is known to be wrong
  * @throws SettingsError where a command, a key or a channel is refused; names it and what Redis says
  */

@@ -172,7 +172,8 @@ it('migrates into a schema of another name, as a role that owns two schemas and 
   await owner.query(`alter role ${role} in database ${name} set search_path = chat`)
   await migrate(Object.assign(new URL(url), { username: role, password: 'secret' }).href)
   const { rows } = await owner.query(
-    "select distinct relnamespace::regnamespace::text as schema from pg_class where relowner = $1::regrole and relkind = 'r' order by 1",
+    `select distinct relnamespace::regnamespace::text as schema from pg_class
+     where relowner = $1::regrole and relkind = 'r' order by 1`,
     [role],
   )
   expect(rows).toEqual([{ schema: 'chat' }, { schema: 'drizzle' }])

@@ -95,7 +95,7 @@ function jobOf(
       sentAt,
       ...(trace === undefined ? {} : { trace }),
     },
-    // Counted from the storing of the message: the way through the outbox is part of the wait. Postgres' clock may be ahead of ours.
+    // Counted from the storing of the message: the way through the outbox is part of the wait. Postgres' clock may be ahead.
     delayMs: Math.min(gatherMs, sentAt + gatherMs - Date.now()),
   }
 }
