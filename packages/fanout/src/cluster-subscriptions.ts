@@ -7,6 +7,11 @@ import type { Subscriptions, SubscriptionsOptions } from './subscriptions.ts'
 /** After a sign that slots have moved the map of them is read again this much later, in milliseconds. */
 const LOOK_AGAIN_MS = 100
 const CONFIRM_MS = 5_000
+/**
+ * A node that the map no longer names is listened to for so long, in milliseconds: three times what a publisher takes to read the
+ * map. One that is cut off from the other nodes alone goes on taking publishes when a replica has its place.
+ */
+const LINGER_MS = 15_000
 /** What ioredis says when Redis has ended a subscription by itself, as it does with those of a slot that has moved. */
 const UNASKED_ANSWER = 'Command queue state error'
 
@@ -27,6 +32,8 @@ export class ClusterSubscriptions implements Subscriptions {
   readonly #cluster: Cluster
   readonly #options: SubscriptionsOptions
   readonly #nodes = new Map<string, Node>()
+  /** Nodes that the map no longer names, and when they are left. */
+  readonly #lingering = new Map<string, { connection: ChannelConnection; timer: NodeJS.Timeout }>()
   readonly #onRefresh = () => this.#route()
   #ownerOf: readonly (string | undefined)[] = []
   /** Each slot has a node. */
@@ -91,6 +98,7 @@ export class ClusterSubscriptions implements Subscriptions {
     this.#cluster.off('refresh', this.#onRefresh)
     for (const { connection } of this.#nodes.values()) connection.close()
     this.#nodes.clear()
+    for (const key of this.#lingering.keys()) this.#leave(key)
   }
 
   /** Channels by the node that they belong to. Those of a slot that nobody has wait for the next map. */
@@ -119,8 +127,10 @@ export class ClusterSubscriptions implements Subscriptions {
     for (const key of needed) if (!this.#nodes.has(key)) this.#nodes.set(key, this.#open(key))
     for (const [key, { connection }] of this.#nodes) {
       if (needed.has(key)) continue
-      connection.close()
       this.#nodes.delete(key)
+      this.#lingering.set(key, { connection, timer: setTimeout(() => this.#leave(key), LINGER_MS) })
+      // Of a replica all is heard at its master, and of one that is away nothing.
+      if (!connection.healthy || this.#cluster.slots.some((nodes) => nodes.includes(key))) this.#leave(key)
     }
     this.#moveChannels()
     this.#doubtful = false
@@ -138,7 +148,16 @@ export class ClusterSubscriptions implements Subscriptions {
     this.subscribe([...this.#options.wanted()])
   }
 
+  #leave(key: string): void {
+    const left = this.#lingering.get(key)
+    clearTimeout(left?.timer)
+    left?.connection.close()
+    this.#lingering.delete(key)
+  }
+
   #open(key: string): Node {
+    // Two connections would hear all twice.
+    this.#leave(key)
     const colon = key.lastIndexOf(':')
     const node = { host: key.slice(0, colon), port: Number(key.slice(colon + 1)) }
     const { connection: options, onMessage, onRestored } = this.#options
@@ -151,7 +170,10 @@ export class ClusterSubscriptions implements Subscriptions {
     })
     // How ioredis tells that a subscription was asked of the wrong node; its promise is left unsettled.
     redis.on('moved', () => this.#doubt(key))
-    redis.on('close', () => this.#look())
+    redis.on('close', () => {
+      this.#leave(key)
+      this.#look()
+    })
     const connection = new ChannelConnection({
       redis,
       wanted: () => this.#nodes.get(key)?.channels ?? [],

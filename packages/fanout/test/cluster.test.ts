@@ -129,6 +129,41 @@ describe('the bus on a cluster', () => {
     expect(await told).toBe('restored')
   })
 
+  it('listens on to a node that the map no longer names, and hears all once when it does again', async () => {
+    const client = openRedis(redis.url, { name: 'lingering' }) as Cluster
+    const wanted = CHANNELS.filter((name) => slotOf(name) < 5_462)
+    const words: string[] = []
+    const subscriptions = openSubscriptions(redis.url, client, {
+      connection: { name: 'lingering:sub', retries: null, onError: () => undefined },
+      wanted: () => wanted,
+      onMessage: (_channel, payload) => words.push(String(payload)),
+      onRestored: () => undefined,
+    })
+    await subscriptions.ready(10_000)
+    await expect.poll(() => subscriptions.ping(5_000)).toBe(true)
+    // The map of slots is new when the test says so.
+    const refresh = vi.spyOn(client, 'refreshSlotsCache').mockImplementation(() => undefined)
+    const map = [...client.slots]
+    const [former] = map[0] ?? []
+    client.slots = map.map((nodes) => (nodes[0] === former ? (map.at(-1) ?? []) : nodes))
+    client.emit('refresh')
+    for (const channel of wanted) expect(await speaker.publish(channel, 'by the old map')).toBe(true)
+    await expect.poll(() => words).toEqual(wanted.map(() => 'by the old map'))
+    client.slots = map
+    client.emit('refresh')
+    await expect.poll(() => subscriptions.ping(5_000)).toBe(true)
+    words.length = 0
+    for (const word of ['by the new map', 'last']) {
+      for (const channel of wanted) expect(await speaker.publish(channel, word)).toBe(true)
+    }
+    await expect.poll(() => words).toContain('last')
+    await expect.poll(() => words.length).toBeGreaterThanOrEqual(2 * wanted.length)
+    expect(words.sort()).toEqual([...wanted.map(() => 'by the new map'), ...wanted.map(() => 'last')])
+    refresh.mockRestore()
+    subscriptions.close()
+    client.disconnect()
+  })
+
   it('follows a slot to another node, and says that something may have been missed', async () => {
     const [first, second] = redis.nodes
     if (first === undefined || second === undefined) throw new Error('no nodes')
