@@ -1,10 +1,12 @@
 import { SLOTS, slotOf } from '@parley/redis'
 import { type ClusterNode, redisCluster, type TestRedisCluster } from '@parley/testkit'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { Bus } from '../src/index.ts'
 
 const CHANNEL = 'a channel'
 const SLOT = slotOf(CHANNEL)
+/** Nodes that miss others, or see them again, say so after twice their time-out or so, of two seconds; later on a busy machine. */
+const FAILURE_MS = 30_000
 const MARKS = ['mark 1', 'mark 2', 'mark 3']
 
 let redis: TestRedisCluster
@@ -29,6 +31,11 @@ async function openBus(name: string): Promise<Bus> {
 async function keepMarks(speaker: Bus): Promise<void> {
   const taken = await Promise.all(MARKS.map((mark) => speaker.publish(CHANNEL, mark, true)))
   expect(taken).toEqual(MARKS.map(() => false))
+}
+
+/** Brings back those that do not run. */
+async function startAll(): Promise<void> {
+  for (const node of redis.nodes) if (!node.running) await node.start()
 }
 
 /** How many publishes the channel's node has taken. */
@@ -63,10 +70,26 @@ it('publishes later what is to be kept in the order in which it was said, though
 it('publishes what is to be kept once its node is back', async () => {
   const speaker = await openBus('speaker')
   await owner.kill()
+  onTestFinished(() => startAll())
   await keepMarks(speaker)
   expect(await speaker.publish(CHANNEL, 'not to be kept')).toBe(false)
-  await owner.start()
+  await startAll()
   await expect.poll(taken).toBe(MARKS.length)
+  await speaker.close()
+})
+
+// docs/OPERATIONS.md says why it is told so.
+it('is refused by a node that is told to take no publishes without the others, and comes to it once they are back', async () => {
+  const speaker = await openBus('speaker')
+  await owner.call('config', 'set', 'cluster-allow-pubsubshard-when-down', 'no')
+  for (const node of redis.nodes) if (node !== owner) await node.kill()
+  onTestFinished(() => startAll())
+  await expect.poll(() => speaker.publish(CHANNEL, 'without the others'), { timeout: FAILURE_MS }).toBe(false)
+  const before = await taken()
+  await keepMarks(speaker)
+  expect(await taken()).toBe(before)
+  await startAll()
+  await expect.poll(taken, { timeout: FAILURE_MS }).toBe(before + MARKS.length)
   await speaker.close()
 })
 

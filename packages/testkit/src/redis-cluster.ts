@@ -21,6 +21,8 @@ export interface ClusterNode {
   readonly host: string
   readonly port: number
   readonly id: string
+  /** False from `kill` to `start`. */
+  readonly running: boolean
   /** Commands to this very node. */
   call(...command: [string, ...(string | number)[]]): Promise<unknown>
   /** Ends it as a crash would. */
@@ -81,7 +83,6 @@ export async function redisCluster(options: RedisClusterOptions = {}): Promise<T
 
 interface Node extends ClusterNode, AsyncDisposable {
   readonly busPort: number
-  readonly running: boolean
   signal(signal: NodeJS.Signals): Promise<void>
 }
 
