@@ -47,3 +47,15 @@ it('says that the database was not to be had where a process thaws and goes on a
   expect((await db.pool.query('select 1 as one')).rows).toEqual([{ one: 1 }])
   await db.close()
 })
+
+it('says that the database was not to be had where it ends a transaction that took too long for it', async () => {
+  await using database = await createTestDatabase()
+  const db = openDatabase({ url: database.url, max: 1, applicationName: 'test-transaction' })
+  const slow = transaction(db, async (tx) => {
+    await tx.query('set local transaction_timeout = 100')
+    await tx.query('select pg_sleep(60)')
+  })
+  await expect(slow).rejects.toSatisfy(isUnavailable)
+  expect((await db.pool.query('select 1 as one')).rows).toEqual([{ one: 1 }])
+  await db.close()
+})

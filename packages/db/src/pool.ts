@@ -158,15 +158,16 @@ export function isTransient(error: unknown): boolean {
 
 /**
  * The database itself is away, out of connections, starting or stopping, did not answer in time, has taken back a transaction
- * in which we were idle (25P03), or is one that is only read (25006: what was the primary has become a standby); what was asked
- * may or may not have been done. Classes 08, 53 and 57 of the SQLSTATE table, and errors that have no SQLSTATE at all.
+ * in which we were idle (25P03) or that took too long (25P04), or is one that is only read (25006: what was the primary has become
+ * a standby); what was asked may or may not have been done. Classes 08, 53 and 57 of the SQLSTATE table, and errors that have no
+ * SQLSTATE at all.
  * @see https://www.postgresql.org/docs/18/errcodes-appendix.html
  */
 export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const state = sqlState(error)
   if (state !== undefined && /^[0-9A-Z]{5}$/.test(state) && !/^E[A-Z]{4}$/.test(state))
-    return /^(08|53|57|25006|25P03)/.test(state)
+    return /^(08|53|57|25006|25P0[34])/.test(state)
   if (state !== undefined) return /^E(CONN|PIPE|TIMEDOUT|HOST|NET|AI_AGAIN|NOTFOUND)/.test(state)
   return /timeout|terminated|not queryable|closed/i.test(error.message)
 }

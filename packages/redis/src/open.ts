@@ -73,7 +73,7 @@ function connect(address: RedisAddress, options: RedisOptions): RedisClient {
   if (parsed.kind === 'lone') {
     return new LoneRedis(parsed.url, { ...each, ...pipelining, enableOfflineQueue: queued, retryStrategy: retryDelay })
   }
-  return new SettlingCluster(parsed.nodes, {
+  return new PatchedCluster(parsed.nodes, {
     ...(pipelined && !pipelined.lone && pipelining),
     redisOptions: { ...each, ...parsed.login },
     // What waits for a whole cluster would wait without bound: there is no time-out for it.
@@ -96,7 +96,7 @@ function connect(address: RedisAddress, options: RedisOptions): RedisClient {
  * - What travels as one write (`executeWithAutoPipelining`) throws a TypeError for a slot that no node has. Here such a slot is in the
  *   map, with no nodes: any of them is asked, and names the one that the slot has meanwhile.
  */
-class SettlingCluster extends Cluster {
+class PatchedCluster extends Cluster {
   readonly #startup: ClusterNode[]
 
   constructor(startup: ClusterNode[], options: ClusterOptions) {
@@ -121,7 +121,7 @@ class SettlingCluster extends Cluster {
   }
 
   override duplicate(nodes: ClusterNode[] = [], options: ClusterOptions = {}): Cluster {
-    return new SettlingCluster(nodes.length > 0 ? nodes : this.#startup, { ...this.options, ...options })
+    return new PatchedCluster(nodes.length > 0 ? nodes : this.#startup, { ...this.options, ...options })
   }
 }
 
