@@ -195,6 +195,8 @@ describe('the bus on a cluster', () => {
       }
       await moved
       expect(new Set(await Promise.all(taken))).toEqual(new Set([true]))
+      // The new map tells of it, and so does the connection that was made anew: both have by then.
+      await expect.poll(() => heard.barrier(5_000)).toBe(true)
     }
   })
 
