@@ -20,6 +20,7 @@ it('one person has an eighth of a pod’s forms under way at most, and the other
   const shown = await (await fetch(`${cluster.apis[0]?.adminUrl}/metrics`)).text()
   expect(shown.match(/^parley_rate_limited_total.*$/gm)).toEqual([
     'parley_rate_limited_total{limit="http_requests"} 0',
+    'parley_rate_limited_total{limit="people_added"} 0',
     'parley_rate_limited_total{limit="forms"} 2',
     'parley_rate_limited_total{limit="unused_uploads"} 0',
   ])

@@ -34,6 +34,8 @@ it('leaves a Redis that has become a replica, whose connections stay open, for t
   name.redirect(at(successor.url))
 
   await expect.poll(() => restored, { timeout: 5_000 }).toBe(true)
+  // Its connection for publishing is made anew by itself.
+  await here.ready(5_000)
   expect(await here.publish('a channel', 'a word')).toBe(true)
   await expect.poll(() => heard.toSorted()).toEqual(['elsewhere', 'here'])
   expect(await data.set('a key', 'a value')).toBe('OK')
