@@ -1,6 +1,6 @@
 import { type Database, dropClosings } from '@parley/db'
 import { createPresenceReader } from '@parley/presence'
-import { createProducer, startConsumer } from '@parley/queue'
+import { createProducer, Later, startConsumer } from '@parley/queue'
 import { openRedis, type RedisAddress } from '@parley/redis'
 import {
   type AdminRoute,
@@ -13,6 +13,7 @@ import {
   type Tracer,
   vapidKeysOf,
 } from '@parley/runtime'
+import { PersonShare } from '@parley/runtime/person-share'
 import { WorkLoop } from '@parley/runtime/work-loop'
 import type { OutboxStep } from '../outbox-drain.ts'
 import { BOARD_PATH, queueBoard } from './board.ts'
@@ -22,7 +23,6 @@ import { runDigestJob } from './digest-job.ts'
 import { PushLookup } from './lookup.ts'
 import { PushMetrics } from './metrics.ts'
 import { type NewsData, runNewsJob } from './news-job.ts'
-import { PersonShare } from './person-share.ts'
 import { pushRecipients } from './recipients.ts'
 import { PushSender } from './sender.ts'
 import { tracedJob } from './traced-job.ts'
@@ -31,6 +31,8 @@ import { tracedJob } from './traced-job.ts'
 const FAILED_SHOWN = 100
 /** Where push is off, between two looks at what was noted for it; milliseconds. */
 const OFF_MS = 60_000
+/** After which a job past its person's share is looked at again, in milliseconds. */
+const SHARE_WAIT_MS = 1_000
 
 export interface BuildPushOptions {
   db: Database
@@ -84,8 +86,14 @@ export function buildPush(options: BuildPushOptions): Push {
   const deps = { db, redis, lookup, sender, producer, metrics, logger, times, tracer }
   const closings = new ClosingDrain({ db, producer, metrics, onError })
   const share = new PersonShare(settings.PUSH_CONCURRENCY)
+  // People choose the push services of their devices themselves, and one that never answers holds a job for 10 to 20 s: with some
+  // conversations nobody else would be told of anything meanwhile.
+  const inShare = async (userId: string, work: () => Promise<void>): Promise<void> => {
+    if (share.isTaken(userId)) throw new Later(Date.now() + SHARE_WAIT_MS)
+    await share.hold(userId, work)
+  }
   const news = (data: NewsData, jobId: string) =>
-    share.take(data.userId, () => tracedJob(deps, data, (traced) => runNewsJob(traced, data, jobId)))
+    inShare(data.userId, () => tracedJob(deps, data, (traced) => runNewsJob(traced, data, jobId)))
   const consume = () =>
     startConsumer('push', {
       address,
@@ -99,8 +107,8 @@ export function buildPush(options: BuildPushOptions): Push {
       handlers: {
         message: news,
         device: news,
-        digest: (data, jobId) => share.take(data.userId, () => runDigestJob(deps, data, jobId)),
-        close: (data, jobId) => share.take(data.userId, () => runCloseJob(deps, data, jobId)),
+        digest: (data, jobId) => inShare(data.userId, () => runDigestJob(deps, data, jobId)),
+        close: (data, jobId) => inShare(data.userId, () => runCloseJob(deps, data, jobId)),
       },
     })
   let consumer: ReturnType<typeof consume> | undefined
