@@ -9,7 +9,7 @@ const WINDOW_MS = 10_000
  * subscribed. A group of a thousand costs the cluster 0.3 s of processor time, and a person may make 600 requests.
  */
 export class AdditionLimit {
-  readonly #windows: Windows | null
+  readonly #windows: Windows
   readonly #onLimited: () => void
 
   /**
@@ -17,7 +17,7 @@ export class AdditionLimit {
    * @param onLimited called for each request that is refused
    */
   constructor(most: number, onLimited: () => void) {
-    this.#windows = most === 0 ? null : new Windows(most, WINDOW_MS)
+    this.#windows = new Windows(most, WINDOW_MS)
     this.#onLimited = onLimited
   }
 
@@ -26,7 +26,7 @@ export class AdditionLimit {
    * @throws {ParleyError} RATE_LIMITED, with the time until more are taken
    */
   take({ id, byService }: Pick<Actor, 'id' | 'byService'>, people: number): void {
-    if (this.#windows === null || byService === true) return
+    if (byService === true) return
     const retryAfterMs = this.#windows.take(id, undefined, people)
     if (retryAfterMs === 0) return
     this.#onLimited()

@@ -39,19 +39,19 @@ export class GatewayLimits {
     'handshakes_per_address',
   ])
   readonly #maxInFlight: number
-  readonly #events: Windows | null
-  readonly #packets: Windows<object> | null
-  readonly #handshakes: Windows | null
-  readonly #perAddress: Windows | null
+  readonly #events: Windows
+  readonly #packets: Windows<object>
+  readonly #handshakes: Windows
+  readonly #perAddress: Windows
   readonly #trusts: TrustsProxy
 
   constructor(settings: LimitSettings) {
     this.#maxInFlight = settings.SOCKET_EVENTS_IN_FLIGHT
     this.#trusts = trustsProxy(settings.TRUSTED_PROXIES)
-    this.#events = limiter(settings.SOCKET_EVENTS_PER_10S)
-    this.#packets = limiter(PACKETS_PER_EVENT * settings.SOCKET_EVENTS_PER_10S)
-    this.#handshakes = limiter(settings.HANDSHAKES_PER_10S)
-    this.#perAddress = limiter(settings.HANDSHAKES_PER_ADDRESS_PER_10S)
+    this.#events = new Windows(settings.SOCKET_EVENTS_PER_10S, WINDOW_MS)
+    this.#packets = new Windows(PACKETS_PER_EVENT * settings.SOCKET_EVENTS_PER_10S, WINDOW_MS)
+    this.#handshakes = new Windows(settings.HANDSHAKES_PER_10S, WINDOW_MS)
+    this.#perAddress = new Windows(settings.HANDSHAKES_PER_ADDRESS_PER_10S, WINDOW_MS)
   }
 
   /**
@@ -63,7 +63,7 @@ export class GatewayLimits {
       this.refused.add('socket_events_in_flight')
       throw new ParleyError('RATE_LIMITED', { message: `More than ${this.#maxInFlight} events are not answered yet.` })
     }
-    if (this.#events !== null) this.#take('socket_events', this.#events, socketId)
+    this.#take('socket_events', this.#events, socketId)
   }
 
   /**
@@ -71,7 +71,7 @@ export class GatewayLimits {
    * @throws {ParleyError} RATE_LIMITED
    */
   takePacket(connection: object): void {
-    if (this.#packets !== null) this.#take('socket_packets', this.#packets, connection)
+    this.#take('socket_packets', this.#packets, connection)
   }
 
   /**
@@ -79,10 +79,8 @@ export class GatewayLimits {
    * @throws {ParleyError} RATE_LIMITED
    */
   takeHandshake(request: IncomingMessage): void {
-    if (this.#perAddress !== null) {
-      this.#take('handshakes_per_address', this.#perAddress, addressKey(clientAddress(request, this.#trusts)))
-    }
-    if (this.#handshakes !== null) this.#take('handshakes', this.#handshakes, 'all')
+    this.#take('handshakes_per_address', this.#perAddress, addressKey(clientAddress(request, this.#trusts)))
+    this.#take('handshakes', this.#handshakes, 'all')
   }
 
   #take<Key>(name: string, windows: Windows<Key>, key: Key): void {
@@ -91,8 +89,4 @@ export class GatewayLimits {
     this.refused.add(name)
     throw new ParleyError('RATE_LIMITED', { retryAfterMs })
   }
-}
-
-function limiter<Key = string>(most: number): Windows<Key> | null {
-  return most === 0 ? null : new Windows<Key>(most, WINDOW_MS)
 }

@@ -14,6 +14,7 @@ export class Windows<Key = string> {
   readonly #open = new Map<Key, Window>()
   #sweepAt = 0
 
+  /** @param most in a window; 0 for any number */
   constructor(most: number, lengthMs: number) {
     this.#most = most
     this.#lengthMs = lengthMs
@@ -24,6 +25,7 @@ export class Windows<Key = string> {
    * @returns 0 where it is taken, else the milliseconds until the next one is
    */
   take(key: Key, now = performance.now(), count = 1): number {
+    if (this.#most === 0) return 0
     if (now >= this.#sweepAt) this.#sweep(now)
     const window = this.#open.get(key)
     if (window === undefined || window.endsAt <= now) {

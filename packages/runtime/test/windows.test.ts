@@ -22,3 +22,8 @@ it('remembers nobody for longer than two windows', () => {
   windows.take('late', 1_500)
   expect(windows.size).toBe(1)
 })
+
+it('takes any number where there is no limit', () => {
+  const windows = new Windows(0, 1_000)
+  expect([windows.take('a', 0), windows.take('a', 1, 1_000_000), windows.size]).toEqual([0, 0, 0])
+})
