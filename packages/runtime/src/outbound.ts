@@ -1,6 +1,7 @@
 import { type LookupAddress, lookup } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
+import { Recent } from './recent.ts'
 
 /*
  * Addresses that users give us to call. Only public ones are called: neither this machine nor the network around it, by
@@ -71,12 +72,12 @@ export function guardedLookup(policy: OutboundPolicy): LookupFunction {
 /** An answer counts for so long; it does, too, for so long in all while a newer one is on its way. Milliseconds. */
 const FRESH_MS = 30_000
 const KEPT_MS = 3_600_000
-/** Names whose answers are kept. */
+/** Names whose answers are kept at least. */
 const NAMES_KEPT = 500
 
 /** The addresses of names, asked for once at a time. */
 class Names {
-  readonly #known = new Map<string, { addresses: readonly LookupAddress[]; at: number }>()
+  readonly #known = new Recent<string, { addresses: readonly LookupAddress[]; at: number }>(NAMES_KEPT)
   readonly #underWay = new Map<string, Promise<readonly LookupAddress[]>>()
 
   /** Rejects with what the DNS says of a name that it does not know. */
@@ -98,7 +99,6 @@ class Names {
       // What is known no longer holds where there is no such name, and does where nobody could say.
       if (error?.code === 'ENOTFOUND') this.#known.delete(hostname)
       if (error) return reject(error)
-      if (this.#known.size >= NAMES_KEPT) this.#known.clear()
       this.#known.set(hostname, { addresses, at: performance.now() })
       resolve(addresses)
     })
