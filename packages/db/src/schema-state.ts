@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Database, reasonOf, sqlState } from './pool.ts'
-import { requireSettings } from './session.ts'
+import { requireSettings, secondsAhead } from './session.ts'
 
 const JOURNAL = new URL('../migrations/meta/_journal.json', import.meta.url)
 /** How often the schema is looked at while somebody waits for it, in milliseconds. */
@@ -58,7 +58,8 @@ export async function awaitSchema(db: Pick<Database, 'pool'>, options: AwaitSche
     const reason = await whatIsMissing(db)
     if (signal.aborted) return
     if (reason === undefined) {
-      const seconds = await requireSettings(db.pool)
+      await requireSettings(db.pool)
+      const seconds = await secondsAhead(db.pool)
       if (Math.abs(seconds) > CLOCK_SECONDS) onClock?.(Math.round(seconds))
       return
     }

@@ -44,23 +44,28 @@ const REQUIRED = [
 ]
 
 /**
- * @returns how many seconds the clock of this machine is ahead of the database's
  * @throws where the database, or the role for it, has a setting with which nothing here can be promised; in one line, without the
  *   database's address
  */
-export async function requireSettings(db: Queryable): Promise<number> {
+export async function requireSettings(db: Queryable): Promise<void> {
   const names = REQUIRED.map(({ name }) => name)
-  const asked = Date.now()
-  const { rows } = await db.query<{ value: string; now: string | number }>(
-    `select current_setting(name) as value, (extract(epoch from clock_timestamp()) * 1000)::bigint as now
-     from unnest($1::text[]) with ordinality as r (name, no) order by no`,
+  const { rows } = await db.query<{ value: string }>(
+    'select current_setting(name) as value from unnest($1::text[]) with ordinality as r (name, no) order by no',
     [names],
   )
-  const here = (asked + Date.now()) / 2
   const wrong = REQUIRED.flatMap(({ name, fits, should }, index) => {
     const value = rows[index]?.value ?? ''
     return fits.test(value) ? [] : [`${name} is ${value} and should be ${should}`]
   })
   if (wrong.length > 0) throw new Error(`the database, or its role, is not set as it has to be: ${wrong.join('; ')}`)
-  return (here - Number(rows[0]?.now)) / 1_000
+}
+
+/** How many seconds the clock of this machine is ahead of the database's, give or take the question's way there and back. */
+export async function secondsAhead(db: Queryable): Promise<number> {
+  const asked = Date.now()
+  const { rows } = await db.query<{ seconds: number }>(
+    'select extract(epoch from clock_timestamp())::float8 as seconds',
+  )
+  const here = (asked + Date.now()) / 2_000
+  return here - (rows[0]?.seconds ?? here)
 }
