@@ -128,9 +128,10 @@ export class ClusterSubscriptions implements Subscriptions {
     for (const [key, { connection }] of this.#nodes) {
       if (needed.has(key)) continue
       this.#nodes.delete(key)
-      this.#lingering.set(key, { connection, timer: setTimeout(() => this.#leave(key), LINGER_MS) })
       // Of a replica all is heard at its master, and of one that is away nothing.
-      if (!connection.healthy || this.#cluster.slots.some((nodes) => nodes.includes(key))) this.#leave(key)
+      const isUseless = !connection.healthy || this.#cluster.slots.some((nodes) => nodes.includes(key))
+      if (isUseless) connection.close()
+      else this.#lingering.set(key, { connection, timer: setTimeout(() => this.#leave(key), LINGER_MS) })
     }
     this.#moveChannels()
     this.#doubtful = false
