@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { attachmentSettings, loadSettings, s3Settings } from '@parley/runtime'
 import { expect, it } from 'vitest'
@@ -7,6 +7,15 @@ import { bucketCheck } from '../src/bucket-check.ts'
 import { ObjectInspector } from '../src/inspect.ts'
 import { ObjectStore } from '../src/objects.ts'
 import { objectKey } from '../src/options.ts'
+
+/** Has a store listen. @returns the settings of a process that uses it, at this path */
+async function listen(server: Server, path = '') {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const settings = { NODE_ENV: 'test', S3_ENDPOINT: `http://127.0.0.1:${port}${path}` }
+  return loadSettings({ ...s3Settings, ...attachmentSettings }, settings)
+}
 
 /** A store with one object under every name and a clock of its own, which refuses signed addresses as AWS and MinIO do. */
 async function storeAhead(seconds: number) {
@@ -25,13 +34,7 @@ async function storeAhead(seconds: number) {
     if (refusal === '') return void answer.writeHead(200, { 'content-length': 5 }).end('hello')
     answer.writeHead(403).end(`<Error><Code>AccessDenied</Code><Message>${refusal}</Message></Error>`)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const settings = loadSettings(
-    { ...s3Settings, ...attachmentSettings },
-    { NODE_ENV: 'test', S3_ENDPOINT: `http://127.0.0.1:${(server.address() as AddressInfo).port}` },
-  )
-  return { settings, [Symbol.asyncDispose]: async () => void server.close() }
+  return { settings: await listen(server), [Symbol.asyncDispose]: async () => void server.close() }
 }
 
 it.each([[600], [-600]])('looks at files in a store whose clock is %d seconds ahead', async (seconds) => {
@@ -53,17 +56,12 @@ it.each(['', '/', '/storage/s3', '/storage/s3/'])(
       asked.push(`${request.method} ${new URL(request.url ?? '', 'http://store').pathname}`)
       request.resume().on('end', () => answer.end())
     })
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
+    const settings = await listen(server, path)
     await using undo = new AsyncDisposableStack()
     undo.defer(() => {
       server.closeAllConnections()
       server.close()
     })
-    const settings = loadSettings(
-      { ...s3Settings, ...attachmentSettings },
-      { NODE_ENV: 'test', S3_ENDPOINT: `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}` },
-    )
     const store = new ObjectStore(settings)
     undo.defer(() => store.close())
     await store.put(objectKey('c', 'a'), { pieces: [Buffer.from('hello')], size: 5 }, AbortSignal.timeout(5_000))
