@@ -1,27 +1,27 @@
 /**
- * Arrays in Postgres' binary form, a Buffer each: node-pg sends a Buffer as it is and says so. An array as text is quoted
- * element by element here and parsed character by character there; see docs/PERFORMANCE.md for what that costs. Nothing
- * tells the server the type of such a parameter but the statement, which has to cast it (`$1::text[]`).
+ * Encodes arrays in Postgres' binary format. node-pg sends a Buffer parameter unchanged, as binary; it would quote a plain
+ * array element by element, and the server would parse it character by character (docs/PERFORMANCE.md has the cost).
+ * The server learns the type of such a parameter only from the statement, which must cast it (`$1::text[]`).
  * @see array_recv() in Postgres' src/backend/utils/adt/arrayfuncs.c
  */
 
-/** Object ids of the element types, from pg_type.dat: fixed for all versions. */
+/** OIDs of the element types, from pg_type.dat; the same in every version of Postgres. */
 const INT4 = 23
 const INT8 = 20
 const TEXT = 25
 const UUID = 2950
 
-/** Dimensions, nulls, type, length and lower bound. */
+/** Dimensions, null flag, element type, length and lower bound: five 32-bit integers. */
 export const HEADER_BYTES = 20
 const LENGTH_BYTES = 4
 const UUID_BYTES = 16
 const NULL_LENGTH = -1
-/** A UTF-16 unit is at most three bytes of UTF-8; a pair of them is four. */
+/** A UTF-16 code unit takes at most three bytes of UTF-8; a surrogate pair takes four. */
 const MOST_BYTES_PER_UNIT = 3
-/** Up to here a loop over ASCII is faster than a call of Buffer's write(). */
+/** Up to this length, copying ASCII in a loop is faster than calling Buffer.write(). */
 const SHORT = 40
 
-/** For a parameter of type text[]; elements may be null. Lone surrogates become U+FFFD, as everywhere in Node. */
+/** Encodes a text[] parameter; elements may be null. Lone surrogates become U+FFFD, as everywhere in Node. */
 export function textArray(values: readonly (string | null)[]): Buffer {
   let most = HEADER_BYTES
   let nulls = 0
@@ -40,8 +40,9 @@ export function textArray(values: readonly (string | null)[]): Buffer {
 }
 
 /**
- * For a parameter of type uuid[].
- * @throws {TypeError} where one is not 36 characters with hexadecimal digits in their places; what is between them is not looked at
+ * Encodes a uuid[] parameter.
+ * @throws {TypeError} if a value is not 36 characters long or lacks a hexadecimal digit where one belongs; the hyphens are
+ *   not checked
  */
 export function uuidArray(values: readonly string[]): Buffer {
   const buffer = Buffer.allocUnsafe(HEADER_BYTES + values.length * (LENGTH_BYTES + UUID_BYTES))
@@ -50,7 +51,7 @@ export function uuidArray(values: readonly string[]): Buffer {
   return buffer
 }
 
-/** For a parameter of type int[]. */
+/** Encodes an int[] parameter. */
 export function intArray(values: readonly number[]): Buffer {
   const buffer = Buffer.allocUnsafe(HEADER_BYTES + values.length * (LENGTH_BYTES + 4))
   let at = writeHeader(buffer, INT4, values.length, 0)
@@ -58,7 +59,7 @@ export function intArray(values: readonly number[]): Buffer {
   return buffer
 }
 
-/** For a parameter of type bigint[]; whole numbers that are exact. */
+/** Encodes a bigint[] parameter from safe integers. */
 export function int8Array(values: readonly number[]): Buffer {
   const buffer = Buffer.allocUnsafe(HEADER_BYTES + values.length * (LENGTH_BYTES + 8))
   let at = writeHeader(buffer, INT8, values.length, 0)
@@ -69,7 +70,10 @@ export function int8Array(values: readonly number[]): Buffer {
   return buffer
 }
 
-/** One dimension that begins at 1; also where it is empty, which Postgres takes for '{}'. */
+/**
+ * Writes the header of a one-dimensional array with lower bound 1. Postgres reads one of length 0 as '{}'.
+ * @returns the offset after the header
+ */
 export function writeHeader(buffer: Buffer, elementType: number, length: number, nulls: number): number {
   let at = writeInt(buffer, 1, 0)
   at = writeInt(buffer, nulls, at)
@@ -78,7 +82,7 @@ export function writeHeader(buffer: Buffer, elementType: number, length: number,
   return writeInt(buffer, 1, at)
 }
 
-/** As Buffer's writeInt32BE, which is three times as slow: it checks what it is given. @returns where it ends */
+/** Does what Buffer.writeInt32BE does without its range checks, three times as fast. @returns the offset after the integer */
 function writeInt(buffer: Buffer, value: number, at: number): number {
   buffer[at] = value >>> 24
   buffer[at + 1] = value >>> 16
@@ -87,7 +91,7 @@ function writeInt(buffer: Buffer, value: number, at: number): number {
   return at + 4
 }
 
-/** @returns how many bytes it takes */
+/** @returns the number of bytes written */
 function writeText(buffer: Buffer, value: string, at: number): number {
   const { length } = value
   if (length > SHORT) return buffer.write(value, at)
@@ -100,13 +104,13 @@ function writeText(buffer: Buffer, value: string, at: number): number {
 }
 
 const NO_DIGIT = 255
-/** The value of a hexadecimal digit by its character. */
+/** The value of each hexadecimal digit, indexed by its character code. */
 const DIGITS = Uint8Array.from({ length: 128 }, (_, code) => {
   const digit = '0123456789abcdef'.indexOf(String.fromCharCode(code).toLowerCase())
   return digit === -1 ? NO_DIGIT : digit
 })
 
-/** Where the digits of each byte begin: hyphens are in between. */
+/** Where the two digits of each byte begin in a UUID's text, past the hyphens. */
 const UUID_DIGITS = Uint8Array.of(0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34)
 
 function writeUuid(buffer: Buffer, value: string, at: number): number {

@@ -1,3 +1,3 @@
-/** The first and the last of all UUIDs, for ranges without an end; nothing has them. */
+/** The lowest and the highest UUID, as bounds of open-ended ranges; no row has either. */
 export const FIRST_ID = '00000000-0000-0000-0000-000000000000'
 export const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff'

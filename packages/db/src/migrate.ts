@@ -7,27 +7,32 @@ import { reasonOf, sqlState } from './pool.ts'
 import { requireSettings, withSessionOptions } from './session.ts'
 
 export const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url))
-/** Any number that nobody else uses: two migrations at once wait for each other on it. */
+/** An arbitrary number that nothing else uses. Concurrent runs take turns on this lock. */
 const ADVISORY_LOCK = 7_275_395_390
-/** A lock is waited for this long, as everybody who comes after us waits as well; then they have a turn. Milliseconds. */
+/**
+ * How long to wait for a lock, and then to pause before the next attempt, in milliseconds. Queries that queue behind our
+ * waiting request are blocked too; the pause lets them through.
+ */
 const LOCK_MS = 2_000
 const TURN_MS = 3_000
-/** Ten minutes in all. */
+/** Ten minutes in total. */
 const LOCK_ATTEMPTS = 120
-/** SQLSTATE: the lock was not to be had in time, or not without a circle of those who wait. */
-const LOCK_NOT_HAD = new Set(['55P03', '40P01'])
+/** SQLSTATEs of a lock timeout and of a deadlock. */
+const LOCK_FAILURES = new Set(['55P03', '40P01'])
 
 /**
- * Brings the database at `databaseUrl` up to date, while it is in use. Does nothing where it is; safe to run from several places
- * at once. Each migration is a transaction of its own, so that the locks of one are not held through the next; what is applied
- * is noted as drizzle-kit does.
- * @param folder of the migrations: ours
- * @returns how many it has applied
- * @throws when the address is a pooler's: the lock needs a session of its own. When somebody holds a lock for ten minutes
+ * Brings the database at `databaseUrl` up to date while it is in use. Does nothing if it already is. Several processes may
+ * run this at once. Each migration is its own transaction, so that no locks are held from one to the next. Applied
+ * migrations are recorded in the format of drizzle-kit.
+ * @param folder holds the migrations; default: this package's
+ * @returns the number of migrations applied
+ * @throws if the address is a pooler's, since the advisory lock needs a session, or if a lock cannot be acquired in ten minutes
  */
 export async function migrate(databaseUrl: string, folder = MIGRATIONS): Promise<number> {
   if (parsePooled(databaseUrl).pooled) {
-    throw new Error('Migrations need the database itself and not a pooler: set MIGRATE_DATABASE_URL to its address')
+    throw new Error(
+      'Migrations need a direct connection to the database, not a pooler: set MIGRATE_DATABASE_URL to its address',
+    )
   }
   const client = new pg.Client({
     connectionString: withSessionOptions(databaseUrl),
@@ -35,13 +40,13 @@ export async function migrate(databaseUrl: string, folder = MIGRATIONS): Promise
   })
   await client.connect()
   try {
-    // What the role or the database sets is for others: an index of a large table takes its time, and so does waiting for it.
+    // Timeouts set on the role or database are not meant for us: building an index on a large table may take long.
     await client.query(
       "select set_config(name, '0', false) from pg_settings where name in ('statement_timeout', 'transaction_timeout')",
     )
     await requireSettings(client)
     await client.query('select pg_advisory_lock($1)', [ADVISORY_LOCK])
-    // `if not exists` would not do: the right to make schemas is asked for also where there is one.
+    // Not `if not exists`: that requires the privilege to create schemas even if the schema exists.
     const { rowCount } = await client.query("select from pg_namespace where nspname = 'drizzle'")
     if (rowCount === 0) await client.query('create schema drizzle')
     await client.query(`
@@ -57,7 +62,7 @@ export async function migrate(databaseUrl: string, folder = MIGRATIONS): Promise
   }
 }
 
-/** One migration, unless it is applied: false then. */
+/** Applies one migration. @returns false if it had been applied before */
 async function apply(client: pg.Client, { sql, hash, folderMillis }: MigrationMeta): Promise<boolean> {
   const { rowCount } = await client.query('select from drizzle.__drizzle_migrations where created_at >= $1', [
     folderMillis,
@@ -74,7 +79,7 @@ async function apply(client: pg.Client, { sql, hash, folderMillis }: MigrationMe
       await client.query('commit')
       return true
     } catch (error) {
-      if (!LOCK_NOT_HAD.has(sqlState(error) ?? '') || attempt === LOCK_ATTEMPTS) throw error
+      if (!LOCK_FAILURES.has(sqlState(error) ?? '') || attempt === LOCK_ATTEMPTS) throw error
       await client.query('rollback')
       await delay(TURN_MS)
     }
@@ -83,7 +88,7 @@ async function apply(client: pg.Client, { sql, hash, folderMillis }: MigrationMe
 
 if (import.meta.main) {
   takeNoArguments()
-  // Process 1 of a container gets only signals that somebody handles. What is under way Postgres takes back.
+  // As PID 1 of a container, the process ignores signals without a handler. Postgres rolls back the transaction under way.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
   try {
     const applied = await migrate(databaseUrlOrExit())
@@ -94,22 +99,22 @@ if (import.meta.main) {
   }
 }
 
-/** A word that is not understood is no reason to change a database. */
+/** Exits on any argument: a mistyped option must not change a database. */
 function takeNoArguments(): void {
   const [word] = process.argv.slice(2)
   if (word === undefined) return
-  const usage = 'npm run migrate: brings the schema at MIGRATE_DATABASE_URL, else at DATABASE_URL, up to date'
+  const usage = 'npm run migrate: brings the schema at MIGRATE_DATABASE_URL (or else DATABASE_URL) up to date'
   if (word === '--help') console.log(usage)
-  else console.error(`${word}: not understood\n\n${usage}`)
+  else console.error(`${word}: unknown argument\n\n${usage}`)
   process.exit(word === '--help' ? 0 : 64)
 }
 
-/** Past a pooler: the lock belongs to a session, and a pooler in transaction mode has none. */
+/** Prefers the address that bypasses a pooler: the lock belongs to a session, and a pooler in transaction mode has none. */
 function databaseUrlOrExit(): string {
   const variable = process.env.MIGRATE_DATABASE_URL ? 'MIGRATE_DATABASE_URL' : 'DATABASE_URL'
   const url = process.env[variable] || undefined
   if (/^postgres(ql)?:$/.test(URL.parse(url ?? '')?.protocol ?? '')) return url ?? ''
-  // As the other processes say it (packages/runtime: config.ts), and never the value.
+  // Worded as in the other processes (packages/runtime: config.ts); never shows the value.
   console.error(`settings: ${variable} is ${url === undefined ? 'missing' : 'wrong'}: it should be a postgres:// URL`)
   process.exit(78)
 }

@@ -1,12 +1,13 @@
 import type pg from 'pg'
 
 /**
- * The parameter of a database's URL that says that PgBouncer, or a pooler like it, hands each transaction another
- * connection: statements must not be prepared by name then. Prisma calls it so, too. It is not passed on.
+ * The URL parameter that says that the database is behind PgBouncer or a similar pooler in transaction mode, where each
+ * transaction may get another connection, so statements must not be prepared by name. Prisma uses the same name. The
+ * parameter is not passed on to the driver.
  */
 const PARAMETER = 'pgbouncer'
 
-/** What the URL says, and the URL for the driver. */
+/** Reads the pooler parameter. @returns its value, and the URL without it, for the driver */
 export function parsePooled(url: string): { url: string; pooled: boolean } {
   const parsed = new URL(url)
   const pooled = parsed.searchParams.get(PARAMETER) === 'true'
@@ -14,7 +15,7 @@ export function parsePooled(url: string): { url: string; pooled: boolean } {
   return { url: pooled ? parsed.href : url, pooled }
 }
 
-/** Has every connection of a pool send its statements without their names, so that none stays on the server. */
+/** Makes every connection of a pool send its statements unnamed, so that none stays prepared on the server. */
 export function withoutNamedStatements(pool: pg.Pool): void {
   pool.on('connect', (client) => {
     const send = client.query
@@ -23,7 +24,7 @@ export function withoutNamedStatements(pool: pg.Pool): void {
   })
 }
 
-/** Only what a query of ours is: an object written out. A cursor or stream of the driver's passes as it is. */
+/** Drops the name from a query config, which is a plain object. Anything else, such as a driver's cursor, passes unchanged. */
 function unnamed(query: unknown): unknown {
   if (query === null || typeof query !== 'object' || Object.getPrototypeOf(query) !== Object.prototype) return query
   return Object.fromEntries(Object.entries(query).filter(([key]) => key !== 'name'))

@@ -6,8 +6,8 @@ import * as schema from './schema.ts'
 import { withStatementOptions } from './session.ts'
 
 /**
- * By type oid: int8 and int8[] become numbers (every counter here stays below 2^53), timestamptz an RFC 3339 string with
- * its microseconds.
+ * Parsers by type OID: int8 and int8[] become numbers (every counter here stays below 2^53), timestamptz becomes an RFC 3339
+ * string with microseconds.
  */
 const PARSERS = new Map<number, (raw: string) => unknown>([
   [20, Number],
@@ -23,21 +23,21 @@ const types: pg.CustomTypesConfig = {
 }
 
 export interface DatabaseOptions {
-  /** With `?pgbouncer=true` no statement is prepared by name. */
+  /** With `?pgbouncer=true`, statements are not prepared by name. */
   url: string
-  /** Connections this process may hold. */
+  /** The maximum number of connections. */
   max: number
   /** Shown in pg_stat_activity. */
   applicationName: string
-  /** Longest a statement may take before its connection is given up, in milliseconds. */
+  /** How long a statement may take before its connection is discarded, in milliseconds. Default 10,000. */
   queryTimeoutMs?: number
-  /** Longest that a connection, or a free one of the pool, is waited for, in milliseconds. Default 2,000. */
+  /** How long to wait for a new connection, or for a free one from the pool, in milliseconds. Default 2,000. */
   connectTimeoutMs?: number
-  /** Called when an idle connection breaks; the pool replaces it by itself. */
+  /** Called when an idle connection breaks; the pool replaces it. */
   onError?: (error: Error) => void
 }
 
-/** Postgres as the queries of this package take it: `pool` for SQL written out, `orm` for the rest. */
+/** A database connection: `pool` for handwritten SQL, `orm` for the rest. */
 export interface Database {
   readonly pool: pg.Pool
   readonly orm: Orm
@@ -45,13 +45,13 @@ export interface Database {
 }
 
 export type Orm = NodePgDatabase<typeof schema>
-/** A pool, or the one connection that a transaction runs on. */
+/** A pool, or the connection that a transaction runs on. */
 export type Queryable = Pick<pg.Pool, 'query'>
 
-/** Postgres is later to give a statement up: what it answers then, nobody takes for an answer. Milliseconds. */
+/** Postgres cancels a statement this much later than we give up on it, so its error never arrives as an answer. Milliseconds. */
 const SPARE_MS = 1_000
 
-/** Opens a pool. No connection is made until the first query. */
+/** Creates a pool. It connects on the first query. */
 export function openDatabase(options: DatabaseOptions): Database {
   const { url, pooled } = parsePooled(options.url)
   const queryTimeoutMs = options.queryTimeoutMs ?? 10_000
@@ -61,8 +61,8 @@ export function openDatabase(options: DatabaseOptions): Database {
     application_name: options.applicationName,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 2_000,
     query_timeout: queryTimeoutMs,
-    // A statement that was given up while it waited for a lock would go on waiting, and its connection with it. PgBouncer takes no
-    // such parameter, nor the planner's; it has bounds of its own, and plans are not kept behind it.
+    // Otherwise a statement that we gave up on while it waited for a lock would keep waiting and hold its connection. PgBouncer
+    // accepts neither this parameter nor the planner's; it has limits of its own, and plans are not kept behind it.
     statement_timeout: pooled ? false : queryTimeoutMs + SPARE_MS,
     idleTimeoutMillis: 60_000,
     keepAlive: true,
@@ -70,8 +70,8 @@ export function openDatabase(options: DatabaseOptions): Database {
   })
   pool.on('error', (error) => options.onError?.(error))
   if (pooled) withoutNamedStatements(pool)
-  // Its own query() ends the connection after any error, also after one that Postgres has answered with and that is part of
-  // the game, such as a message that is stored already.
+  // The pool's own query() closes the connection after any error, even an expected one from Postgres, such as a duplicate
+  // message.
   const query = (...args: unknown[]) =>
     onConnection<unknown>(pool, async (client) => Reflect.apply(client.query, client, args))
   Object.assign(pool, { query })
@@ -79,14 +79,14 @@ export function openDatabase(options: DatabaseOptions): Database {
   return { pool, orm, close: () => pool.end() }
 }
 
-/** Between two statements of a transaction that only asks the database, in milliseconds. */
+/** How long a transaction that waits for nothing but the database may be idle between statements, in milliseconds. */
 const IDLE_MS = 5_000
 
 /**
- * Runs `work` in a transaction (read committed) on one connection. A connection whose rollback fails is not used again.
- * Deadlocks and serialization failures are tried again, three times in all: `work` must be safe to repeat.
- * @param idleMs after which without a statement Postgres takes it all back. Others wait for its locks, and it would not notice
- *   otherwise that this process is frozen, or that its machine is gone
+ * Runs `work` in a transaction (read committed) on one connection. A connection whose rollback fails is discarded.
+ * Deadlocks and serialization failures are retried, three attempts in total: `work` must be safe to repeat.
+ * @param idleMs how long the transaction may be idle before Postgres rolls it back. Others wait for its locks, and Postgres
+ *   would not otherwise notice that this process is frozen or its machine gone
  */
 export async function transaction<T>(
   db: Database,
@@ -110,21 +110,21 @@ function once<T>(db: Database, work: (tx: Queryable) => Promise<T>, idleMs: numb
       await client.query('commit')
       return result
     } catch (error) {
-      // A connection that does not answer is not used again, and its end takes all of it back: a rollback would wait as long.
+      // An unresponsive connection is discarded, which rolls everything back; an explicit rollback would only time out as well.
       if (!(error instanceof Error && isUnavailable(error))) await client.query('rollback').catch(isBroken)
       throw error
     }
   })
 }
 
-/** Runs `work` on one connection, which is not used again where it broke or the database did not answer as it should. */
+/** Runs `work` on one connection, and discards the connection if it broke or the database was unavailable. */
 async function onConnection<T>(
   pool: pg.Pool,
   work: (client: pg.PoolClient, isBroken: (error: Error) => void) => Promise<T>,
 ): Promise<T> {
   const client = await pool.connect()
   let broken: Error | undefined
-  // The pool listens to idle connections only. One that breaks here between two statements would end the process.
+  // The pool handles errors of idle connections only. Without a listener, one between two statements would end the process.
   const isBroken = (error: Error) => {
     broken = error
   }
@@ -140,27 +140,27 @@ async function onConnection<T>(
   }
 }
 
-/** The SQLSTATE of an error that Postgres answered with, or the code of one that Node raised. */
+/** The SQLSTATE of an error from Postgres, or the code of an error from Node. */
 export function sqlState(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
-/** Why something failed, in words. An address with several hosts behind its name fails with an error without any: its code. */
+/** Describes an error in words. Node's error for a host name with several addresses has no message; its code is used then. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message || (sqlState(error) ?? error.name) : String(error)
 }
 
-/** Deadlock or serialization failure: nothing was done, and the same again may work. */
+/** Whether the error is a deadlock or serialization failure: everything was rolled back, and a retry may succeed. */
 export function isTransient(error: unknown): boolean {
   const state = sqlState(error)
   return state === '40P01' || state === '40001'
 }
 
 /**
- * The database itself is away, out of connections, starting or stopping, did not answer in time, has taken back a transaction
- * in which we were idle (25P03) or that took too long (25P04), or is one that is only read (25006: what was the primary has become
- * a standby); what was asked may or may not have been done. Classes 08, 53 and 57 of the SQLSTATE table, and errors that have no
- * SQLSTATE at all.
+ * Whether the error means that the database is unavailable: unreachable, out of connections, starting or stopping, too slow to
+ * answer, or it rolled back a transaction that was idle (25P03) or took too long (25P04), or it is read-only (25006: the former
+ * primary is now a standby). The statement may or may not have taken effect. Covers SQLSTATE classes 08, 53 and 57, and errors
+ * without a SQLSTATE.
  * @see https://www.postgresql.org/docs/18/errcodes-appendix.html
  */
 export function isUnavailable(error: unknown): boolean {

@@ -1,53 +1,53 @@
 import { type Database, isTransient, type Queryable } from './pool.ts'
 
-/** How long a replica that failed is left alone, in milliseconds. One read then tries it again. */
-const LEFT_ALONE_MS = 3_000
+/** How long a failed replica is not used, in milliseconds. One read then tries it again. */
+const RETRY_AFTER_MS = 3_000
 
-/** Where answers came from, counted since the start. */
+/** Counts of reads since the start, by what answered them. */
 export interface ReadCounts {
   /** The replica. */
   replica: number
-  /** The primary, because the replica had not got as far as it should have. */
+  /** The primary, because the replica lagged too far behind. */
   behind: number
-  /** The primary, because the replica failed or was left alone. */
+  /** The primary, because the replica had failed. */
   away: number
 }
 
-/** Runs reads that may be answered by a copy of the database. */
+/** Runs reads that a replica of the database may answer. */
 export interface Reads {
   /**
-   * @param read is run once more on the primary where the replica does not answer, or not well
-   * @param isCurrent whether what the replica answered is as new as it has to be. Default: it always is
+   * @param read runs again on the primary if the replica fails or is behind
+   * @param isCurrent whether the replica's answer is recent enough; default: always
    */
   query<T>(read: (db: Queryable) => Promise<T>, isCurrent?: (found: T) => boolean): Promise<T>
 }
 
-/** Reads of a process that has no replica. */
+/** The reads of a process without a replica. */
 export function primaryReads(primary: Pick<Database, 'pool'>): Reads {
   return { query: (read) => read(primary.pool) }
 }
 
 export interface ReplicaReadsOptions {
   primary: Pick<Database, 'pool'>
-  /** Its limits on time are what a read may lose by it: they are to be short. */
+  /** Its timeouts are what a read may lose by trying it first, so they should be short. */
   replica: Pick<Database, 'pool'>
-  /** Told once each time that the replica begins to be left alone. */
+  /** Called each time the replica goes out of use. */
   onAway?: (error: unknown) => void
-  /** Told when it is in use again. */
+  /** Called when the replica is in use again. */
   onBack?: () => void
-  /** The time in milliseconds; for tests. */
+  /** Returns the time in milliseconds; for tests. */
   now?: () => number
 }
 
 /**
- * Reads from a replica as long as it serves. It is an extra: whatever is wrong with it (away, silent, without the tables
- * or functions of this version), the primary answers in its place, and the replica is left alone for some seconds.
+ * Reads from a replica while it works. The replica is optional: whatever is wrong with it (unreachable, unresponsive, without the
+ * tables or functions of this version), the primary answers instead, and the replica is not used for some seconds.
  */
 export class ReplicaReads implements Reads {
   readonly counts: ReadCounts = { replica: 0, behind: 0, away: 0 }
   readonly #options: ReplicaReadsOptions
   readonly #now: () => number
-  /** While it is left alone: when the next read may try it. */
+  /** When the next read may try the replica again; undefined while it is in use. */
   #retryAt: number | undefined
 
   constructor(options: ReplicaReadsOptions) {
@@ -78,24 +78,24 @@ export class ReplicaReads implements Reads {
     return read(primary.pool)
   }
 
-  /** One read at a time tries a replica that failed; the others do not wait for what it finds out. */
+  /** After a failure, lets one read at a time try the replica; the others do not wait for the outcome. */
   #mayTry(): boolean {
     if (this.#retryAt === undefined) return true
     const now = this.#now()
     if (now < this.#retryAt) return false
-    this.#retryAt = now + LEFT_ALONE_MS
+    this.#retryAt = now + RETRY_AFTER_MS
     return true
   }
 
   #failed(error: unknown): void {
-    // A read that stood in the way of what the replica had to replay (SQLSTATE 40001): nothing is wrong with it.
+    // The read conflicted with changes that the replica had to replay (SQLSTATE 40001): the replica itself is fine.
     if (isTransient(error)) return
     const { onAway } = this.#options
     if (this.#retryAt === undefined) onAway?.(error)
-    this.#retryAt = this.#now() + LEFT_ALONE_MS
+    this.#retryAt = this.#now() + RETRY_AFTER_MS
   }
 
-  /** Answers of reads that began before it failed come in as well: they are as good a sign as any. */
+  /** Also runs for reads that began before the failure: their success shows just as well that the replica works. */
   #served(): void {
     if (this.#retryAt === undefined) return
     this.#retryAt = undefined

@@ -4,16 +4,16 @@ import { type Database, reasonOf, sqlState } from './pool.ts'
 import { requireSettings, secondsAhead } from './session.ts'
 
 const JOURNAL = new URL('../migrations/meta/_journal.json', import.meta.url)
-/** How often the schema is looked at while somebody waits for it, in milliseconds. */
+/** How often the schema is checked while waiting for it, in milliseconds. */
 const INTERVAL_MS = 500
-/** How far clocks may differ without a word, in seconds: as far as the clock of whoever issues tokens. */
+/** How far the clocks may differ without a warning, in seconds: the same as for the clock of a token's issuer. */
 const CLOCK_SECONDS = 5
-/** SQLSTATE: no such schema, no such table. migrate() makes both. */
+/** SQLSTATEs of a missing schema and a missing table, both of which migrate() creates. */
 const NEVER_MIGRATED = new Set(['3F000', '42P01'])
 
 /**
- * How many of the migrations that this code knows are missing in the database. A database that has more than it knows is
- * fine: while a new version is rolled out, the old one runs on the new schema.
+ * Counts the migrations that this code knows and the database lacks. A database may have more: during a rolling upgrade, the
+ * old version runs on the new schema.
  */
 export async function missingMigrations(db: Pick<Database, 'pool'>): Promise<number> {
   const journal: { entries: { when: number }[] } = JSON.parse(await readFile(JOURNAL, 'utf8'))
@@ -21,7 +21,7 @@ export async function missingMigrations(db: Pick<Database, 'pool'>): Promise<num
   return journal.entries.filter(({ when }) => when > applied).length
 }
 
-/** What is younger than the youngest that is noted is applied; see migrate(). */
+/** Returns when the newest recorded migration was made; all older ones are applied as well, see migrate(). 0 for none. */
 async function lastApplied({ pool }: Pick<Database, 'pool'>): Promise<number> {
   try {
     const { rows } = await pool.query<{ last: number | null }>(
@@ -35,20 +35,21 @@ async function lastApplied({ pool }: Pick<Database, 'pool'>): Promise<number> {
 }
 
 export interface AwaitSchemaOptions {
-  /** Ends the waiting; the promise then resolves. */
+  /** Stops the wait; the promise then resolves. */
   signal: AbortSignal
-  /** Called with the reason when there is something to wait for, and again when the reason changes. */
+  /** Called with the reason for waiting, and again when the reason changes. */
   onWaiting: (reason: string) => void
-  /** Called with how many seconds this machine's clock is ahead of the database's, where that is more than {@link CLOCK_SECONDS}. */
+  /** Called with the seconds by which this machine's clock is ahead of the database's, if more than {@link CLOCK_SECONDS}. */
   onClock?: (seconds: number) => void
-  /** Default 60 s. */
+  /** The longest wait, in milliseconds. Default 60,000. */
   boundMs?: number
 }
 
 /**
- * Resolves when the database has the schema that this code was written for. Migrations are a job of their own, and pods
- * may well be started beside it.
- * @throws when it has not within the bound; whoever started the process may start it again. Where it has, and is set so that
+ * Waits until the database has the schema that this code needs. Migrations run as a separate job, and pods may start at the
+ * same time as that job.
+ * @throws if the schema is not there in time (an orchestrator may restart the process), or if the database's settings break our
+ *   guarantees (see requireSettings())
  *   nothing could be promised
  */
 export async function awaitSchema(db: Pick<Database, 'pool'>, options: AwaitSchemaOptions): Promise<void> {

@@ -23,10 +23,10 @@ import {
 } from 'drizzle-orm/pg-core'
 import { toInstant } from './instant.ts'
 
-/** Written and asked in its text form only; see queries/search-index.ts. */
+/** Only written and queried in its text form; see queries/search-index.ts. */
 const tsvector = customType<{ data: string }>({ dataType: () => 'tsvector' })
 
-/** timestamptz with its microseconds: an RFC 3339 string in UTC. A JavaScript Date would cut them off. */
+/** A timestamptz as an RFC 3339 string in UTC with microseconds, which a JavaScript Date would lose. */
 const instant = customType<{ data: string; driverData: string }>({
   dataType: () => 'timestamptz',
   fromDriver: toInstant,
@@ -38,8 +38,8 @@ const count = (name: string) => bigint(name, { mode: 'number' }).notNull().defau
 export const conversationType = pgEnum('conversation_type', CONVERSATION_TYPES)
 export const messageType = pgEnum('message_type', MESSAGE_TYPES)
 /**
- * An upload under way; one that is complete and that a message may name; one that a message names (the end, while the
- * message lives); one that is being removed, and that no message may name any more.
+ * UPLOADING: under way. READY: complete, and a message may claim it. CLAIMED: part of a message; final while the message
+ * exists. DELETING: being removed; no message may claim it any more.
  *
  *     UPLOADING -> READY -> CLAIMED
  *         |          |
@@ -56,16 +56,16 @@ export const users = pgTable(
     profilePhoto: text('profile_photo'),
     /** full_name folded for searching; see foldText in packages/messaging. */
     nameKey: text('name_key').notNull(),
-    /** When the name and photo were true (a token's `iat`): an older token never undoes what a newer one said. */
+    /** When the name and photo were true (the token's `iat`): an older token never overwrites what a newer one said. */
     profileAt: instant('profile_at').notNull().default(now),
     lastSeenAt: instant('last_seen_at'),
-    /** Tokens of the person issued before this are refused; null until some are revoked. */
+    /** Tokens of this person issued before this are refused; null if none were ever revoked. */
     tokensValidFrom: instant('tokens_valid_from'),
     createdAt: instant('created_at').notNull().default(now),
   },
   (table) => [
     index('users_by_name').on(table.nameKey, table.id),
-    // Parts of names up to three characters. Without fastupdate as the index of messages' terms.
+    // Substrings of names, up to three characters long. No fastupdate, for the reason given at message_search_terms.
     index('users_name_parts').using('gin', sql`(name_parts(${table.nameKey}) collate "C")`).with({ fastupdate: false }),
   ],
 )
@@ -80,11 +80,11 @@ export const conversations = pgTable(
     /** The two ids of a DIRECT conversation, sorted, as JSON: one conversation for each pair of people. */
     directKey: text('direct_key'),
     createdBy: text('created_by').notNull(),
-    /** Of a group, the creator's client's own id for it; null where it gave none. */
+    /** The client-generated id of a group, unique for its creator; null if the client gave none. */
     clientConversationId: text('client_conversation_id'),
     /** Seq of the newest message. */
     lastSeq: count('last_seq'),
-    /** Counts changes of any kind; every row that changes takes the next one. */
+    /** Counts changes of any kind; every changed row takes the next value. */
     rev: count('rev'),
     participantCount: integer('participant_count').notNull(),
     lastMessageAt: instant('last_message_at').notNull().default(now),
@@ -109,7 +109,7 @@ export const participants = pgTable(
       .notNull()
       .references(() => users.id),
     role: participantRole('role').notNull().default('MEMBER'),
-    /** Messages up to this seq were there before the person joined: they count neither as unread nor as read by them. */
+    /** Messages up to this seq precede the person's joining: they count neither as unread nor as read by them. */
     joinedSeq: count('joined_seq'),
     lastReadSeq: count('last_read_seq'),
     lastReadAt: instant('last_read_at'),
@@ -125,8 +125,8 @@ export const participants = pgTable(
 )
 
 /**
- * No foreign keys: append_fresh() and append_messages() have proved conversation and sender under the conversation's lock, and
- * a check of each by the database would lock those rows once more for every message.
+ * No foreign keys: append_fresh() and append_messages() have verified the conversation and the sender under the conversation's
+ * lock, and foreign-key checks would lock those rows again for every message.
  */
 export const messages = pgTable(
   'messages',
@@ -137,8 +137,8 @@ export const messages = pgTable(
     rev: bigint('rev', { mode: 'number' }).notNull(),
     senderId: text('sender_id').notNull(),
     /**
-     * The client's own id, null where it gave none: the message's id is shown then. Either way its statement can safely be
-     * sent once more: messages_client_id knows the message, or messages_id does.
+     * The client-generated id; null if the client gave none, and the message's id is shown instead. The insert is safe to
+     * repeat in both cases: the unique index messages_client_id, or else messages_id, catches the duplicate.
      */
     clientMessageId: text('client_message_id'),
     content: text('content').notNull(),
@@ -156,14 +156,14 @@ export const messages = pgTable(
     uniqueIndex('messages_client_id')
       .on(table.conversationId, table.senderId, table.clientMessageId)
       .where(sql`${table.clientMessageId} is not null`),
-    /** For sync: a message that changes after it was stored takes a new rev and gets `updated_at`. */
+    /** For sync: a message changed after it was stored gets a new rev and an `updated_at`. */
     index('messages_changed').on(table.conversationId, table.rev).where(sql`${table.updatedAt} is not null`),
   ],
 )
 
 /**
- * One row for each committed batch of messages that the worker still has to work on. `origin` is the process that
- * stored it and `batch` its running number there; the process tells in Redis up to which batch it has published.
+ * One row for each committed batch of messages that the worker has not processed. `origin` is the process that stored it
+ * and `batch` that process's sequence number; the process reports in Redis up to which batch it has published.
  */
 export const outbox = pgTable('outbox', {
   id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
@@ -171,14 +171,14 @@ export const outbox = pgTable('outbox', {
   batch: bigint('batch', { mode: 'number' }).notNull(),
   conversationIds: uuid('conversation_ids').array().notNull(),
   seqs: bigint('seqs', { mode: 'number' }).array().notNull(),
-  /** The traces that messages of the batch belong to, by message id. Set by whoever traces; see queries/append.ts. */
+  /** Trace contexts by message id, set by processes with tracing; see queries/append.ts. */
   traces: jsonb('traces')
     .$type<Record<string, string>>()
     .default(sql`nullif(current_setting('parley.traces', true), '')::jsonb`),
   createdAt: instant('created_at').notNull().default(now),
 })
 
-/** One browser or device that takes Web Push. An endpoint belongs to one person: whoever registered it last. */
+/** A browser or device that receives Web Push. An endpoint belongs to one person: the last to register it. */
 export const pushSubscriptions = pgTable(
   'push_subscriptions',
   {
@@ -187,12 +187,12 @@ export const pushSubscriptions = pgTable(
       .notNull()
       .references(() => users.id),
     endpoint: text('endpoint').notNull(),
-    /** The device's public key (P-256, uncompressed) and secret of RFC 8291, base64url as the browser gave them. */
+    /** The device's public key (P-256, uncompressed) and auth secret (RFC 8291), in base64url as the browser gave them. */
     p256dh: text('p256dh').notNull(),
     auth: text('auth').notNull(),
     createdAt: instant('created_at').notNull().default(now),
     lastOkAt: instant('last_ok_at'),
-    /** The push service asked not to be called for this device before this moment (Retry-After). */
+    /** The push service asked for no requests for this device until then (Retry-After). */
     retryAt: instant('retry_at'),
   },
   (table) => [
@@ -201,21 +201,21 @@ export const pushSubscriptions = pgTable(
   ],
 )
 
-/** No row: content is shown and there are no quiet hours. */
+/** Without a row: content is shown and there are no quiet hours. */
 export const pushPreferences = pgTable('push_preferences', {
   userId: text('user_id')
     .primaryKey()
     .references(() => users.id),
   showContent: boolean('show_content').notNull(),
-  /** Local times `HH:MM` in `timeZone` (an IANA name); all three or none. */
+  /** Local times `HH:MM` in `timeZone` (an IANA name); either all three are set or none. */
   quietStart: text('quiet_start'),
   quietEnd: text('quiet_end'),
   timeZone: text('time_zone'),
 })
 
 /**
- * Up to which message each device has been notified of a conversation. While the row stands, the notification is taken
- * to be on the device's screen; it goes when the person has read that far and the device was told to close it.
+ * How far each device has been notified of a conversation. While the row exists, the notification is assumed to be on the
+ * device's screen. The row is deleted once the person has read that far and the device was told to close the notification.
  */
 export const pushShown = pgTable(
   'push_shown',
@@ -228,9 +228,9 @@ export const pushShown = pgTable(
     /** The first message that the notification counts. */
     fromSeq: bigint('from_seq', { mode: 'number' }).notNull(),
     seq: bigint('seq', { mode: 'number' }).notNull(),
-    /** Shown within one summary of several conversations. */
+    /** Whether it was shown as part of a summary of several conversations. */
     digest: boolean('digest').notNull().default(false),
-    /** 1970: nothing is shown yet, the device is owed what came after `seq`. */
+    /** 1970 means that nothing is shown yet and that the device is owed a notification of messages after `seq`. */
     pushedAt: instant('pushed_at').notNull().default(now),
   },
   (table) => [
@@ -239,7 +239,7 @@ export const pushShown = pgTable(
   ],
 )
 
-/** A person has read, or left, a conversation of which a device shows a notification. Written by a trigger (0004_push). */
+/** Reads and departures in conversations for which a device shows a notification. Written by a trigger (0004_push). */
 export const pushClosings = pgTable('push_closings', {
   id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
   conversationId: uuid('conversation_id').notNull(),
@@ -247,8 +247,8 @@ export const pushClosings = pgTable('push_closings', {
 })
 
 /**
- * Files in the object store, under `attachments/<conversation_id>/<id>`. The row is there before the object and goes after
- * it, so that nothing lies in the store that no row knows of.
+ * Files in the object store, under `attachments/<conversation_id>/<id>`. The row is written before the object and deleted
+ * after it, so that every object in the store has a row.
  */
 export const attachments = pgTable(
   'attachments',
@@ -258,31 +258,31 @@ export const attachments = pgTable(
     uploaderId: text('uploader_id').notNull(),
     state: attachmentState('state').notNull().default('UPLOADING'),
     fileName: text('file_name').notNull(),
-    /** Bytes; of a direct upload that is under way, what was announced. */
+    /** Size in bytes; for a direct upload under way, the announced size. */
     fileSize: bigint('file_size', { mode: 'number' }).notNull().default(0),
-    /** Found out from the bytes; null until they are there. */
+    /** Media type, detected from the content; null until the content has arrived. */
     fileType: text('file_type'),
     width: integer('width'),
     height: integer('height'),
     preview: text('preview'),
-    /** The store's id of a multipart upload that is neither completed nor aborted. */
+    /** The store's id of a multipart upload that has been neither completed nor aborted. */
     uploadId: text('upload_id'),
     messageId: uuid('message_id'),
     createdAt: instant('created_at').notNull().default(now),
   },
   (table) => [
-    // What the clean-up reads: the few that no message names.
+    // For the clean-up, which reads the few that no message has claimed.
     index('attachments_unclaimed').on(table.createdAt).where(sql`state <> 'CLAIMED'`),
-    // The same rows, said in other words: a plan for one person's must not take the index above, of everybody's, for as good.
+    // The same rows, with a different predicate, so that a plan for one person's uploads cannot use the index above instead.
     index('attachments_unused_uploader').on(table.uploaderId).where(sql`message_id is null`),
     check('claimed_by_message', sql`(${table.state} = 'CLAIMED') = (${table.messageId} is not null)`),
   ],
 )
 
 /**
- * The search index, filled by the worker; can be made anew at any time. A row is a run: neighbouring messages of a
- * conversation, all of one slice, that were indexed together. No two runs overlap. See packages/messaging/src/search for
- * terms, and search_place() for what stands before each.
+ * The search index, filled by the worker; it can be rebuilt at any time. A row is a run: adjacent messages of one slice of a
+ * conversation that were indexed together. Runs do not overlap. For terms see packages/messaging/src/search; for the prefix
+ * of each term see search_place().
  */
 export const messageSearch = pgTable(
   'message_search',
@@ -292,14 +292,14 @@ export const messageSearch = pgTable(
     toSeq: bigint('to_seq', { mode: 'number' }).notNull(),
     /** Each message's created_at. */
     times: instant('times').array().notNull(),
-    /** Each message's terms with their positions; null where it was deleted. */
+    /** Each message's terms with their positions; null for a deleted message. */
     vectors: tsvector('vectors').array().notNull(),
-    /** The terms of all of them, without positions: what the index has, once for the run. */
+    /** The terms of all the messages, without positions: what the index holds, once for the run. */
     terms: tsvector('terms').notNull(),
   },
   (table) => [
     primaryKey({ columns: [table.conversationId, table.fromSeq] }),
-    // Without fastupdate no insert ever has to work off a pending list, and no search to read one.
+    // Without fastupdate, no insert has to flush a pending list and no search has to scan one.
     index('message_search_terms').using('gin', table.terms).with({ fastupdate: false }),
   ],
 )

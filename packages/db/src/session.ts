@@ -2,8 +2,8 @@ import { PLANNER_OPTIONS } from './planner.ts'
 import type { Queryable } from './pool.ts'
 
 /**
- * What statements here take for granted, whatever the role or the database has set for others: instants are read in one form;
- * a statement that waited for a lock sees what was committed meanwhile, and waits as long as its process lets it.
+ * What statements here rely on, whatever the role or the database sets for others: instants have one text form; a statement
+ * that waited for a lock sees what was committed meanwhile, and waits for as long as its process allows.
  */
 const SESSION_OPTIONS = [
   'DateStyle=ISO',
@@ -15,12 +15,12 @@ const SESSION_OPTIONS = [
   .map((setting) => `-c ${setting}`)
   .join(' ')
 
-/** A database's URL with these settings, and after them those that it has itself in `options`: the last of two counts. */
+/** Adds these settings to a database URL, before its own `options`, which take precedence. */
 export function withSessionOptions(url: string): string {
   return withOptions(url, SESSION_OPTIONS)
 }
 
-/** The same with those of the planner. */
+/** Adds these settings and the planner's. */
 export function withStatementOptions(url: string): string {
   return withOptions(url, `${SESSION_OPTIONS} ${PLANNER_OPTIONS}`)
 }
@@ -33,19 +33,18 @@ function withOptions(url: string, options: string): string {
 }
 
 /**
- * What a connection must find, as a pooler takes no settings from us, and others are the operator's to choose.
- * `synchronous_commit`: a message is acknowledged once it is durable, and with `off` it is not.
+ * What every connection must have: a pooler ignores our settings, and the remaining ones are the operator's.
+ * `synchronous_commit`: an acknowledged message is durable, which it is not with `off`.
  */
 const REQUIRED = [
-  { name: 'server_encoding', fits: /^UTF8$/, should: 'UTF8: make the database anew' },
+  { name: 'server_encoding', fits: /^UTF8$/, should: 'UTF8: recreate the database' },
   { name: 'DateStyle', fits: /^ISO\b/, should: 'ISO' },
   { name: 'default_transaction_isolation', fits: /^read /, should: 'read committed' },
   { name: 'synchronous_commit', fits: /^(?!off$)/, should: 'on' },
 ]
 
 /**
- * @throws where the database, or the role for it, has a setting with which nothing here can be promised; in one line, without the
- *   database's address
+ * @throws if a setting of the database or role breaks our guarantees; the message is one line without the database's address
  */
 export async function requireSettings(db: Queryable): Promise<void> {
   const names = REQUIRED.map(({ name }) => name)
@@ -57,10 +56,11 @@ export async function requireSettings(db: Queryable): Promise<void> {
     const value = rows[index]?.value ?? ''
     return fits.test(value) ? [] : [`${name} is ${value} and should be ${should}`]
   })
-  if (wrong.length > 0) throw new Error(`the database, or its role, is not set as it has to be: ${wrong.join('; ')}`)
+  if (wrong.length > 0)
+    throw new Error(`the database or its role has settings that Parley cannot work with: ${wrong.join('; ')}`)
 }
 
-/** How many seconds the clock of this machine is ahead of the database's, give or take the question's way there and back. */
+/** Returns the seconds by which this machine's clock is ahead of the database's, to within a round trip. */
 export async function secondsAhead(db: Queryable): Promise<number> {
   const asked = Date.now()
   const { rows } = await db.query<{ seconds: number }>(

@@ -2,20 +2,20 @@ import { hash } from 'node:crypto'
 import { HEADER_BYTES, writeHeader } from './binary-arrays.ts'
 
 /*
- * Messages' terms in the binary formats of Postgres (array_send, tsvectorrecv and their like in its sources): nothing has to
- * be quoted here or parsed there.
+ * Encodes messages' terms in Postgres' binary formats (see array_recv and tsvectorrecv in its sources), so that nothing has
+ * to be quoted here or parsed there.
  */
 
 const TSVECTOR = 3614
 const UUID_BYTES = 16
 
-/** What stands in a tsvector: terms with their positions in rising order, each term behind `place`. */
+/** The content of a tsvector: terms, each prefixed with `place`, with their positions in ascending order. */
 export interface PlacedTerms {
   place: string
   terms: ReadonlyMap<string, readonly number[]>
 }
 
-/** A tsvector[] parameter. */
+/** Encodes a tsvector[] parameter. */
 export function tsvectorArray(vectors: readonly PlacedTerms[]): Buffer {
   let buffer = Buffer.allocUnsafe(HEADER_BYTES + 512 * vectors.length)
   let at = writeHeader(buffer, TSVECTOR, vectors.length, 0)
@@ -23,7 +23,7 @@ export function tsvectorArray(vectors: readonly PlacedTerms[]): Buffer {
     const start = at
     at = buffer.writeInt32BE(terms.size, reserve(at, 8) + 4)
     for (const [term, positions] of terms) {
-      // At most three bytes for each unit of UTF-16.
+      // At most three bytes for each UTF-16 code unit.
       reserve(at, 3 * (place.length + term.length) + 3 + 2 * positions.length)
       at += buffer.write(place + term, at)
       buffer[at++] = 0
@@ -43,7 +43,7 @@ export function tsvectorArray(vectors: readonly PlacedTerms[]): Buffer {
   }
 }
 
-/** Where the terms of a conversation's slice stand in the index: search_place() of the migrations. */
+/** Returns the prefix of a slice's terms in the index, as search_place() of the migrations does. */
 export function searchPlace(conversationId: string, slice: number): string {
   const key = Buffer.allocUnsafe(UUID_BYTES + 8)
   key.write(conversationId.replaceAll('-', ''), 'hex')

@@ -11,7 +11,7 @@ it.each([
   expect(toInstant(raw)).toBe(instant)
 })
 
-it('refuses what is no timestamptz', () => {
+it('rejects anything but a timestamptz', () => {
   expect(() => toInstant('infinity')).toThrow(TypeError)
 })
 

@@ -3,13 +3,13 @@ import { instantOfMicros } from '../instant.ts'
 import { type Queryable, sqlState } from '../pool.ts'
 import type { AppendedRow, NewMessage } from './append.ts'
 
-/** What append_fresh() raises where a message is not new, not its sender's to send, or cannot have its attachments. */
-const NOT_PLAIN = new Set(['PY001', '23505'])
+/** SQLSTATEs that append_fresh() raises if a message is a duplicate, its sender no member, or its attachments unavailable. */
+const REFUSALS = new Set(['PY001', '23505'])
 
 /**
- * Stores a batch that is what batches nearly always are, messages that are all new from members, at half the cost of
- * append_messages(). One row comes back for each message, in the order of the batch.
- * @returns undefined where the batch is not such; then nothing was stored, and the transaction of `db`, if it is in one, is broken
+ * Stores a batch of the usual kind, all new messages from members, at half the cost of append_messages().
+ * @returns a row for each message, in the order of the batch; undefined for any other batch, in which case nothing was stored
+ *   and the transaction of `db`, if it is in one, is aborted
  */
 export async function appendFresh(
   db: Queryable,
@@ -26,29 +26,29 @@ export async function appendFresh(
     )
     return rowsOf(layout, batch, rows[0]?.bases ?? [])
   } catch (error) {
-    if (NOT_PLAIN.has(sqlState(error) ?? '')) return undefined
+    if (REFUSALS.has(sqlState(error) ?? '')) return undefined
     throw error
   }
 }
 
-/** A batch as columns, by conversation: neighbours in the table's indexes are inserted one after the other. */
+/** A batch as columns, grouped by conversation, so that rows adjacent in the table's indexes are inserted together. */
 interface Layout {
-  /** The conversations in the order of their ids, which is that of the locks, and how many messages each gets. */
+  /** The conversations in the order of their ids, in which they are locked, and the number of messages for each. */
   ids: string[]
   counts: number[]
-  /** Of each sender in each conversation the last message: which of the conversations, from 1, who, and its rank. */
+  /** The last message of each sender in each conversation: the conversation's position (from 1), the sender, the rank. */
   markPlaces: number[]
   markUsers: string[]
   markRanks: number[]
-  /** The messages: which of the conversations, from 1; which of that one's messages, from 1; position in the batch, from 0. */
+  /** For each message: its conversation's position (from 1), its rank there (from 1), its index in the batch (from 0). */
   places: number[]
   ranks: number[]
   indexes: number[]
 }
 
 /**
- * Here and below loops do what closures would do more briefly: of a closure that is made for each batch V8 throws the optimized
- * code away at each major collection, as none of them lives then (docs/PERFORMANCE.md, "Closures that live for a batch").
+ * The functions here use loops instead of closures: V8 discards the optimized code of a closure created for each batch at every
+ * major collection, since none is alive then (docs/PERFORMANCE.md, "Closures that live for a batch").
  */
 function layOut(batch: readonly NewMessage[]): Layout {
   const groups = new Map<string, number[]>()
@@ -68,7 +68,7 @@ function layOut(batch: readonly NewMessage[]): Layout {
     ranks: [],
     indexes: [],
   }
-  // Lower-case UUIDs sort as text as they do as bytes.
+  // Lower-case UUIDs sort the same as text and as bytes.
   for (const id of [...groups.keys()].sort()) {
     const group = groups.get(id) ?? []
     const place = layout.ids.push(id)
@@ -124,20 +124,21 @@ function parametersOf(layout: Layout, batch: readonly NewMessage[]): (Buffer | n
   ]
 }
 
-/** Null where there is nothing in it. */
+/** Encodes a text[] that mostly holds only nulls; in that case it is null itself. */
 function rareTextArray(values: readonly (string | null)[]): Buffer | null {
   for (const value of values) if (value !== null) return textArray(values)
   return null
 }
 
-/** @param bases of all conversations the seqs, then the revs, then the microseconds, to which ranks are added */
+/** @param bases the seqs of all conversations, then their revs, then their microseconds; a message's rank is added to each */
 function rowsOf(
   { ids, places, ranks, indexes }: Layout,
   batch: readonly NewMessage[],
   bases: readonly number[],
 ): AppendedRow[] {
   const { length } = ids
-  if (bases.length !== 3 * length) throw new Error(`append_fresh answered ${bases.length} for ${length} conversations`)
+  if (bases.length !== 3 * length)
+    throw new Error(`append_fresh returned ${bases.length} numbers for ${length} conversations`)
   const rows: AppendedRow[] = new Array(batch.length)
   for (let i = 0; i < indexes.length; i++) {
     const [place, rank, index] = [places[i] ?? 0, ranks[i] ?? 0, indexes[i] ?? 0]
@@ -151,8 +152,8 @@ function rowsOf(
 }
 
 /**
- * The same number. What comes out of an array with microseconds in it is a double to V8, however small, and sometimes it is not:
- * presentNewMessage(), which met both, was optimized and thrown away ten times a second.
+ * Returns the same number in V8's integer representation. Small numbers read from an array that also holds microseconds may be
+ * doubles or not, and presentNewMessage(), which saw both, was optimized and deoptimized ten times a second.
  */
 function asInteger(value = Number.NaN): number {
   const integer = value | 0
@@ -167,7 +168,7 @@ const FRESH = {
   text: `select append_fresh(${PARAMETERS}, $14::text, $15::bigint) as bases`,
 }
 
-/** Traces go as in append.ts. */
+/** Passes the traces as in append.ts. */
 const FRESH_TRACED = {
   name: 'append_fresh_traced',
   text: `select append_fresh(${PARAMETERS},

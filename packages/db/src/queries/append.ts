@@ -2,12 +2,12 @@ import type { MessageType, StoredAttachment, SystemEvent } from '@parley/protoco
 import type { Queryable } from '../pool.ts'
 import { appendFresh } from './append-fresh.ts'
 
-/** A message as it is handed to the database; ids are lower-case UUIDs. */
+/** A message to be stored; ids are lower-case UUIDs. */
 export interface NewMessage {
   id: string
   conversationId: string
   senderId: string
-  /** The client's own id; null where it gave none. */
+  /** The client-generated id; null if the client gave none. */
   clientMessageId: string | null
   content: string
   type: MessageType
@@ -19,8 +19,8 @@ export interface AppendedRow {
   /** Position in the batch, from 1. */
   ord: number
   /**
-   * False when the message had been stored before, by its (conversation, sender, clientMessageId), or by its id where the
-   * client gave none: `id` and `seq` are that one's.
+   * False if the message had already been stored, as found by (conversation, sender, clientMessageId), or by its id if the
+   * client gave none; `id` and `seq` are then those of the stored message.
    */
   fresh: boolean
   id: string
@@ -30,16 +30,16 @@ export interface AppendedRow {
 }
 
 /**
- * Stores a batch in one commit and nearly always in one round trip. Where `db` is a pool, it is a transaction of its own.
- * In a transaction of the caller's there may be SYSTEM messages only. No row comes back for a message whose sender is not a
- * member, or which names attachments that it cannot have.
+ * Stores a batch in one commit and nearly always in one round trip. If `db` is a pool, the batch is its own transaction;
+ * within a caller's transaction, only SYSTEM messages are allowed. No row is returned for a message whose sender is not a
+ * member, or whose attachments are unavailable to it.
  *
- * Batches go to append_fresh(), which refuses those with a message that is stored already or not to be stored; they go to
- * append_messages(), which settles each message by itself. SYSTEM messages go there at once: a refusal would end the
- * transaction that they are part of.
+ * Batches go to append_fresh(). It refuses a batch with any message that is a duplicate or must not be stored; the batch then
+ * goes to append_messages(), which handles each message separately. SYSTEM messages go there directly: a refusal would abort
+ * the transaction that they are part of.
  * @param origin the storing process, for the outbox
- * @param batchNumber that process's running number of batches
- * @param traces of messages by their ids, kept with the batch in the outbox
+ * @param batchNumber that process's sequence number for batches
+ * @param traces trace contexts by message id, kept with the batch in the outbox
  */
 export async function appendMessages(
   db: Queryable,
@@ -92,8 +92,8 @@ const APPEND = {
 }
 
 /**
- * The traces go by a setting of this transaction to the default of outbox.traces, so that nobody pays for them who has none.
- * Set in an argument: arguments are evaluated before the function runs.
+ * A setting local to the transaction carries the traces to the default value of outbox.traces, so that untraced batches pay
+ * nothing. It is set within an argument because arguments are evaluated before the function runs.
  */
 const APPEND_TRACED = {
   name: 'append_messages_traced',

@@ -2,7 +2,7 @@ import type { StoredAttachment } from '@parley/protocol'
 import { FIRST_ID } from '../id-range.ts'
 import type { Queryable } from '../pool.ts'
 
-/** A file of the object store; see the states in schema.ts. */
+/** A file in the object store; for its states see schema.ts. */
 export interface AttachmentRow {
   id: string
   conversation_id: string
@@ -17,7 +17,7 @@ export interface AttachmentRow {
   upload_id: string | null
 }
 
-/** What is stored with a message of a finished upload. */
+/** Converts a finished upload to what is stored with a message. */
 export function toStoredAttachment(row: AttachmentRow): StoredAttachment {
   const { width, height, preview } = row
   return {
@@ -38,14 +38,14 @@ export interface NewAttachment {
   conversationId: string
   uploaderId: string
   fileName: string
-  /** What was announced; 0 where that is not known yet. */
+  /** The announced size in bytes; 0 if unknown. */
   fileSize: number
 }
 
 /**
- * Notes an upload that is about to begin. At most `quota` uploads that no message names may be one person's; of those that
- * are being removed nothing is left to them.
- * @returns false where the person has that many; then nothing was written. Two at once may pass by one.
+ * Records an upload that is about to begin. A person may have at most `quota` uploads that no message has claimed, not
+ * counting those being removed.
+ * @returns false, with nothing written, if the quota is used up. Concurrent uploads may exceed it by one
  */
 export async function insertAttachment(db: Queryable, row: NewAttachment, quota: number): Promise<boolean> {
   const { rowCount } = await db.query({
@@ -62,12 +62,12 @@ export async function insertAttachment(db: Queryable, row: NewAttachment, quota:
 }
 
 /*
- * An upload is looked up by its id below, and its state compared as text: otherwise the index of those that no message names would
- * do as well, to a plan that is made while there are none, and each look would read all of them once there are many.
- * Several are locked in the order of their ids, as by claim_attachments().
+ * Below, an upload is looked up by its id, and its state is compared as text. Otherwise a plan made while few uploads are
+ * unclaimed could use the partial index of unclaimed uploads, and each lookup would scan all of them once there are many.
+ * Rows are locked in the order of their ids, as in claim_attachments().
  */
 
-/** Notes the store's id of a multipart upload, for whoever has to abort it. @returns false if it is not UPLOADING any more */
+/** Records the store's id of a multipart upload, so that it can be aborted. @returns false if it is no longer UPLOADING */
 export async function noteUploadId(db: Queryable, id: string, uploadId: string): Promise<boolean> {
   const { rowCount } = await db.query({
     name: 'note_upload_id',
@@ -85,7 +85,7 @@ export interface FinishedAttachment {
   preview: string | null
 }
 
-/** UPLOADING becomes READY: the object is whole. @returns undefined if it is not UPLOADING any more */
+/** Moves an upload from UPLOADING to READY: the object is complete. @returns undefined if it is no longer UPLOADING */
 export async function finishAttachment(
   db: Queryable,
   id: string,
@@ -102,7 +102,7 @@ export async function finishAttachment(
   return rows[0]
 }
 
-/** What somebody uploaded to a conversation, of these ids; in no order. */
+/** Returns those of these uploads that this person made to this conversation, in no particular order. */
 export async function findUploads(
   db: Queryable,
   conversationId: string,
@@ -120,8 +120,8 @@ export async function findUploads(
 }
 
 /**
- * A finished attachment, for one who may see it: a member of the conversation if a message that stands names it, its
- * uploader (a member, too) if none names it yet.
+ * Returns a finished attachment if this person may see it: once an undeleted message has claimed it, any member of the
+ * conversation may; before that, only the uploader, while still a member.
  */
 export async function findAttachment(db: Queryable, id: string, userId: string): Promise<AttachmentRow | undefined> {
   const { rows } = await db.query<AttachmentRow>({
@@ -142,8 +142,8 @@ export async function findAttachment(db: Queryable, id: string, userId: string):
 export type CondemnedRow = Pick<AttachmentRow, 'id' | 'conversation_id' | 'upload_id'>
 
 /**
- * Begins the removal of uploads that no message names: from now on none can. Those that a message names are left alone.
- * @returns the ones to remove from the store, those of an unfinished removal among them
+ * Begins the removal of uploads, which no message can claim from now on. Claimed ones are left alone.
+ * @returns the uploads to remove from the store, including those whose removal had begun before
  */
 export async function condemnAttachments(db: Queryable, ids: readonly string[]): Promise<CondemnedRow[]> {
   const { rows } = await db.query<CondemnedRow>({
@@ -158,13 +158,12 @@ export async function condemnAttachments(db: Queryable, ids: readonly string[]):
   return rows
 }
 
-/** Where an upload stands among all, by the time at which it was begun. */
+/** The position of an upload in the order of creation. */
 export type UploadPlace = { id: string; created_at: string }
 
 /**
- * Begins the removal of the oldest uploads that were begun before `before` and that no message names, and takes up removals
- * that were left undone: of those that come `after` one, in their order. Rows that somebody holds, a message that is being
- * stored for one, are passed over.
+ * Begins the removal of the oldest unclaimed uploads created before `before`, and resumes unfinished removals; takes up to
+ * `limit` that follow `after`, in order of creation. Locked rows, such as those being claimed by a message, are skipped.
  */
 export async function condemnAbandoned(
   db: Queryable,
@@ -189,7 +188,7 @@ export async function condemnAbandoned(
   return rows
 }
 
-/** The end of a removal: the objects are gone. */
+/** Completes removals: the objects are gone. */
 export async function deleteAttachments(db: Queryable, ids: readonly string[]): Promise<void> {
   await db.query({
     name: 'delete_attachments',

@@ -13,7 +13,7 @@ export interface ConversationRow {
   participant_count: number
   last_message_at: string
   created_at: string
-  /** The member's own mark. */
+  /** The member's own read mark. */
   last_read_seq: number
 }
 
@@ -28,14 +28,14 @@ export interface NewConversation {
   directKey: string | null
   createdBy: string
   clientConversationId: string | null
-  /** Everybody in it, the creator too. */
+  /** All members, including the creator. */
   userIds: readonly string[]
 }
 
 /**
- * Creates a conversation with its people in one statement, with a row of the outbox that names message 0 for it.
- * @returns the conversation as its creator sees it; undefined when it exists already, the DIRECT one of these two or the group
- * that its creator's client knows by this id: then nothing was written.
+ * Creates a conversation and its participants in one statement, with an outbox row that lists message 0 of it.
+ * @returns the conversation as its creator sees it; undefined, with nothing written, if it already exists: the DIRECT
+ *   conversation of these two people, or the group with this client-generated id
  */
 export async function insertConversation(
   db: Queryable,
@@ -76,7 +76,7 @@ export async function insertConversation(
   return rows[0]
 }
 
-/** The id of the conversation in whose place this one was not created. */
+/** Returns the id of the existing conversation that kept this one from being created. */
 export async function findCreated(
   db: Queryable,
   {
@@ -94,7 +94,7 @@ export async function findCreated(
   return rows[0]?.id
 }
 
-/** Each of these conversations, in their order; undefined where its `userId` is not in it. `offset 0`: see plans.test.ts. */
+/** Returns each of these conversations, in order; undefined if its `userId` is not a member. `offset 0`: see plans.test.ts. */
 export async function findConversations(
   db: Queryable,
   wanted: readonly { conversationId: string; userId: string }[],
@@ -112,7 +112,7 @@ export async function findConversations(
   return wanted.map((_, index) => found.get(index + 1))
 }
 
-/** A conversation as it is now, for one who is in it or has just left it. */
+/** Returns a conversation as it is now, for a current or former member. */
 export async function readConversation(
   db: Queryable,
   conversationId: string,
@@ -126,7 +126,7 @@ export async function readConversation(
   return rows[0]
 }
 
-/** What a change of a conversation's people or name needs to know. */
+/** What a change of a conversation's members or name depends on. */
 export interface LockedConversation {
   type: ConversationType
   name: string | null
@@ -136,8 +136,9 @@ export interface LockedConversation {
 }
 
 /**
- * Locks a conversation for a change of its people or its name, until the transaction ends. The order of locks is the
- * same everywhere: conversations by id, then their rows. Undefined where `actorId` is not in it.
+ * Locks a conversation until the transaction ends, for a change of its members or name. Locks are taken in the same order
+ * everywhere: conversations by id, then their rows.
+ * @returns undefined if `actorId` is not a member
  */
 export async function lockConversation(
   tx: Queryable,
@@ -145,7 +146,7 @@ export async function lockConversation(
   actorId: string,
 ): Promise<LockedConversation | undefined> {
   await tx.query({ text: 'select 1 from conversations where id = $1 for no key update', values: [conversationId] })
-  // A statement of its own: it sees what was committed before the lock was granted.
+  // A separate statement, so that it sees what was committed before the lock was granted.
   const { rows } = await tx.query<LockedConversation>({
     text: `
       select c.type, c.name, c.participant_count, p.role
@@ -156,7 +157,7 @@ export async function lockConversation(
   return rows[0]
 }
 
-/** The name and the counters of a conversation as they are now; undefined where there is none. */
+/** Returns a conversation's current name and counters; undefined if it does not exist. */
 export async function readCounters(
   db: Queryable,
   conversationId: string,
@@ -168,7 +169,7 @@ export async function readCounters(
   return rows[0]
 }
 
-/** One page of a person's conversations, newest activity first, and how many there are in all. */
+/** Returns a page of a person's conversations, most recent activity first, and their total number. */
 export async function listConversations(
   db: Queryable,
   userId: string,
@@ -189,7 +190,7 @@ export async function listConversations(
   return { rows, total: rows[0]?.total ?? (offset === 0 ? 0 : await countConversations(db, userId, nameKey)) }
 }
 
-/** `offset 0`: see plans.test.ts. The last one keeps Postgres from looking at everybody's names once instead. */
+/** `offset 0`: see plans.test.ts. The outer one keeps Postgres from scanning everybody's names once instead. */
 const MATCHES_NAME = `
   and (c.name_key like $4 or exists (
     select from participants o

@@ -1,7 +1,7 @@
 import type { MessageType, StoredAttachment, SystemEvent } from '@parley/protocol'
 import type { Queryable } from '../pool.ts'
 
-/** A stored message with its sender as they are called now. */
+/** A stored message with its sender's current name and photo. */
 export interface MessageRow {
   id: string
   conversation_id: string
@@ -10,7 +10,7 @@ export interface MessageRow {
   sender_id: string
   sender_name: string
   sender_photo: string | null
-  /** The message's id where the client gave none. */
+  /** The message's id if the client gave none. */
   client_message_id: string
   content: string
   type: MessageType
@@ -20,25 +20,25 @@ export interface MessageRow {
   updated_at: string | null
 }
 
-/** What a {@link MessageRow} is made of: messages as m, their senders as u. */
+/** The columns of a {@link MessageRow}, from messages as m and their senders as u. */
 export const messageColumns = `m.id, m.conversation_id, m.seq, m.rev, m.sender_id, u.full_name as sender_name,
   u.profile_photo as sender_photo, coalesce(m.client_message_id, m.id::text) as client_message_id, m.content, m.type, m.attachments,
   m.system, m.created_at, m.updated_at`
 
-/** Place of a message in key order. */
+/** A message's primary key, which is also its position in key order. */
 export interface MessageKey {
   conversationId: string
   seq: number
 }
 
-/** Sorts into key order. */
+/** Compares two messages in key order. */
 export function byKey(a: MessageKey, b: MessageKey): number {
   return a.conversationId === b.conversationId ? a.seq - b.seq : a.conversationId < b.conversationId ? -1 : 1
 }
 
 /**
- * Messages with `fromSeq <= seq <= toSeq`, in order. A range of the primary key: the far end of a million messages
- * costs what the newest page does.
+ * Returns the messages with `fromSeq <= seq <= toSeq`, in order. It scans a range of the primary key, so the oldest page of a
+ * million messages costs the same as the newest.
  */
 export async function listMessages(
   db: Queryable,
@@ -56,7 +56,7 @@ export async function listMessages(
   return rows
 }
 
-/** Messages named by (conversation, seq), in no order. */
+/** Returns the messages with these keys, in no particular order. */
 export async function findMessages(db: Queryable, keys: readonly MessageKey[]): Promise<MessageRow[]> {
   const { rows } = await db.query<MessageRow>({
     name: 'find_messages',
@@ -69,7 +69,7 @@ export async function findMessages(db: Queryable, keys: readonly MessageKey[]): 
   return rows
 }
 
-/** Seq of the newest message stored before `before` (RFC 3339); 0 if there is none. */
+/** Returns the seq of the newest message stored before `before` (RFC 3339), or 0. */
 export async function seqBefore(
   db: Queryable,
   conversationId: string,

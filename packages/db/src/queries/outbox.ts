@@ -2,27 +2,27 @@ import type { MessageType } from '@parley/protocol'
 import type { Queryable } from '../pool.ts'
 import type { MessageKey } from './messages.ts'
 
-/** One committed batch of messages that the worker has not yet worked on. */
+/** A committed batch of messages that the worker has not processed. */
 export interface OutboxRow {
   id: number
-  /** How many messages. */
+  /** The number of messages. */
   messages: number
-  /** What stored it is no longer alive. */
+  /** The process that stored it is no longer alive. */
   orphaned: boolean
-  /** Traceparents by message id; null where nothing of the batch is traced. */
+  /** Trace contexts (traceparent) by message id; null if no message of the batch is traced. */
   traces: Record<string, string> | null
 }
 
-/** How far a living process has published what it stored. */
+/** How far a process that is alive has published its batches. */
 export interface Watermark {
   origin: string
   batch: number
 }
 
 /**
- * Takes the oldest rows that can be worked on: those that their origin says it has published, and those of an origin
- * that is no longer alive. They are locked until the transaction ends; rows that another worker holds are passed over.
- * @param from the least id that they may have; what is before it is not even looked at
+ * Takes the oldest rows that are ready: those that their origin reports as published, and those whose origin is no longer
+ * alive. They stay locked until the transaction ends; rows locked by another worker are skipped.
+ * @param from the lowest id to consider; rows before it are not scanned
  */
 export async function takeOutbox(
   tx: Queryable,
@@ -42,7 +42,7 @@ export async function takeOutbox(
   return rows
 }
 
-/** Id of the first row, whoever holds it; undefined where there is none. */
+/** Returns the id of the first row, locked or not; undefined if the outbox is empty. */
 export async function firstOutboxId(db: Queryable): Promise<number | undefined> {
   const { rows } = await db.query<{ id: number }>({
     name: 'first_outbox_id',
@@ -51,7 +51,7 @@ export async function firstOutboxId(db: Queryable): Promise<number | undefined> 
   return rows[0]?.id
 }
 
-/** A stored message as it is seen by the work that is due to it. */
+/** A stored message, as the outbox's jobs need it. */
 export interface OutboxMessageRow {
   conversation_id: string
   seq: number
@@ -63,7 +63,7 @@ export interface OutboxMessageRow {
   created_at: string
 }
 
-/** The messages of these rows, in key order; see outbox_messages() in the migrations. */
+/** Returns the messages of these rows in key order; see outbox_messages() in the migrations. */
 export async function listOutboxMessages(db: Queryable, ids: readonly number[]): Promise<OutboxMessageRow[]> {
   const { rows } = await db.query<OutboxMessageRow>({
     name: 'outbox_messages',
@@ -73,7 +73,7 @@ export async function listOutboxMessages(db: Queryable, ids: readonly number[]):
   return rows
 }
 
-/** Names the messages of these rows, deleted ones too. */
+/** Returns the keys of these rows' messages, including deleted ones. */
 export async function listOutboxKeys(db: Queryable, ids: readonly number[]): Promise<MessageKey[]> {
   const { rows } = await db.query<MessageKey>({
     name: 'outbox_keys',
@@ -85,12 +85,12 @@ export async function listOutboxKeys(db: Queryable, ids: readonly number[]): Pro
   return rows
 }
 
-/** Batches that have been worked off. */
+/** Deletes batches that have been processed. */
 export async function deleteOutbox(tx: Queryable, ids: readonly number[]): Promise<void> {
   await tx.query({ name: 'delete_outbox', text: 'delete from outbox where id = any ($1::bigint[])', values: [ids] })
 }
 
-/** Rows waiting, and the age of the oldest in milliseconds. */
+/** Returns the number of rows waiting, and the age of the oldest in milliseconds. */
 export async function outboxLag(db: Queryable): Promise<{ rows: number; oldestMs: number }> {
   const { rows } = await db.query<{ rows: number; oldest: number }>({
     name: 'outbox_lag',

@@ -14,7 +14,7 @@ export interface ParticipantsQuery {
   limit: number
 }
 
-/** For each query the people of its conversation: `askerId` last, the others in the order in which they joined. */
+/** Returns for each query the members of its conversation: `askerId` last, the others in the order they joined. */
 export async function listParticipants(
   db: Queryable,
   queries: readonly ParticipantsQuery[],
@@ -27,7 +27,7 @@ export async function listParticipants(
       cross join lateral (
         select conversation_id, user_id, role, last_read_seq, joined_at from participants
         where conversation_id = q.conversation_id and left_at is null
-        -- The asker is always among the rows that the limit leaves.
+        -- Sorted first, the asker is always within the limit.
         order by user_id <> q.asker_id, joined_at, user_id limit q.most
       ) p
       join users u on u.id = p.user_id
@@ -41,16 +41,16 @@ export async function listParticipants(
 export interface MembershipRow {
   user_id: string
   conversation_ids: string[]
-  /** Seq of each conversation's newest message, in the same order. */
+  /** The seq of each conversation's newest message, in the same order. */
   last_seqs: number[]
-  /** How many people each has, in the same order. */
+  /** The number of members of each, in the same order. */
   participant_counts: number[]
 }
 
 /**
- * Every conversation of each of these people who has any, a row for each person; one query for all who connect at the
- * same time. Lists travel as JSON: rows and Postgres' arrays cost the driver several times as much to read. `offset 0`: see
- * plans.test.ts.
+ * Returns all conversations of each person who has any, one row per person; one query serves everyone who connects at the
+ * same time. Lists are returned as JSON: the driver takes several times as long to parse rows or Postgres arrays.
+ * `offset 0`: see plans.test.ts.
  */
 export async function listMemberships(db: Queryable, userIds: readonly string[]): Promise<MembershipRow[]> {
   const { rows } = await db.query<MembershipRow>({
@@ -67,7 +67,7 @@ export async function listMemberships(db: Queryable, userIds: readonly string[])
   return rows
 }
 
-/** Unread messages of each conversation of a person that has any: arithmetic on two counters, nothing is counted. */
+/** Returns a person's conversations with unread messages and the number of those: the difference of two counters. */
 export async function listUnread(
   db: Queryable,
   userId: string,
@@ -85,8 +85,8 @@ export async function listUnread(
 }
 
 /**
- * The people to whom a person's presence is shown: all who share a conversation of at most `groupSize` people with
- * them, themself left out; at most 5,000 for each. No row for one without contacts. `offset 0`: see plans.test.ts.
+ * Returns the people to whom each person's presence is shown: everyone else in a conversation of at most `groupSize` members
+ * with them, up to 5,000 for each. No row is returned for a person without contacts. `offset 0`: see plans.test.ts.
  */
 export async function listContacts(
   db: Queryable,
@@ -116,7 +116,7 @@ export async function listContacts(
   return rows
 }
 
-/** Which of these people, or of all where it is null, are in the conversation now; in no order. */
+/** Returns the current members of a conversation among `userIds`, or all of them if it is null, in no particular order. */
 export async function membersAmong(
   db: Queryable,
   conversationId: string,
@@ -132,8 +132,8 @@ export async function membersAmong(
 }
 
 /**
- * Puts people into a conversation, new or again, as having read all there is; the caller holds its lock and names only
- * people who are not in it.
+ * Adds new or returning members to a conversation, with everything marked as read. The caller holds the conversation's lock
+ * and passes only people who are not members.
  */
 export async function addParticipants(
   tx: Queryable,
@@ -155,8 +155,8 @@ export async function addParticipants(
 }
 
 /**
- * Takes a person out of a conversation; the caller holds its lock. Where the owner goes, the member of longest standing
- * becomes the owner.
+ * Removes a member from a conversation; the caller holds the conversation's lock. If the owner leaves, the member of
+ * longest standing becomes the owner.
  */
 export async function removeParticipant(tx: Queryable, conversationId: string, userId: string): Promise<void> {
   await tx.query({

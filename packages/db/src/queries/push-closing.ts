@@ -8,8 +8,9 @@ export interface ClosingRow {
 }
 
 /**
- * Notifications that are to be closed, the oldest first; locked until the transaction ends, others' rows passed over.
- * @param from the least id that they may have; what is before it is not even looked at
+ * Takes requests to close notifications, oldest first. They stay locked until the transaction ends; rows locked by others are
+ * skipped.
+ * @param from the lowest id to consider; rows before it are not scanned
  */
 export async function takeClosings(tx: Queryable, limit: number, from: number): Promise<ClosingRow[]> {
   const { rows } = await tx.query<ClosingRow>({
@@ -20,7 +21,7 @@ export async function takeClosings(tx: Queryable, limit: number, from: number): 
   return rows
 }
 
-/** Id of the first of them, whoever holds it; undefined where there is none. */
+/** Returns the id of the first request, locked or not; undefined if there is none. */
 export async function firstClosingId(db: Queryable): Promise<number | undefined> {
   const { rows } = await db.query<{ id: number }>({
     name: 'first_closing_id',
@@ -29,7 +30,7 @@ export async function firstClosingId(db: Queryable): Promise<number | undefined>
   return rows[0]?.id
 }
 
-/** Closings that are in the queue. */
+/** Deletes requests that have been queued as jobs. */
 export async function deleteClosings(tx: Queryable, ids: readonly number[]): Promise<void> {
   await tx.query({
     name: 'delete_closings',
@@ -38,12 +39,12 @@ export async function deleteClosings(tx: Queryable, ids: readonly number[]): Pro
   })
 }
 
-/** Where no pushes are sent nothing is closed. */
+/** Deletes all requests; for a worker without push, which has nothing to close. */
 export async function dropClosings(db: Queryable): Promise<void> {
   await db.query({ name: 'drop_closings', text: 'delete from push_closings' })
 }
 
-/** A device that shows a notification of what its person has read, or may no longer see. */
+/** A device that shows a notification of messages that its owner has read or may no longer see. */
 export interface StaleNotificationRow {
   id: string
   endpoint: string
@@ -52,13 +53,13 @@ export interface StaleNotificationRow {
   retry_at: string | null
   seq: number
   digest: boolean
-  /** In ms since 1970; 0 where nothing has been shown yet. */
+  /** In milliseconds since 1970; 0 if nothing has been shown yet. */
   pushed_at_ms: number
-  /** Other conversations that the same summary on this device tells of and that are still unread. */
+  /** The number of other conversations in the same summary on this device that are still unread. */
   others: number
 }
 
-/** What devices of this person still show of this conversation though it has been read, digests included. */
+/** Returns the person's devices that still show notifications of this conversation, summaries included, after it was read. */
 export async function listStaleNotifications(
   db: Queryable,
   { conversationId, userId }: MemberKey,
@@ -83,10 +84,10 @@ export async function listStaleNotifications(
   return rows
 }
 
-/** A device as it is told to close its summary. */
+/** A device that is to close its summary. */
 export type SummaryDeviceRow = Pick<StaleNotificationRow, 'id' | 'endpoint' | 'p256dh' | 'auth' | 'retry_at'>
 
-/** A person's device whose summary tells of nothing that is unread any more, and has not been told of otherwise since. */
+/** Returns a person's device if its summary has no unread conversation left, including any added meanwhile. */
 export async function findEmptySummary(
   db: Queryable,
   userId: string,
@@ -106,7 +107,7 @@ export async function findEmptySummary(
   return rows[0]
 }
 
-/** The device was told to close it, or is not worth telling. A newer notification stays. */
+/** Deletes the record of a notification up to `seq`: the device was told to close it, or need not be. Keeps a newer one. */
 export async function forgetShown(
   db: Queryable,
   { conversationId, userId }: MemberKey,
@@ -121,13 +122,13 @@ export async function forgetShown(
   })
 }
 
-/** A conversation with something unread that came at or after a moment. */
+/** A conversation with unread messages since some time. */
 export interface HeldConversationRow {
   conversation_id: string
   last_read_seq: number
 }
 
-/** Conversations of a person, not muted, in which something came since `since` and is unread; the newest first, 100 at most. */
+/** Returns up to 100 unmuted conversations of a person with unread activity since `since`, most recent first. */
 export async function listHeldConversations(
   db: Queryable,
   userId: string,

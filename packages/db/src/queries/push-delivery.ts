@@ -1,7 +1,7 @@
 import type { ConversationType } from '@parley/protocol'
 import type { Queryable } from '../pool.ts'
 
-/** A member with at least one device, as a message of their conversation finds them. */
+/** A member who has a device, as a candidate for a push about a message. */
 export interface PushCandidateRow {
   conversation_id: string
   user_id: string
@@ -9,8 +9,8 @@ export interface PushCandidateRow {
 }
 
 /**
- * Members who have a device and have not read up to the message that is named for their conversation, its sender left
- * out. `offset 0`: see plans.test.ts.
+ * Returns the members who have a device and have not read up to the message given for their conversation, except its sender.
+ * `offset 0`: see plans.test.ts.
  */
 export async function listPushCandidates(
   db: Queryable,
@@ -32,13 +32,13 @@ export async function listPushCandidates(
   return rows
 }
 
-/** Names a person in a conversation. */
+/** Identifies a person in a conversation. */
 export interface MemberKey {
   conversationId: string
   userId: string
 }
 
-/** What decides whether a person is to be notified of a conversation, and how. */
+/** What decides whether and how to notify a person of a conversation. */
 export interface PushMemberRow {
   conversation_id: string
   user_id: string
@@ -53,7 +53,7 @@ export interface PushMemberRow {
   time_zone: string | null
 }
 
-/** Those of these people who are or were in their conversation. `offset 0`: see plans.test.ts. */
+/** Returns those of these people who are or were members of their conversation. `offset 0`: see plans.test.ts. */
 export async function findPushMembers(db: Queryable, keys: readonly MemberKey[]): Promise<PushMemberRow[]> {
   const { rows } = await db.query<PushMemberRow>({
     name: 'find_push_members',
@@ -70,7 +70,7 @@ export async function findPushMembers(db: Queryable, keys: readonly MemberKey[])
   return rows
 }
 
-/** A person's device, and what it shows of one conversation (nulls where it shows nothing). */
+/** A person's device, and what it shows of one conversation (nulls if nothing). */
 export interface PushDeviceRow {
   conversation_id: string
   user_id: string
@@ -85,7 +85,7 @@ export interface PushDeviceRow {
   pushed_at: string | null
 }
 
-/** All devices of these people, each with what it was told last of the conversation. */
+/** Returns all devices of these people, each with what it was last shown of the conversation. */
 export async function listPushDevices(db: Queryable, keys: readonly MemberKey[]): Promise<PushDeviceRow[]> {
   const { rows } = await db.query<PushDeviceRow>({
     name: 'list_push_devices',
@@ -102,7 +102,7 @@ export async function listPushDevices(db: Queryable, keys: readonly MemberKey[])
   return rows
 }
 
-/** The others' messages of a conversation after a seq; notices that the server writes are no reason to ring. */
+/** Selects other people's messages in a conversation after a seq, without SYSTEM messages, which notify nobody. */
 export interface NewsKey extends MemberKey {
   afterSeq: number
 }
@@ -111,12 +111,12 @@ export interface NewsRow {
   conversation_id: string
   user_id: string
   after_seq: number
-  /** Seq of the newest, and how many there are, counted up to 100. */
+  /** The seq of the newest message, and their number, counted up to 100. */
   seq: number
   count: number
 }
 
-/** No row where there is nothing new. */
+/** Counts the messages of each range; returns no row for an empty one. */
 export async function countNews(db: Queryable, keys: readonly NewsKey[]): Promise<NewsRow[]> {
   const { rows } = await db.query<NewsRow>({
     name: 'count_news',
@@ -136,7 +136,7 @@ export async function countNews(db: Queryable, keys: readonly NewsKey[]): Promis
   return rows
 }
 
-/** What a device was told just now. */
+/** What a device was just shown. */
 export interface ShownRecord extends MemberKey {
   subscriptionId: string
   fromSeq: number
@@ -145,9 +145,9 @@ export interface ShownRecord extends MemberKey {
 }
 
 /**
- * Records what devices show from now on. Where the person has read that far meanwhile, the closing is noted after that: the
- * read came too early for the trigger. Devices that are gone, or another person's, are passed over. The devices are locked first,
- * in the order of their ids, then what they show in key order: so does whoever removes a device or gives it to another person.
+ * Records what devices now show. If the person has meanwhile read that far, the closing is recorded here as well: the read mark
+ * moved too early for the trigger to see this record. Devices that are gone, or now belong to another person, are skipped.
+ * Locks the devices in the order of their ids, then the records in key order, as do the removal and reassignment of devices.
  */
 export async function recordShown(db: Queryable, records: readonly ShownRecord[]): Promise<void> {
   const column = <T>(pick: (record: ShownRecord) => T): T[] => records.map(pick)
@@ -186,9 +186,9 @@ export async function recordShown(db: Queryable, records: readonly ShownRecord[]
 }
 
 /**
- * Notes the closing of what has been read, or left, before it was recorded. The trigger of a mark that is just moving may have seen
- * nothing recorded, and the mark cannot be seen before it is committed: then it is waited for, one at a time, so that nobody who
- * waits for several marks is waited for in a circle.
+ * Records closings for conversations that were read, or left, before the record was written. The trigger of a read mark that is
+ * just moving may not have seen the record, and the new mark is invisible until committed, so this waits for its lock: one mark
+ * at a time, as holding one while waiting for the next could deadlock.
  */
 async function noteRead(db: Queryable, records: readonly ShownRecord[]): Promise<void> {
   const settled = await noteReadOf(db, records, 'skip locked')
@@ -197,7 +197,7 @@ async function noteRead(db: Queryable, records: readonly ShownRecord[]): Promise
   }
 }
 
-/** @returns the members whose marks were looked at */
+/** @returns the members whose read marks were checked */
 async function noteReadOf(
   db: Queryable,
   records: readonly ShownRecord[],
@@ -228,9 +228,9 @@ function memberOf({ conversationId, userId }: MemberKey): string {
 }
 
 /**
- * A device that shows nothing of a conversation could not be told of what came after `afterSeq`: noted, so that whichever
- * job tells it at last tells of all of it. `pushed_at` 1970 marks that nothing is on the screen. A device that is gone, or another
- * person's, is owed nothing.
+ * Records that a device that shows nothing of a conversation could not be notified of the messages after `afterSeq`, so that the
+ * next job to reach it covers them all. `pushed_at` 1970 means that nothing is on the screen. Does nothing if the device is gone
+ * or belongs to another person.
  */
 export async function noteOwed(
   db: Queryable,
@@ -247,12 +247,12 @@ export async function noteOwed(
   })
 }
 
-/** The push service does not know this device any more. */
+/** Deletes a device that the push service no longer knows. */
 export async function deletePushDevice(db: Queryable, id: string): Promise<void> {
   await db.query({ name: 'delete_push_device', text: 'delete from push_subscriptions where id = $1', values: [id] })
 }
 
-/** The push service asked for a pause for this device. A longer one that it asked for before stays. */
+/** Records that the push service asked for a pause for this device. A longer pause on record is kept. */
 export async function pausePushDevice(db: Queryable, id: string, until: Date): Promise<void> {
   await db.query({
     name: 'pause_push_device',

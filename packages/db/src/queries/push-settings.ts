@@ -15,15 +15,15 @@ export interface NewPushSubscription {
   endpoint: string
   p256dh: string
   auth: string
-  /** When the token was issued by which its person registers it; null where a server of the product does it for them. */
+  /** When the registering person's token was issued; null if one of the product's servers registers the device for them. */
   issuedAt: Date | null
 }
 
 /**
- * Registers a device. An endpoint that is known keeps its row and moves to this person; what it showed of another
- * person's conversations is forgotten with the move. Of a person's devices past `maxPerUser` the oldest go. Locks the person, against
- * a revocation of tokens, and then as recordShown().
- * @returns undefined where the token has been revoked; then nothing was written
+ * Registers a device. A known endpoint keeps its row and moves to this person; what it showed of the previous person's
+ * conversations is forgotten. Of a person's devices beyond `maxPerUser`, the oldest are deleted. Locks the person, against a
+ * concurrent revocation of tokens, and then rows in the order of recordShown().
+ * @returns undefined, with nothing written, if the token has been revoked
  */
 export async function savePushSubscription(
   db: Queryable,
@@ -57,7 +57,7 @@ export async function savePushSubscription(
   return rows[0]
 }
 
-/** A person's devices, the newest first. */
+/** Returns a person's devices, newest first. */
 export async function listPushSubscriptions(db: Queryable, userId: string): Promise<PushSubscriptionRow[]> {
   const { rows } = await db.query<PushSubscriptionRow>({
     text: `select id, user_id, endpoint, created_at from push_subscriptions where user_id = $1
@@ -67,7 +67,7 @@ export async function listPushSubscriptions(db: Queryable, userId: string): Prom
   return rows
 }
 
-/** Removes one device of this person, named by its id or by its endpoint. @returns whether there was one */
+/** Deletes one of this person's devices, by its id or endpoint. @returns whether it existed */
 export async function removePushSubscription(
   db: Queryable,
   userId: string,
@@ -89,7 +89,7 @@ export interface PushPreferencesRow {
   time_zone: string | null
 }
 
-/** What a person has set; undefined where they have set nothing. */
+/** Returns a person's push preferences; undefined if they have set none. */
 export async function findPushPreferences(db: Queryable, userId: string): Promise<PushPreferencesRow | undefined> {
   const { rows } = await db.query<PushPreferencesRow>({
     text: 'select show_content, quiet_start, quiet_end, time_zone from push_preferences where user_id = $1',
@@ -99,9 +99,9 @@ export async function findPushPreferences(db: Queryable, userId: string): Promis
 }
 
 /**
- * Sets what is named and leaves the rest as it is, in one statement: two devices that set different things at the same time
- * both get their way.
- * @returns what holds now
+ * Sets the given preferences and keeps the rest. It is one statement, so that two devices that set different preferences at the
+ * same time do not undo each other's.
+ * @returns the resulting preferences
  */
 export async function savePushPreferences(
   db: Queryable,
@@ -128,11 +128,11 @@ export async function savePushPreferences(
     ],
   })
   const [row] = rows
-  if (row === undefined) throw new Error('an upsert without a row')
+  if (row === undefined) throw new Error('the upsert returned no row')
   return row
 }
 
-/** Mutes a conversation for one member until a moment, null for no longer. @returns undefined where they are no member */
+/** Mutes a conversation for a member until a time; null unmutes it. @returns undefined if the person is not a member */
 export async function muteConversation(
   db: Queryable,
   conversationId: string,
@@ -153,7 +153,7 @@ export interface MuteRow {
   muted_until: string | null
 }
 
-/** A person's conversations that are muted now. By the index on participants' user_id. */
+/** Returns a person's conversations that are muted now. Uses the index on participants' user_id. */
 export async function listMutes(db: Queryable, userId: string): Promise<MuteRow[]> {
   const { rows } = await db.query<MuteRow>({
     text: `

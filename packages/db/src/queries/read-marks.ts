@@ -8,14 +8,14 @@ export interface ReadRequest {
 
 export interface ReadRow {
   ord: number
-  /** Null: there is no such message. */
+  /** Null if there is no such message. */
   seq: number | null
   advanced: boolean
   rev: number
   read_at: string
 }
 
-/** Moves read marks forward in one round trip; see mark_read() in the migrations. No row for one who is not a member. */
+/** Moves read marks forward in one round trip; see mark_read() in the migrations. Returns no row for a non-member. */
 export async function markRead(db: Queryable, batch: readonly ReadRequest[]): Promise<ReadRow[]> {
   const { rows } = await db.query<ReadRow>({
     name: 'mark_read',
@@ -33,8 +33,8 @@ export interface ReadMarkRow {
 }
 
 /**
- * Marks of the members of each conversation who have read up to `fromSeq` or further, in the order they joined. Of a
- * conversation that is named more than once the lowest counts. `offset 0`: see plans.test.ts.
+ * Returns the read marks of each conversation's members who have read up to `fromSeq` or further, in the order they joined. If
+ * a conversation is listed more than once, the lowest `fromSeq` counts. `offset 0`: see plans.test.ts.
  */
 export async function listReadMarks(
   db: Queryable,

@@ -6,17 +6,17 @@ import { searchPlace, tsvectorArray } from '../term-vectors.ts'
 import { byKey, type MessageKey } from './messages.ts'
 
 /**
- * Messages of one conversation whose terms share a place. A lookup costs what matches within one place, so that a word
- * that every message has costs this much at most for each conversation that is looked at.
+ * The number of messages of a conversation whose terms share a prefix. A lookup costs as much as there are matches with one
+ * prefix, which bounds the cost of a word in every message for each conversation searched.
  */
 export const SEARCH_SLICE = 512
 
-/** Number of the slice that a message is in. */
+/** Returns the number of the slice that contains a message. */
 export function searchSlice(seq: number): number {
   return Math.floor(seq / SEARCH_SLICE)
 }
 
-/** The key before the first of the slice that the next message after `key` is in. */
+/** Returns the key just before the slice that contains the message after `key`. */
 export function startOfSlice({ conversationId, seq }: MessageKey): MessageKey {
   return { conversationId, seq: searchSlice(seq + 1) * SEARCH_SLICE - 1 }
 }
@@ -24,32 +24,32 @@ export function startOfSlice({ conversationId, seq }: MessageKey): MessageKey {
 export interface MessageTerms {
   conversationId: string
   seq: number
-  /** Positions of each term, in rising order. */
+  /** The positions of each term, in ascending order. */
   terms: ReadonlyMap<string, readonly number[]>
 }
 
-/** Messages of a run at most: what one of them has is looked for in all of them, and a row of these fits a page. */
+/** The most messages in a run: a match in the run is checked in each of them, and a row of this size fits a page. */
 const RUN_MAX = 32
-/** Characters of a run's terms at most, but for a message that has more by itself. Postgres' bound is 1 MiB for each vector. */
+/** The most characters of terms in a run, unless one message alone has more. Postgres limits a tsvector to 1 MiB. */
 const RUN_CHARACTERS = 64_000
 
 /**
- * Puts messages into the index, neighbours together; see index_runs(). One that is in it stays as it is, and one that is
- * deleted by now, or not there, is left out.
+ * Adds messages to the index, grouping adjacent ones; see index_runs(). Messages already in the index stay unchanged; deleted
+ * or missing ones are skipped.
  */
 export async function indexMessages(db: Queryable, messages: readonly MessageTerms[]): Promise<void> {
   const runs = runsOf(messages.toSorted(byKey))
   if ((await putRuns(db, runs)) === runs.length) return
-  // What is right for a message alone: it is put in, or there is no need to.
+  // Some runs were refused whole. Retry message by message: each is then either added or needs no adding.
   await putRuns(
     db,
     runs.flatMap((run) => run.messages.map(runOf)),
   )
 }
 
-/** Neighbouring messages of one slice, one at least. */
+/** One or more adjacent messages of one slice. */
 interface Run extends MessageKey {
-  /** What stands before each of their terms. */
+  /** The prefix of each of their terms. */
   place: string
   messages: MessageTerms[]
 }
@@ -59,7 +59,7 @@ function runOf(message: MessageTerms): Run {
   return { conversationId, seq, place: searchPlace(conversationId, searchSlice(seq)), messages: [message] }
 }
 
-/** Cuts messages in key order into runs. */
+/** Splits messages in key order into runs. */
 function runsOf(inOrder: readonly MessageTerms[]): Run[] {
   const runs: Run[] = []
   let room = 0
@@ -89,7 +89,7 @@ function charactersOf({ terms }: MessageTerms): number {
   return characters
 }
 
-/** @returns how many were put in whole; the others were not at all */
+/** @returns the number of runs added; a run is added whole or not at all */
 async function putRuns(db: Queryable, runs: readonly Run[]): Promise<number> {
   if (runs.length === 0) return 0
   let end = 0
@@ -108,16 +108,16 @@ async function putRuns(db: Queryable, runs: readonly Run[]): Promise<number> {
   return rows[0]?.put ?? 0
 }
 
-const NOWHERE: readonly number[] = []
+const NO_POSITIONS: readonly number[] = []
 
-/** The terms of all of these, each once and without positions. */
+/** Returns the distinct terms of these messages, without positions. */
 function termsOf(messages: readonly MessageTerms[]): ReadonlyMap<string, readonly number[]> {
   const all = new Map<string, readonly number[]>()
-  for (const { terms } of messages) for (const term of terms.keys()) all.set(term, NOWHERE)
+  for (const { terms } of messages) for (const term of terms.keys()) all.set(term, NO_POSITIONS)
   return all
 }
 
-/** A message as the index is made from it. */
+/** A message as the index needs it. */
 export interface IndexableRow {
   conversation_id: string
   seq: number
@@ -128,8 +128,8 @@ export interface IndexableRow {
 }
 
 /**
- * The next messages in key order after `after` (from the first where it is null), those left out that are deleted: some
- * `limit` of them, to the end of the slice that the last of these is in. `upTo` is that end; null where there are no more.
+ * Returns the undeleted messages that follow `after` in key order (from the first if it is null): `limit` of them, and then the
+ * rest of the last one's slice. `upTo` is the end of that slice; null if there are no more messages.
  */
 export async function listIndexable(
   db: Queryable,
@@ -160,8 +160,8 @@ export async function listIndexable(
 }
 
 /**
- * Until the transaction ends nobody else puts anything into the index or takes it out. Searches go on. Whoever deletes a message
- * waits for the first lock, before the message is touched; who indexes waits for the second; see 0014_search_deletions.
+ * Locks the index against writes until the transaction ends; searches continue. Deleting a message waits for the first lock
+ * before it touches the message; indexing waits for the second. See 0014_search_deletions.
  */
 export async function lockIndex(tx: Queryable): Promise<void> {
   await tx.query('select pg_advisory_xact_lock(search_deletions())')
@@ -169,8 +169,8 @@ export async function lockIndex(tx: Queryable): Promise<void> {
 }
 
 /**
- * Empties the index within `after < key <= upTo` (to the end where `upTo` is null); both have to be ends of slices.
- * @returns how many there were that are no (living) messages
+ * Clears the index within `after < key <= upTo` (to the end if `upTo` is null). Both must be ends of slices.
+ * @returns how many of the cleared entries had no undeleted message
  */
 export async function clearIndex(tx: Queryable, after: MessageKey | null, upTo: MessageKey | null): Promise<number> {
   const { rows } = await tx.query<{ stale: number }>({
@@ -186,14 +186,14 @@ export async function clearIndex(tx: Queryable, after: MessageKey | null, upTo: 
       where v.terms is not null and not exists (
         select from messages m
         where m.conversation_id = c.conversation_id and m.seq = c.from_seq + v.n - 1 and m.deleted_at is null
-        offset 0  -- or it may be joined with all messages there are
+        offset 0  -- prevents a join with the whole table
       )`,
     values: [after?.conversationId ?? FIRST_ID, after?.seq ?? 0, upTo?.conversationId ?? LAST_ID, upTo?.seq ?? 0],
   })
   return rows[0]?.stale ?? 0
 }
 
-/** How many messages there are up to and including `upTo` in key order, the deleted ones too; all where it is null. */
+/** Counts the messages up to and including `upTo` in key order, deleted ones too; all if it is null. */
 export async function countMessages(db: Queryable, upTo: MessageKey | null): Promise<number> {
   const { rows } = await db.query<{ count: number }>({
     name: 'count_messages',

@@ -3,26 +3,26 @@ import type { Queryable } from '../pool.ts'
 import { SEARCH_SLICE } from './search-index.ts'
 
 /**
- * Stands in the text of a tsquery where each term's place goes (see search_place() in the migrations): a
- * control character, which no term has.
+ * Marks in the text of a tsquery where each term's prefix goes (see search_place() in the migrations): a control character,
+ * which occurs in no term.
  */
 export const SEARCH_PLACE = '\u0001'
 
-/** A conversation that its member may search. */
+/** A conversation that a member may search. */
 export interface SearchScopeRow {
   id: string
   type: ConversationType
   name: string | null
   participant_count: number
   last_message_at: string
-  /** The messages of the time asked for are among these; all of the conversation's where it is short. */
+  /** The seqs to search: those of the requested time span, or all of a short conversation's. */
   from_seq: number
   to_seq: number
 }
 
 /**
- * The conversations that a person is in, or the one that is named, newest activity first. Where one has more than a slice,
- * the time asked for is turned into the seqs it spans.
+ * Returns the person's conversations, or just the given one, most recent activity first. For a conversation longer than a
+ * slice, the time span is converted to a range of seqs.
  */
 export async function listSearchScope(
   db: Queryable,
@@ -47,9 +47,9 @@ export async function listSearchScope(
 
 export interface SlicesQuery {
   slices: readonly { conversationId: string; slice: number }[]
-  /** Text form of a tsquery with {@link SEARCH_PLACE} before each term. */
+  /** The text form of a tsquery, with {@link SEARCH_PLACE} before each term. */
   query: string
-  /** What to rank by; null where nobody asks for the rank, which is then 0. */
+  /** The tsquery to rank by; if null, every rank is 0. */
   rankBy: string | null
   from: string | null
   to: string | null
@@ -63,7 +63,7 @@ export interface SearchMatch {
   rank: number
 }
 
-/** The newest `limit` matches within these slices. One look into the index for each slice; see search_slices(). */
+/** Returns the newest `limit` matches within these slices, with one index lookup per slice; see search_slices(). */
 export async function searchSlices(
   db: Queryable,
   { slices, query, rankBy, from, to, limit }: SlicesQuery,

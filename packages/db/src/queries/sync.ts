@@ -2,18 +2,18 @@ import type { ConversationType, ParticipantRole } from '@parley/protocol'
 import type { Queryable } from '../pool.ts'
 import { type MessageRow, messageColumns } from './messages.ts'
 
-/** One person's question: what has changed in conversations with `after < id <= until`. */
+/** One person's query: what has changed in the conversations with `after < id <= until`. */
 export interface SyncQuestion {
   userId: string
-  /** The revs that the person's client has, by conversation. */
+  /** The revs that the person's client has, by conversation id. */
   known: Readonly<Record<string, number>>
   after: string
   until: string
 }
 
-/** A conversation that has changed for one asker. */
+/** A conversation that has changed for the person who asks. */
 export interface ChangedHeadRow {
-  /** Position of the question, from 1. */
+  /** The position of the query, from 1. */
   no: number
   id: string
   type: ConversationType
@@ -26,11 +26,11 @@ export interface ChangedHeadRow {
   last_message_at: string
   last_read_seq: number
   joined_seq: number
-  /** Null where the asker did not name it. */
+  /** Null if the query did not list this conversation. */
   known_rev: number | null
 }
 
-/** One that they named and are not in. */
+/** A conversation that the query listed and the person is not a member of. */
 export interface LeftHeadRow {
   no: number
   id: string
@@ -40,12 +40,12 @@ export interface LeftHeadRow {
 export type SyncHeadRow = ChangedHeadRow | LeftHeadRow
 
 /**
- * What changed for each of some people, in the order of ids, at most `limit` conversations for each; and the conversations
- * they named that they are not in. One statement however many people and conversations, and a second one where somebody is
- * not in all that they named.
+ * Returns the changed conversations for each query in the order of their ids, at most `limit` for each, and the listed
+ * conversations that the person is not a member of. It takes one statement for any number of people and conversations, and a
+ * second one if somebody is not a member of all they listed.
  *
- * Plan: participants_user for each person, conversations by primary key and a look into the jsonb of known revs (sorted
- * keys) for each row. `offset 0` keeps it so: see plans.test.ts.
+ * Plan: participants_user for each person; for each row, conversations by primary key and a lookup in the jsonb of known revs
+ * (whose keys are sorted). `offset 0` keeps it so: see plans.test.ts.
  */
 export async function syncHeads(
   db: Queryable,
@@ -107,7 +107,7 @@ interface NamedConversation {
   userId: string
 }
 
-/** Those that their person is not in. Plan: by primary key of participants, one by one, as a scalar subquery is. */
+/** Returns the conversations that their person is not a member of. Plan: a scalar subquery by primary key for each. */
 async function findLeft(db: Queryable, named: readonly NamedConversation[]): Promise<LeftHeadRow[]> {
   const { rows } = await db.query<LeftHeadRow>({
     name: 'sync_left',
@@ -121,26 +121,26 @@ async function findLeft(db: Queryable, named: readonly NamedConversation[]): Pro
   return rows
 }
 
-/** A conversation and the rev from which its changes are asked for. */
+/** A conversation, and the rev since which its changes are wanted. */
 export interface SyncRange {
   conversationId: string
-  /** Null: not known at all. */
+  /** Null if the client does not know the conversation. */
   knownRev: number | null
   lastSeq: number
   rev: number
 }
 
-/** Which of the ranges a row belongs to, from 1. */
+/** The range that a row belongs to, from 1. */
 export interface OfRange {
   range: number
 }
 
 /**
- * New and changed messages of each range, at most `limit` new ones (the newest) and `limit` changed ones of each.
+ * Returns the new and the changed messages of each range: at most `limit` new ones (the newest) and `limit` changed ones.
  *
- * New ones need no index of revs: each message took a rev of its own, so there are at most `rev - knownRev` of them, and
- * they are the newest by seq. Older ones that were changed come by the partial index messages_changed. Where nothing is
- * known, the newest message alone. `offset 0`: see plans.test.ts.
+ * New messages need no index on rev: each took a rev of its own, so there are at most `rev - knownRev` of them, and they have
+ * the highest seqs. Changed older ones come from the partial index messages_changed. For an unknown conversation, only the
+ * newest message is returned. `offset 0`: see plans.test.ts.
  */
 export async function syncMessages(
   db: Queryable,
@@ -198,13 +198,13 @@ export interface SyncMemberRow extends OfRange {
   joined_seq: number
   last_read_seq: number
   gone: boolean
-  /** Changed since the known rev; the others are told for their read marks only. */
+  /** Whether the member changed since the known rev; the others are listed only for their read marks. */
   changed: boolean
 }
 
 /**
- * People of each range who joined, left or changed since the known rev, and those whose mark has reached `fromSeq` (for
- * readBy of the messages that are told). Where nothing is known, `limit` members.
+ * Returns the people of each range who joined, left or changed since the known rev, and those whose read mark has reached
+ * `fromSeq` (for readBy of the returned messages). For an unknown conversation, `limit` members count as changed.
  */
 export async function syncMembers(
   db: Queryable,

@@ -1,6 +1,6 @@
 import type { Queryable } from '../pool.ts'
 
-/** From when on the tokens of these people are good; those of whom none were revoked are left out. */
+/** Returns since when these people's tokens are valid; leaves out those whose tokens were never revoked. */
 export async function findTokensValidFrom(
   db: Queryable,
   userIds: readonly string[],
@@ -14,9 +14,9 @@ export async function findTokensValidFrom(
 }
 
 /**
- * Refuses a person's tokens issued before `before`, and forgets the devices that were registered with them. Never moves backwards.
- * The devices are locked in the order of their ids, as by recordShown().
- * @returns the moment that holds now
+ * Revokes a person's tokens issued before `before`, and deletes the devices registered before then. Never moves backwards.
+ * Locks the devices in the order of their ids, as does recordShown().
+ * @returns since when the person's tokens are valid now; undefined if there is no such person
  */
 export async function revokeTokens(db: Queryable, userId: string, before: string): Promise<string | undefined> {
   const { rows } = await db.query<{ tokens_valid_from: string }>({

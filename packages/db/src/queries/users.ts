@@ -11,20 +11,20 @@ export interface UserRow {
 
 export interface UserProfile {
   id: string
-  /** Null leaves the stored name as it is; a person who is new is then called by their id. */
+  /** Null keeps the stored name; a new person is then named by their id. */
   fullName: string | null
-  /** Undefined leaves the stored photo as it is. */
+  /** Undefined keeps the stored photo. */
   profilePhoto: string | null | undefined
-  /** fullName folded for searching, null with it. */
+  /** fullName folded for searching; null if that is null. */
   nameKey: string | null
-  /** The moment at which this was true: nothing newer that is stored is undone by it. */
+  /** When this was true; it never overwrites a newer profile. */
   profileAt: Date
 }
 
 /**
- * Creates people, brings those up to date about whom a profile is newer than what is stored, and returns all of them as
- * they are then, in no order. One statement, which writes nothing where nothing is new: a thousand people who come back
- * cost a read. Rows are written in id order so that two calls never deadlock.
+ * Creates people, updates those whose stored profile is older, and returns all of them as they now are, in no particular order.
+ * It is one statement that writes only what is new: a thousand returning people cost a read. Rows are locked in the order of
+ * their ids, so that concurrent calls do not deadlock.
  * @param profiles one for each person
  */
 export async function upsertUsers(db: Queryable, profiles: readonly UserProfile[]): Promise<UserRow[]> {
@@ -62,14 +62,14 @@ export async function upsertUsers(db: Queryable, profiles: readonly UserProfile[
       sorted.map((u) => u.profileAt.toISOString()),
     ],
   })
-  // Of those whom somebody else created or changed while this statement ran, it has seen nothing or what they were.
+  // People created or changed by others while the statement ran are missing from its result, or are in it as they were before.
   const stored = new Map(rows.map((row) => [row.id, row]))
   const unseen = sorted.flatMap(({ id }) => (stored.has(id) ? [] : [id]))
   if (unseen.length > 0) for (const row of await findUsers(db, unseen)) stored.set(row.id, row)
   return [...stored.values()]
 }
 
-/** The people with these ids, in no order; ids that nobody has are left out. */
+/** Returns the people with these ids, in no particular order; unknown ids are left out. */
 export async function findUsers(db: Queryable, ids: readonly string[]): Promise<UserRow[]> {
   const { rows } = await db.query<UserRow>({
     name: 'find_users',
@@ -79,21 +79,20 @@ export async function findUsers(db: Queryable, ids: readonly string[]): Promise<
   return rows
 }
 
-/** A page of those whose folded name contains `nameKey`, everybody where it is empty, in the order of names. */
+/** A page of the people whose folded name contains `nameKey` (everybody if it is empty), in the order of names. */
 export interface NameQuery {
   nameKey: string
   limit: number
   offset: number
 }
 
-/** Names that are read for a page of a usual text, and how many of them have it at least: then it is usual. */
+/** The number of names that findByName() scans, and the least number of matches among them for a text to count as common. */
 const NAMES_READ = 10_000
-const USUAL = 100
+const COMMON = 100
 
 /**
- * The page, where the text is usual: it is read off the names in their order. A page that is far from the first reads ten names more
- * for each person before it.
- * @returns undefined where too few of the names that were read have it; then findByParts() is the one to ask
+ * Returns the page for a common text by scanning names in order. Each person before the page costs another ten names.
+ * @returns undefined if too few of the scanned names contain the text; use findByParts() then
  */
 export async function findByName(db: Queryable, { nameKey, limit, offset }: NameQuery): Promise<UserRow[] | undefined> {
   const most = offset + limit
@@ -106,14 +105,14 @@ export async function findByName(db: Queryable, { nameKey, limit, offset }: Name
       select u.* from (select id from found offset $4 limit $5) f
       cross join lateral (select id, full_name, profile_photo, last_seen_at from users where id = f.id offset 0) u
       where (select count(*) from found) >= $3`,
-    values: [containing(nameKey), NAMES_READ + 10 * most, Math.max(USUAL, most), offset, limit],
+    values: [containing(nameKey), NAMES_READ + 10 * most, Math.max(COMMON, most), offset, limit],
   })
   return rows.length === 0 ? undefined : rows
 }
 
 /**
- * The page, and how many there are in all, by the index of parts of names: reads all whose name has the text, and of a text of four
- * characters or more some whose name has its parts. The plan:
+ * Returns the page, and the number of matches, from the index of name substrings. Reads every person whose name contains the
+ * text, and for a text of four characters or more also some whose name only contains its substrings. The plan:
  *     Bitmap Heap Scan on users
  *       -> Bitmap Index Scan on users_name_parts
  */
@@ -137,7 +136,7 @@ export async function findByParts(
   return { rows: rows.filter(({ id }) => id !== null).map(({ total: _, ...row }) => row), total: rows[0]?.total ?? 0 }
 }
 
-/** How many people have the text in their folded names. Reads all names. */
+/** Counts the people whose folded name contains the text. Reads all names. */
 export async function countByName(db: Queryable, nameKey: string): Promise<number> {
   const { rows } = await db.query<{ total: number }>({
     name: 'count_by_name',
@@ -147,19 +146,19 @@ export async function countByName(db: Queryable, nameKey: string): Promise<numbe
   return rows[0]?.total ?? 0
 }
 
-/** Characters of the longest parts; see name_parts() in the migrations. */
+/** The length of the longest indexed substrings; see name_parts() in the migrations. */
 const PART = 3
 
-/** Those parts of a text that say most of it: itself, or all of its longest. */
+/** Returns the most selective indexed substrings of a text: the text itself, or all of its substrings of length PART. */
 function partsOf(text: string): string[] {
-  // By code points, as Postgres does.
+  // By code points, as in Postgres.
   const characters = [...text]
   if (text === '') return []
   if (characters.length <= PART) return [text]
   return characters.slice(PART - 1).map((_, at) => characters.slice(at, at + PART).join(''))
 }
 
-/** When a person was last online. Never moves backwards. */
+/** Records when a person was last online. Never moves backwards. */
 export async function touchLastSeen({ orm }: Database, userId: string, at: Date): Promise<void> {
   const lastSeenAt = at.toISOString()
   await orm
@@ -168,7 +167,7 @@ export async function touchLastSeen({ orm }: Database, userId: string, at: Date)
     .where(and(eq(users.id, userId), or(isNull(users.lastSeenAt), lt(users.lastSeenAt, lastSeenAt))))
 }
 
-/** A LIKE pattern that finds `part` anywhere, its own wildcards taken literally. */
+/** Returns a LIKE pattern that matches `part` anywhere, taking its own wildcards literally. */
 export function containing(part: string): string {
   return `%${part.replaceAll(/[\\%_]/g, '\\$&')}%`
 }
