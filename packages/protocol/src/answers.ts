@@ -4,31 +4,34 @@ import { user } from './models.ts'
 import { instant } from './primitives.ts'
 
 /*
- * Answers that are no noun of their own, and the envelope around all of them. For documents and tests: the servers build
- * these values with TypeScript's types and do not parse what they send.
+ * Responses that are not a model of their own, and the envelope around all responses. Used for documents and tests: the
+ * servers type-check these values with TypeScript and do not parse what they send.
  */
 
 const CODES = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]
 const errorCode = z.enum(CODES)
 
-/** The envelope of everything that failed. */
+/** The envelope of every failure. */
 export const failureShape = z.object({
   success: z.literal(false),
-  message: z.string().describe('For people; in English'),
+  message: z.string().describe('For people, in English'),
   error: z.object({
     code: errorCode,
     message: z.string(),
-    details: z.unknown().optional().describe('More about it, such as the fields that are wrong: [{path, message}]'),
-    retryAfterMs: z.number().optional().describe('There where trying again can help: wait this many milliseconds'),
-    requestId: z.string().optional().describe('Over HTTP: names the request in the server’s log; also in x-request-id'),
+    details: z.unknown().optional().describe('More about the error, such as the invalid fields: [{path, message}]'),
+    retryAfterMs: z.number().optional().describe('Present if a retry may succeed: wait this many milliseconds first'),
+    requestId: z
+      .string()
+      .optional()
+      .describe('Over HTTP: the id of the request in the server’s log; also in the header x-request-id'),
   }),
 })
 
-/** The envelope of what succeeded. */
+/** Returns the envelope of a success with this `data`, and `meta` if given. */
 export function successShape(data: z.ZodType, meta?: z.ZodType) {
   return z.object({
     success: z.literal(true),
-    message: z.string().optional().describe('What was done, where there is something to say'),
+    message: z.string().optional().describe('What was done, if there is something to say'),
     data,
     ...(meta === undefined ? {} : { meta }),
   })
@@ -42,21 +45,21 @@ export const pageMetaShape = z.object({
 })
 export type PageMeta = z.infer<typeof pageMetaShape>
 
-/** At most the newest 1,000 matches are counted and paged through. */
+/** At most the newest 1,000 matches are counted and can be paged through. */
 export const searchMetaShape = pageMetaShape.extend({
   totalIsExact: z
     .boolean()
-    .describe('False where there are or may be more than were counted; an earlier `to` reaches them'),
+    .describe('False if there are or may be more matches than were counted; an earlier `to` reaches them'),
 })
 export type SearchMeta = z.infer<typeof searchMetaShape>
 
 export const historyMetaShape = z.object({
   page: z.int(),
   limit: z.int(),
-  total: z.int().describe('Messages in the conversation'),
+  total: z.int().describe('The number of messages in the conversation'),
   hasMore: z
     .boolean()
-    .describe('There are more in the direction one is reading: older ones, or newer ones with afterSeq'),
+    .describe('Whether there are more messages in the direction of reading: older ones, or newer ones with afterSeq'),
 })
 export type HistoryMeta = z.infer<typeof historyMetaShape>
 
@@ -71,9 +74,9 @@ export const devSession = z.object({ token: z.string(), user })
 export const devSessionsAvailable = z.object({ available: z.literal(true) })
 export const pushPublicKey = z.object({ publicKey: z.string().describe('The VAPID key, for `pushManager.subscribe`') })
 export const renewedToken = z.object({
-  expiresAt: instant.nullable().describe('When the new token ends; null for one that does not'),
+  expiresAt: instant.nullable().describe('When the new token expires; null if it does not expire'),
 })
 export const visibility = z.object({ visible: z.boolean() })
 
-/** The acks of `typing` and `stopTyping`, and HTTP answers that have nothing to say. */
+/** The acks of `typing` and `stopTyping`, and HTTP responses without data. */
 export const nothing = z.null()

@@ -3,25 +3,25 @@ import { LIMITS } from './limits.ts'
 import { conversationId, instant, storable, uuid } from './primitives.ts'
 
 /*
- * Files of messages. A file of some megabytes comes with its message as multipart/form-data; a larger one is announced,
- * put straight into the store at the addresses that the answer gives, completed, and named by its id in the message.
+ * Attachments. A file of a few megabytes is sent with its message as multipart/form-data. A larger one is announced, uploaded
+ * directly to the store at the URLs in the response, completed, and then referred to by its id in the message.
  */
 
 export const attachmentId = uuid
 export const attachmentParams = z.object({ attachmentId })
 export const uploadParams = z.object({ conversationId, attachmentId })
 
-/** `POST …/conversations/:id/attachments`: a file of `fileSize` bytes is about to be put into the store. */
+/** `POST …/conversations/:id/attachments`: announces an upload of `fileSize` bytes to the store. */
 export const startUploadBody = z.object({
-  /** As it comes; what is stored of it is a clean version. */
+  /** The client's name for the file; a sanitized version is stored. */
   fileName: storable(4 * LIMITS.fileNameBytes),
   fileSize: z.int().min(1),
 })
 export type StartUpload = z.infer<typeof startUploadBody>
 
 /**
- * The answer to it. Each part is PUT, with exactly its `size` bytes from `offset` on, to its `url`, in any order and again
- * where one failed; then the upload is completed. Of a file that is one part, `url` is that part's.
+ * The response to it. Each part is uploaded with PUT to its `url`: exactly `size` bytes from `offset` on, in any order; a failed
+ * part may be uploaded again. Then the upload is completed. For a file of a single part, `url` is the URL of that part.
  */
 export const startedUpload = z.object({
   id: z.string(),
@@ -31,7 +31,7 @@ export const startedUpload = z.object({
   url: z.string().nullable(),
   parts: z.array(z.object({ partNumber: z.int(), offset: z.int(), size: z.int(), url: z.string() })),
   expiresAt: instant,
-  /** The largest file that may come in a form with its message: the other way, where the store cannot be reached. Bytes. */
+  /** The largest file, in bytes, that may be sent in a form with its message, for clients that cannot reach the store. */
   formMaxBytes: z.int(),
 })
 export type StartedUpload = z.infer<typeof startedUpload>

@@ -1,18 +1,18 @@
 export interface CodePart {
   readonly text: string
-  /** `line`: a few words of code in a line; `block`: lines of their own. The backticks are no part of either. */
+  /** `line`: inline code; `block`: lines of code. Neither includes the backticks. */
   readonly kind: 'text' | 'line' | 'block'
-  /** Where the part's own text begins in the whole. */
+  /** Where `text` begins in the message. */
   readonly start: number
 }
 
 const FENCE = '```'
-/** Not between letters, where a backtick stands for an apostrophe. Neither end looks past its line. */
+/** Inline code. Its backticks are not next to letters, where they stand for apostrophes, and are on the same line. */
 const LINE = /(?<![\w`])`([^`\n]+)`(?![\w`])/g
-/** What may stand behind an opening fence: the name of a language, or nothing. */
+/** What may follow an opening fence on its line: the name of a language, or nothing. */
 const LANGUAGE = /^[\w+#.-]*$/
 
-/** A text in parts, those that are code told from the rest: between three backticks, or between one and the next. */
+/** Splits a text into code (between fences, or between single backticks) and the plain text around it. */
 export function codeParts(text: string): CodePart[] {
   const parts: CodePart[] = []
   let done = 0
@@ -28,7 +28,7 @@ export function codeParts(text: string): CodePart[] {
     if (code.trim() === '') {
       addLines(parts, text.slice(done, end), done)
     } else {
-      // A block stands in lines of its own already.
+      // A block is shown on lines of its own, so the line breaks around its fences are dropped.
       addLines(parts, text.slice(done, open).replace(/\n$/, ''), done)
       parts.push({ text: code, kind: 'block', start: from + start })
     }
@@ -38,15 +38,15 @@ export function codeParts(text: string): CodePart[] {
   return parts
 }
 
-/** A part of a text, in UTF-16 code units. */
+/** A range of a text, in UTF-16 code units. */
 export interface Range {
   readonly start: number
   readonly end: number
 }
 
 /**
- * A text where code has no look of its own, as in a list: without the backticks, a block in lines of its own, and the ranges
- * moved along. What a range has of the backticks is cut.
+ * Renders a text for places that cannot format code, such as a list: drops the backticks, puts each block on lines of its own
+ * and moves `ranges` along. The parts of a range that were backticks are cut off.
  */
 export function withoutBackticks(text: string, ranges: readonly Range[] = []): { text: string; ranges: Range[] } {
   let plain = ''
@@ -67,7 +67,7 @@ export function withoutBackticks(text: string, ranges: readonly Range[] = []): {
   return { text: plain, ranges: moved }
 }
 
-/** Of what is between two fences, where the code begins and ends: what is of the fences' own lines is no part of it. */
+/** Finds the code between two fences, without the rest of the fences' own lines. */
 function codeWithin(inside: string): [start: number, end: number] {
   const first = inside.indexOf('\n')
   const start = first >= 0 && LANGUAGE.test(inside.slice(0, first).trim()) ? first + 1 : 0

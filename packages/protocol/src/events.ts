@@ -8,11 +8,11 @@ const inConversation = { conversationId: z.string() }
 
 /** Payloads of the events that the server sends. */
 export const serverEvents = {
-  /** A message was stored; the sender's own sockets get it too. Arrives in seq order unless one was lost on the way. */
+  /** A message was stored; the sender's own sockets get this too. Arrives in seq order, unless one was lost. */
   newMessage: message,
   userTyping: z.object({ ...inConversation, ...person }),
   userStoppedTyping: z.object({ ...inConversation, ...person }),
-  /** `userId` has read everything up to and including `seq`; `messageId` is the message that was named. */
+  /** `userId` has read everything up to and including `seq`; `messageId` is the message they marked as read. */
   messageRead: z.object({
     ...inConversation,
     ...person,
@@ -24,9 +24,9 @@ export const serverEvents = {
   userOnline: z.object(person),
   userOffline: z.object({ ...person, lastSeen: instant }),
   onlineUsers: z.array(z.string()),
-  /** The person was put into this conversation, by themself on another device or by somebody else. */
+  /** The person was added to this conversation, by themselves on another device or by somebody else. */
   conversationCreated: conversation,
-  /** Its name or its people changed. Who was removed is told, too, and for the last time. */
+  /** Its name or its members changed. Removed members get this too, as the last event of the conversation. */
   conversationUpdated: z.object({
     ...inConversation,
     rev: z.int(),
@@ -35,9 +35,9 @@ export const serverEvents = {
     removed: z.array(z.string()),
     participantCount: z.int(),
   }),
-  /** Something may have been missed on the way: sync. Gateways spread it, so that not all clients sync in one moment. */
+  /** Something may have been missed: call `sync`. Gateways spread this event, so that clients do not all sync at once. */
   resync: z.object({}),
-  /** A request without an ack failed, or (`event` is `connect`) the server is about to close the connection. */
+  /** A request without an ack failed, or (if `event` is `connect`) the server is about to close the connection. */
   exception: failureShape.extend({ event: z.string() }),
 } as const
 

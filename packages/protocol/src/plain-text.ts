@@ -3,15 +3,14 @@ import { isStorableText } from './primitives.ts'
 import { type ClientEventName, type ClientEvents, clientEvents } from './requests.ts'
 import { parse } from './validate.ts'
 
-/** As Parley writes ids; in another letter case they are the schema's to read. */
+/** UUIDs in lower case, as Parley writes them; the schema handles other forms. */
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
 /**
  * Parses what a client sent with an event.
  *
- * A text message, which is most of what comes, is recognised without its schema, at a tenth of what that costs
- * (docs/PERFORMANCE.md); whatever is not quite that, wrong or only unusual, the schema is asked about. A test holds the two
- * together.
+ * Text messages, which are most of the traffic, are recognised without the schema at a tenth of its cost
+ * (docs/PERFORMANCE.md). Anything that is invalid or merely unusual goes to the schema. A test ensures that both agree.
  * @throws {ParleyError} VALIDATION_FAILED, see {@link parse}
  */
 export function parseEvent<Name extends ClientEventName>(name: Name, input: unknown): ClientEvents[Name] {
@@ -19,7 +18,7 @@ export function parseEvent<Name extends ClientEventName>(name: Name, input: unkn
   return (text ?? parse(clientEvents[name], input)) as ClientEvents[Name]
 }
 
-/** What the schema makes of a text message; undefined where that is for the schema to say. */
+/** Parses a text message exactly as the schema would; returns undefined for anything it leaves to the schema. */
 export function plainText(input: unknown): ClientEvents['sendMessage'] | undefined {
   if (typeof input !== 'object' || input === null) return undefined
   const { conversationId, content, type, clientMessageId, attachments } = input as Record<string, unknown>

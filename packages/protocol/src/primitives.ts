@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { LIMITS } from './limits.ts'
 
 /**
- * Postgres stores neither NUL nor a lone surrogate (its text is valid UTF-8 without U+0000), so both are refused where
- * text enters.
+ * Whether Postgres can store the text. It stores neither NUL nor lone surrogates (its text is valid UTF-8 without U+0000),
+ * so both are rejected on input.
  */
 export function isStorableText(text: string): boolean {
   return text.isWellFormed() && !text.includes('\0')
@@ -12,55 +12,55 @@ export function isStorableText(text: string): boolean {
 export const STORABLE = 'must be well-formed Unicode without NUL characters'
 
 /**
- * A text's bound in UTF-16 code units. Zod's own `max` counts code points, of which one may be two units; it is what the
- * documents say as `maxLength`, and settles most texts.
+ * Limits a string to `max` UTF-16 code units. Zod's own `max` counts code points, which may take two units each; it is kept
+ * because it becomes `maxLength` in the documents and rejects most long strings.
  */
 export function bounded<Schema extends z.ZodString | z.ZodURL>(schema: Schema, max: number) {
   const fits = (text: string) => text.length <= max
   return schema.max(max, { abort: true }).refine(fits, `must have at most ${max} UTF-16 code units`)
 }
 
-/** Text that can be stored, at most `max` UTF-16 code units long. Kept as sent: nothing is trimmed. */
+/** Returns a schema for text that can be stored, of at most `max` UTF-16 code units. The text is kept as sent, not trimmed. */
 export function storable(max: number) {
   return bounded(z.string(), max).refine(isStorableText, STORABLE)
 }
 
-/** The same, and not blank. */
+/** Returns a schema like {@link storable} that also rejects blank text. */
 export function text(max: number) {
   return storable(max).refine((value) => value.trim().length > 0, 'must not be blank')
 }
 
-/** A person's id as the embedding product chose it: 1 to 128 characters, no control characters, no white space around it. */
+/** A user id, chosen by the embedding product: 1 to 128 characters, no control characters, no surrounding white space. */
 export const userId = bounded(z.string().min(1), LIMITS.userIdLength)
   .refine(isStorableText, STORABLE)
   .regex(/^\P{Cc}+$/u, 'must not contain control characters')
   .refine((id) => id === id.trim(), 'must not begin or end with white space')
 
-/** Ids that Parley makes: UUIDs in any letter case, kept in lower case. */
+/** An id made by Parley: a UUID in any letter case, converted to lower case. */
 export const uuid = z.guid().transform((id) => id.toLowerCase())
 export const conversationId = uuid
 export const messageId = uuid
 
-/** Chosen by the client; a message is stored once for each (conversation, sender, clientMessageId). */
+/** Chosen by the client; only one message is stored for each (conversation, sender, clientMessageId). */
 export const clientMessageId = text(LIMITS.clientMessageIdLength)
 
-/** Chosen by the client; a group is created once for each (creator, clientConversationId). */
+/** Chosen by the client; only one group is created for each (creator, clientConversationId). */
 export const clientConversationId = text(LIMITS.clientMessageIdLength)
 
-/** RFC 3339 in UTC with six digits of a second, as Parley writes it: instants compare as text. */
+/** RFC 3339 in UTC with six fractional digits, as Parley writes it: instants compare correctly as text. */
 export const instant = z.iso.datetime({ precision: 6 })
 
-/** A moment of this process's clock, which knows milliseconds. */
+/** Formats a Date, which has milliseconds, as an instant. */
 export function instantOf(date: Date): string {
   return date.toISOString().replace('Z', '000Z')
 }
 
-/** A date, and a time of it perhaps, with an offset perhaps. Of a fraction, what Postgres keeps: microseconds. */
+/** A date with an optional time and offset. Captures at most six fractional digits: Postgres keeps microseconds. */
 const MOMENT = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.(\d{1,6})\d*)?)?(Z|[+-]\d\d:?\d\d)?)?$/i
 
 /**
- * A moment in a query string: RFC 3339, a date, or milliseconds since 1970. A time without an offset is one in UTC, whatever
- * zone this process is in. Becomes RFC 3339 in UTC; microseconds are kept.
+ * A time in a query string: RFC 3339, a date, or milliseconds since 1970. A time without an offset is in UTC, whatever the time
+ * zone of the process. Converted to RFC 3339 in UTC; microseconds are kept.
  */
 export const timestamp = z
   .string()
@@ -77,7 +77,7 @@ export const timestamp = z
     return fraction === undefined ? date.toISOString() : date.toISOString().replace(/\d+Z$/, `${fraction}Z`)
   })
 
-/** An integer in a query string, between `min` and `max`. */
+/** Returns a schema for an integer between `min` and `max` in a query string. */
 export function integer(min: number, max: number) {
   return z
     .string()
@@ -86,7 +86,7 @@ export function integer(min: number, max: number) {
     .pipe(z.int().min(min).max(max))
 }
 
-/** `page` (from 1) and `limit` of a list, with the spec's default for `limit`. */
+/** Returns the fields `page` (from 1) and `limit` of a list, with the specification's default for `limit`. */
 export function paging(defaultLimit: number) {
   return {
     page: integer(1, 1_000_000).default(1),

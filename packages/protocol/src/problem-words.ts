@@ -2,7 +2,7 @@ import type { z } from 'zod'
 
 type Issue = z.core.$ZodRawIssue
 
-/** What zod calls a type, as whoever writes a client calls it. */
+/** What authors of clients call zod's types. */
 const TYPES: Readonly<Record<string, string>> = {
   string: 'a string',
   number: 'a number',
@@ -14,8 +14,8 @@ const TYPES: Readonly<Record<string, string>> = {
 const FORMATS: Readonly<Record<string, string>> = { guid: 'a UUID', url: 'a URL' }
 
 /**
- * What is wrong with a field, for whoever writes the client; a schema that says it itself comes before this. Zod's own words
- * speak of what zod expected and received. Undefined where they will do.
+ * Describes what is wrong with a field for the author of a client, whom zod's default messages would tell what zod expected and
+ * received. A schema's own message takes precedence over this. Returns undefined if zod's message will do.
  */
 export function problemWords(issue: Issue): string | undefined {
   switch (issue.code) {

@@ -2,10 +2,10 @@ import { z } from 'zod'
 import { instant, timestamp, uuid } from './primitives.ts'
 
 /*
- * Web Push: what a client registers and sets, and what its service worker receives.
+ * Web Push: what a client registers and configures, and what its service worker receives.
  */
 
-/** Devices that one person may have registered; one more takes the place of the oldest. */
+/** The most devices that a person may register; another one replaces the oldest. */
 export const PUSH_DEVICES_PER_USER = 20
 
 const base64url = z.string().regex(/^[\w+/-]+={0,2}$/, 'must be base64url')
@@ -14,7 +14,7 @@ function bytes(text: string): number {
   return Math.floor((text.replace(/=+$/, '').length * 3) / 4)
 }
 
-/** Becomes the usual form of the address. */
+/** Normalized by the URL parser. */
 const endpoint = z
   .url({ protocol: /^https$/ })
   .max(2_000)
@@ -35,7 +35,7 @@ export const pushSubscriptionBody = z.object({
 export type PushSubscriptionBody = z.infer<typeof pushSubscriptionBody>
 
 export const pushSubscriptionParams = z.object({ subscriptionId: uuid })
-/** A browser knows its endpoint, not our id. */
+/** A browser knows its endpoint but not our id. */
 export const removePushSubscriptionBody = z.object({ endpoint })
 
 export const pushSubscription = z.object({ id: z.string(), endpoint: z.string(), createdAt: instant })
@@ -53,27 +53,27 @@ function isTimeZone(name: string): boolean {
   }
 }
 
-/** From `start` (included) to `end` (excluded), every day; past midnight where `end` is the earlier of the two. */
+/** Every day from `start` (inclusive) to `end` (exclusive), across midnight if `end` is the earlier. */
 export const quietHours = z
   .object({ start: localTime, end: localTime, timeZone })
   .refine(({ start, end }) => start !== end, { message: 'must differ from start', path: ['end'] })
 
 export const pushPreferences = z.object({
-  /** False: notifications say "New message" in place of what was written. */
+  /** If false, notifications say "New message" instead of the message's content. */
   showContent: z.boolean(),
   quietHours: quietHours.nullable(),
 })
 export type PushPreferences = z.infer<typeof pushPreferences>
-/** Fields that are left out stay as they are. */
+/** Omitted fields stay as they are. */
 export const pushPreferencesBody = pushPreferences.partial()
 export type PushPreferencesBody = z.infer<typeof pushPreferencesBody>
 
-/** Muted until a moment; null ends it. */
+/** Mutes until this time; null unmutes. */
 export const muteBody = z.object({ until: timestamp.nullable() })
 
 const position = { conversationId: z.string(), messageId: z.string() }
 
-/** What a service worker finds in a push. `tag` names the notification that it replaces or closes. */
+/** The payload of a push, for the service worker. `tag` identifies the notification to replace or close. */
 export const pushPayload = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('show'),
@@ -82,13 +82,13 @@ export const pushPayload = z.discriminatedUnion('kind', [
     tag: z.string(),
     icon: z.string().optional(),
     data: z.discriminatedUnion('type', [
-      /** `messageId` and `seq` are the newest message's; `count` are summed up in this notification. */
+      /** `messageId` and `seq` are those of the newest message; `count` is the number of messages in this notification. */
       z.object({ type: z.literal('NEW_MESSAGE'), ...position, seq: z.int(), count: z.int() }),
-      /** What came during quiet hours in several conversations; the position is that of the newest. */
+      /** Messages in several conversations during quiet hours; the position is that of the newest. */
       z.object({ type: z.literal('DIGEST'), ...position, count: z.int(), conversations: z.int() }),
     ]),
   }),
-  /** Nothing to show: the person has read it elsewhere. */
+  /** The person has read the messages elsewhere: nothing to show. */
   z.object({
     kind: z.literal('close'),
     tag: z.string(),

@@ -20,28 +20,28 @@ import {
 import { syncBody } from './sync.ts'
 
 /*
- * What may come in, over HTTP and over sockets. Unknown fields are ignored (a client may be newer than the server);
- * fields that are known must be right.
+ * Requests over HTTP and over sockets. Unknown fields are ignored, since a client may be newer than the server; known fields
+ * must be valid.
  */
 
 const groupName = text(LIMITS.nameLength)
 const searchText = storable(LIMITS.searchLength)
 
-/** People to put into a conversation; the same id twice counts once. */
+/** The people to add to a conversation; duplicate ids count once. */
 const userIds = z
   .array(userId)
   .min(1)
   .max(LIMITS.groupSize)
   .transform((ids) => [...new Set(ids)])
 
-/** Types a client may send. SYSTEM messages are the server's own. */
+/** The types a client may send. SYSTEM messages come from the server only. */
 const sendableType = messageType.exclude(['SYSTEM'])
 
 export const conversationParams = z.object({ conversationId })
 export const participantParams = z.object({ conversationId, userId })
 export const userParams = z.object({ userId })
 
-/** Whom a server of the product acts for: the id percent-encoded as in an address, for a header carries ASCII alone. */
+/** The person for whom one of the product's servers acts: the id is percent-encoded, since headers carry only ASCII. */
 export const actAsHeader = z.object({
   'x-act-as': z
     .string()
@@ -60,7 +60,7 @@ export const createConversationBody = z.object({
   participantIds: userIds,
   type: conversationType.default('DIRECT'),
   name: groupName.nullish(),
-  /** Of a group; a DIRECT conversation exists once anyway. */
+  /** For groups; a DIRECT conversation is unique anyway. */
   clientConversationId: clientConversationId.nullish(),
 })
 export type CreateConversation = z.infer<typeof createConversationBody>
@@ -87,12 +87,12 @@ export const listMessagesQuery = z
 export type ListMessages = z.infer<typeof listMessagesQuery>
 
 const messageFields = {
-  /** May be empty where there are attachments. */
+  /** May be empty if there are attachments. */
   content: storable(LIMITS.contentLength).default(''),
-  /** Without it: TEXT, or what the attachments are. */
+  /** Defaults to TEXT, or to the type that matches the attachments. */
   type: sendableType.optional(),
   clientMessageId: clientMessageId.nullish(),
-  /** One's own finished uploads in this conversation. */
+  /** The sender's own finished uploads in this conversation. */
   attachments: z
     .array(z.object({ id: attachmentId }))
     .max(LIMITS.attachmentsPerMessage)
@@ -101,7 +101,7 @@ const messageFields = {
     .transform((all) => all ?? []),
 }
 
-/** Content that says something, or files; and a type that goes with having files or none. */
+/** Checks that a message has content or attachments, and that its type matches. */
 function isWholeMessage({ value, issues }: z.core.ParsePayload<Pick<PostMessage, 'content' | 'type' | 'attachments'>>) {
   const refuse = (path: string, message: string) => issues.push({ code: 'custom', input: value, path: [path], message })
   const { content, type, attachments } = value
@@ -116,13 +116,13 @@ function isWholeMessage({ value, issues }: z.core.ParsePayload<Pick<PostMessage,
 const messageObject = z.object(messageFields)
 export type PostMessage = z.infer<typeof messageObject>
 export const postMessageBody = messageObject.check(isWholeMessage)
-/** The fields of a message that is sent as a form; its files, which the form holds, come besides. */
+/** The fields of a message sent as a form, without its files. */
 export const messageForm = messageObject.omit({ attachments: true })
 
 export const markAsReadBody = z.object({ messageId })
 export const searchUsersQuery = z.object({ ...paging(20), search: searchText.optional() })
 
-/** Kept as sent, and a URL may have a NUL or a lone surrogate in it: reading it escapes both. */
+/** Kept as sent. A URL may contain NUL or a lone surrogate, which the URL parser escapes, so both are checked here. */
 const profilePhoto = bounded(z.url({ protocol: /^https?$/ }), LIMITS.photoLength).refine(isStorableText, STORABLE)
 
 export const userBody = z.object({ fullName: text(LIMITS.nameLength), profilePhoto: profilePhoto.nullish() })
@@ -134,7 +134,7 @@ export const upsertUsersBody = z.object({
     .max(LIMITS.usersPerRequest),
 })
 
-/** Without `before`, all tokens issued until now. */
+/** Without `before`, revokes all tokens issued until now. */
 export const revokeTokensBody = z
   .object({ before: z.union([timestamp, z.int().min(0).transform(String).pipe(timestamp)]).nullish() })
   .nullish()
@@ -147,17 +147,17 @@ export const devSessionBody = z.object({
   ]),
 })
 
-/** Payloads of the events that a client may send. A name that is not here is refused with UNKNOWN_EVENT. */
+/** Payloads of the events that a client may send. Any other event is rejected with UNKNOWN_EVENT. */
 export const clientEvents = {
   sendMessage: messageObject.extend({ conversationId }).check(isWholeMessage),
   typing: z.object({ conversationId }),
   stopTyping: z.object({ conversationId }),
   markAsRead: z.object({ conversationId, messageId }),
   getOnlineUsers: z.unknown(),
-  /** Whether the person looks at the application on this connection; one that never says counts as looked at. */
+  /** Whether the person is looking at the application on this connection; assumed until the client says otherwise. */
   setVisibility: z.object({ visible: z.boolean() }),
   sync: syncBody,
-  /** Puts a newer token of the same person in the place of the socket's own. */
+  /** Replaces the socket's token with a newer one of the same person. */
   renewToken: z.object({ token: z.string().max(LIMITS.tokenLength) }),
 } as const
 export type ClientEvents = { [Name in keyof typeof clientEvents]: z.infer<(typeof clientEvents)[Name]> }

@@ -7,7 +7,7 @@ const SEARCH_SORTS = ['newest', 'best'] as const
 
 const DATE = /^\d{4}-\d\d-\d\d$/
 
-/** `query` of GET /api/messages/search, beside what narrows it down. `from` and `to` are included; a date is a UTC day. */
+/** The query of GET /api/messages/search. `from` and `to` are inclusive; a date is a whole UTC day. */
 export const searchMessagesQuery = z
   .object({
     ...paging(20),
@@ -29,10 +29,9 @@ export const searchMessagesQuery = z
 export type SearchMessages = z.infer<typeof searchMessagesQuery>
 
 /**
- * A part that matched: `text`, which stands in the message's `content` (`attachmentId` is null) or in the `fileName` of
- * one of its attachments, from `start` up to but not including `end`, in UTF-16 code units. A word that matched by its
- * beginning is given whole. Parts of a text come in order and do not overlap; of
- * each word the first hundred are given.
+ * A match: `text`, found in the message's `content` (`attachmentId` is null) or in the `fileName` of one of its attachments,
+ * from `start` up to but not including `end`, in UTF-16 code units. A word matched by its prefix is given whole. Matches in a
+ * text are in order and do not overlap; each word of the query has at most a hundred.
  */
 export const highlight = z.object({
   attachmentId: z.string().nullable(),
@@ -42,7 +41,7 @@ export const highlight = z.object({
 })
 export type Highlight = z.infer<typeof highlight>
 
-/** A message that was found, with as much of its conversation as a list of results shows. */
+/** A message that matches, with as much of its conversation as a list of results shows. */
 export const searchHit = message.extend({
   conversation: conversation.pick({ id: true, type: true, name: true, participants: true }),
   highlights: z.array(highlight),

@@ -4,20 +4,20 @@ import { conversationType, message, participantRole, user } from './models.ts'
 import { conversationId, instant } from './primitives.ts'
 
 /*
- * Catching up after having been away. Every change of a conversation, of whatever kind, takes the conversation's next
- * `rev`. A client keeps the rev it has of each conversation and asks what has changed since.
+ * Sync: catching up after being offline. Every change of a conversation, of whatever kind, takes the conversation's next
+ * `rev`. A client remembers the rev it has of each conversation and asks for what has changed since.
  *
- * A person's conversations are walked in the order of their ids. A call covers those with `after < id <= until`; the
- * answer says in `hasMore` and `after` where to go on. So a client may have any number of conversations: it sorts them,
- * names 1,000 a call and sets `until` to the last id named (to nothing in the last call).
+ * A person's conversations are traversed in the order of their ids. A call covers those with `after < id <= until`, and its
+ * response says in `hasMore` and `after` whether and where to continue. A client may thus have any number of conversations: it
+ * sorts them, lists 1,000 per call and sets `until` to the last id listed (and leaves it out in the last call).
  */
 
 const UUID = /^[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}$/i
 const UPPER = /[A-F]/
 
 /**
- * Conversations with the rev that is known of each. Looked through by hand: as a z.record, the twenty of a usual client took
- * 60 microseconds, a good part of what all of its connecting takes.
+ * The known rev of each conversation. Validated by hand: as a z.record, the twenty conversations of a typical client took 60
+ * microseconds, a good part of the cost of connecting.
  */
 const knownRevs = z
   .unknown()
@@ -54,25 +54,25 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
   return prototype === Object.prototype || prototype === null
 }
 
-/** What `sync` and `POST /api/messages/sync` take. */
+/** The request of `sync` and of `POST /api/messages/sync`. */
 export const syncBody = z.object({
-  /** The rev that the client has of each conversation it knows. `{}` asks for everything. */
+  /** The rev that the client has of each conversation it knows. `{}` requests everything. */
   conversations: knownRevs,
   after: conversationId.nullish(),
   until: conversationId.nullish(),
 })
 export type SyncRequest = z.infer<typeof syncBody>
 
-/** A member who is new or has changed (role, read mark). Presence does not come this way; see `getOnlineUsers`. */
+/** A member who is new or has changed (role, read mark). Presence is not part of sync; see `getOnlineUsers`. */
 export const syncedMember = user.extend({
   role: participantRole,
   lastReadSeq: z.int(),
-  /** Messages up to this seq were there before the person joined. */
+  /** Messages up to this seq precede the person's joining. */
   joinedSeq: z.int(),
 })
 export type SyncedMember = z.infer<typeof syncedMember>
 
-/** A conversation that changed, with its counters as they are now. */
+/** A conversation that changed, with its current counters. */
 export const syncedConversation = z.object({
   id: z.string(),
   type: conversationType,
@@ -83,28 +83,28 @@ export const syncedConversation = z.object({
   rev: z.int(),
   createdAt: instant,
   updatedAt: instant,
-  /** The asker's own. */
+  /** The person's own read mark. */
   lastReadSeq: z.int(),
   joinedSeq: z.int(),
   unreadCount: z.int(),
-  /** The client did not name it: `members` are all of them (100 at most), `messages` the newest one. */
+  /** The client did not list it: `members` holds all members (at most 100), `messages` the newest message. */
   joined: z.boolean(),
-  /** More has changed than is told here: `messages` holds the newest one only; fetch the page that is shown anew. */
+  /** There are more changes than fit: `messages` holds only the newest; fetch the displayed page again. */
   tooLong: z.boolean(),
-  /** New messages and changed ones, in rising order of seq. */
+  /** New and changed messages, in ascending order of seq. */
   messages: z.array(message),
   members: z.array(syncedMember),
-  /** Ids of those who are no longer in it. */
+  /** Ids of people who are no longer members. */
   gone: z.array(z.string()),
 })
 export type SyncedConversation = z.infer<typeof syncedConversation>
 
 export const syncAnswer = z.object({
   conversations: z.array(syncedConversation),
-  /** Ids that the client named and that the asker is not, or no longer, in. */
+  /** Ids that the client listed of conversations that the person is not a member of (any more). */
   left: z.array(z.string()),
   hasMore: z.boolean(),
-  /** All conversations up to this id are answered; null when there is no more. */
+  /** All conversations up to this id are covered; null if there are no more. */
   after: z.string().nullable(),
 })
 export type SyncAnswer = z.infer<typeof syncAnswer>

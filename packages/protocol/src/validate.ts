@@ -2,15 +2,15 @@ import type { z } from 'zod'
 import { ParleyError } from './errors.ts'
 import { problemWords } from './problem-words.ts'
 
-/** What is wrong with one field: its path (`participantIds.0`) and why. */
+/** What is wrong with a field: its path (`participantIds.0`) and the problem. */
 export interface FieldIssue {
   path: string
   message: string
 }
 
 /**
- * Parses what came in.
- * @throws {ParleyError} VALIDATION_FAILED; `details` lists at most ten {@link FieldIssue}s.
+ * Parses input with a schema.
+ * @throws {ParleyError} VALIDATION_FAILED; `details` lists at most ten {@link FieldIssue}s
  */
 export function parse<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
   const result = schema.safeParse(input, { error: problemWords })
@@ -21,12 +21,12 @@ export function parse<Schema extends z.ZodType>(schema: Schema, input: unknown):
   throw invalidRequest(issues)
 }
 
-/** All of it is wrong where there is no body, or one that is a list or a text. */
+/** Gives a missing body, or one that is a list or a string, a message of its own. */
 function wordsOf({ code, path, message }: z.core.$ZodIssue): string {
-  return code === 'invalid_type' && path.length === 0 ? 'a JSON object has to come with it' : message
+  return code === 'invalid_type' && path.length === 0 ? 'a JSON object is required' : message
 }
 
-/** VALIDATION_FAILED for what is wrong with these fields; the message says it of the first. */
+/** Returns a VALIDATION_FAILED error for these fields; its message describes the first. */
 export function invalidRequest(issues: readonly FieldIssue[]): ParleyError {
   const [first] = issues
   const what = first === undefined ? '' : `: ${first.path === '' ? '' : `${first.path}: `}${first.message}`

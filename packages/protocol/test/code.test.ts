@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { codeParts, withoutBackticks } from '../src/code.ts'
 
-/** The parts as one text: code in a line in <>, a block in []. */
-const told = (text: string) =>
+/** Joins the parts into one text, with inline code in <> and blocks in []. */
+const annotated = (text: string) =>
   codeParts(text)
     .map((part) => ({ text: part.text, line: `<${part.text}>`, block: `[${part.text}]` })[part.kind])
     .join('')
@@ -18,7 +18,7 @@ describe('code in a message', () => {
     ['```a\n\nb```', '[\nb]'],
     ['```\n`x`\n``` and `y`', '[`x`] and <y>'],
   ])('is found in %j', (text, parts) => {
-    expect(told(text)).toBe(parts)
+    expect(annotated(text)).toBe(parts)
   })
 
   it.each([
@@ -34,28 +34,25 @@ describe('code in a message', () => {
     '```a',
     '',
   ])('is not found in %j', (text) => {
-    expect(told(text)).toBe(text)
+    expect(annotated(text)).toBe(text)
   })
 
-  it('has a place of its own for each part', () => {
+  it('gives each part a distinct start', () => {
     const starts = codeParts('a `b` c\n```\nd\n```\n`e` ```f```').map(({ start }) => start)
     expect(new Set(starts).size).toBe(starts.length)
     expect(starts).toEqual([...starts].sort((a, b) => a - b))
   })
 
-  it.each(['`', '`a', '```', '``` ', '` ', '`\n', '``` \n'])(
-    'is looked for in no time in a text full of %j',
-    (mark) => {
-      // Of this thread alone: what else the machine does is not waited for.
-      const before = process.threadCpuUsage()
-      codeParts(mark.repeat(50_000))
-      codeParts(`${mark.repeat(25_000)}x${mark.repeat(24_999)}`)
-      codeParts(`\`${' '.repeat(100_000)}`)
-      codeParts(`\`\`\`${' \t'.repeat(50_000)}\`\`\``)
-      const { user } = process.threadCpuUsage(before)
-      expect(user / 1_000).toBeLessThan(500)
-    },
-  )
+  it.each(['`', '`a', '```', '``` ', '` ', '`\n', '``` \n'])('is found in linear time in a text full of %j', (mark) => {
+    // The CPU time of this thread alone, so that other load on the machine does not count.
+    const before = process.threadCpuUsage()
+    codeParts(mark.repeat(50_000))
+    codeParts(`${mark.repeat(25_000)}x${mark.repeat(24_999)}`)
+    codeParts(`\`${' '.repeat(100_000)}`)
+    codeParts(`\`\`\`${' \t'.repeat(50_000)}\`\`\``)
+    const { user } = process.threadCpuUsage(before)
+    expect(user / 1_000).toBeLessThan(500)
+  })
 })
 
 describe('a text without its backticks', () => {
@@ -70,7 +67,7 @@ describe('a text without its backticks', () => {
     expect(withoutBackticks(text).text).toBe(plain)
   })
 
-  it('has its ranges moved along, cut where they reach into backticks', () => {
+  it('moves the ranges along and cuts off backticks', () => {
     const text = 'find `me` here\n```ts\nconst me = 1\n```\nand me'
     const rangesOf = (pattern: RegExp) =>
       Array.from(text.matchAll(pattern), ({ 0: it, index }) => ({ start: index, end: index + it.length }))

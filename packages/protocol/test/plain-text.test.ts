@@ -14,7 +14,7 @@ import {
 
 const conversationId = '0192f0c1-2d3e-7abc-8def-0123456789ab'
 
-/** Values that a field of a message may or may not have. */
+/** Valid and invalid values for the fields of a message. */
 const VALUES: unknown[] = [
   undefined,
   null,
@@ -44,7 +44,7 @@ const VALUES: unknown[] = [
 ]
 const FIELDS = ['conversationId', 'content', 'type', 'clientMessageId', 'attachments', 'unknown', '__proto__'] as const
 
-/** A whole message in which up to two fields are anything. */
+/** Generates a valid message with up to two fields replaced by any value. */
 function* messages(): Generator<Record<string, unknown>> {
   const whole = { conversationId, content: 'hello' }
   for (const first of FIELDS) {
@@ -56,13 +56,13 @@ function* messages(): Generator<Record<string, unknown>> {
   }
 }
 
-/** As JSON.parse makes it: `__proto__` is a field like any other. */
+/** As in JSON.parse, `__proto__` is a field like any other. */
 function withField(object: object, field: string, value: unknown): Record<string, unknown> {
   return Object.defineProperty({ ...object }, field, { value, enumerable: true, configurable: true, writable: true })
 }
 
-describe('a text message that is recognised without its schema', () => {
-  it('is what the schema makes of it', () => {
+describe('a text message that is parsed without the schema', () => {
+  it('equals the result of the schema', () => {
     let recognised = 0
     for (const message of messages()) {
       const plain = plainText(message)
@@ -75,19 +75,19 @@ describe('a text message that is recognised without its schema', () => {
     expect(recognised).toBeGreaterThan(500)
   })
 
-  it('is the usual one', () => {
+  it('covers the usual messages', () => {
     const usual = { conversationId, content: 'Hello! How are you?', type: 'TEXT', attachments: [] }
     for (const message of [usual, { ...usual, clientMessageId: 'c1' }, { conversationId, content: 'x' }]) {
       expect(plainText(message)).toEqual(clientEvents.sendMessage.parse(message))
     }
   })
 
-  it.each([null, undefined, 'text', 7, []])('is not %j', (input) => {
+  it.each([null, undefined, 'text', 7, []])('does not cover %j', (input) => {
     expect(plainText(input)).toBeUndefined()
     expect(() => parseEvent('sendMessage', input)).toThrow('not valid')
   })
 
-  it('leaves what is only unusual to the schema', () => {
+  it('leaves unusual but valid messages to the schema', () => {
     const shouting = { conversationId: conversationId.toUpperCase(), content: 'hello' }
     expect(plainText(shouting)).toBeUndefined()
     expect(parseEvent('sendMessage', shouting).conversationId).toBe(conversationId)
@@ -110,7 +110,7 @@ describe('the length of a text', () => {
     ['a search', listConversationsQuery, (search) => ({ search }), LIMITS.searchLength],
   ]
 
-  it.each(bounds)('%s is counted in UTF-16 units, of which an emoji has two', (_what, schema, wrap, max) => {
+  it.each(bounds)('%s is counted in UTF-16 code units, two for an emoji', (_what, schema, wrap, max) => {
     const accepts = (text: string) => schema.safeParse(wrap(text)).success
     const emoji = '👋'.repeat(Math.floor(max / 2))
     expect([accepts('x'.repeat(max)), accepts(emoji)]).toEqual([true, true])

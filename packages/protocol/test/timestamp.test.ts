@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { timestamp } from '../src/index.ts'
 
-/** In a zone that is not UTC, as a pod's may be. */
+/** Reads a timestamp in a time zone other than UTC, as a pod's may be. */
 function read(value: string): string | undefined {
   const zone = process.env.TZ
   process.env.TZ = 'Asia/Dhaka'
@@ -23,12 +23,12 @@ it.each([
   ['2025-12-11T10:30:00', '2025-12-11T10:30:00.000Z'],
   ['2025-12-11 10:30', '2025-12-11T10:30:00.000Z'],
   ['1765449000000', '2025-12-11T10:30:00.000Z'],
-])('%s is a moment, the same wherever the process is', (value, moment) => {
+])('%s is a timestamp, independent of the time zone of the process', (value, moment) => {
   expect(read(value)).toBe(moment)
 })
 
 it.each(['1 2 3', '2025 12 11', '11-12-2025', '2025-13-01', '10:30', '2025-12-11T10:30:00 06:00', '99999-01-01', ''])(
-  '%j is none',
+  '%j is not a timestamp',
   (value) => {
     expect(read(value)).toBeUndefined()
   },
