@@ -13,7 +13,7 @@ const COUNT_MS = 250
 export function rateLimitRedis(address: RedisAddress, onError: (error: Error) => void): RedisClient {
   return openRedis(address, {
     name: 'api:limits',
-    pipelined: { except: [], lone: true },
+    pipelined: { except: [], standaloneOnly: true },
     queued: false,
     retries: 0,
     commandTimeoutMs: COUNT_MS,

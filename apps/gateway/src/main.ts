@@ -65,7 +65,7 @@ await runProcess({
       onClock: (seconds) => logger.warn({ seconds }, 'the clock of this machine is so far ahead of that of Postgres'),
     })
     // Those who come in one wave are noted in few writes.
-    const pipelined = { except: [], lone: true } as const
+    const pipelined = { except: [], standaloneOnly: true } as const
     const redis = openRedis(address, { name: 'gateway', commandTimeoutMs: 2_000, pipelined, onError })
     const bus = new Bus(address, 'gateway').on('error', onError)
     await Promise.all([bus.ready(10_000), redisReady(redis, 10_000)])

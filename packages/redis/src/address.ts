@@ -2,14 +2,14 @@ import { SettingsError } from '@parley/runtime/config'
 import type { ClusterNode, RedisOptions } from 'ioredis'
 
 /**
- * Where Redis is: the URL of a lone one, or the URLs of some nodes of a Redis Cluster, the others being learnt from them.
- * A text with commas is such a list too.
+ * The address of Redis: the URL of a standalone server, or the URLs of some nodes of a Redis Cluster, which report the others.
+ * A comma-separated string also means a cluster.
  */
 export type RedisAddress = string | readonly string[]
 
 /**
- * The address that the settings give. REDIS_CLUSTER tells where one URL stands for a whole cluster.
- * @throws SettingsError where its nodes do not go together
+ * Returns the address given in the settings. REDIS_CLUSTER says that a single URL is a node of a cluster.
+ * @throws SettingsError if the URLs are not consistent; see {@link parseAddress}
  */
 export function redisAddress(settings: { REDIS_URL: string; REDIS_CLUSTER: boolean }): RedisAddress {
   const urls = urlsOf(settings.REDIS_URL)
@@ -19,24 +19,24 @@ export function redisAddress(settings: { REDIS_URL: string; REDIS_CLUSTER: boole
   return address
 }
 
-/** A lone Redis as its URL, a cluster as its nodes and how to log in to each. */
+/** The URL of a standalone server, or a cluster's nodes and the login for all of them. */
 export type ParsedAddress =
-  | { kind: 'lone'; url: string }
+  | { kind: 'standalone'; url: string }
   | { kind: 'cluster'; nodes: ClusterNode[]; login: Pick<RedisOptions, 'username' | 'password' | 'tls'> }
 
-/** @throws SettingsError where nodes of a cluster differ in user, password or TLS, or name a database: it has one of each */
+/** @throws SettingsError if the nodes of a cluster differ in user, password or TLS, or if a URL selects a database */
 export function parseAddress(address: RedisAddress): ParsedAddress {
   const urls = typeof address === 'string' ? urlsOf(address) : address
   const [first] = urls
-  if (first === undefined) throw new Error('No address of a Redis')
-  if (typeof address === 'string' && urls.length === 1) return { kind: 'lone', url: first }
+  if (first === undefined) throw new Error('No address of Redis was given')
+  if (typeof address === 'string' && urls.length === 1) return { kind: 'standalone', url: first }
   const nodes = urls.map((url) => new URL(url))
   const [{ protocol, username, password } = new URL(first)] = nodes
   if (nodes.some((node) => node.protocol !== protocol || node.username !== username || node.password !== password)) {
     throw refusal('it should have the same scheme, user and password for all nodes of a Redis Cluster')
   }
   if (nodes.some((node) => !['', '/', '/0'].includes(node.pathname))) {
-    throw refusal('it should name no database, of which a Redis Cluster has none but 0')
+    throw refusal('it should name no database: a Redis Cluster has only database 0')
   }
   return {
     kind: 'cluster',
@@ -60,7 +60,7 @@ function urlsOf(text: string): string[] {
     .filter((url) => url !== '')
 }
 
-/** IPv6 without the brackets that a URL puts around it. */
+/** Returns the host without the brackets that a URL puts around an IPv6 address. */
 function hostOf({ hostname }: URL): string {
   return hostname.replace(/^\[(.*)\]$/, '$1')
 }

@@ -3,7 +3,7 @@ import type { Cluster, Redis } from 'ioredis'
 
 const tracked = new Map<Redis | Cluster, { name: string; made: number; errors: number }>()
 
-/** Keeps count of a connection until it has ended for good. */
+/** Counts a connection's (re)connects and errors until it has ended for good. */
 export function track(name: string, client: Redis | Cluster): void {
   const counts = { name, made: 0, errors: 0 }
   tracked.set(client, counts)
@@ -12,7 +12,7 @@ export function track(name: string, client: Redis | Cluster): void {
   client.on('end', () => tracked.delete(client))
 }
 
-/** Every connection that this process holds. Several of one name, such as those to a cluster's nodes, are taken together. */
+/** Returns the state of every connection of this process. Connections of the same name, as to a cluster's nodes, are merged. */
 export function redisConnections(): RedisState[] {
   const byName = Map.groupBy(tracked, ([, { name }]) => name)
   return [...byName].map(([name, group]) => ({

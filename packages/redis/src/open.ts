@@ -3,40 +3,40 @@ import { type RedisOptions as ClientOptions, Cluster, type ClusterNode, type Clu
 import { parseAddress, type RedisAddress } from './address.ts'
 import { track } from './connections.ts'
 import { renewWhenSilent } from './heartbeat.ts'
-import { LoneRedis } from './lone.ts'
 import { SLOTS } from './slot.ts'
+import { StandaloneRedis } from './standalone.ts'
 
 export type RedisClient = Redis | Cluster
 
 export interface RedisOptions {
-  /** Shown in CLIENT LIST. */
+  /** The name shown in CLIENT LIST. */
   name: string
-  /** Failures of a connection, and of each node's in a cluster; each is made anew by itself, again and again. */
+  /** Called with the errors of the connection, or of those to a cluster's nodes. Lost connections are retried indefinitely. */
   onError?: (error: Error) => void
-  /** A command that takes longer from its write on fails; milliseconds. Default: none. */
+  /** How long a command may take from when it is written, in milliseconds. Default: no limit. */
   commandTimeoutMs?: number
-  /** Commands may block on it, so that its silence says nothing. Otherwise one that has fallen silent is made anew. */
+  /** The connection is for blocking commands, so silence is normal. Any other connection reconnects when it falls silent. */
   blocks?: true
-  /** How often a command is sent again on a new connection; null: for ever. Default 1. */
+  /** How many times a command is sent again on a new connection; null: no limit. Default 1. */
   retries?: number | null
-  /** Keeps commands while there is no connection. A cluster never does: wait for {@link redisReady}. Default true. */
+  /** Whether to queue commands while there is no connection. A cluster never does: wait for {@link redisReady}. Default true. */
   queued?: boolean
   /**
-   * All commands of a turn of the loop travel as one write, once those before it are answered, but for these. `lone`: not in
-   * a cluster, where a command in such a write does not follow a key that moved. Default: each on its own.
+   * Sends all commands of a turn of the event loop, except these, as one pipeline, after the previous one is answered.
+   * `standaloneOnly`: not on a cluster, where pipelined commands do not follow keys that moved. Default: no pipelining.
    */
-  pipelined?: { except: readonly string[]; lone?: true } | false
-  /** Milliseconds before attempt n to connect again. */
+  pipelined?: { except: readonly string[]; standaloneOnly?: true } | false
+  /** Returns the delay before the nth attempt to reconnect, in milliseconds. */
   retryDelay?: (attempt: number) => number
-  /** In a cluster: how often a command follows a key that moved, or waits 100 ms for a node to come back. Default 16. */
+  /** On a cluster: how often a command follows a moved key, or waits 100 ms for a node to come back. Default 16. */
   redirections?: number
 }
 
-/** A cluster's map of slots is read again this often, besides whenever a node refuses a key; milliseconds. */
+/** How often a cluster's slot map is refreshed, besides whenever a node redirects a command, and the timeout; milliseconds. */
 const SLOTS_REFRESH_MS = 5_000
 const SLOTS_TIMEOUT_MS = 2_000
 
-/** Opens a Redis, lone or a cluster. Returns at once; the connection is made meanwhile, and again whenever it is lost. */
+/** Opens a connection to a standalone Redis or a cluster. Returns at once, connects in the background, and reconnects. */
 export function openRedis(address: RedisAddress, options: RedisOptions): RedisClient {
   const client = connect(address, options)
   track(options.name, client)
@@ -49,7 +49,7 @@ export function openRedis(address: RedisAddress, options: RedisOptions): RedisCl
   return client
 }
 
-/** A connection of its own to one node of a cluster, with what its address says about logging in. */
+/** Opens a separate connection to one node of a cluster, with the login from the cluster's address. */
 export function openNode(address: RedisAddress, node: { host: string; port: number }, options: RedisOptions): Redis {
   const parsed = parseAddress(address)
   const login = parsed.kind === 'cluster' ? parsed.login : {}
@@ -70,31 +70,36 @@ function connect(address: RedisAddress, options: RedisOptions): RedisClient {
     enableAutoPipelining: true,
     autoPipeliningIgnoredCommands: [...pipelined.except],
   }
-  if (parsed.kind === 'lone') {
-    return new LoneRedis(parsed.url, { ...each, ...pipelining, enableOfflineQueue: queued, retryStrategy: retryDelay })
+  if (parsed.kind === 'standalone') {
+    return new StandaloneRedis(parsed.url, {
+      ...each,
+      ...pipelining,
+      enableOfflineQueue: queued,
+      retryStrategy: retryDelay,
+    })
   }
   return new PatchedCluster(parsed.nodes, {
-    ...(pipelined && !pipelined.lone && pipelining),
+    ...(pipelined && !pipelined.standaloneOnly && pipelining),
     redisOptions: { ...each, ...parsed.login },
-    // What waits for a whole cluster would wait without bound: there is no time-out for it.
+    // There is no timeout for commands that wait for the whole cluster, so they would wait indefinitely.
     enableOfflineQueue: false,
     slotsRefreshInterval: SLOTS_REFRESH_MS,
     slotsRefreshTimeout: SLOTS_TIMEOUT_MS,
     clusterRetryStrategy: retryDelay,
     ...(redirections !== undefined && { maxRedirections: redirections }),
-    // Names stay names: a certificate is made out to them.
+    // Do not resolve host names: TLS certificates are issued for names.
     dnsLookup: (host, done) => done(null, host),
   })
 }
 
 /**
- * A cluster without two faults of ioredis 5.11.
+ * A cluster client with workarounds for two bugs of ioredis 5.11.
  *
- * - Its promise of a connection never settles where the first look finds a cluster that is not ready yet, though the client
- *   connects later. BullMQ waits for that promise, for ever, after all nodes were away at once. This one settles, too, when the
- *   client is ready. (`Cluster.connect`: a failed ready check neither resolves nor rejects.)
- * - What travels as one write (`executeWithAutoPipelining`) throws a TypeError for a slot that no node has. Here such a slot is in the
- *   map, with no nodes: any of them is asked, and names the one that the slot has meanwhile.
+ * - The promise of `connect()` never settles if the cluster is not ready at first, although the client connects later (a failed
+ *   ready check neither resolves nor rejects it). BullMQ awaits that promise, so it would hang after all nodes were away at
+ *   once. Here it also settles when the client becomes ready.
+ * - A pipelined command (`executeWithAutoPipelining`) for a slot without a node throws a TypeError. Here such a slot is in the
+ *   map with an empty list of nodes: the command goes to any node, which redirects it.
  */
 class PatchedCluster extends Cluster {
   readonly #startup: ClusterNode[]
@@ -129,7 +134,7 @@ function eachConnection({ name, commandTimeoutMs, retries = 1 }: RedisOptions): 
   return {
     connectionName: name,
     maxRetriesPerRequest: retries,
-    // The bus does it, some channels at a time; nobody else subscribes.
+    // The bus resubscribes by itself, a few channels at a time; nothing else subscribes.
     autoResubscribe: false,
     ...(commandTimeoutMs !== undefined && { commandTimeout: commandTimeoutMs }),
   }
@@ -139,22 +144,22 @@ function backoff(attempt: number): number {
   return backoffMs(attempt, 100, 2_000)
 }
 
-/** What ioredis says of all that was to be one write, where the map of slots became new before it was written. */
-const SCATTERED = 'All keys in the pipeline should belong to the same slots allocation group'
+/** The error of ioredis if the slot map changed between the collection and the sending of a pipeline. */
+const SPLIT_PIPELINE = 'All keys in the pipeline should belong to the same slots allocation group'
 
 /**
- * Whether a command failed because its slot has another node, or one that was to travel with it has, and the map of slots is
- * new now: it may be sent again. ioredis follows by itself only where a whole pipeline was sent to the wrong node.
+ * Whether a command failed because its slot, or that of another command in its pipeline, moved to another node. The slot map is
+ * then up to date, and the command may be sent again. ioredis itself retries only if a whole pipeline went to the wrong node.
  */
 export async function hasMoved(client: RedisClient, error: unknown): Promise<boolean> {
   if (!(client instanceof Cluster) || !(error instanceof Error)) return false
-  if (error.message === SCATTERED) return true
+  if (error.message === SPLIT_PIPELINE) return true
   if (!error.message.startsWith('MOVED ')) return false
   await new Promise<void>((resolve) => client.refreshSlotsCache(() => resolve()))
   return true
 }
 
-/** Resolves when the connection stands; rejects after `timeoutMs`, while it is tried on. */
+/** Waits until the client is connected. Rejects after `timeoutMs`; the client keeps trying. */
 export function redisReady(client: RedisClient, timeoutMs: number): Promise<void> {
   if (client.status === 'ready') return Promise.resolve()
   return new Promise((resolve, reject) => {

@@ -1,15 +1,15 @@
-/** CRC-16/XMODEM, as the Redis Cluster specification has it, a byte at a time. */
+/** The table of CRC-16/XMODEM, the checksum in the Redis Cluster specification, for one byte at a time. */
 const TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
   let crc = byte << 8
   for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1
   return crc
 })
 
-/** Slots of a Redis Cluster. */
+/** The number of slots of a Redis Cluster. */
 export const SLOTS = 16_384
 
 /**
- * The slot of a key or a sharded channel: of what stands between its first braces, or of all of it.
+ * Returns the slot of a key or sharded channel. Only the text between the first pair of braces is hashed, if there is one.
  * @see https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/
  */
 export function slotOf(key: string): number {

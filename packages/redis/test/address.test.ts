@@ -3,8 +3,8 @@ import { parseAddress, redisAddress } from '../src/address.ts'
 
 const parsed = (REDIS_URL: string, REDIS_CLUSTER = false) => parseAddress(redisAddress({ REDIS_URL, REDIS_CLUSTER }))
 
-it('takes a list of nodes for a cluster, and one for a lone Redis unless it is told otherwise', () => {
-  expect(parsed('redis://a:1/2')).toEqual({ kind: 'lone', url: 'redis://a:1/2' })
+it('reads several URLs as a cluster, and one as a standalone Redis unless REDIS_CLUSTER is set', () => {
+  expect(parsed('redis://a:1/2')).toEqual({ kind: 'standalone', url: 'redis://a:1/2' })
   expect(parsed('redis://a', true)).toEqual({ kind: 'cluster', nodes: [{ host: 'a', port: 6_379 }], login: {} })
   expect(parsed('rediss://me:p%40ss@[::1]:7000, rediss://me:p%40ss@b')).toEqual({
     kind: 'cluster',
