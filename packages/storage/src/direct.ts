@@ -2,12 +2,12 @@ import { instantOf, type StartedUpload } from '@parley/protocol'
 import type { StoredPart } from './objects.ts'
 import type { Presigner } from './presign.ts'
 
-/** Parts of a direct upload; S3 takes 10,000 of one upload, and R2 wants all but the last to be of one size. */
+/** The size of a direct upload's parts. S3 allows 10,000 parts, and R2 requires all but the last to be of the same size. */
 const PART_BYTES = 16 * 1024 ** 2
 const MAX_PARTS = 1_000
 /**
- * How long the addresses are good for, in seconds, for each gigabyte or part of one: 1.2 Mbit/s. A day at most, after which
- * what no message names is removed.
+ * How long the URLs are valid, in seconds, for each gigabyte or part of one: enough at 1.2 Mbit/s. At most a day, after which
+ * unclaimed uploads are removed.
  */
 const UPLOAD_SECONDS = 2 * 3_600
 const MAX_UPLOAD_SECONDS = 24 * 3_600
@@ -18,7 +18,7 @@ export interface PlannedPart {
   size: number
 }
 
-/** Cuts a file into parts of one size, the last as long as it happens to be. The same size is always cut the same way. */
+/** Splits a file into parts of the same size, except a shorter last one. The result depends only on the size. */
 export function planParts(fileSize: number): PlannedPart[] {
   const mebibyte = 1024 ** 2
   const partBytes = Math.max(PART_BYTES, Math.ceil(fileSize / MAX_PARTS / mebibyte) * mebibyte)
@@ -28,14 +28,14 @@ export function planParts(fileSize: number): PlannedPart[] {
   })
 }
 
-/** The numbers of the parts that are not in the store in their full size. */
+/** Returns the numbers of the parts that are not in the store, or not in full. */
 export function missingParts(planned: readonly PlannedPart[], stored: readonly StoredPart[]): number[] {
   const sizes = new Map(stored.map(({ partNumber, size }) => [partNumber, size]))
   const missing = planned.filter(({ partNumber, size }) => sizes.get(partNumber) !== size)
   return missing.map(({ partNumber }) => partNumber)
 }
 
-/** Signs an address for each part that takes exactly as many bytes as the part has. */
+/** Signs a URL for each part, which accepts exactly the part's number of bytes. */
 export function signParts(
   presigner: Presigner,
   key: string,

@@ -1,18 +1,18 @@
 import { LIMITS } from '@parley/protocol'
 
-/** Letters that turn the direction of what follows: with them, `exe.jpg` can be shown for what is `gpj.exe`. */
+/** Characters that change the direction of the text after them, which can make `gpj.exe` look like `exe.jpg`. */
 const BIDI_CONTROLS = /[\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/g
-/** Control characters, line and paragraph separators, the byte order mark and what is no character. */
+/** Control characters, line and paragraph separators, the byte order mark and noncharacters. */
 const INVISIBLE = /[\p{Cc}\u2028\u2029\uFEFF\uFFFE\uFFFF]/gu
-/** Not allowed in names on Windows, and some of them mean something to shells. */
+/** Characters that Windows does not allow in names; some also have a meaning in shells. */
 const RESERVED = /[<>:"|?*]/g
-/** Names that Windows takes for devices, with whatever extension. */
+/** Names that Windows reserves for devices, with any extension. */
 const DEVICES = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i
 
 /**
- * A client's name for a file, made safe to store, to show and to save under: the last part of a path, without control
- * characters, without tricks of direction, at most 255 bytes of UTF-8. Letters of every script stay, and so do joiners,
- * which Indic scripts and emoji need.
+ * Makes a client's file name safe to store, display and save under: the last component of a path, without control characters
+ * or direction tricks, of at most 255 bytes of UTF-8. Letters of every script are kept, as are joiners, which Indic scripts and
+ * emoji need.
  */
 export function cleanFileName(name: string): string {
   const last = name
@@ -30,7 +30,7 @@ export function cleanFileName(name: string): string {
   return safe === '' ? 'file' : shorten(safe, LIMITS.fileNameBytes)
 }
 
-/** Cuts whole characters before the extension, so that the rest still says what kind of file it is. */
+/** Shortens the stem by whole characters, so that the extension still tells the kind of file. */
 function shorten(name: string, bytes: number): string {
   if (Buffer.byteLength(name) <= bytes) return name
   const extension = /\.[^.\s]{1,16}$/.exec(name)?.[0] ?? ''

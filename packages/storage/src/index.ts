@@ -5,15 +5,15 @@ import type { StorageSettings } from './options.ts'
 
 export { bucketCheck } from './bucket-check.ts'
 
-/** What showing and claiming attachments needs of the store; signing is local, inspecting is one request to S3. */
+/** What is needed to show and claim attachments. Signing is local; inspecting is one request to S3. */
 export interface FileStore {
   urlOf(conversationId: string, attachment: StoredAttachment): string
-  /** An address that is good from now on; the signature holds for one method. */
+  /** Returns a URL valid from now on, for this method only. */
   sign(method: 'GET' | 'HEAD', conversationId: string, attachment: StoredAttachment): string
   inspect(conversationId: string, id: string, fileName: string): Promise<{ size: number; type: string }>
 }
 
-/** Signed addresses, and a look at a file that a message names. Asks the store nothing by itself. */
+/** Opens a store for signed URLs and for inspecting objects. It makes no request of its own accord. */
 export function openFileStore(settings: StorageSettings): FileStore {
   const links = new SignedLinks(settings)
   const inspector = new ObjectInspector(settings)

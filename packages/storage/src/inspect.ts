@@ -4,10 +4,10 @@ import { requireSize, requireType } from './policy.ts'
 import { OWN_USE_SECONDS, Presigner } from './presign.ts'
 import { HEAD_BYTES, sniffType } from './sniff.ts'
 
-/** How long the store may take to answer, in milliseconds. */
+/** How long to wait for the store, in milliseconds. */
 const ANSWER_MS = 5_000
 
-/** Looks at objects as they lie in the store. */
+/** Inspects objects in the store. */
 export class ObjectInspector {
   readonly #presigner: Presigner
   readonly #settings: StorageSettings
@@ -18,7 +18,7 @@ export class ObjectInspector {
   }
 
   /**
-   * One request for the beginning of an object: it tells the type by its bytes and the size by its Content-Range.
+   * Reads the beginning of an object in one request; its bytes give the type, and Content-Range the size.
    * @throws {ParleyError} FILE_TOO_LARGE, FILE_TYPE_NOT_ALLOWED, ATTACHMENT_NOT_FOUND, STORAGE_UNAVAILABLE
    */
   async inspect(conversationId: string, id: string, fileName: string): Promise<{ size: number; type: string }> {
@@ -40,7 +40,7 @@ export class ObjectInspector {
         headers: { range: `bytes=0-${HEAD_BYTES - 1}` },
         signal: AbortSignal.timeout(ANSWER_MS),
       })
-      // An empty object has no first byte: S3 answers 416 and says the size.
+      // An empty object has no first byte: S3 answers 416 with the size.
       const size = Number(
         answer.headers.get('content-range')?.split('/')[1] ?? answer.headers.get('content-length') ?? Number.NaN,
       )
@@ -57,7 +57,7 @@ export class ObjectInspector {
   }
 }
 
-/** At most the beginning, also from a store that does not know ranges and sends everything. */
+/** Returns at most HEAD_BYTES, even if the store ignores the Range header and sends everything. */
 async function firstBytes(answer: Response): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   let size = 0

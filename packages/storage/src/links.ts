@@ -4,44 +4,44 @@ import { contentDisposition, servedType } from './delivery.ts'
 import { credentialsOf, objectKey, publicLocationOf, type StorageSettings } from './options.ts'
 import { Presigner } from './presign.ts'
 
-/** Addresses kept at least, some 800 bytes each. */
-const KEPT = 5_000
+/** The minimum number of URLs to keep, some 800 bytes each. */
+const CACHE_SIZE = 5_000
 
 /**
- * Addresses under which clients fetch attachments.
+ * URLs from which clients fetch attachments.
  *
- * They are S3's own signed ones, made on the spot, and not addresses of this API that check a token and redirect: an <img>
- * sends no token; the bytes, ranges and caching are S3's work, however many pods are up; and an API that stands behind a
- * balancer need not know under which name clients reach it. What the address cannot do is to end when a person leaves:
- * it ends by itself, within ATTACHMENT_URL_SECONDS, and is made anew for members only.
+ * They are presigned S3 URLs, made locally, rather than URLs of this API that check a token and redirect: an <img> sends no
+ * token; S3 handles the bytes, ranges and caching, however many pods there are; and an API behind a balancer need not know its
+ * public name. Such a URL cannot be revoked when a person leaves a conversation, but it expires within ATTACHMENT_URL_SECONDS,
+ * and only members get a new one.
  */
 export class SignedLinks {
   readonly #presigner: Presigner
-  readonly #life: number
+  readonly #lifetime: number
   readonly #now: () => number
-  readonly #kept = new Recent<string, { at: number; url: string }>(KEPT)
+  readonly #cache = new Recent<string, { at: number; url: string }>(CACHE_SIZE)
 
   constructor(settings: StorageSettings, now: () => number = Date.now) {
     this.#presigner = new Presigner(publicLocationOf(settings), credentialsOf(settings))
-    this.#life = settings.ATTACHMENT_URL_SECONDS
+    this.#lifetime = settings.ATTACHMENT_URL_SECONDS
     this.#now = now
   }
 
   /**
-   * The address is good for `ATTACHMENT_URL_SECONDS` from the beginning of the running quarter of that time. Within a
-   * quarter all processes give out the same one, and so browsers find the file in their cache.
+   * Returns a URL valid for `ATTACHMENT_URL_SECONDS` from the start of the current quarter of that time. All processes return
+   * the same URL within a quarter, so browsers find the file in their cache.
    */
   urlOf(conversationId: string, attachment: StoredAttachment): string {
-    const quarter = Math.floor(this.#life / 4) * 1_000
+    const quarter = Math.floor(this.#lifetime / 4) * 1_000
     const at = Math.floor(this.#now() / quarter) * quarter
-    const kept = this.#kept.get(attachment.id)
-    if (kept?.at === at) return kept.url
+    const cached = this.#cache.get(attachment.id)
+    if (cached?.at === at) return cached.url
     const url = this.sign('GET', conversationId, attachment, at)
-    this.#kept.set(attachment.id, { at, url })
+    this.#cache.set(attachment.id, { at, url })
     return url
   }
 
-  /** An address that is good from `at` on; the signature holds for one method. */
+  /** Returns a URL valid from `at` (milliseconds since 1970) on, for this method only. */
   sign(method: 'GET' | 'HEAD', conversationId: string, attachment: StoredAttachment, at = this.#now()): string {
     return this.#presigner.presign({
       method,
@@ -51,7 +51,7 @@ export class SignedLinks {
         'response-content-type': servedType(attachment.fileType),
       },
       at,
-      expiresIn: this.#life,
+      expiresIn: this.#lifetime,
     })
   }
 }

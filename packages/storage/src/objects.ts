@@ -14,40 +14,39 @@ import {
 import { ParleyError } from '@parley/protocol'
 import { credentialsOf, locationOf, type StorageSettings } from './options.ts'
 
-/** A part that lies in the store: what completing the upload needs to name it. */
+/** A part in the store, as completing the upload needs it. */
 export interface StoredPart {
   partNumber: number
   etag: string
   size: number
 }
 
-/** Bytes in pieces, so that they need not be copied into one. */
+/** Bytes in several buffers, so that they need not be copied into one. */
 export interface Body {
   pieces: readonly Buffer[]
   size: number
 }
 
 /**
- * How long the store may take for a request, with 5 MiB to send or little to do, and however often it is tried, in
- * milliseconds. A form whose file fails, and whose others are then removed, is answered within three times that: the
- * connection of one that stands still is cut after a minute.
+ * Timeout of a request to the store, with up to 5 MiB to send, including retries; in milliseconds. A form whose file fails, and
+ * whose other files are then removed, is answered within three times this, before an idle connection is cut after a minute.
  */
 const REQUEST_MS = 15_000
-/** How long it may take to make one object of many parts, which S3 itself warns can be minutes. */
+/** Timeout for completing a multipart upload, which according to S3 can take minutes. */
 const COMPLETE_MS = 300_000
 
-/** How often one part is tried at most. The SDK repeats requests by itself, but not those whose body is a stream. */
+/** Attempts for one part. The SDK retries requests, but not those whose body is a stream. */
 const ATTEMPTS = 3
 
 /**
- * Whoever reaches an object other than by an address that Parley signed (a bucket opened by mistake, say) gets bytes to
- * save: addresses say the type and the name themselves.
+ * Headers stored with each object. Whoever reaches one without a URL signed by Parley (in a bucket opened by mistake, say) gets a
+ * download of bytes; signed URLs override the type and the name.
  */
 const AT_REST = { ContentType: 'application/octet-stream', ContentDisposition: 'attachment' }
 
 /**
- * The bucket, by the AWS SDK. What fails is STORAGE_UNAVAILABLE, with the store's answer as its cause; what is gone
- * already is no failure of a removal.
+ * The bucket, through the AWS SDK. Failures become STORAGE_UNAVAILABLE, with the store's error as the cause. Removing what is
+ * already gone succeeds.
  */
 export class ObjectStore {
   readonly #client: S3Client
@@ -64,7 +63,7 @@ export class ObjectStore {
       forcePathStyle,
       credentials: credentialsOf(settings),
       maxAttempts: ATTEMPTS,
-      // The checksums that the SDK would add to every request are not known to all S3 APIs, R2's presigned parts for one.
+      // Not all S3 APIs support the checksums that the SDK would add to every request: R2's presigned parts do not.
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
       requestHandler: {
@@ -77,7 +76,7 @@ export class ObjectStore {
   }
 
   put(Key: string, body: Body, signal: AbortSignal): Promise<void> {
-    const limit = limited(this.#requestMs, signal)
+    const limit = withTimeout(this.#requestMs, signal)
     return this.#streamed(
       limit,
       async (Body) => {
@@ -89,14 +88,15 @@ export class ObjectStore {
   }
 
   /**
-   * @param signal ends the wait; an upload that was begun all the same has no parts, and the bucket's rule ends it
+   * Begins a multipart upload.
+   * @param signal ends the wait. An upload created nevertheless has no parts, and the bucket's lifecycle rule aborts it
    * @returns the upload's id
    */
   async begin(Key: string, signal?: AbortSignal): Promise<string> {
     const { UploadId } = await this.#guard(
       this.#client.send(
         new CreateMultipartUploadCommand({ Bucket: this.#bucket, Key, ...AT_REST }),
-        limited(this.#requestMs, signal),
+        withTimeout(this.#requestMs, signal),
       ),
     )
     if (UploadId === undefined) throw new ParleyError('STORAGE_UNAVAILABLE')
@@ -104,7 +104,7 @@ export class ObjectStore {
   }
 
   putPart(Key: string, UploadId: string, PartNumber: number, body: Body, signal: AbortSignal): Promise<StoredPart> {
-    const limit = limited(this.#requestMs, signal)
+    const limit = withTimeout(this.#requestMs, signal)
     return this.#streamed(
       limit,
       async (Body) => {
@@ -116,7 +116,7 @@ export class ObjectStore {
     )
   }
 
-  /** The parts that lie in the store, in order; undefined where there is no such upload (any more). */
+  /** Lists the uploaded parts, in order; undefined if the upload does not exist (any more). */
   async parts(Key: string, UploadId: string): Promise<StoredPart[] | undefined> {
     const found: StoredPart[] = []
     let marker: string | undefined
@@ -127,7 +127,7 @@ export class ObjectStore {
         UploadId,
         ...(marker === undefined ? {} : { PartNumberMarker: marker }),
       }
-      const page = await this.#unlessGone(this.#client.send(new ListPartsCommand(input), limited(this.#requestMs)))
+      const page = await this.#unlessGone(this.#client.send(new ListPartsCommand(input), withTimeout(this.#requestMs)))
       if (page === undefined) return undefined
       for (const part of page.Parts ?? []) {
         found.push({ partNumber: part.PartNumber ?? 0, etag: part.ETag ?? '', size: part.Size ?? 0 })
@@ -137,28 +137,28 @@ export class ObjectStore {
     return found
   }
 
-  /** @returns false where there is no such upload (any more) */
+  /** Completes a multipart upload. @returns false if the upload does not exist (any more) */
   async complete(Key: string, UploadId: string, parts: readonly StoredPart[]): Promise<boolean> {
     const MultipartUpload = { Parts: parts.map(({ partNumber, etag }) => ({ PartNumber: partNumber, ETag: etag })) }
     const command = new CompleteMultipartUploadCommand({ Bucket: this.#bucket, Key, UploadId, MultipartUpload })
-    return (await this.#unlessGone(this.#client.send(command, limited(COMPLETE_MS)))) !== undefined
+    return (await this.#unlessGone(this.#client.send(command, withTimeout(COMPLETE_MS)))) !== undefined
   }
 
-  /** Removes the object and, with its id, the upload that was to become it. */
+  /** Removes the object and, if its id is given, aborts the upload that was to become it. */
   async remove(Key: string, uploadId: string | null, signal?: AbortSignal): Promise<void> {
     if (uploadId !== null) {
       const abort = new AbortMultipartUploadCommand({ Bucket: this.#bucket, Key, UploadId: uploadId })
-      await this.#unlessGone(this.#client.send(abort, limited(this.#requestMs, signal)))
+      await this.#unlessGone(this.#client.send(abort, withTimeout(this.#requestMs, signal)))
     }
     await this.#unlessGone(
-      this.#client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key }), limited(this.#requestMs, signal)),
+      this.#client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key }), withTimeout(this.#requestMs, signal)),
     )
   }
 
-  /** All of an object; for ones that are known to be small. */
+  /** Reads a whole object; only for small ones. */
   async read(Key: string): Promise<Uint8Array> {
     const { Body } = await this.#guard(
-      this.#client.send(new GetObjectCommand({ Bucket: this.#bucket, Key }), limited(this.#requestMs)),
+      this.#client.send(new GetObjectCommand({ Bucket: this.#bucket, Key }), withTimeout(this.#requestMs)),
     )
     if (Body === undefined) throw new ParleyError('STORAGE_UNAVAILABLE')
     return this.#guard(Body.transformToByteArray())
@@ -176,12 +176,12 @@ export class ObjectStore {
     for (let attempt = 1; ; attempt++) {
       try {
         const [only] = pieces
-        // A stream without a piece sends no Content-Length: S3 wants one, also of an empty object.
+        // S3 requires Content-Length even for an empty object, and an empty stream would send none.
         return await send(
           pieces.length > 1 || only === undefined ? (size === 0 ? Buffer.alloc(0) : Readable.from(pieces)) : only,
         )
       } catch (error) {
-        if (abortSignal.aborted || attempt === ATTEMPTS || !isWorthAnother(error)) throw unavailable(error)
+        if (abortSignal.aborted || attempt === ATTEMPTS || !isRetryable(error)) throw unavailable(error)
       }
     }
   }
@@ -206,8 +206,8 @@ export class ObjectStore {
   }
 }
 
-/** Refused by the store for what it is: the same again is refused again. */
-function isWorthAnother(error: unknown): boolean {
+/** Whether a retry may succeed; errors other than 5xx and 429 would only recur. */
+function isRetryable(error: unknown): boolean {
   const status = error instanceof S3ServiceException ? (error.$metadata.httpStatusCode ?? 500) : 500
   return status >= 500 || status === 429
 }
@@ -220,8 +220,8 @@ interface Limit {
   abortSignal: AbortSignal
 }
 
-/** Ends a request after so many milliseconds, or when `signal` says so. */
-function limited(ms: number, signal?: AbortSignal): Limit {
+/** Limits a request to `ms` milliseconds, or until `signal` is aborted. */
+function withTimeout(ms: number, signal?: AbortSignal): Limit {
   const limit = AbortSignal.timeout(ms)
   return { abortSignal: signal === undefined ? limit : AbortSignal.any([signal, limit]) }
 }

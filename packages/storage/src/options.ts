@@ -1,6 +1,6 @@
 import type { S3Credentials, S3Location } from './presign.ts'
 
-/** The settings (packages/runtime) that say where files are and which are taken. */
+/** The settings (see packages/runtime) for where files are stored and which are accepted. */
 export interface StorageSettings {
   readonly S3_ENDPOINT: string | undefined
   readonly S3_PUBLIC_ENDPOINT: string | undefined
@@ -15,7 +15,7 @@ export interface StorageSettings {
   readonly ATTACHMENT_URL_SECONDS: number
 }
 
-/** The bucket as this process reaches it. */
+/** Returns the bucket's location for this process. */
 export function locationOf(settings: StorageSettings): S3Location {
   return {
     endpoint: withoutSlash(settings.S3_ENDPOINT),
@@ -25,22 +25,22 @@ export function locationOf(settings: StorageSettings): S3Location {
   }
 }
 
-/** The bucket as clients reach it. */
+/** Returns the bucket's location for clients. */
 export function publicLocationOf(settings: StorageSettings): S3Location {
   return { ...locationOf(settings), endpoint: withoutSlash(settings.S3_PUBLIC_ENDPOINT ?? settings.S3_ENDPOINT) }
 }
 
-/** The SDK would put another slash after one at the end of a path, and so store files under other names than they are read by. */
+/** Removes trailing slashes. The SDK would add another one, and so store files under other keys than they are read from. */
 function withoutSlash(endpoint: string | undefined): string | undefined {
   return endpoint?.replace(/\/+$/, '')
 }
 
-/** The key that requests are signed with. */
+/** Returns the key pair that requests are signed with. */
 export function credentialsOf(settings: StorageSettings): S3Credentials {
   return { accessKeyId: settings.S3_ACCESS_KEY_ID, secretAccessKey: settings.S3_SECRET_ACCESS_KEY }
 }
 
-/** Where an attachment lies in the bucket. */
+/** Returns the key of an attachment in the bucket. */
 export function objectKey(conversationId: string, id: string): string {
   return `attachments/${conversationId}/${id}`
 }

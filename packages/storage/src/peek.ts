@@ -1,6 +1,6 @@
 /**
- * The first bytes of a stream, and the stream with them still at its beginning.
- * @param count at least so many are read, unless the stream has fewer; `head` has so many at most
+ * Reads the beginning of a stream, and returns it together with an equivalent of the whole stream.
+ * @param count the number of bytes to read, or fewer if the stream ends before; `head` has at most this many
  */
 export async function peek(
   source: AsyncIterable<Buffer>,

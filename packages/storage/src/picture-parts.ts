@@ -1,17 +1,17 @@
 /**
- * The parts that a picture's file is made of: segments, chunks, boxes, frames, directories. What it costs to look into a file
- * follows from how many there are, not from its pixels, and no library bounds it: a JPEG of 25 MB in four million segments
- * took 1.7 GB, a TIFF in 600,000 directories 33 s, a WebP of as many frames minutes. Cameras and programs make some hundred; an
- * animation has two for each frame.
+ * Counts the parts of a picture file: segments, chunks, boxes, frames, directories. The cost of parsing a file depends on their
+ * number, not on its pixels, and no library limits it: a JPEG of 25 MB in four million segments took 1.7 GB, a TIFF with 600,000
+ * directories 33 s, a WebP with as many frames minutes. Cameras and programs write a hundred or so; an animation has two for
+ * each frame.
  */
 const MAX_PARTS = 10_000
-/** A part of a PNG that is compressed counts for so many: its few kilobytes are unpacked to 8 MB. */
-const PACKED = 100
+/** The weight of a compressed part of a PNG: its few kilobytes may inflate to 8 MB. */
+const COMPRESSED_WEIGHT = 100
 
-/** Gives the weight of one part after the other. Each step moves on in the file; where it makes no sense, it has ended. */
+/** Yields the weight of each part. Every step advances in the file; the generator ends where the file makes no sense. */
 type Parts = (file: Buffer) => Generator<number>
 
-/** By what a file of each format is known, at which of its bytes, and what it is made of. */
+/** The formats: their magic bytes, where these are in the file, and how to walk the parts. */
 const FORMATS: readonly { at: number; magic: string; parts: Parts }[] = [
   { at: 0, magic: '\xff\xd8\xff', parts: jpegSegments },
   { at: 0, magic: '\x89PNG\r\n\x1a\n', parts: pngChunks },
@@ -22,7 +22,7 @@ const FORMATS: readonly { at: number; magic: string; parts: Parts }[] = [
   { at: 0, magic: 'MM\0*', parts: tiffDirectories },
 ]
 
-/** Whether this is a picture of a format whose parts can be counted, and has no more of them than pictures have. */
+/** Whether a picture has a format whose parts can be counted, and no more of them than real pictures have. */
 export function isReadable(bytes: Uint8Array): boolean {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const format = FORMATS.find(({ at, magic }) => file.toString('latin1', at, at + magic.length) === magic)
@@ -47,8 +47,8 @@ function* jpegSegments(file: Buffer): Generator<number> {
 }
 
 /**
- * Where the next marker that is not without a length stands, the end of the file if there is none. Pixels lie between the
- * segments, so each byte is looked at. Without one are fill bytes, stuffed ones, TEM, restarts and the beginning.
+ * Returns the position of the next marker that has a length, or the end of the file. Image data lies between segments, so every
+ * byte is checked. Fill bytes, stuffed bytes, TEM, restart markers and the start of the image have no length.
  */
 function nextMarker(file: Buffer, from: number): number {
   const last = file.length - 1
@@ -63,7 +63,7 @@ function nextMarker(file: Buffer, from: number): number {
 /** @see https://www.w3.org/TR/png-3/#5Chunk-layout */
 function* pngChunks(file: Buffer): Generator<number> {
   for (let at = 8; at + 8 <= file.length; at += 12 + file.readUInt32BE(at)) {
-    yield /^(zTXt|iTXt|iCCP)$/.test(file.toString('latin1', at + 4, at + 8)) ? PACKED : 1
+    yield /^(zTXt|iTXt|iCCP)$/.test(file.toString('latin1', at + 4, at + 8)) ? COMPRESSED_WEIGHT : 1
   }
 }
 
@@ -76,12 +76,12 @@ function* riffChunks(file: Buffer): Generator<number> {
   }
 }
 
-/** The outermost ones; what is in them libheif bounds. @see ISO/IEC 14496-12, section 4.2 */
+/** Walks the top-level boxes; libheif limits those within. @see ISO/IEC 14496-12, section 4.2 */
 function* heifBoxes(file: Buffer): Generator<number> {
   for (let at = 0; at + 16 <= file.length; ) {
     yield 1
     const size = file.readUInt32BE(at)
-    // 1: the size stands after the name, in 64 bits; 0: up to the end.
+    // 1: a 64-bit size follows the name; 0: the box extends to the end of the file.
     const length = size === 1 ? Number(file.readBigUInt64BE(at + 8)) : size
     if (length < 8) return
     at += length
@@ -92,29 +92,32 @@ const [EXTENSION, IMAGE] = [0x21, 0x2c]
 
 /** @see https://www.w3.org/Graphics/GIF/spec-gif89a.txt */
 function* gifBlocks(file: Buffer): Generator<number> {
-  let at = 13 + colours(file[10])
+  let at = 13 + colorTableBytes(file[10])
   while (at + 10 <= file.length) {
     const kind = file[at]
     if (kind !== EXTENSION && kind !== IMAGE) return
     yield 1
-    at += kind === EXTENSION ? 2 : 11 + colours(file[at + 9])
-    at = endOfPieces(file, at)
+    at += kind === EXTENSION ? 2 : 11 + colorTableBytes(file[at + 9])
+    at = endOfSubBlocks(file, at)
   }
 }
 
-/** The data of a block of GIF: pieces of up to 255 bytes, and an empty one. */
-function endOfPieces(file: Buffer, from: number): number {
+/** Returns the end of a GIF block's data: sub-blocks of up to 255 bytes, terminated by an empty one. */
+function endOfSubBlocks(file: Buffer, from: number): number {
   let at = from
   for (let size = file[at] ?? 0; size > 0; size = file[at] ?? 0) at += 1 + size
   return at + 1
 }
 
-/** Bytes of the table of colours that these flags speak of. */
-function colours(flags = 0): number {
+/** Returns the size in bytes of the color table that these flags describe. */
+function colorTableBytes(flags = 0): number {
   return flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0
 }
 
-/** @see https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf section 2; a chain that bites its tail is too long */
+/**
+ * Walks the directories; a cyclic chain exceeds the limit.
+ * @see https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf section 2
+ */
 function* tiffDirectories(file: Buffer): Generator<number> {
   const isLittle = file[0] === 0x49
   const short = (at: number) => (isLittle ? file.readUInt16LE(at) : file.readUInt16BE(at))

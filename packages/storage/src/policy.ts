@@ -10,14 +10,14 @@ export function requireSize(fileName: string, size: number, maxBytes: number): v
 }
 
 /**
- * @param types those that are taken: media types, families of them (image/*), or all of them
+ * @param types the accepted media types: types, families (image/*) or all of them
  * @throws {ParleyError} FILE_TYPE_NOT_ALLOWED
  */
 export function requireType(fileName: string, fileType: string, types: readonly string[]): void {
   const family = `${fileType.split('/', 1)[0]}/*`
   if (types.some((allowed) => allowed === '*/*' || allowed === family || allowed === fileType)) return
   throw new ParleyError('FILE_TYPE_NOT_ALLOWED', {
-    message: `“${fileName}” is of the type ${fileType}, which may not be sent here.`,
+    message: `“${fileName}” is of type ${fileType}, which may not be sent here.`,
     details: { fileName, fileType },
   })
 }

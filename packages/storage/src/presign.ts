@@ -1,12 +1,12 @@
 import { createHash, createHmac } from 'node:crypto'
 
-/** Where an S3 API is and how a bucket there is addressed. */
+/** Where an S3 API is, and how to address a bucket there. */
 export interface S3Location {
-  /** Origin, and a path where the API has one; undefined is AWS in `region`. */
+  /** The API's origin and, if it has one, path; undefined for AWS in `region`. */
   endpoint?: string | undefined
   region: string
   bucket: string
-  /** The bucket is part of the path (MinIO, local servers) rather than of the host name. */
+  /** Whether the bucket is part of the path (as with MinIO and local servers) instead of the host name. */
   forcePathStyle: boolean
 }
 
@@ -18,33 +18,33 @@ export interface S3Credentials {
 export interface PresignRequest {
   method: 'GET' | 'HEAD' | 'PUT'
   key: string
-  /** Parameters of the query besides those of the signature. */
+  /** Query parameters in addition to those of the signature. */
   query?: Readonly<Record<string, string>>
-  /** Headers, named in lower case, that the request must carry with exactly these values. */
+  /** Headers that the request must carry with exactly these values; the names are in lower case. */
   headers?: Readonly<Record<string, string>>
-  /** From when on the address is good, in milliseconds since the epoch. S3 counts in seconds. */
+  /** When the URL becomes valid, in milliseconds since 1970. S3 only counts seconds. */
   at: number
-  /** For how long, in seconds; a week at most. */
+  /** How long it is valid, in seconds; at most a week. */
   expiresIn: number
 }
 
 /**
- * For how long an address is good that a process signs for itself and uses at once, in seconds. Stores take requests that are
- * signed in the header from clocks that differ by so much, and addresses from clocks that are ahead by it.
+ * Validity of a URL that a process signs for its own immediate use, in seconds. Stores tolerate this much clock skew in requests
+ * with signed headers, and for URLs signed by a clock that is ahead; this tolerates as much from a clock that is behind.
  */
 export const OWN_USE_SECONDS = 900
 
 /**
- * Signs addresses by AWS Signature Version 4 in the query. Some microseconds of computing in one go, where the SDK's
- * presigner runs its asynchronous stack of middleware and brings all of the SDK into the process: gateways sign an address
- * for each attachment they show and need nothing else of S3. A test holds it against the SDK's presigner.
+ * Presigns URLs with AWS Signature Version 4, synchronously and in microseconds. The SDK's presigner runs an asynchronous
+ * middleware stack and loads the whole SDK, but gateways sign a URL for each attachment they show and need nothing else of S3.
+ * A test compares it with the SDK's presigner.
  * @see https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
  */
 export class Presigner {
   readonly #base: URL
   readonly #region: string
   readonly #credentials: S3Credentials
-  /** The signing key is the same for all of a day. */
+  /** The signing key of the current day. */
   #day = ''
   #dayKey: Buffer = Buffer.alloc(0)
 
@@ -96,7 +96,7 @@ export class Presigner {
   }
 }
 
-/** The bucket's address, with a slash at its end. */
+/** Returns the bucket's URL with a trailing slash. */
 function bucketUrl({ endpoint, region, bucket, forcePathStyle }: S3Location): URL {
   const url = new URL(endpoint ?? `https://s3.${region}.amazonaws.com`)
   if (!url.pathname.endsWith('/')) url.pathname += '/'
@@ -105,7 +105,7 @@ function bucketUrl({ endpoint, region, bucket, forcePathStyle }: S3Location): UR
   return url
 }
 
-/** RFC 3986's unreserved characters stay, all else is percent-encoded: what the signature's rules ask for. */
+/** Percent-encodes everything but RFC 3986's unreserved characters, as the signature requires. */
 function encode(text: string): string {
   return encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
 }

@@ -1,29 +1,29 @@
 import sharp, { type Metadata } from 'sharp'
 import { isReadable } from './picture-parts.ts'
 
-/** What a message says of a picture besides its address. */
+/** What a message contains about a picture besides its URL. */
 export interface Picture {
   width: number | null
   height: number | null
-  /** data: URL */
+  /** As a data: URL. */
   preview: string | null
 }
 
-/** A picture of more bytes is not read again for a preview. */
+/** The largest picture, in bytes, that is read again to make a preview. */
 export const PICTURE_BYTES = 25 * 1024 ** 2
-/** Of a picture with more pixels only the size is told: a small file can say that it is a huge picture. */
+/** The most pixels for which a preview is made; larger pictures only get their size. A small file can claim to be huge. */
 const MAX_PIXELS = 100_000_000
 /**
- * The same for one that is unpacked as a whole: a camera's 12 megapixels. That takes up to 6 bytes a pixel of a progressive
- * JPEG and 18 of an AVIF, which may itself be of a thousand bytes.
+ * The same limit for pictures that are decoded as a whole: the 12 megapixels of a camera. Decoding takes up to 6 bytes per
+ * pixel for a progressive JPEG and 18 for an AVIF, whose file may be only a thousand bytes.
  */
 const MAX_WHOLE_PIXELS = 12_500_000
-/** What browsers show; of others only the size is told. */
-const SHOWN: ReadonlySet<string> = new Set(['jpeg', 'png', 'gif', 'webp', 'heif'])
+/** Formats that browsers display; pictures in other formats only get their size. */
+const DISPLAYED: ReadonlySet<string> = new Set(['jpeg', 'png', 'gif', 'webp', 'heif'])
 const PREVIEW_SIDE = 32
 const NONE: Picture = { width: null, height: null, preview: null }
 
-/** Pictures worked on at once, and those that may wait; each holds its file in memory. */
+/** How many pictures are processed at once, and how many may wait; each one being processed is in memory. */
 const AT_ONCE = 2
 const MAX_WAITING = 32
 
@@ -34,8 +34,8 @@ let working = 0
 const waiting: (() => void)[] = []
 
 /**
- * Reads a picture's size in pixels and makes its preview, a WebP of at most 32 by 32 pixels (some 200 bytes). A file that
- * cannot be read as a picture has neither; that is no error, for it can still be sent.
+ * Reads a picture's size in pixels and makes a preview, a WebP of at most 32 by 32 pixels (some 200 bytes). A file that cannot
+ * be decoded gets neither; that is not an error, since the file can still be sent.
  * @param read fetches the bytes; called when it is the picture's turn
  */
 export async function readPicture(read: () => Promise<Uint8Array>): Promise<Picture> {
@@ -46,7 +46,7 @@ export async function readPicture(read: () => Promise<Uint8Array>): Promise<Pict
   try {
     return await decode(await read())
   } finally {
-    // The turn is handed on, or given back.
+    // Pass the slot on to the next one, or release it.
     const next = waiting.shift()
     if (next === undefined) working--
     else next()
@@ -74,8 +74,8 @@ async function decode(bytes: Uint8Array): Promise<Picture> {
 }
 
 function maxPixels({ format, isProgressive, orientation = 1 }: Metadata): number {
-  if (!SHOWN.has(format)) return 0
-  // Read line by line, and made small meanwhile. A JPEG is turned after that, a PNG before.
+  if (!DISPLAYED.has(format)) return 0
+  // Decoded line by line while being scaled down. A JPEG is rotated after scaling, a PNG before.
   const isStreamed = !isProgressive && (format === 'jpeg' || (format === 'png' && orientation === 1))
   return isStreamed ? MAX_PIXELS : MAX_WHOLE_PIXELS
 }

@@ -1,12 +1,12 @@
-/** The unit in which uploads take memory. */
+/** The unit of memory that uploads take. */
 export const SLAB_BYTES = 1024 ** 2
-/** Slabs that are kept for the next upload. */
+/** How many free slabs are kept for reuse. */
 const SPARE_SLABS = 20
-/** Uploads of this process that fill a part of more than a slab at the same time, or send it. */
+/** How many uploads of this process may fill or send a part of more than one slab at the same time. */
 const GROWING_PARTS = 3
 /**
- * How long an upload waits for its turn, in milliseconds. A store that takes 30 MB/s has ten uploads wait 0.8 s at most;
- * past that the clients of those who have their turn may be slow, and slow ones are not to stop anybody.
+ * How long an upload waits for its turn, in milliseconds. With a store that accepts 30 MB/s, ten uploads wait at most 0.8 s.
+ * Longer waits mean that the uploads ahead have slow clients, which should not hold up others.
  */
 const WAIT_MS = 1_000
 
@@ -14,19 +14,19 @@ const spare: Buffer[] = []
 let growing = 0
 const waiting = new Set<() => void>()
 
-/** Memory for a mebibyte more of a file. */
+/** Returns memory for another mebibyte of a file. */
 export function takeSlab(): Buffer {
   return spare.pop() ?? Buffer.allocUnsafeSlow(SLAB_BYTES)
 }
 
-/** @param reusable false where a request that failed may still be reading from them: then they are left to the collector */
+/** Returns slabs to the pool. @param reusable false if a failed request may still be reading them: the GC then frees them */
 export function giveSlabs(slabs: readonly Buffer[], reusable: boolean): void {
   for (const slab of slabs) if (reusable && spare.length < SPARE_SLABS) spare.push(slab)
 }
 
 /**
- * The turn to let a part grow past its first slab. It is for the whole part: uploads that wait for each slab by itself would
- * each hold some and all wait for more, at a quarter of the speed.
+ * Waits for the turn to let a part grow beyond its first slab. One turn covers the whole part: uploads that waited for each slab
+ * would all hold some and wait for more, at a quarter of the speed.
  */
 export async function beginGrowing(): Promise<void> {
   if (growing >= GROWING_PARTS) {
@@ -43,7 +43,7 @@ export async function beginGrowing(): Promise<void> {
   growing++
 }
 
-/** The part has been sent, or given up: the next one has its turn. */
+/** Ends the turn, once the part was sent or dropped; the next upload has its turn. */
 export function endGrowing(): void {
   growing--
   const [next] = waiting

@@ -1,12 +1,12 @@
 import { extname } from 'node:path'
 import { fileTypeFromBuffer } from 'file-type'
 
-/** How many bytes of its beginning a file's type is found out from. */
+/** The number of bytes from which a file's type is detected. */
 export const HEAD_BYTES = 64 * 1024
 
 const UNKNOWN = 'application/octet-stream'
 
-/** Text has no signature: which text it is, its name may say. What is in here is plain text under another name. */
+/** Text formats have no signature, so the file's extension tells them apart. All of these are harmless plain text. */
 const TEXT_TYPES = new Map([
   ['.csv', 'text/csv'],
   ['.md', 'text/markdown'],
@@ -19,8 +19,8 @@ const TEXT_TYPES = new Map([
 ])
 
 /**
- * A file's media type from its first bytes (up to {@link HEAD_BYTES}). What a client says of it is not asked; the name
- * tells only one kind of text from another.
+ * Detects a file's media type from its first bytes (up to {@link HEAD_BYTES}). The client's claim is ignored; the name only
+ * distinguishes text formats.
  */
 export async function sniffType(head: Uint8Array, fileName: string): Promise<string> {
   const found = await fileTypeFromBuffer(head).catch(() => undefined)
@@ -34,7 +34,7 @@ export async function sniffType(head: Uint8Array, fileName: string): Promise<str
 function textType(head: Uint8Array, fileName: string): string {
   const text = decode(head)
   if (text === undefined) return UNKNOWN
-  // Browsers that guess look at the beginning only, too (WHATWG MIME Sniffing, section 7.1); comments may come first.
+  // Browsers that sniff also look only at the beginning (WHATWG MIME Sniffing, section 7.1); comments may precede it.
   const start = text
     .replace(/^\uFEFF/, '')
     .replace(/^(\s+|<!--[\s\S]*?-->|<\?[\s\S]*?\?>)+/, '')
@@ -50,25 +50,25 @@ function textType(head: Uint8Array, fileName: string): string {
   return TEXT_TYPES.get(extension) ?? 'text/plain'
 }
 
-/** The bytes as UTF-8 (or UTF-16 that says so), undefined where they are no text. A character may be cut off at the end. */
+/** Decodes UTF-8 (or UTF-16 with a byte order mark); undefined if it is not text. The last character may be cut off. */
 function decode(head: Uint8Array): string | undefined {
   const encoding =
     head[0] === 0xff && head[1] === 0xfe ? 'utf-16le' : head[0] === 0xfe && head[1] === 0xff ? 'utf-16be' : 'utf-8'
   try {
     const text = new TextDecoder(encoding, { fatal: true, ignoreBOM: true }).decode(head, { stream: true })
-    // Binary data is known by control characters other than white space.
+    // Control characters other than white space indicate binary data.
     return /[^\P{Cc}\t\n\v\f\r]/u.test(text) ? undefined : text
   } catch {
     return undefined
   }
 }
 
-/** A browser's recording of sound is a WebM or MP4 like one of video. Matroska names the codec of each track: `V_VP9`. */
+/** Browsers record audio in the same containers as video. Matroska names the codec of each track, such as `V_VP9`. */
 function hasVideoTrack(head: Uint8Array): boolean {
   return /V_(VP8|VP9|AV1|MPEG|THEORA|MS)/.test(Buffer.from(head).toString('latin1'))
 }
 
-/** An MP4 names the handler of each track; where the list of tracks is not at the beginning this cannot be told. */
+/** An MP4 names the handler of each track; if the list of tracks is not at the beginning, this returns false. */
 function hasSoundOnly(head: Uint8Array): boolean {
   const handlers = [
     ...Buffer.from(head)

@@ -3,15 +3,15 @@ import { noteReceived } from './dead-buffers.ts'
 import type { Body, ObjectStore, StoredPart } from './objects.ts'
 import { beginGrowing, endGrowing, giveSlabs, SLAB_BYTES, takeSlab } from './slabs.ts'
 
-/** The least that S3 takes as a part that is not the last, and so the most that one upload has in memory. */
+/** The smallest part that S3 accepts, except as the last one, and so the most memory that one upload takes. */
 const PART_BYTES = 5 * 1024 ** 2
 
 /**
- * One part in memory. It grows a slab at a time, so that a small file takes one; what comes in is copied, so that the
- * network's own buffers are free again at once, before they grow old in the heap.
+ * A part in memory. It grows by slabs, so that a small file takes one. Incoming chunks are copied, which frees the network's
+ * buffers before they move to the old generation of the heap.
  *
- * The SDK's lib-storage does the same work with two to three parts' worth of memory (it collects chunks, joins them into a
- * part and sends that): twice the bound that ten uploads at once are held to. Hence these lines.
+ * The SDK's lib-storage takes two to three parts' worth of memory (it collects chunks, concatenates them into a part and sends
+ * that): twice the bound set for ten concurrent uploads.
  */
 class PartBuffer {
   #slabs: Buffer[] = []
@@ -27,7 +27,7 @@ class PartBuffer {
     return { pieces, size: this.#size }
   }
 
-  /** Takes what fits into a slab, once there is memory. @returns how many bytes that is */
+  /** Copies as much of the chunk as fits into a slab, once memory is available. @returns the number of bytes copied */
   async fill(chunk: Buffer): Promise<number> {
     if (this.#size === this.#slabs.length * SLAB_BYTES) {
       if (this.#slabs.length === 1) {
@@ -41,7 +41,7 @@ class PartBuffer {
     return count
   }
 
-  /** Gives its memory back. @param sent all requests that were given it have ended well */
+  /** Releases its memory. @param sent whether all requests that used it have succeeded */
   empty(sent: boolean): void {
     giveSlabs(this.#slabs, sent)
     if (this.#growing) endGrowing()
@@ -54,21 +54,21 @@ class PartBuffer {
 export interface StreamUpload {
   key: string
   source: AsyncIterable<Buffer>
-  /** Called with the size so far, before more is sent; throws where that is too much. */
-  grown: (size: number) => void
+  /** Called with the size so far before more is sent; throws if that is too much. */
+  onSize: (size: number) => void
   /** Called with the id of a multipart upload before anything is sent to it. */
-  begun: (uploadId: string) => Promise<void>
-  /** Ends requests that are under way. */
+  onBegin: (uploadId: string) => Promise<void>
+  /** Aborts requests under way. */
   signal: AbortSignal
 }
 
 /**
- * Puts a stream of unknown length into the store: a small one in one request, a larger one part by part, each sent before
- * more of the stream is read. On failure, removing what lies in the store is the caller's.
+ * Uploads a stream of unknown length to the store: a small one in one request, a larger one part by part, each sent before more
+ * of the stream is read. After a failure, the caller must remove what is in the store.
  * @returns the size in bytes
  */
 export async function uploadStream(store: ObjectStore, upload: StreamUpload): Promise<number> {
-  const { key, source, grown, signal } = upload
+  const { key, source, onSize, signal } = upload
   const buffer = new PartBuffer()
   const parts: StoredPart[] = []
   let uploadId: string | undefined
@@ -76,7 +76,7 @@ export async function uploadStream(store: ObjectStore, upload: StreamUpload): Pr
   const sendPart = async () => {
     if (uploadId === undefined) {
       uploadId = await store.begin(key, signal)
-      await upload.begun(uploadId)
+      await upload.onBegin(uploadId)
     }
     parts.push(await store.putPart(key, uploadId, parts.length + 1, buffer.body, signal))
     buffer.empty(true)
@@ -85,9 +85,9 @@ export async function uploadStream(store: ObjectStore, upload: StreamUpload): Pr
     for await (const chunk of source) {
       size += chunk.length
       noteReceived(chunk.length)
-      grown(size)
+      onSize(size)
       for (let rest = chunk; rest.length > 0; ) {
-        // Only when there is more is a full part sent: one that is all of the file goes in one request.
+        // Send a full part only when more data follows: a file of exactly one part goes in a single request.
         if (buffer.full) await sendPart()
         rest = rest.subarray(await buffer.fill(rest))
       }
@@ -96,7 +96,7 @@ export async function uploadStream(store: ObjectStore, upload: StreamUpload): Pr
     if (uploadId === undefined) await store.put(key, buffer.body, signal)
     else {
       await sendPart()
-      // Gone under our hands: nothing says that the object is there.
+      // The upload has vanished, so the object may not exist.
       if (!(await store.complete(key, uploadId, parts))) throw new ParleyError('STORAGE_UNAVAILABLE')
     }
     buffer.empty(true)

@@ -26,45 +26,45 @@ import { PICTURE_BYTES, readPicture } from './preview.ts'
 import { HEAD_BYTES, sniffType } from './sniff.ts'
 import { uploadStream } from './stream-upload.ts'
 
-/** Uploads that no message names, of one person; they are removed after a day. */
-const UNCLAIMED_EACH = 100
+/** The most unclaimed uploads of one person; unclaimed uploads are removed after a day. */
+const MAX_UNCLAIMED = 100
 
 export interface IncomingFile {
   conversationId: string
   uploaderId: string
-  /** As the client called it. */
+  /** The client's name for the file. */
   fileName: string
   source: AsyncIterable<Buffer>
-  /** Called once the type is known, before anything is stored; throws where the file does not fit. */
+  /** Called once the type is known, before anything is stored; throws if the file does not fit its message. */
   accept: (file: Pick<StoredAttachment, 'id' | 'fileName' | 'fileType'>) => void
-  /** Aborted when the client is gone. */
+  /** Aborted when the client disconnects. */
   signal: AbortSignal
 }
 
 export interface AbandonedUploads {
   before: Date
-  /** The last one of the removal before this one; null to begin with the oldest. */
+  /** The last upload that the previous call looked at; null to begin with the oldest. */
   after: UploadPlace | null
   limit: number
-  /** Ends what waits for the store. */
+  /** Stops waiting for the store. */
   signal: AbortSignal
 }
 
 export interface RemovedUploads {
   removed: number
-  /** Of those that could not be removed; they stay to be tried again. */
+  /** The errors of those that could not be removed; they will be tried again. */
   errors: unknown[]
-  /** The last one that was looked at; null where there are no more after it. */
+  /** The last upload that was looked at; null if there are no more after it. */
   last: UploadPlace | null
 }
 
-/** A file that is in the store, whole. */
-type WholeFile = Pick<StoredAttachment, 'id' | 'fileSize' | 'fileType'> &
+/** A file that is in the store completely. */
+type CompleteFile = Pick<StoredAttachment, 'id' | 'fileSize' | 'fileType'> &
   Pick<IncomingFile, 'conversationId' | 'uploaderId'>
 
 /**
- * Brings files into the store. Each has a row in `attachments` before its first byte is there and until its last is gone,
- * so whatever ends in between, the process included, the worker finds what is left and removes it.
+ * Uploads files to the store. Each has a row in `attachments` from before its first byte is stored until after its last is gone,
+ * so whatever is interrupted, even by the end of the process, the worker finds and removes what is left.
  */
 export class AttachmentUploads {
   readonly #db: Database
@@ -74,7 +74,7 @@ export class AttachmentUploads {
   readonly #inspector: ObjectInspector
   readonly #presigner: Presigner
 
-  /** @param onLimited called for each upload that is refused as its person has too many that no message names */
+  /** @param onLimited called for each upload that is refused because its person has too many unclaimed ones */
   constructor(db: Database, settings: StorageSettings, onLimited: () => void = () => undefined) {
     this.#db = db
     this.#settings = settings
@@ -85,11 +85,10 @@ export class AttachmentUploads {
   }
 
   /**
-   * Stores a file as it comes in. On failure nothing of it is left, or will be soon: what cannot be removed now, with the
-   * store away, the worker removes.
-   * @returns undefined for the empty file without a name that a browser's form sends where none was chosen
-   * @throws {ParleyError} FILE_TOO_LARGE, FILE_TYPE_NOT_ALLOWED, STORAGE_UNAVAILABLE, RATE_LIMITED, and what `accept` and
-   * `source` throw
+   * Stores a file as it arrives. On failure, what was stored is removed, or by the worker if the store is unavailable now.
+   * @returns undefined for the empty, nameless file that a browser's form sends if none was chosen
+   * @throws {ParleyError} FILE_TOO_LARGE, FILE_TYPE_NOT_ALLOWED, STORAGE_UNAVAILABLE, RATE_LIMITED, and whatever `accept` and
+   *   `source` throw
    */
   async receive(file: IncomingFile): Promise<StoredAttachment | undefined> {
     const { head, source } = await peek(file.source, HEAD_BYTES)
@@ -100,20 +99,20 @@ export class AttachmentUploads {
     requireType(fileName, fileType, this.#settings.ATTACHMENT_TYPES)
     const id = randomUUIDv7()
     file.accept({ id, fileName, fileType })
-    await this.#note(id, file.conversationId, file.uploaderId, fileName, 0)
+    await this.#insert(id, file.conversationId, file.uploaderId, fileName, 0)
     try {
       const fileSize = await uploadStream(this.#store, {
         key: objectKey(file.conversationId, id),
         source,
-        grown: (size) => requireSize(fileName, size, maxBytes),
-        begun: (uploadId) => this.#begun(id, uploadId),
+        onSize: (size) => requireSize(fileName, size, maxBytes),
+        onBegin: (uploadId) => this.#noteUploadId(id, uploadId),
         signal: file.signal,
       })
       return await this.#finish({ ...file, id, fileSize, fileType })
     } catch (error) {
-      // The first error is the one to tell; a removal that fails is finished by the worker.
+      // Report the first error; the worker completes a removal that fails.
       const discarded = this.discard([id]).catch(() => undefined)
-      // Nobody is there who would wait for it.
+      // The client is gone: there is nobody to wait for the removal.
       if (file.signal.aborted) throw new ParleyError('UPLOAD_INCOMPLETE', { cause: error })
       await discarded
       throw error
@@ -121,23 +120,23 @@ export class AttachmentUploads {
   }
 
   /**
-   * Begins a direct upload. All of them are multipart uploads, of one part if small: the signed addresses end with the
-   * upload, so that nobody can put other bytes in the place of a file that has been looked at, and that on any S3.
+   * Begins a direct upload. Even a small one is a multipart upload, with one part: its signed URLs end with the upload, so that
+   * nobody can replace the bytes of a file after its inspection, on any S3.
    * @throws {ParleyError} FILE_TOO_LARGE, STORAGE_UNAVAILABLE, RATE_LIMITED
    */
-  async start(conversationId: string, uploaderId: string, wanted: StartUpload): Promise<StartedUpload> {
-    const fileName = cleanFileName(wanted.fileName)
+  async start(conversationId: string, uploaderId: string, request: StartUpload): Promise<StartedUpload> {
+    const fileName = cleanFileName(request.fileName)
     const { ATTACHMENT_DIRECT_MAX_BYTES: maxBytes, ATTACHMENT_MAX_BYTES: formMaxBytes } = this.#settings
-    requireSize(fileName, wanted.fileSize, maxBytes)
+    requireSize(fileName, request.fileSize, maxBytes)
     const id = randomUUIDv7()
     const key = objectKey(conversationId, id)
-    await this.#note(id, conversationId, uploaderId, fileName, wanted.fileSize)
+    await this.#insert(id, conversationId, uploaderId, fileName, request.fileSize)
     try {
       const uploadId = await this.#store.begin(key)
-      await this.#begun(id, uploadId)
-      const { parts, expiresAt } = signParts(this.#presigner, key, uploadId, planParts(wanted.fileSize), Date.now())
+      await this.#noteUploadId(id, uploadId)
+      const { parts, expiresAt } = signParts(this.#presigner, key, uploadId, planParts(request.fileSize), Date.now())
       const url = parts.length === 1 ? (parts[0]?.url ?? null) : null
-      return { id, fileName, fileSize: wanted.fileSize, method: 'PUT', url, parts, expiresAt, formMaxBytes }
+      return { id, fileName, fileSize: request.fileSize, method: 'PUT', url, parts, expiresAt, formMaxBytes }
     } catch (error) {
       await this.discard([id]).catch(() => undefined)
       throw error
@@ -145,42 +144,42 @@ export class AttachmentUploads {
   }
 
   /**
-   * Ends a direct upload, once all of its parts are in the store. May be asked again.
-   * @throws {ParleyError} ATTACHMENT_NOT_FOUND; UPLOAD_INCOMPLETE (details.missingParts) where parts are missing, which may
-   * still be sent; FILE_TYPE_NOT_ALLOWED and FILE_TOO_LARGE, after which the upload is gone; STORAGE_UNAVAILABLE
+   * Completes a direct upload once all of its parts are in the store. May be repeated.
+   * @throws {ParleyError} ATTACHMENT_NOT_FOUND; UPLOAD_INCOMPLETE (details.missingParts) if parts are missing, which may still
+   *   be sent; FILE_TYPE_NOT_ALLOWED and FILE_TOO_LARGE, after which the upload is gone; STORAGE_UNAVAILABLE
    */
   async complete(conversationId: string, uploaderId: string, id: string): Promise<StoredAttachment> {
     const row = await this.#find(conversationId, uploaderId, id)
     if (row?.state !== 'UPLOADING' || row.upload_id === null) return finished(row)
-    await this.#join(row, row.upload_id)
+    await this.#assemble(row, row.upload_id)
     try {
       const { size, type } = await this.#inspector.inspect(conversationId, id, row.file_name)
       if (size !== row.file_size) throw new ParleyError('UPLOAD_INCOMPLETE')
       return await this.#finish({ id, conversationId, uploaderId, fileSize: size, fileType: type })
     } catch (error) {
-      const final = error instanceof ParleyError && !error.retryAfterMs
-      if (final) await this.discard([id]).catch(() => undefined)
+      const isFinal = error instanceof ParleyError && !error.retryAfterMs
+      if (isFinal) await this.discard([id]).catch(() => undefined)
       throw error
     }
   }
 
-  /** Removes somebody's upload. @returns false where they have none of this id that no message names */
+  /** Removes an unclaimed upload of this person. @returns false if there is none with this id */
   async giveUp(conversationId: string, uploaderId: string, id: string): Promise<boolean> {
     const row = await this.#find(conversationId, uploaderId, id)
     if (row === undefined) return false
-    // A message may have named it since.
+    // A message may have claimed it meanwhile.
     return (await this.#condemn([id])) > 0
   }
 
   /**
-   * Removes uploads that no message names; what a message names is left alone.
-   * @throws {ParleyError} STORAGE_UNAVAILABLE where one could not be removed; the others are
+   * Removes unclaimed uploads among these; claimed ones are left alone.
+   * @throws {ParleyError} STORAGE_UNAVAILABLE if any could not be removed; the others are
    */
   async discard(ids: readonly string[]): Promise<void> {
     if (ids.length > 0) await this.#condemn(ids)
   }
 
-  /** @returns how many there were that no message names. @throws {ParleyError} STORAGE_UNAVAILABLE */
+  /** @returns the number of unclaimed uploads, which were removed. @throws {ParleyError} STORAGE_UNAVAILABLE */
   async #condemn(ids: readonly string[]): Promise<number> {
     const condemned = await condemnAttachments(this.#db.pool, ids)
     const [error] = await this.#remove(condemned)
@@ -188,7 +187,7 @@ export class AttachmentUploads {
     return condemned.length
   }
 
-  /** Removes up to `limit` uploads that were begun before `before` and that no message names, the oldest that come `after` one. */
+  /** Removes up to `limit` unclaimed uploads created before `before`, the oldest that follow `after`. */
   async removeAbandoned({ before, after, limit, signal }: AbandonedUploads): Promise<RemovedUploads> {
     const rows = await condemnAbandoned(this.#db.pool, before, after, limit)
     const errors = await this.#remove(rows, signal)
@@ -199,22 +198,22 @@ export class AttachmentUploads {
     this.#store.close()
   }
 
-  /** @returns why some could not be removed */
+  /** @returns the errors of those that could not be removed */
   async #remove(rows: readonly CondemnedRow[], signal?: AbortSignal): Promise<unknown[]> {
-    const ends = await Promise.allSettled(
+    const results = await Promise.allSettled(
       rows.map(({ id, conversation_id, upload_id }) =>
         this.#store.remove(objectKey(conversation_id, id), upload_id, signal),
       ),
     )
-    const gone = rows.filter((_, index) => ends[index]?.status === 'fulfilled')
+    const gone = rows.filter((_, index) => results[index]?.status === 'fulfilled')
     await deleteAttachments(
       this.#db.pool,
       gone.map(({ id }) => id),
     )
-    return ends.flatMap((end) => (end.status === 'rejected' ? [end.reason] : []))
+    return results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
   }
 
-  async #note(
+  async #insert(
     id: string,
     conversationId: string,
     uploaderId: string,
@@ -222,40 +221,40 @@ export class AttachmentUploads {
     fileSize: number,
   ): Promise<void> {
     const row = { id, conversationId, uploaderId, fileName, fileSize }
-    if (await insertAttachment(this.#db.pool, row, UNCLAIMED_EACH)) return
+    if (await insertAttachment(this.#db.pool, row, MAX_UNCLAIMED)) return
     this.#onLimited()
     throw new ParleyError('RATE_LIMITED', {
-      message: `You have ${UNCLAIMED_EACH} uploads that no message names; use them or remove them first.`,
+      message: `You have ${MAX_UNCLAIMED} uploads that are not part of a message; use or remove them first.`,
       retryAfterMs: 60_000,
     })
   }
 
-  async #begun(id: string, uploadId: string): Promise<void> {
+  async #noteUploadId(id: string, uploadId: string): Promise<void> {
     if (!(await noteUploadId(this.#db.pool, id, uploadId))) throw new ParleyError('ATTACHMENT_NOT_FOUND')
   }
 
-  /** Makes one object of the parts. That there is no such upload means that it is one already. */
-  async #join(row: AttachmentRow, uploadId: string): Promise<void> {
+  /** Completes the multipart upload. If it does not exist, an earlier call has completed it. */
+  async #assemble(row: AttachmentRow, uploadId: string): Promise<void> {
     const key = objectKey(row.conversation_id, row.id)
     const parts = await this.#store.parts(key, uploadId)
     if (parts === undefined) return
     const missing = missingParts(planParts(row.file_size), parts)
     if (missing.length > 0) {
       throw new ParleyError('UPLOAD_INCOMPLETE', {
-        message: `The upload lacks ${missing.length === 1 ? 'a part' : `${missing.length} parts`}.`,
+        message: `The upload is missing ${missing.length === 1 ? 'a part' : `${missing.length} parts`}.`,
         details: { missingParts: missing.slice(0, 100) },
       })
     }
     await this.#store.complete(key, uploadId, parts)
   }
 
-  async #finish(file: WholeFile): Promise<StoredAttachment> {
+  async #finish(file: CompleteFile): Promise<StoredAttachment> {
     const { id, conversationId, uploaderId, fileSize, fileType } = file
     const isPicture = fileType.startsWith('image/') && fileType !== 'image/svg+xml' && fileSize <= PICTURE_BYTES
     const picture = isPicture ? await readPicture(() => this.#store.read(objectKey(conversationId, id))) : null
     const { width = null, height = null, preview = null } = picture ?? {}
     const row = await finishAttachment(this.#db.pool, id, { fileSize, fileType, width, height, preview })
-    // Completed by the same request sent twice; or else removed meanwhile.
+    // Without a row, a repetition of this request has completed the upload, or it was removed meanwhile.
     return finished(row ?? (await this.#find(conversationId, uploaderId, id)))
   }
 
@@ -265,7 +264,7 @@ export class AttachmentUploads {
   }
 }
 
-/** @throws {ParleyError} ATTACHMENT_NOT_FOUND where it is none that a message may name or names */
+/** @throws {ParleyError} ATTACHMENT_NOT_FOUND unless the upload is READY or CLAIMED */
 function finished(row: AttachmentRow | undefined): StoredAttachment {
   if (row?.state === 'READY' || row?.state === 'CLAIMED') return toStoredAttachment(row)
   throw new ParleyError('ATTACHMENT_NOT_FOUND')

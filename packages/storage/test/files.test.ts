@@ -24,13 +24,13 @@ it.each([
   ['cafe\u0301.txt', 'caf\u00E9.txt'],
   ['ক্‍ষ.txt', 'ক্‍ষ.txt'],
   [`${'é'.repeat(200)}.jpeg`, `${'é'.repeat(125)}.jpeg`],
-])('the name %j is kept as %j', (given, kept) => {
+])('cleans the name %j to %j', (given, kept) => {
   expect(cleanFileName(given)).toBe(kept)
   expect(Buffer.byteLength(cleanFileName(given))).toBeLessThanOrEqual(255)
 })
 
-describe('delivery', () => {
-  it('names a file in ASCII and in full', () => {
+describe('headers', () => {
+  it('give the file name in ASCII and in full', () => {
     expect(contentDisposition('application/pdf', 'a b.pdf')).toBe('attachment; filename="a b.pdf"')
     expect(contentDisposition('image/png', 'naïve (1).png')).toBe(
       `inline; filename="na_ve (1).png"; filename*=UTF-8''na%C3%AFve%20%281%29.png`,
@@ -40,7 +40,7 @@ describe('delivery', () => {
     )
   })
 
-  it('hands out nothing that a browser might run', () => {
+  it('let no browser run a file', () => {
     const active = [
       'text/html',
       'image/svg+xml',
@@ -60,7 +60,7 @@ describe('delivery', () => {
   })
 })
 
-describe('the type', () => {
+describe('the type of a file', () => {
   const box = (type: string, body: Buffer) => {
     const size = Buffer.alloc(4)
     size.writeUInt32BE(8 + body.length)
@@ -89,11 +89,11 @@ describe('the type', () => {
     ['film.mp4', mp4('vide'), 'video/mp4'],
     ['voice.webm', webm('A_OPUS'), 'audio/webm'],
     ['film.webm', webm('V_VP9'), 'video/webm'],
-  ])('of %s comes from its bytes', async (name, bytes, type) => {
+  ])('%s is detected from its content', async (name, bytes, type) => {
     expect(await sniffType(bytes, name)).toBe(type)
   })
 
-  it('is held against the list of what may be sent', () => {
+  it('must be an accepted one', () => {
     const allow =
       (type: string, ...types: string[]) =>
       () =>
@@ -105,12 +105,12 @@ describe('the type', () => {
   })
 })
 
-it('a file may be as large as the limit, and no byte larger', () => {
+it('a file may be exactly as large as the limit', () => {
   expect(() => requireSize('a', 5, 5)).not.toThrow()
   expect(() => requireSize('a', 6, 5)).toThrow(/larger than 5 bytes/)
 })
 
-/** `count` times `part`, put into a file at this place. */
+/** Inserts `part` into a file `count` times at this position. */
 function inserted(file: Buffer, at: number, part: Buffer, count: number): Buffer {
   return Buffer.concat([file.subarray(0, at), Buffer.alloc(part.length * count, part), file.subarray(at)])
 }
@@ -123,7 +123,7 @@ function pngChunk(name: string, data: Buffer): Buffer {
   return Buffer.concat([length, named, check])
 }
 
-/** A chain of directories with one entry, the width, in the place of the end of a little-endian file's own. */
+/** Appends to a little-endian TIFF a chain of directories with one entry each, the width. */
 function chainOfDirectories(file: Buffer, count: number): Buffer {
   const first = file.readUInt32LE(4)
   const all = Buffer.alloc(18 * count)
@@ -136,7 +136,7 @@ function chainOfDirectories(file: Buffer, count: number): Buffer {
   return chained
 }
 
-/** Formats, and how a file of each gets so many parts more that say nothing. */
+/** Each format, with a function that inserts parts without content into a file. */
 const FORMATS: [format: 'jpeg' | 'png' | 'gif' | 'webp' | 'avif' | 'tiff', (file: Buffer, count: number) => Buffer][] =
   [
     ['jpeg', (file, count) => inserted(file, 2, Buffer.from([0xff, 0xfe, 0, 2]), count)],
@@ -155,19 +155,19 @@ const FORMATS: [format: 'jpeg' | 'png' | 'gif' | 'webp' | 'avif' | 'tiff', (file
   ]
 
 describe('a picture', () => {
-  it('that says it is huge is not unpacked', async () => {
+  it('that claims to be huge is not decoded', async () => {
     const side = 12_000
     const bomb = await sharp({ create: { width: 2, height: 2, channels: 3, background: 'white' } })
       .png()
       .toBuffer()
-    // The header's chunk begins at byte 8: length, "IHDR", width, height, five bytes more, checksum.
+    // The header chunk begins at byte 8: length, "IHDR", width, height, five more bytes, checksum.
     bomb.writeUInt32BE(side, 16)
     bomb.writeUInt32BE(side, 20)
     bomb.writeUInt32BE(crc32(bomb.subarray(12, 29)), 29)
     expect(await readPicture(async () => bomb)).toEqual({ width: side, height: side, preview: null })
   })
 
-  it('is unpacked as a whole only where that takes no more than a camera’s does', async () => {
+  it('is decoded as a whole only if it has no more pixels than a camera’s', async () => {
     const picture = (width: number, height: number) =>
       sharp({ create: { width, height, channels: 3, background: 'red' } })
     const read = async (made: Sharp) => {
@@ -182,7 +182,7 @@ describe('a picture', () => {
     expect(await read(picture(2, 1).tiff())).toEqual([2, 1, false])
   })
 
-  it.each(FORMATS)('of very many parts is not looked into: %s', async (format, partsAt) => {
+  it.each(FORMATS)('with too many parts is not parsed: %s', async (format, partsAt) => {
     const bytes = await sharp({ create: { width: 2, height: 1, channels: 3, background: 'red' } })
       .toFormat(format)
       .toBuffer()
@@ -191,7 +191,7 @@ describe('a picture', () => {
     expect(await read(10_001)).toEqual({ width: null, height: null, preview: null })
   })
 
-  it('whose texts would be unpacked at some length is not looked into', async () => {
+  it('with too many compressed texts is not parsed', async () => {
     const png = await sharp({ create: { width: 2, height: 1, channels: 3, background: 'red' } })
       .png()
       .toBuffer()
@@ -201,7 +201,7 @@ describe('a picture', () => {
     expect(await read(101)).toEqual({ width: null, height: null, preview: null })
   })
 
-  it('that is broken has no preview and is no error', async () => {
+  it('that is broken has no preview, without an error', async () => {
     const png = await sharp({ create: { width: 50, height: 50, channels: 3, background: 'red' } })
       .png()
       .toBuffer()
@@ -213,7 +213,7 @@ describe('a picture', () => {
   })
 })
 
-it('a direct upload is cut into parts of one size', () => {
+it('a direct upload is split into parts of the same size', () => {
   const MiB = 1024 ** 2
   expect(planParts(1)).toEqual([{ partNumber: 1, offset: 0, size: 1 }])
   expect(planParts(16 * MiB + 1).map(({ size }) => size)).toEqual([16 * MiB, 1])
@@ -225,7 +225,7 @@ it('a direct upload is cut into parts of one size', () => {
   expect(missingParts(planParts(16 * MiB + 1), stored)).toEqual([2])
 })
 
-it('has addresses for as long as its size takes at 1.2 Mbit/s, a day at most', () => {
+it('the URLs of a direct upload are valid for as long as it takes at 1.2 Mbit/s, at most a day', () => {
   const location = { endpoint: 'https://files.example', region: 'auto', bucket: 'parley', forcePathStyle: true }
   const presigner = new Presigner(location, { accessKeyId: 'k', secretAccessKey: 's' })
   const hours = (bytes: number) => {

@@ -11,7 +11,7 @@ import { storageSettings } from './bed.ts'
 const file = { id: 'f', fileName: 'a.txt', fileSize: 5, fileType: 'text/plain' }
 const HOUR = 3_600_000
 
-it('an address works for at least three quarters of its time and then no more', async () => {
+it('a URL works for at least three quarters of its lifetime and then expires', async () => {
   const settings = await storageSettings()
   const store = new ObjectStore(settings)
   await store.put(objectKey('c', 'f'), { pieces: [Buffer.from('hello')], size: 5 }, new AbortController().signal)
@@ -22,7 +22,7 @@ it('an address works for at least three quarters of its time and then no more', 
   store.close()
 })
 
-it('is the same for a quarter of its time in every process, so that browsers find the file in their cache', async () => {
+it('a URL is the same in every process for a quarter of its lifetime, so that browsers can cache the file', async () => {
   const settings = await storageSettings({ S3_PUBLIC_ENDPOINT: 'https://files.example' })
   let now = Date.parse('2026-03-01T10:00:00Z')
   const [one, other] = [new SignedLinks(settings, () => now), new SignedLinks(settings, () => now)]
@@ -34,7 +34,7 @@ it('is the same for a quarter of its time in every process, so that browsers fin
   expect(one.urlOf('c', file)).not.toBe(first)
 })
 
-it('a store that takes everything and says nothing is given up after the time of one try', async () => {
+it('a store that accepts requests and never answers is given up on after one attempt', async () => {
   let requests = 0
   const silent = createServer(() => requests++).listen(0, '127.0.0.1')
   await once(silent, 'listening')
@@ -42,15 +42,15 @@ it('a store that takes everything and says nothing is given up after the time of
   const store = new ObjectStore({ ...(await storageSettings()), S3_ENDPOINT: `http://127.0.0.1:${port}` }, 1_000)
   const body = { pieces: [Buffer.from('a'), Buffer.from('b')], size: 2 }
   const { signal } = new AbortController()
-  const asked = [() => store.put('k', body, signal), () => store.putPart('k', 'u', 1, body, signal)]
-  for (const ask of asked) await expect(ask()).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' })
-  expect(requests).toBe(asked.length)
+  const requestsToMake = [() => store.put('k', body, signal), () => store.putPart('k', 'u', 1, body, signal)]
+  for (const ask of requestsToMake) await expect(ask()).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' })
+  expect(requests).toBe(requestsToMake.length)
   store.close()
   silent.closeAllConnections()
   silent.close()
 })
 
-it('looks at the bucket anew after some seconds, also where the clock of the machine was set back', async () => {
+it('checks the bucket again after some seconds, even if the machine’s clock was set back', async () => {
   const settings = await storageSettings()
   const check = bucketCheck(settings)
   vi.useFakeTimers({ toFake: ['Date', 'performance'] })

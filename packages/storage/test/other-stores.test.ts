@@ -8,7 +8,7 @@ import { ObjectInspector } from '../src/inspect.ts'
 import { ObjectStore } from '../src/objects.ts'
 import { objectKey } from '../src/options.ts'
 
-/** Has a store listen. @returns the settings of a process that uses it, at this path */
+/** Starts a store. @returns the settings of a process that uses it at this path */
 async function listen(server: Server, path = '') {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -17,7 +17,7 @@ async function listen(server: Server, path = '') {
   return loadSettings({ ...s3Settings, ...attachmentSettings }, settings)
 }
 
-/** A store with one object under every name and a clock of its own, which refuses signed addresses as AWS and MinIO do. */
+/** Starts a store that has one object under every key and its own clock, and rejects signed URLs as AWS and MinIO do. */
 async function storeAhead(seconds: number) {
   const server = createServer(({ url = '/' }, answer) => {
     const { searchParams } = new URL(url, 'http://store')
@@ -37,23 +37,23 @@ async function storeAhead(seconds: number) {
   return { settings: await listen(server), [Symbol.asyncDispose]: async () => void server.close() }
 }
 
-it.each([[600], [-600]])('looks at files in a store whose clock is %d seconds ahead', async (seconds) => {
+it.each([[600], [-600]])('inspects files in a store whose clock is %d seconds ahead', async (seconds) => {
   await using store = await storeAhead(seconds)
   expect(await new ObjectInspector(store.settings).inspect('c', 'a', 'hello.txt')).toMatchObject({ size: 5 })
   expect(await bucketCheck(store.settings)(AbortSignal.timeout(5_000))).toBe(true)
 })
 
-it.each([[1_200], [-1_200]])('says so where the store’s clock is %d seconds ahead', async (seconds) => {
+it.each([[1_200], [-1_200]])('reports a store whose clock is %d seconds ahead', async (seconds) => {
   await using store = await storeAhead(seconds)
-  expect(await bucketCheck(store.settings)(AbortSignal.timeout(5_000))).toBe('has another time than this machine')
+  expect(await bucketCheck(store.settings)(AbortSignal.timeout(5_000))).toBe('has a different time than this machine')
 })
 
 it.each(['', '/', '/storage/s3', '/storage/s3/'])(
-  'reads a file where it was put, with “%s” at the end of S3_ENDPOINT',
+  'reads a file from where it was written, with “%s” at the end of S3_ENDPOINT',
   async (path) => {
-    const asked: string[] = []
+    const requests: string[] = []
     const server = createServer((request, answer) => {
-      asked.push(`${request.method} ${new URL(request.url ?? '', 'http://store').pathname}`)
+      requests.push(`${request.method} ${new URL(request.url ?? '', 'http://store').pathname}`)
       request.resume().on('end', () => answer.end())
     })
     const settings = await listen(server, path)
@@ -67,6 +67,6 @@ it.each(['', '/', '/storage/s3', '/storage/s3/'])(
     await store.put(objectKey('c', 'a'), { pieces: [Buffer.from('hello')], size: 5 }, AbortSignal.timeout(5_000))
     await new ObjectInspector(settings).inspect('c', 'a', 'hello.txt')
     const at = `${path.replace(/\/$/, '')}/parley/attachments/c/a`
-    expect(asked).toEqual([`PUT ${at}`, `GET ${at}`])
+    expect(requests).toEqual([`PUT ${at}`, `GET ${at}`])
   },
 )

@@ -32,14 +32,14 @@ function client({ endpoint, ...location }: S3Location): S3Client {
   })
 }
 
-/** Host, path and query of an address, the query without what the SDK adds for its own use. */
+/** Returns the host, path and query of a URL, without the query parameter that the SDK adds for itself. */
 function partsOf(address: string) {
   const url = new URL(address)
   url.searchParams.delete('x-id')
   return [url.host, url.pathname, [...url.searchParams].sort()]
 }
 
-/** Signs by the SDK; `x-id` is left out of what it signs. */
+/** Signs with the SDK, leaving `x-id` out. */
 async function bySdk(
   location: S3Location,
   command: GetObjectCommand | PutObjectCommand | UploadPartCommand,
@@ -61,11 +61,11 @@ async function bySdk(
   })
 }
 
-describe('an address signed here is the one that the SDK signs', () => {
+describe('a presigned URL equals the SDK’s', () => {
   const ours = (location: S3Location, request: Pick<PresignRequest, 'method' | 'query' | 'headers'>) =>
     new Presigner(location, credentials).presign({ key: Key, at, expiresIn: 900, ...request })
 
-  it.each(locations)('for a download, with a name in every script, at $endpoint', async (location) => {
+  it.each(locations)('for a download, with names in several scripts, at $endpoint', async (location) => {
     for (const name of ['report.pdf', 'über “alles” (1)*.pdf', "تقرير'.pdf", '100%.txt', 'a+b&c=d.txt']) {
       const disposition = contentDisposition('application/pdf', name)
       const command = new GetObjectCommand({
@@ -82,7 +82,7 @@ describe('an address signed here is the one that the SDK signs', () => {
     }
   })
 
-  it.each(locations)('for a part with its length, at $endpoint', async (location) => {
+  it.each(locations)('for a part with its size, at $endpoint', async (location) => {
     const command = new UploadPartCommand({
       Bucket: location.bucket,
       Key,
@@ -96,12 +96,12 @@ describe('an address signed here is the one that the SDK signs', () => {
   })
 })
 
-it('signs fast enough to do it for every attachment shown', () => {
+it('signs fast enough for every attachment shown', () => {
   const [location] = locations
   if (location === undefined) throw new Error('no location')
   const presigner = new Presigner(location, credentials)
   const started = performance.now()
   for (let i = 0; i < 2_000; i++) presigner.presign({ method: 'GET', key: `attachments/${i}`, at, expiresIn: 900 })
-  // Some 15 µs each on a quiet machine; the bound is for a busy one.
+  // About 15 µs each on a quiet machine; the bound allows for a busy one.
   expect((performance.now() - started) / 2_000).toBeLessThan(1)
 })

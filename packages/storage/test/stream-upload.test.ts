@@ -16,34 +16,34 @@ function storeOf(calls: { putPart?: unknown } = {}) {
   return { ...store, asStore: store as unknown as ObjectStore }
 }
 
-/** Six mebibytes of one letter: a part, and one more byte at least. */
+/** Returns an upload of six mebibytes of one letter: more than one part. */
 function fileOf(letter: string, more: Partial<StreamUpload> = {}): StreamUpload {
   return {
     key: letter,
     source: (async function* () {
       for (let piece = 0; piece < 6; piece++) yield Buffer.alloc(MiB, letter)
     })(),
-    grown: () => undefined,
-    begun: async () => undefined,
+    onSize: () => undefined,
+    onBegin: async () => undefined,
     signal: new AbortController().signal,
     ...more,
   }
 }
 
-it('sends nothing to an upload before it is noted who has to end it', async () => {
-  const noted = Promise.withResolvers<void>()
-  const begun = vi.fn(() => noted.promise)
+it('sends nothing to a multipart upload before its id is on record', async () => {
+  const recorded = Promise.withResolvers<void>()
+  const onBegin = vi.fn(() => recorded.promise)
   const store = storeOf()
-  const size = uploadStream(store.asStore, fileOf('a', { begun }))
-  await expect.poll(() => begun.mock.calls).toEqual([['upload']])
+  const size = uploadStream(store.asStore, fileOf('a', { onBegin }))
+  await expect.poll(() => onBegin.mock.calls).toEqual([['upload']])
   await turn()
   expect(store.putPart).not.toHaveBeenCalled()
-  noted.resolve()
+  recorded.resolve()
   expect(await size).toBe(6 * MiB)
   expect(store.putPart).toHaveBeenCalledTimes(2)
 })
 
-it('never writes another file over the bytes of a request that failed and may still be sending them', async () => {
+it('never overwrites the buffers of a failed request that may still be sending them', async () => {
   const failing: Buffer[] = []
   const putPart = async (_key: string, _id: string, _number: number, { pieces }: Body) => {
     failing.push(...pieces)

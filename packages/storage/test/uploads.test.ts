@@ -4,7 +4,7 @@ import { expect, it, vi } from 'vitest'
 import { AttachmentUploads } from '../src/uploads.ts'
 import { storageSettings } from './bed.ts'
 
-/* What becomes of an upload where the store fails in the middle of it, or somebody else removes it. */
+/* Uploads during which the store fails or somebody else removes the upload. */
 
 const CONVERSATION = '00000000-0000-7000-8000-000000000001'
 const TEXT = 'hello'
@@ -38,20 +38,20 @@ async function bed() {
         accept: () => undefined,
         signal: new AbortController().signal,
       }),
-    /** A direct upload whose one part is in the store. */
-    sent: async () => {
+    /** Uploads the only part of a direct upload. @returns the upload's id */
+    uploadPart: async () => {
       const upload = await uploads.start(CONVERSATION, 'ahmed', { fileName: 'a.txt', fileSize: TEXT.length })
       expect((await fetch(upload.url ?? '', { method: 'PUT', body: TEXT })).status).toBe(200)
       return upload.id
     },
     complete: (id: string) => uploads.complete(CONVERSATION, 'ahmed', id),
     giveUp: (id: string) => uploads.giveUp(CONVERSATION, 'ahmed', id),
-    /** The state of each upload that has a row. */
+    /** Returns the state of each upload that has a row. */
     states: async () => {
       const { rows } = await db.pool.query<{ id: string; state: string }>('select id, state from attachments')
       return Object.fromEntries(rows.map(({ id, state }) => [id, state]))
     },
-    /** The ids of the files that lie in the store. */
+    /** Returns the ids of the files in the store. */
     objects: async () => {
       const list = await fetch(`${direct.S3_ENDPOINT}/${direct.S3_BUCKET}?list-type=2`)
       return [...(await list.text()).matchAll(/<Key>attachments\/[^/]+\/([^<]+)</g)].map((match) => match[1])
@@ -60,7 +60,7 @@ async function bed() {
   }
 }
 
-it('an upload that a message names while its uploader gives it up is not given up, and they are told so', async () => {
+it('an upload claimed by a message while its uploader removes it is kept, and the uploader is told', async () => {
   await using b = await bed()
   const { id } = (await b.receive('a.txt')) ?? { id: '' }
   let given: Promise<boolean> | undefined
@@ -74,12 +74,12 @@ it('an upload that a message names while its uploader gives it up is not given u
   expect([await b.states(), await b.objects()]).toEqual([{ [id]: 'CLAIMED' }, [id]])
 })
 
-it('a direct upload that cannot be looked at, as the store is away, can be completed later', async () => {
+it('a direct upload that cannot be inspected while the store is unavailable can be completed later', async () => {
   await using b = await bed()
-  const id = await b.sent()
+  const id = await b.uploadPart()
   b.front.judge = (method) => (method === 'GET' ? 503 : 'pass')
   await expect(b.complete(id)).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' })
-  // Its parts are one object by now, and it could not be looked at.
+  // The parts are one object by now, which could not be inspected.
   b.front.judge = (method, url) => (method === 'GET' && !url.searchParams.has('uploadId') ? 503 : 'pass')
   await expect(b.complete(id)).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' })
   b.front.judge = () => 'pass'
@@ -87,7 +87,7 @@ it('a direct upload that cannot be looked at, as the store is away, can be compl
   expect(await b.objects()).toEqual([id])
 })
 
-it('a direct upload that cannot begin leaves nothing that would count against its person', async () => {
+it('a direct upload that fails to begin does not count against its uploader', async () => {
   await using b = await bed()
   b.front.judge = (method) => (method === 'POST' ? 403 : 'pass')
   const started = b.uploads.start(CONVERSATION, 'ahmed', { fileName: 'a.txt', fileSize: 1 })
@@ -95,7 +95,7 @@ it('a direct upload that cannot begin leaves nothing that would count against it
   expect(await b.states()).toEqual({})
 })
 
-it('a direct upload that is removed while it begins is over: nobody gets addresses for it', async () => {
+it('a direct upload removed while it begins fails, and no URLs are returned', async () => {
   await using b = await bed()
   const remove = async (): Promise<Fate> => {
     await b.db.pool.query(`update attachments set state = 'DELETING'`)
@@ -106,12 +106,12 @@ it('a direct upload that is removed while it begins is over: nobody gets address
   await expect(started).rejects.toMatchObject({ code: 'ATTACHMENT_NOT_FOUND' })
 })
 
-it('what is being removed is not completed any more', async () => {
+it('an upload that is being removed cannot be completed', async () => {
   await using b = await bed()
-  const id = await b.sent()
+  const id = await b.uploadPart()
   b.front.judge = async (method, url) => {
     if (method === 'DELETE') return 403
-    // While its type is looked at, its person gives it up.
+    // Its uploader removes it while it is being inspected.
     if (!url.searchParams.has('uploadId')) await expect(b.giveUp(id)).rejects.toThrow()
     return 'pass'
   }
@@ -119,7 +119,7 @@ it('what is being removed is not completed any more', async () => {
   expect(await b.states()).toEqual({ [id]: 'DELETING' })
 })
 
-it('a removal that fails says so, and can be tried again', async () => {
+it('a failed removal is reported and can be repeated', async () => {
   await using b = await bed()
   const { id = '' } = (await b.receive('a.txt')) ?? {}
   b.front.judge = (method) => (method === 'DELETE' ? 403 : 'pass')
@@ -130,7 +130,7 @@ it('a removal that fails says so, and can be tried again', async () => {
   expect([await b.states(), await b.objects()]).toEqual([{}, []])
 })
 
-it('what a message names is neither given up nor discarded', async () => {
+it('a claimed upload is neither removed nor discarded', async () => {
   await using b = await bed()
   const { id = '' } = (await b.receive('a.txt')) ?? {}
   await b.db.pool.query(`update attachments set state = 'CLAIMED', message_id = id`)
@@ -139,10 +139,10 @@ it('what a message names is neither given up nor discarded', async () => {
   expect([await b.states(), await b.objects()]).toEqual([{ [id]: 'CLAIMED' }, [id]])
 })
 
-it('a bucket that is not there is no file that is gone: what was to be removed stays noted', async () => {
+it('a missing bucket does not count as a missing object: the removal stays on record', async () => {
   await using b = await bed()
   const { id = '' } = (await b.receive('a.txt')) ?? {}
-  const elsewhere = new AttachmentUploads(b.db, { ...b.settings, S3_BUCKET: 'a-bucket-that-is-not-there' })
+  const elsewhere = new AttachmentUploads(b.db, { ...b.settings, S3_BUCKET: 'a-missing-bucket' })
   await expect(elsewhere.discard([id])).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' })
   elsewhere.close()
   expect(await b.states()).toEqual({ [id]: 'DELETING' })
@@ -151,7 +151,7 @@ it('a bucket that is not there is no file that is gone: what was to be removed s
 it.each([
   ['in one request', 2, 2],
   ['in parts', 6, 3],
-])('a file that goes %s is sent again where the store fails for a moment', async (_how, mebibytes, requests) => {
+])('a file uploaded %s is sent again after a temporary failure of the store', async (_how, mebibytes, requests) => {
   await using b = await bed()
   let puts = 0
   b.front.judge = (method) => (method === 'PUT' && ++puts === 1 ? 503 : 'pass')
@@ -159,7 +159,7 @@ it.each([
   expect([puts, await b.objects()]).toEqual([requests, [id]])
 })
 
-it('an upload that the store has forgotten is no file', async () => {
+it('an upload that the store has lost fails', async () => {
   await using b = await bed()
   b.front.judge = (method, url) => (method === 'POST' && url.searchParams.has('uploadId') ? 404 : 'pass')
   const received = b.receive('a.bin', { bytes: Buffer.alloc(6 * 1024 ** 2) })
@@ -167,7 +167,7 @@ it('an upload that the store has forgotten is no file', async () => {
   expect(await b.states()).toEqual({})
 })
 
-it('a hundred unused uploads of one person keep nobody else from sending files', async () => {
+it('the limit on unclaimed uploads applies to each person separately', async () => {
   await using b = await bed()
   await b.db.pool.query(
     `insert into attachments (id, conversation_id, uploader_id, state, file_name)
@@ -179,7 +179,7 @@ it('a hundred unused uploads of one person keep nobody else from sending files',
   expect(await b.receive('a.txt', { uploaderId: 'ahmed' })).toBeDefined()
 })
 
-it('a direct upload goes to the address at which clients reach the store', async () => {
+it('a direct upload goes to the public endpoint', async () => {
   await using b = await bed()
   const uploads = new AttachmentUploads(b.db, { ...b.settings, S3_PUBLIC_ENDPOINT: 'https://files.example' })
   const { url } = await uploads.start(CONVERSATION, 'ahmed', { fileName: 'a.txt', fileSize: 1 })
