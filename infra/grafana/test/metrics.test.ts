@@ -195,8 +195,12 @@ it('dashboards and rules are current: npm run grafana', async () => {
 
 it('docs/OPERATIONS.md says of every alert what to do', async () => {
   const text = await readFile(new URL('../../../docs/OPERATIONS.md', import.meta.url), 'utf8')
-  const anchors = new Set([...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => heading.toLowerCase()))
-  expect(alerts.filter((alert) => !anchors.has(anchorOf(alert))).map(({ name }) => name)).toEqual([])
+  const index = [...text.matchAll(/^\| \[(\w+)\]\(#(\w+)\) +\| (page|ticket) /gm)].map(([, ...row]) => row)
+  expect(index).toEqual(alerts.map((alert) => [alert.name, anchorOf(alert), alert.severity]))
+  for (const { name } of alerts) {
+    const [, runbook] = new RegExp(`^### ${name}\\n([\\s\\S]*?)(?=^##)`, 'm').exec(text) ?? []
+    for (const part of ['Symptom', 'Check', 'Action']) expect(runbook, name).toContain(`**${part}**`)
+  }
 })
 
 it('the public address shows no metrics', async () => {
