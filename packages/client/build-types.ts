@@ -5,11 +5,11 @@ import * as protocol from '@parley/protocol'
 import { PlainTypes } from './plain-types.ts'
 
 /*
- * Writes declarations of the client and of the protocol into dist/.types, for tsdown to bundle. It cannot make them
- * itself: it knows the compiler of TypeScript 5, which has another interface.
+ * Writes the declarations of the client and of the protocol into dist/.types, for tsdown to bundle. tsdown cannot generate
+ * them itself: it needs the compiler API of TypeScript 5.
  */
 const TYPES = resolve(import.meta.dirname, 'dist/.types')
-/** Modules of the protocol whose types the client shows, and those of their types that are of requests. */
+/** Protocol modules whose types the client exposes, each with its types that are for requests only. */
 const SHOWN = [
   { name: 'models', except: [] },
   { name: 'search', except: ['SearchMessages'] },

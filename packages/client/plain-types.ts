@@ -1,8 +1,8 @@
 import type { z } from 'zod'
 
 /*
- * The shapes of the protocol as interfaces, with the comments that stand beside their fields: what one who uses the client
- * reads in an editor, without zod and its types behind them.
+ * Turns the protocol's zod schemas into plain interfaces with the comments on their fields: what users of the client see in
+ * an editor, without zod and its types.
  */
 
 type Schema = z.core.$ZodType
@@ -12,16 +12,16 @@ export interface ProtocolModule {
   source: string
   /** What it exports. */
   exports: Record<string, unknown>
-  /** Types that stay as they are. */
+  /** Types to leave as they are. */
   except: readonly string[]
 }
 
 const INFERRED = /^export type (\w+) = z\.infer<typeof (\w+)>;?$/gm
 
-/** Writes the types that are inferred of schemas as plain ones. Names of all `modules` stand for what they are names of. */
+/** Writes types that are inferred from schemas as plain ones, which refer to each other by the names used in `modules`. */
 export class PlainTypes {
   readonly #names = new Map<unknown, string>()
-  /** By the name of a constant: its source. */
+  /** Source of each constant, by name. */
   readonly #constants = new Map<string, string>()
 
   constructor(modules: readonly ProtocolModule[]) {
@@ -35,8 +35,8 @@ export class PlainTypes {
   }
 
   /**
-   * A module's declarations with plain types in place of the inferred ones.
-   * @param imports where the other modules' types come from
+   * Returns a module's declarations with the inferred types replaced by plain ones.
+   * @param imports specifier to import the other modules' types from
    */
   declare(declarations: string, { exports, except }: ProtocolModule, imports: string): string {
     const own = new Set<string>()
@@ -54,7 +54,7 @@ export class PlainTypes {
     return foreign.length === 0 ? plain : `import type { ${foreign.join(', ')} } from '${imports}';\n${plain}`
   }
 
-  /** Comments by the name of a field: a constant's own, then those of what it is made of. */
+  /** Returns comments by field name: a constant's own first, then those of the schemas it extends or spreads. */
   #docsOf(name: string): Map<string, string> {
     const source = this.#constants.get(name) ?? ''
     const found = new Map<string, string>()
@@ -101,7 +101,7 @@ export class PlainTypes {
         return `{\n${fields.join('\n')}\n}`
       }
       default:
-        throw new Error(`There is no plain type for ${def.type} of zod.`)
+        throw new Error(`There is no plain type for zod's ${def.type}.`)
     }
   }
 }

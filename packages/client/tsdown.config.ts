@@ -2,7 +2,7 @@ import { defineConfig, type UserConfig } from 'tsdown'
 
 const external = ['socket.io-client', /^node:/]
 
-/** One file for each entry: what they share is structural. */
+/** One declaration file per entry. Types that both contain are structural, so the copies are compatible. */
 const declarations = (entry: string): UserConfig => ({
   entry: { [entry]: `dist/.types/client/src/${entry}.d.ts` },
   format: 'esm',
@@ -22,7 +22,7 @@ export default defineConfig([
     dts: false,
     clean: false,
     external,
-    // Codes and limits of the protocol: a page of constants. Its schemas, and zod with them, stay out.
+    // Bundles the protocol's codes and limits, a page of constants. Its schemas, and zod with them, are not imported.
     noExternal: [/^@parley\/protocol/],
   },
   declarations('index'),

@@ -8,47 +8,47 @@ import type { Room } from './room.ts'
 import { chunksOf } from './sync-chunks.ts'
 
 const PAGE = LIMITS.pageSize
-/** Errors of a server that answers: another connection would fare no better. */
+/** Errors of a server that responds: another connection would fare no better. */
 const SERVER_SIDE: ReadonlySet<string> = new Set(['RATE_LIMITED', 'INTERNAL', 'OVERLOADED', 'UNAVAILABLE'])
 const RETRY = { baseMs: 500, maxMs: 5_000 }
 const FRUITLESS_TRIES = 10
 const FRUITLESS_PAUSE_MS = 500
-/** Conversations whose missing messages are fetched at the same time. */
+/** Number of conversations whose missing messages are fetched concurrently. */
 const LANES = 4
-/** A message that is missing is waited for this long before it is fetched: it may only be late. Milliseconds. */
+/** How long to wait for a missing message before fetching it: it may only be late. Milliseconds, times 0.5 to 1.5. */
 const GAP_PATIENCE_MS = 200
-/** A change that is missing is not shown to be so by anything; there is time. Milliseconds, doubled by chance. */
+/** How long to wait for any other missing change, which is less visible, before a sync. Milliseconds, times 1 to 2. */
 const HOLE_PATIENCE_MS = 1_000
 
 export interface CatchUpOptions {
   http: Http
   inbox: Inbox
-  /** The `sync` event; rejects without a connection. */
+  /** Sends the `sync` event; rejects without a connection. */
   call: (payload: {
     conversations: Record<string, number>
     after: string | null
     until: string | null
   }) => Promise<SyncAnswer>
   connected: () => boolean
-  /** More messages than this are not fetched one by one: the client goes on at the newest. */
+  /** If more messages than this are missing in a conversation, the client skips to the newest page. */
   limit: number
   onSkipped: (skipped: { conversationId: string; fromSeq: number; toSeq: number }) => void
   onError: (error: ParleyClientError) => void
 }
 
-/** How a conversation stood when the server was asked about it. */
+/** The state of a conversation when the server was asked about it. */
 interface Asked {
   room: Room
   newest: number
 }
 
-/** Makes the client whole again: after a connection, after a gap, after a hole. */
+/** Fetches what the client has missed: after connecting, after a gap in seqs, after a hole in revs. */
 export class CatchUp {
   readonly #options: CatchUpOptions
   #running: Promise<void> | undefined
   #again = false
   #hole: ReturnType<typeof setTimeout> | undefined
-  /** Ends what is under way when the connection has gone. */
+  /** Aborts the work in progress when the connection is lost. */
   #run = new AbortController()
   readonly #gaps = new Set<Room>()
   #gapTimer: ReturnType<typeof setTimeout> | undefined
@@ -57,7 +57,7 @@ export class CatchUp {
     this.#options = options
   }
 
-  /** The connection has gone: the next one begins anew. */
+  /** The connection is lost: aborts the work in progress and forgets what was planned. */
   stop(): void {
     this.#run.abort()
     this.#run = new AbortController()
@@ -68,7 +68,7 @@ export class CatchUp {
     this.#gaps.clear()
   }
 
-  /** Syncs; one at a time, and once more where it was asked for meanwhile. Resolves when nothing is missing. */
+  /** Syncs, one run at a time; a call during a run causes one more round. Resolves when nothing is missing. */
   sync(): Promise<void> {
     if (this.#running !== undefined) {
       this.#again = true
@@ -80,20 +80,20 @@ export class CatchUp {
     return this.#running
   }
 
-  /** A change is missing. It may be under way; if the same is missing for a while, a sync will bring it. */
+  /** A change is missing. It may still arrive; if the same one is missing for a while, a sync fetches it. */
   holeSeen(): void {
     const patience = HOLE_PATIENCE_MS * (1 + Math.random())
     this.#hole ??= setTimeout(() => {
       this.#hole = undefined
       const since = this.#options.inbox.holeSince
       if (since === undefined || !this.#options.connected()) return
-      // In a busy conversation events cross all the time: holes come and close again.
+      // In a busy conversation events overtake each other all the time: holes open and close again.
       if (performance.now() - since < HOLE_PATIENCE_MS) this.holeSeen()
       else this.#later(this.sync())
     }, patience)
   }
 
-  /** Messages are missing between others: they are fetched by their seq. */
+  /** Messages are missing in a sequence: fetches them by seq after a short wait. */
   gapSeen(room: Room): void {
     this.#gaps.add(room)
     this.#gapTimer ??= setTimeout(
@@ -109,7 +109,7 @@ export class CatchUp {
     )
   }
 
-  /** On an open connection nothing else would start it again. */
+  /** Reports a failure and, while connected, schedules a sync: on an open connection nothing else would try again. */
   #later(work: Promise<void>): void {
     work.catch((error) => {
       this.#options.onError(toClientError(error))
@@ -123,7 +123,7 @@ export class CatchUp {
       try {
         await this.#round(this.#run.signal)
       } catch (error) {
-        // Asked for again meanwhile, by the next connection perhaps: that one counts.
+        // Another sync was requested meanwhile, possibly by the next connection: run that instead.
         if (!this.#again && !(await this.#mayRetry(toClientError(error), attempt++))) throw error
         continue
       }
@@ -131,7 +131,7 @@ export class CatchUp {
     }
   }
 
-  /** The server is there, but something behind it is not: waits, on the open connection, for another try. */
+  /** If the server responds but cannot serve, waits before a retry on the same connection. Returns whether to retry. */
   async #mayRetry(error: ParleyClientError, attempt: number): Promise<boolean> {
     const { signal } = this.#run
     if (!error.retryable || !SERVER_SIDE.has(error.code) || signal.aborted) return false
@@ -170,14 +170,14 @@ export class CatchUp {
       for (const room of inbox.rooms()) if (room.sequence.hasGap) behind.add(room)
       await this.#fillAll([...behind], signal)
     } finally {
-      // What was not fetched is asked for again from the same rev.
+      // The next sync asks again, from the same rev, for what was not fetched.
       for (const room of behind) room.catchingUpTo = undefined
     }
   }
 
   /**
-   * The server says that one is not in a conversation. Where something has been heard of it since it was asked about, one
-   * may just have been put into it again: the next round will tell.
+   * The server says that the user is not in a conversation. If an event about it has come since the question was sent, the
+   * user may just have been added again: the next round will tell.
    */
   #left(id: string, asked: Asked | undefined): void {
     const { inbox } = this.#options
@@ -198,14 +198,14 @@ export class CatchUp {
     await Promise.all(Array.from({ length: Math.min(LANES, rooms.length) }, lane))
   }
 
-  /** One may have been taken out of a conversation since it was asked about: what it is now, a sync tells. */
+  /** The user may have been removed from a conversation since the sync: another one will tell. */
   #refused(error: unknown): void {
     if (toClientError(error).code !== 'CONVERSATION_NOT_FOUND') throw error
     this.#again = true
     this.holeSeen()
   }
 
-  /** Fetches what is missing in one conversation, in order. */
+  /** Fetches the missing messages of one conversation, in order. */
   async #fill(room: Room, signal: AbortSignal): Promise<void> {
     const { inbox, limit } = this.#options
     const { sequence, timeline } = room
@@ -215,14 +215,15 @@ export class CatchUp {
       const { data, meta } = await this.#page(room.id, before, signal)
       if (inbox.get(room.id) !== room) return
       for (const message of data) {
-        // Seqs that a page leaves out are of messages that are no more.
+        // Seqs missing from a page belong to deleted messages.
         sequence.skipTo(message.seq - 1)
         inbox.accept(room, message)
       }
       sequence.skipTo(Math.min(before + PAGE, meta.total))
       if (sequence.delivered > before) continue
-      // What was announced is not to be had (a copy of the database that lags behind, say).
-      if (++tries === FRUITLESS_TRIES) throw new ParleyClientError('BAD_ANSWER', 'Messages are missing at the server.')
+      // Announced messages cannot be fetched yet (from a lagging replica, say).
+      if (++tries === FRUITLESS_TRIES)
+        throw new ParleyClientError('BAD_ANSWER', 'The server does not return messages that it has announced.')
       await wait(FRUITLESS_PAUSE_MS, signal)
     }
     if (room.catchingUpTo !== undefined && timeline.status === 'ready' && !timeline.snapshot().hasNewer) {
@@ -249,7 +250,7 @@ export class CatchUp {
     return this.#options.http.get<Message[], { total: number }>(path, { query, signal })
   }
 
-  /** Messages on show may have been changed by more than a sync tells. */
+  /** Refetches the loaded messages: some may have changed in ways that a truncated sync does not tell. */
   async #refreshWindow(room: Room, signal: AbortSignal): Promise<void> {
     const { oldestSeq, newestSeq } = room.timeline
     if (oldestSeq === undefined || newestSeq === undefined) return

@@ -11,15 +11,15 @@ import { type SendFileOptions, type UploadOptions, Uploads } from './upload.ts'
 import { whenLive } from './when-live.ts'
 
 /**
- * A person's connection to a Parley cluster.
+ * A user's connection to a Parley cluster.
  *
  *     const client = new ParleyClient({ url, getToken })
  *     client.on('message', (message) => show(message))
  *     client.connect()
  *     await client.send(conversationId, 'Hello')
  *
- * It connects by itself, again and again, fetches what it missed, delivers each message once and in order, and keeps what
- * one sends until the server has stored it.
+ * It reconnects automatically, fetches what it missed, delivers each message exactly once and in order, and holds outgoing
+ * messages until the server has stored them.
  */
 export class ParleyClient extends ServerRequests {
   readonly #messages = new Map<string, Store<MessagesSnapshot>>()
@@ -28,14 +28,14 @@ export class ParleyClient extends ServerRequests {
   readonly state: Store<ConnectionState>
   /** All conversations, newest activity first. */
   readonly conversations: Store<readonly Conversation[]>
-  /** Unread messages in all conversations together. */
+  /** Total number of unread messages across all conversations. */
   readonly unread: Store<number>
-  /** Ids of the people who are online, among those one shares conversations with. */
+  /** Ids of the online users among those who share a conversation with this user. */
   readonly presence: Store<ReadonlySet<string>>
 
   /**
-   * Nothing is asked of anybody before {@link connect}.
-   * @throws {TypeError} where `url` is not the address of a server
+   * Makes no request before {@link connect}.
+   * @throws {TypeError} if `url` is not a server's origin
    */
   constructor(options: ParleyClientOptions) {
     requireAddress(options.url)
@@ -50,18 +50,18 @@ export class ParleyClient extends ServerRequests {
     this.presence = core.presence.store
   }
 
-  /** The person's id; undefined until there has been a token. */
+  /** The user's id; undefined until the first token has been received. */
   get userId(): string | undefined {
     return this.core.userId
   }
 
-  /** Calls `listener` for each event of that name. Returns what ends it. */
+  /** Calls `listener` for each event of that name. Returns a function that unsubscribes it. */
   on<Name extends keyof ClientEvents>(name: Name, listener: (payload: ClientEvents[Name]) => void): () => void {
     return this.core.events.on(name, listener)
   }
 
   /**
-   * Connects, and stays connected until {@link disconnect} or {@link close}. What goes wrong on the way is told by `error`
+   * Connects, and stays connected until {@link disconnect} or {@link close}. Failures along the way are reported by `error`
    * events.
    * @throws {ParleyClientError} CLOSED
    */
@@ -70,34 +70,35 @@ export class ParleyClient extends ServerRequests {
     this.core.connection.start()
   }
 
-  /** Goes offline until the next {@link connect}. What is sent meanwhile waits. */
+  /** Goes offline until the next {@link connect}. Messages sent in the meantime are queued. */
   disconnect(): void {
     this.core.connection.stop()
   }
 
-  /** Tries to connect now, where the client waits to: the network is said to be back (`window.ononline`). */
+  /** Skips the current reconnect delay, for when the network is reported to be back (`window.ononline`). */
   reconnectNow(): void {
     this.core.connection.hurry()
   }
 
-  /** Ends everything. Messages that are kept in a storage go out with the next client of this person. */
+  /** Closes the client for good. Messages kept in a storage are sent by this user's next client. */
   close(): void {
     this.core.close()
   }
 
   /**
    * Resolves when the connection is live.
-   * @throws {ParleyClientError} TIMEOUT after `timeoutMs`, its `cause` what went wrong last; CLOSED when the client is closed
+   * @throws {ParleyClientError} TIMEOUT after `timeoutMs`, with the most recent error as its `cause`; CLOSED when the client
+   * is closed
    */
   whenLive(timeoutMs = 30_000): Promise<void> {
     return whenLive(this, this.core.closed, timeoutMs)
   }
 
   /**
-   * Sends a message. Resolves with it once it is durable, however long that takes; until then it is in the `pending` of
+   * Sends a message. Resolves with it once it is durable, however long that takes; until then it is listed in `pending` of
    * the conversation's store.
-   * @throws {ParleyClientError} what trying again cannot mend (the content is too long, one is not in the conversation),
-   * ABORTED when it was discarded, CLOSED when the client was closed first
+   * @throws {ParleyClientError} any error that a retry cannot fix (the content is too long, the user is not in the
+   * conversation), ABORTED if the message is discarded, CLOSED if the client is closed first
    */
   send(conversationId: string, content: string, options: SendOptions = {}): Promise<Message> {
     const { type, attachmentIds, clientMessageId = randomId() } = options
@@ -110,29 +111,29 @@ export class ParleyClient extends ServerRequests {
     })
   }
 
-  /** Messages that are not stored yet, in all conversations, failed ones included. */
+  /** Number of messages not stored yet, across all conversations, failed ones included. */
   get pendingCount(): number {
     return this.core.outbox.size
   }
 
   /**
-   * Sends a failed message again; nothing happens where there is none of that id. The promise that `send` gave is over: the
-   * store shows how it goes.
+   * Sends a failed message again; does nothing if there is none with that id. The promise returned by `send` has already
+   * been rejected, so progress shows in the conversation's store only.
    */
   retry(clientMessageId: string): void {
     this.core.outbox.retry(clientMessageId)
   }
 
-  /** Gives up a message that is not under way; `send` rejects with ABORTED. One that is under way stays. */
+  /** Drops a queued or failed message; its `send` rejects with ABORTED. Does nothing while the message is being sent. */
   discard(clientMessageId: string): void {
     this.core.outbox.discard(clientMessageId)
   }
 
   /**
-   * Sends a file with its message; a large one goes straight into the store, in parts, where the browser lets it. The file
-   * itself is not kept for another try after a reload.
-   * @throws {ParleyClientError} FILE_TOO_LARGE, FILE_TYPE_NOT_ALLOWED, UPLOAD_BLOCKED, ABORTED by the signal, NETWORK and the
-   * like after some tries, and what `send` throws
+   * Sends a file with its message. A large file is uploaded directly to object storage, in parts, where the browser allows
+   * it. The file itself does not survive a reload.
+   * @throws {ParleyClientError} FILE_TOO_LARGE, FILE_TYPE_NOT_ALLOWED, UPLOAD_BLOCKED, ABORTED by the signal, NETWORK and
+   * similar errors after some retries, and what `send` throws
    */
   async sendFile(conversationId: string, file: File, options: SendFileOptions = {}): Promise<Message> {
     const { content = '', type, clientMessageId } = options
@@ -146,16 +147,16 @@ export class ParleyClient extends ServerRequests {
   }
 
   /**
-   * Puts a file into the store, for a message to name in its `attachmentIds`: so one message has several, ten at most. What
-   * no message names within a day is removed.
+   * Uploads a file to object storage, for a message to reference in its `attachmentIds` (at most ten per message). A file
+   * that no message references within a day is removed.
    * @throws {ParleyClientError} FILE_TOO_LARGE, FILE_TYPE_NOT_ALLOWED, CONVERSATION_NOT_FOUND, UPLOAD_BLOCKED, ABORTED by the
-   * signal, NETWORK and the like after some tries
+   * signal, NETWORK and similar errors after some retries
    */
   upload(conversationId: string, file: File, options: UploadOptions = {}): Promise<Attachment> {
     return this.#uploads.upload(conversationId, file, options)
   }
 
-  /** A conversation's messages and those of one's own that wait. Somebody who subscribes loads the newest page. */
+  /** A conversation's messages and the user's own pending ones. The first subscriber triggers loading of the newest page. */
   messages(conversationId: string): Store<MessagesSnapshot> {
     const { inbox, outbox } = this.core
     const timeline = inbox.timelines.of(conversationId)
@@ -167,8 +168,8 @@ export class ParleyClient extends ServerRequests {
   }
 
   /**
-   * Loads the newest page of a conversation where that has not been done; resolves when it is there.
-   * @throws {ParleyClientError} CONVERSATION_NOT_FOUND, or NETWORK and the like
+   * Loads the newest page of a conversation unless it is loaded already; resolves when it is available.
+   * @throws {ParleyClientError} CONVERSATION_NOT_FOUND, NETWORK and similar errors
    */
   async open(conversationId: string): Promise<Store<MessagesSnapshot>> {
     const store = await this.#begin(conversationId)
@@ -177,8 +178,8 @@ export class ParleyClient extends ServerRequests {
   }
 
   /**
-   * Shows a conversation at one of its messages, wherever in its history that is: the store then holds a page around it,
-   * with `hasOlder` and `hasNewer` as they are there. {@link open} goes back to the newest.
+   * Loads the page around one message, however far back in the history, in place of the one shown: `hasOlder` and
+   * `hasNewer` of the store then refer to that page. {@link open} returns to the newest page.
    * @throws {ParleyClientError} as {@link open}
    */
   async openAt(conversationId: string, seq: number): Promise<Store<MessagesSnapshot>> {
@@ -187,7 +188,7 @@ export class ParleyClient extends ServerRequests {
     return store
   }
 
-  /** The store of a conversation that is known by then. */
+  /** Returns a conversation's store, after fetching the conversation if it is not known yet. */
   async #begin(conversationId: string): Promise<Store<MessagesSnapshot>> {
     const store = this.messages(conversationId)
     this.core.watched.trim()
@@ -195,13 +196,13 @@ export class ParleyClient extends ServerRequests {
     return store
   }
 
-  /** Fetches a message of the store anew, for fresh addresses of its attachments. @throws {ParleyClientError} as {@link open} */
+  /** Refetches a loaded message, for fresh attachment URLs. @throws {ParleyClientError} as {@link open} */
   refreshMessage({ conversationId, seq }: Pick<Message, 'conversationId' | 'seq'>): Promise<void> {
     return this.core.pages.refresh(conversationId, seq)
   }
 
   /**
-   * Loads the page before the oldest message of the store. Nothing happens where there is none.
+   * Loads the page before the oldest loaded message. Does nothing if there is none.
    * @throws {ParleyClientError} as {@link open}
    */
   loadOlder(conversationId: string): Promise<void> {
@@ -209,45 +210,45 @@ export class ParleyClient extends ServerRequests {
   }
 
   /**
-   * Loads the page after the newest message of the store, where one has gone back far (`hasNewer`).
+   * Loads the page after the newest loaded message, if there are newer ones (`hasNewer`).
    * @throws {ParleyClientError} as {@link open}
    */
   loadNewer(conversationId: string): Promise<void> {
     return this.core.pages.newer(conversationId)
   }
 
-  /** One conversation out of {@link conversations}; undefined where it is not among them. */
+  /** Returns one of the {@link conversations}; undefined if it is not among them. */
   conversation(conversationId: string): Conversation | undefined {
     return this.core.inbox.get(conversationId)?.info
   }
 
-  /** How far each member has read: seq by id of the person. See {@link readBy}. */
+  /** How far each member has read: seq by user id. See {@link readBy}. */
   receipts(conversationId: string): Store<ReadonlyMap<string, number>> {
     return this.core.inbox.marks.of(conversationId)
   }
 
-  /** Ids of those who have read a message, its sender first. */
+  /** Returns the ids of the users who have read a message, its sender first. */
   readBy(message: Pick<Message, 'conversationId' | 'seq' | 'senderId' | 'readBy'>): string[] {
     const timeline = this.core.inbox.get(message.conversationId)?.timeline
     return [...new Set([message.senderId, ...(timeline?.readBy(message) ?? message.readBy)])]
   }
 
-  /** The others who are typing. Everybody's typing ends by itself after some seconds. */
+  /** The other users who are typing. Each entry expires by itself after a few seconds. */
   typing(conversationId: string): Store<readonly TypingPerson[]> {
     return this.core.typing.in(conversationId)
   }
 
-  /** Tells the others that one is typing. To be called with every key stroke. */
+  /** Tells the others that the user is typing. Call it on every keystroke; it is throttled. */
   startTyping(conversationId: string): void {
     this.core.typing.start(conversationId)
   }
 
-  /** Tells the others that one no longer types; sending does that by itself. */
+  /** Tells the others that the user has stopped typing. Sending a message implies it. */
   stopTyping(conversationId: string): void {
     this.core.typing.stop(conversationId)
   }
 
-  /** Everything up to this message, or to the newest one, is read. Marks close to each other are told as one. */
+  /** Marks everything up to this message, or up to the newest one, as read. Marks in quick succession are sent as one. */
   markAsRead(conversationId: string, upTo?: Pick<Message, 'id' | 'seq'>): void {
     const room = this.core.inbox.get(conversationId)
     const message = upTo ?? room?.info.lastMessage
@@ -256,13 +257,13 @@ export class ParleyClient extends ServerRequests {
     room.mark(this.core.userId ?? '', message.seq)
   }
 
-  /** Whether the person looks at the application: pushes go to devices where they do not. */
+  /** Sets whether the user is looking at the application: pushes go to devices where they are not. */
   setVisibility(visible: boolean): void {
     this.core.setVisibility(visible)
   }
 }
 
-/** What follows the host would be a namespace to Socket.IO, and nothing at all to HTTP. */
+/** Socket.IO would take a path after the host for a namespace, and HTTP requests would ignore it: refused instead. */
 function requireAddress(url: string): void {
   const address = URL.canParse(url) ? new URL(url) : undefined
   if (address !== undefined && /^https?:$/.test(address.protocol) && address.href === `${address.origin}/`) return

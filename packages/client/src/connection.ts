@@ -7,53 +7,53 @@ import type { TokenSource } from './token.ts'
 /**
  * offline -> connecting -> syncing -> live, and back to offline from anywhere.
  *
- * - offline: no connection; the next try comes by itself after a while, unless the client is closed.
- * - connecting: a try is under way.
- * - syncing: connected, what was missed is being fetched. Sending works already.
+ * - offline: no connection; reconnects automatically after a delay, unless the client is closed.
+ * - connecting: an attempt is in progress.
+ * - syncing: connected; missed changes are being fetched. Sending works already.
  * - live: nothing is missing.
  */
 export type ConnectionState = 'offline' | 'connecting' | 'syncing' | 'live'
 
-/** First and last bound of the full-jitter delay before a reconnect, in milliseconds. Stock clients come every 5 s or so. */
+/** First and last upper bound of the full-jitter reconnect delay. Stock Socket.IO clients retry about every 5 s. */
 const BACKOFF = { baseMs: 500, maxMs: 8_000 }
-/** The same once nobody has been there for a while, and for tokens that are refused. */
+/** The same, for when no gateway has been reached for a while, and for refused tokens. */
 const LONG_BACKOFF = { ...BACKOFF, maxMs: 30_000 }
-/** Tries in a row, one or two minutes of them, after which it is a long time. Where a gateway is reached it never is. */
-const SOON = 20
-/** A connection that lasted this long counts as good: the next delay starts small again. Milliseconds. */
+/** Attempts in a row (one or two minutes' worth) without reaching a gateway before LONG_BACKOFF applies. */
+const SHORT_BACKOFF_ATTEMPTS = 20
+/** A connection that has lasted this long counts as good and resets the backoff. Milliseconds. */
 const STABLE_MS = 5_000
 const ACK_MS = 10_000
 const CONNECT_MS = 10_000
-/** The longest time that setTimeout can wait, in milliseconds. */
+/** The longest delay that setTimeout supports, in milliseconds. */
 const TIMER_MAX = 2 ** 31 - 1
 
 export interface ConnectionOptions {
   url: string
   tokens: TokenSource
-  /** Passed to Engine.IO on top of the client's own choices (`extraHeaders`, `path`, …). */
+  /** Passed to Socket.IO and Engine.IO on top of the client's own choices (`extraHeaders`, `path`, …). */
   socketOptions?: Record<string, unknown>
-  /** What the handshake says beside the token. */
+  /** Returns what the handshake sends besides the token. */
   hello: () => Record<string, unknown>
   onState: (state: ConnectionState) => void
-  /** Any event of the server. */
+  /** Called for every event from the server. */
   onEvent: (name: string, payload: unknown) => void
-  /** Catches up; resolves when nothing is missing. Rejects when it could not: the connection is then tried anew. */
+  /** Catches up; resolves when nothing is missing. If it rejects, the connection is dropped and retried. */
   onConnect: () => Promise<void>
   onError: (error: ParleyClientError) => void
 }
 
-/** One Socket.IO connection at a time, tried again for ever, with a token that is renewed while it is open. */
+/** Keeps one Socket.IO connection open: reconnects for ever, and renews the token while connected. */
 export class Connection {
   readonly #options: ConnectionOptions
   #socket: Socket | undefined
-  /** What the server has of the person on this socket. */
+  /** The token that the server holds for this socket. */
   #token = ''
   #state: ConnectionState = 'offline'
   #started = false
   #attempt = 0
-  /** Tokens that were refused in a row. What a new one mends has nothing to do with how often the servers were away. */
+  /** Consecutive token refusals, counted apart from `#attempt`: they say nothing about whether servers are reachable. */
   #refusals = 0
-  /** What this try, or the connection that it came to, has met. */
+  /** What the current attempt, or the connection it led to, has run into. */
   #met = { gateway: false, refusal: false }
   #retry: ReturnType<typeof setTimeout> | undefined
   #stable: ReturnType<typeof setTimeout> | undefined
@@ -67,7 +67,7 @@ export class Connection {
     return this.#state
   }
 
-  /** Requests can be sent. */
+  /** Whether requests can be sent. */
   get connected(): boolean {
     return this.#socket?.connected === true
   }
@@ -75,12 +75,12 @@ export class Connection {
   start(): void {
     if (this.#started) return
     this.#started = true
-    // Node has no such events.
+    // Node has no `online` event.
     globalThis.addEventListener?.('online', this.#onOnline)
     void this.#connect()
   }
 
-  /** Closes for good, or until the next {@link start}. */
+  /** Disconnects until the next {@link start}. */
   stop(): void {
     this.#started = false
     globalThis.removeEventListener?.('online', this.#onOnline)
@@ -88,10 +88,9 @@ export class Connection {
     this.#setState('offline')
   }
 
-  /** The browser says that there is a network again. */
   readonly #onOnline = () => this.hurry()
 
-  /** Tries now instead of waiting for the delay to end: the network is said to be back. */
+  /** Cuts a reconnect delay short and resets the backoff: the network is reported to be back. */
   hurry(): void {
     if (this.#retry === undefined) return
     this.#attempt = 0
@@ -99,7 +98,7 @@ export class Connection {
     void this.#connect()
   }
 
-  /** Sends an event that needs no answer; dropped where there is no connection. */
+  /** Sends an event without waiting for its ack; drops it if there is no connection. */
   tell(event: string, payload: unknown): void {
     if (this.#socket?.connected) this.#socket.emit(event, payload, () => undefined)
   }
@@ -114,7 +113,7 @@ export class Connection {
     } catch (cause) {
       if (!socket.connected) throw new ParleyClientError('NETWORK', 'The connection broke.', { cause })
       const error = new ParleyClientError('TIMEOUT', `${event} was not answered within ${timeoutMs} ms.`, { cause })
-      // Servers answer within a few seconds, if only that they cannot: this one hangs. Another will do better.
+      // A working server answers within a few seconds, if only with an error. This one hangs: try another.
       this.#lost(socket, error)
       throw error
     }
@@ -188,7 +187,7 @@ export class Connection {
     )
   }
 
-  /** Back to `syncing` while something that is missing is fetched on an open connection, then to `live`. */
+  /** Goes back to `syncing` while `work` fetches what is missing on the open connection, then to `live`. */
   async during(work: Promise<void>): Promise<void> {
     const socket = this.#socket
     if (this.#state === 'live') this.#setState('syncing')
@@ -216,23 +215,23 @@ export class Connection {
   #delayAfter(error: ParleyClientError): number {
     const { gateway, refusal } = this.#met
     if (refusal || error.isTokenProblem) return fullJitter(this.#refusals++, LONG_BACKOFF)
-    const isSoon = gateway || this.#attempt < SOON
-    return fullJitter(this.#attempt++, isSoon ? BACKOFF : LONG_BACKOFF)
+    const isShort = gateway || this.#attempt < SHORT_BACKOFF_ATTEMPTS
+    return fullJitter(this.#attempt++, isShort ? BACKOFF : LONG_BACKOFF)
   }
 
-  /** Ends the current connection and everything planned. */
+  /** Closes the current connection and cancels all timers. */
   #drop(): void {
     for (const timer of [this.#retry, this.#stable, this.#renewal]) clearTimeout(timer)
     this.#retry = undefined
     const socket = this.#socket
     this.#socket = undefined
     if (socket === undefined) return
-    // What a socket that was silently dead has buffered would wait for its time-out, whatever becomes of the connection.
+    // A silently dead socket would hold on to its buffered packets until their acks time out.
     socket.sendBuffer = []
     socket.disconnect()
   }
 
-  /** Hands in a new token on the open connection before the old one ends. A failure is tried again in time. */
+  /** Schedules sending a new token over the open connection before the old one expires; retries failures with backoff. */
   #planRenewal(attempt: number): void {
     clearTimeout(this.#renewal)
     const { tokens } = this.#options
@@ -243,15 +242,15 @@ export class Connection {
   }
 
   async #renew(attempt: number): Promise<void> {
-    const error = await this.#handIn().then(() => undefined, toClientError)
-    // The connection ended meanwhile: the next one, if there is one, plans its own renewal.
+    const error = await this.#sendToken().then(() => undefined, toClientError)
+    // The connection ended in the meantime; the next one plans its own renewal.
     if (!this.connected) return
     if (error !== undefined) this.#options.onError(error)
     this.#planRenewal(error === undefined ? 0 : attempt + 1)
   }
 
-  /** Nothing where the old one is good for a while yet. A request over HTTP may have got the new one already. */
-  async #handIn(): Promise<void> {
+  /** Sends the current token unless the server has it already. An HTTP request may have obtained it before. */
+  async #sendToken(): Promise<void> {
     const { tokens } = this.#options
     const token = await tokens.get()
     if (token === this.#token || !this.connected) return
@@ -271,7 +270,7 @@ export class Connection {
   }
 }
 
-/** What the handshake was refused with, or why there was no connection at all. */
+/** The error that the handshake was refused with, or NETWORK if no server was reached. */
 function connectError(error: Error & { data?: unknown }): ParleyClientError {
   const answer = { success: false, error: error.data }
   if (isFailure(answer)) return fromBody(answer.error)

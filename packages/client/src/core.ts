@@ -23,7 +23,7 @@ const KEPT_TIMELINES = 20
 const CATCH_UP_LIMIT = 5_000
 
 /**
- * The parts of a client and how they hang together. `ParleyClient` (client.ts) is what applications see of it.
+ * Composes the parts of a client. `ParleyClient` (client.ts) is the public face of it.
  */
 export class ClientCore {
   readonly events = new Emitter<ClientEvents>()
@@ -53,8 +53,8 @@ export class ClientCore {
   }
   #userId: string | undefined
   visible = true
-  /** What the handshake said of that. */
-  #saidVisible = true
+  /** The value of `visible` that the handshake sent. */
+  #helloVisible = true
 
   constructor(options: ParleyClientOptions) {
     const { url, getToken, socketOptions } = options
@@ -88,7 +88,8 @@ export class ClientCore {
         this.readMarks.forget(conversationId)
         this.events.emit('left', { conversationId })
       },
-      // Presence is shown in small conversations only: one that has just become too large was one, and its people are told no more.
+      // Presence is shown in small conversations only. One that has just outgrown the limit counts too: its members' presence
+      // is no longer sent.
       onPeople: (fewest) => fewest <= LIMITS.presenceGroupSize && this.#looks.peopleChanged(),
       onGap: (room) => this.#catchUp.gapSeen(room),
       onHole: () => this.#catchUp.holeSeen(),
@@ -120,7 +121,7 @@ export class ClientCore {
       onError,
     })
     this.readMarks = new ReadMarks({
-      tell: (conversationId, messageId) => this.connection.call('markAsRead', { conversationId, messageId }),
+      send: (conversationId, messageId) => this.connection.call('markAsRead', { conversationId, messageId }),
       connected,
       onError,
     })
@@ -129,7 +130,7 @@ export class ClientCore {
       tokens: this.tokens,
       ...(socketOptions && { socketOptions }),
       hello: () => {
-        this.#saidVisible = this.visible
+        this.#helloVisible = this.visible
         return { visible: this.visible }
       },
       onState: (state) => this.#onState(state),
@@ -165,9 +166,9 @@ export class ClientCore {
   }
 
   async #onConnect(): Promise<void> {
-    // A gateway of before the handshake said so takes everybody to be looking.
-    if (!this.visible || !this.#saidVisible) this.setVisibility(this.visible)
-    // Whom the server lets in has a token that names them.
+    // Older gateways ignore `visible` in the handshake and assume that everybody is looking.
+    if (!this.visible || !this.#helloVisible) this.setVisibility(this.visible)
+    // The server accepts only tokens with a subject, so the user id is known by now.
     await this.outbox.identify(this.#userId ?? '')
     this.outbox.flush()
     await this.#catchUp.sync()
@@ -178,7 +179,7 @@ export class ClientCore {
 
   #cameOnline(userId: string): void {
     this.presence.set(userId, true)
-    // Told late, perhaps, of somebody with whom one shares no conversation any more: nobody would tell of their going.
+    // Possibly a late event about somebody who no longer shares a conversation: their going offline would never be reported.
     if (!this.inbox.hasPerson(userId)) this.#looks.peopleChanged()
   }
 
@@ -188,8 +189,8 @@ export class ClientCore {
   }
 
   /**
-   * The first token says whose client this is: what is sent before there is a connection is kept for them. Another person may
-   * have signed in since (in another tab, say): nothing that is done here is done as them.
+   * The first token fixes the client's user, for whom messages sent before there is a connection are kept. If another user
+   * has signed in since (in another tab, say), their token is refused: nothing here is ever done as them.
    */
   #onToken(sub: string | undefined): void {
     if (sub === undefined) return
@@ -197,7 +198,7 @@ export class ClientCore {
     if (sub !== this.#userId) {
       throw new ParleyClientError(
         'TOKEN_INVALID',
-        'getToken gave the token of another person; make a new client for them.',
+        "getToken returned another user's token; create a new client for them.",
       )
     }
     void this.outbox.identify(sub)
@@ -205,7 +206,7 @@ export class ClientCore {
 
   async #send(entry: OutboxEntry): Promise<Message> {
     const { conversationId, content, type, attachmentIds, clientMessageId } = entry
-    // A gateway closes the connection on what is larger than it reads: that would never end. Nor would what fails here.
+    // A gateway closes the connection on a payload above its limit, which would be retried for ever. Fail at once instead.
     if (typeof content !== 'string' || content.length > LIMITS.contentLength) {
       throw new ParleyClientError('VALIDATION_FAILED', `content: text, at most ${LIMITS.contentLength} UTF-16 units.`)
     }
@@ -235,7 +236,7 @@ export class ClientCore {
     this.events.emit('state', state)
   }
 
-  /** Events that this version does not know are for later ones. */
+  /** Ignores events that this version does not know: a newer server may send them. */
   #onEvent(name: string, payload: unknown): void {
     if (!Object.hasOwn(this.#handlers, name)) return
     const handler = this.#handlers[name as keyof ServerEvents] as ((payload: unknown) => void) | undefined
@@ -243,7 +244,7 @@ export class ClientCore {
   }
 
   #resync(): void {
-    // Comings and goings went past as well.
+    // Presence events were missed as well.
     const caughtUp = this.#catchUp.sync().then(() => this.#looks.twice())
     void this.connection.during(caughtUp)
   }

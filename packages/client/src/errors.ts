@@ -1,10 +1,10 @@
 import { ERRORS, type ErrorBody, type ErrorCode } from '@parley/protocol/errors'
 
 /**
- * The server's codes, and the client's own: NETWORK (no connection, or it broke), TIMEOUT (no answer in time), CLOSED
- * (the client was closed), ABORTED (by a signal of the caller's), BAD_ANSWER (what came was no answer of a Parley),
- * UPLOAD_BLOCKED (the browser lets this page send nothing to the store for files: the bucket has no CORS rule for it),
- * STORAGE (the storage for messages on their way is full, forbidden or broken: they do not outlive a reload).
+ * The server's codes, and the client's own: NETWORK (no connection, or it broke), TIMEOUT (no response in time), CLOSED
+ * (the client was closed), ABORTED (by the caller's signal, or the message was discarded), BAD_ANSWER (not a response of a
+ * Parley server), UPLOAD_BLOCKED (the browser does not let this page upload to object storage: the bucket has no CORS rule
+ * for it), STORAGE (the outbox storage is full, forbidden or broken: pending messages will not survive a reload).
  */
 export type ClientErrorCode =
   | ErrorCode
@@ -26,15 +26,15 @@ const OWN_RETRY: Record<Exclude<ClientErrorCode, ErrorCode>, boolean> = {
   STORAGE: false,
 }
 
-/** Every error that the client raises. */
+/** Any error raised by the client. */
 export class ParleyClientError extends Error {
   override readonly name = 'ParleyClientError'
   readonly code: ClientErrorCode
-  /** HTTP status, where the error came over HTTP. */
+  /** HTTP status, if the error came over HTTP. */
   readonly status: number | undefined
-  /** What the server adds: the fields that are wrong, the ids that nobody has. */
+  /** Details from the server, such as the invalid fields or the unknown ids. */
   readonly details: unknown
-  /** The server asks to wait this long before the next try, in milliseconds. */
+  /** How long the server asks to wait before a retry, in milliseconds. */
   readonly retryAfterMs: number | undefined
 
   constructor(
@@ -49,14 +49,14 @@ export class ParleyClientError extends Error {
     this.retryAfterMs = options.retryAfterMs
   }
 
-  /** The same again, later, may work. */
+  /** Whether a later retry may succeed. */
   get retryable(): boolean {
     if (isOwnCode(this.code)) return OWN_RETRY[this.code]
-    // A newer server may know codes that this client does not: what says when to retry can be retried.
+    // A newer server may use codes that this client does not know: one that says when to retry is retryable.
     return isServerCode(this.code) ? ERRORS[this.code].retry : this.retryAfterMs !== undefined
   }
 
-  /** The token was refused: a new one may be let in. */
+  /** Whether the token was refused: a new one may be accepted. */
   get isTokenProblem(): boolean {
     return this.code.startsWith('TOKEN_')
   }
@@ -70,21 +70,21 @@ function isServerCode(code: string): code is ErrorCode {
   return Object.hasOwn(ERRORS, code)
 }
 
-/** The error inside a failed answer of the server. */
+/** Converts the error of a server's response. */
 export function fromBody(body: ErrorBody, status?: number): ParleyClientError {
   const { code, message, details, retryAfterMs } = body
   return new ParleyClientError(code, message, { details, retryAfterMs, ...(status === undefined ? {} : { status }) })
 }
 
-/** Any error as one of ours; what is not is taken for trouble with the network. */
+/** Converts any error; one that is not recognised becomes NETWORK. */
 export function toClientError(error: unknown): ParleyClientError {
   if (error instanceof ParleyClientError) return error
   const message = error instanceof Error ? error.message : String(error)
   if (error instanceof Error && error.name === 'TimeoutError') {
-    return new ParleyClientError('TIMEOUT', 'There was no answer in time.', { cause: error })
+    return new ParleyClientError('TIMEOUT', 'There was no response in time.', { cause: error })
   }
   if (error instanceof Error && error.name === 'AbortError') {
-    return new ParleyClientError('ABORTED', 'It was aborted.', { cause: error })
+    return new ParleyClientError('ABORTED', 'The request was aborted.', { cause: error })
   }
   return new ParleyClientError('NETWORK', message, { cause: error })
 }

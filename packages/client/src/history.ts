@@ -11,13 +11,13 @@ interface Page {
   meta: { hasMore: boolean; total: number }
 }
 
-/** Pages of messages for the timelines. The same page is asked for once at a time. */
+/** Loads pages of messages into the timelines. Concurrent requests for the same page are shared. */
 export class HistoryPages {
   readonly #http: Http
   readonly #inbox: Inbox
-  /** By room: one that was left and joined again begins anew. */
+  /** By room object: a conversation that was left and rejoined starts over. */
   readonly #loading = new WeakMap<Room, Map<string, Promise<void>>>()
-  /** The place that was asked for last: a page of another one that comes later is not shown. */
+  /** The place requested last: a page of an earlier one that arrives late is not shown. */
   readonly #place = new WeakMap<Room, string>()
 
   constructor(http: Http, inbox: Inbox) {
@@ -25,7 +25,7 @@ export class HistoryPages {
     this.#inbox = inbox
   }
 
-  /** The newest page, where nothing is loaded yet or one has gone back far. */
+  /** Loads the newest page, unless the timeline is at the end of the conversation already. */
   async newest(conversationId: string): Promise<void> {
     const room = this.#room(conversationId)
     this.#place.set(room, 'newest')
@@ -48,8 +48,7 @@ export class HistoryPages {
   }
 
   /**
-   * A page around a message, unless it is held already, or another place is asked for before it comes. Where one is far
-   * back, `hasNewer` says that there is more after it.
+   * Loads the page around a message, unless the message is loaded already or another place is requested in the meantime.
    */
   async around(conversationId: string, seq: number): Promise<void> {
     const place = `around ${seq}`
@@ -65,14 +64,14 @@ export class HistoryPages {
     })
   }
 
-  /** Fetches a message anew: the addresses of its attachments expire. */
+  /** Refetches a message: the URLs of its attachments expire. */
   async refresh(conversationId: string, seq: number): Promise<void> {
     const room = this.#room(conversationId)
     const { data } = await this.#page(room, { beforeSeq: seq + 1, limit: 1 })
     for (const message of data) room.timeline.change(message)
   }
 
-  /** The page before the oldest message held; nothing where there is none. */
+  /** Loads the page before the oldest loaded message, if there is one. */
   async older(conversationId: string): Promise<void> {
     await this.ensure(conversationId)
     const room = this.#room(conversationId)
@@ -84,21 +83,21 @@ export class HistoryPages {
     })
   }
 
-  /** The page after the newest message held, where one has gone back so far that there is one. */
+  /** Loads the page after the newest loaded message, if there is one. */
   async newer(conversationId: string): Promise<void> {
     const room = this.#room(conversationId)
     return this.#once(room, 'newer', async () => {
       const { newestSeq } = room.timeline
       if (newestSeq === undefined || !room.timeline.snapshot().hasNewer) return
       const { data, meta } = await this.#page(room, { afterSeq: newestSeq })
-      // What was delivered while the page was under way may be past its end: then there is more to load.
+      // Messages delivered while the page was loading may lie past its end: then there is more to load.
       const end = data.at(-1)?.seq ?? newestSeq
       const { newestSeq: now } = room.timeline
       if (now === newestSeq) room.timeline.append(data, meta.hasMore || end < room.sequence.delivered)
     })
   }
 
-  /** The newest page where nothing is loaded. */
+  /** Loads the newest page if nothing is loaded. */
   async ensure(conversationId: string): Promise<void> {
     const room = this.#room(conversationId)
     if (room.timeline.status !== 'ready') await this.#newest(room)

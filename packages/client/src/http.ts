@@ -11,7 +11,7 @@ export interface HttpOptions {
   url: string
   tokens: TokenSource
   fetch: typeof globalThis.fetch
-  /** Ends everything under way when the client is closed. */
+  /** Aborts all requests in progress when the client is closed. */
   closed: AbortSignal
 }
 
@@ -22,7 +22,7 @@ export interface Request {
   signal?: AbortSignal | undefined
 }
 
-/** The HTTP side of the server: adds the token, opens the envelope, turns failures into {@link ParleyClientError}. */
+/** Calls the HTTP API: adds the token, unwraps the envelope, turns failures into {@link ParleyClientError}. */
 export class Http {
   readonly #options: HttpOptions
 
@@ -30,12 +30,12 @@ export class Http {
     this.#options = options
   }
 
-  /** Reads: tried again a few times when that can help. */
+  /** Sends a GET request, with retries as {@link again}. */
   get<T, M = undefined>(path: string, request: Request = {}): Promise<{ data: T; meta: M }> {
     return this.again(() => this.send<T, M>('GET', path, request), request.signal)
   }
 
-  /** Does what may be done more than once: again, a few times, when that can help. */
+  /** Runs idempotent work, and again up to TRIES times in all on errors that may pass. */
   async again<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     for (let attempt = 0; ; attempt++) {
       try {
@@ -60,7 +60,7 @@ export class Http {
     }
   }
 
-  /** Whether a server of another origin answers at all, though the page may not read what it says. */
+  /** Whether a server of another origin answers at all, even if the page may not read the response. */
   isThere(url: string): Promise<boolean> {
     const { closed, fetch } = this.#options
     return fetch(url, { method: 'HEAD', mode: 'no-cors', signal: closed }).then(
@@ -69,12 +69,12 @@ export class Http {
     )
   }
 
-  /** Any other request: sent once, and once more with a new token where the server refused the old one. */
+  /** Sends a request once, and once more with a new token if the server refused the old one. */
   send<T, M = undefined>(method: string, path: string, request: Request = {}): Promise<{ data: T; meta: M }> {
     return this.withToken((token) => this.#once<T, M>(method, path, request, token))
   }
 
-  /** Does what needs a token, and once more with a new one where the server refused the old one. */
+  /** Runs work with the token, and once more with a new one if the server refused the old one. */
   async withToken<T>(work: (token: string) => Promise<T>): Promise<T> {
     const { tokens } = this.#options
     const token = await tokens.get()
@@ -122,7 +122,7 @@ function closedError(cause?: unknown): ParleyClientError {
   return new ParleyClientError('CLOSED', 'The client is closed.', cause === undefined ? {} : { cause })
 }
 
-/** What is inside an answer. @throws {ParleyClientError} what the server said, or BAD_ANSWER */
+/** Unwraps the envelope of a response. @throws {ParleyClientError} the server's error, or BAD_ANSWER */
 export function openEnvelope<T, M = undefined>(status: number, text: string): { data: T; meta: M } {
   let answer: unknown
   try {
@@ -130,7 +130,7 @@ export function openEnvelope<T, M = undefined>(status: number, text: string): { 
   } catch (cause) {
     throw new ParleyClientError('BAD_ANSWER', `The answer (HTTP ${status}) is not JSON.`, { status, cause })
   }
-  // The shape of `data` is the protocol's promise; old clients meet new servers, so it is not checked field by field.
+  // The shape of `data` is trusted: checking it field by field would break old clients on new servers.
   if (isSuccess(answer)) return { data: answer.data as T, meta: answer.meta as M }
   if (isFailure(answer)) throw fromBody(answer.error, status)
   throw new ParleyClientError('BAD_ANSWER', `The answer (HTTP ${status}) is not one of a Parley server.`, { status })

@@ -7,47 +7,47 @@ import { LazyStore, Stores } from './store.ts'
 import type { TimelineSnapshot } from './timeline.ts'
 
 /**
- * Where a server was set back to an earlier state, the newest so many messages of a conversation are looked through for those that
- * were written since: their places may be of others that the client had.
+ * After the server was restored from a backup, this many of a conversation's newest messages are checked for ones written
+ * since: they may have reused the seqs of messages that the client has already delivered.
  */
-const LOOKED_BACK = LIMITS.pageSize
+const RESTORE_LOOKBACK = LIMITS.pageSize
 const NO_MARKS: ReadonlyMap<string, number> = new Map()
 const NO_TIMELINE: TimelineSnapshot = { messages: [], status: 'idle', hasOlder: false, hasNewer: false }
 
 export interface InboxOptions {
-  /** The client's own person; '' until there has been a token. */
+  /** Returns the client's user id; '' until the first token. */
   userId: () => string
   online: () => ReadonlySet<string>
   windowSize: number
-  /** Somebody begins to look at the messages of a conversation, which need not be there yet. */
+  /** A conversation's timeline has got its first subscriber. The conversation need not be known yet. */
   onWatched: (id: string) => void
   onMessage: (message: Message) => void
   onJoined: (conversation: Conversation) => void
   onLeft: (conversationId: string) => void
-  /** Others are in a conversation than before, or one is in it no longer. @param fewest people that it had, before or after */
+  /** The members of a conversation changed, or the user left it. @param fewest the lower of its sizes before and after */
   onPeople: (fewest: number) => void
-  /** Messages are missing between others. */
+  /** Messages are missing in the sequence. */
   onGap: (room: Room) => void
-  /** Something is not known that a sync will tell. */
+  /** A change is missing that only a sync can bring. */
   onHole: () => void
 }
 
-/** All conversations of the person, and where events find their way to them. */
+/** All conversations of the user. Routes events to them. */
 export class Inbox {
   readonly #options: InboxOptions
   readonly #rooms = new Map<string, Room>()
-  /** The rev as of which the person left a conversation, since the last sync began. */
+  /** Conversations the user left since the last sync began: the rev as of which they left, by id. */
   readonly #left = new Map<string, number>()
   readonly #orphans = new Orphans()
-  /** When a conversation was last taken in from a picture: what changed until one was in its room has passed by unheard. */
-  #picturedAt: number | undefined
+  /** When a conversation was last added from a snapshot: changes between that and joining its room were not received. */
+  #snapshotAt: number | undefined
   #syncBeganAt = 0
-  /** A first sync has told of all conversations: one that comes up now is new. */
+  /** The first sync has listed all conversations: one that appears now is new. */
   complete = false
 
-  /** The messages of each conversation; its store is there before the conversation is. */
+  /** The messages of each conversation; a store may exist before its conversation is known. */
   readonly timelines: Stores<TimelineSnapshot>
-  /** How far each person has read, by conversation. */
+  /** How far each member has read, by conversation. */
   readonly marks = new Stores((id) => this.#rooms.get(id)?.marks() ?? NO_MARKS)
   readonly conversations = new LazyStore<readonly Conversation[]>(() => this.#sorted())
   readonly unread = new LazyStore<number>(() => {
@@ -79,7 +79,7 @@ export class Inbox {
     this.accept(room, message)
   }
 
-  /** Takes in a message from anywhere and tells of those that can be delivered now. */
+  /** Accepts a message from any source and emits those that can be delivered now. */
   accept(room: Room, message: Message): void {
     for (const ready of room.accept(message)) if (ready.createdAt > room.deliveredUntil) this.#options.onMessage(ready)
     this.#seekMissing(room)
@@ -96,7 +96,7 @@ export class Inbox {
     if (room === undefined) return
     if (update.rev > room.asOf && update.removed.includes(this.#options.userId())) {
       if (update.rev >= room.revisions.newest) this.leave(room.id, update.rev)
-      // Put back since then, perhaps: a sync knows.
+      // The user may have been added again since: a sync will tell.
       else this.#options.onHole()
       return
     }
@@ -105,7 +105,8 @@ export class Inbox {
   }
 
   /**
-   * A conversation as the server shows it. One that is new after the first sync was just joined: its news are delivered.
+   * Adds or refreshes a conversation from a snapshot of the server. One that is new after the first sync has just been
+   * joined: its messages since then are delivered.
    */
   put(conversation: Conversation): Conversation {
     const known = this.#rooms.get(conversation.id)
@@ -115,7 +116,7 @@ export class Inbox {
     return known.info
   }
 
-  /** Messages are fetched by their seq, unless a catch-up does so already; of any other change only a sync tells. */
+  /** Missing messages are fetched by seq, unless a catch-up does so already; other changes come by a sync only. */
   #seekMissing(room: Room): void {
     if (room.sequence.hasGap && room.catchingUpTo === undefined) this.#options.onGap(room)
     if (room.revisions.hasHole) this.#options.onHole()
@@ -128,25 +129,25 @@ export class Inbox {
     room.sequence.expect(lastSeq)
     if (lastMessage !== null) this.accept(room, lastMessage)
     for (const message of this.#orphans.take(room.id)) this.accept(room, message)
-    this.#picturedAt = performance.now()
+    this.#snapshotAt = performance.now()
     this.#options.onHole()
     return room.info
   }
 
   /**
-   * What a sync says of one conversation. Answers with the room where more has to be fetched.
-   * @param askedRev the rev that the client had named
+   * Applies what a sync says about one conversation. Returns its room if more has to be fetched.
+   * @param askedRev the rev that the client sent for it
    */
   applySync(synced: SyncedConversation, askedRev: number | undefined): Room | undefined {
     const { userId, online } = this.#options
-    // A server that was set back to an earlier state counts anew.
+    // A lower rev than ours: the server was restored from a backup and counts from there again.
     const lost = askedRev !== undefined && askedRev > synced.rev ? this.#rooms.get(synced.id) : undefined
     if (lost !== undefined) this.#rooms.delete(synced.id)
     const known = this.#rooms.get(synced.id)
     if (known === undefined && this.#isFromBefore(synced)) return undefined
     const delivered = Math.max(
       this.#deliveryAfter(synced.id, synced.joinedSeq, synced.lastSeq),
-      Math.min(lost?.sequence.delivered ?? 0, synced.lastSeq) - LOOKED_BACK,
+      Math.min(lost?.sequence.delivered ?? 0, synced.lastSeq) - RESTORE_LOOKBACK,
     )
     const room = known ?? this.#add(conversationOf(synced, online(), userId()), delivered, lost?.deliveredAt)
     room.catchingUpTo = synced.rev
@@ -158,14 +159,14 @@ export class Inbox {
     return undefined
   }
 
-  /** Nothing is missing up to where the catch-up was to go. */
+  /** Ends a room's catch-up: nothing is missing up to its target rev. */
   caughtUp(room: Room): void {
     if (room.catchingUpTo !== undefined) room.revisions.synced(room.catchingUpTo)
     room.catchingUpTo = undefined
     if (room.revisions.hasHole) this.#options.onHole()
   }
 
-  /** @param rev of the change that took the person out, or the newest before it that is known */
+  /** Removes a conversation. @param rev of the change that removed the user, or the newest one known before it */
   leave(id: string, rev: number): void {
     const room = this.#rooms.get(id)
     if (room === undefined) return
@@ -177,27 +178,27 @@ export class Inbox {
     this.#options.onPeople(room.info.participantCount)
   }
 
-  /** From now on the server is asked: what it answers is of after what one left. */
+  /** A sync begins: its answers are newer than any departure recorded so far. */
   beginSync(): void {
     this.#left.clear()
     this.#syncBeganAt = performance.now()
   }
 
-  /** A sync is through. What has waited for its conversation for long is of one that the person is not in. */
+  /** A sync is complete: messages that have waited long for their conversation are of one that the user is not in. */
   finishSync(now = performance.now()): void {
     this.complete = true
     this.#orphans.dropOld(now)
-    if (this.#picturedAt !== undefined && this.#picturedAt <= this.#syncBeganAt) this.#picturedAt = undefined
+    if (this.#snapshotAt !== undefined && this.#snapshotAt <= this.#syncBeganAt) this.#snapshotAt = undefined
   }
 
-  /** Whether it was made before the person left the conversation. */
+  /** Whether a snapshot is from before the user left the conversation. */
   #isFromBefore({ id, rev }: Pick<Conversation, 'id' | 'rev'>): boolean {
     return rev <= (this.#left.get(id) ?? -1)
   }
 
-  /** Since when something has been missing that only a sync can bring, by `performance.now()`. */
+  /** Since when a change has been missing that only a sync can bring, by `performance.now()`. */
   get holeSince(): number | undefined {
-    let since = this.#orphans.since ?? this.#picturedAt
+    let since = this.#orphans.since ?? this.#snapshotAt
     for (const { revisions } of this.#rooms.values()) {
       const { holeSince } = revisions
       if (holeSince !== undefined && (since === undefined || holeSince < since)) since = holeSince
@@ -209,7 +210,7 @@ export class Inbox {
     for (const room of this.#rooms.values()) room.setOnline(userId, isOnline, lastSeen)
   }
 
-  /** These people are online, and nobody else. */
+  /** Exactly these users are online. */
   setAllOnline(online: ReadonlySet<string>): void {
     for (const room of this.#rooms.values()) room.setAllOnline(online)
   }
@@ -219,13 +220,16 @@ export class Inbox {
     return false
   }
 
-  /** The first sync tells of what there was; what has come as an event by then, or was just sent, is delivered all the same. */
+  /**
+   * Returns the seq after which delivery begins. Before the first sync is complete, old messages are not delivered, but
+   * those that have come as an event meanwhile, or were just sent, still are.
+   */
   #deliveryAfter(id: string, joinedSeq: number, lastSeq: number): number {
     if (this.complete) return Math.min(joinedSeq, lastSeq)
     return Math.min(lastSeq, ...this.#orphans.of(id).map(({ seq }) => seq - 1))
   }
 
-  /** @param deliveredUntil messages that were stored by then have been delivered, whatever their seq */
+  /** @param deliveredUntil messages stored by then have been delivered already, whatever their seq */
   #add(conversation: Conversation, delivered: number, deliveredUntil = ''): Room {
     const { id } = conversation
     const room = new Room({

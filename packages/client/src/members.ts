@@ -1,14 +1,14 @@
 import type { Conversation, Participant, SyncedConversation } from '@parley/protocol'
 
-/** The same people, in the same order, whatever else is known of them. */
+/** Whether both lists have the same users in the same order; other fields may differ. */
 export function areSame(people: readonly Participant[], before: readonly Participant[]): boolean {
   return people.length === before.length && people.every(({ id }, index) => id === before[index]?.id)
 }
 
 /**
- * The people of a conversation after a sync.
- * @param online who is online, for those who are new
- * @param userId the client's own person
+ * Returns the participants of a conversation after a sync.
+ * @param online ids of the online users, for new participants
+ * @param userId the client's own user
  */
 export function mergeMembers(
   participants: readonly Participant[],
@@ -25,11 +25,11 @@ export function mergeMembers(
     merged.set(member.id, { ...presence, ...member, lastReadSeq })
   }
   for (const id of gone) merged.delete(id)
-  // As everywhere: the others first, oneself last.
+  // The client's own user comes last, as in the server's answers.
   return [...merged.values()].sort((a, b) => Number(a.id === userId) - Number(b.id === userId))
 }
 
-/** What a client knows of a conversation that a sync names for the first time. */
+/** Builds the conversation that a sync names for the first time. */
 export function conversationOf(synced: SyncedConversation, online: ReadonlySet<string>, userId: string): Conversation {
   const { joined: _, tooLong: __, messages, members: ___, gone: ____, joinedSeq: _____, ...rest } = synced
   return {

@@ -1,2 +1,2 @@
-/** What is for Node only. */
+/** Exports for Node only. */
 export { fileStorage } from './storage/file.ts'

@@ -4,30 +4,30 @@ import { ParleyClientError, toClientError } from './errors.ts'
 import type { OutboxEntry, OutboxStorage } from './storage/types.ts'
 import { type Store, Stores } from './store.ts'
 
-/** For a server that is there but cannot store now: the connection has its own, longer back-off. */
+/** For a server that responds but cannot store now; the connection has its own, longer backoff. */
 const BACKOFF = { baseMs: 250, maxMs: 5_000 }
-/** A storage that has not told what it keeps by then is gone on without: the next run sends it. Milliseconds. */
+/** How long to wait for the storage before continuing without it: the next run sends what it holds. Milliseconds. */
 const LOAD_MS = 5_000
 const NONE: readonly PendingMessage[] = []
 
 /**
- * queued -> sending -> stored (and gone from here), back to queued after an error that may mend, or failed after one
- * that will not. A failed message stays until it is retried or discarded; those after it go on.
+ * queued -> sending -> stored (and removed from the outbox), back to queued after a retryable error, or failed after any
+ * other. A failed message stays until it is retried or discarded; it does not block those after it.
  */
 export interface PendingMessage extends OutboxEntry {
   readonly status: 'queued' | 'sending' | 'failed'
-  /** Why the last try failed. */
+  /** The error of the last attempt. */
   readonly error: ParleyClientError | null
 }
 
 interface Item {
   pending: PendingMessage
-  /** Those who wait for it; nobody where it comes from an earlier run. */
+  /** Settle the promise that `add` returned; undefined for a message from an earlier run. */
   resolve: ((message: Message) => void) | undefined
   reject: ((error: ParleyClientError) => void) | undefined
   attempt: number
-  /** The storage's calls for this entry, in order. */
-  kept: Promise<unknown>
+  /** Serialises the storage calls for this entry. */
+  stored: Promise<unknown>
 }
 
 export interface OutboxOptions {
@@ -39,8 +39,7 @@ export interface OutboxOptions {
 }
 
 /**
- * Messages on their way. One of each conversation is under way at a time, in the order in which they were sent;
- * conversations do not wait for each other.
+ * Outgoing messages. Within a conversation they are sent one at a time, in order; conversations do not wait for each other.
  */
 export class Outbox {
   readonly #options: OutboxOptions
@@ -50,7 +49,7 @@ export class Outbox {
   readonly #retries = new Map<string, ReturnType<typeof setTimeout>>()
   #userId: string | undefined
   #identified: Promise<void> | undefined
-  /** What an earlier run left behind is known. */
+  /** Messages left by an earlier run have been loaded (or given up on). */
   #complete = false
   #order = 0
   #closed = false
@@ -59,19 +58,19 @@ export class Outbox {
     this.#options = options
   }
 
-  /** How many messages are not stored yet, failed ones too. */
+  /** Number of messages not stored yet, failed ones included. */
   get size(): number {
     let size = 0
     for (const queue of this.#queues.values()) size += queue.length
     return size
   }
 
-  /** What waits in a conversation, in order. */
+  /** The pending messages of a conversation, in order. */
   pending(conversationId: string): Store<readonly PendingMessage[]> {
     return this.#stores.of(conversationId)
   }
 
-  /** Now it is known whose messages these are: they are kept, and what an earlier run left behind comes first. */
+  /** The user is known: stores the messages added so far and puts those left by an earlier run in front of them. */
   identify(userId: string): Promise<void> {
     this.#identified ??= this.#load(userId)
     return this.#identified
@@ -81,17 +80,17 @@ export class Outbox {
     this.#userId = userId
     for (const item of [...this.#queues.values()].flat()) this.#keep(item)
     const { storage, onError } = this.#options
-    let left: OutboxEntry[] = []
+    let leftover: OutboxEntry[] = []
     try {
-      left = await inTime(storage.load(userId))
+      leftover = await inTime(storage.load(userId))
     } catch (error) {
       onError(storageError(error))
     }
-    const mine = new Set([...this.#queues.values()].flat().map(({ pending }) => pending.clientMessageId))
-    const entries = left.filter(({ clientMessageId }) => !mine.has(clientMessageId)).sort((a, b) => b.order - a.order)
-    for (const entry of entries) {
+    const current = new Set([...this.#queues.values()].flat().map(({ pending }) => pending.clientMessageId))
+    const entries = leftover.filter(({ clientMessageId }) => !current.has(clientMessageId))
+    for (const entry of entries.sort((a, b) => b.order - a.order)) {
       const item = itemOf(entry)
-      // The clock may have been ahead then.
+      // The clock may have been ahead in the earlier run.
       this.#order = Math.max(this.#order, entry.order)
       this.#queues.set(entry.conversationId, [item, ...(this.#queues.get(entry.conversationId) ?? [])])
       this.#changed(entry.conversationId)
@@ -99,11 +98,11 @@ export class Outbox {
     this.#complete = true
   }
 
-  /** Resolves when the message is durable. @throws {ParleyClientError} what retrying cannot mend, or CLOSED */
+  /** Resolves when the message is durable. @throws {ParleyClientError} any that is not retryable; CLOSED, ABORTED */
   add(draft: Omit<OutboxEntry, 'order' | 'createdAt'>): Promise<Message> {
     if (this.#closed) return Promise.reject(new ParleyClientError('CLOSED', 'The client is closed.'))
     const createdAt = Date.now()
-    // Later than what an earlier run left behind, and in order within this one.
+    // After everything left by an earlier run, and in order within this one.
     this.#order = Math.max(this.#order + 1, createdAt * 1_000)
     const item = itemOf({ ...draft, createdAt, order: this.#order })
     const sent = new Promise<Message>((resolve, reject) => {
@@ -118,7 +117,7 @@ export class Outbox {
     return sent
   }
 
-  /** There is a connection: everything that waits goes out. */
+  /** There is a connection: starts sending everything queued. */
   flush(): void {
     for (const conversationId of this.#queues.keys()) {
       this.#stopRetry(conversationId)
@@ -126,7 +125,7 @@ export class Outbox {
     }
   }
 
-  /** Sends a failed message again, at its old place. */
+  /** Queues a failed message again, at its old place. */
   retry(clientMessageId: string): void {
     const item = this.#find(clientMessageId)
     if (item?.pending.status !== 'failed') return
@@ -135,7 +134,7 @@ export class Outbox {
     this.#pump(item.pending.conversationId)
   }
 
-  /** Forgets a message that is not under way. */
+  /** Drops a message that is not being sent right now. */
   discard(clientMessageId: string): void {
     const item = this.#find(clientMessageId)
     if (item === undefined || item.pending.status === 'sending') return
@@ -143,7 +142,7 @@ export class Outbox {
     item.reject?.(new ParleyClientError('ABORTED', 'The message was discarded.'))
   }
 
-  /** Stops sending. What is kept in a storage goes out with the next client; those who wait are told CLOSED. */
+  /** Stops sending and rejects all pending promises with CLOSED. The next client sends what is kept in a storage. */
   close(): void {
     this.#closed = true
     for (const conversationId of [...this.#retries.keys()]) this.#stopRetry(conversationId)
@@ -178,7 +177,7 @@ export class Outbox {
     const { conversationId } = item.pending
     if (!error.retryable) {
       this.#set(item, 'failed', error)
-      // It is not sent again by itself, not after a reload either.
+      // Only the application may retry it, so it must not be sent after a reload either.
       this.#forget(item)
       item.reject?.(error)
       return
@@ -227,11 +226,11 @@ export class Outbox {
     this.#store(item, (userId) => this.#options.storage.remove(userId, item.pending.clientMessageId))
   }
 
-  /** A storage that fails (full, forbidden) keeps nothing from being sent. */
+  /** A storage that fails (full, forbidden) does not stop messages from being sent. */
   #store(item: Item, work: (userId: string) => Promise<void>): void {
     const userId = this.#userId
     if (userId === undefined) return
-    item.kept = item.kept.then(() => work(userId)).catch((error) => this.#options.onError(storageError(error)))
+    item.stored = item.stored.then(() => work(userId)).catch((error) => this.#options.onError(storageError(error)))
   }
 
   #changed(conversationId: string): void {
@@ -241,14 +240,14 @@ export class Outbox {
 
 function storageError(cause: unknown): ParleyClientError {
   const reason = cause instanceof Error ? cause.message : String(cause)
-  return new ParleyClientError('STORAGE', `The storage for messages on their way failed: ${reason}`, { cause })
+  return new ParleyClientError('STORAGE', `The outbox storage failed: ${reason}`, { cause })
 }
 
-/** @throws {Error} where it takes too long */
+/** @throws {Error} if it takes longer than LOAD_MS */
 async function inTime<T>(loaded: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('it does not answer')), LOAD_MS)
+    timer = setTimeout(() => reject(new Error(`no response within ${LOAD_MS} ms`)), LOAD_MS)
   })
   try {
     return await Promise.race([loaded, late])
@@ -263,6 +262,6 @@ function itemOf(entry: OutboxEntry): Item {
     resolve: undefined,
     reject: undefined,
     attempt: 0,
-    kept: Promise.resolve(),
+    stored: Promise.resolve(),
   }
 }

@@ -3,20 +3,20 @@ import type { Presence } from './presence.ts'
 
 const RETRY_MS = 3_000
 const SETTLED_MS = 5_000
-/** Others hear of the same change at the same time: their questions are spread over as long again. Milliseconds. */
+/** Delay of a query after a change, times 1 to 2: all members learn of it at once, and jitter spreads their queries. */
 const CHANGED_MS = 1_000
 
 export interface PresenceLooksOptions {
   presence: Presence
-  /** Who is online, as the server lists them; rejects without a connection. */
+  /** Fetches the ids of the online users; rejects without a connection. */
   ask: () => Promise<readonly string[]>
   connected: () => boolean
   onError: (error: ParleyClientError) => void
 }
 
 /**
- * When the server is asked who is online: beside what it tells by itself. Presence is not what a connection is given up
- * for: where the server does not know it now, it is asked again.
+ * Decides when to ask the server who is online, in addition to the events it sends. A failed query is retried; it never costs
+ * the connection.
  */
 export class PresenceLooks {
   readonly #options: PresenceLooksOptions
@@ -28,8 +28,8 @@ export class PresenceLooks {
   }
 
   /**
-   * When Redis has come back empty, each gateway writes its people anew within some seconds, and nobody is told of those
-   * who had never gone. Hence the second look.
+   * Queries now and once more a few seconds later. After Redis came back empty, each gateway rewrites its users within
+   * seconds, and sends no events for those who had never gone offline.
    */
   async twice(): Promise<void> {
     await this.#look()
@@ -37,8 +37,8 @@ export class PresenceLooks {
   }
 
   /**
-   * Nobody is told of those who were online before one shared a conversation with them, nor of those with whom one no longer
-   * does.
+   * Queries after a short delay. The server sends no event about users who were online before they came to share a
+   * conversation with this one, nor about those who no longer do.
    */
   peopleChanged(): void {
     this.#changed ??= setTimeout(

@@ -1,21 +1,21 @@
 import { LazyStore } from './store.ts'
 
-/** Who is online among the people one shares conversations with. */
+/** Who is online among the users who share a conversation with this one. */
 export class Presence {
   readonly #onChange: (userId: string, isOnline: boolean, lastSeen: string) => void
   readonly #onList: (online: ReadonlySet<string>) => void
   #online = new Set<string>()
-  /** What was told while a list is on its way; one for each that is. */
-  readonly #told = new Set<Map<string, boolean>>()
-  /** Numbers of the last list that was asked for, and of the last that was taken. */
-  #asked = 0
-  #taken = 0
+  /** For each list being fetched, the events received since it was requested: online or not, by user id. */
+  readonly #meanwhile = new Set<Map<string, boolean>>()
+  /** Numbers of the list requested last and of the one applied last. */
+  #requested = 0
+  #applied = 0
   /** Ids of those who are online. */
   readonly store = new LazyStore<ReadonlySet<string>>(() => new Set(this.#online))
 
   /**
-   * @param onChange somebody came or went just now
-   * @param onList these are online, and nobody else; when others went nobody has said
+   * @param onChange called when a user came online or went offline just now
+   * @param onList called with all who are online; when the others went offline is unknown
    */
   constructor(
     onChange: (userId: string, isOnline: boolean, lastSeen: string) => void,
@@ -29,26 +29,26 @@ export class Presence {
     return this.#online
   }
 
-  /** Somebody came or went. */
+  /** Applies an event: a user came online or went offline. */
   set(userId: string, isOnline: boolean, lastSeen = new Date().toISOString()): void {
-    for (const told of this.#told) told.set(userId, isOnline)
+    for (const events of this.#meanwhile) events.set(userId, isOnline)
     if (isOnline) this.#online.add(userId)
     else this.#online.delete(userId)
     this.#onChange(userId, isOnline, lastSeen)
     this.store.invalidate()
   }
 
-  /** Fetches the list of those who are online. What is told of a person meanwhile is newer than the list. */
+  /** Fetches the list of online users. Events received in the meantime take precedence over it. */
   async refresh(ask: () => Promise<readonly string[]>): Promise<void> {
-    const told = new Map<string, boolean>()
-    this.#told.add(told)
-    const no = ++this.#asked
+    const events = new Map<string, boolean>()
+    this.#meanwhile.add(events)
+    const number = ++this.#requested
     try {
       const listed = new Set(await ask())
-      // A list that was asked for later came first.
-      if (no < this.#taken) return
-      this.#taken = no
-      for (const [userId, isOnline] of told) {
+      // A list requested later arrived first.
+      if (number < this.#applied) return
+      this.#applied = number
+      for (const [userId, isOnline] of events) {
         if (isOnline) listed.add(userId)
         else listed.delete(userId)
       }
@@ -56,7 +56,7 @@ export class Presence {
       this.#onList(listed)
       this.store.invalidate()
     } finally {
-      this.#told.delete(told)
+      this.#meanwhile.delete(events)
     }
   }
 }

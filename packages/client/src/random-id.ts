@@ -1,4 +1,4 @@
-/** A UUID of version 4. `crypto.randomUUID` itself is missing on pages that did not come over https. */
+/** Returns a version 4 UUID. `crypto.randomUUID` is missing on pages that were not loaded over https. */
 export function randomId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16))
   const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')

@@ -1,6 +1,6 @@
 import { type ParleyClientError, toClientError } from './errors.ts'
 
-/** Marks that come within this are one: a list that is scrolled marks message after message. Milliseconds. */
+/** Marks within this time are sent as one: scrolling a list marks message after message. Milliseconds. */
 const COALESCE_MS = 100
 const RETRY_MS = 2_000
 
@@ -10,15 +10,15 @@ interface Mark {
 }
 
 export interface ReadMarksOptions {
-  tell: (conversationId: string, messageId: string) => Promise<unknown>
+  send: (conversationId: string, messageId: string) => Promise<unknown>
   connected: () => boolean
   onError: (error: ParleyClientError) => void
 }
 
-/** One's own read marks on their way to the server: the newest of each conversation, again after a reconnect. */
+/** Sends the user's own read marks to the server: the newest of each conversation, again after a reconnect. */
 export class ReadMarks {
   readonly #options: ReadMarksOptions
-  readonly #wanted = new Map<string, Mark>()
+  readonly #pending = new Map<string, Mark>()
   #timer: ReturnType<typeof setTimeout> | undefined
 
   constructor(options: ReadMarksOptions) {
@@ -26,17 +26,17 @@ export class ReadMarks {
   }
 
   mark(conversationId: string, mark: Mark): void {
-    this.#wanted.set(conversationId, mark)
+    this.#pending.set(conversationId, mark)
     this.#plan(COALESCE_MS)
   }
 
-  /** There is a connection. */
+  /** There is a connection: sends what is pending. */
   flush(): void {
-    if (this.#wanted.size > 0) this.#plan(0)
+    if (this.#pending.size > 0) this.#plan(0)
   }
 
   forget(conversationId: string): void {
-    this.#wanted.delete(conversationId)
+    this.#pending.delete(conversationId)
   }
 
   stop(): void {
@@ -47,15 +47,15 @@ export class ReadMarks {
   #plan(ms: number): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
-      if (this.#options.connected()) for (const [id, mark] of this.#wanted) this.#send(id, mark)
+      if (this.#options.connected()) for (const [id, mark] of this.#pending) this.#send(id, mark)
     }, ms)
   }
 
   #send(conversationId: string, mark: Mark): void {
     const done = () => {
-      if (this.#wanted.get(conversationId) === mark) this.#wanted.delete(conversationId)
+      if (this.#pending.get(conversationId) === mark) this.#pending.delete(conversationId)
     }
-    this.#options.tell(conversationId, mark.messageId).then(done, (error) => {
+    this.#options.send(conversationId, mark.messageId).then(done, (error) => {
       const known = toClientError(error)
       if (known.retryable) return this.#plan(RETRY_MS)
       done()

@@ -3,26 +3,26 @@ import type { Message } from '@parley/protocol'
 type Read = Pick<Message, 'seq' | 'readBy'>
 
 /**
- * Who has read what, as far as it is known of marks that moved. A message says who had read it when it was asked for; a mark
- * may move while it is on its way, or be heard of before it.
+ * Who has read what, according to the read marks seen so far. A fetched message lists its readers as of the fetch; a mark may
+ * have moved while the response was in transit, or its event may have arrived first.
  */
 export class Readers {
-  /** What each person has read since their mark is watched: everything in `(from, to]`. */
+  /** What each user has read as far as their marks were seen: everything in `(from, to]`. */
   readonly #read = new Map<string, { from: number; to: number }>()
 
-  /** A person has read everything in `(from, to]`. */
+  /** Records that a user has read everything in `(from, to]`. */
   note(userId: string, from: number, to: number): void {
     const known = this.#read.get(userId)
     const isNext = known !== undefined && from <= known.to
     this.#read.set(userId, isNext ? { from: Math.min(known.from, from), to: Math.max(known.to, to) } : { from, to })
   }
 
-  /** A person is not a member any more: what members have read is not asked of them. */
+  /** Forgets a user who is no longer a member. */
   forget(userId: string): void {
     this.#read.delete(userId)
   }
 
-  /** Ids of those who have read it and of whom it does not say so. */
+  /** Returns the ids of the readers that a message does not list. */
   missingIn({ seq, readBy }: Read): string[] {
     const missing: string[] = []
     for (const [userId, { from, to }] of this.#read) {
@@ -31,7 +31,7 @@ export class Readers {
     return missing
   }
 
-  /** A message with all who have read it; the same object where it says so. */
+  /** Returns the message with all its readers; the same object if it lists them already. */
   complete(message: Message): Message {
     const missing = this.missingIn(message)
     return missing.length === 0 ? message : { ...message, readBy: [...message.readBy, ...missing] }

@@ -6,13 +6,13 @@ import type { Page } from './types.ts'
 
 const CONVERSATIONS = '/api/messages/conversations'
 
-/** What narrows a search down. */
+/** Filters and paging of a search. */
 export interface SearchOptions {
   /** Only messages of this conversation. */
   conversationId?: string | undefined
   /** Only messages of this person. */
   senderId?: string | undefined
-  /** Both ends are included. */
+  /** `from` and `to` are inclusive. */
   from?: Date | undefined
   to?: Date | undefined
   /** Default: newest first. */
@@ -24,8 +24,8 @@ export interface SearchOptions {
 }
 
 /**
- * What a client asks of the server over HTTP: it happens now or rejects now, with a `ParleyClientError`. What only reads, and
- * a new conversation, is tried again a few times first. Everything about a conversation that one is not in is CONVERSATION_NOT_FOUND.
+ * The client's HTTP requests. Unlike sends they are never queued: each completes or rejects with a `ParleyClientError`. Reads
+ * and `createConversation` are retried a few times first. A conversation that the user is not in is CONVERSATION_NOT_FOUND.
  */
 export class ServerRequests {
   /** @internal */
@@ -37,11 +37,11 @@ export class ServerRequests {
   }
 
   /**
-   * Makes a conversation of oneself and others; a DIRECT one that exists already is that one. Tried again a few times when that
-   * can help: it is made once.
-   * @param input `name` is for groups, up to 200 UTF-16 units. `clientConversationId` as well: whoever keeps one over a reload
-   * gets the group that was made under it
-   * @throws {ParleyClientError} UNKNOWN_USERS (`details` say who), VALIDATION_FAILED, GROUP_FULL
+   * Creates a conversation of the user and others; for a DIRECT one that exists already, returns that. Retried a few times
+   * on errors that may pass; it is created only once.
+   * @param input `name` (up to 200 UTF-16 units) and `clientConversationId` apply to groups. Keep a `clientConversationId`
+   * across a reload to get the same group again
+   * @throws {ParleyClientError} UNKNOWN_USERS (listed in `details`), VALIDATION_FAILED, GROUP_FULL
    */
   async createConversation(input: {
     type: 'DIRECT' | 'GROUP'
@@ -56,19 +56,19 @@ export class ServerRequests {
     return this.core.inbox.put(data)
   }
 
-  /** Fetches one conversation with all its people; the list has a hundred of each at most. */
+  /** Fetches one conversation with all its members; `conversations` lists at most a hundred of each. */
   async fetchConversation(conversationId: string): Promise<Conversation> {
     const { data } = await this.core.http.get<Conversation>(pathOf(conversationId))
     return this.core.inbox.put(data)
   }
 
-  /** Names a group, or takes its name away (null). @throws {ParleyClientError} NOT_A_GROUP, VALIDATION_FAILED */
+  /** Renames a group; null removes its name. @throws {ParleyClientError} NOT_A_GROUP, VALIDATION_FAILED */
   async rename(conversationId: string, name: string | null): Promise<Conversation> {
     return this.#change('PATCH', conversationId, '', { name })
   }
 
   /**
-   * Puts people into a group; those who are in it already stay.
+   * Adds users to a group; those already in it are unaffected.
    * @throws {ParleyClientError} UNKNOWN_USERS, GROUP_FULL, NOT_A_GROUP
    */
   async addParticipants(conversationId: string, userIds: readonly string[]): Promise<Conversation> {
@@ -76,27 +76,27 @@ export class ServerRequests {
   }
 
   /**
-   * Takes somebody out of a group; oneself, to leave it.
-   * @throws {ParleyClientError} FORBIDDEN (only its owner takes others out), NOT_A_GROUP, USER_NOT_FOUND
+   * Removes a user from a group; pass the user's own id to leave it.
+   * @throws {ParleyClientError} FORBIDDEN (only the owner may remove others), NOT_A_GROUP, USER_NOT_FOUND
    */
   async removeParticipant(conversationId: string, userId: string): Promise<void> {
     await this.core.http.send('DELETE', `${pathOf(conversationId)}/participants/${encodeURIComponent(userId)}`)
   }
 
-  /** Silences a conversation's pushes until a moment; null lets them sound again. */
+  /** Mutes a conversation's pushes until the given time; null unmutes it. */
   async mute(conversationId: string, until: Date | null): Promise<void> {
     await this.core.http.send('PUT', `${pathOf(conversationId)}/mute`, {
       body: { until: until?.toISOString() ?? null },
     })
   }
 
-  /** Until when conversations are silenced: a moment by id of the conversation, only of those that are now. */
+  /** Returns the conversations that are muted now: the end of the mute by conversation id. */
   async mutes(): Promise<ReadonlyMap<string, Date>> {
     const { data } = await this.core.http.get<{ conversationId: string; mutedUntil: string }[]>('/api/messages/mutes')
     return new Map(data.map(({ conversationId, mutedUntil }) => [conversationId, new Date(mutedUntil)]))
   }
 
-  /** The key for `pushManager.subscribe`; null where the cluster sends no pushes. */
+  /** Returns the key for `pushManager.subscribe`; null if the cluster sends no pushes. */
   async pushPublicKey(): Promise<string | null> {
     try {
       return (await this.core.http.get<{ publicKey: string }>('/api/push/public-key')).data.publicKey
@@ -108,7 +108,7 @@ export class ServerRequests {
 
   /**
    * Registers this device for pushes.
-   * @param subscription what `PushSubscription.toJSON()` gives
+   * @param subscription the result of `PushSubscription.toJSON()`
    * @throws {ParleyClientError} PUSH_DISABLED, VALIDATION_FAILED
    */
   async savePushSubscription(subscription: {
@@ -119,24 +119,24 @@ export class ServerRequests {
     await this.core.http.send('POST', '/api/push/subscriptions', { body: subscription })
   }
 
-  /** No more pushes to this device. */
+  /** Stops pushes to this device. */
   async removePushSubscription(endpoint: string): Promise<void> {
     await this.core.http.send('DELETE', '/api/push/subscriptions', { body: { endpoint } })
   }
 
   /**
-   * Finds messages in one's conversations by their words (up to 200 UTF-16 units in all); the last one may be a beginning,
-   * "what is in quotes" stands in a row. `total` counts up to 1,000.
-   * @throws {ParleyClientError} VALIDATION_FAILED where there is no letter, digit or emoji in it
+   * Searches the user's conversations for messages with all words of `query` (up to 200 UTF-16 units). The last word matches
+   * as a prefix, and "quoted words" match as a phrase. `total` counts up to 1,000.
+   * @throws {ParleyClientError} VALIDATION_FAILED if `query` has no letter, digit or emoji
    */
   search(query: string, { from, to, ...options }: SearchOptions = {}): Promise<Page<SearchHit>> {
-    // A Date knows milliseconds; several messages may be of the one that it names.
+    // Messages have microseconds and a Date only milliseconds: include the whole millisecond.
     const end = to?.toISOString().replace('Z', '999Z')
     const period = { ...(from && { from: from.toISOString() }), ...(end && { to: end }) }
     return this.#page<SearchHit>('/api/messages/search', { query, ...options, ...period })
   }
 
-  /** Finds people by a part of their names, everybody by ''. `page` from 1, `limit` up to 100 (20). */
+  /** Finds users by part of their name; '' matches everybody. `page` counts from 1; `limit` is at most 100, 20 by default. */
   searchUsers(
     search: string,
     options: { page?: number | undefined; limit?: number | undefined } = {},

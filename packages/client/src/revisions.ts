@@ -1,15 +1,15 @@
-/** Revs above a hole that are kept in mind; with more of them a sync is due anyway. */
+/** Maximum number of revs remembered above a hole; with more, a sync is due anyway. */
 const SEEN_MAX = 1_000
 
 /**
- * How far a conversation's changes are known without a hole. Events come with the rev they took; two that cross on their
- * way leave a hole for a moment, one that was lost leaves it for good.
+ * Tracks up to which rev all changes of a conversation are known. Each event carries its rev; two events that overtake each
+ * other leave a hole for a moment, a lost one leaves it until a sync.
  */
 export class Revisions {
   readonly #now: () => number
   readonly #seen = new Set<number>()
   #upTo: number
-  /** There are changes up to this rev. */
+  /** The highest rev known to exist. */
   #newest: number
   #holeSince: number | undefined
 
@@ -19,12 +19,12 @@ export class Revisions {
     this.#now = now
   }
 
-  /** Everything up to this rev is known: what the client says when it syncs. */
+  /** Every change up to this rev is known. This is what the client sends when it syncs. */
   get upTo(): number {
     return this.#upTo
   }
 
-  /** The newest that has been heard of. */
+  /** The highest rev known to exist. */
   get newest(): number {
     return this.#newest
   }
@@ -33,24 +33,24 @@ export class Revisions {
     return this.#newest > this.#upTo
   }
 
-  /** Since when the change that is missing now has been missing, by `performance.now()`: the device's clock may be set. */
+  /** Since when the first missing change has been missing, by `performance.now()`, as the device's clock may be adjusted. */
   get holeSince(): number | undefined {
     return this.#holeSince
   }
 
-  /** A change that took this rev is known. */
+  /** The change with this rev is known. */
   saw(rev: number): void {
     if (rev > this.#upTo && this.#seen.size < SEEN_MAX) this.#seen.add(rev)
     this.expect(rev)
   }
 
-  /** There is a change that took this rev; it need not be known. */
+  /** A change with this rev exists; it need not be known. */
   expect(rev: number): void {
     if (rev > this.#newest) this.#newest = rev
     this.#advance()
   }
 
-  /** A sync told everything up to this rev. */
+  /** A sync has brought everything up to this rev. */
   synced(rev: number): void {
     if (rev > this.#upTo) {
       this.#upTo = rev

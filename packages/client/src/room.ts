@@ -5,42 +5,42 @@ import { Revisions } from './revisions.ts'
 import { Sequence } from './sequence.ts'
 import { Timeline } from './timeline.ts'
 
-/** Events that are kept until a sync; of more it tells as well. */
-const TOLD_MAX = 100
+/** Updates kept until the next sync, which brings any that are dropped here. */
+const UPDATES_MAX = 100
 
 export interface RoomOptions {
   conversation: Conversation
-  /** The client's own person; '' until there has been a token. */
+  /** Returns the client's user id; '' until the first token. */
   userId: () => string
   /** Delivery begins after this seq. */
   delivered: number
-  /** What was stored by then (a timestamp; '' for nothing) has been delivered already, whatever its seq. */
+  /** Messages stored by then (a timestamp; '' for none) have been delivered already, whatever their seq. */
   deliveredUntil: string
   windowSize: number
-  /** Called when what the stores show has changed. */
+  /** Called when `info` has changed. */
   onInfo: () => void
-  /** Called when others are in it than before. @param fewest how many people it had, before or after */
+  /** Called when its members have changed. @param fewest the lower of its sizes before and after */
   onPeople: (fewest: number) => void
   onTimeline: () => void
 }
 
-/** One conversation as the client has it. Takes in events in any order; every fact is taken once. */
+/** The client's state of one conversation. Events may come in any order and more than once. */
 export class Room {
   readonly timeline: Timeline
   readonly revisions: Revisions
   readonly sequence: Sequence
   readonly deliveredUntil: string
-  /** When the newest message was stored that was let through; '' where that is not known. */
+  /** `createdAt` of the newest delivered message; '' if not known. */
   deliveredAt: string
   readonly #options: RoomOptions
-  /** The rev that a catch-up under way will have reached. */
+  /** The target rev of a catch-up in progress. */
   catchingUpTo: number | undefined
-  /** The rev of the newest picture of it that was taken in. */
-  #pictured = 0
-  /** What events told of its name and people, in the order of rev, since the last sync or picture. */
-  #told: readonly ServerEvents['conversationUpdated'][] = []
-  /** Read marks of people who are not listed (yet), and the rev that each was told with. */
-  readonly #ahead = new Map<string, { seq: number; rev: number }>()
+  /** The rev of the newest snapshot that was applied. */
+  #snapshotRev = 0
+  /** Changes of its name and members since the last sync or snapshot, in rev order. */
+  #updates: readonly ServerEvents['conversationUpdated'][] = []
+  /** Read marks, with their rev, of users who are not among the listed participants (yet). */
+  readonly #unlistedMarks = new Map<string, { seq: number; rev: number }>()
   #info: Conversation
 
   constructor(options: RoomOptions) {
@@ -61,17 +61,17 @@ export class Room {
     return this.#info
   }
 
-  /** Its name and people are shown as of this rev, or a later one. */
+  /** Its name and members are as of this rev, or a later one. */
   get asOf(): number {
-    return Math.max(this.revisions.upTo, this.#pictured)
+    return Math.max(this.revisions.upTo, this.#snapshotRev)
   }
 
-  /** Read marks of those people who are listed. */
+  /** Read marks (seq by user id) of the listed participants. */
   marks(): ReadonlyMap<string, number> {
     return new Map(this.#info.participants.map(({ id, lastReadSeq }) => [id, lastReadSeq]))
   }
 
-  /** Takes in a message, new or not. Answers with those that are to be delivered now, in order. */
+  /** Accepts a message, new or not. Returns those to be delivered now, in order. */
   accept(message: Message): Message[] {
     this.revisions.saw(message.rev)
     if (message.seq <= this.sequence.delivered) {
@@ -90,7 +90,7 @@ export class Room {
     this.deliveredAt = message.createdAt
     this.timeline.deliver(message)
     this.#newest(message)
-    // Who writes has read: the server moved the sender's mark with the message. Whom it acts for itself need not have.
+    // The server moves the sender's mark with a message, except for messages that a service wrote on their behalf.
     if (message.system?.byService !== true) this.#read(message.senderId, message)
   }
 
@@ -101,8 +101,8 @@ export class Room {
   }
 
   /**
-   * Somebody, oneself perhaps, has read up to a seq. Marks never go back.
-   * @param joinedSeq messages up to this one were there before the person came, where that is known
+   * Records that a user has read up to a seq. Marks never go back.
+   * @param joinedSeq the conversation's last seq when the user joined, if known
    */
   mark(userId: string, seq: number, joinedSeq?: number): void {
     const { participants, lastReadSeq } = this.#info
@@ -113,7 +113,7 @@ export class Room {
       this.#update({ participants: participants.with(index, { ...person, lastReadSeq: seq }) })
     }
     const since = joinedSeq ?? (person === undefined ? this.#strangersFrom(seq) : 0)
-    // They have left and come back.
+    // The user has left and rejoined.
     if (person !== undefined && since > person.lastReadSeq) this.timeline.unmark(userId)
     const from = Math.max(person?.lastReadSeq ?? 0, since)
     if (seq > from) this.timeline.mark(userId, from, seq)
@@ -123,7 +123,10 @@ export class Room {
     return this.#info.participants.some(({ id }) => id === userId)
   }
 
-  /** Of a large group not all are listed. Else who is not known has only just come, or gone: a sync says what they read. */
+  /**
+   * From which seq an unlisted user's mark applies. Large groups do not list everybody. Elsewhere an unlisted user has only
+   * just joined or left, and a sync will tell what they have read.
+   */
   #strangersFrom(seq: number): number {
     return this.#info.participantCount > LIMITS.listedParticipants ? 0 : seq
   }
@@ -133,51 +136,54 @@ export class Room {
     this.#read(receipt.userId, receipt)
   }
 
-  /** An event tells how far somebody has read: of one who is not listed perhaps ahead of the answer that lists them. */
+  /** Applies a mark from an event. It may come before the snapshot that lists its user, so it is kept until then. */
   #read(userId: string, { seq, rev }: { seq: number; rev: number }): void {
-    if (!this.#knows(userId) && seq > (this.#ahead.get(userId)?.seq ?? 0)) this.#ahead.set(userId, { seq, rev })
+    const known = this.#unlistedMarks.get(userId)?.seq ?? 0
+    if (!this.#knows(userId) && seq > known) this.#unlistedMarks.set(userId, { seq, rev })
     this.mark(userId, seq)
   }
 
-  /** Who is listed now has read what was told of them ahead. @param asOf the answer's rev: it knows what was told up to then */
-  #markAhead(asOf: number): void {
-    for (const [userId, { seq, rev }] of this.#ahead) {
+  /** Applies the kept marks of users who are listed now. @param asOf rev of the snapshot, which includes older marks */
+  #applyUnlistedMarks(asOf: number): void {
+    for (const [userId, { seq, rev }] of this.#unlistedMarks) {
       if (this.#knows(userId)) this.mark(userId, seq)
       else if (rev > asOf) continue
-      this.#ahead.delete(userId)
+      this.#unlistedMarks.delete(userId)
     }
   }
 
-  /** The name or the people changed; with the SYSTEM message that tells of it, that took two revs. */
+  /** The name or the members changed. Together with its SYSTEM message, a change takes two revs. */
   onUpdated(update: ServerEvents['conversationUpdated']): void {
     if (update.rev <= this.revisions.upTo) return
     this.revisions.expect(update.rev)
-    if (this.#saysAll(update)) {
+    if (this.#isComplete(update)) {
       this.revisions.saw(update.rev - 1)
       this.revisions.saw(update.rev)
     }
-    if (update.rev <= this.#pictured || this.#told.some(({ rev }) => rev === update.rev)) return
-    this.#told = [...this.#told, update].sort((a, b) => a.rev - b.rev).slice(-TOLD_MAX)
-    this.#tellAgain()
+    if (update.rev <= this.#snapshotRev || this.#updates.some(({ rev }) => rev === update.rev)) return
+    this.#updates = [...this.#updates, update].sort((a, b) => a.rev - b.rev).slice(-UPDATES_MAX)
+    this.#reapplyUpdates()
   }
 
-  /** Else, who the new people are and who owns the group now, a sync has to tell: a hole stays in the revs. */
-  #saysAll({ rev, added, removed }: ServerEvents['conversationUpdated']): boolean {
-    if (rev <= this.#pictured) return true
+  /**
+   * Whether an update says everything about the change. If not, the revs keep a hole until a sync says who the new members
+   * are and who owns the group now.
+   */
+  #isComplete({ rev, added, removed }: ServerEvents['conversationUpdated']): boolean {
+    if (rev <= this.#snapshotRev) return true
     const { participants } = this.#info
     return added.length === 0 && removed.every((id) => participants.some((p) => p.id === id && p.role === 'MEMBER'))
   }
 
-  /** Puts what was told on top of what is shown, which may have been made before. */
-  #tellAgain(): void {
-    for (const { name, participantCount, removed } of this.#told) {
+  /** Applies the kept updates on top of a state that may be older than they are. */
+  #reapplyUpdates(): void {
+    for (const { name, participantCount, removed } of this.#updates) {
       const participants = this.#info.participants.filter(({ id }) => !removed.includes(id))
       this.#update({ name, participantCount, participants })
       for (const id of removed) this.timeline.unmark(id)
     }
   }
 
-  /** Someone came or went. */
   setOnline(userId: string, isOnline: boolean, lastSeen: string | null): void {
     const index = this.#info.participants.findIndex(({ id }) => id === userId)
     const person = this.#info.participants[index]
@@ -185,7 +191,7 @@ export class Room {
     this.#update({ participants: this.#info.participants.with(index, { ...person, isOnline, lastSeen }) })
   }
 
-  /** These are online of all but oneself. When others went nobody has said. */
+  /** Exactly these users are online, not counting the client's own. When the others went offline is unknown. */
   setAllOnline(online: ReadonlySet<string>): void {
     const now = new Date().toISOString()
     for (const { id, isOnline } of this.#info.participants) {
@@ -194,22 +200,22 @@ export class Room {
     }
   }
 
-  /** A fresh picture of it from the server (an answer over HTTP, an event). */
+  /** Applies a snapshot from the server (an HTTP response, an event), unless it is older than what is known. */
   refresh(conversation: Conversation): void {
     if (conversation.rev < this.asOf) return
-    this.#pictured = conversation.rev
+    this.#snapshotRev = conversation.rev
     this.revisions.expect(conversation.rev)
-    this.#told = this.#told.filter(({ rev }) => rev > conversation.rev)
-    // Of those who are new it does not say which messages were there before them.
+    this.#updates = this.#updates.filter(({ rev }) => rev > conversation.rev)
+    // For new members it does not say at which seq they joined.
     for (const { id, lastReadSeq } of conversation.participants) if (this.#knows(id)) this.mark(id, lastReadSeq)
-    this.#update({ ...conversation, ...this.#laterThan(conversation) })
-    this.#tellAgain()
-    this.#markAhead(conversation.rev)
+    this.#update({ ...conversation, ...this.#newerThan(conversation) })
+    this.#reapplyUpdates()
+    this.#applyUnlistedMarks(conversation.rev)
     this.sequence.expect(conversation.lastSeq)
   }
 
-  /** What was told by events of after a picture was made, though there be a hole before them. */
-  #laterThan({ lastSeq, lastMessage, lastReadSeq, updatedAt, participants }: Conversation): Partial<Conversation> {
+  /** Merges counters and marks with those of a snapshot: events may have brought newer ones, even past a hole in the revs. */
+  #newerThan({ lastSeq, lastMessage, lastReadSeq, updatedAt, participants }: Conversation): Partial<Conversation> {
     const known = this.#info
     const marks = this.marks()
     return {
@@ -225,24 +231,24 @@ export class Room {
   }
 
   /**
-   * Takes in what a sync says, messages apart. Where the answer is not whole, `revisions` wait for the catch-up.
-   * @param online who is online
+   * Applies what a sync says, except for its messages. `revisions` are advanced separately, once the catch-up is complete.
+   * @param online ids of the online users
    */
   applySync(synced: SyncedConversation, online: ReadonlySet<string>): void {
-    // A picture that was taken after the answer was made has them all as they are.
-    const isNewer = synced.rev >= this.#pictured
+    // If not, a later snapshot has been applied already, with all members as they are.
+    const isNewer = synced.rev >= this.#snapshotRev
     for (const { id, lastReadSeq, joinedSeq } of synced.members) {
       if (isNewer || this.#knows(id)) this.mark(id, lastReadSeq, joinedSeq)
     }
-    this.#told = this.#told.filter(({ rev }) => rev > synced.rev)
+    this.#updates = this.#updates.filter(({ rev }) => rev > synced.rev)
     if (isNewer) {
       for (const id of synced.gone) this.timeline.unmark(id)
       const { name, type, participantCount, createdBy, createdAt } = synced
       const participants = mergeMembers(this.#info.participants, synced, online, this.#options.userId())
       this.#update({ name, type, participantCount, createdBy, createdAt, participants })
-      this.#tellAgain()
+      this.#reapplyUpdates()
     }
-    this.#markAhead(synced.rev)
+    this.#applyUnlistedMarks(synced.rev)
     const lastReadSeq = Math.max(this.#info.lastReadSeq, synced.lastReadSeq)
     const lastSeq = Math.max(this.#info.lastSeq, synced.lastSeq)
     this.#update({ lastReadSeq, lastSeq, rev: Math.max(this.#info.rev, synced.rev) })

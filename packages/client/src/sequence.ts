@@ -1,13 +1,13 @@
 import type { Message } from '@parley/protocol'
 
-/** Messages that wait for an earlier one; more are let go: the gap before them is filled, and they come again. */
+/** Maximum number of messages waiting for an earlier one. Further ones are dropped: filling the gap fetches them again. */
 const WAITING_MAX = 2_000
 
-/** Lets each message of a conversation through once, in the order of seq; those that come too early wait. */
+/** Releases each message of a conversation once, in seq order; holds back those that arrive early. */
 export class Sequence {
   readonly #waiting = new Map<number, Message>()
   #delivered: number
-  /** There are messages up to this seq. */
+  /** The highest seq known to exist. */
   #known: number
 
   /** @param delivered the seq after which delivery begins */
@@ -16,7 +16,7 @@ export class Sequence {
     this.#known = delivered
   }
 
-  /** Every message up to this seq has been let through or is not to be. */
+  /** Every message up to this seq has been released or skipped. */
   get delivered(): number {
     return this.#delivered
   }
@@ -25,17 +25,17 @@ export class Sequence {
     return this.#known
   }
 
-  /** A message is missing that is known to be there. */
+  /** Whether a message that is known to exist is missing. */
   get hasGap(): boolean {
     return this.#known > this.#delivered
   }
 
-  /** Messages up to this seq exist. */
+  /** Records that messages up to this seq exist. */
   expect(seq: number): void {
     if (seq > this.#known) this.#known = seq
   }
 
-  /** Takes a message in; answers with those that are next now. None for one that was let through before. */
+  /** Accepts a message; returns those that are next in order now. None if it was released before. */
   accept(message: Message): Message[] {
     const { seq } = message
     if (seq <= this.#delivered) return []

@@ -1,17 +1,17 @@
 import { callAll } from './emitter.ts'
 
 /**
- * A value that can be watched. Fits React's `useSyncExternalStore(store.subscribe, store.getSnapshot)`: the snapshot is
- * the same object until something in it has changed, and both functions need no `this`.
+ * An observable value. Fits React's `useSyncExternalStore(store.subscribe, store.getSnapshot)`: the snapshot is the same
+ * object until something in it has changed, and neither function needs a `this`.
  */
 export interface Store<T> {
-  /** The value as it is now. Never changed in place. */
+  /** Returns the current value, which is never modified in place. */
   readonly getSnapshot: () => T
-  /** Calls `listener` after changes, once for all of a turn. Returns what ends it. */
+  /** Calls `listener` after changes, once per turn of the event loop. Returns a function that unsubscribes it. */
   readonly subscribe: (listener: () => void) => () => void
 }
 
-/** A {@link Store} whose snapshot is made when it is asked for, after `invalidate`. */
+/** A {@link Store} that computes its snapshot on demand after `invalidate`. */
 export class LazyStore<T> implements Store<T> {
   readonly #make: () => T
   readonly #onWatched: ((watched: boolean) => void) | undefined
@@ -20,7 +20,7 @@ export class LazyStore<T> implements Store<T> {
   #fresh = false
   #scheduled = false
 
-  /** @param onWatched told when the first listener comes and when the last one goes */
+  /** @param onWatched called when the first listener subscribes and when the last one unsubscribes */
   constructor(make: () => T, onWatched?: (watched: boolean) => void) {
     this.#make = make
     this.#onWatched = onWatched
@@ -35,7 +35,7 @@ export class LazyStore<T> implements Store<T> {
   }
 
   readonly subscribe = (listener: () => void): (() => void) => {
-    // A function of its own, so that the same listener may subscribe twice.
+    // Wrapped, so that the same listener may subscribe twice.
     const entry = () => listener()
     this.#listeners.add(entry)
     if (this.#listeners.size === 1) this.#onWatched?.(true)
@@ -51,7 +51,7 @@ export class LazyStore<T> implements Store<T> {
   /** The value has changed. */
   invalidate(): void {
     this.#fresh = false
-    // Nobody may ever ask again: what it held is let go of.
+    // Release the old snapshot: nobody may ever read this store again.
     this.#snapshot = undefined
     if (this.#scheduled || this.#listeners.size === 0) return
     this.#scheduled = true
@@ -62,19 +62,19 @@ export class LazyStore<T> implements Store<T> {
   }
 }
 
-/** Stores by id, each made when it is first asked for. */
+/** Stores by id, each created when it is first requested. */
 export class Stores<T> {
   readonly #make: (id: string) => T
   readonly #onWatched: ((id: string) => void) | undefined
   readonly #stores = new Map<string, LazyStore<T>>()
 
-  /** @param onWatched told of the id whose store gets its first listener */
+  /** @param onWatched called with the id of a store that gets its first listener */
   constructor(make: (id: string) => T, onWatched?: (id: string) => void) {
     this.#make = make
     this.#onWatched = onWatched
   }
 
-  /** The store of an id, which need not be one of anything yet. */
+  /** Returns the store for an id, which need not refer to anything yet. */
   of(id: string): LazyStore<T> {
     const store =
       this.#stores.get(id) ??
@@ -82,7 +82,7 @@ export class Stores<T> {
         () => this.#make(id),
         (watched) => watched && this.#onWatched?.(id),
       )
-    // Asked for last: at the end of the map.
+    // Most recently used ones are at the end of the map.
     this.#stores.delete(id)
     this.#stores.set(id, store)
     return store
@@ -92,15 +92,15 @@ export class Stores<T> {
     this.#stores.get(id)?.invalidate()
   }
 
-  /** Ids of the stores that somebody listens to, or of the others, in the order in which they were asked for last. */
+  /** Returns the ids of the stores with listeners, or of those without, least recently requested first. */
   ids(watched: boolean): string[] {
     return [...this.#stores].flatMap(([id, store]) => (store.watched === watched ? [id] : []))
   }
 }
 
-/** A store of two; its snapshot is new when one of theirs is. */
+/** Combines two stores into one; its snapshot changes when one of theirs does. */
 export function combine<A extends object, B, T>(a: Store<A>, b: Store<B>, join: (a: A, b: B) => T): Store<T> {
-  // Goes with the snapshot that it was made of: a timeline that is let go of is not held here.
+  // Weak, so that the messages of a dropped timeline are not kept alive from here.
   const last = new WeakMap<A, { b: B; joined: T }>()
   return {
     getSnapshot: () => {
@@ -112,9 +112,9 @@ export function combine<A extends object, B, T>(a: Store<A>, b: Store<B>, join: 
       return joined
     },
     subscribe: (listener) => {
-      const ends = [a.subscribe(listener), b.subscribe(listener)]
+      const unsubscribes = [a.subscribe(listener), b.subscribe(listener)]
       return () => {
-        for (const end of ends) end()
+        for (const unsubscribe of unsubscribes) unsubscribe()
       }
     },
   }

@@ -1,7 +1,10 @@
 import { LIMITS } from '@parley/protocol/limits'
 import type { Inbox } from './inbox.ts'
 
-/** Conversations in the order of their ids, as many as one call may name, and the bounds of each call. */
+/**
+ * Splits the known conversations, sorted by id, into chunks that one `sync` call may name each. A call covers the ids in
+ * `(first, until]`; null means unbounded.
+ */
 export function* chunksOf(
   inbox: Pick<Inbox, 'rooms'>,
 ): Generator<{ ids: string[]; first: string | null; until: string | null }> {

@@ -1,36 +1,36 @@
 import type { Message } from '@parley/protocol'
 import { Readers } from './readers.ts'
 
-/** What a timeline shows of stored messages. */
+/** The stored messages of a timeline. */
 export interface TimelineSnapshot {
-  /** In rising order of seq, without a gap. */
+  /** In ascending seq order, without gaps. */
   readonly messages: readonly Message[]
-  /** idle: nothing has been asked for. loading: the first page is on its way. */
+  /** idle: nothing was requested. loading: the first page was requested. */
   readonly status: 'idle' | 'loading' | 'ready'
-  /** There are older ones; see `loadOlder`. */
+  /** Whether there are older messages; see `loadOlder`. */
   readonly hasOlder: boolean
-  /** There are newer ones that are not held here, for one has gone far back; see `loadNewer`. */
+  /** Whether there are newer messages, past the end of this window; see `loadNewer`. */
   readonly hasNewer: boolean
 }
 
 const EMPTY: readonly Message[] = []
 
 /**
- * A window onto a conversation's messages: a run without a gap, of a bounded length. New messages come in at its end
- * while it is at the end of the conversation; what is too many goes at the other side.
+ * A window onto a conversation's messages: a contiguous run of bounded length. New messages are appended while the window is
+ * at the end of the conversation. What exceeds the bound is dropped at the opposite end.
  */
 export class Timeline {
   readonly #max: number
   readonly #changed: () => void
   readonly #readers = new Readers()
   #messages: readonly Message[] = EMPTY
-  /** Delivered while the first page is on its way. */
+  /** Messages delivered while a page is loading. */
   #meanwhile: Message[] = []
   #status: TimelineSnapshot['status'] = 'idle'
   #hasOlder = false
   #hasNewer = false
 
-  /** @param max messages held at most */
+  /** @param max maximum number of messages held */
   constructor(max: number, changed: () => void) {
     this.#max = max
     this.#changed = changed
@@ -68,14 +68,14 @@ export class Timeline {
     this.#changed()
   }
 
-  /** The first page could not be had. */
+  /** Loading a page failed. */
   stopLoading(): void {
     this.#status = this.#messages.length > 0 ? 'ready' : 'idle'
     this.#meanwhile = []
     this.#changed()
   }
 
-  /** The newest page, in place of what is here. */
+  /** Replaces the content with the newest page. */
   reset(page: readonly Message[], hasOlder: boolean): void {
     const last = page.at(-1)?.seq ?? 0
     const newer = this.#meanwhile.filter(({ seq }) => seq > last)
@@ -88,7 +88,7 @@ export class Timeline {
     this.#changed()
   }
 
-  /** A page from anywhere, in place of what is here. */
+  /** Replaces the content with a page from anywhere in the history. */
   show(page: readonly Message[], hasOlder: boolean, hasNewer: boolean): void {
     this.#meanwhile = []
     this.#messages = this.#run(page)
@@ -98,7 +98,7 @@ export class Timeline {
     this.#changed()
   }
 
-  /** Messages next to the oldest one. */
+  /** Adds the page before the oldest message. */
   prepend(page: readonly Message[], hasOlder: boolean): void {
     const oldest = this.oldestSeq ?? Number.POSITIVE_INFINITY
     this.#messages = this.#run([...page.filter(({ seq }) => seq < oldest), ...this.#messages])
@@ -110,7 +110,7 @@ export class Timeline {
     this.#changed()
   }
 
-  /** Messages next to the newest one, fetched. */
+  /** Adds the page after the newest message. */
   append(page: readonly Message[], hasNewer: boolean): void {
     const newest = this.newestSeq ?? 0
     this.#messages = this.#run([...this.#messages, ...page.filter(({ seq }) => seq > newest)])
@@ -119,7 +119,7 @@ export class Timeline {
     this.#changed()
   }
 
-  /** The conversation's next message. */
+  /** Adds the conversation's next message, if the window is at its end. */
   deliver(message: Message): void {
     if (this.#status === 'loading') this.#meanwhile.push(message)
     if (this.#status !== 'ready') return
@@ -138,7 +138,7 @@ export class Timeline {
     this.#changed()
   }
 
-  /** A newer state of a message that may be here. */
+  /** Replaces a message with a newer version of it, if it is held here. */
   change(message: Message): void {
     const index = message.seq - (this.oldestSeq ?? Number.POSITIVE_INFINITY)
     const known = this.#messages[index]
@@ -148,7 +148,7 @@ export class Timeline {
     this.#changed()
   }
 
-  /** A person has read everything in `(fromSeq, toSeq]`, whether it is here already or comes later. */
+  /** Records that a user has read everything in `(fromSeq, toSeq]`, messages added later included. */
   mark(userId: string, fromSeq: number, toSeq: number): void {
     this.#readers.note(userId, fromSeq, toSeq)
     this.#replace((message) => {
@@ -159,7 +159,7 @@ export class Timeline {
     })
   }
 
-  /** A person is not a member any more, and nobody's reader; a message of their own keeps its sender. */
+  /** Removes a user who is no longer a member from all readers, except as the sender of their own messages. */
   unmark(userId: string): void {
     this.#readers.forget(userId)
     this.#replace((message) => {
@@ -169,13 +169,13 @@ export class Timeline {
     })
   }
 
-  /** Ids of those who have read a message, which need not be here. */
+  /** Returns the ids of those who have read a message, which need not be held here. */
   readBy(message: Pick<Message, 'seq' | 'readBy'>): string[] {
     const { readBy } = this.bySeq(message.seq) ?? message
     return [...readBy, ...this.#readers.missingIn({ ...message, readBy })]
   }
 
-  /** Lets everything go. */
+  /** Drops all messages and goes back to idle. */
   clear(): void {
     this.#messages = EMPTY
     this.#meanwhile = []
@@ -185,7 +185,7 @@ export class Timeline {
     this.#changed()
   }
 
-  /** @param change gives back the same object where there is nothing to change */
+  /** @param change returns the same object if there is nothing to change */
   #replace(change: (message: Message) => Message): void {
     const messages = this.#messages.map(change)
     if (messages.every((message, index) => message === this.#messages[index])) return
@@ -204,7 +204,7 @@ export class Timeline {
   }
 }
 
-/** The last run without a gap: seq is an index into it. */
+/** Returns the last contiguous run, so that a seq can be turned into an index. */
 function run(messages: readonly Message[]): readonly Message[] {
   for (let index = messages.length - 1; index > 0; index--) {
     const [before, here] = [messages[index - 1], messages[index]]

@@ -1,15 +1,15 @@
 import { ParleyClientError, toClientError } from './errors.ts'
 
-/** What the client reads of a token. It checks nothing: that is the server's business. */
+/** The claims the client reads from a token. It verifies nothing: that is up to the server. */
 export interface TokenClaims {
   sub: string | undefined
-  /** Milliseconds since 1970; undefined for a token that does not end. */
+  /** Milliseconds since 1970; undefined for a token that does not expire. */
   expiresAt: number | undefined
-  /** From its issue (`iat`) to its end, in milliseconds; undefined where it does not say. */
+  /** Lifetime from `iat` to `exp`, in milliseconds; undefined if either is missing. */
   lifeMs: number | undefined
 }
 
-/** Reads a JWT's claims; nothing of a token that is no JWT. */
+/** Reads a JWT's claims; all are undefined if the token is not a JWT. */
 export function readClaims(token: string): TokenClaims {
   try {
     const claims: unknown = JSON.parse(textOf(token.split('.')[1] ?? ''))
@@ -27,7 +27,7 @@ export function readClaims(token: string): TokenClaims {
 
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 
-/** The text in base64url, without what not every platform has (`atob`, `TextDecoder`). @throws {Error} where it is none */
+/** Decodes base64url text without `atob` and `TextDecoder`, which some platforms lack. @throws {Error} if it is malformed */
 function textOf(base64url: string): string {
   let encoded = ''
   let bits = 0
@@ -46,12 +46,12 @@ function textOf(base64url: string): string {
 
 const NOTHING: TokenClaims = { sub: undefined, expiresAt: undefined, lifeMs: undefined }
 
-/** A token is replaced this long before it ends, in milliseconds, or at four fifths of its life if that is later. */
+/** A token is renewed this long before it expires, in milliseconds, or at four fifths of its life if that is later. */
 const EARLY_MS = 60_000
-/** From one renewal to the next, whatever the tokens and the clock say, in milliseconds. */
-const LEAST_MS = 10_000
+/** Minimum time between two renewals, whatever the tokens and the clock say, in milliseconds. */
+const MIN_INTERVAL_MS = 10_000
 
-/** Holds the current token and asks the application for a new one before it ends, or when the server refuses it. */
+/** Holds the current token and asks the application for a new one before it expires or when the server refuses it. */
 export class TokenSource {
   readonly #getToken: () => string | Promise<string>
   readonly #now: () => number
@@ -59,7 +59,7 @@ export class TokenSource {
   #current: { token: string; renewAt: number } | undefined
   #asking: Promise<string> | undefined
 
-  /** @param onToken called with whose it is when there is a new one, which is not taken where it throws */
+  /** @param onToken called with the subject of each new token; if it throws, the token is not used */
   constructor(
     getToken: () => string | Promise<string>,
     now: () => number = Date.now,
@@ -70,19 +70,19 @@ export class TokenSource {
     this.#onToken = onToken
   }
 
-  /** Milliseconds until the current token should be replaced, below 0 once it should have been; undefined if never. */
+  /** Milliseconds until the current token should be renewed, negative once overdue; undefined if never. */
   get renewInMs(): number | undefined {
     const { renewAt = Number.POSITIVE_INFINITY } = this.#current ?? {}
     return renewAt === Number.POSITIVE_INFINITY ? undefined : renewAt - this.#now()
   }
 
-  /** The current token while it is good for a while yet, else a new one. Those who ask at the same time share it. */
+  /** Returns the current token, or a new one if renewal is due. Concurrent callers share one request. */
   async get(): Promise<string> {
     if (this.#current !== undefined && this.#now() < this.#current.renewAt) return this.#current.token
     return this.renew()
   }
 
-  /** A new token from the application. @throws {ParleyClientError} TOKEN_MISSING where there is none */
+  /** Asks the application for a new token. @throws {ParleyClientError} TOKEN_MISSING if it provides none */
   renew(): Promise<string> {
     this.#asking ??= this.#ask().finally(() => {
       this.#asking = undefined
@@ -90,7 +90,7 @@ export class TokenSource {
     return this.#asking
   }
 
-  /** The server does not take this one (any longer). */
+  /** Marks a token that the server refused as due for renewal. */
   reject(token: string | undefined): void {
     if (this.#current !== undefined && this.#current.token === token) this.#current.renewAt = 0
   }
@@ -110,16 +110,15 @@ export class TokenSource {
     this.#onToken(claims.sub)
     const now = this.#now()
     const left = lifeFrom(now, claims)
-    const least = this.#current === undefined ? Number.NEGATIVE_INFINITY : LEAST_MS
-    this.#current = { token, renewAt: now + Math.max(left - EARLY_MS, left * 0.8, least) }
+    const minimum = this.#current === undefined ? Number.NEGATIVE_INFINITY : MIN_INTERVAL_MS
+    this.#current = { token, renewAt: now + Math.max(left - EARLY_MS, left * 0.8, minimum) }
     return token
   }
 }
 
 /**
- * How long a token just received will be good, in milliseconds. The device's clock may be wrong: a token is never taken to
- * last longer than it was made for, and one that seems to have ended already is taken for new. Whether it really has ended
- * the server says.
+ * Returns how long a token just received will be valid, in milliseconds. The device's clock may be wrong: the result never
+ * exceeds the token's own lifetime, and a token that appears to have expired counts as new. The server has the final say.
  */
 function lifeFrom(now: number, { expiresAt = Number.POSITIVE_INFINITY, lifeMs }: TokenClaims): number {
   const left = expiresAt - now

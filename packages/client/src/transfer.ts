@@ -7,12 +7,12 @@ export interface Transfer {
   body: Blob
   onSent: (bytes: number) => void
   signal: AbortSignal | undefined
-  /** For where there is no XMLHttpRequest. */
+  /** Used where there is no XMLHttpRequest. */
   fetch: typeof globalThis.fetch
 }
 
-/** Progress is told in steps of so many bytes where the platform does not tell it. */
-const PIECE_BYTES = 64 * 1024
+/** Step in which progress is reported where the platform does not report it. */
+const CHUNK_BYTES = 64 * 1024
 
 export interface TransferAnswer {
   status: number
@@ -20,14 +20,14 @@ export interface TransferAnswer {
 }
 
 /**
- * Sends a large body and says how much of it has gone: by XMLHttpRequest where there is one (browsers, whose fetch does
- * not tell), else by counting what fetch reads of a stream (Node). A service worker has neither, for fetch in browsers sends
- * a stream over HTTP/2 at most, and in some not at all: there the end alone is told. Nothing is tried again.
+ * Sends a large body and reports progress: by XMLHttpRequest where there is one (browsers, whose fetch reports none), else by
+ * counting what fetch reads from a stream (Node). A service worker can do neither, because fetch in browsers streams over
+ * HTTP/2 only or not at all: there, only completion is reported. Nothing is retried.
  * @throws {ParleyClientError} NETWORK, ABORTED
  */
 export function transfer(request: Transfer): Promise<TransferAnswer> {
   if (typeof XMLHttpRequest !== 'undefined') return viaXhr(request)
-  return 'ServiceWorkerGlobalScope' in globalThis ? whole(request) : counted(request)
+  return 'ServiceWorkerGlobalScope' in globalThis ? viaBlob(request) : viaStream(request)
 }
 
 function viaXhr({ method, url, headers, body, onSent, signal }: Transfer): Promise<TransferAnswer> {
@@ -42,7 +42,7 @@ function viaXhr({ method, url, headers, body, onSent, signal }: Transfer): Promi
     for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value)
     request.upload.onprogress = ({ loaded }) => onSent(loaded)
     request.onload = () => resolve({ status: request.status, text: request.responseText })
-    request.onerror = () => reject(new ParleyClientError('NETWORK', 'The upload did not get through.'))
+    request.onerror = () => reject(new ParleyClientError('NETWORK', 'The upload failed.'))
     request.onabort = () => reject(aborted())
     request.onloadend = () => signal?.removeEventListener('abort', abort)
     signal?.addEventListener('abort', abort)
@@ -50,13 +50,13 @@ function viaXhr({ method, url, headers, body, onSent, signal }: Transfer): Promi
   })
 }
 
-async function whole(request: Transfer): Promise<TransferAnswer> {
+async function viaBlob(request: Transfer): Promise<TransferAnswer> {
   const answer = await viaFetch(request, { headers: request.headers, body: request.body })
   request.onSent(request.body.size)
   return answer
 }
 
-function counted(request: Transfer): Promise<TransferAnswer> {
+function viaStream(request: Transfer): Promise<TransferAnswer> {
   const { headers, body, onSent } = request
   let sent = 0
   const pull = async (controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>) => {
@@ -64,12 +64,12 @@ function counted(request: Transfer): Promise<TransferAnswer> {
       controller.close()
       return
     }
-    const piece = await body.slice(sent, sent + PIECE_BYTES).arrayBuffer()
-    sent += piece.byteLength
-    controller.enqueue(new Uint8Array(piece))
+    const chunk = await body.slice(sent, sent + CHUNK_BYTES).arrayBuffer()
+    sent += chunk.byteLength
+    controller.enqueue(new Uint8Array(chunk))
     onSent(sent)
   }
-  // Read only as it is sent, and not a piece ahead.
+  // No read-ahead: a chunk is counted only when it is about to be sent.
   const stream = new ReadableStream({ pull }, { highWaterMark: 0 })
   const init: RequestInit & { duplex: 'half' } = {
     headers: { ...headers, 'content-length': String(body.size) },

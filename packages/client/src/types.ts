@@ -6,61 +6,61 @@ import type { OutboxStorage } from './storage/types.ts'
 import type { TimelineSnapshot } from './timeline.ts'
 
 export interface ParleyClientOptions {
-  /** The cluster's public address, such as `https://chat.example.com`: without a path. */
+  /** The cluster's public address, without a path: `https://chat.example.com`. */
   url: string
   /**
-   * Gives a token of the person who uses the application. Called for the first connection, about a minute before a token
-   * ends, and when the server refuses one.
+   * Returns a token for the application's user. Called for the first connection, about a minute before a token expires, and
+   * when the server refuses one.
    */
   getToken: () => string | Promise<string>
-  /** Keeps messages that are not stored yet. Default: in memory. */
+  /** Keeps messages that the server has not stored yet. Default: in memory. */
   storage?: OutboxStorage | undefined
-  /** Stands in for the platform's `fetch`. */
+  /** Replaces the platform's `fetch`. */
   fetch?: typeof globalThis.fetch | undefined
   /** Options for Socket.IO and Engine.IO, such as `extraHeaders`, `agent` or `transports`. */
   socketOptions?: Record<string, unknown> | undefined
-  /** Messages held of each conversation that is looked at. Default 500. */
+  /** Messages held per open conversation. Default 500. */
   windowSize?: number | undefined
-  /** Timelines kept though nobody looks at them. Default 20. */
+  /** Timelines kept without a subscriber. Default 20. */
   keptTimelines?: number | undefined
   /**
-   * After having been away: up to this many messages of a conversation are fetched and delivered one by one; where there
-   * are more, `skipped` tells which were not. Default 5,000.
+   * How many missed messages of a conversation are fetched and delivered one by one after an absence. If there are more, a
+   * `skipped` event names the ones left out. Default 5,000.
    */
   catchUpLimit?: number | undefined
 }
 
-/** What a {@link ParleyClient} tells; see `client.on`. */
+/** The events of a {@link ParleyClient}; see `client.on`. */
 export interface ClientEvents {
   /** The connection's state has changed. */
   state: ConnectionState
-  /** A message that was stored, one's own too: each once, in the order of seq within its conversation. */
+  /** A message was stored, by this user or another. Emitted once for each, in seq order within its conversation. */
   message: Message
-  /** The person is in a new conversation. */
+  /** The user is in a new conversation. */
   joined: Conversation
-  /** The person is no longer in a conversation. */
+  /** The user is no longer in a conversation. */
   left: { conversationId: string }
-  /** After a long absence these messages were not delivered one by one; `loadOlder` shows them. Both ends included. */
+  /** Too many messages were missed to deliver these one by one; `loadOlder` shows them. Both ends are inclusive. */
   skipped: { conversationId: string; fromSeq: number; toSeq: number }
-  /** Something failed that nobody waits for: a connection, a token, a storage. The client goes on by itself. */
+  /** Something failed in the background: a connection, a token, a storage. The client recovers by itself. */
   error: ParleyClientError
 }
 
-/** What a conversation's store holds. */
+/** The content of a conversation's store. */
 export interface MessagesSnapshot extends TimelineSnapshot {
-  /** One's own messages that are not stored yet, in the order in which they will be. */
+  /** The user's own messages that are not stored yet, in the order in which they will be. */
   readonly pending: readonly PendingMessage[]
 }
 
 export interface SendOptions {
   type?: 'TEXT' | 'FILE' | 'IMAGE' | 'VIDEO' | 'AUDIO' | undefined
-  /** Ids of attachments, as `upload` gives them. */
+  /** Ids of attachments, as returned by `upload`. */
   attachmentIds?: readonly string[] | undefined
-  /** Made by the client where it is not given. The same id stores a message once. */
+  /** Idempotency key: a message is stored once per id. Default: a random UUID. */
   clientMessageId?: string | undefined
 }
 
-/** One page of a list, pages counted from 1, and how much there is in all. */
+/** One page of a list. Pages count from 1; `total` is the number of items on all pages. */
 export interface Page<T> {
   readonly data: readonly T[]
   readonly page: number

@@ -7,13 +7,13 @@ export interface TypingPerson {
   readonly userName: string
 }
 
-/** One's own `typing` is told again after this long, in milliseconds: within what the server forgets it after. */
+/** The user's own `typing` is repeated after this long, in milliseconds: before the server's expires. */
 const REPEAT_MS = 3_000
-/** Others' typing ends by this client's own clock, should the word of its end be lost: a second after the server's. */
+/** Others' typing expires by this client's own timer, in case the event is lost: a second after the server's. */
 const EXPIRES_MS = LIMITS.typingMs + 1_000
 const NOBODY: readonly TypingPerson[] = []
 
-/** Who is typing where, and what is told of oneself. */
+/** Tracks who is typing where, and sends the user's own typing. */
 export class Typing {
   readonly #tell: (event: 'typing' | 'stopTyping', conversationId: string) => void
   readonly #people = new Map<string, Map<string, { person: TypingPerson; timer: ReturnType<typeof setTimeout> }>>()
@@ -21,31 +21,31 @@ export class Typing {
     const people = this.#people.get(id)
     return people === undefined ? NOBODY : Array.from(people.values(), ({ person }) => person)
   })
-  readonly #toldAt = new Map<string, number>()
+  readonly #sentAt = new Map<string, number>()
 
   constructor(tell: (event: 'typing' | 'stopTyping', conversationId: string) => void) {
     this.#tell = tell
   }
 
-  /** The others who are typing in a conversation. */
+  /** The other users who are typing in a conversation. */
   in(conversationId: string): Store<readonly TypingPerson[]> {
     return this.#stores.of(conversationId)
   }
 
-  /** To be called with every key stroke; the server is told now and then. */
+  /** Called on every keystroke; sends `typing` at most once per REPEAT_MS. */
   start(conversationId: string, now = performance.now()): void {
-    if (now - (this.#toldAt.get(conversationId) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS) return
-    this.#toldAt.set(conversationId, now)
+    if (now - (this.#sentAt.get(conversationId) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS) return
+    this.#sentAt.set(conversationId, now)
     this.#tell('typing', conversationId)
   }
 
   stop(conversationId: string): void {
-    if (this.#toldAt.delete(conversationId)) this.#tell('stopTyping', conversationId)
+    if (this.#sentAt.delete(conversationId)) this.#tell('stopTyping', conversationId)
   }
 
-  /** A message ends its writer's typing; the server has ended it, too. */
+  /** A message was sent: that ends its sender's typing, on the server as well. */
   sent(conversationId: string): void {
-    this.#toldAt.delete(conversationId)
+    this.#sentAt.delete(conversationId)
   }
 
   onTyping(conversationId: string, person: TypingPerson): void {
@@ -67,9 +67,9 @@ export class Typing {
     this.#stores.invalidate(conversationId)
   }
 
-  /** The connection is gone: nobody is known to be typing. */
+  /** The connection is lost: forgets who is typing. */
   clear(): void {
-    this.#toldAt.clear()
+    this.#sentAt.clear()
     for (const [conversationId, people] of this.#people) {
       for (const userId of people.keys()) this.onStopped(conversationId, userId)
     }

@@ -3,41 +3,41 @@ import { ParleyClientError, toClientError } from './errors.ts'
 import { type Http, openEnvelope } from './http.ts'
 import { randomId } from './random-id.ts'
 
-/** How much of a file is on its way. */
+/** Progress of an upload. */
 export interface UploadProgress {
-  /** Bytes that have left this machine. A form has some hundred bytes besides the file. */
+  /** Bytes sent so far. A form adds a few hundred bytes to those of the file. */
   readonly sentBytes: number
   readonly totalBytes: number
 }
 
 export interface UploadOptions {
-  /** Called as bytes leave, last with all of them. */
+  /** Called as bytes are sent; the last call reports all of them. */
   onProgress?: ((progress: UploadProgress) => void) | undefined
   signal?: AbortSignal | undefined
 }
 
 export interface SendFileOptions extends UploadOptions {
-  /** Text beside the file. */
+  /** Text of the message. */
   content?: string | undefined
-  /** Without it, what the file is found to be. */
+  /** Default: detected from the file. */
   type?: 'FILE' | 'IMAGE' | 'VIDEO' | 'AUDIO' | undefined
-  /** The same id in a second try stores the message once. Made by the client where it is not given. */
+  /** Idempotency key: a message is stored once per id. Default: a random UUID. */
   clientMessageId?: string | undefined
 }
 
-/** Files up to this size travel in one request with their message. Bytes. */
+/** Files up to this size are sent as a form, in one request with their message. Bytes. */
 const FORM_BYTES = 8 * 1024 * 1024
 
-/** What has become of a file: it is sent with its message, or it lies in the store for a message to name. */
+/** Result of a delivery: the message, sent with its file, or an uploaded attachment for a message to reference. */
 export type Delivered = { message: Message } | { attachment: Attachment }
 
 /**
- * Brings files to the server: small ones in a form, large ones straight into the store. Where that way is closed the other
- * one is taken, as far as the server lets it, from then on at once.
+ * Uploads files: small ones in a form, large ones directly to object storage. If the browser blocks the latter, forms are used
+ * up to the size that the server allows, from then on without another attempt.
  */
 export class Uploads {
   readonly #http: Http
-  /** Files up to this size go in a form. Bytes. */
+  /** Files up to this size are sent as a form. Bytes. */
   #formBytes = FORM_BYTES
 
   constructor(http: Http) {
@@ -45,7 +45,7 @@ export class Uploads {
   }
 
   /**
-   * Brings a file, with its message or for one.
+   * Sends a file with its message, or uploads it for one.
    * @throws {ParleyClientError} as `sendFile`
    */
   async deliver(conversationId: string, file: File, options: SendFileOptions): Promise<Delivered> {
@@ -66,8 +66,8 @@ export class Uploads {
   }
 
   /**
-   * Puts a file straight into the store, part by part. A message that names its id claims it; what none claims goes after a
-   * day.
+   * Uploads a file directly to object storage, part by part. A message claims it by its id; an unclaimed one is removed after
+   * a day.
    * @throws {ParleyClientError} as `upload` of the client
    */
   async upload(conversationId: string, file: File, options: UploadOptions): Promise<Attachment> {
@@ -83,15 +83,15 @@ export class Uploads {
 /** Sends a file together with its message, as one form. */
 async function sendForm(http: Http, conversationId: string, file: File, options: SendFileOptions): Promise<Message> {
   const form = new FormData()
-  // Fields first: the server knows them by the time the file begins.
+  // Fields first: the server needs them before the file begins.
   if (options.content !== undefined) form.set('content', options.content)
   if (options.type !== undefined) form.set('type', options.type)
   form.set('clientMessageId', options.clientMessageId ?? randomId())
   form.set('file', file, file.name)
-  // The platform writes the form: as a blob its size is known, and reading it shows how much has gone.
-  const whole = new Response(form)
-  const contentType = whole.headers.get('content-type') ?? 'multipart/form-data'
-  const body = await whole.blob()
+  // Let the platform encode the form: as a blob its size is known and its progress can be counted.
+  const encoded = new Response(form)
+  const contentType = encoded.headers.get('content-type') ?? 'multipart/form-data'
+  const body = await encoded.blob()
   const url = http.address(`/api/messages/conversations/${conversationId}/messages`)
   return http.withToken(async (token) => {
     const answer = await http.transfer({
@@ -130,15 +130,15 @@ async function uploadAttachment(
     const complete = () => http.send<Attachment>('POST', `${path}/${started.id}/complete`, { signal })
     return (await http.again(complete, signal)).data
   } catch (error) {
-    // The server would do it in a day.
+    // Best effort: the server removes it after a day anyway.
     await http.send('DELETE', `${path}/${started.id}`).catch(() => undefined)
     throw error
   }
 }
 
 /**
- * Browsers say no more of a store that a page may not send to than of one that is away. But that one answers where nobody
- * wants to read what.
+ * Whether CORS blocked an upload. Browsers report that like a store that is down, but unlike one that is down it answers a
+ * `no-cors` request.
  * @param error why nothing was sent
  */
 async function isBlocked(http: Http, url: string, error: unknown): Promise<boolean> {
@@ -146,13 +146,13 @@ async function isBlocked(http: Http, url: string, error: unknown): Promise<boole
 }
 
 class UploadBlockedError extends ParleyClientError {
-  /** What may come in a form instead. Bytes; 0 where an older server does not say. */
+  /** Largest file that may be sent as a form instead. Bytes; 0 if an older server does not say. */
   readonly formMaxBytes: number
 
   constructor(formMaxBytes: number | undefined, cause: unknown) {
     super(
       'UPLOAD_BLOCKED',
-      'The browser sends nothing to the store for files: its bucket has no CORS rule for this page.',
+      'The browser blocked the upload to object storage: the bucket has no CORS rule for this page.',
       {
         cause,
       },
@@ -171,6 +171,6 @@ function putPart(
   return http.again(async () => {
     const { status } = await http.transfer({ method: 'PUT', url, headers: {}, body, onSent, signal })
     if (status >= 200 && status < 300) return
-    throw new ParleyClientError('NETWORK', `The store for files answered ${status}.`, { status })
+    throw new ParleyClientError('NETWORK', `Object storage answered ${status}.`, { status })
   }, signal)
 }

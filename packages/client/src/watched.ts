@@ -7,13 +7,13 @@ const RETRY_MS = 3_000
 export interface WatchedTimelinesOptions {
   inbox: Inbox
   pages: HistoryPages
-  /** Timelines kept though nobody looks at them. */
+  /** Number of timelines kept without a subscriber. */
   keep: number
   connected: () => boolean
   onError: (error: ParleyClientError) => void
 }
 
-/** Timelines that somebody looks at have their first page; of the others only so many are kept. */
+/** Loads the first page of each timeline with a subscriber, and keeps only a bounded number of the others. */
 export class WatchedTimelines {
   readonly #options: WatchedTimelinesOptions
   #retry: ReturnType<typeof setTimeout> | undefined
@@ -22,7 +22,7 @@ export class WatchedTimelines {
     this.#options = options
   }
 
-  /** Loads the first page as soon as the conversation is known, and until it is there. */
+  /** Loads a conversation's first page, if the conversation is known; retries until it succeeds. */
   load(conversationId: string): void {
     const { inbox, pages, connected, onError } = this.#options
     this.trim()
@@ -30,7 +30,7 @@ export class WatchedTimelines {
     pages.ensure(conversationId).catch((error) => {
       const known = toClientError(error)
       onError(known)
-      // The next connection loads it anyway.
+      // If disconnected, the next connection loads it anyway.
       if (connected() && (known.retryable || known.isTokenProblem)) this.#plan()
     })
   }
@@ -39,7 +39,7 @@ export class WatchedTimelines {
     for (const id of this.#options.inbox.timelines.ids(true)) this.load(id)
   }
 
-  /** Lets go of the messages of conversations that nobody has asked for in a while. */
+  /** Drops the messages of the least recently used timelines without a subscriber. */
   trim(): void {
     const { inbox, keep } = this.#options
     const idle = inbox.timelines.ids(false).flatMap((id) => {

@@ -1,7 +1,10 @@
 import type { ParleyClient } from './client.ts'
 import { ParleyClientError } from './errors.ts'
 
-/** Resolves when a client is live; rejects after `timeoutMs`, with what went wrong last, or when it is closed. */
+/**
+ * Resolves when a client is live.
+ * @throws {ParleyClientError} TIMEOUT after `timeoutMs`, with the most recent error as its `cause`; CLOSED
+ */
 export function whenLive(
   client: Pick<ParleyClient, 'on' | 'state'>,
   closed: AbortSignal,

@@ -2,7 +2,7 @@ import { type Cluster, dataOf, direct, group, startCluster, user } from '@parley
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { clientOf, liveClient, until, untilDelivered } from './setting.ts'
 
-/* What an application that embeds the client builds on, from its first line to the close. */
+/* What an application that embeds the client relies on, from construction to close. */
 
 let cluster: Cluster
 beforeAll(async () => {
@@ -10,10 +10,10 @@ beforeAll(async () => {
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
 
-/** A port on which nobody listens. */
+/** A port on which nothing listens. */
 const NOBODY = 'http://127.0.0.1:9'
 
-/** A `fetch` that holds up requests for this path. */
+/** A `fetch` that holds back requests for a path until `release` is called. */
 function holding(path: string) {
   const [asked, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
   const held: typeof fetch = async (input, init) => {
@@ -27,7 +27,7 @@ function holding(path: string) {
 }
 
 describe('an application', () => {
-  it('gets the same store whenever it asks for one, as a view does with each of its renderings', () => {
+  it('gets the same store each time it asks for one, as a view does on every render', () => {
     using ahmed = clientOf(cluster, user('Ahmed'))
     const { client } = ahmed
     const stores = () => [client.messages('c'), client.receipts('c'), client.typing('c')]
@@ -39,7 +39,7 @@ describe('an application', () => {
     }
   })
 
-  it('knows its person, and refuses the token of another, where the platform has the least that can be', async () => {
+  it('knows its user and refuses the token of another, even on a platform without atob and TextDecoder', async () => {
     for (const missing of ['atob', 'TextDecoder']) vi.stubGlobal(missing, undefined)
     onTestFinished(() => void vi.unstubAllGlobals())
     const [a, b] = [user('Ahmed'), user('Žluťoučký 阿 👋')]
@@ -48,12 +48,12 @@ describe('an application', () => {
     using ahmed = await liveClient(cluster, a, { getToken: () => cluster.token(given++ === 0 ? a : b) })
     expect(ahmed.client.userId).toBe(a.id)
     await cluster.service().post(`/api/users/${a.id}/revoke-tokens`)
-    await expect.poll(() => ahmed.errors.some((error) => error.message.includes('another person'))).toBe(true)
+    await expect.poll(() => ahmed.errors.some((error) => error.message.includes('another user'))).toBe(true)
     expect(ahmed.client.userId).toBe(a.id)
     expect(ahmed.client.state.getSnapshot()).not.toBe('live')
   })
 
-  it('connects at once when the browser says that there is a network, unless it was closed', async () => {
+  it('connects at once when the browser reports that the network is back, unless it was closed', async () => {
     const browser = new EventTarget()
     vi.stubGlobal('addEventListener', browser.addEventListener.bind(browser))
     const removed = vi.fn(browser.removeEventListener.bind(browser))
@@ -73,7 +73,7 @@ describe('an application', () => {
     expect(removed).toHaveBeenCalledExactlyOnceWith('online', expect.any(Function))
   })
 
-  it('may drop a client that it has not connected, or has disconnected: the page holds neither', async () => {
+  it('may drop a client that was never connected or is disconnected: no listener on the page keeps it alive', async () => {
     const added = vi.fn()
     vi.stubGlobal('addEventListener', added)
     const removed = vi.fn()
@@ -87,7 +87,7 @@ describe('an application', () => {
     expect(removed.mock.calls).toEqual(added.mock.calls)
   })
 
-  it('makes a group once though it names no id of its own, and says so with undefined', async () => {
+  it('creates a group once even if it passes undefined for clientConversationId', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     await cluster.register(a, b)
     let lost = 0
@@ -103,7 +103,7 @@ describe('an application', () => {
     expect(dataOf(await cluster.api(a).get<unknown[]>('/api/messages/conversations'))).toHaveLength(1)
   })
 
-  it('is told of a content that is no text, which is not tried again and keeps nothing waiting', async () => {
+  it('gets an error for content that is not a string, which is not retried and blocks no later message', async () => {
     const a = user('Ahmed')
     const { id } = await direct(cluster, a, user('Fatima'))
     using ahmed = await liveClient(cluster, a)
@@ -112,7 +112,7 @@ describe('an application', () => {
     expect((await ahmed.client.send(id, 'after it')).seq).toBe(1)
   })
 
-  it('hears nothing any more once it has closed the client, and whoever waits is told so', async () => {
+  it('hears nothing more after closing the client, and everything pending rejects with CLOSED', async () => {
     const a = user('Ahmed')
     const { id } = await direct(cluster, a, user('Fatima'))
     const page = holding('/messages')
@@ -131,8 +131,8 @@ describe('an application', () => {
   })
 })
 
-describe('what a person does', () => {
-  it('takes no read mark back by looking at what is older', async () => {
+describe('user actions', () => {
+  it('do not move a read mark back when older messages are marked as read', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     using ahmed = await liveClient(cluster, a)
@@ -144,7 +144,7 @@ describe('what a person does', () => {
     expect(fatima.client.unread.getSnapshot()).toBe(0)
   })
 
-  it('is told of no mark in a conversation that they are not in any more', async () => {
+  it('send no read mark for a conversation that the user has left', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await group(cluster, a, [b])
     const other = await direct(cluster, a, b)
@@ -157,7 +157,7 @@ describe('what a person does', () => {
     await ahmed.client.removeParticipant(id, b.id)
     fatima.client.connect()
     await fatima.client.whenLive()
-    // One that is told after it, and answered.
+    // A later mark in another conversation, whose effect can be observed.
     const later = await ahmed.client.send(other.id, 'two')
     await untilDelivered(fatima, (delivered) => delivered.some((message) => message.id === later.id))
     fatima.client.markAsRead(other.id)
@@ -165,7 +165,7 @@ describe('what a person does', () => {
     expect(fatima.errors).toEqual([])
   })
 
-  it('is shown to type again at once after they have sent a message', async () => {
+  it('show the user as typing again right after a sent message', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     using ahmed = await liveClient(cluster, a)
@@ -179,7 +179,7 @@ describe('what a person does', () => {
     await until(typing, ({ length }) => length === 1)
   })
 
-  it('is a message of the type that it was given', async () => {
+  it('send a message with the given type', async () => {
     const a = user('Ahmed')
     const { id } = await direct(cluster, a, user('Fatima'))
     using ahmed = await liveClient(cluster, a)
@@ -187,12 +187,12 @@ describe('what a person does', () => {
     await expect(sent).rejects.toMatchObject({ code: 'VALIDATION_FAILED' })
   })
 
-  it('is delivered by the answer to it where the event that tells of it was lost', async () => {
+  it('deliver a sent message by its ack if the event was lost', async () => {
     const a = user('Ahmed')
     const { id } = await direct(cluster, a, user('Fatima'))
     using ahmed = await liveClient(cluster, a)
     const clientMessageId = crypto.randomUUID()
-    // As if an earlier try had been stored, and nobody had been told of it.
+    // As if an earlier attempt had been stored without being published.
     await cluster.sql.query(
       `insert into messages
          (conversation_id, seq, rev, id, sender_id, client_message_id, content, type, attachments, created_at, updated_at)

@@ -18,9 +18,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 const PACKAGE = resolve(import.meta.dirname, '..')
 const bin = (name: string) => join(PACKAGE, 'node_modules/.bin', name)
 const dist = join(PACKAGE, 'dist')
-/** Within this a compiler has ended on a busy machine, too. Milliseconds. */
+/** Time limit for a compiler, even on a busy machine. Milliseconds. */
 const COMPILED_MS = 180_000
-/** A project that has installed nothing but the client and what it depends on. */
+/** A project with nothing installed but the client and its dependencies. */
 let project: string
 
 beforeAll(() => {
@@ -40,7 +40,7 @@ beforeAll(() => {
 afterAll(() => rmSync(project, { recursive: true, force: true }))
 
 describe('the built package', () => {
-  it('has nothing inside that it does not say', () => {
+  it('imports and bundles nothing that it does not declare', () => {
     const imports = ['index.js', 'node.js'].flatMap((file) =>
       Array.from(readFileSync(join(dist, file), 'utf8').matchAll(/^import .* from "(\w[^"]*)"/gm), (match) => match[1]),
     )
@@ -49,7 +49,7 @@ describe('the built package', () => {
     expect(code).not.toMatch(/zod|safeParse|node:/)
   })
 
-  it('runs where only it is installed', () => {
+  it('runs where nothing else is installed', () => {
     const script = `
       import { ParleyClient, memoryStorage } from '@parley/client'
       import { fileStorage } from '@parley/client/node'
@@ -60,7 +60,7 @@ describe('the built package', () => {
     expect(execFileSync(process.execPath, ['run.mjs'], { cwd: project, encoding: 'utf8' })).toBe('offline function\n')
   })
 
-  it('has types that stand by themselves and are as strict as the sources, for the examples of the README as well', {
+  it('has self-contained types that are as strict as the sources, also for the examples of the README', {
     timeout: COMPILED_MS,
   }, () => {
     const code = `
@@ -91,7 +91,7 @@ describe('the built package', () => {
     expect(compile(project)).toBe('')
   })
 
-  it('has types for a server without the DOM, checked themselves as well, and for who hands on what may be undefined', {
+  it('has types that compile without the DOM, pass their own check and accept undefined for optional fields', {
     timeout: COMPILED_MS,
   }, () => {
     const code = `
@@ -140,7 +140,7 @@ describe('the built package', () => {
     expect(compile(folder)).toBe('')
   })
 
-  it('has types that are those of the protocol, without zod behind them, and say what fields mean', {
+  it('has the types of the protocol, without zod, with comments on their fields', {
     timeout: COMPILED_MS,
   }, () => {
     const declarations = readFileSync(join(dist, 'index.d.ts'), 'utf8')
@@ -178,7 +178,7 @@ describe('the built package', () => {
   })
 })
 
-/** @returns what the compiler has to say of the project in a folder */
+/** Type-checks the project in a folder. @returns the output of the compiler; empty if there are no errors */
 function compile(folder: string): string {
   const typescript = createRequire(join(PACKAGE, '../../package.json')).resolve('typescript/package.json')
   const options = { cwd: folder, encoding: 'utf8', stdio: 'pipe' } as const

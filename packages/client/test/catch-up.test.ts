@@ -6,16 +6,16 @@ import { ParleyClientError } from '../src/errors.ts'
 import type { Http } from '../src/http.ts'
 import { AT, ahmed, messageOf, omar, picture, setting, synced, update } from './one-room.ts'
 
-/* How one client is made whole again, with a hand on what the server answers and when. */
+/* How a client catches up, with control over what the server answers and when. */
 
 const NOTHING: SyncAnswer = { conversations: [], left: [], hasMore: false, after: null }
-/** Longer than anything that is missing is waited for, in milliseconds. */
+/** Longer than the client waits before fetching anything that is missing, in milliseconds. */
 const PATIENCE_MS = 5_000
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-/** The client of `setting` and a server that has these messages. */
+/** The client of `setting` and a server that stores these messages. */
 function catchingUp(stored: Message[] = [], limit = 5_000, total = stored.at(-1)?.seq ?? 0) {
   const world = setting()
   const call = vi.fn(async (_asked: { conversations: Record<string, number> }) => NOTHING)
@@ -34,8 +34,8 @@ function catchingUp(stored: Message[] = [], limit = 5_000, total = stored.at(-1)
 const fromTwoTo = (last: number) => Array.from({ length: last - 1 }, (_, i) => messageOf('ahmed', i + 2, i + 6))
 const network = () => new ParleyClientError('NETWORK', 'The network is away.')
 
-describe('what is missing when the connection breaks is missing still on the next one', () => {
-  it('where only a sync can tell', async () => {
+describe('what is missing when the connection breaks is still fetched on the next one', () => {
+  it('by a sync', async () => {
     const { inbox, catchUp, call } = catchingUp()
     inbox.onRead({ conversationId: 'c', messageId: 'm', seq: 1, rev: 7, userId: 'fatima', userName: '', readAt: '' })
     catchUp.stop()
@@ -45,7 +45,7 @@ describe('what is missing when the connection breaks is missing still on the nex
     catchUp.stop()
   })
 
-  it('where messages are missing between others', async () => {
+  it('by seq, for a gap between messages', async () => {
     const { inbox, catchUp, seqs } = catchingUp(fromTwoTo(4))
     inbox.onMessage(messageOf('ahmed', 3, 7))
     catchUp.stop()
@@ -56,7 +56,7 @@ describe('what is missing when the connection breaks is missing still on the nex
   })
 })
 
-it('asks for all changes after those that are known without a hole', async () => {
+it('asks for all changes after the last one known without a hole', async () => {
   const { room, catchUp, call } = catchingUp()
   room.revisions.saw(7)
   await catchUp.sync()
@@ -64,7 +64,7 @@ it('asks for all changes after those that are known without a hole', async () =>
   catchUp.stop()
 })
 
-it('syncs once more where that is asked for while a sync is under way', async () => {
+it('syncs once more if asked to while a sync is in progress', async () => {
   const { catchUp, call } = catchingUp()
   const first = catchUp.sync()
   await Promise.all([first, catchUp.sync(), catchUp.sync()])
@@ -72,7 +72,7 @@ it('syncs once more where that is asked for while a sync is under way', async ()
   catchUp.stop()
 })
 
-it('fetches what it could not fetch on a connection that stays, though no sync tells of it', async () => {
+it('retries a failed fetch of messages on an open connection, even if no sync reports them missing', async () => {
   const { inbox, catchUp, page, onError, seqs } = catchingUp(fromTwoTo(3))
   page.mockRejectedValueOnce(network())
   inbox.onMessage(messageOf('ahmed', 3, 7))
@@ -83,7 +83,7 @@ it('fetches what it could not fetch on a connection that stays, though no sync t
   catchUp.stop()
 })
 
-it('syncs again on a connection that stays, where what is missing could not be asked for', async () => {
+it('syncs again on an open connection after a failed sync', async () => {
   const { room, catchUp, call, onError } = catchingUp()
   room.revisions.saw(7)
   call.mockRejectedValueOnce(new ParleyClientError('BAD_ANSWER', ''))
@@ -94,7 +94,7 @@ it('syncs again on a connection that stays, where what is missing could not be a
   catchUp.stop()
 })
 
-it('asks once more for a conversation that came up while a sync was under way, and then no more', async () => {
+it('asks exactly once more for a conversation that appeared during a sync', async () => {
   await vi.advanceTimersByTimeAsync(1_000)
   const { inbox, catchUp, call } = catchingUp()
   const answer = Promise.withResolvers<SyncAnswer>()
@@ -113,7 +113,7 @@ it('asks once more for a conversation that came up while a sync was under way, a
   catchUp.stop()
 })
 
-it('fetches what is missing after a catch-up that failed, too', async () => {
+it('fetches what is missing after a failed catch-up', async () => {
   const { inbox, room, catchUp, call, page, seqs } = catchingUp(fromTwoTo(4))
   call.mockResolvedValueOnce({ ...NOTHING, conversations: [synced(7, 3, { tooLong: true })] })
   page.mockRejectedValueOnce(network())
@@ -125,7 +125,7 @@ it('fetches what is missing after a catch-up that failed, too', async () => {
   catchUp.stop()
 })
 
-it('goes on past messages that are no more, between others and at the end', async () => {
+it('skips deleted messages, between others and at the end', async () => {
   const { inbox, room, catchUp, call, seqs } = catchingUp([messageOf('ahmed', 3, 7)], 5_000, 4)
   call.mockResolvedValueOnce({ ...NOTHING, conversations: [synced(8, 4, { tooLong: true })] })
   await catchUp.sync()
@@ -136,7 +136,7 @@ it('goes on past messages that are no more, between others and at the end', asyn
   catchUp.stop()
 })
 
-it('delivers nothing of a conversation that one was taken out of while it was being fetched', async () => {
+it('delivers nothing from a conversation that the user was removed from during the fetch', async () => {
   const { inbox, room, catchUp, page, seqs } = catchingUp()
   const answer = Promise.withResolvers<Message[]>()
   page.mockReturnValueOnce(answer.promise)
@@ -151,7 +151,7 @@ it('delivers nothing of a conversation that one was taken out of while it was be
   catchUp.stop()
 })
 
-it('shows messages as they are now where more has changed than a sync tells', async () => {
+it('refetches loaded messages when more has changed than a sync reports', async () => {
   const before = [messageOf('ahmed', 1, 5), ...fromTwoTo(3)]
   const now = before.map((message) => ({ ...message, rev: message.rev + 10, content: 'changed' }))
   const { inbox, room, catchUp, call } = catchingUp(now)
@@ -164,7 +164,7 @@ it('shows messages as they are now where more has changed than a sync tells', as
   catchUp.stop()
 })
 
-it('shows no more of what was there before messages that it skips', async () => {
+it('drops loaded messages before a range that it skips', async () => {
   const { room, catchUp, call, onSkipped, seqs } = catchingUp(fromTwoTo(300), 100)
   room.timeline.reset([messageOf('ahmed', 1, 5)], false)
   call.mockResolvedValueOnce({ ...NOTHING, conversations: [synced(304, 300, { tooLong: true })] })
@@ -175,14 +175,14 @@ it('shows no more of what was there before messages that it skips', async () => 
   catchUp.stop()
 })
 
-describe('a server that was set back to an earlier state', () => {
+describe('after the server was restored from a backup', () => {
   const at = (seq: number, second: number) => ({
     ...messageOf('ahmed', seq, seq),
     createdAt: AT.replace('00.', `${second}.`),
   })
   const [one, two, lost] = [at(2, 12), at(3, 13), at(4, 14)]
 
-  it('has nothing delivered once more, and what was written there since is, also in the place of what is lost', async () => {
+  it('delivers nothing twice, but what was written there since, even under the seq of a lost message', async () => {
     const { inbox, catchUp, call, seqs } = catchingUp([at(1, 11), one, two, { ...at(4, 20), id: 'new' }])
     for (const message of [one, two, lost]) inbox.onMessage(message)
     expect(seqs()).toEqual([2, 3, 4])
@@ -192,7 +192,7 @@ describe('a server that was set back to an earlier state', () => {
     catchUp.stop()
   })
 
-  it('has what had not been delivered yet delivered', async () => {
+  it('delivers what had not been delivered before', async () => {
     const { inbox, catchUp, call, seqs } = catchingUp([at(1, 11), one, two])
     for (const message of [one, lost]) inbox.onMessage(message)
     call.mockResolvedValueOnce({ ...NOTHING, conversations: [synced(3, 3, { tooLong: true })] })
@@ -201,7 +201,7 @@ describe('a server that was set back to an earlier state', () => {
     catchUp.stop()
   })
 
-  it('is not asked for all that there ever was', async () => {
+  it('does not fetch the whole history', async () => {
     const stored = Array.from({ length: 300 }, (_, i) => at(i + 1, 11))
     const { inbox, catchUp, call, page, seqs } = catchingUp(stored)
     inbox.onMessage(one)
@@ -214,8 +214,8 @@ describe('a server that was set back to an earlier state', () => {
   })
 })
 
-describe('a sync that is under way when the connection breaks', () => {
-  it('waits no more for a server that is too busy', async () => {
+describe('a sync in progress when the connection breaks', () => {
+  it('stops waiting for an overloaded server', async () => {
     const { catchUp, call } = catchingUp()
     call.mockRejectedValue(new ParleyClientError('OVERLOADED', '', { retryAfterMs: 60_000 }))
     const sync = catchUp.sync()
@@ -226,7 +226,7 @@ describe('a sync that is under way when the connection breaks', () => {
     expect(call).toHaveBeenCalledOnce()
   })
 
-  it('goes on as that of the next connection', async () => {
+  it('continues as the sync of the next connection', async () => {
     const { catchUp, call } = catchingUp()
     const answer = Promise.withResolvers<SyncAnswer>()
     call.mockReturnValueOnce(answer.promise)

@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => cluster?.[Symbol.asyncDispose]())
 
 describe('ParleyClient', () => {
-  it('goes through its states and shows the conversations there are', async () => {
+  it('goes through its states and shows the existing conversations', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     using ahmed = clientOf(cluster, a)
@@ -48,7 +48,7 @@ describe('ParleyClient', () => {
     expect(messages[3] && ahmed.client.readBy(messages[3])).toEqual([a.id, b.id])
   })
 
-  it('knows whose messages are its own in a conversation that was opened before the first connection', async () => {
+  it('knows its own messages in a conversation that was opened before the first connection', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     using fatima = await liveClient(cluster, b)
@@ -64,7 +64,7 @@ describe('ParleyClient', () => {
     expect(ahmed.client.unread.getSnapshot()).toBe(0)
   })
 
-  it('tells of new conversations, people who come and go, names', async () => {
+  it('reports new conversations, members who join and leave, and names', async () => {
     const [a, b, c] = [user('Ahmed'), user('Fatima'), user('Omar')]
     await cluster.register(a, b, c)
     using ahmed = await liveClient(cluster, a)
@@ -87,7 +87,7 @@ describe('ParleyClient', () => {
     await ahmed.client.send(id, 'without Omar')
     await untilDelivered(fatima, (list) => list.length === 5)
     expect(fatima.delivered.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5])
-    // Who is removed does not hear of it in the conversation any more.
+    // A removed user does not receive the message about the removal.
     expect(omar.delivered.map(({ seq }) => seq)).toEqual([2, 3])
     expect(omar.client.conversations.getSnapshot()).toEqual([])
   })
@@ -115,7 +115,7 @@ describe('ParleyClient', () => {
     expect(ahmed.client.conversation(id)?.participants[0]).toMatchObject({ isOnline: false })
   })
 
-  it('is never taken to be looked at where it comes in the background', async () => {
+  it('never counts as visible when it connects in the background', async () => {
     const a = user('Ahmed')
     await cluster.register(a)
     const loaded = Promise.withResolvers<[]>()
@@ -136,7 +136,7 @@ describe('ParleyClient', () => {
     expect(await connections()).toEqual([expect.stringMatching(/^1:/)])
   })
 
-  it('shows people who had been online before one met them', async () => {
+  it('shows new members who were online before they joined', async () => {
     const [a, b, c] = [user('Ahmed'), user('Fatima'), user('Omar')]
     await cluster.register(a, b, c)
     using ahmed = await liveClient(cluster, a)
@@ -150,7 +150,7 @@ describe('ParleyClient', () => {
     await until(omar.client.presence, (online) => online.size === 2)
   })
 
-  it('shows who owns a group whose owner has left, though nobody writes', async () => {
+  it('shows the new owner of a group whose owner has left, even if nobody writes', async () => {
     const [a, b, c] = [user('Ahmed'), user('Fatima'), user('Omar')]
     const { id } = await group(cluster, a, [b, c])
     using omar = await liveClient(cluster, c)
@@ -160,7 +160,7 @@ describe('ParleyClient', () => {
     expect(omar.client.conversation(id)?.participantCount).toBe(2)
   })
 
-  it('shows as online those with whom one shares a conversation from now on, and no longer those with whom one does not', async () => {
+  it('shows the presence of users only while they share a conversation with its own', async () => {
     const [a, b, c] = [user('Ahmed'), user('Fatima'), user('Omar')]
     const { id } = await group(cluster, a, [b])
     await cluster.register(c)
@@ -174,15 +174,15 @@ describe('ParleyClient', () => {
     await until(omar.client.presence, (online) => !online.has(b.id))
   })
 
-  // These two wait for some seconds, side by side.
-  it.concurrent('does not keep showing somebody as online of whom it was told too late', async () => {
+  // These two wait for several seconds each, so they run concurrently.
+  it.concurrent('does not keep showing a user as online after an event that came too late', async () => {
     const [a, b, c] = [user('Ahmed'), user('Fatima'), user('Omar')]
     const { id } = await group(cluster, a, [b])
     await cluster.register(c)
     using fatima = await liveClient(cluster, b)
     // Some seconds after it has connected the client asks once more who is online.
     await new Promise<void>((resolve) => fatima.client.presence.subscribe(resolve))
-    // In the conversation for as long as it takes to tell of him, and Fatima hears of neither.
+    // Omar is in the conversation just long enough to come online, and Fatima hears of neither change.
     await cluster.sql.query('insert into participants (conversation_id, user_id, rev) values ($1, $2, 1)', [id, c.id])
     const told = until(fatima.client.presence, (online) => online.has(c.id))
     await cluster.socket(c)
@@ -191,7 +191,7 @@ describe('ParleyClient', () => {
     await until(fatima.client.presence, (online) => !online.has(c.id))
   })
 
-  it.concurrent('no longer shows as online those with whom one shares nothing but a group that has become too large for that', async () => {
+  it.concurrent('no longer shows users as online when the only shared group has outgrown the limit for presence', async () => {
     const [a, b, late] = [user('Ahmed'), user('Fatima'), user('Late')]
     const crowd = Array.from({ length: LIMITS.presenceGroupSize - 2 }, (_, i) => user(`Person ${i}`))
     const { id } = await group(cluster, a, [b, ...crowd])
@@ -205,7 +205,7 @@ describe('ParleyClient', () => {
     await until(ahmed.client.presence, (online) => !online.has(b.id))
   })
 
-  it('has the same readers of each message as the server, whoever comes and goes', async () => {
+  it('has the same readers of each message as the server when members join and leave', async () => {
     const [a, b, c] = [user('Ahmed'), user('Fatima'), user('Omar')]
     const { id } = await group(cluster, a, [b])
     await cluster.register(c)
@@ -234,11 +234,11 @@ describe('ParleyClient', () => {
     await asStored()
   })
 
-  it('stays connected when it is taken out of a conversation in the middle of catching up', async () => {
+  it('stays connected when its user is removed from a conversation during catch-up', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await group(cluster, a, [b])
     const path = `/api/messages/conversations/${id}`
-    // Fatima is taken out just before her client fetches what it has missed.
+    // Fatima is removed just before her client fetches what it has missed.
     let removed = false
     const fetching: typeof fetch = async (input, init) => {
       if (String(input).includes('afterSeq') && !removed) {
@@ -262,7 +262,7 @@ describe('ParleyClient', () => {
     expect(removed).toBe(true)
   })
 
-  it('pages through history in a window of bounded length', async () => {
+  it('pages through history in a bounded window', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await group(cluster, a, [b])
     using ahmed = await liveClient(cluster, a)
@@ -290,7 +290,7 @@ describe('ParleyClient', () => {
     expect(seqs()).toEqual(range(172, 221))
   })
 
-  it('gives up on what retrying cannot mend, and says why', async () => {
+  it('does not retry what a retry cannot fix, and says why', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     using ahmed = await liveClient(cluster, a)

@@ -5,7 +5,7 @@ import { Connection, type ConnectionOptions, type ConnectionState } from '../src
 import { ParleyClientError } from '../src/errors.ts'
 import { TokenSource } from '../src/token.ts'
 
-/* One connection to a real gateway, through a network that can be disturbed, with a hand on the client's timers. */
+/* One connection to a real gateway, through a network that can be disturbed, with control over the client's timers. */
 
 let cluster: Cluster
 beforeAll(async () => {
@@ -15,7 +15,7 @@ afterAll(() => cluster?.[Symbol.asyncDispose]())
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-  // The delays before reconnects are as long as they can be.
+  // Reconnect delays take their upper bounds.
   const random = vi.spyOn(Math, 'random').mockReturnValue(1)
   onTestFinished(() => {
     random.mockRestore()
@@ -23,15 +23,15 @@ beforeEach(() => {
   })
 })
 
-/** Renewed after 8 s, in milliseconds: at four fifths of its life. */
+/** A token's lifetime, and its renewal at four fifths of that. Seconds and milliseconds. */
 const [TOKEN_LIFE_S, FIRST_RENEWAL_MS] = [10, 8_000]
-/** By so much the client's clock is ahead, in milliseconds: no token ends for the server while a test runs. */
+/** How far the client's clock is ahead, in milliseconds, so that no token expires on the server during a test. */
 const AHEAD_MS = 3_600_000
-/** From then on, in milliseconds. */
+/** Interval of all later renewals, in milliseconds. */
 const NEXT_RENEWAL_MS = 10_000
 const LOST = new ParleyClientError('NETWORK', 'What was missed could not be fetched.')
 
-/** A connection of somebody, its network, and what it told. Both end with the test. */
+/** Opens a connection through a proxy and records its states and errors. Both are closed after the test. */
 async function connect(options: Partial<ConnectionOptions> = {}) {
   const { hostname: host, port } = new URL(cluster.gateways[0]?.url ?? '')
   const network = await tcpProxy({ host, port: Number(port) })
@@ -56,11 +56,11 @@ async function connect(options: Partial<ConnectionOptions> = {}) {
     await network[Symbol.asyncDispose]()
   })
   connection.start()
-  /** Resolves when it is in this state. Vitest's own ways of waiting would move the timers. */
+  /** Resolves when the connection is in this state. Vitest's own ways of waiting would advance the fake timers. */
   const being = async (state: ConnectionState) => {
     if (connection.state !== state) await once(changes, state)
   }
-  /** Once it is offline: it is tried again after this long, and not before. */
+  /** Waits until it is offline and asserts that it reconnects after exactly this long. */
   const triedAfter = async (ms: number) => {
     await being('offline')
     vi.advanceTimersByTime(ms - 1)
@@ -71,13 +71,13 @@ async function connect(options: Partial<ConnectionOptions> = {}) {
   return { connection, network, states, errors, being, triedAfter }
 }
 
-/** Breaks what is open; what comes after gets through. */
+/** Breaks all open connections; later ones get through. */
 function breakOff(network: TcpProxy): void {
   network.cut()
   network.restore()
 }
 
-/** Somebody's tokens, each issued a minute after the one before it, and a clock that goes with the timers. */
+/** Tokens of one user, each issued a minute after the previous one, and a clock that follows the fake timers. */
 function renewals() {
   const who = user()
   const start = Math.floor((Date.now() + AHEAD_MS) / 1_000) * 1_000
@@ -94,7 +94,7 @@ function renewals() {
     passed += ms
     await vi.advanceTimersByTimeAsync(ms)
   }
-  /** Ends the last one that was given, and those before it. */
+  /** Revokes all tokens given so far. */
   const revoke = async () => {
     const before = new Date((issuedAt(given) + 1) * 1_000).toISOString()
     await cluster.service().post(`/api/users/${who.id}/revoke-tokens`, { before })
@@ -103,7 +103,7 @@ function renewals() {
 }
 
 describe('a connection', () => {
-  it('is one, however often it is started, and none once it is stopped', async () => {
+  it('is opened once, however often it is started, and closed when it is stopped', async () => {
     const { connection, states, being } = await connect()
     await being('live')
     connection.start()
@@ -114,19 +114,19 @@ describe('a connection', () => {
     await expect.poll(metrics).toMatch(/^parley_gateway_connections 0$/m)
   })
 
-  it('is tried again after longer and longer, though it stands for a moment each time', async () => {
+  it('is retried with growing delays, even if it is up for a moment each time', async () => {
     const { errors, triedAfter } = await connect({ onConnect: () => Promise.reject(LOST) })
     for (const delay of [500, 1_000, 2_000, 4_000, 8_000, 8_000]) await triedAfter(delay)
     expect(new Set(errors)).toEqual(new Set([LOST]))
   })
 
-  it('that reaches nobody for long waits longer, until it reaches one', async () => {
-    // Polling, which is tried next, waits for timers.
+  it('waits longer after a long time without reaching a gateway, until it reaches one', async () => {
+    // The polling transport, which would be tried next, depends on timers.
     const socketOptions = { transports: ['websocket'] }
     const { network, being, triedAfter } = await connect({ onConnect: () => Promise.reject(LOST), socketOptions })
     network.cut()
     for (const delay of [500, 1_000, 2_000, 4_000, 8_000, 8_000]) await triedAfter(delay)
-    // Twenty tries in all.
+    // Twenty attempts in all.
     for (let tries = 6; tries < 20; tries++) await triedAfter(8_000)
     await triedAfter(30_000)
     await being('offline')
@@ -135,7 +135,7 @@ describe('a connection', () => {
     await triedAfter(8_000)
   })
 
-  it('is tried again soon where it has stood for a while', async () => {
+  it('is retried soon after it has been up for a while', async () => {
     let fails = 3
     const { connection, network, being } = await connect({
       onConnect: async () => {
@@ -156,7 +156,7 @@ describe('a connection', () => {
     expect(connection.state).toBe('connecting')
   })
 
-  it('is not tried again before the server wants it', async () => {
+  it('is not retried before the time that the server asks for', async () => {
     const busy = new ParleyClientError('RATE_LIMITED', '', { retryAfterMs: 20_000 })
     const { connection, being } = await connect({ onConnect: () => Promise.reject(busy) })
     await being('offline')
@@ -166,7 +166,7 @@ describe('a connection', () => {
     expect(connection.state).toBe('connecting')
   })
 
-  it('that is told to hurry begins anew with short delays, and is not tried a second time for the delay it was in', async () => {
+  it('restarts the backoff on hurry(), and cancels the delay it was waiting for', async () => {
     const getToken = vi.fn(() => Promise.reject(new Error('the login server is away')))
     const { connection, being } = await connect({ tokens: new TokenSource(getToken) })
     await being('offline')
@@ -182,7 +182,7 @@ describe('a connection', () => {
     expect(connection.state).toBe('connecting')
   })
 
-  it('tells what a request was lost with that was under way when it broke', async () => {
+  it('rejects a request in progress with NETWORK when it breaks', async () => {
     const { connection, network, being } = await connect()
     await being('live')
     network.stall()
@@ -192,7 +192,7 @@ describe('a connection', () => {
   })
 })
 
-it('what is asked on a device that has slept fails at once where the connection has died meanwhile', async () => {
+it('a request on a device that has slept fails at once if the connection has died meanwhile', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
   const { connection, being } = await connect()
   await being('live')
@@ -201,8 +201,8 @@ it('what is asked on a device that has slept fails at once where the connection 
   expect(connection.state).toBe('offline')
 })
 
-describe('what is fetched on an open connection', () => {
-  it('has it made anew where it cannot be had', async () => {
+describe('a fetch on an open connection', () => {
+  it('reconnects if it fails', async () => {
     const { connection, states, errors, being } = await connect()
     await being('live')
     await connection.during(Promise.reject(LOST))
@@ -212,7 +212,7 @@ describe('what is fetched on an open connection', () => {
     await being('live')
   })
 
-  it('says nothing of the next one, whatever becomes of it', async () => {
+  it('does not affect the next connection, whatever its outcome', async () => {
     const { connection, network, errors, being } = await connect()
     await being('live')
     const [good, bad] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
@@ -232,7 +232,7 @@ describe('what is fetched on an open connection', () => {
 })
 
 describe('a token', () => {
-  it('is renewed again and again, after a pause that grows where there is none to be had', async () => {
+  it('is renewed again and again, with growing delays while renewal fails', async () => {
     const { getToken, token, tokens, pass } = renewals()
     const { connection, states, errors, being } = await connect({ tokens })
     await being('live')
@@ -256,7 +256,7 @@ describe('a token', () => {
     expect(states).toEqual(['connecting', 'syncing', 'live'])
   })
 
-  it('that lasts for months is not looked at again and again', async () => {
+  it('is not renewed in a busy loop if it lasts for months', async () => {
     const tokens = new TokenSource(() => cluster.token(user(), { exp: Math.floor(Date.now() / 1_000) + 5_184_000 }))
     const get = vi.spyOn(tokens, 'get')
     const { being } = await connect({ tokens })
@@ -265,7 +265,7 @@ describe('a token', () => {
     expect(get).toHaveBeenCalledOnce()
   })
 
-  it('is asked for no more once the connection is stopped, in the middle of a renewal as well', async () => {
+  it('is not requested once the connection is stopped, even in the middle of a renewal', async () => {
     const { getToken, token, tokens, pass } = renewals()
     const { connection, being } = await connect({ tokens })
     await being('live')
@@ -285,7 +285,7 @@ describe('a token', () => {
     expect(getToken).toHaveBeenCalledTimes(3)
   })
 
-  it('that the server ends, the first or one that it was renewed with, is not tried once more', async () => {
+  it('is not used again after the server has revoked it, whether it is the first or a renewed one', async () => {
     const { getToken, tokens, pass, revoke } = renewals()
     const { connection, errors, being } = await connect({ tokens })
     await being('live')
@@ -303,7 +303,7 @@ describe('a token', () => {
     expect(errors.map(({ code }) => code)).toEqual(['NETWORK', 'NETWORK'])
   })
 
-  it('that is refused has a new one tried soon, however often the servers were away, and then after longer and longer', async () => {
+  it('is replaced soon after a refusal, whatever the connection failures before, and then with growing delays', async () => {
     const { getToken, token, tokens, revoke } = renewals()
     let fails = 3
     const { being, triedAfter } = await connect({

@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
 
-/** Stores messages that nobody is told of: as if their frames had been lost on the way. */
+/** Stores messages without publishing them, as if their frames had been lost. */
 async function storeUnheard(conversationId: string, sender: User, contents: string[]): Promise<void> {
   const batch = contents.map((content): NewMessage => {
     const id = crypto.randomUUID()
@@ -27,7 +27,7 @@ async function storeUnheard(conversationId: string, sender: User, contents: stri
   try {
     await connection.query('begin')
     await appendMessages(connection, batch, 'nobody', 1)
-    // The worker would tell of them.
+    // Otherwise the worker would publish them.
     await connection.query(`delete from outbox where origin = 'nobody'`)
     await connection.query('commit')
   } finally {
@@ -36,7 +36,7 @@ async function storeUnheard(conversationId: string, sender: User, contents: stri
 }
 
 describe('ParleyClient under faults', () => {
-  it('fills a gap when a message was lost on the way', async () => {
+  it('fills a gap when a message was lost', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     using fatima = await liveClient(cluster, b)
@@ -50,7 +50,7 @@ describe('ParleyClient under faults', () => {
     expect(ahmed.delivered).toEqual(fatima.delivered)
   })
 
-  it('finds out about a read mark that was lost on the way', async () => {
+  it('finds out about a read mark that was lost', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     using ahmed = await liveClient(cluster, a)
@@ -63,7 +63,7 @@ describe('ParleyClient under faults', () => {
     expect(shown.getSnapshot().messages.map(({ readBy }) => readBy.length)).toEqual([2, 1])
   })
 
-  it('makes one group though the answer gets lost', async () => {
+  it('creates one group even if the response is lost', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     await cluster.register(b)
     let asked = 0
@@ -94,7 +94,7 @@ describe('ParleyClient under faults', () => {
     expect(fatima.client.unread.getSnapshot()).toBe(count)
   })
 
-  it('says which messages it skipped after a very long absence', async () => {
+  it('reports which messages it skipped after a very long absence', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     using fatima = await liveClient(cluster, b, { catchUpLimit: 200 })
@@ -124,7 +124,7 @@ describe('ParleyClient under faults', () => {
     expect(ahmed.client.pendingCount).toBe(0)
   })
 
-  it('tells of what was read while it was offline', async () => {
+  it('sends read marks that were made offline', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     using ahmed = await liveClient(cluster, a)
@@ -133,13 +133,13 @@ describe('ParleyClient under faults', () => {
     await untilDelivered(fatima, ({ length }) => length === 1)
     fatima.client.disconnect()
     fatima.client.markAsRead(id)
-    // Marks of a tenth of a second are told as one, where there is a connection.
+    // Wait past the time within which marks are coalesced; without a connection nothing is sent then.
     await delay(150)
     fatima.client.connect()
     await until(ahmed.client.receipts(id), (marks) => marks.get(b.id) === 1)
   })
 
-  it('leaves a gateway that does not answer', async () => {
+  it('leaves a gateway that does not respond', async () => {
     const a = user('Ahmed')
     const { hostname: host, port } = new URL(cluster.gateways[0]?.url ?? '')
     await using proxy = await tcpProxy({ host, port: Number(port) })
@@ -157,7 +157,7 @@ describe('ParleyClient under faults', () => {
     await expect.poll(() => connection.state).toBe('live')
   })
 
-  it('is not live because the catch-up of a connection before it has come to its end', async () => {
+  it('does not become live when the catch-up of an earlier connection ends', async () => {
     const a = user('Ahmed')
     const { hostname: host, port } = new URL(cluster.gateways[0]?.url ?? '')
     await using proxy = await tcpProxy({ host, port: Number(port) })
@@ -184,7 +184,7 @@ describe('ParleyClient under faults', () => {
     await expect.poll(() => connection.state).toBe('live')
   })
 
-  it('sends after a reload what the last page left behind, once', async () => {
+  it('sends after a reload what the last page left unsent, once', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     const storage = memoryStorage()
@@ -194,7 +194,7 @@ describe('ParleyClient under faults', () => {
     const left = ['two', 'three'].map((content) => first.client.send(id, content))
     first.client.close()
     for (const sent of left) await expect(sent).rejects.toMatchObject({ code: 'CLOSED' })
-    // A message whose ack was lost: stored, and still kept.
+    // A message whose ack was lost: stored on the server, and still in the storage.
     const { clientMessageId } = stored
     await storage.put(a.id, { clientMessageId, conversationId: id, content: 'one', createdAt: 1, order: 1 })
     using second = clientOf(cluster, a, { storage })
@@ -207,7 +207,7 @@ describe('ParleyClient under faults', () => {
     expect(await storage.load(a.id)).toEqual([])
   })
 
-  it('loses nothing and doubles nothing when a gateway is killed in the middle of sending', async () => {
+  it('neither loses nor duplicates messages when a gateway is killed during sends', async () => {
     const people = Array.from({ length: 6 }, (_, i) => user(`Person ${i}`))
     const [owner, ...others] = people
     if (owner === undefined) throw new Error('nobody')
@@ -236,7 +236,7 @@ describe('ParleyClient under faults', () => {
     for (const { client } of clients) client.close()
   })
 
-  it('keeps two devices of a person alike', async () => {
+  it('keeps two devices of a user in sync', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     using phone = await liveClient(cluster, a, { url: cluster.gateways[0]?.url ?? '', fetch: atEdge })
@@ -256,7 +256,7 @@ describe('ParleyClient under faults', () => {
     await until(fatima.client.receipts(id), (marks) => marks.get(a.id) === 3)
   })
 
-  it('knows all of more conversations than one sync may name', async () => {
+  it('syncs more conversations than one call may name', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     await cluster.register(a, b)
     await cluster.sql.query(
@@ -280,7 +280,7 @@ describe('ParleyClient under faults', () => {
     expect(ahmed.client.unread.getSnapshot()).toBe(5)
   })
 
-  it('delivers what is sent while the first sync is under way', async () => {
+  it('delivers what is sent during the first sync', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     await cluster.register(a, b)
     const { rows } = await cluster.sql.query<{ id: string }>(
@@ -292,7 +292,7 @@ describe('ParleyClient under faults', () => {
       [a.id, b.id],
     )
     using ahmed = clientOf(cluster, a)
-    // The sync comes to this conversation last.
+    // The sync reaches this conversation last.
     const sent = ahmed.client.send(rows[0]?.id ?? '', 'at once')
     ahmed.client.connect()
     await ahmed.client.whenLive()
@@ -310,13 +310,13 @@ describe('ParleyClient under faults', () => {
   })
 })
 
-/** The clients of one gateway reach the HTTP API at the edge all the same. */
+/** Sends HTTP requests to the edge: these clients connect to one gateway directly, which serves no API. */
 const atEdge: typeof fetch = (input, init) => {
   const { pathname, search } = new URL(String(input))
   return fetch(new URL(pathname + search, cluster.url), init)
 }
 
-/** An HTTP proxy of the kind that does not know WebSockets. */
+/** An HTTP proxy without support for WebSockets. */
 async function withoutUpgrades(target: string) {
   const server = createServer((incoming, outgoing) => {
     const { connection: _, upgrade: __, ...headers } = incoming.headers

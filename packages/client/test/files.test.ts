@@ -35,7 +35,7 @@ describe('files', () => {
     expect(Buffer.from(await fetched.arrayBuffer()).equals(bytes)).toBe(true)
   })
 
-  it('go from a service worker, which can send no stream', async () => {
+  it('are sent from a service worker, which cannot stream request bodies', async () => {
     vi.stubGlobal('ServiceWorkerGlobalScope', class {})
     onTestFinished(() => void vi.unstubAllGlobals())
     const strict: typeof fetch = async (input, init) => {
@@ -55,7 +55,7 @@ describe('files', () => {
     }
   })
 
-  it('go several with one message', async () => {
+  it('can be sent several to a message', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     using ahmed = await liveClient(cluster, a)
@@ -66,7 +66,7 @@ describe('files', () => {
     expect(attachments.map(({ fileName }) => fileName)).toEqual(names)
   })
 
-  it('can be stopped on their way', async () => {
+  it('can be aborted during the upload', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     using ahmed = await liveClient(cluster, a)
@@ -77,7 +77,7 @@ describe('files', () => {
     expect((await ahmed.client.send(id, 'first')).seq).toBe(1)
   })
 
-  it('that are too large for a form of this cluster go straight into the store', async () => {
+  it('that exceed this cluster’s limit for forms are uploaded directly', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     using ahmed = await liveClient(cluster, a)
@@ -85,7 +85,7 @@ describe('files', () => {
     expect(sent).toMatchObject({ seq: 1, attachments: [{ fileSize: 6 * MEGABYTE }] })
   })
 
-  it('arrive though a part of them and the answer to their last request get lost', async () => {
+  it('arrive even if the responses to a part and to the completion are lost', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     const losses = ['PUT', 'complete']
@@ -141,7 +141,7 @@ describe('search', () => {
     expect((await ahmed.client.searchUsers('unusual')).data).toEqual([b])
   })
 
-  it('mutes, and tells whether one looks', async () => {
+  it('mutes conversations and sends visibility', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     using ahmed = await liveClient(cluster, a)

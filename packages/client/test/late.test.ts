@@ -2,7 +2,7 @@ import type { Message } from '@parley/protocol'
 import { describe, expect, it } from 'vitest'
 import { AT, ahmed, fatima, messageOf, omar, picture, setting, synced, update } from './one-room.ts'
 
-/* What is told after something that was made later. */
+/* Events and answers that arrive after newer ones. */
 
 function world() {
   const made = setting()
@@ -13,8 +13,8 @@ function world() {
 
 const ALL = ['ahmed OWNER', 'fatima MEMBER', 'omar MEMBER']
 
-describe('what comes late', () => {
-  it('takes no read mark back', () => {
+describe('a late event or answer', () => {
+  it('does not move a read mark back', () => {
     const { inbox, room, read } = world()
     for (const seq of [2, 3]) inbox.onMessage(messageOf('ahmed', seq, seq + 4))
     const shown = () => [room.info.lastReadSeq, room.info.unreadCount, room.marks().get('fatima')]
@@ -27,7 +27,7 @@ describe('what comes late', () => {
     expect(shown()).toEqual([3, 0, 3])
   })
 
-  it('takes no read mark back of somebody in a large group who is not listed', () => {
+  it('does not move back the read mark of an unlisted member of a large group', () => {
     const { inbox, room, read } = world()
     inbox.put({ ...picture(6, 1, [ahmed, fatima, omar]), participantCount: 1_000 })
     room.timeline.reset([messageOf('ahmed', 1, 5)], false)
@@ -40,7 +40,7 @@ describe('what comes late', () => {
     ])
   })
 
-  it('shows nobody of a large group as a reader of what was there before they are first listed', () => {
+  it('does not show a member of a large group, when first listed, as a reader of earlier messages', () => {
     const { inbox, room } = world()
     const large = { participantCount: 1_000 }
     inbox.put({ ...picture(6, 1, [ahmed, omar]), ...large })
@@ -49,21 +49,21 @@ describe('what comes late', () => {
     expect(room.timeline.snapshot().messages.map(({ readBy }) => readBy)).toEqual([['ahmed']])
   })
 
-  it('takes no message out of the count of what is unread', () => {
+  it('does not lower the unread count', () => {
     const { inbox, room } = world()
     for (const seq of [2, 3]) inbox.onMessage(messageOf('ahmed', seq, seq + 4))
     inbox.applySync(synced(6, 2, {}), 5)
     expect(room.info).toMatchObject({ lastSeq: 3, unreadCount: 3 })
   })
 
-  it('replaces no name that was given later', () => {
+  it('does not replace a newer name', () => {
     const { inbox, room } = world()
     inbox.onUpdated({ ...update(9, {}), name: 'second' })
     inbox.onUpdated({ ...update(7, {}), name: 'first' })
     expect(room.info.name).toBe('second')
   })
 
-  it('takes nobody out who has come back since, and brings back nobody', () => {
+  it('does not remove a member who has rejoined since', () => {
     const { inbox, roles } = world()
     inbox.onUpdated(update(3, { removed: ['fatima'] }))
     expect(roles()).toEqual(ALL)
@@ -71,7 +71,7 @@ describe('what comes late', () => {
     expect(roles()).toEqual(ALL)
   })
 
-  it('changes nothing of a picture that was made after it, and has nothing asked for that the picture shows', () => {
+  it('changes nothing in a newer snapshot, and causes no request for what the snapshot shows', () => {
     const { inbox, room, roles } = world()
     inbox.put({ ...picture(9, 1, [ahmed, fatima, omar]), name: 'now' })
     room.revisions.saw(6)
@@ -81,7 +81,7 @@ describe('what comes late', () => {
     expect(room.revisions.upTo).toBe(7)
   })
 
-  it('shows nobody as a reader who is known to have gone, or of what was there before them', () => {
+  it('shows nobody as a reader who has left, or who joined after the message', () => {
     const { inbox, room } = world()
     const readers = () => room.timeline.snapshot().messages.map(({ readBy }) => readBy)
     room.timeline.reset([messageOf('ahmed', 1, 5)], false)
@@ -97,7 +97,7 @@ describe('what comes late', () => {
     expect(readers()).toEqual([['ahmed'], ['ahmed'], ['ahmed']])
   })
 
-  it('is over with what a picture or a sync shows that was made after it', () => {
+  it('is superseded by a newer snapshot or sync', () => {
     const { inbox, roles } = world()
     inbox.onUpdated(update(7, { removed: ['fatima'] }))
     inbox.put(picture(9, 3, [ahmed, fatima, omar]))
@@ -107,14 +107,14 @@ describe('what comes late', () => {
     expect(roles().sort()).toEqual(ALL)
   })
 
-  it('is not the last message where a later one is known', () => {
+  it('does not replace a later last message', () => {
     const { inbox, room } = world()
     inbox.put({ ...picture(7, 3, [ahmed, fatima, omar]), lastMessage: messageOf('ahmed', 3, 7) })
     inbox.onMessage(messageOf('ahmed', 2, 6))
     expect(room.info.lastMessage?.seq).toBe(3)
   })
 
-  it('is not how a message stands that has been changed since', () => {
+  it('does not replace a newer version of a message', () => {
     const { inbox, room } = world()
     room.timeline.reset([messageOf('ahmed', 1, 5)], false)
     const version = (rev: number): Message => ({ ...messageOf('ahmed', 2, rev), content: `as of ${rev}` })
@@ -123,14 +123,14 @@ describe('what comes late', () => {
     expect(room.timeline.snapshot().messages.map(({ content }) => content)).toEqual(['', 'as of 8'])
   })
 
-  it('has no changes asked for that are known', () => {
+  it('causes no request for known changes', () => {
     const { inbox, room } = world()
     for (const seq of [2, 3, 4]) inbox.onMessage(messageOf('ahmed', seq, seq + 4))
     inbox.applySync(synced(6, 2, {}), 5)
     expect(room.revisions.upTo).toBe(8)
   })
 
-  it('does not bring back a conversation that a sync says one has left', () => {
+  it('does not bring back a conversation that the user has left according to a sync', () => {
     const { inbox } = world()
     inbox.leave('c', 5)
     inbox.put(picture(5, 1, [ahmed, fatima, omar]))
@@ -138,7 +138,7 @@ describe('what comes late', () => {
   })
 })
 
-it('what is unread in a conversation counts no more once one has left it', () => {
+it('unread messages no longer count once the user has left their conversation', () => {
   const { inbox } = world()
   inbox.onMessage(messageOf('ahmed', 2, 6))
   const shown = () => [inbox.unread.getSnapshot(), inbox.conversations.getSnapshot().length]
@@ -148,7 +148,7 @@ it('what is unread in a conversation counts no more once one has left it', () =>
   expect(inbox.timelines.of('c').getSnapshot().status).toBe('idle')
 })
 
-it('messages of a conversation that a sync tells of are delivered, heard before it or told by it', () => {
+it('messages of a conversation that is new in a sync are delivered, whether received before it or with it', () => {
   const { inbox, delivered } = world()
   const messages = [1, 2, 3].map((seq) => ({ ...messageOf('ahmed', seq, seq + 1), conversationId: 'd' }))
   inbox.onMessage(messages[2] ?? messageOf('ahmed', 3, 4))
@@ -156,13 +156,13 @@ it('messages of a conversation that a sync tells of are delivered, heard before 
   expect(delivered).toEqual(messages)
 })
 
-it('messages are missing of a conversation that comes up without its last one', () => {
+it('a conversation that appears without its last message has a gap', () => {
   const { inbox } = world()
   inbox.put({ ...picture(4, 3, [ahmed, omar]), id: 'd' })
   expect(inbox.get('d')?.sequence).toMatchObject({ delivered: 0, known: 3, hasGap: true })
 })
 
-it('a sync is due where a read mark shows that something before it was not heard', () => {
+it('a read mark that reveals a missed change makes a sync due', () => {
   const { read, onHole } = world()
   onHole.mockClear()
   read('fatima', 1, 7)

@@ -45,7 +45,7 @@ export function messageOf(senderId: string, seq: number, rev: number): Message {
 
 export const [ahmed, fatima, omar] = [person('ahmed', { role: 'OWNER' }), person('fatima'), person('omar')]
 
-/** Omar's client, which has synced and knows a group of three as of rev 5 with one message. */
+/** Omar's client after its first sync. It knows a group of three as of rev 5, with one message. */
 export function setting() {
   const [onGap, onHole, onLeft] = [vi.fn(), vi.fn(), vi.fn()]
   const ignore = () => undefined
@@ -58,7 +58,7 @@ export function setting() {
   if (room === undefined) throw new Error('no room')
   inbox.complete = true
   const roles = () => room.info.participants.map(({ id, role }) => `${id} ${role}`)
-  /** One that tells of nothing. */
+  /** Runs a sync without any news. */
   const sync = (endsAt?: number) => {
     inbox.beginSync()
     inbox.finishSync(endsAt)

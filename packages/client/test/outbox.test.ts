@@ -9,11 +9,11 @@ beforeAll(async () => {
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
 
-/** A port on which nobody listens. */
+/** A port on which nothing listens. */
 const NOBODY = 'http://127.0.0.1:9'
 
-describe('messages that are kept', () => {
-  it('are kept before there has been a connection, and go out with the next client', async () => {
+describe('messages in a storage', () => {
+  it('are stored before the first connection, and sent by the next client', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     const storage = memoryStorage()
@@ -36,7 +36,7 @@ describe('messages that are kept', () => {
     await expect.poll(() => storage.load(a.id)).toEqual([])
   })
 
-  it('go first, however slowly the storage tells of them', async () => {
+  it('are sent first, however slow the storage is', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     const kept = memoryStorage()
@@ -50,13 +50,13 @@ describe('messages that are kept', () => {
     ahmed.client.connect()
     await syncing
     const sent = ahmed.client.send(id, 'new')
-    // A request over HTTP and back: a message would have gone out by now.
+    // After an HTTP round trip, a message would have been sent by now.
     await ahmed.client.searchUsers('nobody')
     connected.resolve()
     expect((await sent).seq).toBe(2)
   })
 
-  it('are kept again when they are tried again', async () => {
+  it('are stored again when they are retried', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     const storage = memoryStorage()
@@ -70,7 +70,7 @@ describe('messages that are kept', () => {
   })
 })
 
-it('a message that is larger than a gateway reads fails, and the connection stays', async () => {
+it('a message above the size limit of a gateway fails, and the connection stays up', async () => {
   const [a, b] = [user('Ahmed'), user('Fatima')]
   const { id } = await direct(cluster, a, b)
   using ahmed = await liveClient(cluster, a)

@@ -3,7 +3,7 @@ import { type Cluster, direct, startCluster, user } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { clientOf, liveClient, until, untilDelivered } from './setting.ts'
 
-/* Pages of history that are asked for while other things happen. */
+/* Pages of history that are requested while other things happen. */
 
 let cluster: Cluster
 beforeAll(async () => {
@@ -11,7 +11,7 @@ beforeAll(async () => {
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
 
-/** A conversation of so many messages, and a `fetch` that notes which pages are asked for and can hold them up. */
+/** A conversation of `count` messages, and a `fetch` that records the requested pages and can hold back responses. */
 async function conversation(count: number) {
   const [a, b] = [user('Ahmed'), user('Fatima')]
   const { id } = await direct(cluster, a, b)
@@ -34,7 +34,7 @@ async function conversation(count: number) {
     await hold?.until
     return answer
   }
-  /** The next page is made now and comes once it is released. */
+  /** Holds back the next page after the server has answered, until `release` is called. */
   const holdNext = () => {
     const [answered, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
     holds.push({ answered: answered.resolve, until: released.promise })
@@ -47,7 +47,7 @@ const seqs = ({ messages }: { messages: readonly Message[] }) => messages.map(({
 const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i)
 
 describe('a page of history', () => {
-  it('is loaded for who looks at a conversation before the first connection', async () => {
+  it('is loaded for a subscriber from before the first connection', async () => {
     const { b, id, fetch } = await conversation(3)
     using fatima = clientOf(cluster, b, { fetch })
     const shown = fatima.client.messages(id)
@@ -56,7 +56,7 @@ describe('a page of history', () => {
     expect(seqs(await until(shown, ({ status }) => status === 'ready'))).toEqual([1, 2, 3])
   })
 
-  it('lacks nothing that is delivered while it is under way', async () => {
+  it('includes what is delivered while it is loading', async () => {
     const { a, b, id, fetch, holdNext } = await conversation(60)
     using ahmed = await liveClient(cluster, a)
     using fatima = await liveClient(cluster, b, { fetch })
@@ -70,7 +70,7 @@ describe('a page of history', () => {
     expect(seqs(shown.getSnapshot())).toEqual(range(11, 61))
   })
 
-  it('does not end before what was delivered while it was under way', async () => {
+  it('leaves hasNewer set if messages past its end were delivered while it was loading', async () => {
     const { a, b, id, fetch, holdNext } = await conversation(70)
     using ahmed = await liveClient(cluster, a)
     using fatima = await liveClient(cluster, b, { fetch })
@@ -88,7 +88,7 @@ describe('a page of history', () => {
     expect(seqs(shown.getSnapshot())).toEqual(range(1, 71))
   })
 
-  it('is asked for once where it is asked for twice, and not where it is held or there is none', async () => {
+  it('is requested once for concurrent calls, and not at all if it is loaded or does not exist', async () => {
     const { b, id, asked, fetch } = await conversation(60)
     using fatima = await liveClient(cluster, b, { fetch })
     const { client } = fatima
@@ -101,7 +101,7 @@ describe('a page of history', () => {
     expect(asked).toEqual(['newest', 'beforeSeq 11'])
   })
 
-  it('around a message is what is shown, though somebody begins to look at the newest ones in that moment', async () => {
+  it('around a message is shown even if a subscriber starts loading the newest page at the same time', async () => {
     const { b, id, fetch, holdNext } = await conversation(120)
     using fatima = await liveClient(cluster, b, { fetch })
     const shown = fatima.client.messages(id)
@@ -109,7 +109,7 @@ describe('a page of history', () => {
     shown.subscribe(() => undefined)
     await newest.answered
     const opened = fatima.client.openAt(id, 30)
-    // Requests after it: by then one that did not wait for the newest page would have been answered.
+    // After these requests, one that did not wait for the newest page would have been answered.
     for (let times = 0; times < 3; times++) await fatima.client.searchUsers('nobody')
     newest.release()
     await opened
@@ -117,7 +117,7 @@ describe('a page of history', () => {
     expect(seqs(shown.getSnapshot())).toEqual(range(5, 54))
   })
 
-  it('that comes when another place is shown changes nothing there', async () => {
+  it('that arrives when another place is shown changes nothing', async () => {
     const { a, b, id, fetch, holdNext } = await conversation(120)
     using ahmed = await liveClient(cluster, a)
     using fatima = await liveClient(cluster, b, { fetch })
@@ -143,7 +143,7 @@ describe('a page of history', () => {
     await until(shown, ({ messages }) => messages.at(-1)?.seq === 121)
   })
 
-  it('around a message is not shown any more where another place was asked for before it came', async () => {
+  it('around a message is not shown if another place was requested before it arrived', async () => {
     const { b, id, fetch, holdNext } = await conversation(180)
     using fatima = await liveClient(cluster, b, { fetch })
     const { client } = fatima
@@ -166,7 +166,7 @@ describe('a page of history', () => {
     expect(seqs(shown.getSnapshot())).toEqual(range(5, 54))
   })
 
-  it('of one message brings that message as it is now', async () => {
+  it('of one message refreshes that message', async () => {
     const { b, id } = await conversation(3)
     using fatima = await liveClient(cluster, b)
     const shown = await fatima.client.open(id)

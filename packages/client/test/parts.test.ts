@@ -41,7 +41,7 @@ function message(seq: number, change: Partial<Message> = {}): Message {
 }
 const seqs = (messages: readonly Message[]) => messages.map(({ seq }) => seq)
 
-it('an emitter calls a listener that is there twice until both are taken away', () => {
+it('an emitter calls a listener that was added twice until both are removed', () => {
   const emitter = new Emitter<{ told: number }>()
   const heard: number[] = []
   const listener = (told: number) => heard.push(told)
@@ -53,7 +53,7 @@ it('an emitter calls a listener that is there twice until both are taken away', 
   expect(heard).toEqual([1])
 })
 
-it('an emitter tells everybody of everything in the same order, though a listener causes the next event', () => {
+it('an emitter calls all listeners in the same order of events, even if a listener causes the next event', () => {
   const emitter = new Emitter<{ told: number }>()
   const heard: number[] = []
   emitter.on('told', (told) => told === 1 && emitter.emit('told', 2))
@@ -62,7 +62,7 @@ it('an emitter tells everybody of everything in the same order, though a listene
   expect(heard).toEqual([1, 2])
 })
 
-it('an emitter calls no listener that was taken away meanwhile, nor any once all are', () => {
+it('an emitter calls no listener that was removed meanwhile, one by one or all at once', () => {
   const emitter = new Emitter<{ told: number; over: number }>()
   const [taken, cleared] = [vi.fn(), vi.fn()]
   emitter.on('told', () => stop())
@@ -76,7 +76,7 @@ it('an emitter calls no listener that was taken away meanwhile, nor any once all
 })
 
 describe('Sequence', () => {
-  it('lets each message through once and in order, whatever order they come in', () => {
+  it('releases each message once and in order, whatever order they arrive in', () => {
     const sequence = new Sequence(2)
     expect(seqs(sequence.accept(message(5)))).toEqual([])
     expect(sequence.hasGap).toBe(true)
@@ -87,7 +87,7 @@ describe('Sequence', () => {
     expect(sequence.hasGap).toBe(false)
   })
 
-  it('goes on after what is given up, and keeps a bounded number waiting', () => {
+  it('continues after a skip, and holds back a bounded number of messages', () => {
     const sequence = new Sequence(0)
     for (let seq = 3; seq <= 5_000; seq++) sequence.accept(message(seq))
     sequence.skipTo(1)
@@ -96,7 +96,7 @@ describe('Sequence', () => {
   })
 })
 
-it('what is skipped, or told by a sync, is not kept: thousands of times later what comes too early waits', () => {
+it('Sequence and Revisions keep nothing that was skipped or synced: thousands of entries later there is still room', () => {
   const sequence = new Sequence(0)
   const revisions = new Revisions(0)
   for (let seq = 2; seq <= 6_000; seq += 2) {
@@ -112,7 +112,7 @@ it('what is skipped, or told by a sync, is not kept: thousands of times later wh
 })
 
 describe('Revisions', () => {
-  it('knows how far it goes without a hole', () => {
+  it('tracks the highest rev without a hole before it', () => {
     let now = 0
     const revisions = new Revisions(1, () => now)
     revisions.saw(3)
@@ -134,7 +134,7 @@ describe('Revisions', () => {
 })
 
 describe('Timeline', () => {
-  it('takes in what is delivered while its first page is under way', () => {
+  it('includes what is delivered while its first page is loading', () => {
     const timeline = new Timeline(10, () => undefined)
     timeline.deliver(message(1))
     timeline.startLoading()
@@ -145,7 +145,7 @@ describe('Timeline', () => {
     expect(timeline.snapshot()).toMatchObject({ hasOlder: true, hasNewer: false, status: 'ready' })
   })
 
-  it('marks who has read, and keeps that when a message is changed', () => {
+  it('records readers and keeps them when a message changes', () => {
     const timeline = new Timeline(10, () => undefined)
     timeline.reset([message(1), message(2), message(3)], false)
     timeline.mark('b', 0, 2)
@@ -154,12 +154,12 @@ describe('Timeline', () => {
     const { messages } = timeline.snapshot()
     expect(messages.map(({ readBy }) => readBy)).toEqual([['a', 'b'], ['a', 'b'], ['a']])
     expect(messages[1]?.content).toBe('changed')
-    // Fetched anew, for addresses that have not expired.
+    // Refetched, for fresh attachment URLs.
     timeline.change(message(3, { content: 'the same' }))
     expect(timeline.snapshot().messages[2]?.content).toBe('the same')
   })
 
-  it('has each message once, though a page brings some that are here', () => {
+  it('holds each message once, even if a page overlaps', () => {
     const timeline = new Timeline(10, () => undefined)
     timeline.reset([message(5), message(6)], true)
     timeline.prepend([message(3), message(4), message(5)], true)
@@ -167,7 +167,7 @@ describe('Timeline', () => {
     expect(seqs(timeline.snapshot().messages)).toEqual([3, 4, 5, 6, 7])
   })
 
-  it('never has a gap: past one, it says that there are newer ones', () => {
+  it('never has a gap: sets hasNewer instead', () => {
     const timeline = new Timeline(10, () => undefined)
     timeline.reset([message(1)], false)
     timeline.deliver(message(5))
@@ -176,7 +176,7 @@ describe('Timeline', () => {
   })
 })
 
-it('typing is told again after a while though the clock of the device is set back', () => {
+it('typing is sent again after a while even if the clock of the device is set back', () => {
   vi.useFakeTimers()
   try {
     const tell = vi.fn()
@@ -194,7 +194,7 @@ it('typing is told again after a while though the clock of the device is set bac
   }
 })
 
-it('others stop typing by the clock of this device, should the word of it be lost', () => {
+it('typing of others expires locally if the event is lost', () => {
   vi.useFakeTimers()
   try {
     const typing = new Typing(() => undefined)
@@ -211,16 +211,16 @@ it('others stop typing by the clock of this device, should the word of it be los
   }
 })
 
-it('a read mark that a server cannot take now is told again', async () => {
+it('a read mark that the server cannot store now is sent again', async () => {
   vi.useFakeTimers()
   try {
-    const tell = vi.fn(async (_conversationId: string, _messageId: string) => undefined)
-    tell.mockRejectedValueOnce(new ParleyClientError('UNAVAILABLE', 'away'))
+    const send = vi.fn(async (_conversationId: string, _messageId: string) => undefined)
+    send.mockRejectedValueOnce(new ParleyClientError('UNAVAILABLE', 'away'))
     const onError = vi.fn()
-    const marks = new ReadMarks({ tell, connected: () => true, onError })
+    const marks = new ReadMarks({ send, connected: () => true, onError })
     marks.mark('c', { messageId: 'm1', seq: 1 })
     await vi.advanceTimersByTimeAsync(10_000)
-    expect(tell.mock.calls).toEqual([
+    expect(send.mock.calls).toEqual([
       ['c', 'm1'],
       ['c', 'm1'],
     ])
@@ -230,18 +230,18 @@ it('a read mark that a server cannot take now is told again', async () => {
   }
 })
 
-it('a read mark is told though it came while an older one was on its way', async () => {
+it('a read mark is sent even if it was made while an older one was in flight', async () => {
   vi.useFakeTimers()
   try {
     const first = Promise.withResolvers<void>()
-    const tell = vi.fn().mockReturnValueOnce(first.promise).mockResolvedValue(undefined)
-    const marks = new ReadMarks({ tell, connected: () => true, onError: ({ message }) => expect.unreachable(message) })
+    const send = vi.fn().mockReturnValueOnce(first.promise).mockResolvedValue(undefined)
+    const marks = new ReadMarks({ send, connected: () => true, onError: ({ message }) => expect.unreachable(message) })
     marks.mark('c', { messageId: 'm1', seq: 1 })
     await vi.advanceTimersByTimeAsync(100)
     marks.mark('c', { messageId: 'm2', seq: 2 })
     first.resolve()
     await vi.advanceTimersByTimeAsync(100)
-    expect(tell.mock.calls).toEqual([
+    expect(send.mock.calls).toEqual([
       ['c', 'm1'],
       ['c', 'm2'],
     ])
@@ -250,13 +250,13 @@ it('a read mark is told though it came while an older one was on its way', async
   }
 })
 
-it('a connection that waits to be tried again is tried at once where it is told to hurry', async () => {
+it('a connection that is waiting to reconnect does so at once on hurry()', async () => {
   const getToken = vi.fn(() => Promise.reject(new Error('the login server is away')))
   const ignore = () => undefined
   const told = { onState: ignore, onEvent: ignore, onConnect: async () => undefined, onError: ignore }
   const tokens = new TokenSource(getToken)
   const connection = new Connection({ url: 'http://127.0.0.1:9', tokens, hello: () => ({}), ...told })
-  // The longest that it can wait.
+  // The longest possible delay.
   const random = vi.spyOn(Math, 'random').mockReturnValue(1)
   try {
     connection.start()
@@ -285,7 +285,7 @@ describe('a connection that is stopped while it waits for a token', () => {
     return { asked, hello, onError, connection }
   }
 
-  it('opens none when it comes', async () => {
+  it('does not open a socket when the token arrives', async () => {
     const { asked, hello, connection } = waiting()
     asked[0]?.resolve('token')
     await expect.poll(() => asked).toHaveLength(1)
@@ -294,7 +294,7 @@ describe('a connection that is stopped while it waits for a token', () => {
     expect(connection.state).toBe('offline')
   })
 
-  it('is not tried again when there is none', async () => {
+  it('is not retried when getToken fails', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     try {
       const { asked, onError } = waiting()
@@ -308,7 +308,7 @@ describe('a connection that is stopped while it waits for a token', () => {
     }
   })
 
-  it('and started again opens one', async () => {
+  it('opens one socket if it is started again', async () => {
     const { asked, hello, connection } = waiting()
     connection.start()
     for (const { resolve } of asked) resolve('token')
@@ -318,12 +318,12 @@ describe('a connection that is stopped while it waits for a token', () => {
   })
 })
 
-it('what a later server answers with a code of its own is tried again where it says when', () => {
+it('an unknown code of a newer server is retryable if it says when to retry', () => {
   const retryable = (retryAfterMs?: number) => new ParleyClientError('LATER' as never, '', { retryAfterMs }).retryable
   expect([retryable(5), retryable()]).toEqual([true, false])
 })
 
-it('what only reads is asked for again where that can help; what does something is not', async () => {
+it('reads are retried if that can help; writes are not', async () => {
   let asked = 0
   const answer = (code: string) => ({ success: false, error: { code, message: '' } })
   const answers = [answer('UNAVAILABLE'), answer('UNAVAILABLE'), { success: true, data: 'here' }, answer('NOT_FOUND')]
@@ -337,10 +337,10 @@ it('what only reads is asked for again where that can help; what does something 
   expect(asked).toBe(4)
 })
 
-describe('a large file, where the browser keeps the store from the page', () => {
+describe('a large file, if the browser blocks uploads to object storage', () => {
   const MEBIBYTE = 1024 * 1024
 
-  /** A page, which sends files of so many bytes. @returns what became of one, and what was asked for it, each once */
+  /** A page. @returns a function that sends a file of `bytes` bytes and returns its outcome and the distinct requests made */
   function page(bytes: number, formMaxBytes: number | undefined) {
     let asked: string[] = []
     const parts = [{ partNumber: 1, offset: 0, size: bytes, url: 'http://store.test/part' }]
@@ -348,7 +348,7 @@ describe('a large file, where the browser keeps the store from the page', () => 
       const { host, pathname } = new URL(String(input))
       asked.push(`${method} ${host === 'store.test' ? 'store' : pathname.split('/').slice(5).join('/')}`)
       if (method === 'PUT') throw new TypeError('Failed to fetch')
-      // What a page sees of a server of another origin that answers; nobody else can make one.
+      // What a page sees of a responding server of another origin; the constructor cannot make one.
       if (method === 'HEAD') return Object.defineProperty(new Response(), 'type', { value: 'opaque' })
       if (pathname.endsWith('/messages')) return Response.json({ success: true, data: message(1) })
       return Response.json({ success: true, data: { id: 'f', parts, formMaxBytes } })
@@ -370,22 +370,22 @@ describe('a large file, where the browser keeps the store from the page', () => 
   }
   const upTo = ['POST attachments', 'PUT store', 'HEAD store', 'DELETE attachments/f']
 
-  it('goes in a form where the server takes it there, and nothing of the upload is left', async () => {
+  it('is sent as a form if the server accepts that size, and the upload is cleaned up', async () => {
     const { delivered, asked } = await page(9 * MEBIBYTE, 9 * MEBIBYTE)()
     expect(delivered).toEqual({ message: message(1) })
     expect(asked).toEqual([...upTo, 'POST messages'])
   })
 
-  it('goes in a form at once where one before found the store closed', async () => {
+  it('is sent as a form right away after an earlier upload was blocked', async () => {
     const deliver = page(9 * MEBIBYTE, 9 * MEBIBYTE)
     await deliver()
     expect(await deliver()).toEqual({ delivered: { message: message(1) }, asked: ['POST messages'] })
   })
 
   it.each([
-    ['is larger than a form may be', 9 * MEBIBYTE - 1],
-    ['meets an older server, which does not say', undefined],
-  ])('is not sent in vain where it %s', async (_, formMaxBytes) => {
+    ['exceeds the limit for forms', 9 * MEBIBYTE - 1],
+    ['meets an older server, which does not announce its limit', undefined],
+  ])('is not sent as a form if it %s', async (_, formMaxBytes) => {
     const { delivered, asked } = await page(9 * MEBIBYTE, formMaxBytes)()
     expect(delivered).toMatchObject({ code: 'UPLOAD_BLOCKED', retryable: false })
     expect(asked).toEqual(upTo)
@@ -400,14 +400,14 @@ it.each([
   ['wss://chat.example.com', false],
   ['chat.example.com', false],
   ['', false],
-])('a client takes the address of a server and nothing else: %j', (url, taken) => {
+])('a client accepts the origin of a server and nothing else: %j', (url, taken) => {
   const make = () => new ParleyClient({ url, getToken: () => 'a token' }).close()
   if (taken) make()
   else expect(make).toThrow(`without a path, such as https://chat.example.com, not ${url}`)
 })
 
 describe('LazyStore', () => {
-  it('has the same snapshot until something changes, and tells once a turn', async () => {
+  it('returns the same snapshot until something changes, and notifies once per turn', async () => {
     let value = 0
     const store = new LazyStore(() => ({ value }))
     const listener = vi.fn()
@@ -426,7 +426,7 @@ describe('LazyStore', () => {
     expect(listener).toHaveBeenCalledTimes(1)
   })
 
-  it('tells the others where a listener throws, and not one that was taken away meanwhile', async () => {
+  it('notifies the other listeners when one throws, but none that was removed meanwhile', async () => {
     const thrown: unknown[] = []
     const queue = vi.spyOn(globalThis, 'queueMicrotask')
     const store = new LazyStore(() => 0)
@@ -437,7 +437,7 @@ describe('LazyStore', () => {
     })
     const stop = store.subscribe(taken)
     store.subscribe(last)
-    // What the application throws is its own to see: here it is caught where it would be thrown.
+    // An error of the application surfaces as uncaught; the test catches it where it would be thrown.
     const caught = (work: () => void) => {
       try {
         work()
@@ -456,7 +456,7 @@ describe('LazyStore', () => {
 })
 
 describe('fullJitter', () => {
-  it('spreads over everything up to a bound that doubles to 30 s', () => {
+  it('is uniform up to a bound that doubles up to 30 s', () => {
     const options = { baseMs: 500, maxMs: 30_000 }
     expect(fullJitter(0, options, () => 0.5)).toBe(250)
     expect(fullJitter(3, options, () => 1)).toBe(4_000)
@@ -473,7 +473,7 @@ describe('Outbox', () => {
     return { outbox, add }
   }
 
-  it('tries again after what may mend, before anything later of that conversation, with the same id', async () => {
+  it('retries after a retryable error, before later messages of that conversation, with the same id', async () => {
     const tries: string[] = []
     const times: number[] = []
     const failures = [
@@ -500,7 +500,7 @@ describe('Outbox', () => {
     expect(outbox.size).toBe(0)
   })
 
-  it('tries at once on a new connection, however long the server of the last one asked it to wait', async () => {
+  it('retries at once on a new connection, however long the last server asked it to wait', async () => {
     const failed = Promise.withResolvers<void>()
     const failures = [new ParleyClientError('OVERLOADED', 'full', { retryAfterMs: 60_000 })]
     const { outbox, add } = outboxWith(async () => {
@@ -517,7 +517,7 @@ describe('Outbox', () => {
     expect(await sent).toEqual(message(1))
   })
 
-  it('discards what waits, and nothing that is under way', async () => {
+  it('discards queued messages, but not one being sent', async () => {
     const stored = Promise.withResolvers<Message>()
     const { outbox, add } = outboxWith(() => stored.promise)
     await outbox.identify('a')
@@ -531,7 +531,7 @@ describe('Outbox', () => {
     await expect(add('three')).rejects.toMatchObject({ code: 'CLOSED' })
   })
 
-  it('sends what it cannot keep, and says so', async () => {
+  it('sends messages that it cannot store, and reports it', async () => {
     const full = () => Promise.reject(new Error('the storage is full'))
     const onError = vi.fn()
     const storage = { load: full, put: full, remove: full }
@@ -543,7 +543,7 @@ describe('Outbox', () => {
     expect(onError.mock.calls).toMatchObject([[told], [told], [told]])
   })
 
-  it('goes on without a storage that does not say what it keeps, and says so', async () => {
+  it('continues without a storage that does not respond, and reports it', async () => {
     vi.useFakeTimers()
     try {
       const onError = vi.fn()
@@ -563,7 +563,7 @@ describe('Outbox', () => {
     }
   })
 
-  it('has what is written while an earlier run is looked for once, though it is kept already', async () => {
+  it('lists a message once if it was added and stored while the storage was loading', async () => {
     const kept = memoryStorage()
     const looked = Promise.withResolvers<void>()
     const storage = { ...kept, load: (userId: string) => looked.promise.then(() => kept.load(userId)) }
@@ -582,7 +582,7 @@ describe('Outbox', () => {
     outbox.close()
   })
 
-  it('keeps the order of three runs, though the clock of the device was ahead in the first', async () => {
+  it('keeps the order over three runs, even if the clock was ahead in the first', async () => {
     const storage = memoryStorage()
     const run = (connected: boolean) => {
       const sent: string[] = []
@@ -606,13 +606,13 @@ describe('Outbox', () => {
     expect(sent).toEqual(['one', 'two'])
   })
 
-  it.each(['as it was kept', 'the other way round'])(
-    'keeps the order of what was written at once, told %s',
-    async (way) => {
+  it.each(['stored', 'reverse'])(
+    'keeps the order of messages added in the same millisecond, loaded in %s order',
+    async (loadOrder) => {
       const kept = memoryStorage()
       const load = async (userId: string) => {
         const entries = await kept.load(userId)
-        return way === 'as it was kept' ? entries : entries.reverse()
+        return loadOrder === 'stored' ? entries : entries.reverse()
       }
       const storage = { ...kept, load }
       const sent: string[] = []
@@ -637,7 +637,7 @@ describe('Outbox', () => {
     },
   )
 
-  it('leaves nothing of what is stored in a storage that is slower than the server', async () => {
+  it('leaves no sent message in a storage that is slower than the server', async () => {
     const kept = memoryStorage()
     const slow = Promise.withResolvers<void>()
     const [put, remove] = [vi.fn(kept.put), vi.fn(kept.remove)]
@@ -659,7 +659,7 @@ describe('Outbox', () => {
     expect(await kept.load('a')).toEqual([])
   })
 
-  it('sends a failed message again when it is asked to', async () => {
+  it('sends a failed message again on retry', async () => {
     let fail = true
     const { outbox, add } = outboxWith(async () => {
       if (fail) throw new ParleyClientError('FORBIDDEN', 'no')
@@ -675,7 +675,7 @@ describe('Outbox', () => {
   })
 })
 
-it('who waits for the connection to be live leaves nothing behind', async () => {
+it('whenLive leaves no timers or listeners behind', async () => {
   vi.useFakeTimers()
   try {
     const events = new Emitter<ClientEvents>()

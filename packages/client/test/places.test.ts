@@ -9,7 +9,7 @@ beforeAll(async () => {
 afterAll(() => cluster?.[Symbol.asyncDispose]())
 
 describe('a place in the history', () => {
-  it('is shown with pages to both sides, and left for the newest', async () => {
+  it('is shown with pages on both sides, and left for the newest page', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     using ahmed = await liveClient(cluster, a)
@@ -36,7 +36,7 @@ describe('a place in the history', () => {
     expect(seqs().at(-1)).toBe(180)
   })
 
-  it('is the newest page where it is the newest', async () => {
+  it('is the newest page if it is at the end', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     using ahmed = await liveClient(cluster, a)
@@ -48,8 +48,8 @@ describe('a place in the history', () => {
   })
 })
 
-describe('what a device keeps to itself', () => {
-  it('is told which conversations are muted now', async () => {
+describe('per-user settings', () => {
+  it('list the conversations that are muted now', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     using ahmed = await liveClient(cluster, a)
@@ -61,7 +61,7 @@ describe('what a device keeps to itself', () => {
     expect(await ahmed.client.mutes()).toEqual(new Map())
   })
 
-  it('has a key for pushes only where the cluster sends them', async () => {
+  it('have a push key only if the cluster sends pushes', async () => {
     using ahmed = await liveClient(cluster, user('Ahmed'))
     expect(await ahmed.client.pushPublicKey()).toBeNull()
   })

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { Presence } from '../src/presence.ts'
 
-it('takes what is told while the list is on its way for newer than the list', async () => {
+it('treats events received during a fetch of the list as newer than the list', async () => {
   const presence = new Presence(() => undefined)
   presence.set('ahmed', true)
   await presence.refresh(async () => {
@@ -14,14 +14,14 @@ it('takes what is told while the list is on its way for newer than the list', as
   expect([...presence.online]).toEqual(['ahmed'])
 })
 
-it('keeps what it has when the list cannot be had', async () => {
+it('keeps its state when the list cannot be fetched', async () => {
   const presence = new Presence(() => undefined)
   presence.set('ahmed', true)
   await expect(presence.refresh(() => Promise.reject(new Error('no connection')))).rejects.toThrow('no connection')
   expect([...presence.online]).toEqual(['ahmed'])
 })
 
-it('passes over a list that comes after one that was asked for later', async () => {
+it('ignores a list that arrives after one requested later', async () => {
   const presence = new Presence(() => undefined)
   const late = Promise.withResolvers<string[]>()
   const first = presence.refresh(() => late.promise)
@@ -31,7 +31,7 @@ it('passes over a list that comes after one that was asked for later', async () 
   expect([...presence.online]).toEqual(['ahmed'])
 })
 
-it('takes a list that comes first for no news of those whom a later one leaves out', async () => {
+it('does not carry users over from an earlier list to a later one', async () => {
   const presence = new Presence(() => undefined)
   const [early, late] = [Promise.withResolvers<string[]>(), Promise.withResolvers<string[]>()]
   const lists = [presence.refresh(() => early.promise), presence.refresh(() => late.promise)]

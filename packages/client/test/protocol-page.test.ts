@@ -13,7 +13,7 @@ import { expect, it } from 'vitest'
 
 const page = readFileSync(join(import.meta.dirname, '../../../docs/PROTOCOL.md'), 'utf8')
 
-it('docs/PROTOCOL.md names every event and every field of what it describes', () => {
+it('docs/PROTOCOL.md names every event and every field of the objects it describes', () => {
   const events = [...Object.keys(clientEvents), ...Object.keys(serverEvents)]
   const fields = [conversation, message, syncAnswer, syncedConversation].flatMap(({ shape }) => Object.keys(shape))
   for (const name of [...events, ...fields]) expect(page).toMatch(new RegExp(`[\`"]${name}[\`"]`))

@@ -12,7 +12,7 @@ let cluster: Cluster
 let folder: string
 beforeAll(async () => {
   cluster = await startCluster({ gateways: 1 })
-  // Inside the package, so that the examples' imports are found as its own.
+  // Inside the package, so that the examples' imports resolve.
   folder = await mkdtemp(join(import.meta.dirname, '.readme-'))
 })
 afterAll(async () => {

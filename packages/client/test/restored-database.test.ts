@@ -6,7 +6,7 @@ import { clientOf, until } from './setting.ts'
 const log = (line: string) => console.log(line)
 
 /** docs/OPERATIONS.md, "Backups": all processes are stopped, the database is put back, Redis is emptied, all are started. */
-it('after a backup was put back, clients that knew more show what it holds, and go on from there', async () => {
+it('after a restore from a backup, clients that knew more show what it holds and continue from there', async () => {
   const [ahmed, fatima] = [user('Ahmed'), user('Fatima')]
   await using primary = await ownPostgres(log)
   await using backup = await standbyOf(primary, log)
@@ -27,7 +27,7 @@ it('after a backup was put back, clients that knew more show what it holds, and 
   for (const content of ['lost', 'lost, too']) await writing.client.send(conversation.id, content)
   await until(shown, ({ messages }) => messages.length === 3)
 
-  // They would come back by themselves, after a pause of up to half a minute by then.
+  // They would reconnect by themselves, but after up to half a minute by then.
   for (const { client } of [reading, writing]) client.disconnect()
   await running[Symbol.asyncDispose]()
   await primary.crash()
@@ -47,7 +47,7 @@ it('after a backup was put back, clients that knew more show what it holds, and 
     [1, 'in the backup'],
     [2, 'after it'],
   ])
-  // Nothing of the backup once more.
+  // Nothing from the backup is delivered twice.
   expect(reading.delivered.map(({ content }) => content)).toEqual(['lost', 'lost, too', 'after it'])
 })
 

@@ -4,10 +4,10 @@ import { AT, ahmed, fatima, messageOf, omar, person, picture, setting, synced, u
 
 type Setting = ReturnType<typeof setting>
 
-/* What is told of one conversation, in an order in which it was not made. */
+/* Events and answers about one conversation that arrive out of order. */
 
 describe('a conversation', () => {
-  it('stays where one was put back before one hears of having been taken out', () => {
+  it('stays if the user was added again before the event of the removal arrives', () => {
     const { inbox, room, onLeft } = setting()
     inbox.put(picture(9, 3, [ahmed, fatima, omar]))
     inbox.onUpdated(update(7, { removed: ['omar'] }))
@@ -16,7 +16,7 @@ describe('a conversation', () => {
     expect(room.revisions.upTo).toBe(7)
   })
 
-  it('stays until a sync says otherwise where one heard of what came after having been taken out', () => {
+  it('stays until a sync decides, if an event from after the removal arrived before that of the removal', () => {
     const { inbox, room, onLeft, onHole } = setting()
     inbox.onRead({ conversationId: 'c', messageId: 'm', seq: 1, rev: 12, userId: 'fatima', userName: '', readAt: AT })
     onHole.mockClear()
@@ -26,7 +26,7 @@ describe('a conversation', () => {
     expect(onHole).toHaveBeenCalled()
   })
 
-  it('does not come back with an answer that was made before one was taken out', () => {
+  it('does not come back with an answer from before the removal of the user', () => {
     const { inbox, onLeft } = setting()
     inbox.onUpdated(update(9, { removed: ['omar'] }))
     expect(onLeft).toHaveBeenCalledOnce()
@@ -37,7 +37,7 @@ describe('a conversation', () => {
     expect(inbox.get('c')?.info.rev).toBe(11)
   })
 
-  it('is asked for where one hears a message of it and nothing else, and then has that message', () => {
+  it('is requested when a message of an unknown conversation arrives, and then has that message', () => {
     const { inbox, delivered, onHole, sync } = setting()
     sync()
     onHole.mockClear()
@@ -52,14 +52,14 @@ describe('a conversation', () => {
     expect(inbox.holeSince).toBeUndefined()
   })
 
-  it('is not asked for again and again where one hears a message of it and is not in it', () => {
+  it('is not requested again and again if a message arrives of one that the user is not in', () => {
     const { inbox, sync } = setting()
     inbox.onMessage({ ...messageOf('ahmed', 1, 2), conversationId: 'd' })
     sync(performance.now() + 5_000)
     expect(inbox.holeSince).toBeUndefined()
   })
 
-  it('comes first where it is the newest in which something has happened', () => {
+  it('is sorted by latest activity', () => {
     const { inbox } = setting()
     const order = () => inbox.conversations.getSnapshot().map(({ id }) => id)
     inbox.put({ ...picture(1, 0, [ahmed, omar]), id: 'd', updatedAt: '2026-01-02T00:00:00.000000Z' })
@@ -68,27 +68,27 @@ describe('a conversation', () => {
     expect(order()).toEqual(['c', 'd'])
   })
 
-  it('has all of its people with a whole picture of the state that is known', () => {
+  it('lists all members from a full snapshot of the known state', () => {
     const { inbox, roles } = setting()
     inbox.put(picture(5, 1, [ahmed, fatima, person('zayd'), omar]))
     expect(roles()).toEqual(['ahmed OWNER', 'fatima MEMBER', 'zayd MEMBER', 'omar MEMBER'])
   })
 
-  it('shows its last message as it was changed', () => {
+  it('shows its last message as changed', () => {
     const { inbox, room } = setting()
     inbox.onMessage(messageOf('ahmed', 2, 6))
     inbox.onMessage({ ...messageOf('ahmed', 2, 7), content: 'changed' })
     expect(room.info.lastMessage?.content).toBe('changed')
   })
 
-  it('fetches the messages that a picture shows to be missing', () => {
+  it('fetches messages that a snapshot reveals to be missing', () => {
     const { inbox, room, onGap } = setting()
     inbox.put(picture(9, 3, [ahmed, fatima, omar]))
     expect(room.sequence.hasGap).toBe(true)
     expect(onGap).toHaveBeenCalledWith(room)
   })
 
-  it('asks who the owner is where the owner has gone, also when all else is known', () => {
+  it('asks for the new owner when the owner has left, even if everything else is known', () => {
     const { inbox, room, roles, onHole } = setting()
     room.revisions.saw(6)
     inbox.onUpdated(update(7, { removed: ['ahmed'] }))
@@ -99,7 +99,7 @@ describe('a conversation', () => {
     expect(roles()).toEqual(['fatima OWNER', 'omar MEMBER'])
   })
 
-  it('asks about who was added again, where their going is heard of later or not at all', () => {
+  it('asks about a member who was added again, if the removal is reported later or not at all', () => {
     const { inbox, room, onHole } = setting()
     inbox.onUpdated(update(9, { added: ['fatima'] }))
     inbox.onUpdated(update(7, { removed: ['fatima'] }))
@@ -108,7 +108,7 @@ describe('a conversation', () => {
     expect(onHole).toHaveBeenCalled()
   })
 
-  it('does not bring back whom an answer knows that was made before they went', () => {
+  it('does not bring back a member listed in an answer from before they left', () => {
     const { inbox, roles } = setting()
     inbox.onUpdated(update(9, { removed: ['fatima'] }))
     inbox.applySync(synced(7, 1, { members: [{ ...fatima, lastReadSeq: 1, joinedSeq: 0 }] }), 5)
@@ -117,7 +117,7 @@ describe('a conversation', () => {
     expect(roles()).toEqual(['ahmed OWNER', 'omar MEMBER'])
   })
 
-  it('does not take away whom an answer knows to be gone that was made before a picture', () => {
+  it('does not remove a member reported gone in an answer older than a snapshot', () => {
     const { inbox, roles } = setting()
     inbox.put(picture(9, 1, [ahmed, fatima, omar]))
     inbox.applySync(synced(7, 1, { gone: ['fatima'] }), 5)
@@ -126,7 +126,7 @@ describe('a conversation', () => {
     expect(roles()).toEqual(['ahmed OWNER', 'omar MEMBER'])
   })
 
-  it('shows who has read what is heard of after their mark, and nobody whose mark is heard of after they went', () => {
+  it('shows readers of messages that arrive after their mark, and ignores marks that arrive after a member left', () => {
     const { inbox, room } = setting()
     const readers = () => room.timeline.snapshot().messages.map(({ readBy }) => readBy)
     const read = (userId: string, seq: number, rev: number) =>
@@ -144,7 +144,7 @@ describe('a conversation', () => {
     expect(readers()).toEqual([['ahmed'], ['ahmed'], ['ahmed']])
   })
 
-  it('shows nobody who has left and come back as a reader of what was there before that', () => {
+  it('does not show a member who left and rejoined as a reader of earlier messages', () => {
     const { inbox, room } = setting()
     const readers = () => room.timeline.snapshot().messages.map(({ readBy }) => readBy)
     room.timeline.reset([messageOf('ahmed', 1, 5)], false)
@@ -158,8 +158,8 @@ describe('a conversation', () => {
   const zara = person('zara', { lastReadSeq: 1 })
   it.each([
     ['sync', ({ inbox }: Setting) => inbox.applySync(synced(7, 1, { members: [{ ...zara, joinedSeq: 1 }] }), 6)],
-    ['picture', ({ inbox }: Setting) => inbox.put(picture(7, 1, [ahmed, fatima, zara, omar]))],
-  ])('shows how far somebody has read who was heard of before the %s that lists them', (_, list) => {
+    ['snapshot', ({ inbox }: Setting) => inbox.put(picture(7, 1, [ahmed, fatima, zara, omar]))],
+  ])('shows the read mark of a member whose event arrived before the %s that lists them', (_, list) => {
     for (const author of ['zara', 'ahmed']) {
       const client = setting()
       const { inbox, room } = client
@@ -176,7 +176,7 @@ describe('a conversation', () => {
     }
   })
 
-  it('is as unread as before, and by one more, where a server changes it in one’s name', () => {
+  it('counts a change that a service made on behalf of the user as unread', () => {
     const { inbox, room } = setting()
     const renamed = { event: 'renamed' as const, name: 'Renamed' }
     inbox.onMessage({ ...messageOf('omar', 2, 6), type: 'SYSTEM', system: { ...renamed, byService: true } })
@@ -185,7 +185,7 @@ describe('a conversation', () => {
     expect(room.info).toMatchObject({ lastReadSeq: 3, unreadCount: 0 })
   })
 
-  it('keeps what events told of after an answer was made that comes late', () => {
+  it('keeps what events reported after the time of a late answer', () => {
     const { inbox, room } = setting()
     const later = '2026-01-02T00:00:00.000000Z'
     inbox.onMessage({ ...messageOf('ahmed', 2, 7), createdAt: later })
@@ -195,7 +195,7 @@ describe('a conversation', () => {
     expect(room.marks().get('fatima')).toBe(2)
   })
 
-  it('asks for what is missing though the clock of the device is set back meanwhile', async () => {
+  it('asks for what is missing even if the clock of the device is set back', async () => {
     vi.useFakeTimers()
     try {
       const { inbox, room } = setting()
@@ -214,7 +214,7 @@ describe('a conversation', () => {
     }
   })
 
-  it('asks once what changed between the picture that it came up with and one’s being in its room', async () => {
+  it('asks once for changes between its first snapshot and joining its room', async () => {
     vi.useFakeTimers()
     try {
       const { inbox, room, onHole } = setting()
@@ -238,7 +238,7 @@ describe('a conversation', () => {
     }
   })
 
-  it('says of nobody when they were last seen who went unheard, until it is told', () => {
+  it('has no lastSeen for a member whose going offline was missed, until it is reported', () => {
     const { inbox, room } = setting()
     inbox.setOnline('fatima', true, AT)
     inbox.setAllOnline(new Set(['ahmed']))
@@ -252,7 +252,7 @@ describe('a conversation', () => {
     expect(seen()[1]).toEqual(['fatima', false, AT])
   })
 
-  it('stays, however often one is put back between a sync and its answer that one is not in it', async () => {
+  it('stays, however often the user is added again between a sync and its answer that they left', async () => {
     const { inbox, room, onLeft } = setting()
     const none = { conversations: [], left: [] as string[], hasMore: false, after: null }
     const answers = [

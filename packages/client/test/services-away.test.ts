@@ -2,7 +2,7 @@ import { createTestRedis, direct, providedServices, startCluster, tcpProxy, user
 import { describe, expect, it } from 'vitest'
 import { liveClient, until, untilDelivered } from './setting.ts'
 
-describe('ParleyClient while services of the cluster are away', () => {
+describe('ParleyClient while services of the cluster are down', () => {
   it('connects, sends and receives without Redis, and has presence when it is back', async () => {
     await using cluster = await startCluster({ gateways: 1 })
     const [a, b] = [user('Ahmed'), user('Fatima')]
@@ -19,13 +19,13 @@ describe('ParleyClient while services of the cluster are away', () => {
     await untilDelivered(fatima, ({ length }) => length === 1)
     await cluster.redis.start()
     await until(ahmed.client.presence, (online) => online.has(b.id), 20_000)
-    // Who stayed connected is asked to look for what they missed, and shows that.
+    // A client that stayed connected is told to resync and shows what it missed.
     await until(fatima.client.state, (state) => state === 'live' && states.includes('syncing'))
     expect(new Set(states)).toEqual(new Set(['syncing', 'live']))
   })
 
-  it('shows people as the list of who is online has them, whatever an api said that could not know', async () => {
-    // The api's own, so that it alone can lose it: a cluster's nodes cannot have a proxy in front.
+  it('shows users as in the list of online users, whatever an api without Redis said', async () => {
+    // The api has a Redis of its own, so that it alone can lose it: the nodes of a Redis Cluster cannot be proxied.
     await using redisOfApi = await createTestRedis()
     const podEnv = (name: string): Record<string, string> => (name === 'api-1' ? { REDIS_URL: redisOfApi.url } : {})
     await using cluster = await startCluster({ gateways: 1, workers: 0, podEnv })
@@ -44,7 +44,7 @@ describe('ParleyClient while services of the cluster are away', () => {
     expect(ahmed.client.conversation(id)?.participants[0]).toMatchObject({ id: b.id, isOnline: true })
   })
 
-  it('keeps its connection and what is sent while Postgres is away', async () => {
+  it('keeps its connection and pending messages while Postgres is down', async () => {
     const { hostname: host, port } = new URL(providedServices().postgres.adminUrl)
     await using postgres = await tcpProxy({ host, port: Number(port || 5432) })
     await using cluster = await startCluster({ gateways: 1, databaseUrl: (real) => postgres.rewrite(real) })

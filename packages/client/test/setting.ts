@@ -2,7 +2,7 @@ import type { Message, User } from '@parley/protocol'
 import type { Cluster } from '@parley/testkit'
 import { ParleyClient, type ParleyClientOptions, type Store } from '../src/index.ts'
 
-/** A client of this person with a log of what it delivered. Closed by `await using`. */
+/** A user's client with a log of delivered messages and errors. Closed by `using`. */
 export interface TestClient extends Disposable {
   client: ParleyClient
   delivered: Message[]
@@ -18,7 +18,7 @@ export function clientOf(cluster: Cluster, who: User, options: Partial<ParleyCli
   return { client, delivered, errors, [Symbol.dispose]: () => client.close() }
 }
 
-/** The same, connected and live. */
+/** Returns a {@link TestClient} that is connected and live. */
 export async function liveClient(
   cluster: Cluster,
   who: User,
@@ -30,7 +30,7 @@ export async function liveClient(
   return made
 }
 
-/** Resolves when the store's value is as wanted. */
+/** Resolves with the store's value once it satisfies `wanted`. */
 export function until<T>(store: Store<T>, wanted: (value: T) => boolean, timeoutMs = 10_000): Promise<T> {
   return settle(
     (check) => store.subscribe(check),
@@ -40,7 +40,7 @@ export function until<T>(store: Store<T>, wanted: (value: T) => boolean, timeout
   )
 }
 
-/** Resolves when what was delivered is as wanted. */
+/** Resolves with the delivered messages once they satisfy `wanted`. */
 export function untilDelivered(
   { client, delivered }: TestClient,
   wanted: (delivered: Message[]) => boolean,

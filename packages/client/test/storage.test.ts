@@ -13,7 +13,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-/** What a browser's localStorage does. */
+/** Behaves like a browser's localStorage. */
 function fakeWebStorage() {
   const items = new Map<string, string>([['something', 'else']])
   return {
@@ -50,7 +50,7 @@ const adapters: [string, () => OutboxStorage][] = [
 ]
 
 describe.each(adapters)('outbox storage: %s', (_, open) => {
-  it('keeps entries of each person, over a reload, until they are removed', async () => {
+  it('keeps the entries of each user across a reload until they are removed', async () => {
     const [a, b] = ['person/1', 'person']
     expect(await open().load(a)).toEqual([])
     await Promise.all([open().put(a, entry(1)), open().put(a, entry(2)), open().put(b, entry(3))])
@@ -63,8 +63,8 @@ describe.each(adapters)('outbox storage: %s', (_, open) => {
   })
 })
 
-describe('what others wrote', () => {
-  it('is passed over', async () => {
+describe('foreign data', () => {
+  it('is ignored', async () => {
     web.setItem('parley-outbox/x/1', 'not json')
     web.setItem('parley-outbox/x/2', '{"content":5}')
     expect(await webStorage(web).load('x')).toEqual([])
@@ -78,7 +78,7 @@ describe('what others wrote', () => {
 })
 
 describe('IndexedDB', () => {
-  it('is opened anew where it could not be opened, and where the browser has closed it', async () => {
+  it('is reopened after it could not be opened or the browser has closed it', async () => {
     const factory = new IDBFactory()
     const opened: IDBOpenDBRequest[] = []
     const open = vi.fn((name: string, version?: number) => {
@@ -99,7 +99,7 @@ describe('IndexedDB', () => {
     expect(open).toHaveBeenCalledTimes(3)
   })
 
-  it('is in the way of nobody who deletes it, as a page does whose person signs out', async () => {
+  it('does not block deletion, as on sign-out', async () => {
     const factory = new IDBFactory()
     const storage = indexedDbStorage('shared', factory)
     await storage.put('x', entry(1))

@@ -13,26 +13,26 @@ afterAll(() => cluster?.[Symbol.asyncDispose]())
 
 const DAY_MS = 86_400_000
 
-/** The server's clock, also where {@link clockAhead} has set the client's. */
+/** The server's clock, unaffected by {@link clockAhead}. */
 const { now: serverNow } = Date
 
-/** A claim set that ends so many seconds from now. */
+/** Returns claims that expire in `seconds`. */
 function ending(seconds: number): { iat: number; exp: number } {
   const now = Math.floor(serverNow() / 1_000)
   return { iat: now, exp: now + seconds }
 }
 
-/** Sets the client's clock ahead: it renews a token so many milliseconds sooner, however slow the machine is. */
+/** Sets the client's clock ahead, so that it renews tokens `ms` milliseconds sooner, however slow the machine is. */
 function clockAhead(ms: number): void {
   const clock = vi.spyOn(Date, 'now').mockImplementation(() => serverNow() + ms)
   onTestFinished(() => void clock.mockRestore())
 }
 
-/** Resolves when a token has ended for the server. */
+/** Resolves when a token has expired on the server. */
 const ended = ({ exp }: { exp: number }) => delay(exp * 1_000 - serverNow() + 500)
 
 describe('tokens', () => {
-  it('are renewed on the open socket before they end', async () => {
+  it('are renewed on the open socket before they expire', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     let given = 0
@@ -56,13 +56,13 @@ describe('tokens', () => {
     expect(given).toBe(2)
   })
 
-  it('that a request over HTTP has renewed reach the open socket, too', async () => {
+  it('renewed by an HTTP request also reach the open socket', async () => {
     const a = user('Ahmed')
     await cluster.register(a)
     let given = 0
     const first = ending(6)
     clockAhead(4_000)
-    // The api takes the token for ended, as it does where its clock is a little ahead.
+    // The api considers the token expired, as it would if its clock were slightly ahead.
     const refusing: typeof fetch = async (input, init) => {
       if (given > 1) return fetch(input, init)
       const error = { code: 'TOKEN_EXPIRED', message: 'The token has ended.' }
@@ -80,7 +80,7 @@ describe('tokens', () => {
     expect(given).toBe(2)
   })
 
-  it('that are refused are replaced', async () => {
+  it('are replaced when refused', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     await direct(cluster, a, b)
     const tokens = ['not a token', cluster.token(a, { exp: 1 }), cluster.token(a)]
@@ -94,7 +94,7 @@ describe('tokens', () => {
     expect(tokens).toEqual([])
   })
 
-  it('that another person has signed in with meanwhile are taken for nothing', async () => {
+  it('of another user who has signed in meanwhile are never used', async () => {
     const [a, b, c] = [user('Ahmed'), user('Fatima'), user('Omar')]
     await cluster.register(a, b, c)
     let given = 0
@@ -113,7 +113,7 @@ describe('tokens', () => {
     expect(rows).toEqual([])
   })
 
-  it('that are refused for good are why a wait for the connection ends', async () => {
+  it('that are always refused are the cause when whenLive times out', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     onTestFinished(() => void vi.useRealTimers())
     using ahmed = clientOf(cluster, user('Ahmed'), { getToken: () => 'not a token' })
@@ -125,7 +125,7 @@ describe('tokens', () => {
     await expect(waiting).rejects.toMatchObject({ code: 'TIMEOUT', cause: { code: 'TOKEN_INVALID' } })
   })
 
-  it('that cannot be had are asked for again', async () => {
+  it('are requested again after getToken fails', async () => {
     const a = user('Ahmed')
     await cluster.register(a)
     let asked = 0
@@ -140,10 +140,10 @@ describe('tokens', () => {
   })
 })
 
-describe('a device whose clock is ahead by more than a token lives', () => {
+describe('a device whose clock is ahead by more than a token’s lifetime', () => {
   it.each([
-    ['renews no token that says when it was issued', {}, 1],
-    ['renews any other once, then not for a while', { iat: undefined }, 2],
+    ['does not renew a token with iat', {}, 1],
+    ['renews a token without iat once, then not for a while', { iat: undefined }, 2],
   ])('%s', async (_what, claims, asks) => {
     const a = user('Ahmed')
     await cluster.register(a)
@@ -171,7 +171,7 @@ describe('a device whose clock is ahead by more than a token lives', () => {
     expect(asked).toBe(asks)
   })
 
-  it('asks for another where the one that it renews with is refused', async () => {
+  it('requests another token if the renewed one is refused', async () => {
     const a = user('Ahmed')
     await cluster.register(a)
     const tokens = [cluster.token(a, { iat: undefined }), 'not a token', cluster.token(a)]
@@ -198,7 +198,7 @@ describe('a device whose clock is ahead by more than a token lives', () => {
     expect(states).toEqual(['connecting', 'syncing', 'live'])
   })
 
-  it('asks for no token at each request', async () => {
+  it('does not request a token for each request', async () => {
     let asked = 0
     const source = new TokenSource(
       () => cluster.token(`u${++asked}`),
@@ -210,7 +210,7 @@ describe('a device whose clock is ahead by more than a token lives', () => {
 })
 
 describe('TokenSource', () => {
-  it('takes a token to last no longer than it was made for, and one from a store for what is left of it', async () => {
+  it('assumes no more than the lifetime of a token, and the remainder for one issued earlier', async () => {
     const now = Date.now()
     const seconds = Math.floor(now / 1_000)
     const renewInMs = async (claims: { iat?: number; exp: number }, clock = now) => {
@@ -231,7 +231,7 @@ describe('TokenSource', () => {
     expect(await renewInMs({ iat: seconds - 3_000, exp: seconds + 600 })).toBeLessThan(541_000)
   })
 
-  it('reads claims of any letters, and nothing of what is no JWT', () => {
+  it('reads claims in any script, and nothing from a string that is not a JWT', () => {
     const who = { id: 'žluťoučký', fullName: '阿', profilePhoto: null }
     const expected = { sub: who.id, expiresAt: 5_000, lifeMs: 3_000 }
     expect(readClaims(cluster.token(who, { iat: 2, exp: 5 }))).toEqual(expected)
@@ -241,7 +241,7 @@ describe('TokenSource', () => {
     for (const token of ['', 'a.b.c', `x.${btoa('[1]')}.y`]) expect(readClaims(token).sub).toBeUndefined()
   })
 
-  it('shares one call, keeps a token for most of its life, asks again when it was refused', async () => {
+  it('shares concurrent calls, keeps a token for most of its life, renews it when refused', async () => {
     let now = Date.now()
     let asked = 0
     const source = new TokenSource(

@@ -11,14 +11,14 @@ beforeAll(async () => {
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
 
-/** Watches a conversation's messages, as a view of it does. */
+/** Subscribes to a conversation's messages, as a view does. */
 function watch({ client }: TestClient, id: string) {
   const shown = client.messages(id)
   const stop = shown.subscribe(() => undefined)
   return { shown, [Symbol.dispose]: stop }
 }
 
-/** A `fetch` whose requests for messages can be held up, or made to fail. */
+/** A `fetch` whose requests for messages can be held back or made to fail. */
 function faultyFetch() {
   const faults: { before: () => Promise<void> } = { before: async () => undefined }
   const faulty: typeof fetch = async (input, init) => {
@@ -28,8 +28,8 @@ function faultyFetch() {
   return { faults, fetch: faulty }
 }
 
-describe('a conversation that somebody looks at', () => {
-  it('is loaded when the person is put into it, and when they are put into it again', async () => {
+describe('a conversation with a subscriber', () => {
+  it('is loaded when the user is added to it, and when they are added again', async () => {
     const [a, b, c] = [user('Ahmed'), user('Fatima'), user('Omar')]
     await cluster.register(c)
     const { id } = await group(cluster, a, [b])
@@ -45,7 +45,7 @@ describe('a conversation that somebody looks at', () => {
     await until(watched.shown, ({ messages }) => messages.length === 4)
   })
 
-  it('is loaded anew where the first page was still under way when they left', async () => {
+  it('is loaded again if the first page was still loading when the user left', async () => {
     const [a, b, c] = [user('Ahmed'), user('Fatima'), user('Omar')]
     await cluster.register(c)
     const { id } = await group(cluster, a, [b, c])
@@ -64,7 +64,7 @@ describe('a conversation that somebody looks at', () => {
     held.resolve()
   })
 
-  it('is loaded once the server can be asked again', async () => {
+  it('is loaded once the server is reachable again', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     const { faults, fetch } = faultyFetch()
@@ -77,14 +77,14 @@ describe('a conversation that somebody looks at', () => {
     await until(watched.shown, ({ status }) => status === 'ready')
   })
 
-  it('is loaded anew when messages were skipped on an open connection', async () => {
+  it('is reloaded when messages were skipped on an open connection', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     using fatima = await liveClient(cluster, b, { catchUpLimit: 1 })
     using watched = watch(fatima, id)
     await until(watched.shown, ({ status }) => status === 'ready')
     const skipped = new Promise((resolve) => fatima.client.on('skipped', resolve))
-    // As if the gateway had delivered none of these but the last.
+    // As if the gateway had failed to deliver all but the last of these.
     await cluster.sql.query(
       `insert into messages (conversation_id, seq, rev, id, sender_id, content, type, attachments, created_at, updated_at)
        select $1, n, n, gen_random_uuid(), $2, 'unheard ' || n, 'TEXT', '[]', now(), now() from generate_series(1, 150) n`,
@@ -98,14 +98,14 @@ describe('a conversation that somebody looks at', () => {
   })
 })
 
-describe('who has read a message', () => {
-  /** By seq, as the server says it now. */
+describe('the readers of a message', () => {
+  /** The readers of each message, by seq, according to the server now. */
   const readersOf = async (who: User, id: string) => {
     const page = await cluster.api(who).get<Message[]>(`/api/messages/conversations/${id}/messages`)
     return dataOf(page).map(({ readBy }) => readBy)
   }
 
-  it('is shown also where they read it while the page was on its way', async () => {
+  it('include a user who read it while the page was loading', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     using fatima = await liveClient(cluster, b)
@@ -129,7 +129,7 @@ describe('who has read a message', () => {
     expect(ahmed.client.readBy(sent)).toEqual([a.id, b.id])
   })
 
-  it('is what the server says, also when people have come and gone', async () => {
+  it('match the server, also when members join and leave', async () => {
     const [a, b, c] = [user('Ahmed'), user('Fatima'), user('Omar')]
     await cluster.register(c)
     const { id } = await group(cluster, a, [b])
@@ -165,7 +165,7 @@ describe('who has read a message', () => {
   })
 })
 
-it('who is taken out of a conversation while they catch up there goes on without it, on the same connection', async () => {
+it('a user removed from a conversation during catch-up continues without it, on the same connection', async () => {
   const [a, b, c] = [user('Ahmed'), user('Fatima'), user('Omar')]
   const { id } = await group(cluster, a, [b, c])
   const { faults, fetch } = faultyFetch()
@@ -195,7 +195,7 @@ it('who is taken out of a conversation while they catch up there goes on without
   expect(omar.errors).toEqual([])
 })
 
-it('of conversations that are opened one after the other, a bounded number is held', async () => {
+it('a bounded number of opened conversations is held', async () => {
   const [a, b] = [user('Ahmed'), user('Fatima')]
   const rooms = [await direct(cluster, a, b), await group(cluster, a, [b]), await group(cluster, a, [b])]
   using ahmed = await liveClient(cluster, a, { keptTimelines: 1 })
@@ -204,7 +204,7 @@ it('of conversations that are opened one after the other, a bounded number is he
   expect(stores.map((store) => store.getSnapshot().status)).toEqual(['idle', 'ready', 'ready'])
 })
 
-it('the messages of conversations that nobody looks at any more are let go of', async () => {
+it('the messages of conversations without a subscriber are released', async () => {
   setFlagsFromString('--expose-gc')
   const collectGarbage = runInNewContext('gc') as () => void
   const [a, b] = [user('Ahmed'), user('Fatima')]

@@ -1,6 +1,6 @@
 import type { OutboxEntry } from './types.ts'
 
-/** What comes out of a storage may have been written by anybody: only whole entries are taken. */
+/** Whether a value read from a storage is a complete entry: anybody may have written to it. */
 export function isEntry(value: unknown): value is OutboxEntry {
   if (typeof value !== 'object' || value === null) return false
   const { clientMessageId, conversationId, content, createdAt, order } = value as Partial<

@@ -4,8 +4,8 @@ import { isEntry } from './entry.ts'
 import type { OutboxStorage } from './types.ts'
 
 /**
- * Keeps messages in a folder, a file each: `<folder>/<user>/<id>.json`. A file is written beside its place and moved
- * there, so that one that is half written is never read.
+ * Keeps messages in a folder, one file each: `<folder>/<user>/<id>.json`, both names in base64url. Files are written under a
+ * temporary name and renamed, so that a partly written one is never read.
  */
 export function fileStorage(folder: string): OutboxStorage {
   const folderOf = (userId: string) => join(folder, safe(userId))
@@ -27,7 +27,7 @@ export function fileStorage(folder: string): OutboxStorage {
   }
 }
 
-/** A name that leads nowhere else, whatever an id is made of. */
+/** Encodes an id as a file name that cannot escape the folder. */
 function safe(id: string): string {
   return Buffer.from(id).toString('base64url')
 }

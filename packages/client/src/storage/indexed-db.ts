@@ -3,17 +3,17 @@ import type { OutboxStorage } from './types.ts'
 
 const STORE = 'outbox'
 
-/** `IDBFactory`, where the project that uses this knows it: a server's has no types of the DOM. */
+/** `IDBFactory`, if the importing project has DOM types (server projects do not). */
 type Databases = typeof globalThis extends { indexedDB: infer Factory } ? Factory : never
 
-/** Keeps messages in IndexedDB. The database is opened with the first call. */
+/** Keeps messages in IndexedDB. The database is opened by the first call. */
 export function indexedDbStorage(name = 'parley', factory: Databases = globalThis.indexedDB): OutboxStorage {
   let opening: Promise<IDBDatabase> | undefined
   const forget = () => {
     opening = undefined
   }
   const open = () => {
-    // A browser may close it (its data were cleared, its storage broke down): the next call opens it anew.
+    // A browser may close it (its data were cleared, its storage failed): the next call reopens it.
     opening ??= openDatabase(factory, name, forget).catch((error) => {
       forget()
       throw error
@@ -25,7 +25,7 @@ export function indexedDbStorage(name = 'parley', factory: Databases = globalThi
     const request = work(transaction.objectStore(STORE))
     await new Promise<void>((resolve, reject) => {
       transaction.oncomplete = () => resolve()
-      transaction.onabort = () => reject(transaction.error ?? new Error('IndexedDB gave up'))
+      transaction.onabort = () => reject(transaction.error ?? new Error('IndexedDB aborted the transaction'))
       transaction.onerror = () => reject(transaction.error ?? new Error('IndexedDB failed'))
     })
     return request.result
@@ -49,7 +49,7 @@ function openDatabase(factory: IDBFactory, name: string, onClosed: () => void): 
     request.onsuccess = () => {
       const database = request.result
       database.onclose = onClosed
-      // Somebody deletes it (when a person signs out, say), or a later version of this client changes it: they wait for this.
+      // Another tab deletes the database (on sign-out, say) or upgrades it, and is blocked until this connection closes.
       database.onversionchange = () => {
         database.close()
         onClosed()

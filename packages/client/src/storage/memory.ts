@@ -1,6 +1,6 @@
 import type { OutboxEntry, OutboxStorage } from './types.ts'
 
-/** Keeps messages for as long as the object lives: disconnects, but not reloads. */
+/** Keeps messages in memory: they survive disconnects, but not reloads. */
 export function memoryStorage(): OutboxStorage {
   const kept = new Map<string, Map<string, OutboxEntry>>()
   return {

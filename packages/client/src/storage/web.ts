@@ -1,7 +1,7 @@
 import { isEntry } from './entry.ts'
 import type { OutboxStorage } from './types.ts'
 
-/** The part of `localStorage` and `sessionStorage` that is used. */
+/** The part of the Web Storage API (`localStorage`, `sessionStorage`) that is used. */
 export interface WebStorageLike {
   readonly length: number
   key(index: number): string | null
@@ -11,8 +11,8 @@ export interface WebStorageLike {
 }
 
 /**
- * Keeps messages in `localStorage` or what looks like it, each under a key of its own (`<prefix>/<user>/<id>`), so that
- * tabs do not overwrite each other's. Two tabs may send the same message; the server stores it once.
+ * Keeps messages in `localStorage` or a compatible object, each under its own key (`<prefix>/<user>/<id>`), so that tabs do
+ * not overwrite each other's. Two tabs may send the same message; the server stores it once.
  */
 export function webStorage(storage: WebStorageLike, prefix = 'parley-outbox'): OutboxStorage {
   const folder = (userId: string) => `${prefix}/${encodeURIComponent(userId)}/`
