@@ -1,8 +1,6 @@
 import type { Actor } from '@parley/messaging'
 import { ParleyError } from '@parley/protocol'
-import { Windows } from '@parley/runtime/windows'
-
-const WINDOW_MS = 10_000
+import { LIMIT_WINDOW_MS, Windows } from '@parley/runtime/windows'
 
 /**
  * Bounds how many people one person puts into conversations in ten seconds, in this pod: each of them is written, told and
@@ -17,7 +15,7 @@ export class AdditionLimit {
    * @param onLimited called for each request that is refused
    */
   constructor(most: number, onLimited: () => void) {
-    this.#windows = new Windows(most, WINDOW_MS)
+    this.#windows = new Windows(most, LIMIT_WINDOW_MS)
     this.#onLimited = onLimited
   }
 
@@ -27,7 +25,7 @@ export class AdditionLimit {
    */
   take({ id, byService }: Pick<Actor, 'id' | 'byService'>, people: number): void {
     if (byService === true) return
-    const retryAfterMs = this.#windows.take(id, undefined, people)
+    const retryAfterMs = this.#windows.take(id, people)
     if (retryAfterMs === 0) return
     this.#onLimited()
     throw new ParleyError('RATE_LIMITED', { retryAfterMs })

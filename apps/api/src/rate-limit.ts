@@ -1,11 +1,11 @@
 import rateLimit from '@fastify/rate-limit'
 import { ParleyError } from '@parley/protocol'
 import { openRedis, type RedisAddress, type RedisClient } from '@parley/redis'
+import { LIMIT_WINDOW_MS } from '@parley/runtime/windows'
 import type { FastifyRequest } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
 import type { ApiDeps } from './deps.ts'
 
-const WINDOW_MS = 10_000
 /** A Redis that does not count a request within this is done without; milliseconds. */
 const COUNT_MS = 250
 
@@ -32,7 +32,7 @@ export const limitRequests = fastifyPlugin<{ deps: ApiDeps }>(async (app, { deps
     redis: limit.redis,
     nameSpace: 'parley:requests:',
     max: limit.perPerson,
-    timeWindow: WINDOW_MS,
+    timeWindow: LIMIT_WINDOW_MS,
     skipOnError: true,
     keyGenerator: (request: FastifyRequest) => request.identity?.userId ?? request.ip,
     allowList: (request: FastifyRequest) => request.identity?.service === true,

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { ParleyError } from '@parley/protocol'
 import { addressKey, clientAddress, Tally, type TrustedProxies, type TrustsProxy, trustsProxy } from '@parley/runtime'
-import { Windows } from '@parley/runtime/windows'
+import { LIMIT_WINDOW_MS, Windows } from '@parley/runtime/windows'
 
 export interface LimitSettings {
   /** Events that one socket may send in ten seconds; 0 for any number. */
@@ -15,8 +15,6 @@ export interface LimitSettings {
   /** The balancers in front of this process: what they say in X-Forwarded-For is believed. */
   TRUSTED_PROXIES: TrustedProxies
 }
-
-const WINDOW_MS = 10_000
 
 /**
  * Packets that a connection may send for each event that it may. An event past its limit is refused, which costs nearly as
@@ -48,10 +46,10 @@ export class GatewayLimits {
   constructor(settings: LimitSettings) {
     this.#maxInFlight = settings.SOCKET_EVENTS_IN_FLIGHT
     this.#trusts = trustsProxy(settings.TRUSTED_PROXIES)
-    this.#events = new Windows(settings.SOCKET_EVENTS_PER_10S, WINDOW_MS)
-    this.#packets = new Windows(PACKETS_PER_EVENT * settings.SOCKET_EVENTS_PER_10S, WINDOW_MS)
-    this.#handshakes = new Windows(settings.HANDSHAKES_PER_10S, WINDOW_MS)
-    this.#perAddress = new Windows(settings.HANDSHAKES_PER_ADDRESS_PER_10S, WINDOW_MS)
+    this.#events = new Windows(settings.SOCKET_EVENTS_PER_10S, LIMIT_WINDOW_MS)
+    this.#packets = new Windows(PACKETS_PER_EVENT * settings.SOCKET_EVENTS_PER_10S, LIMIT_WINDOW_MS)
+    this.#handshakes = new Windows(settings.HANDSHAKES_PER_10S, LIMIT_WINDOW_MS)
+    this.#perAddress = new Windows(settings.HANDSHAKES_PER_ADDRESS_PER_10S, LIMIT_WINDOW_MS)
   }
 
   /**

@@ -1,3 +1,6 @@
+/** The window of every limit whose setting ends in `_PER_10S`, in milliseconds. */
+export const LIMIT_WINDOW_MS = 10_000
+
 interface Window {
   taken: number
   /** By `performance.now()`. */
@@ -24,7 +27,7 @@ export class Windows<Key = string> {
    * Counts one, or `count` in one go, which is taken whole or not at all; the first of a window in any case.
    * @returns 0 where it is taken, else the milliseconds until the next one is
    */
-  take(key: Key, now = performance.now(), count = 1): number {
+  take(key: Key, count = 1, now = performance.now()): number {
     if (this.#most === 0) return 0
     if (now >= this.#sweepAt) this.#sweep(now)
     const window = this.#open.get(key)
