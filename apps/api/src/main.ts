@@ -63,17 +63,12 @@ await runProcess({
       onError,
     })
     const { reads: copies, replica, close: closeReplica } = openReadSide(db, settings.DATABASE_REPLICA_URL, logger)
-    await awaitSchema(db, {
-      signal: stopping,
-      onWaiting: (reason) => logger.warn({ reason }, 'waiting for the schema'),
-      onClock: (seconds) => logger.warn({ seconds }, 'the clock of this machine is so far ahead of that of Postgres'),
-    })
+    await awaitSchema(db, { signal: stopping, logger })
     const redis = openRedis(address, { name: 'api', commandTimeoutMs: 2_000, onError })
     const limits = rateLimitRedis(address, onError)
     const bus = new Bus(address, 'api').on('error', onError)
     await Promise.all([bus.ready(10_000), redisReady(redis, 10_000)])
-    const unfit = await requireRights(redis)
-    if (unfit) logger.warn({ reason: unfit }, 'Redis may lose what it should keep')
+    await requireRights(redis, logger)
     const watermark = new PublishedWatermark({ redis, epoch, isUnsure: isUnavailable, onError })
     await watermark.start()
 

@@ -59,18 +59,13 @@ await runProcess({
       queryTimeoutMs: 5_000,
       onError,
     })
-    await awaitSchema(db, {
-      signal: stopping,
-      onWaiting: (reason) => logger.warn({ reason }, 'waiting for the schema'),
-      onClock: (seconds) => logger.warn({ seconds }, 'the clock of this machine is so far ahead of that of Postgres'),
-    })
+    await awaitSchema(db, { signal: stopping, logger })
     // Those who come in one wave are noted in few writes.
     const pipelined = { except: [], standaloneOnly: true } as const
     const redis = openRedis(address, { name: 'gateway', commandTimeoutMs: 2_000, pipelined, onError })
     const bus = new Bus(address, 'gateway').on('error', onError)
     await Promise.all([bus.ready(10_000), redisReady(redis, 10_000)])
-    const unfit = await requireRights(redis)
-    if (unfit) logger.warn({ reason: unfit }, 'Redis may lose what it should keep')
+    await requireRights(redis, logger)
     const watermark = new PublishedWatermark({ redis, epoch, isUnsure: isUnavailable, onError })
     await watermark.start()
 

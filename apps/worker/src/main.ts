@@ -38,16 +38,11 @@ await runProcess({
     const metrics = new Metrics('worker', VERSION)
     const address = redisAddress(settings)
     const db = openDatabase({ url: settings.DATABASE_URL, max: 8, applicationName: 'parley-worker', onError })
-    await awaitSchema(db, {
-      signal: stopping,
-      onWaiting: (reason) => logger.warn({ reason }, 'waiting for the schema'),
-      onClock: (seconds) => logger.warn({ seconds }, 'the clock of this machine is so far ahead of that of Postgres'),
-    })
+    await awaitSchema(db, { signal: stopping, logger })
     const redis = openRedis(address, { name: 'worker', commandTimeoutMs: 2_000, onError })
     const bus = new Bus(address, 'worker').on('error', onError)
     await Promise.all([bus.ready(10_000), redisReady(redis, 10_000)])
-    const unfit = await requireRights(redis)
-    if (unfit) logger.warn({ reason: unfit }, 'Redis may lose what it should keep')
+    await requireRights(redis, logger)
     const publisher = new Publisher(bus, randomUUID())
     const people = new People(db)
     const membership = new Membership(db)

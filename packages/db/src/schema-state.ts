@@ -37,10 +37,8 @@ async function lastApplied({ pool }: Pick<Database, 'pool'>): Promise<number> {
 export interface AwaitSchemaOptions {
   /** Stops the wait; the promise then resolves. */
   signal: AbortSignal
-  /** Called with the reason for waiting, and again when the reason changes. */
-  onWaiting: (reason: string) => void
-  /** Called with the seconds by which this machine's clock is ahead of the database's, if more than {@link CLOCK_SECONDS}. */
-  onClock?: (seconds: number) => void
+  /** Gets a warning for each new reason to wait, and if the clocks differ by more than {@link CLOCK_SECONDS}. */
+  logger: { warn(fields: object, message: string): void }
   /** The longest wait, in milliseconds. Default 60,000. */
   boundMs?: number
 }
@@ -50,22 +48,23 @@ export interface AwaitSchemaOptions {
  * same time as that job.
  * @throws if the schema is not there in time (an orchestrator may restart the process), or if the database's settings break our
  *   guarantees (see requireSettings())
- *   nothing could be promised
  */
 export async function awaitSchema(db: Pick<Database, 'pool'>, options: AwaitSchemaOptions): Promise<void> {
-  const { signal, onWaiting, onClock, boundMs = 60_000 } = options
+  const { signal, logger, boundMs = 60_000 } = options
   const end = performance.now() + boundMs
   for (let told = ''; ; ) {
     const reason = await whatIsMissing(db)
     if (signal.aborted) return
     if (reason === undefined) {
       await requireSettings(db.pool)
-      const seconds = await secondsAhead(db.pool)
-      if (Math.abs(seconds) > CLOCK_SECONDS) onClock?.(Math.round(seconds))
+      const ahead = await secondsAhead(db.pool)
+      if (Math.abs(ahead) > CLOCK_SECONDS) {
+        logger.warn({ secondsAhead: Math.round(ahead) }, 'the clocks of this machine and of Postgres differ')
+      }
       return
     }
     if (performance.now() >= end) throw new Error(`gave up after ${boundMs / 1_000} s: ${reason}`)
-    if (reason !== told) onWaiting(reason)
+    if (reason !== told) logger.warn({ reason }, 'waiting for the schema')
     told = reason
     await delay(INTERVAL_MS, undefined, { signal }).catch(() => undefined)
   }

@@ -1,3 +1,4 @@
+import type { Logger } from '@parley/runtime'
 import { SettingsError } from '@parley/runtime/config'
 import { Cluster, type Redis } from 'ioredis'
 import type { RedisClient } from './open.ts'
@@ -20,10 +21,10 @@ const ANSWER_MS = 5_000
 /**
  * Tests on a separate connection whether the user of `redis`, which must be connected, has the permissions that Parley needs.
  * Other errors do not matter here, such as that a key belongs to another node or that memory is full.
- * @returns a description of a wrong Redis setting; undefined if none was found
+ * @param logger gets a warning if Redis is set to evict keys
  * @throws SettingsError if a command, key or channel is refused; its message has the command and the error of Redis
  */
-export async function requireRights(redis: RedisClient): Promise<string | undefined> {
+export async function requireRights(redis: RedisClient, logger: Pick<Logger, 'warn'>): Promise<void> {
   const [node] = redis instanceof Cluster ? redis.nodes('master') : [redis]
   if (node === undefined) throw new Error('The Redis Cluster has no master')
   const trial = node.duplicate({
@@ -38,7 +39,9 @@ export async function requireRights(redis: RedisClient): Promise<string | undefi
     await trial.connect()
     const [info] = await Promise.all(TRIALS.map(([command, ...args]) => tryCommand(trial, command, args)))
     const policy = /^maxmemory_policy:(\S+)/m.exec(String(info))?.[1] ?? 'noeviction'
-    return policy === 'noeviction' ? undefined : `maxmemory-policy is ${policy} and should be noeviction`
+    if (policy === 'noeviction') return
+    const reason = `maxmemory-policy is ${policy} and should be noeviction`
+    logger.warn({ reason }, 'Redis may evict data that must be kept')
   } finally {
     trial.disconnect()
   }

@@ -11,6 +11,8 @@ import { providedServices } from '../src/index.ts'
 
 const LAST = 'delete from drizzle.__drizzle_migrations where id = (select max(id) from drizzle.__drizzle_migrations)'
 
+const silent = { warn: () => undefined }
+
 const ends: (() => Promise<unknown>)[] = []
 afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end()
@@ -91,9 +93,11 @@ it('lets a process wait for the schema', async () => {
   let migrating: Promise<number> | undefined
   await awaitSchema(db, {
     signal: new AbortController().signal,
-    onWaiting: (reason) => {
-      reasons.push(reason)
-      migrating ??= migrate(url)
+    logger: {
+      warn: (fields) => {
+        reasons.push(String(Object.values(fields)))
+        migrating ??= migrate(url)
+      },
     },
   })
   await migrating
@@ -104,9 +108,8 @@ it('lets a process wait for the schema', async () => {
 it('gives up in the end, and at once when the process stops', async () => {
   const { db } = await emptyDatabase()
   const signal = new AbortController().signal
-  const onWaiting = () => undefined
-  await expect(awaitSchema(db, { signal, onWaiting, boundMs: 1 })).rejects.toThrow(/gave up after .* migrations/)
-  await awaitSchema(db, { signal: AbortSignal.abort(), onWaiting })
+  await expect(awaitSchema(db, { signal, logger: silent, boundMs: 1 })).rejects.toThrow(/gave up after .* migrations/)
+  await awaitSchema(db, { signal: AbortSignal.abort(), logger: silent })
 })
 
 it.each([
@@ -119,34 +122,31 @@ it.each([
   const db = openDatabase({ url: `${url}?pgbouncer=true`, max: 1, applicationName: 'parley-test' })
   ends.push(() => db.close())
   const signal = new AbortController().signal
-  await expect(awaitSchema(db, { signal, onWaiting: () => undefined })).rejects.toThrow(line)
+  await expect(awaitSchema(db, { signal, logger: silent })).rejects.toThrow(line)
 })
 
-it.each([300, -300])('says where the clock here is %d seconds ahead', async (seconds) => {
+it.each([300, -300])('warns where the clock here is %d seconds ahead', async (seconds) => {
   const { url, db } = await emptyDatabase()
   await migrate(url)
-  const told: number[] = []
-  const waited = () =>
-    awaitSchema(db, {
-      signal: new AbortController().signal,
-      onWaiting: () => undefined,
-      onClock: (found) => told.push(found),
-    })
+  const logger = { warn: vi.fn() }
+  const waited = () => awaitSchema(db, { signal: new AbortController().signal, logger })
   await waited()
-  expect(told).toEqual([])
+  expect(logger.warn).not.toHaveBeenCalled()
   const { now } = Date
   vi.spyOn(Date, 'now').mockImplementation(() => now() + seconds * 1_000)
   onTestFinished(() => void vi.restoreAllMocks())
   await waited()
-  expect(told).toHaveLength(1)
-  expect(Math.abs((told[0] ?? 0) - seconds)).toBeLessThan(3)
+  expect(logger.warn.mock.calls).toEqual([
+    [{ secondsAhead: expect.any(Number) }, 'the clocks of this machine and of Postgres differ'],
+  ])
+  expect(Math.abs(logger.warn.mock.calls[0]?.[0].secondsAhead - seconds)).toBeLessThan(3)
 })
 
 it('refuses a database that would acknowledge what it may lose', async () => {
   const { url, db, name, admin } = await emptyDatabase()
   await migrate(url)
   await admin.query(`alter database ${name} set synchronous_commit = off`)
-  const waited = awaitSchema(db, { signal: new AbortController().signal, onWaiting: () => undefined })
+  const waited = awaitSchema(db, { signal: new AbortController().signal, logger: silent })
   await expect(waited).rejects.toThrow('synchronous_commit is off and should be on')
 })
 

@@ -1,12 +1,16 @@
 import { requireRights } from '@parley/redis'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { ownRedis, redisClient } from '../src/index.ts'
 
-it('says where Redis may evict what is to be kept', async () => {
+it('warns where Redis may evict data that must be kept', async () => {
   await using redis = await ownRedis()
   const client = await redisClient(redis.url)
-  expect(await requireRights(client)).toBeUndefined()
+  const logger = { warn: vi.fn() }
+  await requireRights(client, logger)
+  expect(logger.warn).not.toHaveBeenCalled()
   await client.call('CONFIG', 'SET', 'maxmemory', '1', 'maxmemory-policy', 'volatile-lru')
-  expect(await requireRights(client)).toBe('maxmemory-policy is volatile-lru and should be noeviction')
+  await requireRights(client, logger)
+  const reason = 'maxmemory-policy is volatile-lru and should be noeviction'
+  expect(logger.warn.mock.calls).toEqual([[{ reason }, 'Redis may evict data that must be kept']])
   client.disconnect()
 })
