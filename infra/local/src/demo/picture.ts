@@ -1,4 +1,4 @@
-import { crc32, deflateSync } from 'node:zlib'
+import { encodePng } from '../png.ts'
 
 type Colour = readonly [red: number, green: number, blue: number]
 
@@ -17,20 +17,18 @@ const SAIL: Colour = [250, 248, 240]
 const HULL: Colour = [150, 62, 48]
 
 /**
- * A picture of a harbour at dawn, drawn here so that no photograph has to be kept in the repository.
- *
+ * Draws a harbour at dawn, so that the repository need not contain a photograph.
  * @param boats how many boats are out
- * @returns the bytes of a PNG of 1200 by 800
+ * @returns a PNG of 1200 by 800 pixels
  */
 export function harbourPicture(boats: number): Buffer {
-  const pixels = Buffer.alloc((WIDTH * 3 + 1) * HEIGHT)
+  const pixels = Buffer.alloc(WIDTH * HEIGHT * 3)
   for (let y = 0, at = 0; y < HEIGHT; y++) {
-    at++ // The filter of the row: none.
     for (let x = 0; x < WIDTH; x++) {
       for (const part of colourAt(x / WIDTH, y / HEIGHT, boats)) pixels[at++] = part
     }
   }
-  return png(pixels)
+  return encodePng(WIDTH, HEIGHT, pixels)
 }
 
 function colourAt(x: number, y: number, boats: number): Colour {
@@ -61,28 +59,4 @@ function mix(from: Colour, to: Colour, share: number): Colour {
   const part = (index: 0 | 1 | 2) =>
     Math.round(from[index] + (to[index] - from[index]) * Math.min(1, Math.max(0, share)))
   return [part(0), part(1), part(2)]
-}
-
-/** Rows of 24-bit pixels as a PNG (the W3C's Portable Network Graphics, section 5). */
-function png(rows: Buffer): Buffer {
-  const header = Buffer.alloc(13)
-  header.writeUInt32BE(WIDTH, 0)
-  header.writeUInt32BE(HEIGHT, 4)
-  header.set([8, 2, 0, 0, 0], 8)
-  const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
-  return Buffer.concat([
-    signature,
-    chunk('IHDR', header),
-    chunk('IDAT', deflateSync(rows)),
-    chunk('IEND', Buffer.alloc(0)),
-  ])
-}
-
-function chunk(type: string, data: Buffer): Buffer {
-  const named = Buffer.concat([Buffer.from(type, 'latin1'), data])
-  const framed = Buffer.alloc(named.length + 8)
-  framed.writeUInt32BE(data.length, 0)
-  framed.set(named, 4)
-  framed.writeUInt32BE(crc32(named), named.length + 4)
-  return framed
 }
