@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { createServer } from 'node:net'
+import { freePort } from '@parley/local/services'
 import { composeCommand, docker, run, until } from './engine.ts'
 
 /** Four images with all their packages, on a machine that has other things to do, too. */
@@ -129,13 +129,4 @@ export class ComposeCluster implements AsyncDisposable {
     // A slow engine may still count a container that it has just removed into a network.
     await this.compose(down).catch(() => this.compose(down))
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }
