@@ -3,8 +3,8 @@ import { ParleyError } from '@parley/protocol'
 import { LIMIT_WINDOW_MS, Windows } from '@parley/runtime/windows'
 
 /**
- * Bounds how many people one person puts into conversations in ten seconds, in this pod: each of them is written, told and
- * subscribed. A group of a thousand costs the cluster 0.3 s of processor time, and a person may make 600 requests.
+ * Limits how many people one person can add to conversations in ten seconds, in this pod. Each addition is stored, announced
+ * and subscribed: a group of a thousand costs the cluster 0.3 s of processor time, and a person may make 600 requests.
  */
 export class AdditionLimit {
   readonly #windows: Windows
@@ -20,8 +20,8 @@ export class AdditionLimit {
   }
 
   /**
-   * Counts people whom somebody is about to add; not where a server of the product acts for them.
-   * @throws {ParleyError} RATE_LIMITED, with the time until more are taken
+   * Counts `people` against the limit of the person adding them. Additions made by a service are not counted.
+   * @throws {ParleyError} RATE_LIMITED, with the time until more can be added
    */
   take({ id, byService }: Pick<Actor, 'id' | 'byService'>, people: number): void {
     if (byService === true) return

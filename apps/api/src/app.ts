@@ -22,19 +22,19 @@ import { syncRoutes } from './routes/sync.ts'
 import { userRoutes } from './routes/users.ts'
 import { refuseStale } from './stale.ts'
 
-/** The HTTP API. It does not listen yet: main.ts does that, tests use `inject()`. */
+/** Builds the HTTP API without listening: main.ts listens, tests use `inject()`. */
 export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: deps.logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit: LIMITS.payloadBytes,
     routerOptions: { maxParamLength: 4 * LIMITS.userIdLength },
-    // For a large file on a slow line; all other requests have as long as boundBodies() gives them.
+    // Long enough for a large file on a slow connection; boundBodies() sets shorter limits for everything else.
     requestTimeout: 900_000,
     keepAliveTimeout: deps.http.KEEP_ALIVE_SECONDS * 1_000,
     trustProxy: trustsProxy(deps.http.TRUSTED_PROXIES),
     forceCloseConnections: 'idle',
-    // What reaches this process is answered by it, until it is gone.
+    // While draining, requests that still reach this process are served, not refused.
     return503OnClosing: false,
     frameworkErrors: answerError,
     clientErrorHandler: answerNoRequest,
@@ -52,7 +52,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   app.addHook('onRequest', boundBodies)
   app.setErrorHandler(answerError)
   app.setNotFoundHandler(answerNotFound)
-  // Fastify takes text by itself; nothing here does.
+  // Fastify accepts text/plain by default; no route here does.
   app.removeContentTypeParser('text/plain')
   await app.register(browserHeaders, { http: deps.http })
   if (deps.http.API_DOCS) await app.register(documentationRoutes, { prefix: '/api/docs' })

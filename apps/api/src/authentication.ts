@@ -13,12 +13,12 @@ declare module 'fastify' {
   }
 }
 
-/** A product's server names in this header the person it acts for; only service tokens may. */
+/** The header in which a service names the person it acts for. Only service tokens may use it. */
 const ACT_AS = 'x-act-as'
 
 /**
- * Every request below this plugin carries a good token, or is answered 401. `actorOf(request)` is the person who acts:
- * the token's own, or the one whom a service acts for.
+ * Requires a valid token on every request; without one the answer is 401. Routes get the acting person from
+ * `actorOf(request)`: the token's own person, or the one a service acts for.
  */
 export const authentication = fastifyPlugin<{ deps: ApiDeps }>(async (app, { deps }) => {
   await app.register(fastifyJwt, deps.jwtOptions)
@@ -46,23 +46,26 @@ async function identify(request: FastifyRequest): Promise<Identity> {
   }
 }
 
-/** @throws {ParleyError} FORBIDDEN where a service does not say for whom it acts */
+/**
+ * Returns the person who makes the request.
+ * @throws {ParleyError} FORBIDDEN when a service does not say whom it acts for
+ */
 export function actorOf(request: FastifyRequest): User {
   if (request.actor !== null) return request.actor
-  throw new ParleyError('FORBIDDEN', { message: `A service names the person it acts for in the ${ACT_AS} header.` })
+  throw new ParleyError('FORBIDDEN', { message: `A service must name the person it acts for in the ${ACT_AS} header.` })
 }
 
-/** When the token was issued by which a person acts, 1970 if it does not say; null where a service acts for them. */
+/** Returns when the person's token was issued: 1970 if the token does not say, null when a service acts for them. */
 export function issuedAtOf({ identity }: FastifyRequest): Date | null {
   return identity?.service === true ? null : (identity?.issuedAt ?? new Date(0))
 }
 
-/** The same person, and whether they act themself. */
+/** Returns the person who makes the request, and whether a service acts for them. */
 export function changerOf(request: FastifyRequest): Actor {
   return { ...actorOf(request), byService: request.identity?.service === true }
 }
 
-/** @throws {ParleyError} FORBIDDEN for everybody but the product's own servers */
+/** @throws {ParleyError} FORBIDDEN unless the request carries a service token */
 export function requireService(request: FastifyRequest): void {
   if (request.identity?.service !== true) throw new ParleyError('FORBIDDEN', { message: 'Only a service may do this.' })
 }

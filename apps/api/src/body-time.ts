@@ -1,22 +1,21 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
-/** How long a body without files may take to come in, in milliseconds. */
+/** How long a body without files may take to arrive, in milliseconds. */
 const BODY_MS = 30_000
-/** How long a body with files may stand still. */
+/** How long a body with files may stall, in milliseconds. */
 const STILL_MS = 60_000
-/** For how long what comes after a refusal is dropped, in milliseconds; then the connection is closed. */
+/** How long the rest of a refused body is read and dropped, in milliseconds; then the connection is closed. */
 const DROP_MS = 10_000
 
 /**
- * Cuts off a body that does not come to its end. Node has one time limit for all requests: it has to let a large file on a
- * slow line pass, which would let anybody hold a connection open with a few bytes.
+ * Limits how long a request body may take. Node has a single time limit for all requests, and it must allow for a large file
+ * on a slow connection; without this hook, anybody could hold a connection open with a few bytes.
  */
 export function boundBodies(request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
   const { raw } = request
   if (isForm(request)) {
-    // Without a listener for it, Node ends a connection on which nothing has moved for so long. With the answer it sets
-    // how long the connection may be idle.
+    // Without a 'timeout' listener, Node destroys the socket. Once the answer is sent, Node sets the keep-alive timeout instead.
     raw.socket.setTimeout(STILL_MS)
   } else if (hasBody(raw)) {
     const timer = setTimeout(() => raw.complete || raw.destroy(), BODY_MS)
@@ -26,8 +25,8 @@ export function boundBodies(request: FastifyRequest, _reply: FastifyReply, done:
 }
 
 /**
- * After a refusal, reads and drops what still comes of the body, for a while. A connection that is closed with data unread
- * is reset, and its client may then never see the answer.
+ * Reads and drops the rest of a refused request's body, for up to {@link DROP_MS}. Closing a connection with unread data
+ * resets it, and the client might never see the answer.
  */
 export function dropRest({ raw }: FastifyRequest): void {
   if (raw.complete || raw.destroyed) return
@@ -37,7 +36,7 @@ export function dropRest({ raw }: FastifyRequest): void {
   raw.once('close', () => clearTimeout(timer))
 }
 
-/** Many clients name a type with every request; where there is no body it means nothing, as nothing is no JSON. */
+/** Ignores the content type of a request without a body: many clients always send one, and an empty body is not valid JSON. */
 export function untypeNothing({ raw }: FastifyRequest, _reply: FastifyReply, done: () => void): void {
   if (!hasBody(raw)) delete raw.headers['content-type']
   done()
@@ -47,7 +46,7 @@ function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
-/** A request whose body is a form with files. */
+/** Returns whether the body is a multipart form. */
 export function isForm(request: FastifyRequest): boolean {
   return /^multipart\/form-data\b/i.test(request.headers['content-type'] ?? '')
 }

@@ -3,24 +3,24 @@ import type { apiPublicSettings, SettingsOf } from '@parley/runtime'
 import fastifyPlugin from 'fastify-plugin'
 import helmet from 'helmet'
 
-/** Answers that a page of another origin may read beside the body. */
+/** Response headers that a page from another origin may read. */
 const EXPOSED = ['retry-after', 'x-request-id', 'x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset']
 /** How long a browser keeps the answer to a preflight, in seconds. */
 const PREFLIGHT_SECONDS = 600
 
 /**
- * What browsers are told: which pages may ask (CORS_ORIGINS), and that an answer is data, not a page. Tokens travel in a
- * header that no browser adds by itself, so no request can be forged by another page in either case.
+ * Sets CORS headers (CORS_ORIGINS) and security headers that mark every answer as data, not a page. Tokens travel in a header
+ * that browsers never add by themselves, so other pages cannot forge requests either way.
  */
 export const browserHeaders = fastifyPlugin<{ http: SettingsOf<typeof apiPublicSettings> }>(async (app, { http }) => {
   const { CORS_ORIGINS: origins, HSTS_SECONDS: maxAge } = http
-  // Made once: @fastify/helmet makes the same headers anew for each answer, a fortieth of what a page of history costs.
+  // Built once: @fastify/helmet rebuilds the same headers for each answer, a fortieth of the cost of a page of history.
   const setHeaders = helmet({
     contentSecurityPolicy: {
       useDefaults: false,
       directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"], baseUri: ["'none'"], formAction: ["'none'"] },
     },
-    // Another origin that may ask does so with CORS, which this header does not touch.
+    // Does not affect CORS, which is how allowed origins get access.
     crossOriginResourcePolicy: { policy: 'same-origin' },
     strictTransportSecurity: maxAge === 0 ? false : { maxAge, includeSubDomains: false },
   })
@@ -30,7 +30,7 @@ export const browserHeaders = fastifyPlugin<{ http: SettingsOf<typeof apiPublicS
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     exposedHeaders: EXPOSED,
     maxAge: PREFLIGHT_SECONDS,
-    // An OPTIONS that is no preflight is answered as one: refused, it would be in words of the plugin's own.
+    // Answer any OPTIONS request as a preflight: the plugin would refuse others with an error format of its own.
     strictPreflight: false,
   })
 })

@@ -3,8 +3,8 @@ import type { FastifyInstance } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
 
 /**
- * From when the app is closed, each answer ends its connection. Only those that are idle at that moment are closed by
- * Fastify: any other would stay open, and the process with it, until its client had been idle for KEEP_ALIVE_SECONDS.
+ * Closes each connection after its next answer once the app is closing. Fastify closes only connections that are idle at that
+ * moment; the others would keep the process alive until they had been idle for KEEP_ALIVE_SECONDS.
  */
 export const endConnections = fastifyPlugin(async (app) => {
   let closing = false
@@ -18,7 +18,7 @@ export const endConnections = fastifyPlugin(async (app) => {
   })
 })
 
-/** See {@link closeInTime}. */
+/** Closes the app within a time limit; see {@link closeInTime}. */
 export function closeApp(app: FastifyInstance, underWayMs?: number): Promise<void> {
   return closeInTime(app.server, () => app.close(), underWayMs)
 }

@@ -18,22 +18,22 @@ import type { AttachmentUploads } from '@parley/storage/uploads'
 import type { AdditionLimit } from './addition-limit.ts'
 import type { HttpMeasures } from './measures.ts'
 
-/** What the routes work with; main.ts puts it together. */
+/** What the routes depend on; main.ts assembles it. */
 export interface ApiDeps {
   logger: Logger
   measures: HttpMeasures
-  /** Left out where nothing is traced. */
+  /** Undefined when tracing is off. */
   tracer: Tracer | undefined
   standstill: Pick<Standstill, 'covers'>
-  /** What browsers and balancers are told, and which of them is believed. */
+  /** CORS, HSTS, keep-alive and trusted proxies. */
   http: SettingsOf<typeof apiPublicSettings>
   tokenSettings: TokenSettings
   jwtOptions: FastifyJwtOptions
   revocations: TokenRevocations
-  /** Where requests are counted, and how many a person may make in ten seconds (0: any number). */
+  /** Where requests are counted, and how many a person may make in ten seconds (0 for no limit). */
   rateLimit: { redis: RedisClient; perPerson: number }
   additions: AdditionLimit
-  /** How devices are registered: with the public key of push (null where it is off), and whether one may be on loopback. */
+  /** The VAPID public key (null when push is off), and whether push endpoints may be on loopback addresses. */
   push: { publicKey: string | null; allowLoopback: boolean }
   db: Database
   people: People
@@ -46,6 +46,6 @@ export interface ApiDeps {
   sync: ConversationSync
   store: FileStore
   uploads: AttachmentUploads
-  /** Requests with files that are taken at the same time; see FormSlots. */
+  /** How many multipart requests are accepted at the same time; see FormSlots. */
   uploadsAtOnce: number
 }

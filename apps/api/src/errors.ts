@@ -4,41 +4,40 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { dropRest } from './body-time.ts'
 import { REQUEST_ID } from './requests.ts'
 
-/** Puts every error into the envelope; what is not ours to explain is logged and answered INTERNAL. */
+/** Answers every error in the envelope. Unexpected errors are logged and answered as INTERNAL. */
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const known = fromFastify(error) ?? toParleyError(error)
   request.code = known.code
   if (known.code === 'INTERNAL') request.log.error({ err: error }, 'a request failed')
-  if (known.code === 'STORAGE_UNAVAILABLE')
-    request.log.warn({ err: known.cause }, 'the store for files did not do its part')
+  if (known.code === 'STORAGE_UNAVAILABLE') request.log.warn({ err: known.cause }, 'the object store failed')
   if (known.retryAfterSeconds !== undefined) reply.header('retry-after', known.retryAfterSeconds)
   if (known.status === 401) reply.header('www-authenticate', 'Bearer')
   if (!request.raw.complete) {
-    // Fastify would close the connection here, with the rest of the body unread.
+    // Fastify would close the connection with the rest of the body unread.
     reply.removeHeader('connection')
     dropRest(request)
   }
-  // What somebody who asks for help can name, and the log has.
+  // So that a user who reports a problem can name the request, and the log can be searched for it.
   reply.header(REQUEST_ID, request.id)
   const { error: body, ...rest } = failure(known)
   return reply.status(known.status).send({ ...rest, error: { ...body, requestId: request.id } } satisfies Failure)
 }
 
-/** Fastify's handler of addresses that there are not: 404 NOT_FOUND. */
+/** Answers requests for unknown routes: 404 NOT_FOUND. */
 export function answerNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
   return answerError(new ParleyError('NOT_FOUND'), request, reply)
 }
 
-const NOT_AN_ADDRESS = new ParleyError('VALIDATION_FAILED', { message: 'The address of the request is not valid.' })
+const INVALID_URL = new ParleyError('VALIDATION_FAILED', { message: 'The request URL is not valid.' })
 
-/** What Fastify itself raises while it reads a request, by its codes. */
+/** Errors that Fastify itself raises while it reads a request, by Fastify's code. */
 const FASTIFY_ERRORS: Readonly<Record<string, ParleyError>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: new ParleyError('PAYLOAD_TOO_LARGE'),
   FST_ERR_CTP_INVALID_MEDIA_TYPE: new ParleyError('UNSUPPORTED_MEDIA_TYPE'),
   FST_ERR_CTP_EMPTY_JSON_BODY: new ParleyError('MALFORMED_JSON'),
   FST_ERR_CTP_INVALID_JSON_BODY: new ParleyError('MALFORMED_JSON'),
-  FST_ERR_BAD_URL: NOT_AN_ADDRESS,
-  FST_ERR_MAX_PARAM_LENGTH: NOT_AN_ADDRESS,
+  FST_ERR_BAD_URL: INVALID_URL,
+  FST_ERR_MAX_PARAM_LENGTH: INVALID_URL,
 }
 
 function fromFastify(error: unknown): ParleyError | undefined {
@@ -46,7 +45,7 @@ function fromFastify(error: unknown): ParleyError | undefined {
   const { code, statusCode } = error as FastifyError
   const known = FASTIFY_ERRORS[code]
   if (known !== undefined) return known
-  // A body that would set a prototype is refused with a plain SyntaxError.
+  // Fastify refuses a body with __proto__ keys with a plain SyntaxError.
   if (error instanceof SyntaxError && statusCode === 400) return new ParleyError('MALFORMED_JSON')
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
     return new ParleyError('VALIDATION_FAILED', { message: error.message })

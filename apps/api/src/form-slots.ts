@@ -1,7 +1,7 @@
 import { ParleyError } from '@parley/protocol'
 import { PersonShare } from '@parley/runtime/person-share'
 
-/** Counts the forms that are under way in this pod: all of them, and each person's. */
+/** Limits how many multipart forms this pod accepts at the same time, in total and per person. */
 export class FormSlots {
   readonly #most: number
   readonly #share: PersonShare
@@ -9,8 +9,8 @@ export class FormSlots {
   #all = 0
 
   /**
-   * @param most forms that are taken at the same time
-   * @param onLimited called for each that is refused as its person has their share
+   * @param most forms accepted at the same time
+   * @param onLimited called for each form refused because its sender already has their share
    */
   constructor(most: number, onLimited: () => void) {
     this.#most = most
@@ -19,13 +19,13 @@ export class FormSlots {
   }
 
   /**
-   * Takes a form while `work` is under way.
-   * @throws {ParleyError} RATE_LIMITED where this person has their share under way, OVERLOADED where all are taken
+   * Holds a slot while `work` runs.
+   * @throws {ParleyError} RATE_LIMITED when this person already has their share, OVERLOADED when no slot is free
    */
   async hold<T>(userId: string, work: () => Promise<T>): Promise<T> {
     if (this.#share.isTaken(userId)) {
       this.#onLimited()
-      const message = `You have ${this.#share.most} messages with files under way; wait until one of them is sent.`
+      const message = `You are already sending ${this.#share.most} messages with files; wait until one of them is sent.`
       throw new ParleyError('RATE_LIMITED', { message })
     }
     if (this.#all >= this.#most) throw new ParleyError('OVERLOADED')

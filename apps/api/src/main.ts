@@ -40,7 +40,7 @@ import { openReadSide } from './replica.ts'
 import { apiSettings } from './settings.ts'
 import { LONGEST_STANDSTILL_MS } from './stale.ts'
 
-/** A list that shows everybody as offline, as Redis is silent, is better than one that comes a moment later; milliseconds. */
+/** How long a list waits for Redis before it shows everybody as offline, in milliseconds: a prompt list matters more. */
 const PRESENCE_MS = 1_000
 
 const settings = loadSettingsOrExit(apiSettings)
@@ -51,7 +51,7 @@ await runProcess({
   logger,
   start: async ({ stopping }) => {
     const epoch = randomUUID()
-    const onError = troubleLog(logger, 'trouble with a service this pod needs')
+    const onError = troubleLog(logger, 'error from a service this pod depends on')
     const { tracer, stop: stopTracing } = await openTracing(settings, 'parley-api', logger)
     const measures = new HttpMeasures()
     const address = redisAddress(settings)
@@ -127,7 +127,7 @@ await runProcess({
       parts: [
         { name: 'traces', stop: stopTracing },
         { name: 'database', stop: async () => void (await Promise.all([db.close(), closeReplica()])) },
-        { name: 'store for files', stop: async () => uploads.close() },
+        { name: 'object store', stop: async () => uploads.close() },
         {
           name: 'redis',
           stop: async () => {

@@ -15,14 +15,14 @@ import {
 } from '@parley/runtime'
 import type { ReadSide } from './replica.ts'
 
-/** What the api counts of its requests. */
+/** Counters and durations of HTTP requests. */
 export class HttpMeasures {
   readonly errors = new Tally(Object.keys(ERRORS))
-  /** What was answered RATE_LIMITED, by limit. */
+  /** Requests answered with RATE_LIMITED, by limit. */
   readonly rateLimited = new Tally(['http_requests', 'people_added', 'forms', 'unused_uploads'])
   readonly #durations = new Map<string, { labels: Record<string, string>; of: Distribution }>()
 
-  /** @param route the template, never the address: `/api/users/:userId` */
+  /** @param route the route's template, never the URL: `/api/users/:userId` */
   request(method: string, route: string, status: number, seconds: number): void {
     const key = `${method} ${route} ${status}`
     let found = this.#durations.get(key)
@@ -38,7 +38,7 @@ export class HttpMeasures {
   }
 }
 
-/** What a pod without a replica shows. */
+/** Shown by a pod without a replica. */
 const NO_READS: ReadCounts = { replica: 0, behind: 0, away: 0 }
 
 export interface ApiMetricsOptions {
@@ -51,7 +51,7 @@ export interface ApiMetricsOptions {
   writers: Record<'messages' | 'reads', Measured>
 }
 
-/** All of an api pod's numbers. docs/METRICS.md lists them. */
+/** Registers all metrics of an api pod; docs/METRICS.md lists them. */
 export function apiMetrics({ measures, health, db, replica, bus, watermark, writers }: ApiMetricsOptions): Metrics {
   const metrics = new Metrics('api', VERSION)
   health.show(metrics)
@@ -61,22 +61,22 @@ export function apiMetrics({ measures, health, db, replica, bus, watermark, writ
   showPublishing(metrics, bus, watermark)
   metrics.counter(
     'parley_replica_reads_total',
-    'Reads for the replica, by who answered: the replica, or the primary because that was behind or away',
+    'Reads meant for the replica, by what answered: the replica, or the primary because the replica was behind or away',
     ['answer'],
     () => Object.entries(replica?.counts ?? NO_READS).map(([answer, count]) => [{ answer }, count] as const),
   )
   metrics.distribution(
     'parley_http_request_seconds',
-    'Time from a request to the end of its answer, by route and status',
+    'Time from receiving a request to the end of its answer, by route and status',
     ['method', 'route', 'status'],
     () => measures.durations(),
   )
-  metrics.counter('parley_errors_total', 'Errors that clients were answered with', ['surface', 'code'], () =>
+  metrics.counter('parley_errors_total', 'Errors returned to clients', ['surface', 'code'], () =>
     [...measures.errors.counts].map(([code, count]) => [{ surface: 'http', code }, count] as const),
   )
   metrics.tally(
     'parley_rate_limited_total',
-    'What was refused for coming too fast, by limit',
+    'Requests, events and connections refused by a rate limit',
     'limit',
     () => measures.rateLimited,
   )

@@ -3,22 +3,22 @@ import { LIMITS, messageType, ParleyError, type StoredAttachment, type User } fr
 import type { AttachmentUploads } from '@parley/storage/uploads'
 import type { FastifyRequest } from 'fastify'
 
-/** Of a form: its text fields are a message's, each of four bytes a character at most. */
+/** Limits of a multipart form. Text fields hold a message's content, at most four bytes per character. */
 export const FORM_LIMITS = {
   fieldNameSize: 100,
   fieldSize: 4 * LIMITS.contentLength,
   fields: 20,
   files: LIMITS.attachmentsPerMessage,
   parts: 20 + LIMITS.attachmentsPerMessage,
-  // The size of a file is checked as it is stored, where the error can name the file.
+  // Checked while the file is stored, where the error can name it.
   fileSize: Number.POSITIVE_INFINITY,
 }
 
 /**
- * Reads the parts of a form in their order; files go to the store one after the other and into `files`, where those are
- * that were stored before an error.
+ * Reads the parts of a form in order and stores its files one after the other.
+ * @param files receives each stored file, so that the caller knows them even when this throws
  * @returns the text fields
- * @throws {ParleyError} UPLOAD_INCOMPLETE where the form breaks off, VALIDATION_FAILED, and what `uploads.receive` throws
+ * @throws {ParleyError} UPLOAD_INCOMPLETE when the form breaks off, VALIDATION_FAILED, and what `uploads.receive` throws
  */
 export async function readForm(
   uploads: AttachmentUploads,
@@ -27,7 +27,7 @@ export async function readForm(
   sender: User,
   files: StoredAttachment[],
 ): Promise<Record<string, unknown>> {
-  // Its client went while the conversation was looked up: neither a part nor an end will ever be heard of.
+  // The client left during the conversation's look-up: the stream would neither produce parts nor end.
   if (request.raw.destroyed) throw new ParleyError('UPLOAD_INCOMPLETE')
   const fields: Record<string, unknown> = {}
   const gone = new AbortController()
@@ -56,7 +56,7 @@ export async function readForm(
   }
 }
 
-/** The parts of a form, or the bytes of a file in it; where they break off, or are wrong, it is an error of ours. */
+/** Passes on the parts of a form, or the bytes of one of its files, and turns the parser's errors into ours. */
 async function* read<T>(source: AsyncIterable<T>): AsyncGenerator<T> {
   try {
     yield* source
@@ -65,17 +65,17 @@ async function* read<T>(source: AsyncIterable<T>): AsyncGenerator<T> {
   }
 }
 
-const TOO_MANY = `A message has at most ${LIMITS.attachmentsPerMessage} files, and few fields besides.`
+const TOO_MANY = `A message has at most ${LIMITS.attachmentsPerMessage} files and ${FORM_LIMITS.fields} other fields.`
 
 const TOO_MANY_FIELDS = `A form has at most ${FORM_LIMITS.fields} fields besides its files.`
 
-/** What the plugin raises while it reads a form that is whole and wrong, by its codes: the field, and why. */
+/** Errors that the plugin raises for a complete but invalid form, by the plugin's code. */
 const FORM_ERRORS: Readonly<Record<string, readonly [path: string, message: string]>> = {
   FST_FILES_LIMIT: ['file', TOO_MANY],
   FST_PARTS_LIMIT: ['file', TOO_MANY],
   FST_FIELDS_LIMIT: ['', TOO_MANY_FIELDS],
-  FST_PROTO_VIOLATION: ['', 'A field has a name that no field may have.'],
-  FST_INVALID_JSON_FIELD_ERROR: ['', 'A field says that it is JSON, and is not.'],
+  FST_PROTO_VIOLATION: ['', 'A field has a forbidden name.'],
+  FST_INVALID_JSON_FIELD_ERROR: ['', 'A field is declared as JSON but is not valid JSON.'],
 }
 
 function formError(error: unknown): ParleyError {

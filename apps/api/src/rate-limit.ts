@@ -6,10 +6,10 @@ import type { FastifyRequest } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
 import type { ApiDeps } from './deps.ts'
 
-/** A Redis that does not count a request within this is done without; milliseconds. */
+/** How long Redis may take to count a request, in milliseconds; after that the request goes uncounted. */
 const COUNT_MS = 250
 
-/** The connection on which requests are counted: what it cannot do at once it does not do. */
+/** Opens the connection for counting requests. It neither queues nor retries: a late count is worth nothing. */
 export function rateLimitRedis(address: RedisAddress, onError: (error: Error) => void): RedisClient {
   return openRedis(address, {
     name: 'api:limits',
@@ -22,8 +22,8 @@ export function rateLimitRedis(address: RedisAddress, onError: (error: Error) =>
 }
 
 /**
- * Bounds what one person asks for, over all pods. The product's own servers are not counted, nor is anything while Redis
- * is away. Every answer says in its `x-ratelimit-*` headers what is left. Comes after authentication.
+ * Limits the requests of each person across all pods. Services are not counted, and nothing is while Redis is away. Every
+ * answer says in its `x-ratelimit-*` headers what is left. Must be registered after authentication.
  */
 export const limitRequests = fastifyPlugin<{ deps: ApiDeps }>(async (app, { deps }) => {
   const { measures, rateLimit: limit } = deps

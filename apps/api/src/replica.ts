@@ -1,19 +1,19 @@
 import { type Database, openDatabase, primaryReads, type ReadCounts, type Reads, ReplicaReads } from '@parley/db'
 import type { Logger } from '@parley/runtime'
 
-/** Longest that a connection to the replica, or one of its answers, is waited for before the primary is asked. Milliseconds. */
+/** How long to wait for a connection to the replica, and for an answer, before asking the primary. Milliseconds. */
 const CONNECT_MS = 500
 const QUERY_MS = 2_000
 
-/** Where pages of history and search are read. */
+/** Where history and search are read from. */
 export interface ReadSide {
   reads: Reads
-  /** Undefined where everything is read from the primary. */
+  /** Undefined when everything is read from the primary. */
   replica: { db: Database; counts: Readonly<ReadCounts> } | undefined
   close(): Promise<void>
 }
 
-/** Opens the replica where there is one. It need not be there yet: it is used as soon as it answers. */
+/** Opens the replica if there is one. It need not be up yet: it is used as soon as it answers. */
 export function openReadSide(primary: Database, url: string | undefined, logger: Logger): ReadSide {
   if (url === undefined) return { reads: primaryReads(primary), replica: undefined, close: async () => undefined }
   const db = openDatabase({
@@ -22,13 +22,13 @@ export function openReadSide(primary: Database, url: string | undefined, logger:
     applicationName: 'parley-api-replica',
     connectTimeoutMs: CONNECT_MS,
     queryTimeoutMs: QUERY_MS,
-    onError: (err) => logger.warn({ err }, 'a connection to the replica broke'),
+    onError: (err) => logger.warn({ err }, 'lost a connection to the replica'),
   })
   const reads = new ReplicaReads({
     primary,
     replica: db,
-    onAway: (err) => logger.warn({ err }, 'the replica is left alone; the primary is read in its place'),
-    onBack: () => logger.info('the replica is read again'),
+    onAway: (err) => logger.warn({ err }, 'the replica failed; reading from the primary for now'),
+    onBack: () => logger.info('reading from the replica again'),
   })
   return { reads, replica: { db, counts: reads.counts }, close: () => db.close() }
 }

@@ -8,26 +8,25 @@ import type { ApiDeps } from './deps.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** When its head had been read, by `performance.now()`. */
+    /** When the request's head had been read, by `performance.now()`. */
     readAt: number
     span: Span | undefined
-    /** Of the error that it was answered with. */
+    /** Code of the error it was answered with. */
     code: ErrorCode | undefined
   }
 }
 
-/** One id for a request wherever it is spoken of: a proxy's or client's own, the answer's header, an error, every log line. */
+/** The header with the request's id, which also appears in errors and log lines. A proxy or client may set it. */
 export const REQUEST_ID = 'x-request-id'
 
-/** The id that a request brings, if it can stand in a log line as it is; a new one otherwise. */
+/** Returns the id that the request brings if it is safe to log, otherwise a new one. */
 export function requestIdOf({ headers }: Pick<IncomingMessage, 'headers'>): string {
   const given = headers[REQUEST_ID]
   return typeof given === 'string' && /^[\w.:+/=-]{1,128}$/.test(given) ? given : randomUUID()
 }
 
 /**
- * Measures, traces and logs every request. What is said of one is its route's template: its address holds ids and what
- * people search for.
+ * Measures, traces and logs every request, by its route's template: the URL itself contains ids and search terms.
  */
 export const observeRequests = fastifyPlugin<{ deps: Pick<ApiDeps, 'measures' | 'tracer'> }>(async (app, { deps }) => {
   const { measures, tracer } = deps
@@ -38,10 +37,10 @@ export const observeRequests = fastifyPlugin<{ deps: Pick<ApiDeps, 'measures' | 
     request.readAt = performance.now()
     reply.header(REQUEST_ID, request.id)
     trace(tracer, request)
-    // `close` comes once, whether the answer was sent to its end or not.
+    // 'close' fires exactly once, whether the answer was sent completely or not.
     reply.raw.once('close', () => {
       const ms = performance.now() - request.readAt
-      const status = reply.raw.writableFinished ? reply.raw.statusCode : BROKEN_OFF
+      const status = reply.raw.writableFinished ? reply.raw.statusCode : CLIENT_CLOSED
       const route = routeOf(request)
       if (request.code !== undefined) measures.errors.add(request.code)
       measures.request(request.method, route, status, ms / 1_000)
@@ -55,8 +54,8 @@ export const observeRequests = fastifyPlugin<{ deps: Pick<ApiDeps, 'measures' | 
   })
 })
 
-/** Shown for a request whose client went before it had its answer; nginx' number for it. */
-const BROKEN_OFF = 499
+/** Recorded when the client closed the connection before the whole answer was sent; nginx uses the same status. */
+const CLIENT_CLOSED = 499
 
 function trace(tracer: Tracer | undefined, request: FastifyRequest): void {
   if (tracer === undefined) return

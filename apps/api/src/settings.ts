@@ -17,7 +17,7 @@ import {
   tracingSettings,
 } from '@parley/runtime'
 
-/** Everything an api pod is told by its environment. */
+/** All settings of an api pod. */
 export const apiSettings = defineSettings({
   ...environmentSettings,
   ...logSettings,

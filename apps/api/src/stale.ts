@@ -5,21 +5,24 @@ import fastifyPlugin from 'fastify-plugin'
 import type { ApiDeps } from './deps.ts'
 
 /**
- * After so long without an answer, in milliseconds, a request may have been made again elsewhere: a balancer has left this pod
- * out for a second or two by then (infra/haproxy), and whoever asks directly begins to lose patience.
+ * The longest standstill after which waiting requests are still served, in milliseconds. After more than this, the client may
+ * have retried elsewhere: by then the balancer has taken this pod out for a second or two (infra/haproxy).
  */
 export const LONGEST_STANDSTILL_MS = 5_000
 
 /**
- * Has requests that came before or during a standstill of this process answered UNAVAILABLE. Served now, an old name would
- * come after a newer one, and a message that was refused elsewhere after those that its sender has sent since.
+ * Answers UNAVAILABLE to requests that arrived before or during a standstill of this process. If they were served now, an old
+ * name could overwrite a newer one, and a message could end up after those its sender has sent since.
  */
 export const refuseStale = fastifyPlugin<{ deps: Pick<ApiDeps, 'standstill'> }>(async (app, { deps }) => {
-  // Who asks has been looked up and the body is there: both may have taken their time.
+  // As late as possible: looking up the person and reading the body may both have taken a while.
   app.addHook('preHandler', async (request) => requireFresh(deps.standstill, request))
 })
 
-/** Once more for a handler that has waited for the client itself, for its files. @throws {ParleyError} UNAVAILABLE */
+/**
+ * The same check for a handler that has been waiting for the client's files.
+ * @throws {ParleyError} UNAVAILABLE
+ */
 export function requireFresh(standstill: Pick<Standstill, 'covers'>, { readAt }: FastifyRequest): void {
   if (standstill.covers(readAt)) throw new ParleyError('UNAVAILABLE')
 }

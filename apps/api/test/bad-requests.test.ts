@@ -82,7 +82,7 @@ describe.each([
     expect([answer.status, answer.body.error?.code]).toEqual([status, code])
     expect(answer.body).toEqual(failure(code))
     expect(answer.headers.get('www-authenticate')).toBe(status === 401 ? 'Bearer' : null)
-    if (code === 'VALIDATION_FAILED' && !answer.body.message.includes('address')) {
+    if (code === 'VALIDATION_FAILED' && !answer.body.message.includes('request URL')) {
       const issues = expect.arrayContaining([{ path: expect.any(String), message: expect.any(String) }])
       expect(answer.body.error.details).toEqual(issues)
     }

@@ -48,7 +48,7 @@ it.each<[string, number, object[]]>([
     'store',
     503,
     [
-      { level: 40, msg: 'the store for files did not do its part', err: { message: 'no such bucket' } },
+      { level: 40, msg: 'the object store failed', err: { message: 'no such bucket' } },
       { level: 40, msg: 'request', code: 'STORAGE_UNAVAILABLE', status: 503 },
     ],
   ],

@@ -11,7 +11,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import { actorOf } from '../authentication.ts'
 import type { ApiDeps } from '../deps.ts'
 
-/** Direct uploads, and addresses of attachments signed anew. */
+/** Direct uploads, and freshly signed URLs of attachments. */
 export const attachmentRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { deps }) => {
   const { conversations, db, store, uploads } = deps
   const path = '/conversations/:conversationId/attachments'
@@ -33,7 +33,7 @@ export const attachmentRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (ap
     return { success: true, message: 'Upload complete', data: { ...attachment, url } }
   })
 
-  /** Gives up an upload of one's own that no message names. */
+  /** Removes one of the person's own uploads that no message uses. */
   app.delete(`${path}/:attachmentId`, async (request) => {
     const { conversationId, attachmentId } = parse(uploadParams, request.params)
     const actor = actorOf(request)
@@ -42,7 +42,7 @@ export const attachmentRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (ap
     return { success: true, message: 'Upload removed', data: null }
   })
 
-  /** For whoever is in the conversation now: nobody else learns so much as that there is such a file. HEAD does, too. */
+  /** For current members only; nobody else can tell whether the file exists. HEAD works as well. */
   app.get('/attachments/:attachmentId', async (request, reply) => {
     const { attachmentId } = parse(attachmentParams, request.params)
     const row = await findAttachment(db.pool, attachmentId, actorOf(request).id)

@@ -11,7 +11,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import { actorOf, changerOf } from '../authentication.ts'
 import type { ApiDeps } from '../deps.ts'
 
-/** Conversations and the people in them. */
+/** Conversations and their participants. */
 export const conversationRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { deps }) => {
   const { additions, conversations, conversationWriter } = deps
 

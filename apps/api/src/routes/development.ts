@@ -3,12 +3,12 @@ import { devSessionBody, parse } from '@parley/protocol'
 import type { FastifyPluginAsync } from 'fastify'
 import type { ApiDeps } from '../deps.ts'
 
-/** How long a development token lasts, in seconds: a week of trying things out. */
+/** Lifetime of a development token, in seconds: one week. */
 const EXPIRES_IN_SECONDS = 7 * 24 * 3_600
 
-/** Makes demo people and tokens for them. Never registered in production. */
+/** Creates demo people and tokens for them. Never registered in production. */
 export const developmentRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { deps }) => {
-  // Lets a page find out whether it may offer the demo people.
+  // Lets a page check whether to offer the demo people.
   app.get('/session', async () => ({ success: true, data: { available: true } }))
 
   app.post('/session', async (request, reply) => {

@@ -4,7 +4,7 @@ import { openApiDocument } from '@parley/docs'
 import { VERSION } from '@parley/runtime'
 import type { FastifyPluginAsync } from 'fastify'
 
-/** The viewer's own files and nothing else; React sets styles on elements, hence the one exception. */
+/** Allows the viewer's own files and nothing else, except inline styles, which React sets on elements. */
 const POLICY = {
   'default-src': "'none'",
   'script-src': "'self'",
@@ -18,7 +18,7 @@ const POLICY = {
 
 type SwaggerDocument = Extract<Parameters<typeof swagger>[1], { mode: 'static' }>['specification']
 
-/** The HTTP API described: a viewer at `/`, the document at `/openapi.json`. No token needed, no third party asked. */
+/** The API documentation: a viewer at `/`, the OpenAPI document at `/openapi.json`. Needs no token and no third party. */
 export const documentationRoutes: FastifyPluginAsync = async (app) => {
   const document = openApiDocument({ version: VERSION })
   const text = JSON.stringify(document)
@@ -29,7 +29,7 @@ export const documentationRoutes: FastifyPluginAsync = async (app) => {
     theme: { title: 'Parley: HTTP API' },
     uiConfig: { layout: 'BaseLayout', deepLinking: true, defaultModelsExpandDepth: 0, persistAuthorization: false },
   })
-  // The viewer's files are named relative to this, with its slash.
+  // The viewer's files are relative to this path with a trailing slash.
   app.get('', (_request, reply) => reply.redirect(`${app.prefix}/`, 308))
   app.get('/openapi.json', (_request, reply) => reply.type('application/json; charset=utf-8').send(text))
 }

@@ -3,7 +3,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import { actorOf } from '../authentication.ts'
 import type { ApiDeps } from '../deps.ts'
 
-/** A conversation's messages and read marks; sending is in send-message.ts. */
+/** A conversation's history and read marks; sending is in send-message.ts. */
 export const messageRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { deps }) => {
   const { conversations, history, reads } = deps
   const path = '/conversations/:conversationId'

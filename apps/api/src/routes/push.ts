@@ -32,7 +32,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import { actorOf, issuedAtOf } from '../authentication.ts'
 import type { ApiDeps } from '../deps.ts'
 
-/** The devices that a person wants pushes on, and when and how. Below `/api/push`. */
+/** Push subscriptions and preferences, under `/api/push`. */
 export const pushRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { deps: { db, push } }) => {
   app.get('/public-key', async () => ({ success: true, data: { publicKey: requirePush(push.publicKey) } }))
 
@@ -43,7 +43,7 @@ export const pushRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { d
     requireCallable(endpoint, push.allowLoopback)
     const device = { id: randomUUID(), userId, endpoint, ...normalKeys(keys), issuedAt: issuedAtOf(request) }
     const row = await savePushSubscription(db.pool, device, PUSH_DEVICES_PER_USER)
-    // Since the request was let in.
+    // The token was revoked after the request was authenticated.
     if (row === undefined) throw new ParleyError('TOKEN_INVALID', { message: REVOKED })
     return reply.status(201).send({ success: true, message: 'Subscription saved', data: presentSubscription(row) })
   })
@@ -75,7 +75,7 @@ export const pushRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { d
   })
 }
 
-/** Silence for conversations. Below `/api/messages`. */
+/** Muted conversations, under `/api/messages`. */
 export const muteRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { deps: { db } }) => {
   app.get('/mutes', async (request) => {
     const rows = await listMutes(db.pool, actorOf(request).id)
@@ -97,18 +97,18 @@ function requirePush(publicKey: string | null): string {
   return publicKey
 }
 
-/** What the name resolves to is checked by the worker, each time it connects. */
+/** Checks the host as written; the worker checks what it resolves to each time it connects. */
 function requireCallable(endpoint: string, allowLoopback: boolean): void {
   if (isAllowedHost(new URL(endpoint).hostname, { allowLoopback })) return
   throw invalidRequest([{ path: 'endpoint', message: 'must be a public address' }])
 }
 
-/** The keys in base64url without padding. A point that is not on the curve could never be encrypted to. */
+/** Returns the keys in base64url without padding, after checking that messages can be encrypted to them. */
 function normalKeys({ p256dh, auth }: PushSubscriptionBody['keys']): PushSubscriptionBody['keys'] {
   try {
     ECDH.convertKey(p256dh, 'prime256v1', 'base64url', 'base64url', 'compressed')
   } catch {
-    throw invalidRequest([{ path: 'keys.p256dh', message: 'must be a point of the curve P-256' }])
+    throw invalidRequest([{ path: 'keys.p256dh', message: 'must be a point on the P-256 curve' }])
   }
   const normal = (text: string) => Buffer.from(text, 'base64url').toString('base64url')
   return { p256dh: normal(p256dh), auth: normal(auth) }

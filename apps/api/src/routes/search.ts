@@ -3,7 +3,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import { actorOf } from '../authentication.ts'
 import type { ApiDeps } from '../deps.ts'
 
-/** Messages found by their words, in the asker's conversations. */
+/** Full-text search in the person's own conversations. */
 export const searchRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { deps }) => {
   app.get('/search', async (request) => {
     const actor = actorOf(request)

@@ -16,7 +16,7 @@ import { FormSlots } from '../form-slots.ts'
 import { FORM_LIMITS, readForm } from '../message-form.ts'
 import { requireFresh } from '../stale.ts'
 
-/** Sending a message over HTTP: as JSON, or with its files as a form. */
+/** Sends a message: as JSON, or with its files as a multipart form. */
 export const sendMessageRoute: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { deps }) => {
   const { conversations, messages } = deps
   await app.register(multipart, { limits: FORM_LIMITS, throwFileSizeLimit: false })
@@ -44,7 +44,7 @@ export const sendMessageRoute: FastifyPluginAsync<{ deps: ApiDeps }> = async (ap
   })
 }
 
-/** Stores the files as they come, then the message. Of a form that fails, nothing stays. */
+/** Stores the files as they arrive, then the message. If the form fails, its files are removed. */
 async function postForm(
   deps: ApiDeps,
   request: FastifyRequest,
@@ -63,7 +63,7 @@ async function postForm(
       checked: files,
       trace: request.span?.traceparent,
     })
-    // Sent again under the same clientMessageId, it is answered with the files of the first time.
+    // A retry with the same clientMessageId returns the first message with its own files; those uploaded now are unused.
     const used = new Set(message.attachments.map(({ id }) => id))
     await discard(
       deps,
@@ -71,20 +71,20 @@ async function postForm(
     )
     return message
   } catch (error) {
-    // Also where the message may have been stored after all: files that a message names are left alone, and a message
-    // that is stored later than this finds no files to name and so is not.
+    // Safe even if the message may have been stored after all: files in use are not removed, and a message stored later than
+    // this fails because its files are gone.
     const discarded = discard(deps, files)
-    // A client that is gone waits for nothing; its person's next form would.
+    // If the client is gone, release the slot at once: the person's next form may be waiting for it.
     if (!request.raw.socket.destroyed) await discarded
     throw error
   }
 }
 
-/** What cannot be removed now is removed by the worker. */
+/** Removes files. The worker removes later what cannot be removed now. */
 async function discard({ uploads, logger }: ApiDeps, files: readonly StoredAttachment[]): Promise<void> {
   try {
     await uploads.discard(files.map(({ id }) => id))
   } catch (error) {
-    logger.warn({ err: toParleyError(error) }, 'files of a message that was not sent stay until the clean-up')
+    logger.warn({ err: toParleyError(error) }, 'could not remove the files of a failed message; the clean-up will')
   }
 }

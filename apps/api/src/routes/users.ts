@@ -11,10 +11,10 @@ import type { FastifyPluginAsync } from 'fastify'
 import { actorOf, requireService } from '../authentication.ts'
 import type { ApiDeps } from '../deps.ts'
 
-/** A moment later than this from now is taken for a mistake: it would lock the person out; milliseconds. */
+/** How far in the future `before` may be, in milliseconds. Later than that is taken for a mistake: it would lock the person out. */
 const CLOCK_TOLERANCE_MS = 5_000
 
-/** People: oneself, a search for others, and the product's own servers writing them. */
+/** The person's own profile, a search for people, and the routes by which services create people and revoke tokens. */
 export const userRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { deps: { people, revocations } }) => {
   app.get('/me', async (request) => ({ success: true, data: actorOf(request) }))
 
@@ -43,7 +43,7 @@ export const userRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { d
     const { before } = parse(revokeTokensBody, request.body)
     const moment = before ?? new Date().toISOString()
     if (Date.parse(moment) > Date.now() + CLOCK_TOLERANCE_MS) {
-      throw invalidRequest([{ path: 'before', message: 'must not lie in the future' }])
+      throw invalidRequest([{ path: 'before', message: 'must not be in the future' }])
     }
     const tokensValidFrom = await revocations.revoke(userId, moment)
     return { success: true, message: 'Tokens revoked', data: { userId, tokensValidFrom } }
