@@ -1,39 +1,39 @@
-/** With more than this who are not let in yet it pays to gather those who come for a moment. */
+/** With more handshakes pending than this, a short pause pays off: more of them share each query. */
 const SEVERAL = 20
 const SEVERAL_PAUSE_MS = 30
-/** With more than this it pays to wait. Half as many at each gateway are busy coming and going. */
+/** With more handshakes pending than this, a longer pause pays off. Ordinary churn keeps half as many pending at a gateway. */
 const CROWD = 250
 /**
- * Pauses between two waves of people who are let in, and between two batches of what they ask (ms). 4,000 who came back at
- * once took 39 and 59 statements for names and memberships without them; figures of now in docs/PERFORMANCE.md.
+ * Pauses between two waves of handshakes, and between two batches of sync queries (ms). Without them, 4,000 people reconnecting
+ * at once took 39 statements for names and 59 for memberships; docs/PERFORMANCE.md has current figures.
  */
 const WAVE_PAUSE_MS = 300
 const QUESTIONS_PAUSE_MS = 200
 /**
- * A crowd lasts for so long after it was last seen, in milliseconds: where the processor is short, its people are accepted few
- * by few, and those who were let in last have questions yet.
+ * How long the pauses go on after the crowd was last seen, in milliseconds: on a busy processor connections are accepted a few
+ * at a time, and the last to be let in still have to sync.
  */
 const CROWD_LASTS_MS = 3_000
 
 /**
- * How long it pays to wait for more people before the database is asked about those who are there. Very many come at once
- * when another gateway has died; a few wait for nothing.
+ * Decides how long to wait for more connections before querying the database for those that are pending. When another gateway
+ * dies, thousands reconnect at once; a few connections never wait.
  */
 export class Crowd {
   readonly #onTheirWay: () => number
   #seenAt = Number.NEGATIVE_INFINITY
 
-  /** @param onTheirWay how many are connected and not let in yet */
+  /** @param onTheirWay returns how many connections have not finished their handshake */
   constructor(onTheirWay: () => number) {
     this.#onTheirWay = onTheirWay
   }
 
-  /** Between two waves, in milliseconds. */
+  /** Pause between two waves of handshakes, in milliseconds. */
   get wavePauseMs(): number {
     return this.#pauseMs(WAVE_PAUSE_MS)
   }
 
-  /** Between two batches of questions, in milliseconds. */
+  /** Pause between two batches of sync queries, in milliseconds. */
   get questionsPauseMs(): number {
     return this.#pauseMs(QUESTIONS_PAUSE_MS)
   }

@@ -17,11 +17,11 @@ import type { GatewayMeasures } from './measures.ts'
 import type { OnlineNews } from './online-news.ts'
 import type { TypingIndicators } from './typing.ts'
 
-/** What the handlers work with; main.ts puts it together. */
+/** What the handlers depend on; main.ts assembles it. */
 export interface GatewayDeps {
   logger: Logger
   measures: GatewayMeasures
-  /** Left out where nothing is traced. */
+  /** Undefined when tracing is off. */
   tracer: Tracer | undefined
   crowd: Crowd
   tokens: TokenVerifier
@@ -33,9 +33,9 @@ export interface GatewayDeps {
   messages: MessageWriter
   reads: ReadMarker
   sync: ConversationSync
-  /** This gateway's own connections. */
+  /** Presence of this gateway's own connections. */
   presence: Presence
-  /** Everybody's. */
+  /** Presence of everybody. */
   presenceReader: PresenceReader
   onlineNews: OnlineNews
   rooms: GatewayRooms

@@ -10,18 +10,17 @@ import { aboutSocket, sessionOf } from './session.ts'
 
 const EVENT_SPAN: SpanOptions = { kind: 'server', attributes: { 'messaging.system': 'socket.io' } }
 
-/** What a client sent. */
+/** An event as a client sent it. */
 interface ReceivedEvent {
   name: string
   payload: unknown
-  /** Of the ack that the client waits for. */
+  /** Id of the ack that the client waits for, if it wants one. */
   ackId: number | undefined
 }
 
 /**
- * Answers whatever a connected socket sends: in the ack where there is one, else failures as an `exception` event. A
- * socket that is about to be closed takes nothing more: what it sends then stays unanswered, and its client sends it
- * again elsewhere.
+ * Answers the events of a connected socket: in the ack if the client wants one; otherwise only failures are reported, as an
+ * `exception` event. Once a socket is closing, its events stay unanswered, and its client sends them again elsewhere.
  */
 export function dispatchEvents(socket: Socket, deps: GatewayDeps): void {
   const { flow } = sessionOf(socket)
@@ -38,8 +37,8 @@ export function dispatchEvents(socket: Socket, deps: GatewayDeps): void {
 }
 
 /**
- * In the place of what Socket.IO does with an event: a closure for the ack, a walk through the listeners to any event, and
- * a turn through process.nextTick to the listeners of this one. Figures in docs/PERFORMANCE.md.
+ * Replaces Socket.IO's own dispatch, which creates a closure for the ack, walks the catch-all listeners and defers to
+ * process.nextTick for each event. docs/PERFORMANCE.md has the figures.
  */
 function takeEvents(socket: Socket, take: (event: ReceivedEvent) => void): void {
   const onevent = ({ data: [name, payload], id }: { data: unknown[]; id?: number }) =>
@@ -47,7 +46,7 @@ function takeEvents(socket: Socket, take: (event: ReceivedEvent) => void): void 
   Reflect.set(socket, 'onevent', onevent)
 }
 
-/** Never rejects. */
+/** Handles one event and answers it. Never rejects. */
 async function serve(socket: Socket, deps: GatewayDeps, event: ReceivedEvent, span: Span | undefined): Promise<void> {
   try {
     let data: unknown
@@ -62,7 +61,7 @@ async function serve(socket: Socket, deps: GatewayDeps, event: ReceivedEvent, sp
     span?.end()
     if (event.ackId !== undefined) writePacket(socket, encodeSuccess(event.ackId, data))
   } catch (error) {
-    deps.logger.error({ err: error, ...aboutSocket(socket), event: known(event.name) }, 'an answer could not be sent')
+    deps.logger.error({ err: error, ...aboutSocket(socket), event: known(event.name) }, 'could not send an answer')
   } finally {
     sessionOf(socket).flow.end()
   }
@@ -79,13 +78,13 @@ function answer(
   if (!isClientEvent(name)) {
     throw new ParleyError('UNKNOWN_EVENT', { message: `There is no event ${JSON.stringify(name.slice(0, 100))}.` })
   }
-  // Each handler takes what its own schema makes of the payload; the table's type says so, name by name.
+  // The table's type ties each handler to its own payload; TypeScript cannot follow that through a name known only at run time.
   const handler = eventHandlers[name] as EventHandler<ClientEventName>
   const context = { deps, socket, session, payload: parseEvent(name, payload), trace }
   return handler(context as Parameters<typeof handler>[0])
 }
 
-/** What is not ours may be anything: it is neither counted nor logged by its name. */
+/** Returns the event's name for metrics and logs: a name that is not ours may hold anything and must not end up there. */
 function known(name: string): ClientEventName | 'unknown' {
   return isClientEvent(name) ? name : 'unknown'
 }

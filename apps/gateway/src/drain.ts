@@ -9,40 +9,40 @@ export interface DrainOptions {
   http: HttpServer
   io: Server
   presence: Presence
-  /** Pause before the first socket is closed, in which the balancer learns that this process is not ready. */
+  /** Pause before the first socket is closed, in which the balancer notices that this process is not ready. Milliseconds. */
   delayMs: number
 }
 
-/** Time between two batches, and how many there are for those who are connected at first: they are closed within 10 s. */
+/** Pause between two batches (ms), and the number of batches: all sockets connected at the start are closed within 10 s. */
 const PAUSE_MS = 100
 const BATCHES = 100
-/** Fewer are closed at once, however few there are in all. */
+/** The smallest batch. */
 const LEAST_BATCH = 50
-/** A send is answered within the writer's own two seconds; after this a socket is closed with answers outstanding. */
+/** After this long a socket is closed with answers outstanding (ms). The writer answers a send within two seconds. */
 const ANSWER_BOUND_MS = 3_000
-/** Polling clients fetch what is left for them within this; what has not closed after it goes with the process. */
+/** How long a polling client has to fetch its last packets, and the server to close (ms). */
 const CLOSE_BOUND_MS = 2_000
-/** Sockets that come while others are closed get a round of their own. */
+/** At most this many passes: sockets that connect during one are closed in the next. */
 const ROUNDS = 5
 
 /**
- * Closes all sockets so that nobody loses anything and nobody has to be told: each stops taking events, its accepted
- * events are answered, and then its transport is closed, upon which stock clients connect elsewhere by themselves
- * (after `socket.disconnect()` they would not). Batches keep the other gateways from getting all of them in one moment.
+ * Closes all sockets without losing anything: each stops taking events, its accepted events are answered, and then its
+ * transport is closed. Stock clients then reconnect elsewhere on their own, which they would not do after
+ * `socket.disconnect()`. Batches keep them from all arriving at the other gateways at once.
  */
 export async function drain({ http, io, presence, delayMs }: DrainOptions): Promise<void> {
   await delay(delayMs)
   presence.drain()
   const size = Math.max(LEAST_BATCH, Math.ceil(io.sockets.sockets.size / BATCHES))
-  // While it still listens: a polling client gets its last answers with its next request.
+  // Polling clients first, while the server still listens: they fetch their last answers with their next request.
   await closeAll(io, size, (socket) => socket.conn.transport.name === 'polling')
   const closed = new Promise<void>((resolve) => http.close(() => resolve()))
   http.closeIdleConnections()
   for (let round = 0; round < ROUNDS && io.sockets.sockets.size > 0; round++) await closeAll(io, size, () => true)
-  // What is left now had not come as far as the namespace, or does not read.
+  // Whatever is left never joined the namespace, or does not read.
   io.engine.close()
   http.closeAllConnections()
-  // A client that has frozen never answers the WebSocket's close, for which ws waits half a minute.
+  // A frozen client never answers the close frame, and ws would wait half a minute for it.
   await within(CLOSE_BOUND_MS, closed, () => undefined)
 }
 
@@ -60,7 +60,7 @@ async function closeGently(socket: Socket): Promise<void> {
   const gone = new Promise<void>((resolve) => socket.once('disconnect', () => resolve()))
   await sessionOf(socket).flow.close(ANSWER_BOUND_MS)
   if (socket.disconnected) return
-  // Closes once its buffer, the last answers in it, is handed to the transport.
+  // Closes only after its buffer, with the last answers, has been handed to the transport.
   socket.conn.close()
   await within(CLOSE_BOUND_MS, gone, () => undefined)
 }

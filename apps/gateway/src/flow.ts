@@ -1,18 +1,18 @@
 /**
- * The events of one socket that are being worked on. open -> closing: what arrives from then on is left unanswered,
- * what was accepted before is still answered.
+ * Tracks one socket's events in flight. open -> closing: events that arrive from then on stay unanswered; those accepted
+ * before are still answered.
  */
 export class EventFlow {
   #inFlight = 0
   #closing = false
   #settled: (() => void)[] = []
 
-  /** Events that are not answered yet. */
+  /** Number of events not answered yet. */
   get inFlight(): number {
     return this.#inFlight
   }
 
-  /** No further event is taken. */
+  /** Whether new events are ignored. */
   get closing(): boolean {
     return this.#closing
   }
@@ -26,7 +26,7 @@ export class EventFlow {
     if (this.#inFlight === 0) for (const resolve of this.#settled.splice(0)) resolve()
   }
 
-  /** Takes no more events; resolves when all that were accepted are answered, or after `boundMs`. */
+  /** Stops taking events. Resolves when all accepted events are answered, or after `boundMs` milliseconds. */
   async close(boundMs: number): Promise<void> {
     this.#closing = true
     if (this.#inFlight === 0) return

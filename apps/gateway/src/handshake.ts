@@ -11,23 +11,22 @@ import { endSocket } from './token-guard.ts'
 import { TokenLife } from './token-life.ts'
 import { Waves } from './waves.ts'
 
-/** As many as one statement asks about (packages/messaging: membership.ts, people.ts). */
+/** Handshakes per wave: as many people as one statement looks up (packages/messaging: membership.ts, people.ts). */
 const WAVE = 500
 /**
- * A database that is away is waited for so long, and asked again after so long, in milliseconds. Socket.IO closes a connection that is
- * not let in within ten seconds, of which the last question may take five.
+ * How long a handshake waits for a database that is away, and how long between two tries, in milliseconds. Socket.IO closes a
+ * connection that is not let in within ten seconds, of which the last query may take five.
  */
 const PATIENCE_MS = 4_000
 const ASK_AGAIN_MS = 500
 
 /**
- * Lets a socket in: its token is checked, its person made known, its rooms joined and their subscriptions confirmed.
- * Only then does the client see `connect`, so nothing that is published from that moment on passes it by.
+ * Lets a socket in: checks its token, records its person, joins its rooms and waits for their subscriptions to be confirmed.
+ * Only then does the client see `connect`, so it misses nothing that is published after that.
  *
- * A refusal is final for stock clients: they do not try again after a `connect_error` that carries one. So where trying
- * again can help, the transport is closed instead, upon which they come back by themselves. For a database that is away they wait
- * here at first: they are let in the moment it is back, and thousands who come back every second cost more than a wave of them
- * that asks once more.
+ * Stock clients do not retry after a refusal (a `connect_error` with data). So where a retry can help, the transport is closed
+ * instead, and they reconnect on their own. While the database is away, handshakes wait here first: they get in the moment it
+ * is back, and repeating one wave's queries costs less than thousands of reconnects each second.
  */
 export function acceptHandshakes(io: Server, deps: GatewayDeps): void {
   const waves = new Waves({ maxSize: WAVE, pauseMs: () => deps.crowd.wavePauseMs })
@@ -37,7 +36,7 @@ export function acceptHandshakes(io: Server, deps: GatewayDeps): void {
     alone(socket.conn, underWay, () => admit(socket, deps, waves)).then(
       () => {
         if (isOpen(socket)) deps.measures.handshakes.observe((performance.now() - began) / 1_000)
-        // After a close, too: it clears away.
+        // Even if the connection has closed: Socket.IO then cleans up.
         next()
       },
       (error) => {
@@ -48,7 +47,7 @@ export function acceptHandshakes(io: Server, deps: GatewayDeps): void {
         else deps.logger.debug(about, 'a handshake was refused')
         if (ERRORS[known.code].retry) socket.conn.close()
         const { message, error: data } = failure(known)
-        // After a close it tells nobody, and clears away what the handshake had come to.
+        // After a close this reaches nobody, but makes Socket.IO clean up.
         next(Object.assign(new Error(message), { data }))
       },
     )
@@ -56,11 +55,11 @@ export function acceptHandshakes(io: Server, deps: GatewayDeps): void {
 }
 
 /**
- * Runs the handshake of a connection that has no other under way: of two that are, Socket.IO would let both in.
- * @throws {ParleyError} RATE_LIMITED, upon which the connection is closed, the first handshake with it
+ * Runs a handshake unless its connection has another one under way: Socket.IO would let both in.
+ * @throws {ParleyError} RATE_LIMITED, which closes the connection and so ends both
  */
 async function alone(conn: Socket['conn'], underWay: WeakSet<Socket['conn']>, work: () => Promise<void>) {
-  if (underWay.has(conn)) throw new ParleyError('RATE_LIMITED', { message: 'A connection connects once at a time.' })
+  if (underWay.has(conn)) throw new ParleyError('RATE_LIMITED', { message: 'A handshake is already under way.' })
   underWay.add(conn)
   try {
     await work()
@@ -72,7 +71,7 @@ async function alone(conn: Socket['conn'], underWay: WeakSet<Socket['conn']>, wo
 async function admit(socket: Socket, deps: GatewayDeps, waves: Waves): Promise<void> {
   const identity = await deps.tokens.verify(socket.handshake.auth.token)
   if (identity.service) {
-    throw new ParleyError('FORBIDDEN', { message: 'A service token opens no socket; use a token of a person.' })
+    throw new ParleyError('FORBIDDEN', { message: 'A service token cannot open a socket; use a person’s token.' })
   }
   const until = performance.now() + PATIENCE_MS
   while (true) {
@@ -84,7 +83,7 @@ async function admit(socket: Socket, deps: GatewayDeps, waves: Waves): Promise<v
       return
     } catch (error) {
       if (toParleyError(error).code !== 'UNAVAILABLE' || performance.now() > until) throw error
-      deps.logger.debug(aboutSocket(socket), 'a handshake waits for the database')
+      deps.logger.debug(aboutSocket(socket), 'a handshake is waiting for the database')
     }
     await delay(ASK_AGAIN_MS)
   }
@@ -94,12 +93,12 @@ function isOpen({ conn }: Socket): boolean {
   return conn.readyState === 'open'
 }
 
-/** Three questions, one after the other: is the token good, who and where is the person, and do their rooms reach them. */
+/** Checks that the token is not revoked, looks up the person and their conversations, and joins the rooms. */
 async function enter(socket: Socket, identity: Identity, deps: GatewayDeps): Promise<void> {
   const { userId } = identity
   const good = deps.revocations.require(identity)
   const entered = deps.rooms.enter(socket, userId, async () => {
-    // Nothing that a revoked token says of its person is written.
+    // Before anything is stored: a revoked token must not change its person's name or picture.
     await good
     const asked = [deps.people.see(identity), deps.membership.conversationsOf(userId)] as const
     const [user, conversations] = await Promise.all(asked)

@@ -6,29 +6,28 @@ import { LIMIT_WINDOW_MS, Windows } from '@parley/runtime/windows'
 export interface LimitSettings {
   /** Events that one socket may send in ten seconds; 0 for any number. */
   SOCKET_EVENTS_PER_10S: number
-  /** Events of one socket that may be unanswered at a time. */
+  /** Events of one socket that may be unanswered at the same time. */
   SOCKET_EVENTS_IN_FLIGHT: number
-  /** New connections that this process takes in ten seconds; 0 for any number. */
+  /** New connections that this process accepts in ten seconds; 0 for any number. */
   HANDSHAKES_PER_10S: number
-  /** New connections that it takes from one address in ten seconds; 0 for any number. */
+  /** New connections that this process accepts from one address in ten seconds; 0 for any number. */
   HANDSHAKES_PER_ADDRESS_PER_10S: number
-  /** The balancers in front of this process: what they say in X-Forwarded-For is believed. */
+  /** The balancers in front of this process, whose X-Forwarded-For is trusted. */
   TRUSTED_PROXIES: TrustedProxies
 }
 
 /**
- * Packets that a connection may send for each event that it may. An event past its limit is refused, which costs nearly as
- * much as one that is served: one body of 2 MB that a client posts holds some hundred thousand, and stopped a gateway for
- * ten seconds.
+ * Packets allowed per allowed event. Refusing an event costs nearly as much as serving it, so packets have a limit of their
+ * own: a single 2 MB POST body can hold a hundred thousand, and such a body blocked a gateway for ten seconds.
  */
 const PACKETS_PER_EVENT = 5
 
 /**
- * What one process takes. Windows of ten seconds, so that a client may well send a hundred events at once after it has
- * been away. In memory: a socket lives in one process, and a limit that waits for Redis would be the bottleneck.
+ * The rate limits of one gateway. Windows are ten seconds long, so that a client can send a hundred events at once after being
+ * offline. Counted in memory: a socket lives in one process, and asking Redis each time would be the bottleneck.
  */
 export class GatewayLimits {
-  /** What was refused, by limit. */
+  /** Refusals by limit. */
   readonly refused = new Tally([
     'socket_events',
     'socket_events_in_flight',
@@ -53,19 +52,19 @@ export class GatewayLimits {
   }
 
   /**
-   * Counts an event of a socket that has `inFlight` unanswered ones.
-   * @throws {ParleyError} RATE_LIMITED, with the time until the next is taken
+   * Counts an event of a socket that has `inFlight` unanswered events.
+   * @throws {ParleyError} RATE_LIMITED, with the time until the next one is accepted
    */
   takeEvent(socketId: string, inFlight: number): void {
     if (inFlight > this.#maxInFlight) {
       this.refused.add('socket_events_in_flight')
-      throw new ParleyError('RATE_LIMITED', { message: `More than ${this.#maxInFlight} events are not answered yet.` })
+      throw new ParleyError('RATE_LIMITED', { message: `More than ${this.#maxInFlight} events are still unanswered.` })
     }
     this.#take('socket_events', this.#events, socketId)
   }
 
   /**
-   * Counts a packet of any kind that came on a connection.
+   * Counts a packet of any kind received on a connection.
    * @throws {ParleyError} RATE_LIMITED
    */
   takePacket(connection: object): void {
@@ -73,7 +72,7 @@ export class GatewayLimits {
   }
 
   /**
-   * Counts a handshake. Each address is looked at first, so that one that floods uses up nobody else's share.
+   * Counts a new connection. The limit per address comes first, so that a flood from one address does not use up the total.
    * @throws {ParleyError} RATE_LIMITED
    */
   takeHandshake(request: IncomingMessage): void {

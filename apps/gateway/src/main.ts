@@ -48,7 +48,7 @@ await runProcess({
   logger,
   start: async ({ stopping }) => {
     const epoch = randomUUID()
-    const onError = troubleLog(logger, 'trouble with a service this gateway needs')
+    const onError = troubleLog(logger, 'error from a service this gateway depends on')
     const { tracer, stop: stopTracing } = await openTracing(settings, 'parley-gateway', logger)
     const measures = new GatewayMeasures()
     const address = redisAddress(settings)
@@ -60,7 +60,7 @@ await runProcess({
       onError,
     })
     await awaitSchema(db, { signal: stopping, logger })
-    // Those who come in one wave are noted in few writes.
+    // Pipelined: the presence updates of a wave of connections then share a few writes.
     const pipelined = { except: [], standaloneOnly: true } as const
     const redis = openRedis(address, { name: 'gateway', commandTimeoutMs: 2_000, pipelined, onError })
     const bus = new Bus(address, 'gateway').on('error', onError)
@@ -112,7 +112,7 @@ await runProcess({
       onOnline: (userId) => void onlineNews.tellOf(userId).catch(onError),
     })
     await presence.start()
-    // Without its lease the others take this process for dead. Its clients come back.
+    // After such a standstill the presence lease has expired and others consider this process dead: make its clients reconnect.
     const standstill = new Standstill(LEASE_OUTLASTS_MS, () => {
       for (const socket of io.sockets.sockets.values()) socket.conn.close()
     })
@@ -172,7 +172,7 @@ await runProcess({
         { name: 'standstill', stop: async () => standstill.stop() },
         { name: 'token guard', stop: async () => tokenGuard.stop() },
         { name: 'writers', stop: async () => void (await Promise.all([messages.close(), reads.close()])) },
-        // First: what the sockets have sent is answered by writers that still write.
+        // Stopped first, while the writers can still answer what the sockets have sent.
         { name: 'sockets', stop: () => drain({ http, io, presence, delayMs: settings.DRAIN_DELAY_MS }) },
       ],
     }

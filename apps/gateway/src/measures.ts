@@ -18,9 +18,9 @@ import {
 import type { Server } from 'socket.io'
 import type { GatewayLimits } from './limits.ts'
 
-/** What the handlers of a gateway count. */
+/** Counters that a gateway's handlers update. */
 export class GatewayMeasures {
-  /** Events that came, by name; names that are not ours are one. */
+  /** Events received, by name; unknown names are counted together. */
   readonly events = new Tally([...Object.keys(clientEvents), 'unknown'])
   readonly answers = new Tally(['ok', 'error'])
   readonly eventErrors = new Tally(Object.keys(ERRORS))
@@ -46,7 +46,7 @@ export interface GatewayMetricsOptions {
   writers: Record<'messages' | 'reads', Measured>
 }
 
-/** All of a gateway's numbers. What each means to an operator is in docs/OPERATIONS.md; docs/METRICS.md lists them. */
+/** Registers all metrics of a gateway. docs/METRICS.md lists them; docs/OPERATIONS.md says what they mean to an operator. */
 export function gatewayMetrics(options: GatewayMetricsOptions): Metrics {
   const { measures, health, db, bus, watermark, rooms, limits, presence, writers } = options
   const metrics = new Metrics('gateway', VERSION)
@@ -58,7 +58,7 @@ export function gatewayMetrics(options: GatewayMetricsOptions): Metrics {
   showDeliveries(metrics, rooms)
   metrics.tally(
     'parley_rate_limited_total',
-    'What was refused for coming too fast, by limit',
+    'Requests, events and connections refused by a rate limit',
     'limit',
     () => limits.refused,
   )
@@ -72,37 +72,37 @@ export function gatewayMetrics(options: GatewayMetricsOptions): Metrics {
 }
 
 function showSockets(metrics: Metrics, { io, measures }: GatewayMetricsOptions): void {
-  metrics.gauge('parley_gateway_connections', 'Sockets that are connected to this gateway', [], () =>
+  metrics.gauge('parley_gateway_connections', 'Sockets connected to this gateway', [], () =>
     single(io.sockets.sockets.size),
   )
   metrics.counter('parley_gateway_connects_total', 'Sockets that connected', [], () => single(measures.connected))
   metrics.tally(
     'parley_gateway_disconnects_total',
-    'Sockets that went, by Socket.IO’s reason',
+    'Sockets that disconnected, by Socket.IO’s reason',
     'reason',
     () => measures.disconnected,
   )
   metrics.distribution(
     'parley_gateway_handshake_seconds',
-    'From a socket’s token to its rooms, of those that were let in',
+    'Time from checking a socket’s token to joining its rooms, for accepted sockets',
     [],
     () => [[{}, measures.handshakes]],
   )
-  metrics.counter('parley_gateway_slow_readers_total', 'Connections closed because they did not read', [], () =>
-    single(measures.slowReaders),
-  )
   metrics.counter(
-    'parley_gateway_resyncs_total',
-    'Sockets asked to sync after this gateway was cut off from Redis',
+    'parley_gateway_slow_readers_total',
+    'Connections closed because the client was not reading',
     [],
-    () => single(measures.resyncs),
+    () => single(measures.slowReaders),
+  )
+  metrics.counter('parley_gateway_resyncs_total', 'Sockets told to sync after this gateway had lost Redis', [], () =>
+    single(measures.resyncs),
   )
 }
 
 function showEvents(metrics: Metrics, { events, answers, eventErrors, handshakeErrors }: GatewayMeasures): void {
-  metrics.tally('parley_socket_events_total', 'Events that came from sockets, by name', 'event', () => events)
-  metrics.tally('parley_socket_answers_total', 'Answers to events, acks or not', 'outcome', () => answers)
-  metrics.counter('parley_errors_total', 'Errors that clients were answered with', ['surface', 'code'], () => [
+  metrics.tally('parley_socket_events_total', 'Events received from sockets, by name', 'event', () => events)
+  metrics.tally('parley_socket_answers_total', 'Answers to events, with or without an ack', 'outcome', () => answers)
+  metrics.counter('parley_errors_total', 'Errors returned to clients', ['surface', 'code'], () => [
     ...[...eventErrors.counts].map(([code, count]) => [{ surface: 'event', code }, count] as const),
     ...[...handshakeErrors.counts].map(([code, count]) => [{ surface: 'handshake', code }, count] as const),
   ])

@@ -10,7 +10,7 @@ interface NewNamesOptions {
   onError: (error: unknown) => void
 }
 
-/** Whom the product's server writes is called so on the sockets that are open; those whose notice is lost, from their next token on. */
+/** Applies names and pictures that a service has written to open sockets. If the notice is lost, the next token brings them. */
 export function takeNewNames({ io, bus, people, onError }: NewNamesOptions): void {
   const take = async (userId: string) => {
     const theirs = [...socketsIn(io, userRoom(userId))]

@@ -10,25 +10,24 @@ export interface OnlineNewsOptions {
   presenceReader: Pick<PresenceReader, 'online'>
 }
 
-/** Whoever comes alone is told of after this, in milliseconds. */
+/** How long after a lone arrival it is announced, in milliseconds. */
 const GATHER_MS = 50
 /**
- * While people come one after the other they are told of this often, in milliseconds, and less often the more of them there
- * were last time. It stays below the 3 s for which somebody who has gone is not reported (packages/presence: graceMs).
- * Figures in docs/PERFORMANCE.md.
+ * While people keep arriving, they are announced at this interval, in milliseconds, which grows with the number announced last
+ * time. It stays below the 3 s before a departure is reported (packages/presence: graceMs). Figures in docs/PERFORMANCE.md.
  */
 const LEAST_PAUSE_MS = 1_000
 const PAUSE_MS_EACH = 10
 const LONGEST_PAUSE_MS = 2_000
 
-/** Times that a look into the database is tried. */
+/** How often a failing look-up is tried. */
 const TRIES = 10
 
 /**
- * Tells people's contacts that they came online; those who come about the same time together. In a crowd everybody is a
- * contact of many who come, and one event at a time was a third of what a connection cost.
+ * Tells contacts that people came online, and announces those who arrive at about the same time together. In a crowd everybody
+ * is a contact of many arrivals, and one event for each was a third of the cost of a connection.
  *
- * Somebody who goes again at once is told of in time: the reaper waits for their grace, which is longer than this does.
+ * Somebody who leaves again at once is still announced before they are reported offline: the reaper's grace is longer.
  */
 export class OnlineNews {
   readonly #options: OnlineNewsOptions
@@ -47,16 +46,16 @@ export class OnlineNews {
     this.#timer = setTimeout(() => this.flush(), waitMs)
   }
 
-  /** Of somebody who came while Redis was away: what is to be told is looked up. Rejects when that fails for long. */
+  /** Looks up and announces somebody who came while Redis was away. Rejects when the look-up keeps failing. */
   async tellOf(userId: string): Promise<void> {
     await retried(async (attempt) => {
-      // Who has gone again meanwhile is not announced after having been reported.
+      // Do not announce somebody who has since been reported offline.
       if (attempt > 1 && !(await this.#options.presenceReader.online([userId])).has(userId)) return
       this.tell(await this.#lookUp(userId))
     }, TRIES)
   }
 
-  /** Tells what is waiting now: contacts would never hear of people whose next gateway finds them online already. */
+  /** Announces everything that is waiting. Needed on stop too: these people's next gateway finds them already online. */
   flush(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
@@ -74,7 +73,7 @@ export class OnlineNews {
   }
 }
 
-/** Ids of the conversations in which a person's presence is shown. */
+/** Returns the ids of the conversations in which a person's presence is shown. */
 export function shownIn(conversations: Awaited<ReturnType<Membership['conversationsOf']>>): string[] {
   return conversations.flatMap(({ conversationId, showsPresence }) => (showsPresence ? [conversationId] : []))
 }

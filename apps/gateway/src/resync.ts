@@ -4,7 +4,7 @@ import { retried } from '@parley/runtime/retried'
 import type { Server, Socket } from 'socket.io'
 import { sessionOf } from './session.ts'
 
-/** All sockets of a gateway are asked within this, in milliseconds, so that not all of them sync in one moment. */
+/** The sockets of a gateway are told to sync over this period, in milliseconds, so that they do not all do so at once. */
 const SPREAD_MS = 3_000
 const ROUNDS = 30
 
@@ -13,13 +13,13 @@ export interface ResyncOptions {
   rooms: Pick<GatewayRooms, 'enter' | 'confirmed'>
   membership: Pick<Membership, 'conversationsOf'>
   onError: (error: unknown) => void
-  /** Called for each socket that is asked. */
+  /** Called for each socket that is told. */
   onAsked?: () => void
 }
 
 /**
- * Asks sockets to sync after this gateway was cut off from Redis: messages went past them, and so may have people's
- * comings and goings. Their rooms are set right first, so that nothing falls between.
+ * Tells sockets to sync after this gateway was cut off from Redis: they have missed messages, and perhaps membership changes.
+ * Their rooms are corrected first, so that nothing falls in between.
  */
 export class Resync {
   readonly #options: ResyncOptions
@@ -30,7 +30,7 @@ export class Resync {
 
   constructor(options: ResyncOptions) {
     this.#options = options
-    // Who was being let in then may know their conversations from before the cut.
+    // A handshake that was under way then may have read its conversations before the cut.
     options.io.on('connection', (socket: Socket) => {
       if (socket.handshake.issued <= this.#startedAt) void this.#ask(socket)
       else if (!sessionOf(socket).confirmed) void this.#askOnceConfirmed(socket)
@@ -38,8 +38,8 @@ export class Resync {
   }
 
   /**
-   * Asks every socket that is connected now, and those that are on their way in once they are; a call while an earlier one
-   * is under way begins anew.
+   * Tells every socket that is connected now, and those still in their handshake once they are connected. A call while an
+   * earlier one is under way starts over.
    */
   start(): void {
     this.stop()
@@ -66,7 +66,7 @@ export class Resync {
     this.#timers.clear()
   }
 
-  /** Redis was silent when it was let in, and may have let messages pass it by: the connection need not have been lost. */
+  /** For a socket let in while Redis was silent: it may have missed messages even if the Redis connection was never lost. */
   async #askOnceConfirmed(socket: Socket): Promise<void> {
     const { signal } = this.#underWay
     await retried(async () => {
@@ -76,7 +76,7 @@ export class Resync {
     }, Number.POSITIVE_INFINITY)
   }
 
-  /** Never rejects: while the database is away its rooms are tried again for as long as the socket is there. */
+  /** Never rejects: while the database is away, it retries for as long as the socket is connected. */
   async #ask(socket: Socket): Promise<void> {
     const { rooms, membership } = this.#options
     const { signal } = this.#underWay

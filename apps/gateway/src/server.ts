@@ -15,32 +15,32 @@ import { Server, type Socket } from 'socket.io'
 import type { GatewayLimits } from './limits.ts'
 import type { GatewayMeasures } from './measures.ts'
 
-/** Largest packet that is read at all, in bytes; content past its own limit gets a clear error well before. */
+/** Largest packet that is read at all, in bytes. Over-long content gets a clear error well below this. */
 const PACKET_BYTES = 2 * 1024 * 1024
-/** A connection that is behind by more bytes than this for so long (ms) is closed; its client comes back and syncs. */
+/** A connection with more than this many unsent bytes for this long (ms) is closed; its client reconnects and syncs. */
 const UNSENT_BYTES = 1024 * 1024
 const UNSENT_PATIENCE_MS = 3_000
-/** Behind by more than this, it is closed at once. */
+/** With more unsent bytes than this, it is closed at once. */
 const UNSENT_HARD_BYTES = 8 * 1024 * 1024
 
 /**
- * Connections that the system keeps until they are taken. With Node's 511 most of some thousand who come back at once are
- * dropped, and try again after a second; the system's own bound (net.core.somaxconn) is 4,096 on Linux.
+ * Length of the listen backlog. With Node's default of 511, most of a few thousand simultaneous connections are dropped and
+ * retry after a second. Linux itself limits it to 4,096 (net.core.somaxconn).
  */
 const BACKLOG = 4_096
 
-/** CONNECT packets that one connection may send: a client that was refused may try again with another token. */
+/** CONNECT packets that one connection may send: a refused client may try again with another token. */
 const MAX_CONNECTS = 10
 
-/** How long the head of a request, and all of one, may take to come in, in milliseconds. */
+/** How long a request's head, and a whole request, may take to arrive, in milliseconds. */
 const HEADERS_MS = 30_000
 const REQUEST_MS = 60_000
 
-/** To whatever is asked beside Socket.IO. */
+/** The answer to requests for anything but Socket.IO. */
 const NOTHING_HERE = new ParleyError('NOT_FOUND')
 const NO_HOST = new ParleyError('MALFORMED_REQUEST')
 
-/** Socket.IO on an HTTP server that does not listen yet. */
+/** Builds Socket.IO on an HTTP server that does not listen yet. */
 export function buildServer(
   logger: Logger,
   limits: GatewayLimits,
@@ -49,9 +49,9 @@ export function buildServer(
 ): { http: HttpServer; io: Server } {
   const { CORS_ORIGINS: origins } = settings
   const times = { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS }
-  // Longer than balancers keep idle connections for, so that none sends a request into one that is just being closed.
+  // Longer than balancers keep idle connections, so that none sends a request on a connection that is just being closed.
   const keepAliveTimeout = settings.KEEP_ALIVE_SECONDS * 1_000
-  // Who names no host is refused here: Node would do so without a body.
+  // Requests without a Host header are refused below: Node's own refusal has no body.
   const http = createServer({ keepAliveTimeout, ...times, requireHostHeader: false }, (request, response) => {
     const error = namesHost(request) ? NOTHING_HERE : NO_HOST
     response.writeHead(error.status, { 'content-type': 'application/json', 'x-content-type-options': 'nosniff' })
@@ -61,15 +61,14 @@ export function buildServer(
   const io = new Server(http, {
     serveClient: false,
     cors: { origin: origins === '*' ? '*' : [...origins] },
-    // The balancer reads the session's id from this cookie in the handshake's answer; clients need not keep it.
+    // The balancer learns the session's id from this cookie in the handshake's response; clients need not keep it.
     cookie: { name: 'io', path: '/socket.io', httpOnly: true, sameSite: 'lax' },
     maxHttpBufferSize: PACKET_BYTES,
     perMessageDeflate: false,
     connectTimeout: 10_000,
-    // Asked for each new connection, not for the requests of one that stands. Refused here, a stock client tries again
-    // with back-off.
+    // Called for each new connection, not for later requests of an existing one. Stock clients retry with back-off.
     allowRequest: (request, decide) => {
-      if (!mayConnect(request, origins)) return decide('Pages of this origin may not connect here.', false)
+      if (!mayConnect(request, origins)) return decide('Pages from this origin may not connect.', false)
       try {
         limits.takeHandshake(request)
       } catch {
@@ -78,7 +77,7 @@ export function buildServer(
       decide(null, true)
     },
   })
-  // Answered as Engine.IO answers what it cannot take.
+  // Engine.IO turns the error into its own kind of refusal.
   io.engine.use((request: IncomingMessage, _response: unknown, next: (error?: Error) => void) => {
     next(namesHost(request) ? undefined : NO_HOST)
   })
@@ -93,15 +92,15 @@ export function buildServer(
     hardUnsentBytes: UNSENT_HARD_BYTES,
     onSlow: (unsentBytes) => {
       measures.slowReaders++
-      logger.warn({ unsentBytes }, 'a connection that does not read was closed')
+      logger.warn({ unsentBytes }, 'closed a connection that was not reading')
     },
   })
   return { http, io }
 }
 
 /**
- * The answer to the upgrade and Engine.IO's first packet, which are written in one turn of the loop, as one system call. Not
- * for a refusal: Engine.IO destroys the socket after it, with all that is held back.
+ * Joins the upgrade's response and Engine.IO's first packet, written in the same turn of the event loop, into one system call.
+ * Must not be used for refusals: Engine.IO destroys the socket right after one, and with it all that is corked.
  */
 function joinFirstWrites(socket: Duplex): void {
   socket.cork()
@@ -109,8 +108,8 @@ function joinFirstWrites(socket: Duplex): void {
 }
 
 /**
- * Whether a page of this origin may open a socket. Browsers hold polling to CORS and WebSockets to nothing, so it is looked
- * at here. No Origin header: no browser.
+ * Returns whether a page from this origin may open a socket. Browsers apply CORS to polling but not to WebSockets, so the origin
+ * is checked here. A request without an Origin header does not come from a browser page and is allowed.
  */
 function mayConnect({ headers }: IncomingMessage, origins: AllowedOrigins): boolean {
   const { origin, host } = headers
@@ -119,8 +118,8 @@ function mayConnect({ headers }: IncomingMessage, origins: AllowedOrigins): bool
 }
 
 /**
- * Closes a connection that sends CONNECT, or packets of whatever kind, more often than one may; what it has sent besides is
- * dropped unread. Counted before Socket.IO makes a socket or an event of each: one body that a client posts holds very many.
+ * Closes a connection that sends too many CONNECT packets, or too many packets of any kind; the rest is dropped unread. Counted
+ * before Socket.IO turns packets into sockets or events, because a single POST body can hold very many.
  */
 function boundPackets(conn: Socket['conn'], limits: GatewayLimits): void {
   let connects = 0
@@ -131,12 +130,16 @@ function boundPackets(conn: Socket['conn'], limits: GatewayLimits): void {
       return conn.close()
     }
     if (type !== 'message' || typeof data !== 'string') return
-    // As Socket.IO's parser reads the type, to which a blank is CONNECT too.
+    // Parsed as Socket.IO's parser does it, for which a blank is CONNECT, too.
     if (Number(data.charAt(0)) === 0 && ++connects > MAX_CONNECTS) conn.close()
   })
 }
 
-/** @returns the port it listens on */
+/**
+ * Starts listening.
+ * @returns the port
+ * @throws the listen error, such as EADDRINUSE
+ */
 export async function listen(http: HttpServer, port: number, host: string): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     http.once('error', reject)

@@ -4,26 +4,29 @@ import type { Socket } from 'socket.io'
 import type { EventFlow } from './flow.ts'
 import type { TokenLife } from './token-life.ts'
 
-/** What a gateway knows of a connected socket. */
+/** What a gateway knows about a connected socket. */
 export interface Session {
   user: User
-  /** Of the newest token that the client handed in. */
+  /** From the client's newest token. */
   identity: Identity
   flow: EventFlow
   tokenLife: TokenLife
-  /** The conversations in which the person is shown, until their contacts have been told that they came. */
+  /** Ids of the conversations in which the person's presence is shown; emptied once their arrival is announced. */
   shownIn: readonly string[]
-  /** Whether Redis had confirmed their rooms when they were let in. */
+  /** Whether Redis had confirmed the room subscriptions when the socket was let in. */
   confirmed: boolean
 }
 
-/** What a log line says of a socket: whose it is and which, never what it sent. */
+/** Returns the fields that identify a socket in a log line. Never includes what it sent. */
 export function aboutSocket(socket: Socket): { connectionId: string; userId?: string } {
   const session = socket.data.session as Session | undefined
   return { connectionId: socket.id, ...(session === undefined ? {} : { userId: session.user.id }) }
 }
 
-/** Set by the handshake before the socket connects. */
+/**
+ * Returns the session that the handshake has set.
+ * @throws when the socket has not passed the handshake
+ */
 export function sessionOf(socket: Socket): Session {
   const session = socket.data.session as Session | undefined
   if (session === undefined) throw new Error('a socket without a session')

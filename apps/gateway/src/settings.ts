@@ -15,7 +15,7 @@ import {
   tracingSettings,
 } from '@parley/runtime'
 
-/** Everything a gateway is told by its environment. */
+/** All settings of a gateway. */
 export const gatewaySettings = defineSettings({
   ...environmentSettings,
   ...logSettings,

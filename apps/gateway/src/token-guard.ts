@@ -11,12 +11,12 @@ export interface TokenGuardOptions {
   onError: (error: unknown) => void
 }
 
-/** Time between two looks at everybody, in case a notice was lost, in milliseconds. */
+/** How often all connected people are checked in case a notice was lost, in milliseconds. */
 const LOOK_MS = 60_000
 /** People looked up in one query. */
 const BATCH = 1_000
 
-/** Ends the sockets whose tokens were revoked: at once when the notice comes, within a minute if it gets lost. */
+/** Ends sockets whose tokens were revoked: at once when the notice arrives, within a minute if it is lost. */
 export class TokenGuard {
   readonly #options: TokenGuardOptions
   readonly #timer: NodeJS.Timeout
@@ -26,15 +26,15 @@ export class TokenGuard {
     this.#timer = setInterval(() => void this.look(), LOOK_MS)
   }
 
-  /** This person's tokens issued before `validFrom` (milliseconds since 1970) no longer count. */
+  /** Ends this person's sockets whose tokens were issued before `validFrom` (milliseconds since 1970). */
   revoke(userId: string, validFrom: number): void {
-    // One that is only connecting is not among them, and looks for itself.
+    // A socket still in its handshake is not among them: it checks on its own once it is connected.
     for (const socket of socketsIn(this.#options.io, userRoom(userId))) {
       if ((sessionOf(socket).identity.issuedAt?.getTime() ?? 0) < validFrom) endSocket(socket, revoked())
     }
   }
 
-  /** Looks everybody up who is connected. Never rejects. */
+  /** Checks the tokens of all connected people. Never rejects. */
   async look(): Promise<void> {
     const sockets = [...this.#options.io.sockets.sockets.values()]
     const userIds = [...new Set(sockets.map((socket) => sessionOf(socket).identity.userId))]
@@ -53,7 +53,7 @@ export class TokenGuard {
   }
 }
 
-/** A guard that hears of revocations in any process, and looks for itself after it could hear nothing. */
+/** Starts a guard that listens for revocations in any process, and checks everybody after the connection to Redis was lost. */
 export function guardTokens({
   io,
   bus,
@@ -77,7 +77,7 @@ function revoked(): ParleyError {
   return new ParleyError('TOKEN_INVALID', { message: REVOKED })
 }
 
-/** Says why in an `exception` and closes the transport: stock clients come back, with a new token or none. */
+/** Sends the reason in an `exception` and closes the transport. Stock clients then reconnect, with a new token or none. */
 export function endSocket(socket: Socket, error: ParleyError): void {
   socket.emit('exception', { event: 'connect', ...failure(error) })
   socket.conn.close()

@@ -1,9 +1,9 @@
-/** The longest time that setTimeout can wait, in milliseconds: 2^31 - 1, some 25 days. */
+/** The longest delay that setTimeout supports, in milliseconds: 2^31 - 1, about 25 days. */
 const TIMER_MAX = 2 ** 31 - 1
 
 /**
- * Calls back once when the newest token of a socket ends. A token that is renewed in time moves the moment; one that
- * ends after more than setTimeout can wait is looked at again on the way.
+ * Calls back once when a socket's newest token expires. Renewing the token in time restarts the timer; delays too long for
+ * setTimeout are waited for in steps.
  */
 export class TokenLife {
   readonly #onEnd: () => void
@@ -14,13 +14,13 @@ export class TokenLife {
     this.#onEnd = onEnd
   }
 
-  /** @param expiresAt null for a token that does not end */
+  /** @param expiresAt null for a token that does not expire */
   start(expiresAt: Date | null): void {
     clearTimeout(this.#timer)
     if (expiresAt !== null && !this.#stopped) this.#wait(expiresAt.getTime())
   }
 
-  /** For good: a renewal may be under way. */
+  /** Stops for good: a later start(), from a renewal under way, does nothing. */
   stop(): void {
     this.#stopped = true
     clearTimeout(this.#timer)

@@ -9,12 +9,12 @@ interface Typing {
   toldAt: number
 }
 
-/** A client that goes on typing is told of again after this long, for those who have come in since; milliseconds. */
+/** How often `userTyping` is repeated while a client keeps typing, for those who have joined since; milliseconds. */
 const REPEAT_MS = 3_000
 
 /**
- * Who is typing where. quiet -> typing with `typing`; back to quiet with `stopTyping`, with the message itself, when the
- * socket goes, or 6 s after the last `typing`. The person's own devices are not told.
+ * Tracks who is typing where. quiet -> typing on `typing`; back to quiet on `stopTyping`, when the message is sent, when the
+ * socket disconnects, or 6 s after the last `typing`. The person's own devices are not told.
  */
 export class TypingIndicators {
   readonly #bySocket = new Map<string, Map<string, Typing>>()
@@ -43,7 +43,7 @@ export class TypingIndicators {
     this.#tell(socket, conversationId, 'userStoppedTyping')
   }
 
-  /** The socket is gone. */
+  /** Stops everything that a disconnected socket was typing. */
   forget(socket: Socket): void {
     for (const conversationId of [...(this.#bySocket.get(socket.id)?.keys() ?? [])]) this.stop(socket, conversationId)
   }
@@ -52,8 +52,8 @@ export class TypingIndicators {
     const { id, fullName } = sessionOf(socket).user
     const others = socket.to(conversationRoom(conversationId)).except(userRoom(id))
     const payload = { conversationId, userId: id, userName: fullName }
-    // Not volatile: Socket.IO would drop it for whoever is just then polling, upgrading or being written to, and a client
-    // need not say it twice. It is told once in 3 s at most, so that nothing piles up.
+    // Not volatile: Socket.IO would drop it for clients that are polling, upgrading or not writable at that moment, and it may
+    // not be repeated. It is sent at most once in 3 s, so nothing piles up.
     others.emit(event, payload)
   }
 }

@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 export interface WaveOptions {
-  /** People in a wave. */
+  /** Handshakes per wave. */
   maxSize: number
-  /** Pause after a wave, in milliseconds: the next one is larger by those who come meanwhile. */
+  /** Pause after a wave, in milliseconds, in which the next one fills up. */
   pauseMs: () => number
 }
 
-/** Somebody who waits for a wave. */
+/** A handshake waiting for a wave. */
 interface Waiting {
   enter: () => Promise<void>
   isThere: () => boolean
@@ -15,9 +15,9 @@ interface Waiting {
 }
 
 /**
- * Lets people in wave by wave: while one wave is on its way in, whoever comes waits and is of the next. All of a wave ask
- * for their conversations in the same turn of the loop, so that each question is one statement for all of them. When
- * thousands come back at once, waves grow by themselves; somebody who comes alone waits for nothing.
+ * Lets people in wave by wave: while one wave is under way, newcomers wait for the next. A whole wave queries the database in
+ * the same turn of the event loop, so each query becomes one statement for all of them. When thousands reconnect at once, waves
+ * grow by themselves; a lone handshake does not wait.
  */
 export class Waves {
   readonly #options: WaveOptions
@@ -29,9 +29,9 @@ export class Waves {
   }
 
   /**
-   * Runs `enter` with its wave. It has to end in bounded time: the next wave waits for it.
-   * @param isThere asked when a wave is put together: who has gone meanwhile takes no place in it
-   * @returns what `enter` does; undefined for somebody who has gone
+   * Runs `enter` with the next wave. It must settle in bounded time: the wave after it waits.
+   * @param isThere called when a wave is put together; a client that has left takes no place in it
+   * @returns what `enter` resolves to; undefined for a client that has left
    */
   join<T>(enter: () => Promise<T>, isThere: () => boolean): Promise<T | undefined> {
     return new Promise((resolve, reject) => {

@@ -79,7 +79,7 @@ it('says why it opens no WebSocket', async () => {
   const headers = ['Host: x', 'Origin: https://evil.example', ...UPGRADE]
   const path = '/socket.io/?EIO=4&transport=websocket'
   const answer = await answerTo(path, headers)
-  expect(answer).toMatch(/^HTTP\/1\.1 400 .*Pages of this origin may not connect here\.$/s)
+  expect(answer).toMatch(/^HTTP\/1\.1 400 .*Pages from this origin may not connect\.$/s)
   // Where it opens one, the first packet comes with the answer, in one write.
   expect(await answerTo(path, ['Host: x', ...UPGRADE])).toMatch(/^HTTP\/1\.1 101 .*"sid"/s)
 })

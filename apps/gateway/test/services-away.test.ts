@@ -304,7 +304,7 @@ async function retried(attempt: () => Promise<Awaited<ReturnType<typeof send>>>)
 it('after all this every process lives, and no log holds content, token or secret', () => {
   expect(pidsNow()).toEqual(pids)
   const logs = cluster.logs()
-  expect(logs).toContain('trouble with a service')
+  expect(logs).toContain('error from a service')
   const password = new URL(cluster.databaseUrl).password
   for (const hidden of [
     SECRET,

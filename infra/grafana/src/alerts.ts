@@ -180,7 +180,7 @@ export const alerts: readonly Alert[] = [
     for: '15m',
     severity: 'ticket',
     summary: '{{ $value | humanize }} connections were cut off in 15 minutes because they did not read',
-    action: 'One client or network, usually. The log has each (a connection that does not read was closed).',
+    action: 'Usually one client or network. The log has a line for each: "closed a connection that was not reading".',
   },
   {
     name: 'ParleyEventLoopBusy',

@@ -1,7 +1,7 @@
 import { ParleyError } from '@parley/protocol'
 import type { EventHandler } from './handler.ts'
 
-/** Those who are online among the people who share a conversation with the asker; as an event and in the ack. */
+/** Returns the ids of the person's contacts who are online; sent as an `onlineUsers` event, too. */
 export const getOnlineUsers: EventHandler<'getOnlineUsers'> = async ({ deps, socket, session }) => {
   const contacts = await deps.membership.contactsOf(session.user.id)
   const online = await deps.presenceReader.online(contacts).catch((cause) => {

@@ -9,9 +9,9 @@ export interface EventContext<Payload> {
   socket: Socket
   session: Session
   payload: Payload
-  /** Where the event is traced. */
+  /** The event's span, if it is traced. */
   trace: TraceParent | undefined
 }
 
-/** Answers one event. What it resolves to is the ack's `data`; what it throws is the ack's `error`. */
+/** Handles one event. It resolves to the ack's `data`; what it throws becomes the ack's `error`. */
 export type EventHandler<Name extends ClientEventName> = (context: EventContext<ClientEvents[Name]>) => Promise<unknown>

@@ -1,6 +1,6 @@
 import type { EventHandler } from './handler.ts'
 
-/** Stores a message; the ack says that it is durable. Membership is the database's word, under the conversation's lock. */
+/** Stores a message; the ack means that it is durable. The database checks membership, under the conversation's lock. */
 export const sendMessage: EventHandler<'sendMessage'> = async ({ deps, socket, session, payload, trace }) => {
   const message = await deps.messages.send({ ...payload, sender: session.user, trace })
   deps.typing.stop(socket, payload.conversationId)

@@ -1,6 +1,6 @@
 import type { EventHandler } from './handler.ts'
 
-/** A tab in the background is no reason to hold back a push. */
+/** Records whether the page is visible: a tab in the background does not hold back pushes. */
 export const setVisibility: EventHandler<'setVisibility'> = async ({ deps, socket, session, payload }) => {
   deps.presence.setVisible(session.user.id, socket.id, payload.visible)
   return { visible: payload.visible }

@@ -1,4 +1,4 @@
 import type { EventHandler } from './handler.ts'
 
-/** What has changed since the revs that the client has. The socket's rooms were joined before it could ask. */
+/** Returns what has changed since the client's revs. The socket's rooms are already joined, so nothing falls in between. */
 export const sync: EventHandler<'sync'> = ({ deps, session, payload }) => deps.sync.changes(session.user.id, payload)

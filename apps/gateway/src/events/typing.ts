@@ -16,7 +16,7 @@ export const stopTyping: EventHandler<'stopTyping'> = async ({ deps, socket, pay
   return null
 }
 
-/** A socket's rooms say so at no cost; a conversation it has not entered yet is looked up. */
+/** Checks membership: in the socket's rooms at no cost, and in the database for a room it has not joined yet. */
 async function requireMember(deps: GatewayDeps, socket: Socket, conversationId: string): Promise<void> {
   if (socket.rooms.has(conversationRoom(conversationId))) return
   await deps.conversations.require(conversationId, sessionOf(socket).user.id)
