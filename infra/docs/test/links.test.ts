@@ -3,7 +3,7 @@ import { dirname, join, normalize } from 'node:path'
 import { beforeAll, expect, it } from 'vitest'
 import { ROOT } from '../src/files.ts'
 
-/* A link from one page to another leads to a file that exists, and to a heading in it where it names one. */
+/* What a page points to exists: the files and headings that its links name, and what a runbook quotes. */
 
 const FENCED = /^ *```[\s\S]*?^ *```/gm
 
@@ -36,4 +36,16 @@ it('every link between pages leads somewhere', () => {
   }
   expect(broken).toEqual([])
   expect(texts.size).toBeGreaterThan(10)
+})
+
+it('every log line and panel that a runbook quotes is one of ours', async () => {
+  const runbooks = /^## Metrics and alerts$([\s\S]*?)^## /m.exec(texts.get('docs/OPERATIONS.md') ?? '')?.[1] ?? ''
+  const quotes = [...runbooks.replace(/`[^`]*`/g, '').matchAll(/"([^"]+)"/g)].map(([, quote = '']) => quote)
+  expect(quotes).not.toEqual([])
+  let sources = ''
+  for await (const path of glob('{apps/*,packages/*,infra/grafana}/src/**/*.ts', { cwd: ROOT })) {
+    sources += await readFile(join(ROOT, path), 'utf8')
+  }
+  // A quote may go on in the next line.
+  expect(quotes.filter((quote) => !sources.includes(quote.replace(/\s+/g, ' ')))).toEqual([])
 })
