@@ -145,8 +145,8 @@ describe('the built package', () => {
   }, () => {
     const declarations = readFileSync(join(dist, 'index.d.ts'), 'utf8')
     expect(declarations).not.toMatch(/zod/i)
-    expect(declarations).toMatch(/\/\*\* Ids of the members who have read it, the sender first. \*\/\s+readBy: /)
-    expect(declarations).toMatch(/\/\*\* A person as a conversation shows them.* \*\/\s+interface Participant /)
+    expect(declarations).toMatch(/\/\*\* Ids of the members who have read it, the sender's first. \*\/\s+readBy: /)
+    expect(declarations).toMatch(/\/\*\* A member of a conversation\..* \*\/\s+interface Participant /)
     const folder = mkdtempSync(join(import.meta.dirname, '.types-'))
     try {
       const names = [
