@@ -1,7 +1,7 @@
 import { ParleyError } from '@parley/protocol'
 import { TOKEN_ERROR_CODES } from 'fast-jwt'
 
-/** What a token that fails one check is told; the rest get the registry's own words. */
+/** Messages for specific failures of a token; the others get the registry's message. */
 const explanations: Readonly<Record<string, string>> = {
   [TOKEN_ERROR_CODES.inactive]: 'The token is not valid yet.',
   [TOKEN_ERROR_CODES.malformed]: 'The token is not a JWT.',
@@ -12,14 +12,14 @@ const explanations: Readonly<Record<string, string>> = {
 }
 
 /**
- * Turns what fast-jwt and @fastify/jwt throw into the error that a client gets. Anything else is returned as it is: it
- * is a fault of ours and is not to be shown as the token's.
+ * Converts an error of fast-jwt or @fastify/jwt to the error for the client. Any other error is returned unchanged: it is our own
+ * fault and must not be reported as a bad token.
  */
 export function tokenError(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof ParleyError || !('code' in error)) return error
   const { code } = error
   if (typeof code !== 'string') return error
-  // fast-jwt wraps whatever the lookup of the key threw.
+  // fast-jwt wraps whatever the key lookup threw.
   if ('originalError' in error && error.originalError instanceof ParleyError) return error.originalError
   if (code === TOKEN_ERROR_CODES.expired || code === 'FST_JWT_AUTHORIZATION_TOKEN_EXPIRED') {
     return new ParleyError('TOKEN_EXPIRED', { cause: error })

@@ -1,23 +1,23 @@
 import { isStorableText, LIMITS, ParleyError, userId } from '@parley/protocol'
 import { z } from 'zod'
 
-/** Who a token speaks for. */
+/** The person or server that a token identifies. */
 export interface Identity {
-  /** `sub`: the id the embedding product gave this person or server. */
+  /** `sub`: the id that the embedding product gave this person or server. */
   readonly userId: string
-  /** `fullName`, else `name`; null when the token has neither in a usable form. */
+  /** `fullName` or else `name`; null if the token has neither in a usable form. */
   readonly fullName: string | null
-  /** `profilePhoto`, else `picture`: an http or https URL; null when the token has neither in a usable form. */
+  /** `profilePhoto` or else `picture`, an http or https URL; null if the token has neither in a usable form. */
   readonly profilePhoto: string | null
-  /** Whether `role` is `service`: a server of the product, not a person. */
+  /** Whether `role` is `service`: one of the product's servers rather than a person. */
   readonly service: boolean
-  /** `exp`; null for a token that does not end, which only exists outside production. */
+  /** `exp`; null if the token does not expire, which is only allowed outside production. */
   readonly expiresAt: Date | null
-  /** `iat`; null when the token does not say. */
+  /** `iat`; null if the token has none. */
   readonly issuedAt: Date | null
 }
 
-/** The end of the year 9999, in seconds: later ones RFC 3339 cannot write. A time in milliseconds by mistake lies past it. */
+/** The end of the year 9999 in seconds, the last that RFC 3339 can write. A time given in milliseconds by mistake exceeds it. */
 const maxInstant = 253_402_300_799
 
 const instant = z.number().min(0).max(maxInstant)
@@ -25,16 +25,16 @@ const instant = z.number().min(0).max(maxInstant)
 const requiredClaims = z.object({ sub: userId, exp: instant.optional(), iat: instant.optional().catch(undefined) })
 
 /**
- * Reads the claims of a token whose signature and times have been checked.
- * Names and photos in an unusable form count as absent; a bad `sub` makes the token useless.
+ * Reads the claims of a token whose signature and times have been checked. Unusable names and photos count as absent; a bad
+ * `sub` invalidates the token.
  * @throws ParleyError TOKEN_INVALID
  */
 export function identityFromClaims(claims: unknown): Identity {
   const parsed = requiredClaims.safeParse(claims)
   if (!parsed.success) {
     const claim = parsed.error.issues[0]?.path[0] === 'exp' ? 'exp' : 'sub'
-    const what = claim === 'exp' ? 'a time in seconds' : 'a user’s id of 1 to 128 characters'
-    throw new ParleyError('TOKEN_INVALID', { message: `The token’s ${claim} should be ${what}.` })
+    const what = claim === 'exp' ? 'a time in seconds' : 'a user id of 1 to 128 characters'
+    throw new ParleyError('TOKEN_INVALID', { message: `The token’s ${claim} must be ${what}.` })
   }
   const { sub, exp, iat } = parsed.data
   const all: Record<string, unknown> = { ...(claims as object) }

@@ -2,31 +2,31 @@ import { createPublicKey } from 'node:crypto'
 import { ParleyError } from '@parley/protocol'
 import { z } from 'zod'
 
-/** The signature algorithms that keys from a JWKS may be used with. */
+/** The algorithms accepted for signatures by keys of a JWKS. */
 export const publicKeyAlgorithms = ['RS256', 'ES256', 'EdDSA'] as const
 export type PublicKeyAlgorithm = (typeof publicKeyAlgorithms)[number]
 
 interface PublicKey {
   readonly kid: string | undefined
   readonly algorithm: PublicKeyAlgorithm
-  /** SPKI in PEM, which is what fast-jwt takes. */
+  /** SPKI in PEM, as fast-jwt needs it. */
   readonly pem: string
 }
 
 export interface JwksOptions {
   url: string
-  /** Milliseconds after which the set is fetched again, in the background while the old one still serves. */
+  /** Age in milliseconds at which the keys are fetched again, in the background while the old ones remain in use. */
   refreshAfterMs?: number
-  /** Milliseconds for which an old set serves while the issuer does not answer. After that tokens get UNAVAILABLE. */
+  /** Age in milliseconds up to which old keys remain in use while the issuer does not respond. Then tokens get UNAVAILABLE. */
   keepForMs?: number
-  /** Least milliseconds between two fetches, however many tokens name a key that is not known. */
+  /** Minimum milliseconds between two fetches, however many tokens name unknown keys. */
   cooldownMs?: number
-  /** Milliseconds that one fetch may take. */
+  /** Timeout of a fetch in milliseconds. */
   timeoutMs?: number
   now?: () => number
 }
 
-/** Bytes of a JWKS that are read at most; real ones have a few thousand. */
+/** The largest accepted JWKS in bytes; real ones have a few thousand. */
 const maxBytes = 256 * 1024
 
 const jwkSet = z.object({ keys: z.array(z.record(z.string(), z.unknown())).max(1_000) })
@@ -40,9 +40,8 @@ const jwkHead = z.object({
 })
 
 /**
- * The public keys of a token issuer (RFC 7517), kept in memory. Written out here rather than taken from get-jwks, whose
- * fetch has no time limit, which fetches once per unknown key id (so anybody's tokens could make it hammer the issuer),
- * and which does not know EdDSA keys.
+ * The public keys of a token issuer (RFC 7517), cached in memory. Not get-jwks: its fetch has no timeout, it fetches once per
+ * unknown key id (so anybody's tokens could make it flood the issuer), and it does not support EdDSA keys.
  */
 export function createJwks(options: JwksOptions) {
   const { url, refreshAfterMs = 300_000, keepForMs = 3_600_000, cooldownMs = 5_000, timeoutMs = 3_000 } = options
@@ -61,7 +60,7 @@ export function createJwks(options: JwksOptions) {
         keys = fetched
         fetchedAt = now()
       })
-      // A failed fetch leaves the keys as they are; once those are too old, `find` answers UNAVAILABLE.
+      // A failed fetch keeps the current keys; once they are too old, `find` throws UNAVAILABLE.
       .catch(() => undefined)
       .finally(() => {
         fetching = null
@@ -70,9 +69,9 @@ export function createJwks(options: JwksOptions) {
   }
 
   /**
-   * The key for a token with this header, as PEM, or null if the issuer has none that fits both id and algorithm.
-   * @throws ParleyError UNAVAILABLE when the issuer cannot be asked and no keys are held that are fresh enough, or none of
-   * them fits: the issuer may have one by now.
+   * Returns the key for a token with this header, as PEM; null if the issuer has none that matches both id and algorithm.
+   * @throws ParleyError UNAVAILABLE if the issuer cannot be reached and the cached keys are too old or do not match: the issuer
+   *   may have a matching key by now
    */
   async function find(header: { kid?: unknown; alg?: unknown }): Promise<string | null> {
     const held = now() - fetchedAt < keepForMs ? pick(keys, header) : null
@@ -82,9 +81,9 @@ export function createJwks(options: JwksOptions) {
     }
     await refresh()
     const key = now() - fetchedAt < keepForMs ? pick(keys, header) : null
-    // The last attempt to fetch them failed.
+    // The last fetch failed.
     if (key === null && fetchedAt < attemptedAt) {
-      throw new ParleyError('UNAVAILABLE', { message: 'The keys for tokens cannot be fetched; try again soon.' })
+      throw new ParleyError('UNAVAILABLE', { message: 'The keys to verify tokens cannot be fetched; try again soon.' })
     }
     return key
   }
@@ -92,10 +91,10 @@ export function createJwks(options: JwksOptions) {
   return { find }
 }
 
-/** A token that names no key may use the one key that fits its algorithm, if there is just one. */
+/** Selects the key for a token. One without a key id may use the only key for its algorithm, if there is just one. */
 function pick(keys: readonly PublicKey[], { kid, alg }: { kid?: unknown; alg?: unknown }): string | null {
-  const fitting = keys.filter((key) => key.algorithm === alg && (kid === undefined || key.kid === kid))
-  return fitting.length === 1 || kid !== undefined ? (fitting[0]?.pem ?? null) : null
+  const matching = keys.filter((key) => key.algorithm === alg && (kid === undefined || key.kid === kid))
+  return matching.length === 1 || kid !== undefined ? (matching[0]?.pem ?? null) : null
 }
 
 async function fetchKeys(url: string, timeoutMs: number): Promise<PublicKey[]> {
@@ -103,7 +102,7 @@ async function fetchKeys(url: string, timeoutMs: number): Promise<PublicKey[]> {
     headers: { accept: 'application/json' },
     signal: AbortSignal.timeout(timeoutMs),
   })
-  if (!response.ok) throw new Error(`the JWKS answered ${response.status}`)
+  if (!response.ok) throw new Error(`the JWKS request failed with ${response.status}`)
   const { keys } = jwkSet.parse(JSON.parse(await readBounded(response)))
   return keys.map(readKey).filter((key) => key !== null)
 }
@@ -120,7 +119,7 @@ async function readBounded(response: Response): Promise<string> {
   return text + decoder.decode()
 }
 
-/** One key of the set; null for a key that is meant for something else, or that is too weak (RFC 7518 §3.3). */
+/** Reads a key of the set; null if the key is for another purpose or too weak (RFC 7518 §3.3). */
 function readKey(jwk: Record<string, unknown>): PublicKey | null {
   const head = jwkHead.safeParse(jwk)
   if (!head.success) return null
@@ -133,7 +132,7 @@ function readKey(jwk: Record<string, unknown>): PublicKey | null {
     if (algorithm === 'RS256' && (key.asymmetricKeyDetails?.modulusLength ?? 0) < 2_048) return null
     return { kid, algorithm, pem: key.export({ type: 'spki', format: 'pem' }).toString() }
   } catch {
-    return null // One malformed key does not take the others out of use.
+    return null // A malformed key does not affect the others.
   }
 }
 

@@ -5,29 +5,29 @@ import { tokenError } from './errors.ts'
 import { type Identity, identityFromClaims } from './identity.ts'
 import { createJwks, type JwksOptions, publicKeyAlgorithms } from './jwks.ts'
 
-/** The settings that say which tokens are accepted, as `tokenSettings` of @parley/runtime reads them. */
+/** The settings for accepted tokens, as read by `tokenSettings` of @parley/runtime. */
 export interface TokenSettings {
   readonly NODE_ENV: 'development' | 'test' | 'production'
-  /** Shared secret for HS256. Exactly one of this and JWT_JWKS_URL is set. */
+  /** The shared secret for HS256. Exactly one of this and JWT_JWKS_URL is set. */
   readonly JWT_SECRET: string | undefined
-  /** Beside JWT_SECRET, another secret that is accepted; for the time in which it is changed. */
+  /** A second accepted secret besides JWT_SECRET, for rotating secrets. */
   readonly JWT_SECRET_PREVIOUS?: string | undefined
   readonly JWT_JWKS_URL: string | undefined
   readonly JWT_ISSUER: string | undefined
   readonly JWT_AUDIENCE: string | undefined
 }
 
-/** The header that says which key a token was signed with, as fast-jwt and @fastify/jwt hand it over. */
+/** The header of a token, which identifies its key, as passed by fast-jwt and @fastify/jwt. */
 type SignedHeader = { kid?: unknown; alg?: unknown }
 
-/** A token that was taken apart: `input` is what the signature covers. */
+/** A decoded token; `input` is what the signature covers. */
 interface DecodedToken {
   header: SignedHeader
   input?: unknown
   signature?: unknown
 }
 
-/** Options for `app.register(fastifyJwt, options)`: the same key, algorithms and checks as `verify`. */
+/** Options for `app.register(fastifyJwt, options)`, with the same keys, algorithms and checks as `verify`. */
 export interface FastifyJwtOptions {
   secret: string | ((request: unknown, token: SignedHeader | DecodedToken) => Promise<string>)
   decode: { complete: true }
@@ -36,31 +36,31 @@ export interface FastifyJwtOptions {
 
 export interface TokenVerifier {
   /**
-   * Checks a token as it came from outside and says whom it speaks for.
-   * @throws ParleyError TOKEN_MISSING, TOKEN_INVALID or TOKEN_EXPIRED; UNAVAILABLE while the keys cannot be fetched.
+   * Checks a token from outside and returns whom it identifies.
+   * @throws ParleyError TOKEN_MISSING, TOKEN_INVALID or TOKEN_EXPIRED; UNAVAILABLE while the keys cannot be fetched
    */
   verify(token: unknown): Promise<Identity>
   readonly jwtOptions: FastifyJwtOptions
 }
 
-/** Milliseconds by which the issuer's clock may differ from ours. */
+/** How far the issuer's clock may differ from ours, in milliseconds. */
 const clockToleranceMs = 5_000
 
 /**
- * Verified tokens are kept by the hash of the whole token for a minute at most, and never beyond their `exp`: with keys
- * from a JWKS that saves a signature check per request, and bounds how long a withdrawn key goes on being accepted.
- * Failures are never kept: fast-jwt would do so for the clock's tolerance, longer than a moment's outage of the issuer.
+ * Verified tokens are cached by the hash of the whole token for at most a minute, and not beyond `exp`. With keys from a JWKS
+ * this saves a signature check per request, and the limit bounds how long a withdrawn key is accepted. Failures are not cached:
+ * fast-jwt would keep them for the clock tolerance, which outlasts a momentary failure of the issuer.
  */
 const cacheOptions = {
   cache: 10_000,
-  // fast-jwt adds the tolerance.
+  // fast-jwt adds the clock tolerance.
   cacheTTL: 60_000 - clockToleranceMs,
   errorCacheTTL: () => Number.NEGATIVE_INFINITY,
 } satisfies VerifierOptions
 
 /**
- * The algorithm follows from what is configured, never from the token: a secret means HS256, a JWKS public keys. Tokens are
- * signed with JWT_SECRET and accepted under JWT_SECRET_PREVIOUS as well.
+ * Creates a verifier. The configuration decides the algorithm, never the token: a secret means HS256, a JWKS public keys. Tokens
+ * are signed with JWT_SECRET and also accepted under JWT_SECRET_PREVIOUS.
  */
 export function createTokenVerifier(
   settings: TokenSettings,
@@ -70,7 +70,7 @@ export function createTokenVerifier(
   const secret = settings.JWT_SECRET
   const keyOf = settings.JWT_JWKS_URL ? keyFinder({ ...jwksOptions, url: settings.JWT_JWKS_URL }) : null
   if ((secret === undefined) === (keyOf === null))
-    throw new Error('exactly one of JWT_SECRET and JWT_JWKS_URL is needed')
+    throw new Error('exactly one of JWT_SECRET and JWT_JWKS_URL must be set')
 
   const secrets = [secret ?? '', ...(settings.JWT_SECRET_PREVIOUS ? [settings.JWT_SECRET_PREVIOUS] : [])]
   const check = keyOf
@@ -90,7 +90,7 @@ export function createTokenVerifier(
       return identityFromClaims(claims)
     },
     jwtOptions: {
-      secret: keyOf ? (_request, token) => keyOf('header' in token ? token.header : token) : oneOf(secrets),
+      secret: keyOf ? (_request, token) => keyOf('header' in token ? token.header : token) : signingSecret(secrets),
       decode: { complete: true },
       verify: checks,
     },
@@ -105,7 +105,7 @@ function verifierOptions(settings: TokenSettings): VerifierOptions {
     clockTolerance: clockToleranceMs,
     ...(issuer === undefined ? {} : { allowedIss: issuer }),
     ...(audience === undefined ? {} : { allowedAud: audience }),
-    // fast-jwt checks a claim only where there is one, so those that are checked must be there.
+    // fast-jwt checks a claim only if it is present, so the checked claims are also required.
     requiredClaims: [
       'sub',
       ...(issuer === undefined ? [] : ['iss']),
@@ -115,7 +115,7 @@ function verifierOptions(settings: TokenSettings): VerifierOptions {
   }
 }
 
-/** Of several secrets the one that a token was signed with counts; what is wrong with it otherwise is said by the first. */
+/** Accepts what any of the checks accepts. A token with none of the signatures gets the error of the first check. */
 function firstThatSigned(checks: readonly ((token: string) => unknown)[]): (token: string) => unknown {
   const [first, ...others] = checks
   return (token) => {
@@ -138,13 +138,13 @@ function isWrongSignature(error: unknown): boolean {
   return error instanceof TokenError && error.code === TOKEN_ERROR_CODES.invalidSignature
 }
 
-/** The same choice for @fastify/jwt, which wants the key before it checks. */
-function oneOf([first = '', ...others]: readonly string[]): FastifyJwtOptions['secret'] {
+/** Selects the secret that signed a token, for @fastify/jwt, which needs the key before it verifies. */
+function signingSecret([first = '', ...others]: readonly string[]): FastifyJwtOptions['secret'] {
   if (others.length === 0) return first
-  return async (_request, token) => others.find((key) => 'header' in token && signed(key, token)) ?? first
+  return async (_request, token) => others.find((key) => 'header' in token && isSignedBy(key, token)) ?? first
 }
 
-function signed(key: string, { input, signature }: DecodedToken): boolean {
+function isSignedBy(key: string, { input, signature }: DecodedToken): boolean {
   if (typeof input !== 'string' || typeof signature !== 'string') return false
   const [expected, found] = [createHmac('sha256', key).update(input).digest(), Buffer.from(signature, 'base64url')]
   return expected.length === found.length && timingSafeEqual(expected, found)
@@ -159,7 +159,7 @@ function keyFinder(options: JwksOptions): (header: SignedHeader) => Promise<stri
   }
 }
 
-/** The claims of a token that Parley signs itself, for demo users and tests. */
+/** The claims of a token signed by Parley itself, for demo users and tests. */
 export interface TokenClaims {
   sub: string
   fullName?: string
@@ -167,14 +167,14 @@ export interface TokenClaims {
   role?: 'service'
 }
 
-/** Signs a token that `createTokenVerifier` with the same settings accepts. Needs JWT_SECRET. */
+/** Signs a token that `createTokenVerifier` accepts with the same settings. Requires JWT_SECRET. */
 export function signToken(
   settings: Partial<Pick<TokenSettings, 'JWT_SECRET' | 'JWT_ISSUER' | 'JWT_AUDIENCE'>>,
   claims: TokenClaims,
   { expiresInSeconds }: { expiresInSeconds: number },
 ): string {
   const { JWT_SECRET: key, JWT_ISSUER: iss, JWT_AUDIENCE: aud } = settings
-  if (key === undefined) throw new Error('tokens can be signed only where JWT_SECRET is set')
+  if (key === undefined) throw new Error('signing a token requires JWT_SECRET')
   const sign = createSigner({
     key,
     algorithm: 'HS256',

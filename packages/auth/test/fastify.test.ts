@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { createTokenVerifier, identityFromClaims, signToken, type TokenSettings, tokenError } from '../src/index.ts'
 import { encode, hmacToken, issuerKey, nowInSeconds, secretSettings, startIssuer } from './tokens.ts'
 
-/** An app that registers the options as the api does and answers with the identity or the code of the error. */
+/** Builds an app that registers the options as the api does and returns the identity or the error. */
 async function buildApp(settings: TokenSettings) {
   const app = fastify()
   await app.register(fastifyJwt, createTokenVerifier(settings).jwtOptions)
@@ -22,7 +22,7 @@ async function buildApp(settings: TokenSettings) {
 }
 
 describe('@fastify/jwt with these options', () => {
-  it('accepts and refuses the same tokens under a shared secret', async () => {
+  it('accepts and rejects the same tokens with a shared secret', async () => {
     await using app = await buildApp(secretSettings)
     const token = signToken(secretSettings, { sub: 'u' }, { expiresInSeconds: 60 })
     expect(await app.get(`Bearer ${token}`)).toMatchObject({ status: 200, userId: 'u' })
@@ -44,7 +44,7 @@ describe('@fastify/jwt with these options', () => {
       expect(await app.get(`Bearer ${token}`)).toMatchObject({ status: 401, code: 'TOKEN_INVALID' })
   })
 
-  it('accepts and refuses the same tokens under a key set', async () => {
+  it('accepts and rejects the same tokens with a key set', async () => {
     const key = issuerKey('k', 'ES256')
     await using issuer = await startIssuer(key)
     await using app = await buildApp(issuer.settings)
@@ -55,7 +55,7 @@ describe('@fastify/jwt with these options', () => {
     expect(await app.get(`Bearer ${hmac}`)).toMatchObject({ status: 401, code: 'TOKEN_INVALID' })
   })
 
-  it('answers UNAVAILABLE while the key set cannot be fetched', async () => {
+  it('responds with UNAVAILABLE while the key set cannot be fetched', async () => {
     const key = issuerKey('k', 'EdDSA')
     await using issuer = await startIssuer(key)
     issuer.state.mode = 'fail'

@@ -16,7 +16,7 @@ describe('tokens signed by an issuer with a key set', () => {
     expect(issuer.state.requests).toBe(1)
   })
 
-  it('may leave out the key id where just one key fits', async () => {
+  it('may omit the key id if only one key matches', async () => {
     await using issuer = await startIssuer(rsa, ec)
     const verifier = createTokenVerifier(issuer.settings)
     await expect(verifier.verify(rsa.sign({ sub: 'u' }, {}))).resolves.toMatchObject({ userId: 'u' })
@@ -25,7 +25,7 @@ describe('tokens signed by an issuer with a key set', () => {
     await expect(later.verify(rsa.sign({ sub: 'u' }, {}))).rejects.toMatchObject({ code: 'TOKEN_INVALID' })
   })
 
-  it('are refused when signed by HMAC with the public key', async () => {
+  it('are rejected when signed by HMAC with the public key', async () => {
     await using issuer = await startIssuer(rsa)
     const verifier = createTokenVerifier(issuer.settings)
     const pem = rsa.publicKey.export({ type: 'spki', format: 'pem' }).toString()
@@ -37,7 +37,7 @@ describe('tokens signed by an issuer with a key set', () => {
     }
   })
 
-  it('are refused unsigned, and with the key of another algorithm', async () => {
+  it('are rejected if unsigned, or with a key for another algorithm', async () => {
     await using issuer = await startIssuer(rsa, ec)
     const verifier = createTokenVerifier(issuer.settings)
     const unsigned = `${encode({ alg: 'none', kid: rsa.kid })}.${encode({ sub: 'u' })}.`
@@ -46,7 +46,7 @@ describe('tokens signed by an issuer with a key set', () => {
     await expect(verifier.verify(crossed)).rejects.toMatchObject({ code: 'TOKEN_INVALID' })
   })
 
-  it('are refused from a key that is weak or meant for encryption, and a broken key harms no other', async () => {
+  it('are rejected with a key that is weak or for another purpose; a malformed key does not affect others', async () => {
     const weak = issuerKey('weak', 'RS256', 1_024)
     await using issuer = await startIssuer(weak)
     const other = issuerKey('other', 'RS256')
@@ -70,14 +70,14 @@ describe('tokens signed by an issuer with a key set', () => {
     await expect(verifier.verify(ec.sign({ sub: 'u' }))).resolves.toMatchObject({ userId: 'u' })
   })
 
-  it('cannot be signed here', async () => {
+  it('cannot be signed by Parley', async () => {
     await using issuer = await startIssuer(rsa)
     expect(() => signToken(issuer.settings, { sub: 'u' }, { expiresInSeconds: 1 })).toThrow('JWT_SECRET')
   })
 })
 
 describe('the key set', () => {
-  it('is fetched again for a new key, and only once per cooldown for keys that nobody has', async () => {
+  it('is fetched again for a new key, and only once per cooldown for unknown keys', async () => {
     await using issuer = await startIssuer(rsa)
     let now = 0
     const verifier = createTokenVerifier(issuer.settings, { now: () => now, cooldownMs: 5_000 })
@@ -96,7 +96,7 @@ describe('the key set', () => {
     expect(issuer.state.requests).toBe(2)
   })
 
-  it('is fetched again for a new key, too, after the clock of the machine was set back', async () => {
+  it('is fetched again for a new key even after the machine’s clock was set back', async () => {
     vi.useFakeTimers({ toFake: ['Date'] })
     onTestFinished(() => void vi.useRealTimers())
     await using issuer = await startIssuer(rsa)
@@ -108,7 +108,7 @@ describe('the key set', () => {
     await expect(verifier.verify(next.sign({ sub: 'v' }))).resolves.toMatchObject({ userId: 'v' })
   })
 
-  it('is fetched again while it serves: a key that was withdrawn is not accepted for long', async () => {
+  it('is refreshed while in use, so that a withdrawn key is not accepted for long', async () => {
     await using issuer = await startIssuer(rsa)
     let now = 0
     const verifier = createTokenVerifier(issuer.settings, { now: () => now, refreshAfterMs: 10_000 })
@@ -126,7 +126,7 @@ describe('the key set', () => {
     expect(issuer.state.requests).toBe(2)
   })
 
-  it('is asked about a token again within a minute: its key may have been withdrawn', async () => {
+  it('checks a verified token again within a minute, since its key may have been withdrawn', async () => {
     onTestFinished(() => void vi.useRealTimers())
     vi.useFakeTimers({ toFake: ['Date'] })
     await using issuer = await startIssuer(rsa)
@@ -149,14 +149,14 @@ describe('the key set', () => {
     expect(await outcome(known)).toBe('TOKEN_INVALID')
   })
 
-  it('is not read to its end where it is far too large', async () => {
+  it('is rejected if it is far too large', async () => {
     await using issuer = await startIssuer(rsa)
     issuer.state.keys.push({ kty: 'oct', k: 'x'.repeat(300_000) })
     const verifier = createTokenVerifier(issuer.settings)
     await expect(verifier.verify(rsa.sign({ sub: 'u' }))).rejects.toMatchObject({ code: 'UNAVAILABLE' })
   })
 
-  it('goes on serving while the issuer is away, for a bounded time', async () => {
+  it('stays in use while the issuer is away, for a limited time', async () => {
     await using issuer = await startIssuer(rsa)
     let now = 0
     const verifier = createTokenVerifier(issuer.settings, { now: () => now, refreshAfterMs: 10_000, keepForMs: 60_000 })
@@ -171,7 +171,7 @@ describe('the key set', () => {
     await expect(verifier.verify(rsa.sign({ sub: 'w' }))).resolves.toMatchObject({ userId: 'w' })
   })
 
-  it('calls no token of a new key invalid while the issuer is away: it cannot know', async () => {
+  it('does not call a token with a new key invalid while the issuer is away', async () => {
     await using issuer = await startIssuer(rsa)
     let now = 0
     const verifier = createTokenVerifier(issuer.settings, { now: () => now, cooldownMs: 5_000 })
@@ -182,7 +182,7 @@ describe('the key set', () => {
     now = 6_000
     const token = next.sign({ sub: 'v' })
     await expect(verifier.verify(token)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
-    // Not asked again so soon, and known no better.
+    // Within the cooldown it is not fetched again, so the key is still unknown.
     now = 7_000
     await expect(verifier.verify(token)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
     await expect(verifier.verify(rsa.sign({ sub: 'w' }))).resolves.toMatchObject({ userId: 'w' })
@@ -191,7 +191,7 @@ describe('the key set', () => {
     await expect(verifier.verify(token)).resolves.toMatchObject({ userId: 'v' })
   })
 
-  it('makes tokens unavailable, not invalid, when the issuer hangs; and the answer is not kept', async () => {
+  it('gives UNAVAILABLE, not TOKEN_INVALID, while the issuer hangs, and does not cache that', async () => {
     await using issuer = await startIssuer(rsa)
     issuer.state.mode = 'hang'
     const verifier = createTokenVerifier(issuer.settings, { timeoutMs: 2_000, cooldownMs: 0 })

@@ -4,12 +4,12 @@ import { describe, expect, it } from 'vitest'
 import { createTokenVerifier, signToken, type TokenSettings } from '../src/index.ts'
 import { hmacToken, nowInSeconds, secretSettings } from './tokens.ts'
 
-/* While JWT_SECRET is being changed, tokens of two secrets are accepted, over either way, with all checks. */
+/* While JWT_SECRET is being rotated, the gateway and the api accept tokens signed with either secret, after all other checks. */
 
 const [before, now] = ['the-secret-before-of-more-than-32-characters', secretSettings.JWT_SECRET]
 const both: TokenSettings = { ...secretSettings, JWT_SECRET_PREVIOUS: before }
 
-/** What the gateway's way and the api's way say of a token. */
+/** Returns the outcomes for a token in the gateway and in the api. */
 async function outcomes(settings: TokenSettings, token: string): Promise<string[]> {
   const verifier = createTokenVerifier(settings)
   const socket = await verifier.verify(token).then(
@@ -26,19 +26,19 @@ async function outcomes(settings: TokenSettings, token: string): Promise<string[
 }
 
 describe('a second secret', () => {
-  it('is accepted beside the first', async () => {
+  it('is accepted in addition to the first', async () => {
     expect(await outcomes(both, hmacToken({ sub: 'new' }))).toEqual(['new', 'new'])
     expect(await outcomes(both, hmacToken({ sub: 'old' }, { key: before }))).toEqual(['old', 'old'])
   })
 
-  it('is not accepted once it is gone, nor is a third', async () => {
+  it('is not accepted once removed, nor is a third', async () => {
     const refused = ['TOKEN_INVALID', 'FST_JWT_AUTHORIZATION_TOKEN_INVALID']
     expect(await outcomes(secretSettings, hmacToken({ sub: 'old' }, { key: before }))).toEqual(refused)
     const third = hmacToken({ sub: 'x' }, { key: 'a-third-secret-of-more-than-32-characters' })
     expect(await outcomes(both, third)).toEqual(refused)
   })
 
-  it('does not soften the other checks', async () => {
+  it('does not weaken the other checks', async () => {
     const expired = hmacToken({ sub: 'old', exp: nowInSeconds() - 60 }, { key: before })
     expect(await outcomes(both, expired)).toEqual(['TOKEN_EXPIRED', 'FST_JWT_AUTHORIZATION_TOKEN_EXPIRED'])
     const strict = { ...both, JWT_ISSUER: 'https://id.example.com' }
@@ -52,7 +52,7 @@ describe('a second secret', () => {
     expect((await outcomes(both, unsigned))[0]).toBe('TOKEN_INVALID')
   })
 
-  it('signs nothing', async () => {
+  it('is not used for signing', async () => {
     const token = signToken(both, { sub: 'u' }, { expiresInSeconds: 60 })
     expect(await outcomes({ ...secretSettings, JWT_SECRET: now }, token)).toEqual(['u', 'u'])
   })

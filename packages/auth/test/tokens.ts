@@ -18,7 +18,7 @@ export function encode(part: unknown): string {
   return Buffer.from(JSON.stringify(part)).toString('base64url')
 }
 
-/** A token put together by hand, for headers and claims that no signer would make. */
+/** Builds a token by hand, for headers and claims that no signer would produce. */
 export function hmacToken(claims: unknown, options: { key?: string; header?: object } = {}): string {
   const input = `${encode(options.header ?? { alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`
   const key = options.key ?? secretSettings.JWT_SECRET ?? ''
@@ -50,7 +50,7 @@ function keyPair(algorithm: IssuerKey['algorithm'], modulusLength: number) {
   return generateKeyPairSync('ed25519')
 }
 
-/** A server with a key set that can be changed, break or hang; ends with its scope. */
+/** Starts a server with a key set that can change, fail or hang. */
 export async function startIssuer(...initial: IssuerKey[]) {
   const state = { keys: initial.map(toJwk), mode: 'serve' as 'serve' | 'fail' | 'hang', requests: 0 }
   const server = createServer((_request, response) => {
