@@ -7,24 +7,24 @@ import { consumerConnection, PREFIX } from './connection.ts'
 import { type JobData, type JobName, KEPT, type QueueName, queues } from './jobs.ts'
 
 /**
- * A job that a killed process was working on is taken up by another after LOCK_MS to LOCK_MS + STALLED_CHECK_MS. The lock
- * is renewed twice in its time while the process lives.
+ * If a process is killed, another takes over its jobs after LOCK_MS to LOCK_MS + STALLED_CHECK_MS. A live process renews the lock
+ * twice within LOCK_MS.
  */
 const LOCK_MS = 10_000
 const STALLED_CHECK_MS = 5_000
-/** A job may meet this many deaths of the process that works on it; then something is wrong with the job. */
-const DEATHS = 10
-/** After a connection was lost BullMQ pauses this long before it goes on, 15 s by its own: pushes would be late by that. */
+/** How many times the process working on a job may die before the job itself is considered faulty. */
+const MAX_STALLED = 10
+/** How long BullMQ pauses after a lost connection. Its default of 15 s would delay pushes by that much. */
 const RECONNECTED_PAUSE_MS = 1_000
 const BACKOFF_FIRST_MS = 1_000
 const BACKOFF_MAX_MS = 60_000
 /**
- * A job that this version cannot read is left to a worker of the version that queued it, for so long past the time it was due:
- * longer than a rolling upgrade takes. By then a push of it would be too old, too.
+ * How long past its due time a job that this version cannot read is kept for a worker of the version that queued it: longer
+ * than a rolling upgrade takes. By then a push would be too old anyway.
  */
 const UNKNOWN_MS = 24 * 3_600_000
 
-/** The job is not due yet: it goes back into the queue until `at`, ms since 1970, and this counts as no attempt. */
+/** Thrown by a handler whose job is not due yet: the job is delayed until `at` (ms since 1970), and this is no attempt. */
 export class Later extends Error {
   override readonly name = 'Later'
   readonly at: number
@@ -35,7 +35,7 @@ export class Later extends Error {
   }
 }
 
-/** The job can never be done: it is kept among the failed ones with this reason, and not tried again. */
+/** Thrown for a job that can never succeed: it is kept among the failed jobs with this reason and not retried. */
 export class Dead extends UnrecoverableError {}
 
 export type Handlers<Queue extends QueueName> = {
@@ -45,21 +45,21 @@ export type Handlers<Queue extends QueueName> = {
 export interface ConsumerOptions<Queue extends QueueName> {
   address: RedisAddress
   handlers: Handlers<Queue>
-  /** Jobs worked on at once in this process. */
+  /** The maximum number of jobs processed at once in this process. */
   concurrency: number
   onError: (error: unknown) => void
-  /** A job is over for good without having been done. */
+  /** Called when a job has failed for good. */
   onDead?: (name: string, reason: string) => void
-  /** A job whose name or data this version does not know went back into the queue: a newer process has queued it. */
+  /** Called when a job with an unknown name or unreadable data, queued by a newer process, was put back. */
   onUnknown?: (name: string) => void
 }
 
 export interface Consumer {
-  /** Takes no more jobs and waits for those under way; after `limitMs` they are left for another worker. */
+  /** Stops taking jobs and waits for those under way, at most `limitMs`; the rest are left to another worker. */
   stop(limitMs?: number): Promise<void>
 }
 
-/** Starts working on a queue. What handlers throw is tried again with back-off and jitter. */
+/** Starts processing a queue. A job whose handler throws is retried with exponential backoff and jitter. */
 export function startConsumer<Queue extends QueueName>(queue: Queue, options: ConsumerOptions<Queue>): Consumer {
   const { concurrency, onError, onDead } = options
   const connection = consumerConnection(options.address, onError)
@@ -69,7 +69,7 @@ export function startConsumer<Queue extends QueueName>(queue: Queue, options: Co
     concurrency,
     lockDuration: LOCK_MS,
     stalledInterval: STALLED_CHECK_MS,
-    maxStalledCount: DEATHS,
+    maxStalledCount: MAX_STALLED,
     runRetryDelay: RECONNECTED_PAUSE_MS,
     removeOnComplete: KEPT.completed,
     removeOnFail: KEPT.failed,
@@ -98,33 +98,33 @@ async function run<Queue extends QueueName>(
   const schema = Object.hasOwn(schemas, job.name) ? schemas[job.name] : undefined
   const parsed = schema?.safeParse(job.data)
   if (parsed?.success !== true) {
-    const at = whenKnown(job, parsed?.error.message ?? `nobody knows jobs called ${job.name}`)
-    const delayed = await putOff(job, token, at)
+    const at = retryTimeOf(job, parsed?.error.message ?? `unknown job ${job.name}`)
+    const delayed = await postpone(job, token, at)
     onUnknown?.(job.name)
     throw delayed
   }
-  // The schema of this name has made what the handler of this name takes.
+  // The schema and the handler share a name, so the parsed data is what the handler takes.
   const handler = handlers[job.name as JobName<Queue>] as (data: unknown, jobId: string) => Promise<unknown>
   try {
     return await handler(parsed.data, job.id ?? '')
   } catch (error) {
     if (!(error instanceof Later)) throw error
-    throw await putOff(job, token, error.at)
+    throw await postpone(job, token, error.at)
   }
 }
 
 /**
- * When somebody is to look at a job again that this version cannot read, ms since 1970; later each time.
- * @throws {Dead} once nobody has read it for too long
+ * Returns when to try again to read a job that this version cannot read, in ms since 1970; the delay grows with each attempt.
+ * @throws {Dead} if the job has stayed unread for too long
  */
-function whenKnown(job: Job, reason: string): number {
+function retryTimeOf(job: Job, reason: string): number {
   const now = Date.now()
   if (now > job.timestamp + (job.opts.delay ?? 0) + UNKNOWN_MS) throw new Dead(reason)
   return now + backoffMs(job.attemptsStarted, BACKOFF_FIRST_MS, BACKOFF_MAX_MS)
 }
 
-/** Back into the queue until `at`, ms since 1970, as no attempt. @returns what tells BullMQ of it when it is thrown */
-async function putOff(job: Job, token: string | undefined, at: number): Promise<DelayedError> {
+/** Delays a job until `at` (ms since 1970), not counting an attempt. @returns the error that tells BullMQ so when thrown */
+async function postpone(job: Job, token: string | undefined, at: number): Promise<DelayedError> {
   await job.moveToDelayed(Math.ceil(at), token)
   return new DelayedError()
 }

@@ -1,45 +1,46 @@
 import { z } from 'zod'
 
 /*
- * Every kind of job and what it carries. Jobs hold ids and positions only: what is to be said is looked up when the job
- * runs, so that it is true then.
+ * The kinds of jobs and their data. Jobs hold only ids and positions: the content is looked up when the job runs, so that it is
+ * current.
  *
- * Workers of the version before run on what this one queues, while it is rolled out. They put back a kind that they do not know, and
+ * During a rolling upgrade, workers of the previous version also get this version's jobs. They put back jobs of an unknown
+ * kind and ignore unknown fields: what must not be ignored needs a kind of its own.
  * pass over a field that they do not know: what must not be passed over is a kind of its own.
  */
 
 const person = { userId: z.string() }
-/** One device by itself that could not be told, and how often that was tried. */
-const again = { subscriptionId: z.string().optional(), tries: z.int().optional() }
-const news = {
+/** For the retry of a single device: which one, and the number of attempts so far. */
+const retry = { subscriptionId: z.string().optional(), tries: z.int().optional() }
+const messageRange = {
   ...person,
   conversationId: z.string(),
   messageId: z.string(),
-  /** The newest message that the job is due for, and the first of those that came with it. */
+  /** The newest message that the job is for, and the first of those with it. */
   seq: z.int(),
   firstSeq: z.int(),
-  /** When that first one was stored, in ms since 1970. */
+  /** When the first one was stored, in ms since 1970. */
   sentAt: z.number(),
-  /** The trace of one of those messages (a W3C traceparent). */
+  /** The trace context of one of the messages (a W3C traceparent). */
   trace: z.string().optional(),
 }
 
 /** The kinds of jobs of the queue `push`. */
 export const pushJobs = {
-  /** A message is due to a person: all of their devices. */
-  message: z.object(news),
-  /** One device could not be told and is tried again. `tries` counts the attempts so far. */
-  device: z.object({ ...news, subscriptionId: z.string(), tries: z.int() }),
-  /** Quiet hours are over: what came in them, summed up. */
-  digest: z.object({ ...person, ...again, since: z.string() }),
+  /** Notifies a person of a message on all their devices. */
+  message: z.object(messageRange),
+  /** Retries one device. `tries` counts the attempts so far. */
+  device: z.object({ ...messageRange, subscriptionId: z.string(), tries: z.int() }),
+  /** Summarizes what arrived during quiet hours, once they are over. */
+  digest: z.object({ ...person, ...retry, since: z.string() }),
   /**
-   * A person has read, or left, a conversation: its notifications go from their screens. With `replacedAt` (in ms since 1970): it
-   * got a notification of its own on a device then, in the place of its part of a summary, which goes if nothing is left of it.
+   * Closes the notifications of a conversation that the person has read or left. With `replacedAt` (in ms since 1970): a device
+   * then got a separate notification of the conversation in place of its part of a summary; the summary is closed if it is empty.
    */
-  close: z.object({ ...person, ...again, conversationId: z.string(), replacedAt: z.number().optional() }),
+  close: z.object({ ...person, ...retry, conversationId: z.string(), replacedAt: z.number().optional() }),
 } as const
 
-/** Each queue with its jobs. */
+/** Each queue with its kinds of jobs. */
 export const queues = { push: pushJobs } as const
 
 export type QueueName = keyof typeof queues
@@ -48,28 +49,28 @@ export type JobData<Queue extends QueueName, Name extends JobName<Queue>> = z.in
   Extract<(typeof queues)[Queue][Name], z.ZodType>
 >
 
-/** One job to be queued. */
+/** A job to be queued. */
 export type NewJob<Queue extends QueueName> = {
   [Name in JobName<Queue>]: {
     name: Name
     data: JobData<Queue, Name>
-    /** Two jobs of one id are one, while the first is known: see `KEPT`. Made of letters, digits, `-` and `_`. */
+    /** A job with the id of a known one is not added; see `KEPT`. Consists of letters, digits, `-` and `_`. */
     id: string
-    /** Milliseconds before it may run. */
+    /** Milliseconds until it may run. */
     delayMs?: number
   }
 }[JobName<Queue>]
 
 /**
- * What a queue keeps of jobs that are over. A finished job is kept so that the same one cannot be queued a second time;
- * a failed one so that somebody can see why.
+ * How long finished jobs are kept (seconds, and at most so many). Completed ones are kept so that the same job is not queued
+ * twice, failed ones for diagnosis.
  */
 export const KEPT = {
   completed: { age: 15 * 60, count: 50_000 },
   failed: { age: 7 * 24 * 3_600, count: 5_000 },
 } as const
 
-/** A part of a job id, from any text: BullMQ takes no colon in ids. */
+/** Encodes any text as a part of a job id, without colons, which BullMQ does not allow. */
 export function idPart(text: string): string {
   return Buffer.from(text).toString('base64url')
 }

@@ -5,13 +5,13 @@ import { type JobsOptions, Queue } from 'bullmq'
 import { PREFIX, producerConnection } from './connection.ts'
 import type { NewJob, QueueName } from './jobs.ts'
 
-/** Jobs sent to Redis in one write. */
+/** Jobs per write to Redis. */
 const BULK = 500
-/** BullMQ waits without bound for a connection that is being made; a producer does not. */
+/** Time limit for an operation. BullMQ itself would wait for a connection indefinitely. */
 const ADD_BOUND_MS = 10_000
 /**
- * Attempts of a job that throws: past these it is dead and shown as failed. They last for a day, as long as a push is worth
- * sending, with half a minute to a minute between two: a database may be away for hours.
+ * Attempts for a job that throws, before it counts as failed. They last for a day, as long as a push is worth sending, at
+ * intervals of half a minute to a minute: a database may be away for hours.
  */
 const ATTEMPTS = 3_000
 
@@ -22,15 +22,15 @@ export interface ProducerOptions {
 
 export interface Producer<Name extends QueueName> {
   /**
-   * Adds jobs, many in one write. A job whose id is known already is not added again.
-   * @throws while Redis is away; some may have been added then: add them all again
+   * Adds jobs, many per write. A job whose id is already known is not added again.
+   * @throws while Redis is away. Some jobs may have been added then: add all of them again
    */
   add(jobs: readonly NewJob<Name>[]): Promise<void>
-  /** Jobs by state. */
+  /** Returns the number of jobs by state. */
   counts(): Promise<Record<string, number>>
-  /** The jobs that failed for good, the latest first. */
+  /** Returns the jobs that failed for good, latest first. */
   failed(limit: number): Promise<FailedJob[]>
-  /** BullMQ's own object, for its board. */
+  /** BullMQ's queue, for its dashboard. */
   readonly queue: Queue
   close(): Promise<void>
 }
@@ -43,7 +43,7 @@ export interface FailedJob {
   failedAt: string | null
 }
 
-/** Opens a queue for adding to it. Adding rejects when Redis does not answer in time. */
+/** Opens a queue for adding jobs. Operations reject if Redis does not respond in time. */
 export function createProducer<Name extends QueueName>(name: Name, options: ProducerOptions): Producer<Name> {
   const connection = producerConnection(options.address, options.onError)
   const queue = new Queue(name, { connection, prefix: PREFIX })
@@ -52,7 +52,7 @@ export function createProducer<Name extends QueueName>(name: Name, options: Prod
   return {
     queue,
     async add(jobs) {
-      for (const some of partsOf(jobs, BULK)) await bounded(queue.addBulk(some.map(toBulk)))
+      for (const part of partsOf(jobs, BULK)) await bounded(queue.addBulk(part.map(toBulk)))
     },
     counts: () => bounded(queue.getJobCounts()),
     async failed(limit) {
@@ -77,7 +77,7 @@ function toBulk({ name, data, id, delayMs }: { name: string; data: unknown; id: 
     jobId: id,
     attempts: ATTEMPTS,
     backoff: { type: 'custom' },
-    // Those of all attempts would be megabytes.
+    // The stack traces of all attempts would take megabytes.
     stackTraceLimit: 1,
     ...(delayMs === undefined || delayMs <= 0 ? {} : { delay: Math.ceil(delayMs) }),
   }

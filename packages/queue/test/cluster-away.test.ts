@@ -3,7 +3,7 @@ import { redisCluster } from '@parley/testkit'
 import { expect, it } from 'vitest'
 import { createProducer, Dead, startConsumer } from '../src/index.ts'
 
-it('goes on after all nodes of a Redis Cluster were away at once', async () => {
+it('resumes after all nodes of a Redis Cluster were down at once', async () => {
   await using redis = await redisCluster()
   const done: string[] = []
   const unwanted = async () => {
@@ -19,7 +19,7 @@ it('goes on after all nodes of a Redis Cluster were away at once', async () => {
     return true
   }
   try {
-    // A cluster that is not connected yet refuses commands.
+    // Commands are rejected until the cluster is connected.
     await expect.poll(() => add('before').catch(() => false), { timeout: 10_000 }).toBe(true)
     await expect.poll(() => done, { timeout: 10_000 }).toEqual(['before'])
     await redis.kill()

@@ -54,7 +54,7 @@ async function withConsumer(
   }
 }
 
-/** Resolves with what is called `count` times. */
+/** Collects values. @returns `note` to add one, and `all`, which resolves once there are `count` of them */
 function calls<T>(count: number): { note: (value: T) => void; all: Promise<T[]> } {
   const { promise: all, resolve } = Promise.withResolvers<T[]>()
   const values: T[] = []
@@ -66,7 +66,7 @@ function calls<T>(count: number): { note: (value: T) => void; all: Promise<T[]> 
 }
 
 describe('a queue', () => {
-  it('takes a job of one id once, also after it is done', async () => {
+  it('accepts a job id once, even after the job is done', async () => {
     const [first, last] = [close(), close()]
     const { note, all } = calls<string>(2)
     await producer.add([first, first])
@@ -80,7 +80,7 @@ describe('a queue', () => {
     )
   })
 
-  it('gives a job that is not due yet back until its time, without counting it as an attempt', async () => {
+  it('postpones a job that is not due, without counting an attempt', async () => {
     const { note, all } = calls<number>(2)
     await producer.add([close()])
     let due = 0
@@ -98,7 +98,7 @@ describe('a queue', () => {
     )
   })
 
-  it('keeps a job that is to wait until its time', async () => {
+  it('delays a job until its time', async () => {
     const { note, all } = calls<number>(1)
     const added = Date.now()
     await producer.add([{ ...close(), delayMs: 300 }])
@@ -111,7 +111,7 @@ describe('a queue', () => {
     )
   })
 
-  it('tries a job that throws again after a while, and keeps one that is dead with its reason', async () => {
+  it('retries a job that throws after a delay, and keeps a dead job with its reason', async () => {
     const [failing, dead] = [close(), close()]
     const { note, all } = calls<number>(2)
     const given: string[] = []
@@ -126,7 +126,7 @@ describe('a queue', () => {
       },
       async () => {
         const [first = 0, second = 0] = await all
-        // A second, of which up to a half is taken off.
+        // The delay is a second, minus jitter of up to a half.
         expect(second - first).toBeGreaterThan(450)
         await expect.poll(() => producer.failed(10)).toMatchObject([{ id: dead.id, name: 'close', reason: 'no use' }])
         await expect.poll(() => given).toEqual(['close no use'])
@@ -136,15 +136,15 @@ describe('a queue', () => {
     )
   })
 
-  it('leaves a job whose name or data it does not know to a newer worker, and takes of the others what it knows', async () => {
-    const [named, oddly, shaped, known] = [close(), close(), close(), close()]
+  it('leaves a job with an unknown name or data to a newer worker, and ignores unknown fields', async () => {
+    const [named, inherited, shaped, known] = [close(), close(), close(), close()]
     const unknown = calls<string>(3)
     const done = calls<unknown>(1)
     const read = calls<{ id: string | undefined; attemptsMade: number }>(3)
     const later = { ...named, name: 'of a later version' as 'close' }
     await producer.add([
       later,
-      { ...oddly, name: 'constructor' as 'close' },
+      { ...inherited, name: 'constructor' as 'close' },
       { ...shaped, data: { userId: 1 } as never },
       { ...known, data: { ...known.data, ofALaterVersion: true } as never },
     ])
@@ -156,7 +156,7 @@ describe('a queue', () => {
       },
       { onUnknown: unknown.note },
     )
-    // A process that died, or a round of the outbox that is run again, queues it once more.
+    // A process that died, or a repeated round of the outbox, queues it again.
     await producer.add([later])
     const connection = await redisClient(redis.url)
     const newer = new Worker('push', async ({ id, attemptsMade }) => read.note({ id, attemptsMade }), {
@@ -165,7 +165,7 @@ describe('a queue', () => {
     })
     try {
       const jobs = await read.all
-      expect(jobs.map(({ id }) => id).toSorted()).toEqual([named.id, oddly.id, shaped.id].toSorted())
+      expect(jobs.map(({ id }) => id).toSorted()).toEqual([named.id, inherited.id, shaped.id].toSorted())
       expect(jobs.map(({ attemptsMade }) => attemptsMade)).toEqual([0, 0, 0])
     } finally {
       await newer.close()
@@ -173,12 +173,12 @@ describe('a queue', () => {
     }
   })
 
-  it('tries a job that throws for a day, and keeps of its errors the last', async () => {
+  it('retries a job that throws for a day, and keeps only its last error', async () => {
     const job = close()
     const tried = Promise.withResolvers<void>()
     await producer.add([job])
     const connection = await redisClient(redis.url)
-    // As if it had been tried for most of a day, a minute apart.
+    // As if it had been tried for most of a day, once a minute.
     const stacktrace = JSON.stringify(Array(23 * 60).fill('Error: away'))
     await connection.hset(`{parley}:push:${job.id}`, { atm: 23 * 60, stacktrace })
     connection.disconnect()
@@ -196,7 +196,7 @@ describe('a queue', () => {
     )
   })
 
-  it('takes all that is added at once, and waits for what is under way when it stops', async () => {
+  it('accepts many jobs at once, and waits for jobs under way when it stops', async () => {
     const jobs = Array.from({ length: 1_001 }, () => close())
     const { completed: before = 0 } = await producer.counts()
     await producer.add(jobs)
@@ -224,7 +224,7 @@ describe('a queue', () => {
     await producer.queue.drain()
   })
 
-  it('gives a job up that nobody has known for a day past the time it was due', async () => {
+  it('gives up a job that has been unknown for a day past its due time', async () => {
     const dead = calls<string>(2)
     const unknown = calls<string>(2)
     const add = (name: string, agoMs: number, delayMs: number) =>
@@ -237,7 +237,7 @@ describe('a queue', () => {
       async () => undefined,
       async () => {
         const names = ['forgotten', 'forgotten, too']
-        expect((await dead.all).toSorted()).toEqual(names.map((name) => `${name} nobody knows jobs called ${name}`))
+        expect((await dead.all).toSorted()).toEqual(names.map((name) => `${name} unknown job ${name}`))
         expect((await producer.failed(2)).map(({ name }) => name).toSorted()).toEqual(names)
         expect((await unknown.all).toSorted()).toEqual(['fresh', 'long put off'])
       },
@@ -245,7 +245,7 @@ describe('a queue', () => {
     )
   })
 
-  it('leaves what takes too long to another when it stops', async () => {
+  it('leaves jobs that take too long to another worker when it stops', async () => {
     const { note, all } = calls<string>(1)
     const unwanted = async () => {
       throw new Dead('not expected here')
@@ -269,7 +269,7 @@ describe('a queue', () => {
     resolve()
   })
 
-  it('refuses at once while Redis is away, and adds again when it is back', async () => {
+  it('rejects promptly while Redis is away, and adds jobs again when it is back', async () => {
     await redis.kill()
     const began = Date.now()
     await expect(producer.add([close()])).rejects.toThrow()
@@ -287,7 +287,7 @@ describe('a queue', () => {
       .toBe(true)
   })
 
-  it('makes ids of any text, without a colon', () => {
+  it('makes ids from any text, without colons', () => {
     expect(idPart('user:ä/1')).toMatch(/^[\w-]+$/)
     expect(idPart('a')).not.toBe(idPart('b'))
   })
