@@ -1,17 +1,12 @@
 import { randomUUIDv7 } from 'node:crypto'
 import {
   type AttachmentRow,
-  type CondemnedRow,
-  condemnAbandoned,
-  condemnAttachments,
   type Database,
-  deleteAttachments,
   findUploads,
   finishAttachment,
   insertAttachment,
   noteUploadId,
   toStoredAttachment,
-  type UploadPlace,
 } from '@parley/db'
 import { ParleyError, type StartedUpload, type StartUpload, type StoredAttachment } from '@parley/protocol'
 import { missingParts, planParts, signParts } from './direct.ts'
@@ -23,8 +18,11 @@ import { peek } from './peek.ts'
 import { requireSize, requireType } from './policy.ts'
 import { Presigner } from './presign.ts'
 import { PICTURE_BYTES, readPicture } from './preview.ts'
+import { type AbandonedUploads, type RemovedUploads, UploadRemoval } from './removal.ts'
 import { HEAD_BYTES, sniffType } from './sniff.ts'
 import { uploadStream } from './stream-upload.ts'
+
+export type { AbandonedUploads, RemovedUploads }
 
 /** The most unclaimed uploads of one person; unclaimed uploads are removed after a day. */
 const MAX_UNCLAIMED = 100
@@ -41,23 +39,6 @@ export interface IncomingFile {
   signal: AbortSignal
 }
 
-export interface AbandonedUploads {
-  before: Date
-  /** The last upload that the previous call looked at; null to begin with the oldest. */
-  after: UploadPlace | null
-  limit: number
-  /** Stops waiting for the store. */
-  signal: AbortSignal
-}
-
-export interface RemovedUploads {
-  removed: number
-  /** The errors of those that could not be removed; they will be tried again. */
-  errors: unknown[]
-  /** The last upload that was looked at; null if there are no more after it. */
-  last: UploadPlace | null
-}
-
 /** A file that is in the store completely. */
 type CompleteFile = Pick<StoredAttachment, 'id' | 'fileSize' | 'fileType'> &
   Pick<IncomingFile, 'conversationId' | 'uploaderId'>
@@ -71,6 +52,7 @@ export class AttachmentUploads {
   readonly #settings: StorageSettings
   readonly #onLimited: () => void
   readonly #store: ObjectStore
+  readonly #removal: UploadRemoval
   readonly #inspector: ObjectInspector
   readonly #presigner: Presigner
 
@@ -80,6 +62,7 @@ export class AttachmentUploads {
     this.#settings = settings
     this.#onLimited = onLimited
     this.#store = new ObjectStore(settings)
+    this.#removal = new UploadRemoval(db, this.#store)
     this.#inspector = new ObjectInspector(settings)
     this.#presigner = new Presigner(publicLocationOf(settings), credentialsOf(settings))
   }
@@ -168,7 +151,7 @@ export class AttachmentUploads {
     const row = await this.#find(conversationId, uploaderId, id)
     if (row === undefined) return false
     // A message may have claimed it meanwhile.
-    return (await this.#condemn([id])) > 0
+    return (await this.#removal.remove([id])) > 0
   }
 
   /**
@@ -176,41 +159,16 @@ export class AttachmentUploads {
    * @throws {ParleyError} STORAGE_UNAVAILABLE if any could not be removed; the others are
    */
   async discard(ids: readonly string[]): Promise<void> {
-    if (ids.length > 0) await this.#condemn(ids)
-  }
-
-  /** @returns the number of unclaimed uploads, which were removed. @throws {ParleyError} STORAGE_UNAVAILABLE */
-  async #condemn(ids: readonly string[]): Promise<number> {
-    const condemned = await condemnAttachments(this.#db.pool, ids)
-    const [error] = await this.#remove(condemned)
-    if (error !== undefined) throw error
-    return condemned.length
+    if (ids.length > 0) await this.#removal.remove(ids)
   }
 
   /** Removes up to `limit` unclaimed uploads created before `before`, the oldest that follow `after`. */
-  async removeAbandoned({ before, after, limit, signal }: AbandonedUploads): Promise<RemovedUploads> {
-    const rows = await condemnAbandoned(this.#db.pool, before, after, limit)
-    const errors = await this.#remove(rows, signal)
-    return { removed: rows.length - errors.length, errors, last: rows.length < limit ? null : (rows.at(-1) ?? null) }
+  removeAbandoned(abandoned: AbandonedUploads): Promise<RemovedUploads> {
+    return this.#removal.removeAbandoned(abandoned)
   }
 
   close(): void {
     this.#store.close()
-  }
-
-  /** @returns the errors of those that could not be removed */
-  async #remove(rows: readonly CondemnedRow[], signal?: AbortSignal): Promise<unknown[]> {
-    const results = await Promise.allSettled(
-      rows.map(({ id, conversation_id, upload_id }) =>
-        this.#store.remove(objectKey(conversation_id, id), upload_id, signal),
-      ),
-    )
-    const gone = rows.filter((_, index) => results[index]?.status === 'fulfilled')
-    await deleteAttachments(
-      this.#db.pool,
-      gone.map(({ id }) => id),
-    )
-    return results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
   }
 
   async #insert(
