@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import forge from 'node-forge'
 
-/** A certificate of one's own for this machine, and a file for NODE_EXTRA_CA_CERTS: it, and what is trusted already. */
+/** A certificate for this machine, and a CA file for NODE_EXTRA_CA_CERTS with it and the certificates trusted so far. */
 export interface TestCertificate extends AsyncDisposable {
   key: string
   cert: string
@@ -13,7 +13,7 @@ export interface TestCertificate extends AsyncDisposable {
 
 const HOUR_MS = 3_600_000
 
-/** Made anew each time, good for a day, for `localhost` and the loopback addresses. */
+/** Creates a new certificate, valid for a day, for `localhost` and the loopback addresses. */
 export async function createTestCertificate(): Promise<TestCertificate> {
   const keys = await new Promise<forge.pki.rsa.KeyPair>((resolve, reject) => {
     forge.pki.rsa.generateKeyPair({ bits: 2048 }, (error, pair) => (error ? reject(error) : resolve(pair)))
@@ -23,7 +23,7 @@ export async function createTestCertificate(): Promise<TestCertificate> {
   certificate.serialNumber = '01'
   certificate.validity.notBefore = new Date(Date.now() - HOUR_MS)
   certificate.validity.notAfter = new Date(Date.now() + 24 * HOUR_MS)
-  // Each its own name: of two that are trusted, the name tells which has signed.
+  // Each has a distinct name, which tells the trusted certificates apart.
   const name = [{ name: 'commonName', value: `Parley tests ${randomUUID()}` }]
   certificate.setSubject(name)
   certificate.setIssuer(name)

@@ -14,39 +14,39 @@ import { type Pod, startPod } from './pod.ts'
 import { createTestRedis, type TestRedis } from './redis.ts'
 import { type ConnectOptions, connect } from './sockets.ts'
 
-/** The server takes at most this many people in one request. */
+/** The server accepts at most this many people in one request. */
 const USERS_PER_REQUEST = 1_000
 
 export interface ClusterOptions {
-  /** How many processes of each app. Defaults: 2 gateways, 1 api, 1 worker. */
+  /** The number of processes of each app. Defaults: 2 gateways, 1 api, 1 worker. */
   gateways?: number
   apis?: number
   workers?: number
-  /** Whether the edge stands in front. Default true; without it `cluster.url` is the first api's. */
+  /** Whether to start the edge. Default true; without it, `cluster.url` is the first api's address. */
   edge?: boolean
-  /** Settings on top of the cluster's own, for every process. */
+  /** Settings for every process, which override the cluster's own. */
   env?: Record<string, string>
-  /** Other addresses for the services, to put a proxy between; each gets the real one. */
+  /** Return other addresses for the services, given the real ones, such as that of a proxy. */
   databaseUrl?: (real: string) => string
   redisUrl?: (real: string) => string
-  /** Settings of one process on top of all others, e.g. a proxy of its own in front of Redis. */
+  /** Settings of one process, which override all others, e.g. the address of a proxy in front of its Redis. */
   podEnv?: (name: string) => Record<string, string>
-  /** Services to use in place of new ones; they stay the caller's. For runs without Vitest both are needed. */
+  /** Services to use instead of new ones; the caller disposes them. Outside Vitest, both are required. */
   services?: { database?: Pick<TestDatabase, 'url' | 'sql'>; redis?: TestRedis }
-  /** Has the edge ask each process whether it is ready, as a balancer does, and leave out those that are not. */
+  /** Whether the edge checks that each process is ready, as a balancer does, and skips those that are not. */
   healthChecks?: boolean
-  /** Programs to run in place of the apps, for tests of the testkit. */
+  /** Programs to run instead of the apps, for tests of the testkit. */
   entries?: Partial<Record<'api' | 'gateway' | 'worker', AppEntry>>
 }
 
 export interface SocketChoice extends ConnectOptions {
-  /** Connects to this gateway past the edge. */
+  /** Connects directly to this gateway instead of through the edge. */
   gateway?: number
-  /** Claims on top of the token's own. */
+  /** Claims that override the token's own. */
   claims?: Record<string, unknown>
 }
 
-/** A running cluster of real processes on its own database and its own Redis. */
+/** A running cluster of real processes with its own database and Redis. */
 export interface Cluster extends AsyncDisposable {
   /** The public address. */
   readonly url: string
@@ -59,21 +59,21 @@ export interface Cluster extends AsyncDisposable {
   readonly sql: pg.Pool
   readonly jwtSecret: string
   token(who: User | string, claims?: Record<string, unknown>): string
-  /** A connected socket of this person. Closed with the cluster. */
+  /** Connects a socket as this person; it is closed with the cluster. */
   socket(who: User | string, choice?: SocketChoice): Promise<Socket>
-  /** HTTP as this person; null sends no token. */
+  /** Returns an HTTP client for this person; null sends no token. */
   api(who: User | string | null): Api
-  /** HTTP as the embedding product's server (a token with role `service`). */
+  /** Returns an HTTP client for the embedding product's server (a token with the role `service`). */
   service(): Api
-  /** Makes these people known, as the embedding product would. */
+  /** Registers these people, as the embedding product would. */
   register(...people: User[]): Promise<void>
-  /** Cuts every connection through the edge at once; the edge is there again on the same port at once. */
+  /** Closes every connection through the edge; the edge is back immediately on the same port. */
   dropConnections(): Promise<void>
-  /** What the processes have written, the last 5,000 lines; of one of them where it is named. */
+  /** Returns the last 5,000 lines of the processes' logs, or those of the given process among them. */
   logs(name?: string): string
 }
 
-/** Starts a cluster. `await using` stops it and drops its data. */
+/** Starts a cluster. `await using` stops it and deletes its data. */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
   const logs = new LogRing('cluster')
   await using undo = new AsyncDisposableStack()
@@ -128,7 +128,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   }
 }
 
-/** Waits for all even when one fails, so that what the others started can be stopped. */
+/** Waits for all even if one fails, so that those that started can be stopped. */
 async function allOrError<T extends readonly Promise<unknown>[]>(starts: readonly [...T]) {
   await Promise.allSettled(starts)
   return Promise.all(starts)
@@ -183,7 +183,7 @@ function clientsOf(url: string, gateways: readonly Pod[], secret: string) {
   const socket = async (who: User | string, choice: SocketChoice = {}) => {
     const { gateway, claims, ...options } = choice
     const address = gateway === undefined ? url : gateways[gateway]?.url
-    if (address === undefined) throw new Error(`There is no gateway ${gateway}; there are ${gateways.length}`)
+    if (address === undefined) throw new Error(`There is no gateway ${gateway}, only ${gateways.length}`)
     const opened = await connect(address, { auth: { token: token(who, claims) }, ...options })
     sockets.add(opened)
     return opened

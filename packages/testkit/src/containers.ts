@@ -1,15 +1,15 @@
 import { freePort, type S3Address } from '@parley/local/services'
 import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer, Wait } from 'testcontainers'
-import type { Held } from './global-setup.ts'
+import type { StartedService } from './global-setup.ts'
 import { type TestRedis, withClient } from './redis.ts'
 
-/** The images of docker-compose.yml. */
+/** The images used in docker-compose.yml. */
 const POSTGRES = 'postgres:18'
 const REDIS = 'redis:8'
 const S3 = 'chrislusf/seaweedfs:latest'
 const START_BOUND_MS = 120_000
 
-// The reaper is one more image to fetch. Everything started here is stopped by its owner.
+// The reaper would be another image to fetch, and everything started here is stopped by its owner.
 process.env.TESTCONTAINERS_RYUK_DISABLED ??= 'true'
 
 function stopping(container: StartedTestContainer): () => Promise<void> {
@@ -22,20 +22,20 @@ function hostOf(container: StartedTestContainer, port: number): string {
   return `${container.getHost()}:${container.getMappedPort(port)}`
 }
 
-/** The address of a superuser of a fresh Postgres. */
-export async function postgresInContainer(): Promise<Held<string>> {
+/** Starts a new Postgres. @returns a superuser's address */
+export async function postgresInContainer(): Promise<StartedService<string>> {
   const container = await new GenericContainer(POSTGRES)
     .withEnvironment({ POSTGRES_USER: 'parley', POSTGRES_PASSWORD: 'parley', POSTGRES_DB: 'parley' })
     .withCommand(['postgres', '-c', 'max_connections=300', '-c', 'fsync=off', '-c', 'full_page_writes=off'])
     .withExposedPorts(5432)
-    // Once while the image sets itself up, and once for good.
+    // Logged once while the image initializes the database, and again when it is up.
     .withWaitStrategy(Wait.forLogMessage(/ready to accept connections/, 2))
     .withStartupTimeout(START_BOUND_MS)
     .start()
   return { value: `postgres://parley:parley@${hostOf(container, 5432)}/parley`, stop: stopping(container) }
 }
 
-/** A fresh Redis; killed and started again it keeps its address. */
+/** Starts a new Redis, which keeps its address when killed and restarted. */
 export async function redisInContainer(): Promise<TestRedis> {
   const port = await freePort()
   const container = await new GenericContainer(REDIS)
@@ -74,8 +74,8 @@ export async function redisInContainer(): Promise<TestRedis> {
   }
 }
 
-/** A fresh S3 server; started without keys it takes any. */
-export async function s3InContainer(): Promise<Held<S3Address>> {
+/** Starts a new S3 server; without configured keys it accepts any. */
+export async function s3InContainer(): Promise<StartedService<S3Address>> {
   const container = await new GenericContainer(S3)
     .withEnvironment({ S3_BUCKET: 'parley' })
     .withCommand(['mini', '-dir=/data'])

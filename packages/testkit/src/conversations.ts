@@ -4,14 +4,14 @@ import { dataOf } from './http.ts'
 
 const PATH = '/api/messages/conversations'
 
-/** The DIRECT conversation of two people, whom it makes known first. */
+/** Creates the DIRECT conversation of two people, after registering them. */
 export async function direct(cluster: Cluster, a: User, b: User): Promise<Conversation> {
   await cluster.register(a, b)
   const body = { type: 'DIRECT', participantIds: [b.id] }
   return dataOf(await cluster.api(a).post<Conversation>(PATH, body))
 }
 
-/** A GROUP of its owner and these people, whom it makes known first. */
+/** Creates a GROUP of its owner and these members, after registering them. */
 export async function group(
   cluster: Cluster,
   owner: User,

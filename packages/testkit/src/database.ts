@@ -7,22 +7,22 @@ import { providedServices } from './provided.ts'
 const OBJECT_IN_USE = '55006'
 const COPY_TRIES = 20
 
-/** A migrated, empty database of one's own. */
+/** An empty, migrated database for one test. */
 export interface TestDatabase extends AsyncDisposable {
   readonly url: string
-  /** For looking at and preparing rows in a test. */
+  /** For inspecting and preparing rows in a test. */
   readonly sql: pg.Pool
 }
 
-/** Copies the run's template. Disposing drops the copy, cutting connections that are left. */
+/** Copies the run's template database. Disposing drops the copy and closes remaining connections to it. */
 export async function createTestDatabase(): Promise<TestDatabase> {
   const { adminUrl, clientUrl, template } = providedServices().postgres
   const name = uniqueName('test')
   await withAdmin(adminUrl, (client) => copyDatabase(client, template, name))
   const url = databaseUrl(clientUrl, name)
-  // Past a pooler: a test may count its connections, or end them.
+  // Bypasses a pooler: a test may count or terminate connections.
   const sql = new pg.Pool({ connectionString: databaseUrl(adminUrl, name), max: 5, application_name: 'parley-test' })
-  // Idle connections are cut when the database is dropped or its server restarted.
+  // Idle connections are closed when the database is dropped or its server restarted.
   sql.on('error', () => undefined)
   return {
     url,
@@ -44,7 +44,7 @@ async function withAdmin(url: string, work: (client: pg.Client) => Promise<unkno
   }
 }
 
-/** Postgres refuses while autovacuum, say, is inside the template: that is over in a moment. */
+/** Retries while something else, such as autovacuum, is connected to the template. */
 async function copyDatabase(client: pg.Client, template: string, name: string): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {

@@ -7,30 +7,30 @@ import { postgresOnThisMachine, s3OnThisMachine } from './local-services.ts'
 import { chosenProfile, type Profile } from './profiles.ts'
 import { tlsFiles, tlsInFront } from './tls.ts'
 
-/** The same sorting and letter case on every server, whatever its machine has; Postgres 17 and later know it. */
+/** The same collation and case mapping on every server, independent of the machine; requires Postgres 17. */
 const LOCALE =
   "template template0 encoding 'UTF8' locale_provider builtin builtin_locale 'C.UTF-8' lc_collate 'C' lc_ctype 'C'"
 
-/** A started service, and how to end it. */
-export interface Held<T> {
+/** A started service. */
+export interface StartedService<T> {
   value: T
   stop(): Promise<void>
 }
 
 /**
- * Vitest's global set-up: starts Postgres and S3 once for the run and makes the template database, on which the
- * migrations run once. `TEST_DATABASE_URL` (or `DATABASE_URL`) names a Postgres to use instead, whose user may create
- * databases; only databases made here are touched. `TEST_REDIS_URL` names a Redis to use instead, which is emptied.
+ * Vitest's global setup: starts Postgres and S3 once for the run, and creates and migrates the template database.
+ * `TEST_DATABASE_URL` (or `DATABASE_URL`) selects an existing Postgres, whose user must be allowed to create databases; only
+ * databases created here are touched. `TEST_REDIS_URL` selects an existing Redis, which is emptied.
  * `TEST_SERVICES=containers` runs the services with testcontainers. `TEST_PROFILE` is one of profiles.ts.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const containers = process.env.TEST_SERVICES === 'containers'
   const profile = chosenProfile()
   if (profile !== 'plain' && (containers || process.env.TEST_REDIS_URL !== undefined)) {
-    throw new Error('TEST_PROFILE starts services of its own: it goes with no TEST_SERVICES and no TEST_REDIS_URL')
+    throw new Error('TEST_PROFILE starts its own services: it cannot be combined with TEST_SERVICES or TEST_REDIS_URL')
   }
   const ownRedis = !containers && process.env.TEST_REDIS_URL === undefined
-  // Test files start their own Redis. Should one have to be installed, then once and before they all try.
+  // Test files start their own Redis. If it must be installed, do that once, before they all try.
   if (ownRedis) await redisProgram((line) => console.log(line))
   await using undo = new AsyncDisposableStack()
   const tls = profile === 'tls' ? await certificate(undo) : null
@@ -59,7 +59,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   return () => parts.disposeAsync()
 }
 
-/** Made before any test's process is: Node reads what it trusts when it starts. */
+/** Creates the certificate before the test processes start, since Node reads its trusted certificates at startup. */
 async function certificate(undo: AsyncDisposableStack) {
   const made = undo.use(await createTestCertificate())
   const files = undo.use(await tlsFiles(made))
@@ -67,12 +67,12 @@ async function certificate(undo: AsyncDisposableStack) {
   return { cert: made.cert, key: made.key, caFile: made.caFile, certFile: files.certFile, keyFile: files.keyFile }
 }
 
-/** Only what can be sent to the tests' processes. */
+/** Drops what cannot be serialized for the test processes. */
 function plainAddress({ endpoint, region, bucket, accessKeyId, secretAccessKey }: S3Address): S3Address {
   return { endpoint, region, bucket, accessKeyId, secretAccessKey }
 }
 
-/** How the apps come to the database in this profile. */
+/** Returns the address by which the apps reach the database in this profile. */
 async function clientAddress(profile: Profile, real: string, undo: AsyncDisposableStack): Promise<string> {
   if (profile === 'pgbouncer') {
     const pooler = await startPgBouncer({ target: real, log: (line) => console.log(line) })
@@ -85,16 +85,16 @@ async function clientAddress(profile: Profile, real: string, undo: AsyncDisposab
   return address.href
 }
 
-async function postgresFor(containers: boolean, tls?: { cert: string; key: string }): Promise<Held<string>> {
+async function postgresFor(containers: boolean, tls?: { cert: string; key: string }): Promise<StartedService<string>> {
   const given = process.env.TEST_DATABASE_URL ?? process.env.DATABASE_URL
   if (given && tls === undefined) return { value: given, stop: async () => undefined }
   if (!containers) return postgresOnThisMachine(tls)
-  // Loaded only where it is used: testcontainers is large.
+  // Imported on demand: testcontainers is large.
   const { postgresInContainer } = await import('./containers.ts')
   return postgresInContainer()
 }
 
-async function s3For(containers: boolean): Promise<Held<S3Address>> {
+async function s3For(containers: boolean): Promise<StartedService<S3Address>> {
   if (!containers) return s3OnThisMachine()
   const { s3InContainer } = await import('./containers.ts')
   return s3InContainer()

@@ -1,21 +1,21 @@
 import type { Pod } from './pod.ts'
 
-/** How often each process is asked, and how long it may take, in milliseconds. */
+/** How often each process is checked, and the timeout of a check, in milliseconds. */
 const INTERVAL_MS = 500
 const TIMEOUT_MS = 1_000
-/** So many failures in a row take a process out; one success brings it back. */
+/** The number of consecutive failures that takes a process out; one success brings it back. */
 const FAILURES = 2
 
-/** Asks processes for /health/ready, as a balancer does. */
+/** Checks /health/ready of each process, as a balancer does. */
 export class HealthChecks implements Disposable {
   readonly #failures = new Map<Pod, number>()
   readonly #timers: NodeJS.Timeout[]
 
   constructor(pods: readonly Pod[]) {
-    this.#timers = pods.map((pod) => setInterval(() => void this.#ask(pod), INTERVAL_MS))
+    this.#timers = pods.map((pod) => setInterval(() => void this.#check(pod), INTERVAL_MS))
   }
 
-  /** Those that are ready; all of them where none is, for then it is not the process that something is wrong with. */
+  /** Returns those that are ready, or all if none is: then the problem is not with the process. */
   choose(pods: Pod[]): Pod[] {
     const ready = pods.filter((pod) => (this.#failures.get(pod) ?? 0) < FAILURES)
     return ready.length > 0 ? ready : pods
@@ -25,7 +25,7 @@ export class HealthChecks implements Disposable {
     for (const timer of this.#timers) clearInterval(timer)
   }
 
-  async #ask(pod: Pod): Promise<void> {
+  async #check(pod: Pod): Promise<void> {
     const ready = await fetch(`${pod.adminUrl}/health/ready`, { signal: AbortSignal.timeout(TIMEOUT_MS) }).then(
       ({ ok }) => ok,
       () => false,

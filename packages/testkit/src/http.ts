@@ -1,6 +1,6 @@
 import type { ErrorBody, Failure } from '@parley/protocol'
 
-/** What an ack or a body holds. `T` is what the test expects to find in `data`. */
+/** The content of an ack or a response body. `T` is the type that the test expects of `data`. */
 export type Reply<T> = { success: true; message?: string; data: T; meta?: Record<string, unknown> } | Failure
 
 export interface HttpAnswer<T> {
@@ -9,7 +9,7 @@ export interface HttpAnswer<T> {
   body: Reply<T>
 }
 
-/** Requests of one person. A body that is a string is sent as it stands, anything else as JSON. */
+/** An HTTP client for one person. A string body is sent as is, anything else as JSON. */
 export interface Api {
   get<T = unknown>(path: string): Promise<HttpAnswer<T>>
   post<T = unknown>(path: string, body?: unknown): Promise<HttpAnswer<T>>
@@ -18,10 +18,10 @@ export interface Api {
   delete<T = unknown>(path: string, body?: unknown): Promise<HttpAnswer<T>>
 }
 
-/** A watchdog: the slowest of them, thousands of people to write, take seconds on a busy machine. */
+/** A watchdog: the slowest requests, which write thousands of people, take seconds on a busy machine. */
 const REQUEST_BOUND_MS = 30_000
 
-/** A client of the HTTP API at an address; without a token it sends no Authorization header. */
+/** Returns a client of the HTTP API at `baseUrl`. Without a token it sends no Authorization header. */
 export function apiClient(baseUrl: string, token?: string): Api {
   const send =
     (method: string) =>
@@ -45,18 +45,18 @@ function parseReply<T>(text: string, request: string): Reply<T> {
   try {
     return JSON.parse(text) as Reply<T>
   } catch {
-    throw new Error(`${request} was not answered with JSON: ${text.slice(0, 500)}`)
+    throw new Error(`${request} did not return JSON: ${text.slice(0, 500)}`)
   }
 }
 
-/** The data of an answer or ack that must be a success; throws with the error that it is instead. */
+/** Returns the data of a successful response or ack. @throws if it is a failure */
 export function dataOf<T>(answer: HttpAnswer<T> | Reply<T>): T {
   const reply = 'body' in answer ? answer.body : answer
   if (reply.success) return reply.data
   throw new Error(`Expected a success and got ${JSON.stringify(reply)}`)
 }
 
-/** The error of an answer or ack that must be a failure; throws with the data that it is instead. */
+/** Returns the error of a failed response or ack. @throws if it is a success */
 export function errorOf(answer: HttpAnswer<unknown> | Reply<unknown>): ErrorBody {
   const reply = 'body' in answer ? answer.body : answer
   if (!reply.success) return reply.error

@@ -1,11 +1,11 @@
 const RING_LINES = 5_000
 const PRINTED_LINES = 80
 
-/** The last lines that the processes of one cluster wrote. */
+/** The last lines logged by the processes of a cluster. */
 export class LogRing {
   readonly #lines: string[] = []
   readonly title: string
-  /** Set when the cluster is gone. */
+  /** Set when the cluster has been disposed. */
   ended = false
 
   constructor(title: string) {
@@ -13,7 +13,7 @@ export class LogRing {
     rings.add(this)
   }
 
-  /** Returns the receiver for one process's lines. */
+  /** Returns a function that takes a process's lines. */
   from(name: string): (line: string) => void {
     return (line) => {
       this.#lines.push(`${name} | ${line}`)
@@ -21,12 +21,12 @@ export class LogRing {
     }
   }
 
-  /** The last lines, of one process or of all; as many as one reads on a screen. */
+  /** Returns the last lines of one process or of all, as many as are readable on a screen. */
   tail(name?: string): string {
     return this.#of(name).slice(-PRINTED_LINES).join('\n')
   }
 
-  /** Every line that is kept, of one process or of all. */
+  /** Returns all kept lines of one process or of all. */
   text(name?: string): string {
     return this.#of(name).join('\n')
   }
@@ -38,15 +38,15 @@ export class LogRing {
 
 const rings = new Set<LogRing>()
 
-/** Prints what the clusters of this test file wrote last. */
+/** Prints the last lines of this test file's clusters. */
 export function printLogs(because: string): void {
   for (const ring of rings) {
     const lines = ring.tail()
-    if (lines !== '') console.error(`--- ${ring.title}, the last lines (${because})\n${lines}\n---`)
+    if (lines !== '') console.error(`--- ${ring.title}, last lines (${because})\n${lines}\n---`)
   }
 }
 
-/** Forgets the clusters that are gone. Between tests, because a failed test is noticed only after its cluster's end. */
+/** Forgets disposed clusters. Called between tests, since a test's failure is only known after its cluster is disposed. */
 export function forgetEndedLogs(): void {
   for (const ring of rings) if (ring.ended) rings.delete(ring)
 }

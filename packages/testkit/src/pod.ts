@@ -1,22 +1,22 @@
 import { type AppEntry, type AppExit, type AppProcess, spawnApp } from '@parley/local'
 import type { LogRing } from './logs.ts'
 
-/** One process of a cluster. */
+/** A process of a cluster. */
 export interface Pod {
   readonly name: string
-  /** Its own address, past the edge: http://127.0.0.1:port. Stays the same over restarts. Empty for a worker. */
+  /** Its own address, not the edge's: http://127.0.0.1:port. It stays the same after restarts. Empty for a worker. */
   readonly url: string
   /** http://127.0.0.1:adminPort, for health checks and metrics. */
   readonly adminUrl: string
   readonly pid: number
   readonly running: boolean
-  /** How often it has ended without being asked to. */
+  /** How many times it has exited unexpectedly. */
   readonly crashes: number
-  /** Sends a signal. For one that ends the process (SIGKILL, SIGTERM, SIGINT) resolves when it is gone. */
+  /** Sends a signal. Resolves when the process has exited if the signal ends it (SIGKILL, SIGTERM, SIGINT). */
   kill(signal?: NodeJS.Signals): Promise<void>
-  /** Ordered stop. */
+  /** Stops it gracefully. */
   stop(): Promise<void>
-  /** Starts it again on the same port, stopping it first where it runs. */
+  /** Starts it again on the same port, after stopping it if it is running. */
   restart(): Promise<void>
 }
 
@@ -27,12 +27,12 @@ export interface PodOptions {
   logs: LogRing
 }
 
-/** A watchdog: beside thirty others on two processors a process takes some 15 s to start. */
+/** A watchdog: with thirty others on two processors, a process takes some 15 s to start. */
 const READY_TIMEOUT_MS = 90_000
 
 const ENDING: NodeJS.Signals[] = ['SIGKILL', 'SIGTERM', 'SIGINT']
 
-/** Starts an app and resolves when it serves. A process that ends unasked prints its last lines. */
+/** Starts an app and resolves when it is ready. A process that exits unexpectedly prints its last lines. */
 export async function startPod(options: PodOptions): Promise<Pod> {
   let crashes = 0
   const onCrash = () => {
@@ -42,12 +42,12 @@ export async function startPod(options: PodOptions): Promise<Pod> {
   const url = state.app.port === null ? '' : `http://127.0.0.1:${state.app.port}`
   const port = String(state.app.port ?? 0)
   const end = (signal: NodeJS.Signals) => {
-    state.asked = true
+    state.expected = true
     state.app.kill(signal)
     return state.app.exited
   }
   const stop = async () => {
-    state.asked = true
+    state.expected = true
     if (state.running) await state.app.stop()
   }
   return {
@@ -80,19 +80,19 @@ export async function startPod(options: PodOptions): Promise<Pod> {
 interface Launched {
   app: AppProcess
   running: boolean
-  /** Its end was asked for by the test. */
-  asked: boolean
+  /** Whether the test caused its exit. */
+  expected: boolean
 }
 
 async function launch({ app, name, env, logs }: PodOptions, port: string, onCrash: () => void): Promise<Launched> {
   const log = logs.from(name)
   const process = await spawnApp({ app, name, log, env: { ...env, PORT: port }, readyTimeoutMs: READY_TIMEOUT_MS })
-  const state: Launched = { app: process, running: true, asked: false }
+  const state: Launched = { app: process, running: true, expected: false }
   process.exited.then((exit) => {
     state.running = false
-    if (state.asked) return
+    if (state.expected) return
     onCrash()
-    console.error(`${name} ended by itself (${describe(exit)}):\n${logs.tail(name)}`)
+    console.error(`${name} exited unexpectedly (${describe(exit)}):\n${logs.tail(name)}`)
   })
   return state
 }

@@ -6,31 +6,31 @@ import { startPostgres } from '@parley/local/services'
 import pg from 'pg'
 import type { TestDatabase } from './database.ts'
 
-/** A Postgres server of one's own with a migrated database: it may be taken away and brought back. */
+/** A Postgres server for one test with a migrated database, which the test may stop and start. */
 export interface OwnPostgres extends TestDatabase {
-  /** The server's files, for whoever copies them. */
+  /** The server's data directory, for copying it. */
   readonly dataDir: string
-  /** Ends the server in an orderly way; sessions are cut. */
+  /** Stops the server in an orderly way; sessions are terminated. */
   stop(): Promise<void>
-  /** Ends the server as a crash would: the next start recovers from its log. */
+  /** Ends the server like a crash: the next start recovers from the WAL. */
   crash(): Promise<void>
-  /** Brings it back on the same address, with its data. */
+  /** Starts it again at the same address with its data. */
   start(): Promise<void>
 }
 
-/** Starts a durable server (with fsync) on this machine; needs no Vitest. Disposing removes its data. */
+/** Starts a durable server (with fsync) on this machine; works outside Vitest. Disposing deletes its data. */
 export async function ownPostgres(
   log: (line: string) => void,
   tls?: { cert: string; key: string },
 ): Promise<OwnPostgres> {
   const dataDir = await mkdtemp(join(tmpdir(), 'parley-own-postgres-'))
-  // Postgres may run under an account of its own, which has to get in.
+  // Postgres may run under a separate account, which needs access.
   await chmod(dataDir, 0o755)
   let server = await startPostgres({ dataDir, log, durable: true, tls })
   const { url, port } = server
   await migrate(url)
   const sql = new pg.Pool({ connectionString: url, max: 5, application_name: 'parley-test' })
-  // Connections are cut whenever the server is.
+  // Connections break whenever the server stops.
   sql.on('error', () => undefined)
   return {
     url,

@@ -1,21 +1,21 @@
 import { connect, createServer, type Socket } from 'node:net'
 
-/** A TCP proxy in front of a service, for tests that disturb the network. */
+/** A TCP proxy in front of a service, for simulating network faults. */
 export interface TcpProxy extends AsyncDisposable {
   readonly port: number
-  /** The proxy's host:port in place of the target's, in an address such as redis://127.0.0.1:6379/0. */
+  /** Replaces host and port in a URL such as redis://127.0.0.1:6379/0 with the proxy's. */
   rewrite(url: string): string
-  /** Drops every connection and refuses new ones. */
+  /** Closes every connection and refuses new ones. */
   cut(): void
-  /** Lets bytes wait where they are, both ways, without closing anything: a network that has gone silent. */
+  /** Holds back all bytes in both directions without closing anything: a network that has gone silent. */
   stall(): void
-  /** Leaves the connections that are open without an answer for good; new ones pass. A peer that has lost its power. */
+  /** Silences the open connections for good, while new ones work: a peer that has lost power. */
   strand(): void
-  /** Undoes cut and stall. */
+  /** Undoes cut() and stall(). */
   restore(): void
-  /** Delays every piece of data, both ways, by this many ms; 0 for none. */
+  /** Delays all data in both directions by this many ms; 0 for none. */
   latency(ms: number): void
-  /** Connects to another service from now on; connections that are open stay where they are. */
+  /** Connects new connections to another service; open ones are unaffected. */
   redirect(target: Address): void
 }
 
@@ -24,7 +24,7 @@ interface Address {
   port: number
 }
 
-/** Starts a proxy on a free loopback port towards `target`. */
+/** Starts a proxy to `target` on a free loopback port. */
 export async function tcpProxy(target: Address): Promise<TcpProxy> {
   let to = target
   const sockets = new Set<Socket>()
@@ -92,7 +92,7 @@ export async function tcpProxy(target: Address): Promise<TcpProxy> {
   }
 }
 
-/** Copies one direction of a connection. What is delayed waits in one queue, so that bytes keep their order. */
+/** Copies one direction of a connection. Delayed data waits in a queue, which preserves the order of bytes. */
 function pass(from: Socket, to: Socket, delayMs: () => number): void {
   const queue: { due: number; write: () => void }[] = []
   let timer: NodeJS.Timeout | undefined

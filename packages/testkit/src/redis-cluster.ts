@@ -8,48 +8,48 @@ import { Redis } from 'ioredis'
 import type { TestRedis } from './redis.ts'
 import type { RedisTls } from './tls.ts'
 
-/** After this long without an answer a node counts as failed, in milliseconds: short, for tests of failover. */
+/** How long without an answer until a node counts as failed, in milliseconds; short, for tests of failover. */
 const NODE_TIMEOUT_MS = 2_000
 const FORM_BOUND_MS = 20_000
 const POLL_MS = 50
 
 const log = (line: string) => console.log(line)
 
-/** One node of a cluster. Its address stays the same over `kill` and `start`. */
+/** A node of a cluster. Its address stays the same after `kill` and `start`. */
 export interface ClusterNode {
   readonly url: string
   readonly host: string
   readonly port: number
   readonly id: string
-  /** False from `kill` to `start`. */
+  /** False between `kill` and `start`. */
   readonly running: boolean
-  /** Commands to this very node. */
+  /** Sends a command to this node. */
   call(...command: [string, ...(string | number)[]]): Promise<unknown>
-  /** Ends it as a crash would. */
+  /** Ends it like a crash. */
   kill(): Promise<void>
-  /** Brings it back, without its data; it knows the cluster and its slots. */
+  /** Starts it again without its data; it still knows the cluster and its slots. */
   start(): Promise<void>
 }
 
 export interface TestRedisCluster extends TestRedis {
-  /** The masters, then their replicas. */
+  /** The masters, then the replicas. */
   readonly nodes: readonly ClusterNode[]
-  /** Hands a slot without keys over, as a migration does. Resolves when every node, replicas too, names its new owner. */
+  /** Moves a slot without keys, as a migration does. Resolves when every node, including replicas, reports the new owner. */
   moveSlot(slot: number, to: ClusterNode): Promise<void>
-  /** Resolves when every node that runs says that all slots are served. */
+  /** Resolves when every running node reports that all slots are served. */
   formed(): Promise<void>
 }
 
 export interface RedisClusterOptions {
-  /** Default 3, the least there can be. */
+  /** Default 3, the minimum. */
   masters?: number
-  /** Replicas of the first master. Default 0. */
+  /** The number of replicas of the first master. Default 0. */
   replicas?: number
-  /** TLS between all. Default: none. */
+  /** TLS for all connections. Default: none. */
   tls?: RedisTls
 }
 
-/** Starts a Redis Cluster on this machine: plain servers, the slots in equal parts; needs no Vitest. */
+/** Starts a Redis Cluster on this machine, with the slots in equal shares; works outside Vitest. */
 export async function redisCluster(options: RedisClusterOptions = {}): Promise<TestRedisCluster> {
   const { masters = 3, replicas = 0, tls } = options
   await using undo = new AsyncDisposableStack()
@@ -92,7 +92,7 @@ async function startNode(folder: string, index: number, tls: RedisTls | undefine
     ...['--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-announce-ip', '127.0.0.1'],
     ...['--cluster-config-file', join(folder, `node-${index}.conf`)],
     ...['--cluster-node-timeout', String(NODE_TIMEOUT_MS)],
-    // However late its election comes: by default a replica cut off for 30 s (10 timeouts and a ping) gives up for good.
+    // Accept any delay of a failover: by default, a replica cut off for 30 s (10 timeouts and a ping) never starts an election.
     ...['--cluster-replica-validity-factor', '0'],
     ...(tls?.settings(port) ?? []),
   ]
@@ -130,7 +130,7 @@ async function startNode(folder: string, index: number, tls: RedisTls | undefine
   }
 }
 
-/** Gives the slots out, has the nodes meet, and waits until they agree. */
+/** Assigns the slots, introduces the nodes to each other, and waits until they agree. */
 async function form(nodes: readonly Node[], masters: number): Promise<void> {
   const share = Math.ceil(SLOTS / masters)
   for (const [index, node] of nodes.entries()) {
@@ -150,8 +150,8 @@ async function form(nodes: readonly Node[], masters: number): Promise<void> {
 }
 
 /**
- * The steps of a migration, without its keys: https://redis.io/docs/latest/commands/cluster-setslot/. The new owner
- * imports it, which gives it a newer epoch than the last one's: by this alone do replicas believe it.
+ * The steps of a migration without keys: https://redis.io/docs/latest/commands/cluster-setslot/. Importing gives the new owner a
+ * newer epoch than the old one's, without which replicas would not accept it.
  */
 async function moveSlot(
   masters: readonly Node[],

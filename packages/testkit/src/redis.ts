@@ -5,21 +5,21 @@ import { providedServices } from './provided.ts'
 import { redisCluster } from './redis-cluster.ts'
 import { type RedisTls, redisTls } from './tls.ts'
 
-/** A Redis of one's own: tests may take it away and bring it back. */
+/** A Redis for one test, which the test may stop and start. */
 export interface TestRedis extends AsyncDisposable {
   readonly url: string
-  /** Ends the server as a crash would. Its data is gone; connections are cut. Resolves when it has ended. */
+  /** Ends the server like a crash: its data is lost and connections break. Resolves when it has exited. */
   kill(): Promise<void>
-  /** Brings a killed server back on the same address, empty. */
+  /** Starts a killed server again at the same address, empty. */
   start(): Promise<void>
-  /** Freezes the server: connections stay open and nobody answers. */
+  /** Suspends the server: connections stay open without answers. */
   pause(): Promise<void>
   resume(): Promise<void>
 }
 
 /**
- * Starts an empty Redis: as the profile has it, a cluster for `redis-cluster`. With `TEST_REDIS_URL` it is that server, emptied first and shared with whoever runs at the
- * same time; then it can be neither killed nor paused.
+ * Starts an empty Redis; in the profile `redis-cluster`, a cluster. With `TEST_REDIS_URL` it is that server instead, emptied
+ * first and shared with other tests, and it can be neither killed nor paused.
  */
 export async function createTestRedis(): Promise<TestRedis> {
   const { mode, profile, sharedRedisUrl, tls } = providedServices()
@@ -27,17 +27,17 @@ export async function createTestRedis(): Promise<TestRedis> {
   if (profile === 'tls' && tls !== null) return ownRedis(redisTls(tls))
   if (sharedRedisUrl !== null) return sharedServer(sharedRedisUrl)
   if (mode === 'local') return ownRedis()
-  // Loaded only where it is used: testcontainers is large.
+  // Imported on demand: testcontainers is large.
   const { redisInContainer } = await import('./containers.ts')
   return redisInContainer()
 }
 
 const log = (line: string) => console.log(line)
 
-/** A Redis of one's own on this machine; needs no Vitest. */
+/** Starts a Redis on this machine for one test; works outside Vitest. */
 export async function ownRedis(tls?: RedisTls): Promise<TestRedis> {
-  const own = tls && (await freePort())
-  const options = { dataDir: null, log, ...(own && { port: own, settings: tls.settings(own) }) }
+  const tlsPort = tls && (await freePort())
+  const options = { dataDir: null, log, ...(tlsPort && { port: tlsPort, settings: tls.settings(tlsPort) }) }
   let server: RedisService = await startRedis(options)
   const { port } = server
   const url = tls?.url(port) ?? server.url
@@ -53,14 +53,14 @@ export async function ownRedis(tls?: RedisTls): Promise<TestRedis> {
     pause: async () => void server.kill('SIGSTOP'),
     resume: async () => void server.kill('SIGCONT'),
     [Symbol.asyncDispose]: async () => {
-      // A frozen process would let the stop run into its time limit.
+      // Stopping a suspended process would time out.
       server.kill('SIGKILL')
       await server.stop()
     },
   }
 }
 
-/** A client of a test's Redis, lone or a cluster, once its connection stands. The caller disconnects it. */
+/** Connects to a test's Redis, standalone or a cluster. The caller disconnects the client. */
 export async function redisClient(url: string): Promise<RedisClient> {
   const client = openRedis(url, { name: 'test', retries: null })
   await redisReady(client, 30_000)
@@ -70,7 +70,7 @@ export async function redisClient(url: string): Promise<RedisClient> {
 async function sharedServer(url: string): Promise<TestRedis> {
   await withClient(url, (client) => client.flushdb())
   const refuse = async () => {
-    throw new Error('The Redis of TEST_REDIS_URL is shared: this test needs one of its own')
+    throw new Error('The Redis of TEST_REDIS_URL is shared: this test needs its own')
   }
   return {
     url,
@@ -82,7 +82,7 @@ async function sharedServer(url: string): Promise<TestRedis> {
   }
 }
 
-/** Connects, waiting some seconds for a server that is just starting, and disconnects after the work. */
+/** Runs `work` with a connection; waits some seconds for a server that is starting. */
 export async function withClient(url: string, work: (client: Redis) => Promise<unknown>): Promise<void> {
   const client = new Redis(url, { lazyConnect: true, retryStrategy: (times) => (times > 50 ? null : 100) })
   client.on('error', () => undefined)

@@ -9,7 +9,7 @@ import { redisTls, tlsFiles, tlsInFront } from './tls.ts'
 
 const log = (line: string) => console.log(line)
 
-/** A database by way of a PgBouncer of its own, in transaction mode. `sql` goes past it. */
+/** Starts a PgBouncer in transaction mode in front of a database. `sql` bypasses it. */
 export async function throughPgBouncer(
   database: Pick<TestDatabase, 'url' | 'sql'>,
 ): Promise<Pick<TestDatabase, 'url' | 'sql'> & AsyncDisposable> {
@@ -17,16 +17,16 @@ export async function throughPgBouncer(
   return { url: pooler.through(database.url), sql: database.sql, [Symbol.asyncDispose]: () => pooler.stop() }
 }
 
-/** A Postgres, a Redis Cluster and an S3 that speak TLS only, or to whom the addresses say so. */
+/** A Postgres, a Redis Cluster and an S3 server with TLS. */
 export interface SecuredServices extends AsyncDisposable {
   database: Pick<OwnPostgres, 'url' | 'sql'>
   redis: TestRedisCluster
-  /** The S3 server's address, and its certificate's for NODE_EXTRA_CA_CERTS. */
+  /** The S3 settings. The processes must trust `caFile`, through NODE_EXTRA_CA_CERTS. */
   env: Record<string, string>
   caFile: string
 }
 
-/** Starts them, with passwords that must be written otherwise in an address. The caller's process needs not trust them. */
+/** Starts them, with passwords that must be escaped in a URL. The caller's process need not trust their certificate. */
 export async function securedServices(): Promise<SecuredServices> {
   await using undo = new AsyncDisposableStack()
   const certificate = undo.use(await createTestCertificate())

@@ -2,17 +2,17 @@ import type { ServerEventName, ServerEvents } from '@parley/protocol'
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client'
 import type { Reply } from './http.ts'
 
-/** A watchdog for what has to come: as long as a poll of Vitest, and more than a starved process takes. */
+/** A watchdog for expected events: as long as Vitest polls, and more than a process starved of CPU needs. */
 const BOUND_MS = 10_000
 
 type Payload<Event extends string> = Event extends ServerEventName ? ServerEvents[Event] : unknown
 
 export interface Bound {
-  /** How long to wait, in ms. Default 10,000. */
+  /** How long to wait, in milliseconds. Default 10,000. */
   timeoutMs?: number
 }
 
-/** A refused connection: `code` is the server's error code where it gave one. */
+/** A refused connection; `code` is the server's error code, if it sent one. */
 export class ConnectError extends Error {
   override readonly name = 'ConnectError'
   readonly data: unknown
@@ -30,7 +30,7 @@ export class ConnectError extends Error {
 
 export type ConnectOptions = Partial<ManagerOptions & SocketOptions>
 
-/** Opens a connection of its own (never a shared Manager) and resolves when it stands; rejects with a ConnectError. */
+/** Opens a separate connection (never a shared Manager). Resolves when connected; rejects with a ConnectError. */
 export async function connect(url: string, options: ConnectOptions = {}): Promise<Socket> {
   const socket = io(url, {
     forceNew: true,
@@ -54,8 +54,8 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
 }
 
 /**
- * Resolves with the payload of the next such event that the predicate accepts. Listens from the moment it is called:
- * call it before what causes the event. Rejects with the list of what came instead.
+ * Resolves with the payload of the next matching event. It only sees events from when it is called, so call it before what
+ * causes the event. Rejects on timeout with the list of events received instead.
  */
 export async function next<Event extends string>(
   socket: Socket,
@@ -67,7 +67,7 @@ export async function next<Event extends string>(
   return first as Payload<Event>
 }
 
-/** Resolves with the payloads of the next `count` such events, in the order in which they came. Like {@link next}. */
+/** Resolves with the payloads of the next `count` matching events, in order of arrival. Otherwise like {@link next}. */
 export function collect<Event extends string>(
   socket: Socket,
   event: Event,
@@ -93,13 +93,13 @@ export function collect<Event extends string>(
     const timer = setTimeout(() => {
       done()
       const what = count === 1 ? `No ${event}` : `${found.length} of ${count} ${event}`
-      reject(new Error(`${what} within ${timeoutMs} ms. Events that came: ${seen.slice(-30).join(', ') || 'none'}`))
+      reject(new Error(`${what} within ${timeoutMs} ms. Events received: ${seen.slice(-30).join(', ') || 'none'}`))
     }, timeoutMs)
     socket.onAny(listener)
   })
 }
 
-/** Sends an event and resolves with its ack, a success or a failure. Rejects when there is none in time. */
+/** Sends an event and resolves with its ack, a success or a failure. Rejects on timeout. */
 export function emit<T = unknown>(
   socket: Socket,
   event: string,
@@ -110,13 +110,13 @@ export function emit<T = unknown>(
   return socket.timeout(bound.timeoutMs ?? BOUND_MS).emitWithAck(event, ...args)
 }
 
-/** Resolves with the reason when the connection ends. */
+/** Resolves with the reason when the connection closes. */
 export function disconnected(socket: Socket, bound: Bound = {}): Promise<string> {
   if (!socket.connected) return Promise.resolve('already disconnected')
   return lifecycle(socket, 'disconnect', bound)
 }
 
-/** Resolves when the connection stands again; at once when it does now. */
+/** Resolves when the connection is up again, immediately if it is now. */
 export async function reconnected(socket: Socket, bound: Bound = {}): Promise<void> {
   if (!socket.connected) await lifecycle(socket, 'connect', bound)
 }

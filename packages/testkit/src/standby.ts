@@ -7,29 +7,29 @@ import pg from 'pg'
 import type { OwnPostgres } from './postgres.ts'
 
 const CATCH_UP_MS = 10_000
-const LOOK_MS = 20
+const POLL_MS = 20
 
-/** A Postgres that follows another by streaming replication and can be read. */
+/** A Postgres standby that follows another server by streaming replication and serves reads. */
 export interface TestStandby extends AsyncDisposable {
   readonly url: string
   readonly sql: pg.Pool
-  /** Resolves when all that the primary has committed by now can be read here. */
+  /** Resolves when everything that the primary has committed so far is visible here. */
   caughtUp(): Promise<void>
-  /** Goes on receiving and stops replaying: what is committed from now on cannot be read here until `resume`. */
+  /** Pauses replay, not receiving: later commits stay invisible here until `resume`. */
   pause(): Promise<void>
   resume(): Promise<void>
-  /** Ends the server as a crash would. */
+  /** Ends the server like a crash. */
   crash(): Promise<void>
-  /** Brings it back on the same address. */
+  /** Starts it again at the same address. */
   start(): Promise<void>
-  /** Makes it a primary that follows nobody, with what it has received so far; resolves when it takes writes. */
+  /** Promotes it to a primary, with what it has received so far; resolves when it accepts writes. */
   promote(): Promise<void>
 }
 
 /** Starts a standby of `primary` on this machine. Dispose it before its primary. */
 export async function standbyOf(primary: OwnPostgres, log: (line: string) => void): Promise<TestStandby> {
   const dataDir = await mkdtemp(join(tmpdir(), 'parley-standby-'))
-  // Postgres may run under an account of its own, which has to get in.
+  // Postgres may run under a separate account, which needs access.
   await chmod(dataDir, 0o755)
   let server = await startStandby({ primary, dataDir, log })
   const { url, port } = server
@@ -81,6 +81,6 @@ async function until(state: string, holds: () => Promise<boolean>): Promise<void
   const end = performance.now() + CATCH_UP_MS
   while (!(await holds())) {
     if (performance.now() > end) throw new Error(`The standby was not ${state} within ${CATCH_UP_MS} ms`)
-    await delay(LOOK_MS)
+    await delay(POLL_MS)
   }
 }

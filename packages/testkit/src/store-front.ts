@@ -5,17 +5,17 @@ import https from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { providedServices } from './provided.ts'
 
-/** What becomes of a request: it is passed on, never answered, or refused with this status. */
+/** What happens to a request: it is forwarded, never answered, or refused with this status. */
 export type Fate = 'pass' | 'silence' | number
 
-/** Stands before an S3 server, for tests of a store that does not do all that it is asked. */
+/** A proxy in front of an S3 server that can make requests fail. */
 export interface StoreFront extends AsyncDisposable {
   readonly endpoint: string
-  /** Asked of each request; all pass until a test says otherwise. */
+  /** Decides about each request; by default all pass. */
   judge: (method: string, url: URL) => Fate | Promise<Fate>
 }
 
-/** Starts a front on a free loopback port before the S3 server at `endpoint`; it speaks TLS where that does. */
+/** Starts a proxy on a free loopback port for the S3 server at `endpoint`, with TLS if that has it. */
 export async function storeFront(endpoint: string): Promise<StoreFront> {
   const { protocol, hostname, port } = new URL(endpoint)
   const { request } = protocol === 'https:' ? https : http
@@ -45,7 +45,7 @@ export async function storeFront(endpoint: string): Promise<StoreFront> {
       answer.writeHead(reply.statusCode ?? 502, reply.headers)
       reply.pipe(answer)
     })
-    // A client that is gone takes its request with it.
+    // Abort the client's request along with the upstream one.
     outgoing.on('error', () => answer.destroy())
     incoming.pipe(outgoing)
   }

@@ -7,12 +7,12 @@ import { createServer } from 'node:tls'
 import type { S3Address } from '@parley/local/services'
 import type { TestCertificate } from './certificate.ts'
 
-/** A certificate in files, as servers of other languages want them, and the settings of a Redis that speaks TLS only. */
+/** The settings of a Redis server that only accepts TLS, and its URL. */
 export interface RedisTls {
   settings(port: number): string[]
-  /** rediss:// with the password in it, which has characters that must be written otherwise in an address. */
+  /** Returns a rediss:// URL with the password, whose special characters are escaped. */
   url(port: number): string
-  /** What a client of this process is to trust; undefined where NODE_EXTRA_CA_CERTS says it. */
+  /** The CA certificate for clients in this process; undefined if NODE_EXTRA_CA_CERTS has it. */
   ca: string | undefined
 }
 
@@ -21,7 +21,7 @@ export interface TlsFiles extends AsyncDisposable {
   keyFile: string
 }
 
-/** A certificate and its key as files, for servers that want them so; removed when disposed. */
+/** Writes a certificate and its key to files, for servers that need files; disposing removes them. */
 export async function tlsFiles({ cert, key }: Pick<TestCertificate, 'cert' | 'key'>): Promise<TlsFiles> {
   const folder = await mkdtemp(join(tmpdir(), 'parley-tls-'))
   const [certFile, keyFile] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
@@ -29,7 +29,7 @@ export async function tlsFiles({ cert, key }: Pick<TestCertificate, 'cert' | 'ke
   return { certFile, keyFile, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) }
 }
 
-/** How a Redis is made to speak TLS, to its clients and to other nodes, and to want a password. */
+/** Returns the settings for a Redis with TLS, for clients and between nodes, and a password. */
 export function redisTls({
   certFile,
   keyFile,
@@ -56,7 +56,7 @@ export function redisTls({
   }
 }
 
-/** Puts TLS before a server that has none. Every byte passes as it is: a signature over the host name stays good. */
+/** Puts a TLS proxy in front of a server. Bytes pass unchanged, so signatures over the host name remain valid. */
 export async function tlsInFront(
   s3: S3Address,
   { cert, key }: Pick<TestCertificate, 'cert' | 'key'>,
@@ -79,7 +79,7 @@ export async function tlsInFront(
   return {
     ...s3,
     endpoint: `https://127.0.0.1:${own}`,
-    // Connections that a pool keeps open would hold it for ever.
+    // Does not wait for connections to close: a pool may keep them open forever.
     [Symbol.asyncDispose]: async () => void server.close(),
   }
 }

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 
-/** A span as a collector gets it. */
+/** A span as received by a collector. */
 export interface ReceivedSpan {
   traceId: string
   spanId: string
@@ -13,30 +13,30 @@ export interface ReceivedSpan {
   attributes: Readonly<Record<string, unknown>>
   /** 2 is an error. */
   status: number
-  /** `service.name`, and the process. */
+  /** `service.name`, and the id of the process (`service.instance.id`). */
   service: string
   instance: string
 }
 
-/** A collector for tests: takes OTLP over HTTP, as JSON. */
+/** A trace collector for tests: receives OTLP over HTTP as JSON. */
 export interface TraceReceiver extends AsyncDisposable {
   /** For OTEL_EXPORTER_OTLP_ENDPOINT. */
   readonly url: string
   readonly spans: readonly ReceivedSpan[]
-  /** Everything that came, word for word. */
+  /** The raw request bodies. */
   readonly bodies: readonly string[]
-  /** Headers of the requests. */
+  /** The headers of the requests. */
   readonly headers: readonly IncomingMessage['headers'][]
-  /** Resolves when `test` holds of what has come; rejects with what came after `timeoutMs`, by default 30,000. */
+  /** Resolves when `test` accepts the spans received; rejects with their names after `timeoutMs` (default 30,000). */
   until(test: (spans: readonly ReceivedSpan[]) => boolean, timeoutMs?: number): Promise<readonly ReceivedSpan[]>
 }
 
-/** Starts a collector that keeps the spans it is sent. */
+/** Starts a collector that keeps the spans it receives. */
 export async function startTraceReceiver(): Promise<TraceReceiver> {
   const spans: ReceivedSpan[] = []
   const bodies: string[] = []
   const headers: IncomingMessage['headers'][] = []
-  const news = new EventEmitter()
+  const updates = new EventEmitter()
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
@@ -47,7 +47,7 @@ export async function startTraceReceiver(): Promise<TraceReceiver> {
     bodies.push(body)
     headers.push(request.headers)
     spans.push(...spansOf(JSON.parse(body) as OtlpBody))
-    news.emit('news')
+    updates.emit('update')
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
@@ -58,21 +58,21 @@ export async function startTraceReceiver(): Promise<TraceReceiver> {
     headers,
     until: (test, timeoutMs = 30_000) =>
       new Promise((resolve, reject) => {
-        const look = () => {
+        const check = () => {
           if (!test(spans)) return
           end()
           resolve(spans)
         }
         const end = () => {
           clearTimeout(timer)
-          news.off('news', look)
+          updates.off('update', check)
         }
         const timer = setTimeout(() => {
           end()
-          reject(new Error(`Not within ${timeoutMs} ms. Spans that came: ${spans.map(({ name }) => name).join(', ')}`))
+          reject(new Error(`Not within ${timeoutMs} ms. Spans received: ${spans.map(({ name }) => name).join(', ')}`))
         }, timeoutMs)
-        news.on('news', look)
-        look()
+        updates.on('update', check)
+        check()
       }),
     [Symbol.asyncDispose]: async () => {
       await new Promise<void>((resolve) => {

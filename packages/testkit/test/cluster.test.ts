@@ -22,7 +22,7 @@ interface Seen {
   pid: number
 }
 
-test('a cluster serves HTTP and sockets at one address, on services of its own', async () => {
+test('a cluster serves HTTP and sockets at one address, with its own services', async () => {
   await using cluster = await startCluster(fixtures)
   expect([cluster.apis.length, cluster.gateways.length, cluster.workers.length]).toEqual([1, 2, 1])
   const ahmed = user('Ahmed Hassan')
@@ -39,7 +39,7 @@ test('a cluster serves HTTP and sockets at one address, on services of its own',
   expect(await echoed).toEqual({ n: 1 })
 })
 
-test('events are awaited by predicate and by count, and what came instead is told', async () => {
+test('events are awaited by predicate and by count; a timeout lists those received instead', async () => {
   await using cluster = await startCluster({ ...fixtures, gateways: 1, apis: 0, workers: 0 })
   const socket = await cluster.socket('someone', { transports: ['websocket'] })
   const third = next(socket, 'echoed', (n) => n === 3)
@@ -48,12 +48,12 @@ test('events are awaited by predicate and by count, and what came instead is tol
   expect(await third).toBe(3)
   expect(await firstTwo).toEqual([1, 2])
   const never = next(socket, 'newMessage', undefined, { timeoutMs: 50 })
-  const failed = expect(never).rejects.toThrow(/No newMessage within 50 ms. Events that came: echoed/)
+  const failed = expect(never).rejects.toThrow(/No newMessage within 50 ms. Events received: echoed/)
   await emit(socket, 'echo', 4)
   await failed
 })
 
-test('a gateway is killed, its client notices and comes back to it after a restart', async () => {
+test('a client of a killed gateway notices and reconnects after the restart', async () => {
   await using cluster = await startCluster({ ...fixtures, apis: 0, workers: 0, edge: false })
   const [, second] = cluster.gateways
   if (!second) throw new Error('there are two gateways')
@@ -76,13 +76,13 @@ test('a refused socket rejects with its code', async () => {
   expect(refused).toMatchObject({ code: 'TOKEN_MISSING' })
 })
 
-test('a process that does not start fails the cluster with its last lines, and leaves nothing running', async () => {
+test('a process that fails to start fails the cluster with its last lines, and nothing is left running', async () => {
   const broken = new URL('./fixtures/broken.ts', import.meta.url)
   const starting = startCluster({ entries: { ...fixtures.entries, worker: broken } })
   await expect(starting).rejects.toThrow(/worker-1 .*\n.*DATABASE_URL is wrong/)
 })
 
-test('nothing of a cluster is left after it is disposed', async () => {
+test('a disposed cluster leaves nothing behind', async () => {
   const cluster = await startCluster(fixtures)
   const socket = await cluster.socket('someone')
   const ended = disconnected(socket)

@@ -15,7 +15,7 @@ import {
 } from '@parley/testkit'
 import { expect, it } from 'vitest'
 
-/* Services are really stopped and started again under three running processes. */
+/* Actually stops and starts services while three processes run. */
 
 const log = (line: string) => console.log(line)
 const [ahmed, fatima] = [user('Ahmed Hassan'), user('Fatima Rahman')]
@@ -32,15 +32,15 @@ async function ready({ adminUrl }: Pod): Promise<Answer> {
 
 const podsOf = ({ apis, gateways, workers }: Cluster) => [...apis, ...gateways, ...workers]
 
-/** All processes come to say this of themselves, and are live whatever they say. */
-async function allSay(cluster: Cluster, status: number, body: object): Promise<void> {
+/** Waits until all processes report this, and checks that they are always live. */
+async function allReport(cluster: Cluster, status: number, body: object): Promise<void> {
   for (const pod of podsOf(cluster)) {
     await expect.poll(() => ready(pod), { timeout: 15_000, interval: 100 }).toMatchObject({ status, body })
     expect((await fetch(`${pod.adminUrl}/health/live`)).status).toBe(200)
   }
 }
 
-it('names what is missing, stays live, and is ready again by itself', async () => {
+it('readiness names the missing service and recovers by itself; liveness stays', async () => {
   await using database = await ownPostgres(log)
   await using redis = await ownRedis()
   await using undo = new AsyncDisposableStack()
@@ -53,29 +53,32 @@ it('names what is missing, stays live, and is ready again by itself', async () =
     services: { database, redis },
     env: s3Environment(s3),
   })
-  const well = { status: 'ok', checks: { process: 'ok', postgres: 'ok', redis: 'ok', s3: 'ok' } }
-  await allSay(cluster, 200, well)
+  const healthy = { status: 'ok', checks: { process: 'ok', postgres: 'ok', redis: 'ok', s3: 'ok' } }
+  await allReport(cluster, 200, healthy)
   const conversation = await direct(cluster, ahmed, fatima)
   const socket = await cluster.socket(ahmed, { transports: ['websocket'] })
   const pids = podsOf(cluster).map(({ pid }) => pid)
 
   const port = Number(new URL(s3.endpoint).port)
   await s3.stop()
-  await allSay(cluster, 200, { status: 'degraded', checks: { process: 'ok', postgres: 'ok', redis: 'ok', s3: 'away' } })
+  await allReport(cluster, 200, {
+    status: 'degraded',
+    checks: { process: 'ok', postgres: 'ok', redis: 'ok', s3: 'away' },
+  })
   s3 = await startS3({ dataDir, port, log })
-  await allSay(cluster, 200, well)
+  await allReport(cluster, 200, healthy)
 
   await redis.kill()
-  await allSay(cluster, 503, { status: 'unavailable', checks: { postgres: 'ok', redis: 'away', s3: 'ok' } })
-  // A gateway without Redis: not ready for new people, live, and of use to those it has.
+  await allReport(cluster, 503, { status: 'unavailable', checks: { postgres: 'ok', redis: 'away', s3: 'ok' } })
+  // A gateway without Redis is live but not ready for new people, and still serves those who are connected.
   const content = 'stored while Redis is away'
   dataOf(await emit(socket, 'sendMessage', { conversationId: conversation.id, content }, { timeoutMs: 8_000 }))
   await redis.start()
-  await allSay(cluster, 200, well)
+  await allReport(cluster, 200, healthy)
 
   await database.stop()
-  await allSay(cluster, 503, { status: 'unavailable', checks: { postgres: 'away', redis: 'ok', s3: 'ok' } })
+  await allReport(cluster, 503, { status: 'unavailable', checks: { postgres: 'away', redis: 'ok', s3: 'ok' } })
   await database.start()
-  await allSay(cluster, 200, well)
+  await allReport(cluster, 200, healthy)
   expect(podsOf(cluster).map(({ pid }) => pid)).toEqual(pids)
 })

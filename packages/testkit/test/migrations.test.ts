@@ -19,8 +19,8 @@ afterEach(async () => {
 })
 
 /**
- * A database without any schema, and a pool on it.
- * @param more of CREATE DATABASE
+ * Creates an empty database without a schema, and a pool for it.
+ * @param more options of CREATE DATABASE
  */
 async function emptyDatabase(more = '') {
   const { adminUrl } = providedServices().postgres
@@ -36,7 +36,7 @@ async function emptyDatabase(more = '') {
   return { url, db, name, admin }
 }
 
-/** A folder of our migrations up to this one. */
+/** Returns a folder with our migrations up to this one. */
 async function migrationsTo(migration: string) {
   const folder = await mkdtemp(join(tmpdir(), 'parley-migrations-'))
   ends.push(() => rm(folder, { recursive: true, force: true }))
@@ -48,7 +48,7 @@ async function migrationsTo(migration: string) {
   return folder
 }
 
-/** A database with our schema as it was up to this migration. */
+/** Creates a database with our schema as of this migration. */
 async function databaseAt(migration: string) {
   const folder = await migrationsTo(migration)
   const empty = await emptyDatabase()
@@ -56,7 +56,7 @@ async function databaseAt(migration: string) {
   return empty
 }
 
-/** Runs what `npm run migrate` does. */
+/** Runs the program behind `npm run migrate`. */
 function program(env: Record<string, string>): Promise<{ code: unknown; said: string }> {
   const file = fileURLToPath(new URL('../../db/src/migrate.ts', import.meta.url))
   return new Promise((resolve) => {
@@ -66,7 +66,7 @@ function program(env: Record<string, string>): Promise<{ code: unknown; said: st
   })
 }
 
-it('migrates from several places at once: one does it, the others wait for it', async () => {
+it('may run several times at once: one migrates, the others wait', async () => {
   const { url, db } = await emptyDatabase()
   await Promise.all([migrate(url), migrate(url), migrate(url), migrate(url)])
   expect(await missingMigrations(db)).toBe(0)
@@ -76,7 +76,7 @@ it('migrates from several places at once: one does it, the others wait for it', 
   expect(rows[0].n).toBe(rows[0].different)
 })
 
-it('says how much of the schema is missing, and that more than is known is fine', async () => {
+it('counts missing migrations and accepts unknown ones', async () => {
   const { url, db } = await emptyDatabase()
   const all = await missingMigrations(db)
   expect(all).toBeGreaterThan(5)
@@ -105,7 +105,7 @@ it('lets a process wait for the schema', async () => {
   expect(await missingMigrations(db)).toBe(0)
 })
 
-it('gives up in the end, and at once when the process stops', async () => {
+it('stops waiting after a time limit, and at once when the process stops', async () => {
   const { db } = await emptyDatabase()
   const signal = new AbortController().signal
   await expect(awaitSchema(db, { signal, logger: silent, boundMs: 1 })).rejects.toThrow(/gave up after .* migrations/)
@@ -115,7 +115,7 @@ it('gives up in the end, and at once when the process stops', async () => {
 it.each([
   ["datestyle = 'German'", 'DateStyle is German, DMY and should be ISO'],
   ["default_transaction_isolation = 'serializable'", 'default_transaction_isolation is serializable'],
-])('behind a pooler, which takes no settings from us, refuses a database that is set so: %s', async (setting, line) => {
+])('behind a pooler, which ignores our settings, rejects a database with this setting: %s', async (setting, line) => {
   const { url, name, admin } = await emptyDatabase()
   await migrate(url)
   await admin.query(`alter database ${name} set ${setting}`)
@@ -125,7 +125,7 @@ it.each([
   await expect(awaitSchema(db, { signal, logger: silent })).rejects.toThrow(line)
 })
 
-it.each([300, -300])('warns where the clock here is %d seconds ahead', async (seconds) => {
+it.each([300, -300])("warns if this machine's clock is %d seconds ahead", async (seconds) => {
   const { url, db } = await emptyDatabase()
   await migrate(url)
   const logger = { warn: vi.fn() }
@@ -142,7 +142,7 @@ it.each([300, -300])('warns where the clock here is %d seconds ahead', async (se
   expect(Math.abs(logger.warn.mock.calls[0]?.[0].secondsAhead - seconds)).toBeLessThan(3)
 })
 
-it('refuses a database that would acknowledge what it may lose', async () => {
+it('rejects a database that may lose acknowledged commits', async () => {
   const { url, db, name, admin } = await emptyDatabase()
   await migrate(url)
   await admin.query(`alter database ${name} set synchronous_commit = off`)
@@ -150,7 +150,7 @@ it('refuses a database that would acknowledge what it may lose', async () => {
   await expect(waited).rejects.toThrow('synchronous_commit is off and should be on')
 })
 
-it('refuses to make its schema in a database that cannot hold every text', async () => {
+it('rejects a database whose encoding is not UTF-8', async () => {
   const { url, db } = await emptyDatabase("encoding 'LATIN1' locale 'C'")
   expect(await program({ DATABASE_URL: url })).toEqual({
     code: 1,
@@ -159,7 +159,7 @@ it('refuses to make its schema in a database that cannot hold every text', async
   expect((await db.pool.query("select from pg_namespace where nspname = 'drizzle'")).rowCount).toBe(0)
 })
 
-it('migrates into a schema of another name, as a role that owns two schemas and may make none', async () => {
+it('migrates into a schema with another name, as a role that owns two schemas and must not create any', async () => {
   const { url, name, admin } = await emptyDatabase()
   const role = uniqueName('role')
   await admin.query(`create role ${role} login password 'secret'`)
@@ -181,32 +181,32 @@ it('migrates into a schema of another name, as a role that owns two schemas and 
 
 it.each([
   [{ DATABASE_URL: '' }, 'DATABASE_URL is missing'],
-  // A password that has to be written otherwise in an address: no URL at all, and not to be seen in any log.
+  // With an unescaped character in the password it is no valid URL, but must still not appear in any log.
   [{ DATABASE_URL: 'postgres://parley:hunter#2@db/parley' }, 'DATABASE_URL is wrong'],
   [{ DATABASE_URL: 'mysql://parley:hunter2@db/parley' }, 'DATABASE_URL is wrong'],
   [{ DATABASE_URL: 'postgres://db/x', MIGRATE_DATABASE_URL: 'hunter2' }, 'MIGRATE_DATABASE_URL is wrong'],
-])('ends as every process does where its settings are wrong: %j', async (env, problem) => {
+])('exits like every process with wrong settings: %j', async (env, problem) => {
   expect(await program(env)).toEqual({ code: 78, said: `settings: ${problem}: it should be a postgres:// URL\n` })
 })
 
-it('says in a line what it has done', async () => {
+it('reports its result in one line', async () => {
   const { url } = await emptyDatabase()
   const { entries } = JSON.parse(await readFile(join(MIGRATIONS, 'meta', '_journal.json'), 'utf8'))
-  // The second of the two waits for the first.
+  // The second one waits for the first.
   const both = await Promise.all([program({ DATABASE_URL: url }), program({ DATABASE_URL: url })])
   expect(both.map(({ code }) => code)).toEqual([0, 0])
   const said = both.map((one) => one.said).sort()
   expect(said).toEqual(['schema: up to date\n', `schema: up to date, after ${entries.length} migrations\n`])
 })
 
-it('says in a line why it could not', async () => {
+it('reports a failure in one line', async () => {
   expect(await program({ DATABASE_URL: 'postgres://127.0.0.1:1/parley' })).toEqual({
     code: 1,
     said: 'schema: connect ECONNREFUSED 127.0.0.1:1\n',
   })
 })
 
-it('has a reason also where a name stands for several addresses, none of which answers', () => {
+it('gives a reason even if none of a host’s several addresses responds', () => {
   const refused = Object.assign(new AggregateError([new Error('::1'), new Error('127.0.0.1')]), {
     code: 'ECONNREFUSED',
   })
@@ -214,7 +214,7 @@ it('has a reason also where a name stands for several addresses, none of which a
   expect(reasonOf(new Error('no password'))).toBe('no password')
 })
 
-it('takes over what is in the search index', async () => {
+it('preserves the content of the search index', async () => {
   const { url, db } = await databaseAt('0010_worker_statements')
   const id = '00000000-0000-4000-8000-000000000001'
   const sql = (text: string, values: unknown[] = []) => db.pool.query(text, values)
@@ -243,10 +243,10 @@ it('takes over what is in the search index', async () => {
   expect(await found("'$one' <2> '$two'")).toEqual([{ seq: 2, timed: true }])
 })
 
-it('goes on by a second login of the schema’s owner, as OPERATIONS.md makes one when a password changes', async () => {
+it('works with a second login of the schema’s owner, created for a password change as in OPERATIONS.md', async () => {
   const page = await readFile(new URL('../../../docs/OPERATIONS.md', import.meta.url), 'utf8')
   const [, statements] = /```sql\n(CREATE ROLE parley_second[^`]*)```/.exec(page) ?? []
-  if (statements === undefined) throw new Error('OPERATIONS.md makes no second login')
+  if (statements === undefined) throw new Error('OPERATIONS.md has no second login')
   const { url } = await emptyDatabase()
   const owner = uniqueName('owner')
   const admin = adminClient(url)
@@ -267,7 +267,7 @@ it('goes on by a second login of the schema’s owner, as OPERATIONS.md makes on
   expect(rows).toEqual([{ owner }])
 })
 
-/** Holds locks as another's transaction until it is told to end. */
+/** Runs a statement in another transaction, which holds its locks until released. */
 async function holding(url: string, statement: string) {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
@@ -285,7 +285,7 @@ async function waiting({ pool }: Pick<Database, 'pool'>): Promise<boolean> {
   return rowCount === 1
 }
 
-it('does not keep everybody waiting while it waits itself, for a backup that reads a table, say', async () => {
+it('does not block others while it waits for a lock, such as that of a backup', async () => {
   const { url, db } = await databaseAt('0007_plans_for_young_tables')
   const backup = await holding(url, 'lock table outbox in access share mode')
   const migrating = migrate(url)
@@ -297,25 +297,25 @@ it('does not keep everybody waiting while it waits itself, for a backup that rea
   expect(await missingMigrations(db)).toBe(0)
 })
 
-it('holds no lock of one migration while it is at the next', async () => {
+it('holds no lock of one migration during the next', async () => {
   const { url, db } = await databaseAt('0008_trace_of_messages')
   const indexing = await holding(url, 'lock table message_search in row exclusive mode')
   const migrating = migrate(url)
   await expect.poll(() => waiting(db)).toBe(true)
   await db.pool.query('select from messages')
-  // That of the search index and those after it.
+  // The migration of the search index and those after it.
   expect(await missingMigrations(db)).toBe(8)
   await indexing.release()
   await migrating
   expect(await missingMigrations(db)).toBe(0)
 })
 
-it('has its turn again where it and others wait for each other in a circle', async () => {
+it('retries after a deadlock with others', async () => {
   const { url, db } = await databaseAt('0013_changes_by_servers')
   const other = await holding(url, 'lock table message_search in row exclusive mode')
   const migrating = migrate(url)
   await expect.poll(() => waiting(db)).toBe(true)
-  // The migration has this lock and waits for the other. Postgres ends who looks first how it is.
+  // The migration holds this lock and waits for the other. Postgres ends the transaction that detects the deadlock first.
   await other.query(`set local deadlock_timeout = '10s'`)
   await other.query('lock table messages in row exclusive mode')
   await other.release()
@@ -323,7 +323,7 @@ it('has its turn again where it and others wait for each other in a circle', asy
   expect(await missingMigrations(db)).toBe(0)
 })
 
-it('takes its time, however short a statement of others may be', async () => {
+it('is not limited by timeouts set for others', async () => {
   const { url, db } = await emptyDatabase()
   const folder = await migrationsTo('0000_init')
   await writeFile(join(folder, '0000_init.sql'), 'create table slow as select 1 as one from pg_sleep(0.5)')

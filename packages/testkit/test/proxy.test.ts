@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { tcpProxy } from '../src/index.ts'
 
-/** A server that sends back what it gets, behind a proxy, and one client of it. */
+/** Starts an echo server behind a proxy. @returns the proxy, and a function that opens a connection */
 async function echoBehindProxy() {
   const server = createServer((socket) => {
     socket.on('error', () => socket.destroy())
@@ -25,7 +25,7 @@ async function echoBehindProxy() {
   return { proxy, open }
 }
 
-test('passes bytes both ways in order, later by the latency', async () => {
+test('forwards bytes both ways in order, delayed by the latency', async () => {
   const { proxy, open } = await echoBehindProxy()
   const client = await open()
   client.setEncoding('utf8')
@@ -41,11 +41,11 @@ test('passes bytes both ways in order, later by the latency', async () => {
   for (const part of ['delayed ', 'and ', 'in ', 'order.']) client.write(part)
   await all
   expect(received).toBe('delayed and in order.')
-  // Once on the way there and once on the way back; a timer may fire a millisecond early.
+  // Once in each direction; a timer may fire a millisecond early.
   expect(performance.now() - start).toBeGreaterThan(95)
 })
 
-test('cut drops connections and refuses new ones until it is restored', async () => {
+test('cut closes connections and refuses new ones until restored', async () => {
   const { proxy, open } = await echoBehindProxy()
   const client = await open()
   client.resume()
@@ -61,7 +61,7 @@ test('cut drops connections and refuses new ones until it is restored', async ()
   expect(String((await once(again, 'data'))[0])).toBe('back')
 })
 
-test('a stalled connection stays open and delivers when it is restored', async () => {
+test('a stalled connection stays open and delivers when restored', async () => {
   const { proxy, open } = await echoBehindProxy()
   const client = await open()
   client.write('1')
@@ -73,7 +73,7 @@ test('a stalled connection stays open and delivers when it is restored', async (
   expect(String((await second)[0])).toBe('2')
 })
 
-test('rewrites an address and keeps the rest of it', async () => {
+test('rewrites the host and port of a URL and keeps the rest', async () => {
   const { proxy } = await echoBehindProxy()
   expect(proxy.rewrite('postgres://user:secret@db:5432/parley?x=1')).toBe(
     `postgres://user:secret@127.0.0.1:${proxy.port}/parley?x=1`,

@@ -2,7 +2,7 @@ import { requireRights } from '@parley/redis'
 import { expect, it, vi } from 'vitest'
 import { ownRedis, redisClient } from '../src/index.ts'
 
-it('warns where Redis may evict data that must be kept', async () => {
+it('warns if Redis may evict data that must be kept', async () => {
   await using redis = await ownRedis()
   const client = await redisClient(redis.url)
   const logger = { warn: vi.fn() }

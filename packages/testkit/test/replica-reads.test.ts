@@ -4,7 +4,8 @@ import { afterAll, beforeAll, beforeEach, expect, it, onTestFinished } from 'vit
 import { createTestDatabase, type TcpProxy, type TestDatabase, tcpProxy } from '../src/index.ts'
 
 /*
- * The same server twice, once through a proxy, told apart by application_name: what matters here is which of the two is
+ * One server under two names, one of them behind a proxy, distinguished by application_name: what matters here is which is
+ * queried. apps/api/test/replica.test.ts uses a real standby.
  * asked. apps/api/test/replica.test.ts has a standby.
  */
 
@@ -54,14 +55,14 @@ async function whoAnswers(db: Queryable): Promise<string> {
   return rows[0]?.name ?? ''
 }
 
-it('asks the replica, and the primary for what the replica has not got yet', async () => {
+it('reads from the replica, and from the primary what the replica does not have yet', async () => {
   expect(await reads.query(whoAnswers)).toBe('replica')
   expect(await reads.query(whoAnswers, (who) => who === 'primary')).toBe('primary')
   expect(reads.counts).toEqual({ replica: 1, behind: 1, away: 0 })
   expect(notes).toEqual([])
 })
 
-it('leaves a replica that refuses alone for three seconds, and then has one read try it', async () => {
+it('does not use a failed replica for three seconds, and then lets one read try it', async () => {
   expect(await reads.query(whoAnswers)).toBe('replica')
   proxy.cut()
   expect(await reads.query(whoAnswers)).toBe('primary')
@@ -75,7 +76,7 @@ it('leaves a replica that refuses alone for three seconds, and then has one read
   expect(notes).toEqual(['away', 'back'])
 })
 
-it('does not wait long for one that is silent, and tells of it once', async () => {
+it('does not wait long for an unresponsive replica, and reports it once', async () => {
   expect(await reads.query(whoAnswers)).toBe('replica')
   proxy.stall()
   const answers = Promise.all(Array.from({ length: 6 }, () => reads.query(whoAnswers)))
@@ -85,7 +86,7 @@ it('does not wait long for one that is silent, and tells of it once', async () =
   expect(notes).toEqual(['away'])
 })
 
-it('has the primary answer where the replica lacks what this version needs', async () => {
+it('reads from the primary if the replica lacks what this version needs', async () => {
   const read = async (db: Queryable) => {
     if ((await whoAnswers(db)) === 'replica') await db.query('select * from a_table_of_a_later_version')
     return 'answered'
@@ -94,11 +95,11 @@ it('has the primary answer where the replica lacks what this version needs', asy
   expect(await reads.query(whoAnswers)).toBe('primary')
 })
 
-it('passes on what the primary says of a statement that is wrong', async () => {
+it('passes on the primary’s error for a wrong statement', async () => {
   await expect(reads.query((db) => db.query('select * from no_such_table'))).rejects.toMatchObject({ code: '42P01' })
 })
 
-it('uses a replica that had to give one read up for what it replayed', async () => {
+it('keeps using a replica after a read conflicted with replay', async () => {
   let asked = 0
   const read = async (db: Queryable) => {
     if (asked++ === 0) await db.query("do $$ begin raise sqlstate '40001'; end $$")

@@ -3,7 +3,7 @@ import pg from 'pg'
 import { expect, test } from 'vitest'
 import { createTestBucket, createTestDatabase, createTestRedis, providedServices } from '../src/index.ts'
 
-test('two test databases are migrated copies that do not see each other', async () => {
+test('two test databases are separate migrated copies', async () => {
   await using one = await createTestDatabase()
   await using two = await createTestDatabase()
   await one.sql.query('create table only_here (id int)')
@@ -16,7 +16,7 @@ test('two test databases are migrated copies that do not see each other', async 
   expect(names).toContain('messages')
 })
 
-test('a disposed test database is gone, with whoever was still connected', async () => {
+test('a disposed test database is gone, and open connections are closed', async () => {
   const database = await createTestDatabase()
   const client = new pg.Client({ connectionString: database.url })
   client.on('error', () => undefined)
@@ -27,15 +27,15 @@ test('a disposed test database is gone, with whoever was still connected', async
   await expect(new pg.Client({ connectionString: database.url }).connect()).rejects.toThrow(/does not exist/)
 })
 
-test('the database folds the case of all letters, not only of ASCII', async () => {
+test('the database folds the case of all letters, not only ASCII', async () => {
   await using database = await createTestDatabase()
   const { rows } = await database.sql.query("select lower('ÄÇД') as low, 'Ж' ilike 'ж' as alike")
   expect(rows).toEqual([{ low: 'äçд', alike: true }])
 })
 
-test('a killed Redis comes back empty on its address', async () => {
+test('a killed Redis is empty when started again at the same address', async () => {
   await using redis = await createTestRedis()
-  // With TEST_REDIS_URL the server belongs to somebody else, too.
+  // With TEST_REDIS_URL, others use the server as well.
   if (providedServices().sharedRedisUrl !== null) return expect(redis.kill()).rejects.toThrow(/is shared/)
   const client = new Redis(redis.url, { maxRetriesPerRequest: null, retryStrategy: () => 20 })
   client.on('error', () => undefined)
@@ -43,15 +43,15 @@ test('a killed Redis comes back empty on its address', async () => {
   const closed = new Promise<void>((resolve) => client.once('close', () => resolve()))
   await redis.kill()
   await closed
-  const answer = client.get('key')
+  const value = client.get('key')
   await redis.start()
-  expect(await answer).toBeNull()
+  expect(await value).toBeNull()
   client.disconnect()
 })
 
-test('a bucket of its own takes and gives an object', async () => {
+test('a test bucket stores and returns an object', async () => {
   const bucket = await createTestBucket()
-  if (bucket === null) throw new Error('the run has an S3 server')
+  if (bucket === null) throw new Error('this run has no S3 server')
   const url = `${bucket.endpoint}/${bucket.bucket}/hello.txt`
   expect((await fetch(url, { method: 'PUT', body: 'hello' })).status).toBe(200)
   expect(await (await fetch(url)).text()).toBe('hello')

@@ -1,7 +1,7 @@
 declare module 'http_ece' {
   import type { ECDH } from 'node:crypto'
 
-  /** Decrypts a body of RFC 8188 with a receiver's keys (RFC 8291). Throws where they do not fit. */
+  /** Decrypts an RFC 8188 body with the receiver's keys (RFC 8291). Throws if they do not match. */
   export function decrypt(
     body: Buffer,
     parameters: { version: 'aes128gcm'; privateKey: ECDH; authSecret: string },

@@ -8,34 +8,34 @@ import { decrypt } from 'http_ece'
 import { createTestCertificate } from '../certificate.ts'
 import { checkVapid } from './vapid.ts'
 
-/** A browser on a device, as its push service and its service worker see it. */
+/** A browser on a device, as seen by its push service and its service worker. */
 export interface TestDevice {
   readonly id: string
-  /** What PushSubscription.toJSON() gives. */
+  /** The result of PushSubscription.toJSON(). */
   readonly subscription: { endpoint: string; expirationTime: null; keys: { p256dh: string; auth: string } }
 }
 
-/** One push that came, whatever it was answered. */
+/** A push that was received, whatever the response. */
 export interface ReceivedPush {
   deviceId: string
   payload: PushPayload
   ttl: number
   urgency: string | undefined
   topic: string | undefined
-  /** The Authorization header, its signature checked. */
+  /** The Authorization header; its signature has been verified. */
   authorization: string
-  /** Whom it names as the sender. */
+  /** The sender's contact from the VAPID token (`sub`). */
   subject: string
-  /** Size of the encrypted body, in bytes. */
+  /** The size of the encrypted body in bytes. */
   bytes: number
   status: number
-  /** By Date.now(). */
+  /** When it arrived, in milliseconds since 1970. */
   at: number
 }
 
-/** What the service says to a push. A promise holds the answer back. */
+/** The response to a push; a promise in `after` delays it. */
 export interface PushAnswer {
-  /** 0 cuts the connection instead. */
+  /** The HTTP status; 0 closes the connection instead. */
   status: number
   headers?: Record<string, string>
   body?: string
@@ -43,36 +43,36 @@ export interface PushAnswer {
 }
 
 export interface PushServiceOptions {
-  /** The key that devices are subscribed with. */
+  /** The public key that devices subscribe with. */
   vapidPublicKey: string
-  /** False takes pushes unread, for measuring. */
+  /** False accepts pushes without reading them, for measurements. */
   read?: boolean
 }
 
-/** A push service of RFC 8030 on loopback, over real TLS. */
+/** An RFC 8030 push service on loopback, with real TLS. */
 export interface PushService extends AsyncDisposable {
   readonly origin: string
-  /** For NODE_EXTRA_CA_CERTS of whoever pushes. */
+  /** For NODE_EXTRA_CA_CERTS of the sending processes. */
   readonly caFile: string
-  /** All pushes in the order in which they came. */
+  /** All pushes in order of arrival. */
   readonly pushes: readonly ReceivedPush[]
-  /** What was wrong with pushes that could not be taken: bad headers, signatures, bodies. */
+  /** The problems of rejected pushes: bad headers, signatures or bodies. */
   readonly errors: readonly string[]
-  /** Connections that were opened so far. */
+  /** The number of connections opened so far. */
   readonly connections: number
-  /** How many came, also when they are not read, and when each did, by Date.now(). */
+  /** The number of pushes, including unread ones, and the time of each in milliseconds since 1970. */
   readonly count: number
   readonly times: number[]
   subscribe(): TestDevice
-  /** Answers for the next pushes to a device; 201 after those. */
+  /** Sets the responses to the next pushes to a device; after those, 201. */
   answer(device: TestDevice, ...answers: PushAnswer[]): void
-  /** The answer to all pushes that have none of their own; null goes back to 201. */
+  /** Sets the response to all pushes without one of their own; null resets it to 201. */
   answerAll(answer: PushAnswer | null): void
-  /** Pushes to a device (any if left out) that were answered with success. */
+  /** Returns the pushes to a device (to any if omitted) that were accepted. */
   shown(device?: TestDevice): ReceivedPush[]
   /**
-   * Resolves when `test` holds of what has come; looks again at each push. Rejects with what came after `timeoutMs`, by
-   * default 30,000.
+   * Resolves when `test` accepts the pushes received, checking on each push. Rejects with those received after `timeoutMs`
+   * (default 30,000).
    */
   until(test: (pushes: readonly ReceivedPush[]) => boolean, timeoutMs?: number): Promise<readonly ReceivedPush[]>
 }
@@ -85,22 +85,22 @@ interface Subscribed {
 
 const CREATED: PushAnswer = { status: 201 }
 
-/** Starts a push service that checks what it is sent as real ones do; with `read` it decrypts it, too. */
+/** Starts a push service that validates pushes like real ones do; with `read` it also decrypts them. */
 export async function startPushService({ vapidPublicKey, read = true }: PushServiceOptions): Promise<PushService> {
   const certificate = await createTestCertificate()
   const devices = new Map<string, Subscribed>()
   const pushes: ReceivedPush[] = []
   const errors: string[] = []
   const times: number[] = []
-  const news = new EventEmitter().setMaxListeners(0)
-  let common: PushAnswer | null = null
+  const updates = new EventEmitter().setMaxListeners(0)
+  let defaultAnswer: PushAnswer | null = null
   let connections = 0
   let count = 0
 
   const server = createServer({ key: certificate.key, cert: certificate.cert }, (request, response) => {
     take(request, response).catch((error: Error) => {
       errors.push(error.message)
-      news.emit('news')
+      updates.emit('update')
       response.writeHead(400).end(error.message)
     })
   })
@@ -120,10 +120,10 @@ export async function startPushService({ vapidPublicKey, read = true }: PushServ
     count++
     times.push(Date.now())
     if (device === undefined) return void response.writeHead(404).end()
-    const answer = device.answers.shift() ?? common ?? CREATED
+    const answer = device.answers.shift() ?? defaultAnswer ?? CREATED
     if (read) {
       pushes.push(readPush(request, body, device, { origin, vapidPublicKey, deviceId, status: answer.status }))
-      news.emit('news')
+      updates.emit('update')
     }
     await answer.after
     if (answer.status === 0) return void request.socket.destroy()
@@ -150,13 +150,13 @@ export async function startPushService({ vapidPublicKey, read = true }: PushServ
     },
     answer: (device, ...answers) => void devices.get(device.id)?.answers.push(...answers),
     answerAll: (answer) => {
-      common = answer
+      defaultAnswer = answer
     },
     shown: (device) =>
       pushes.filter(
         ({ deviceId, status }) => status >= 200 && status < 300 && (device === undefined || deviceId === device.id),
       ),
-    until: (test, timeoutMs = 30_000) => waitUntil(news, pushes, errors, test, timeoutMs),
+    until: (test, timeoutMs = 30_000) => waitUntil(updates, pushes, errors, test, timeoutMs),
     [Symbol.asyncDispose]: async () => {
       await new Promise<void>((resolve) => {
         server.close(() => resolve())
@@ -173,7 +173,7 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-/** Success names where the push is kept (RFC 8030, 5). */
+/** A success includes the URL of the push resource (RFC 8030, section 5). */
 function locationOf(origin: string, { status }: PushAnswer): Record<string, string> {
   return status === 201 ? { location: `${origin}/message/${randomUUID()}` } : {}
 }
@@ -185,7 +185,7 @@ interface Context {
   status: number
 }
 
-/** @throws what is wrong with the push */
+/** @throws if the push is invalid, with the reason */
 function readPush(
   { method, headers }: IncomingMessage,
   body: Buffer,
@@ -193,12 +193,12 @@ function readPush(
   { origin, vapidPublicKey, deviceId, status }: Context,
 ): ReceivedPush {
   const text = (name: string) => (typeof headers[name] === 'string' ? headers[name] : undefined)
-  if (method !== 'POST') throw new Error(`a push is a POST, not a ${method}`)
-  if (!/^\d+$/.test(text('ttl') ?? '')) throw new Error('a push has a TTL')
-  if (text('content-encoding') !== 'aes128gcm') throw new Error('a push is encrypted by aes128gcm')
-  if (body.length > 4_096) throw new Error(`a push has at most 4096 bytes, not ${body.length}`)
+  if (method !== 'POST') throw new Error(`a push must be a POST, not a ${method}`)
+  if (!/^\d+$/.test(text('ttl') ?? '')) throw new Error('a push must have a TTL')
+  if (text('content-encoding') !== 'aes128gcm') throw new Error('a push must be encrypted with aes128gcm')
+  if (body.length > 4_096) throw new Error(`a push must have at most 4096 bytes, not ${body.length}`)
   const topic = text('topic')
-  if (topic !== undefined && !/^[\w-]{1,32}$/.test(topic)) throw new Error(`a Topic is no ${topic}`)
+  if (topic !== undefined && !/^[\w-]{1,32}$/.test(topic)) throw new Error(`${topic} is not a valid Topic`)
   const authorization = text('authorization') ?? ''
   const { sub: subject } = checkVapid(authorization, origin, vapidPublicKey)
   const plain = decrypt(body, { version: 'aes128gcm', privateKey: curve, authSecret: auth })
@@ -217,7 +217,7 @@ function readPush(
 }
 
 function waitUntil(
-  news: EventEmitter,
+  updates: EventEmitter,
   pushes: readonly ReceivedPush[],
   errors: readonly string[],
   test: (pushes: readonly ReceivedPush[]) => boolean,
@@ -226,19 +226,21 @@ function waitUntil(
   return new Promise((resolve, reject) => {
     const end = () => {
       clearTimeout(timer)
-      news.off('news', look)
+      updates.off('update', check)
     }
-    const look = () => {
+    const check = () => {
       if (!test(pushes)) return
       end()
       resolve(pushes)
     }
     const timer = setTimeout(() => {
       end()
-      const came = pushes.slice(-20).map(({ status, payload }) => `${status} ${JSON.stringify(payload)}`)
-      reject(new Error(`Not within ${timeoutMs} ms. Pushes that came: ${came.join('\n') || 'none'}; errors: ${errors}`))
+      const received = pushes.slice(-20).map(({ status, payload }) => `${status} ${JSON.stringify(payload)}`)
+      reject(
+        new Error(`Not within ${timeoutMs} ms. Pushes received: ${received.join('\n') || 'none'}; errors: ${errors}`),
+      )
     }, timeoutMs)
-    news.on('news', look)
-    look()
+    updates.on('update', check)
+    check()
   })
 }

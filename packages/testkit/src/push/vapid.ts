@@ -1,6 +1,6 @@
 import { createPublicKey, verify } from 'node:crypto'
 
-/** What a VAPID token claims (RFC 8292). */
+/** The claims of a VAPID token (RFC 8292). */
 export interface VapidClaims {
   aud: string
   exp: number
@@ -10,13 +10,13 @@ export interface VapidClaims {
 const DAY_S = 24 * 3_600
 
 /**
- * Checks an `Authorization` header as a push service does: the scheme, the key the device was subscribed with, the
+ * Checks an `Authorization` header as a push service does: the scheme, the key that the device was subscribed with, the
  * ES256 signature, the audience and the expiry.
- * @throws what is wrong with it
+ * @throws with the reason if any of them is wrong
  */
 export function checkVapid(header: string | undefined, origin: string, publicKey: string): VapidClaims {
   const match = /^vapid t=([\w-]+)\.([\w-]+)\.([\w-]+),\s*k=([\w-]+)$/.exec(header ?? '')
-  if (match === null) throw new Error('the Authorization header is not of the vapid scheme')
+  if (match === null) throw new Error('the Authorization header does not use the vapid scheme')
   const [, head = '', body = '', signature = '', key = ''] = match
   if (key !== publicKey) throw new Error('the key is not the one that the device was subscribed with')
   const point = Buffer.from(key, 'base64url')
@@ -28,7 +28,8 @@ export function checkVapid(header: string | undefined, origin: string, publicKey
   const claims = JSON.parse(Buffer.from(body, 'base64url').toString()) as VapidClaims
   const now = Date.now() / 1_000
   if (claims.aud !== origin) throw new Error(`the audience is ${claims.aud}`)
-  if (!(claims.exp > now && claims.exp <= now + DAY_S)) throw new Error('the expiry is past, or more than a day away')
+  if (!(claims.exp > now && claims.exp <= now + DAY_S))
+    throw new Error('the token has expired, or expires in more than a day')
   if (!/^(mailto:|https:)/.test(claims.sub)) throw new Error('the subject is neither mailto: nor https:')
   return claims
 }
