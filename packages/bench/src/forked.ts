@@ -3,38 +3,38 @@ import { on, once } from 'node:events'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** A part of the benchmark in a process of its own, told and heard over IPC. */
-export interface Forked<Told, Says> extends AsyncDisposable {
-  tell(message: Told): void
+/** A part of the benchmark in a separate process, which communicates over IPC. */
+export interface ForkedProgram<Sent, Received> extends AsyncDisposable {
+  send(message: Sent): void
   /**
-   * The next message that it says; what it said before anybody asked is kept.
-   * @param ms longest wait for it
-   * @throws when the process ended or was silent for too long, upon which it is killed
+   * Returns the program's next message; earlier ones are queued.
+   * @param ms the longest wait
+   * @throws if the program exits, or is silent for too long, in which case it is killed
    */
-  hear(ms: number): Promise<Says>
-  /** Hangs up, upon which the program ends itself. Resolves when it is gone. */
+  receive(ms: number): Promise<Received>
+  /** Closes the channel, upon which the program exits. Resolves when it has. */
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Longest that a program may take to end itself, in milliseconds. */
+/** How long a program may take to exit, in milliseconds. */
 const END_MS = 5_000
 
-/** @param file program that ends when its IPC channel does; what the structured clone algorithm takes may be sent either way */
-export function forkProgram<Told extends object, Says>(
+/** @param file a program that exits when its IPC channel closes. Messages may be anything that can be structurally cloned */
+export function forkProgram<Sent extends object, Received>(
   file: URL,
   { args = [], env = {} }: { args?: readonly string[]; env?: Record<string, string> } = {},
-): Forked<Told, Says> {
+): ForkedProgram<Sent, Received> {
   const path = fileURLToPath(file)
   const child = fork(path, args, { serialization: 'advanced', env: { ...process.env, ...env } })
   const messages = on(child, 'message', { close: ['exit'] })
   return {
-    // One that has ended meanwhile is noticed by who waits for its answer.
-    tell: (message) => void child.send(message, () => undefined),
-    async hear(ms) {
+    // If the program has exited meanwhile, receive() reports it.
+    send: (message) => void child.send(message, () => undefined),
+    async receive(ms) {
       const timer = setTimeout(() => child.kill(), ms)
       const { value, done } = await messages.next()
       clearTimeout(timer)
-      if (done) throw new Error(`${basename(path)} ended (${child.exitCode ?? child.signalCode}) without an answer`)
+      if (done) throw new Error(`${basename(path)} exited (${child.exitCode ?? child.signalCode}) without an answer`)
       return value[0]
     },
     async [Symbol.asyncDispose]() {

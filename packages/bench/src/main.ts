@@ -1,18 +1,18 @@
 import { cpus, totalmem } from 'node:os'
 
-/** What a scenario is given. */
+/** The arguments of a scenario. */
 export interface BenchArguments {
-  /** About a minute instead of several. */
+  /** Take about a minute instead of several. */
   quick: boolean
-  /** Rounds, where a scenario has some; its own number when left out. */
+  /** The number of rounds, for scenarios that have rounds; by default the scenario decides. */
   rounds?: number
-  /** File that the figures are written to as JSON. */
+  /** A file to write the figures to, as JSON. */
   json: string | undefined
 }
 
 type Load = () => Promise<{ run(args: BenchArguments): Promise<void> }>
 
-/** Every scenario by its name: a module of its own, loaded when it is asked for. These measure in rounds, as many as are asked for. */
+/** The scenarios by name, each a module loaded on demand. These measure in rounds, as many as requested. */
 const inRounds: Record<string, Load> = {
   push: () => import('./push/scenario.ts'),
   history: () => import('./history/scenario.ts'),
@@ -24,7 +24,7 @@ const inRounds: Record<string, Load> = {
   steady: () => import('./steady/scenario.ts'),
   storm: () => import('./storm/scenario.ts'),
 }
-/** And these do not. */
+/** These do not measure in rounds. */
 const once: Record<string, Load> = {
   attachments: () => import('./attachments/scenario.ts'),
   gateways: () => import('./gateways/scenario.ts'),
@@ -36,13 +36,13 @@ const USAGE = `npm run bench -- SCENARIO [--quick] [--rounds N] [--json FILE]
 Scenarios: ${Object.keys(inRounds).join(', ')}; without --rounds: ${Object.keys(once).join(', ')}
 
   --quick      about a minute instead of several
-  --rounds N   so many rounds, 1 to 99; the figures are their medians
-  --json FILE  writes the figures to this file, too
+  --rounds N   the number of rounds, 1 to 99; the figures are medians
+  --json FILE  also writes the figures to this file
   --help       shows this
 
-What each measures, and what came out: docs/PERFORMANCE.md.`
+What each measures, and the results: docs/PERFORMANCE.md.`
 
-/** Wrong usage: what is right is shown with it. */
+/** Wrong usage; reported together with the correct usage. */
 class UsageError extends Error {}
 
 function parseArguments(argv: readonly string[]): { name: string; args: BenchArguments } {
@@ -54,7 +54,7 @@ function parseArguments(argv: readonly string[]): { name: string; args: BenchArg
     else if (word === '--rounds' && /^[1-9]\d?$/.test(argv[i + 1] ?? '')) args.rounds = Number(argv[++i])
     else if (word === '--json' && argv[i + 1] !== undefined) args.json = argv[++i]
     else if (!word.startsWith('-') && name === '') name = word
-    else throw new UsageError(`${word}: not understood`)
+    else throw new UsageError(`${word}: unknown argument`)
   }
   return { name, args }
 }

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 
-/** Clock ticks a second in /proc; 100 on every Linux that Node runs on. */
+/** Clock ticks per second in /proc: 100 on every Linux that Node runs on. */
 const TICKS = 100
 
-/** Resident memory of processes, all together, in bytes. Linux only. @throws when one is gone */
+/** Returns the resident memory of these processes together, in bytes. Linux only. @throws if one has exited */
 export async function residentBytes(pids: readonly number[]): Promise<number> {
   const each = await Promise.all(
     pids.map(async (pid) => {
@@ -16,21 +16,21 @@ export async function residentBytes(pids: readonly number[]): Promise<number> {
   return each.reduce((sum, bytes) => sum + bytes, 0)
 }
 
-/** Processor time that processes have used so far, all together, in seconds. Linux only. */
+/** Returns the processor time used so far by these processes together, in seconds. Linux only. */
 export async function cpuSeconds(pids: readonly number[]): Promise<number> {
   const each = await Promise.all(pids.map(readStat))
   return each.reduce((sum, { cpu }) => sum + cpu, 0)
 }
 
-/** A process' parent, and the processor time that it has used so far, in seconds. @throws when it is gone */
+/** Returns a process's parent and the processor time it has used so far, in seconds. @throws if it has exited */
 export async function readStat(pid: number): Promise<{ parent: number; cpu: number }> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
-  // After the name in brackets, which may hold blanks: state, parent, ..., utime and stime as 12th and 13th.
+  // After the name in parentheses, which may contain spaces: state, parent, ..., with utime and stime as 12th and 13th.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return { parent: Number(fields[1]), cpu: (Number(fields[11]) + Number(fields[12])) / TICKS }
 }
 
-/** How long a process has run so far, in microseconds; to the nanosecond, unlike /proc/PID/stat. Linux only. */
+/** Returns the processor time a process has used so far, in microseconds; more precise than /proc/PID/stat. Linux only. */
 export async function microsOnProcessor(pid: number): Promise<number> {
   return Number((await readFile(`/proc/${pid}/schedstat`, 'utf8')).split(' ')[0]) / 1_000
 }

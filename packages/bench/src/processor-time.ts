@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { readStat } from './process-usage.ts'
 
-/** What a process of a benchmark is there for, by its command line. The first that fits counts. */
+/** The roles of a benchmark's processes by command line; the first match counts. */
 const ROLES: readonly [role: string, pattern: RegExp][] = [
   ['generator', /load\/generator\.ts/],
   ['gateways', /apps\/gateway\/|(bare|naive)-server\.ts/],
@@ -13,27 +13,27 @@ const ROLES: readonly [role: string, pattern: RegExp][] = [
   ['redis', /redis-server/],
 ]
 
-/** Processor time, in seconds, that this process' descendants have used so far, by role. Linux only. */
+/** Returns the processor time that this process's descendants have used so far, in seconds by role. Linux only. */
 export async function processorTimeByRole(): Promise<Map<string, number>> {
   const all = await Promise.all(
     (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map((pid) => readProcess(Number(pid))),
   )
   const known = all.filter((each) => each !== undefined)
-  const ours = new Set([process.pid])
-  for (let before = 0; before < ours.size; ) {
-    before = ours.size
-    for (const { pid, parent } of known) if (ours.has(parent)) ours.add(pid)
+  const family = new Set([process.pid])
+  for (let before = 0; before < family.size; ) {
+    before = family.size
+    for (const { pid, parent } of known) if (family.has(parent)) family.add(pid)
   }
   const seconds = new Map<string, number>()
   for (const { pid, command, cpu } of known) {
-    if (pid === process.pid || !ours.has(pid)) continue
+    if (pid === process.pid || !family.has(pid)) continue
     const role = ROLES.find(([, pattern]) => pattern.test(command))?.[0] ?? 'other'
     seconds.set(role, (seconds.get(role) ?? 0) + cpu)
   }
   return seconds
 }
 
-/** Undefined for a process that has gone meanwhile. */
+/** Undefined for a process that has exited meanwhile. */
 async function readProcess(pid: number) {
   try {
     const [stat, command] = await Promise.all([readStat(pid), readFile(`/proc/${pid}/cmdline`, 'utf8')])

@@ -1,7 +1,7 @@
 /**
- * Measures all subjects once in each round, each round begun with the next of them: nobody always comes first, or after the
- * one that leaves most behind.
- * @returns what each round gave, by the subject's name
+ * Measures all subjects once per round. Each round starts with the next subject, so that none always comes first, or always after
+ * the one that leaves the most work behind.
+ * @returns the results of the rounds by the subject's name
  */
 export async function measureInRounds<Subject extends { name: string }, Result>(
   subjects: readonly Subject[],

@@ -7,11 +7,11 @@ import { StatementLog } from './statement-log.ts'
 import type { Services } from './subjects/subject.ts'
 
 export interface BenchServices extends Services, AsyncDisposable {
-  /** Counts the statements that Postgres is sent. */
+  /** Counts the statements that Postgres receives. */
   statements: StatementLog
 }
 
-/** A Postgres and a Redis of the benchmark's own, on local disk, with durable commits. */
+/** Starts a Postgres and a Redis for the benchmark, on local disk, with durable commits. */
 export async function startServices(): Promise<BenchServices> {
   const folder = await mkdtemp(join(tmpdir(), 'parley-bench-'))
   const log = () => undefined
@@ -21,7 +21,7 @@ export async function startServices(): Promise<BenchServices> {
   const onLine = (line: string) => holder.statements?.onLine(line)
   const postgres = await startPostgres({ dataDir: join(folder, 'postgres'), log, durable: true, onLine })
   undo.defer(() => postgres.stop())
-  await growLog(postgres.url)
+  await preallocateWal(postgres.url)
   const redis = await startRedis({ dataDir: null, log })
   undo.defer(() => redis.stop())
   const statements = new StatementLog(postgres.url)
@@ -35,20 +35,20 @@ export async function startServices(): Promise<BenchServices> {
   }
 }
 
-/** Segments of the write-ahead log, of 16 MB each: more than any scenario writes between two checkpoints. */
-const LOG_SEGMENTS = 40
+/** WAL segments of 16 MB each: more than any scenario writes between two checkpoints. */
+const WAL_SEGMENTS = 40
 
 /**
- * Has Postgres make the segments of its write-ahead log that a server which has run for a while writes over again. A new one
- * is filled with zeros and synced while every commit waits: 60 to 190 ms here, several times in a scenario.
+ * Makes Postgres allocate WAL segments in advance, like a server that has run for a while and recycles them. Creating one means
+ * filling it with zeros and syncing it while every commit waits: 60 to 190 ms here, several times per scenario.
  */
-async function growLog(url: string): Promise<void> {
+async function preallocateWal(url: string): Promise<void> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   try {
     await client.query(`alter system set min_wal_size = '1GB'`)
     await client.query('select pg_reload_conf()')
-    for (let segment = 0; segment < LOG_SEGMENTS; segment++) {
+    for (let segment = 0; segment < WAL_SEGMENTS; segment++) {
       await client.query(`select pg_logical_emit_message(false, 'bench', 'x')`)
       await client.query('select pg_switch_wal()')
     }

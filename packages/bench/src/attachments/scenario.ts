@@ -28,8 +28,8 @@ interface Round {
 }
 
 /**
- * How much more memory an api pod takes while ten files of 100 MB come in at once. Each round counts from what the pod
- * has just before it; the first round's is a pod that has taken one small file since its start, so that all code is loaded.
+ * Measures how much more memory an api pod takes during ten concurrent uploads of 100 MB. Each round starts from the pod's memory
+ * just before it. Before the first round, the pod has received one small file, so that all code is loaded.
  */
 export async function run({ quick, json }: BenchArguments): Promise<void> {
   await using undo = new AsyncDisposableStack()
@@ -53,7 +53,7 @@ export async function run({ quick, json }: BenchArguments): Promise<void> {
       JWT_SECRET: secret,
       ...s3Environment(s3),
       ATTACHMENT_MAX_BYTES: String(128 * 1024 ** 2),
-      // One person sends them all, and may have an eighth of these under way.
+      // One person sends them all, and may have an eighth of this limit in progress.
       ATTACHMENT_UPLOADS_AT_ONCE: '80',
     },
   })
@@ -80,8 +80,7 @@ async function measure(
   const started = performance.now()
   const sizes = await Promise.all(Array.from({ length: uploads }, () => send(mebibytes)))
   const seconds = (performance.now() - started) / 1_000
-  if (sizes.some((size) => size !== mebibytes * 1024 ** 2))
-    throw new Error(`stored sizes are wrong: ${sizes.join(', ')}`)
+  if (sizes.some((size) => size !== mebibytes * 1024 ** 2)) throw new Error(`wrong stored sizes: ${sizes.join(', ')}`)
   return { uploads, mebibytes, seconds, beforeMb, peakMb: watch.stop() }
 }
 
@@ -98,7 +97,7 @@ async function seed(url: string): Promise<void> {
 }
 
 function print(rounds: readonly Round[]): void {
-  console.log('\nuploads at once | of each | time, s | MB/s | memory before, MB | at its peak, MB | more, MB')
+  console.log('\nconcurrent uploads | size each | time, s | MB/s | memory before, MB | peak, MB | increase, MB')
   for (const { uploads, mebibytes, seconds, beforeMb, peakMb } of rounds) {
     const rate = (uploads * mebibytes * 1.048576) / seconds
     const cells = [

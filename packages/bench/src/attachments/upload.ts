@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { request } from 'node:http'
 
-/** What is sent again and again: all uploads share it, so that the client's memory is no matter. */
+/** The block that every upload sends repeatedly, so that the client takes little memory. */
 const BLOCK = Buffer.alloc(1024 ** 2, 'parley ')
 
 export interface Upload {
@@ -12,7 +12,7 @@ export interface Upload {
   mebibytes: number
 }
 
-/** Sends a form with one file as fast as it is taken. @returns the size that the message tells of it */
+/** Uploads a form with one file as fast as the server takes it. @returns the file's size according to the message */
 export async function upload({ apiUrl, conversationId, token, mebibytes }: Upload): Promise<number> {
   const head = Buffer.from(
     '--b\r\ncontent-disposition: form-data; name="file"; filename="large.bin"\r\ncontent-type: application/octet-stream\r\n\r\n',
@@ -34,7 +34,7 @@ export async function upload({ apiUrl, conversationId, token, mebibytes }: Uploa
   const chunks: Buffer[] = []
   for await (const chunk of response) chunks.push(chunk)
   const text = Buffer.concat(chunks).toString()
-  if (response.statusCode !== 201) throw new Error(`an upload was answered ${response.statusCode}: ${text}`)
+  if (response.statusCode !== 201) throw new Error(`an upload failed with ${response.statusCode}: ${text}`)
   const answer = JSON.parse(text) as { data: { attachments: { fileSize: number }[] } }
   return answer.data.attachments[0]?.fileSize ?? 0
 }

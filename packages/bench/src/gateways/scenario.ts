@@ -16,14 +16,14 @@ interface Figures {
   gateways: number
   messages: number
   deliveries: number
-  /** All commands that Redis was sent, by anybody, for each message. */
+  /** All commands that Redis received, from any client, per message. */
   commandsPerMessage: number
   publishesPerMessage: number
-  /** Of all gateways, in microseconds. */
+  /** Of all gateways together, in microseconds. */
   cpuUsPerDelivery: number
 }
 
-/** The same load on one, two and four gateways: what a message costs in Redis, and a delivery in the gateways. */
+/** Applies the same load to one, two and four gateways: the cost of a message in Redis and of a delivery in the gateways. */
 export async function run({ quick, json }: BenchArguments): Promise<void> {
   const times = quick ? { warmMs: 1_000, measureMs: 4_000 } : { warmMs: 2_000, measureMs: 10_000 }
   await using services = await startServices()
@@ -60,7 +60,7 @@ async function measure(services: Services, gateways: number, times: LoadTimes) {
       await running.stored(),
     )
     const [before, after] = samples
-    if (before === undefined || after === undefined) throw new Error('the load was not watched')
+    if (before === undefined || after === undefined) throw new Error('the load reported no phases')
     const sent = (names: (name: string) => boolean) =>
       [...after.calls].reduce(
         (sum, [name, calls]) => (names(name) ? sum + calls - (before.calls.get(name) ?? 0) : sum),
@@ -82,7 +82,7 @@ async function measure(services: Services, gateways: number, times: LoadTimes) {
   }
 }
 
-/** Calls of each command since Redis began. */
+/** Returns the calls of each command since Redis started. */
 async function commandsOf(redis: Redis): Promise<Map<string, number>> {
   const calls = new Map<string, number>()
   for (const [, name = '', count] of (await redis.info('commandstats')).matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)) {

@@ -1,10 +1,10 @@
 import type pg from 'pg'
 import { roomsOf, type Shape, uuidOf } from '../subjects/subject.ts'
 
-/** Conversations filled by one statement. */
+/** Conversations filled per statement. */
 const STEP = 100
 
-/** Fills every conversation of a seeded database with as many messages, in SQL: how they came about is not measured. */
+/** Fills every conversation of a seeded database with `each` messages, in SQL, as storing them is not measured here. */
 export async function fillConversations(sql: pg.Pool, shape: Shape, each: number): Promise<void> {
   const rooms = Array.from({ length: shape.users }, (_, user) => roomsOf(user, shape)).flat()
   const ids = [...new Set(rooms)].map(uuidOf)
@@ -29,7 +29,7 @@ export async function fillConversations(sql: pg.Pool, shape: Shape, each: number
        last_message_at = now() - interval '1 day' + ('x' || right(id::text, 4))::bit(16)::int * interval '1 second'`,
     [each],
   )
-  // Somebody is always some messages behind.
+  // Everybody is some messages behind.
   await sql.query(
     `update participants set last_read_seq = greatest(0, $1::bigint - length(user_id) * 3), rev = $1::bigint + 1`,
     [each],

@@ -1,15 +1,15 @@
-/** What a reading process is told over IPC. */
+/** The task of a reading process, sent over IPC. */
 export interface ReadPlan {
   kind: 'http' | 'pg'
   what: 'history' | 'list'
-  /** Of the api. */
+  /** The api's URL. */
   api: string
   databaseUrl: string
-  /** Requests under way at a time. */
+  /** The number of concurrent requests. */
   inFlight: number
   warmMs: number
   measureMs: number
-  /** Who reads what; gone through from the beginning again when it ends. */
+  /** Who reads what; the list is repeated from the beginning. */
   readers: { userId: string; token: string; conversationId: string; lastSeq: number }[]
 }
 
@@ -17,8 +17,8 @@ export interface ReadResult {
   perSecond: number
   p50Ms: number
   p99Ms: number
-  /** Share of one core that the reader itself used. */
+  /** The share of one core that the reading process itself used. */
   cpu: number
-  /** Rows or items that came, for each request. */
+  /** Rows or items per request. */
   itemsEach: number
 }

@@ -19,10 +19,10 @@ const LIST = 20
 const CONNECTIONS = 10
 
 type Reader = ReadPlan['readers'][number]
-/** Answers one request; returns how many items came. */
+/** Makes one request. @returns the number of items read */
 type Read = (reader: Reader) => Promise<number>
 
-/** By undici's dispatch(), which costs whoever asks half of what Node's own client does (50 µs to 110): all share the two cores. */
+/** Uses undici's dispatch(), which costs half as much as Node's own client (50 instead of 110 µs): all share the two cores. */
 function overHttp({ api, what, inFlight }: ReadPlan): Read {
   const pool = new Pool(api, { connections: inFlight, pipelining: 1 })
   let [answers, known] = [0, 0]
@@ -46,7 +46,7 @@ function overHttp({ api, what, inFlight }: ReadPlan): Read {
           },
           onResponseEnd() {
             if (status !== 200) return reject(new Error(`${status} ${Buffer.concat(parts)}`))
-            // What a client makes of an answer is not what is measured: every hundredth is looked into.
+            // A client's parsing is not measured, so only every hundredth response is parsed.
             if (answers++ % 100 === 0) known = JSON.parse(Buffer.concat(parts).toString()).data.length
             resolve(known)
           },
@@ -59,7 +59,7 @@ function overHttp({ api, what, inFlight }: ReadPlan): Read {
   }
 }
 
-/** The api's statements, planned as there, one after another or side by side as there, and nothing else. */
+/** Runs only the api's statements, with the same plans and the same concurrency. */
 function overPg({ databaseUrl, what }: ReadPlan): Read {
   const pool = new pg.Pool({
     connectionString: databaseUrl,
@@ -80,7 +80,7 @@ function overPg({ databaseUrl, what }: ReadPlan): Read {
   }
   return async ({ userId }) => {
     const { rows } = await listConversations(pool, userId, null, LIST, 0)
-    // Through Number, as plain pg gives a bigint as a string.
+    // With Number(), since plain pg returns a bigint as a string.
     const newest = rows.map((row) => ({ conversationId: row.id, seq: Number(row.last_seq) }))
     await Promise.all([
       listParticipants(

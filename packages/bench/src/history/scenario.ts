@@ -11,7 +11,7 @@ import type { ReadPlan, ReadResult } from './message.ts'
 const KINDS = ['http', 'pg'] as const
 const IN_FLIGHT = 16
 
-/** A page of history and the conversation list over HTTP, against the same SQL sent by bare pg in a loop. */
+/** Compares a page of history and the list of conversations over HTTP with the same SQL sent by pg in a loop. */
 export async function run({ quick, json, rounds }: BenchArguments): Promise<void> {
   const shape = { users: quick ? 100 : 500, roomSize: 5, roomsEach: 20 }
   const conversations = (shape.users / shape.roomSize) * shape.roomsEach
@@ -27,7 +27,7 @@ export async function run({ quick, json, rounds }: BenchArguments): Promise<void
       userId: `user-${user}`,
       token: auth.token ?? '',
       conversationId: uuidOf(roomsOf(user, shape)[user % shape.roomsEach] ?? 0),
-      // Anywhere in the past, not where the cache is warm from the page before.
+      // Anywhere in the past, so that the previous page has not warmed the cache.
       lastSeq: 51 + ((user * 7_919) % (each - 50)),
     }))
     const { api, databaseUrl } = running
@@ -48,8 +48,8 @@ export async function run({ quick, json, rounds }: BenchArguments): Promise<void
 
 async function read(plan: ReadPlan): Promise<ReadResult> {
   await using reader = forkProgram<ReadPlan, ReadResult>(new URL('./reader.ts', import.meta.url))
-  reader.tell(plan)
-  return await reader.hear(plan.warmMs + plan.measureMs + 60_000)
+  reader.send(plan)
+  return await reader.receive(plan.warmMs + plan.measureMs + 60_000)
 }
 
 function print(what: string, results: Map<string, ReadResult[]>) {
@@ -70,7 +70,7 @@ function print(what: string, results: Map<string, ReadResult[]>) {
       'p50 ms': round(p50Ms),
       'p99 ms': round(p99Ms),
       'items each': round(itemsEach.median),
-      'cores of who asks': round(cpu),
+      'client cores': round(cpu),
     })),
   )
   const rateOf = (kind: string) => medians.find((each) => each.kind === kind)?.perSecond.median ?? Number.NaN

@@ -13,23 +13,23 @@ import type { Services, Shape, Subject } from '../subjects/subject.ts'
 const SUBJECTS = [parley, bare] as const
 const ROOM_SIZE = 5
 const ROOMS_EACH = 20
-/** Connections that are being made at a time. */
+/** Connections being made at a time. */
 const AT_ONCE = 200
-/** What is left of connecting is collected in this time, in milliseconds. */
+/** How long to wait for garbage from connecting to be collected, in milliseconds. */
 const REST_MS = 3_000
 
 interface Figures {
-  /** Of both gateways, in KB, for each connection. */
+  /** Memory of both gateways in KB per connection. */
   kbEach: number
-  /** Connections a second until each is connected and, where there is such a thing, synced. */
+  /** Connections per second, each until it is connected and, if the subject supports it, synced. */
   perSecond: number
-  /** Processor time of the gateways, for each connection. */
+  /** Processor time of the gateways per connection. */
   cpuMsEach: number
-  /** Share of one core that the clients used. */
+  /** The share of one core that the clients used. */
   herdCpu: number
 }
 
-/** Many connections that do nothing, each in 20 conversations of five people: what they cost, and how fast they come. */
+/** Measures the cost of many idle connections, each in 20 conversations of five people, and how fast they connect. */
 export async function run({ quick, json, rounds }: BenchArguments): Promise<void> {
   const shape = { users: quick ? 1_000 : 4_000, roomSize: ROOM_SIZE, roomsEach: ROOMS_EACH }
   await using services = await startServices()
@@ -59,10 +59,10 @@ export async function run({ quick, json, rounds }: BenchArguments): Promise<void
       'herd CPU': round(herdCpu.median),
     })),
   )
-  const [ours, theirs] = [medians.parley, medians.bare]
-  if (ours === undefined || theirs === undefined) return
-  const memory = ours.kbEach.median / theirs.kbEach.median
-  const rate = ours.perSecond.median / theirs.perSecond.median
+  const [parleyFigures, bareFigures] = [medians.parley, medians.bare]
+  if (parleyFigures === undefined || bareFigures === undefined) return
+  const memory = parleyFigures.kbEach.median / bareFigures.kbEach.median
+  const rate = parleyFigures.perSecond.median / bareFigures.perSecond.median
   verdict(`memory ${round(memory)} x bare, at most 1.15`, memory <= 1.15)
   verdict(`connections a second ${round(rate)} x bare, at least 0.8`, rate >= 0.8)
   await writeReport(json, { shape, subjects: medians })
@@ -74,8 +74,8 @@ async function measure(subject: Subject, services: Services, shape: Shape): Prom
     await using herd = await startHerd(herdUsers(running.users, shape, subject.name === 'parley'))
     const before = await residentBytes(running.gatewayPids)
     const cpuBefore = await cpuSeconds(running.gatewayPids)
-    const { seconds, cpu, retries } = await herd.tell({ type: 'connect', atOnce: AT_ONCE })
-    if (retries > 0) console.log(`${subject.name}: ${retries} connections were put off and tried again`)
+    const { seconds, cpu, retries } = await herd.request({ type: 'connect', atOnce: AT_ONCE })
+    if (retries > 0) console.log(`${subject.name}: ${retries} connections were rejected and retried`)
     const cpuMsEach = (((await cpuSeconds(running.gatewayPids)) - cpuBefore) * 1_000) / shape.users
     await new Promise((resolve) => setTimeout(resolve, REST_MS))
     const after = await residentBytes(running.gatewayPids)

@@ -14,8 +14,8 @@ export interface ClientCounters {
 }
 
 /**
- * One user: the Socket.IO protocol spoken over a WebSocket directly, with as little work for each message as can be, so
- * that the generator is not what is measured.
+ * A user: speaks the Socket.IO protocol directly over a WebSocket, with as little work per message as possible, so that the
+ * generator is not the bottleneck.
  * @see https://socket.io/docs/v4/socket-io-protocol/
  */
 export class LoadClient {

@@ -2,11 +2,11 @@ import { percentilesOf } from '../statistics.ts'
 import { LoadClient } from './client.ts'
 import type { LoadPhase, LoadPlan, LoadResult, LoadTimes } from './message.ts'
 
-/** Longest wait for the acks and deliveries that are still due when sending ends, in milliseconds. */
+/** The longest wait for outstanding acks and deliveries after sending ends, in milliseconds. */
 const SETTLE_MS = 15_000
 const CONNECTS_AT_ONCE = 50
 
-/** The clients of a plan, and what they count in the time under load that is going on. */
+/** The clients of a plan, and the counts of the current run. */
 class Generator {
   readonly #plan: LoadPlan
   readonly #clients: LoadClient[]
@@ -43,7 +43,7 @@ class Generator {
     }
   }
 
-  /** Sends for these times, and ends after the last ack and delivery. */
+  /** Sends for the given times, and waits for the last ack and delivery. */
   async run({ warmMs, measureMs }: LoadTimes): Promise<LoadResult> {
     const { inFlight, ratePerSecond, senders } = this.#plan
     this.#sending = true
@@ -53,10 +53,10 @@ class Generator {
     const cpu = process.cpuUsage()
     const began = performance.now()
     this.#measuring = true
-    tell('began')
+    report('began')
     await wait(measureMs)
     this.#measuring = false
-    tell('ended')
+    report('ended')
     const seconds = (performance.now() - began) / 1_000
     const { user, system } = process.cpuUsage(cpu)
     this.#sending = false
@@ -72,7 +72,7 @@ class Generator {
       delivery: percentiles(this.#deliveries),
       generatorCpu: (user + system) / 1e6 / seconds,
     }
-    // Now, and not when the next time begins: what comes in between should not have come, and shows there as one too many.
+    // Reset now, not at the start of the next run: whatever arrives in between is surplus, and makes the next run's counts wrong.
     this.#counts = noCounts()
     this.#acks = []
     this.#deliveries = []
@@ -84,7 +84,7 @@ function noCounts() {
   return { acked: 0, failed: 0, delivered: 0, due: 0 }
 }
 
-function tell(phase: LoadPhase): void {
+function report(phase: LoadPhase): void {
   process.send?.(phase)
 }
 
@@ -93,7 +93,7 @@ function fill(clients: readonly LoadClient[], inFlight: number): () => void {
   return () => undefined
 }
 
-/** Sends evenly at a rate, each client in its turn, whatever the acks do. */
+/** Sends evenly at this rate, each client in turn, whether or not acks arrive. */
 function pace(clients: readonly LoadClient[], perSecond: number): () => void {
   const began = performance.now()
   let sent = 0
@@ -124,7 +124,7 @@ function fail(error: unknown): never {
 
 process.once('message', (plan: LoadPlan) => {
   const generator = new Generator(plan)
-  generator.connect().then(() => tell('connected'), fail)
+  generator.connect().then(() => report('connected'), fail)
   process.on('message', (times: LoadTimes) => {
     generator.run(times).then((result) => process.send?.(result), fail)
   })

@@ -3,10 +3,10 @@ import type { HerdUser } from './herd-message.ts'
 
 type Answer = { success: boolean; data?: unknown; message?: string }
 
-/** One user of a herd: keeps a connection, asks now and then, counts the events that come. */
+/** A user of a herd: keeps a connection, sends occasional requests, and counts incoming events. */
 export class HerdClient {
   readonly user: HerdUser
-  /** Events by name; whoever counts clears it before. */
+  /** Events by name; callers clear it before they count. */
   readonly counted = new Map<string, number>()
   onCounted: (() => void) | undefined
   #ws: WebSocket | undefined

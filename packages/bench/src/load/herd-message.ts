@@ -1,36 +1,36 @@
-/** What the herd's process is told over IPC, one request at a time, and what it answers. */
+/** Messages to the herd's process over IPC, one request at a time, and its answers. */
 export interface HerdUser {
   /** http://host:port of the gateway this user connects to. */
   gateway: string
-  /** What the CONNECT packet carries. */
+  /** The payload of the CONNECT packet. */
   auth: Record<string, string>
-  /** Revs for `sync`; null for a server that has no such event. */
+  /** The revs for `sync`; null if the server has no such event. */
   known: Record<string, number> | null
-  /** Messages that the first sync after a storm has to bring. */
+  /** The number of messages that the first sync after a storm must return. */
   missed: number
 }
 
 export type HerdRequest =
   | { type: 'add'; users: HerdUser[] }
-  /** Connects all who are not connected, so many at a time, and has each sync. */
+  /** Connects all who are not connected, `atOnce` at a time, and syncs each. */
   | { type: 'connect'; atOnce: number }
-  /** Says how many messages each user's next sync has to bring, and from which revs. */
+  /** Sets the number of messages that each user's next sync must return. */
   | { type: 'expect'; missed: number[] }
-  /** Cuts all connections without a word. */
+  /** Drops all connections abruptly. */
   | { type: 'drop' }
-  /** Every user sends the event at the same time; done when all acks and `events` events named `awaited` are there. */
+  /** Every user sends the event at once; done when all acks and `events` events named `awaited` have arrived. */
   | { type: 'emit'; event: string; payload: unknown; awaited: string; events: number }
 
 export interface HerdAnswer {
-  /** From the first thing done to the last thing awaited. */
+  /** From the first action to the last awaited result. */
   seconds: number
-  /** From a user's own beginning to their end, in milliseconds. */
+  /** From each user's own start to their end, in milliseconds. */
   p50Ms: number
   p99Ms: number
-  /** Share of one core that the herd itself used. */
+  /** The share of one core that the herd itself used. */
   cpu: number
-  /** Connections that were put off and tried again. */
+  /** Connections that were rejected and retried. */
   retries: number
-  /** What was not as it should be; empty when all is whole. */
+  /** What went wrong; empty if nothing did. */
   faults: string[]
 }

@@ -2,7 +2,7 @@ import { roomsOf, type Shape, uuidOf } from '../subjects/subject.ts'
 import type { HerdUser } from './herd-message.ts'
 import type { LoadUser } from './message.ts'
 
-/** A subject's people as a herd: with the revs that their conversations were seeded with, where they sync. */
+/** Returns a subject's users as a herd; if they sync, with the revs with which their conversations were seeded. */
 export function herdUsers(users: readonly LoadUser[], shape: Shape, syncs: boolean): HerdUser[] {
   return users.map(({ gateway, auth }, i) => ({
     gateway,

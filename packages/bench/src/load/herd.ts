@@ -3,12 +3,12 @@ import { percentilesOf } from '../statistics.ts'
 import { HerdClient } from './herd-client.ts'
 import type { HerdAnswer, HerdRequest } from './herd-message.ts'
 
-/** Linux answers for all of 127.0.0.0/8: eight addresses have ports for any herd. */
+/** On Linux all of 127.0.0.0/8 is local: eight addresses have enough ports for any herd. */
 const ADDRESSES = 8
 const WAIT_MS = 60_000
-/** Least pause of a stock client before it tries again, and how often one tries here. */
+/** The shortest pause of a standard client before it retries, and the number of attempts here. */
 const RETRY_MS = 1_000
-const TRIES = 10
+const ATTEMPTS = 10
 const clients: HerdClient[] = []
 let retries = 0
 
@@ -18,7 +18,7 @@ interface SyncPage {
   after: string | null
 }
 
-async function carryOut(request: HerdRequest): Promise<HerdAnswer> {
+async function execute(request: HerdRequest): Promise<HerdAnswer> {
   retries = 0
   const began = performance.now()
   const cpu = process.cpuUsage()
@@ -54,7 +54,7 @@ async function connectAll(atOnce: number, times: number[], faults: string[]): Pr
     for (let client = queue[next++]; client !== undefined; client = queue[next++]) {
       const began = performance.now()
       try {
-        await comeIn(client)
+        await connectWithRetries(client)
         if (client.user.known !== null) await syncOnce(client, client.user.known, faults)
         times.push(performance.now() - began)
       } catch (error) {
@@ -65,20 +65,20 @@ async function connectAll(atOnce: number, times: number[], faults: string[]): Pr
   await Promise.all(Array.from({ length: Math.min(atOnce, queue.length) }, worker))
 }
 
-/** Comes again where it is put off, as stock clients do. */
-async function comeIn(client: HerdClient): Promise<void> {
+/** Retries rejected connections, as standard clients do. */
+async function connectWithRetries(client: HerdClient): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {
       return await client.connect()
     } catch (error) {
-      if (tries === TRIES) throw error
+      if (tries === ATTEMPTS) throw error
       retries++
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS * (0.5 + Math.random())))
     }
   }
 }
 
-/** Syncs to the end and checks that it brought as many messages as it had to. */
+/** Syncs to the end and checks that it returned the expected number of messages. */
 async function syncOnce(client: HerdClient, conversations: Record<string, number>, faults: string[]): Promise<void> {
   let messages = 0
   for (let after: string | null = null, pages = 0; pages < 100; pages++) {
@@ -89,7 +89,7 @@ async function syncOnce(client: HerdClient, conversations: Record<string, number
     if (!page.hasMore) break
     after = page.after
   }
-  if (messages !== client.user.missed) faults.push(`sync brought ${messages} messages, not ${client.user.missed}`)
+  if (messages !== client.user.missed) faults.push(`sync returned ${messages} messages, not ${client.user.missed}`)
 }
 
 async function emitAll(
@@ -119,13 +119,13 @@ async function emitAll(
   )
   await all
   clearTimeout(timer)
-  // Anything that was sent twice would have come by now.
+  // Wait for duplicates.
   await new Promise((done) => setTimeout(done, 300))
   if (counted !== events) faults.push(`${counted} ${awaited} instead of ${events}`)
 }
 
 process.on('message', (request: HerdRequest) => {
-  carryOut(request).then(
+  execute(request).then(
     (answer) => process.send?.(answer),
     (error) => {
       console.error(error)

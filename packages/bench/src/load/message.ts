@@ -1,49 +1,49 @@
-/** What the load generator's process is told, and what it answers, over IPC. */
+/** Messages to the load generator's process over IPC, and its answers. */
 export interface LoadPlan {
-  /** One for each user. */
+  /** One entry per user. */
   users: LoadUser[]
-  /** Sends that each user keeps in flight. */
+  /** The number of sends that each user keeps in flight. */
   inFlight: number
-  /** So many of the users send, and the others only listen; all where it is left out. */
+  /** How many of the users send, while the others only listen; default: all. */
   senders?: number
   contentBytes: number
-  /** Sends a second of all users together; as many as are acked when it is left out (closed loop). */
+  /** Sends per second of all users together; by default as many as are acked (closed loop). */
   ratePerSecond?: number
 }
 
-/** One time under load, in milliseconds; nothing is counted in the first of them. */
+/** The duration of a run in milliseconds; nothing is counted during the warm-up. */
 export interface LoadTimes {
   warmMs: number
   measureMs: number
 }
 
-/** Sent by the generator when all are connected, and when the measured time begins and ends. */
+/** Sent by the generator when all clients are connected, and when the measurement begins and ends. */
 export type LoadPhase = 'connected' | 'began' | 'ended'
 
 export interface LoadUser {
   /** http://host:port of the gateway this user connects to. */
   gateway: string
-  /** What the CONNECT packet carries. */
+  /** The payload of the CONNECT packet. */
   auth: Record<string, string>
   conversationId: string
-  /** People in the conversation. */
+  /** The number of members of the conversation. */
   roomSize: number
 }
 
 export interface LoadResult {
-  /** In the measured time. */
+  /** During the measurement. */
   ackedPerSec: number
   deliveredPerSec: number
   /** Send to ack, in milliseconds. */
   ack: { p50Ms: number; p99Ms: number }
   /** Send to `newMessage`, in milliseconds. */
   delivery: { p50Ms: number; p99Ms: number }
-  /** Of the whole time under load, warm-up and end included. */
+  /** The whole run, including warm-up and end. */
   acked: number
   failed: number
   delivered: number
-  /** Deliveries that the acked messages make due. */
+  /** The number of deliveries that the acked messages require. */
   due: number
-  /** Share of one core that the generator itself used in the measured time. */
+  /** The share of one core that the generator itself used during the measurement. */
   generatorCpu: number
 }

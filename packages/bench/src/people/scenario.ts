@@ -9,26 +9,26 @@ import { spreadOf } from '../statistics.ts'
 import { createDatabase } from '../subjects/database.ts'
 
 const PAGE = 20
-/** Searches for each text before any is measured: by then Postgres has settled whether it keeps a plan. */
+/** Searches for each text before the measurement: by then Postgres has decided whether to use a generic plan. */
 const WARM = 8
-/** People that are written together, and how many are for what a new one costs. */
+/** The number of people written per call, and the number written to measure the cost of a new one. */
 const BATCH = 500
 const WRITTEN = 2_000
-/** One person in so many has a Chinese name. */
+/** One in this many people has a Chinese name. */
 const CHINESE = 10
 
-/** From what everybody has to what nobody has. Words of names end in n, and are as frequent as words of a language. */
+/** From texts in every name to texts in none. Words end in n, and their frequencies are those of a natural language. */
 const TEXTS = ['', 'n', 'ba', wordOf(20), wordOf(400), wordOf(4_000), `${wordOf(3)} ${wordOf(5)}`, '张', 'zzzz']
 
 interface World {
   db: Database
-  /** Of the one connection to Postgres. */
+  /** The process id of the one connection to Postgres. */
   pid: number
 }
 
 /**
- * Searching for people by a part of their names: processor time of Postgres for a first page and its total, beside the two statements
- * that one would write first, which read all names; and what the indexes cost somebody who is new.
+ * Measures the search for people by a part of their name: Postgres's processor time for a first page and its total, compared with
+ * the two obvious statements, which scan all names; and what the indexes add to the cost of a new person.
  */
 export async function run({ quick, json, rounds }: BenchArguments): Promise<void> {
   const people = quick ? 50_000 : 200_000
@@ -52,19 +52,17 @@ export async function run({ quick, json, rounds }: BenchArguments): Promise<void
   const withIndexes = await microsForNew(world, people)
   await db.pool.query('drop index users_by_name, users_name_parts')
   const without = await microsForNew(world, people + WRITTEN)
-  console.log(
-    `Somebody who is new: ${Math.round(withIndexes)} us of Postgres, without the indexes ${Math.round(without)}`,
-  )
+  console.log(`A new person: ${Math.round(withIndexes)} us in Postgres, without the indexes ${Math.round(without)}`)
   await writeReport(json, { people, searches: table, newPersonMicros: { withIndexes, without } })
 }
 
-/** By turns; medians of the rounds, in microseconds. */
+/** Measures alternately. @returns medians of the rounds, in microseconds */
 async function measureText(world: World, text: string, rounds: number): Promise<Record<string, unknown>> {
   const { pool } = world.db
   const search = new People(world.db)
-  const ours = () => search.search(text, 1, PAGE)
-  const first = () => new People(world.db).search(text, 1, PAGE)
-  const allRead = async () => {
+  const cached = () => search.search(text, 1, PAGE)
+  const uncached = () => new People(world.db).search(text, 1, PAGE)
+  const fullScan = async () => {
     await pool.query({
       name: 'people_all_read',
       text: `
@@ -74,26 +72,26 @@ async function measureText(world: World, text: string, rounds: number): Promise<
     })
     await countByName(pool, text)
   }
-  for (let n = 0; n < WARM; n++) for (const each of [ours, first, allRead]) await each()
-  const times = { ours: [] as number[], first: [] as number[], allRead: [] as number[] }
+  for (let n = 0; n < WARM; n++) for (const each of [cached, uncached, fullScan]) await each()
+  const times = { cached: [] as number[], uncached: [] as number[], fullScan: [] as number[] }
   for (let n = 0; n < rounds; n++) {
-    times.allRead.push(await micros(world, allRead))
-    times.first.push(await micros(world, first))
-    times.ours.push(await micros(world, ours))
+    times.fullScan.push(await micros(world, fullScan))
+    times.uncached.push(await micros(world, uncached))
+    times.cached.push(await micros(world, cached))
   }
-  const { meta } = await ours()
-  const [reads, now] = [spreadOf(times.allRead).median, spreadOf(times.ours).median]
+  const { meta } = await cached()
+  const [fullScanUs, cachedUs] = [spreadOf(times.fullScan).median, spreadOf(times.cached).median]
   return {
     text,
-    'who have it': meta.total,
-    'all read, us': Math.round(reads),
-    'parley, us': Math.round(now),
-    'where it is counted, us': Math.round(spreadOf(times.first).median),
-    ratio: round(now / reads),
+    matches: meta.total,
+    'full scan, us': Math.round(fullScanUs),
+    'parley, us': Math.round(cachedUs),
+    'with the count, us': Math.round(spreadOf(times.uncached).median),
+    ratio: round(cachedUs / fullScanUs),
   }
 }
 
-/** Processor time of Postgres for one of {@link WRITTEN} people who are new, in microseconds. */
+/** Returns Postgres's processor time for each of {@link WRITTEN} new people, in microseconds. */
 async function microsForNew(world: World, from: number): Promise<number> {
   return (await micros(world, () => write(world.db, from, WRITTEN))) / WRITTEN
 }
@@ -104,7 +102,7 @@ async function micros({ pid }: World, work: () => Promise<unknown>): Promise<num
   return (await microsOnProcessor(pid)) - before
 }
 
-/** Writes `count` people, the first of them the `from`th. */
+/** Writes `count` people, numbered from `from`. */
 async function write(db: Database, from: number, count: number): Promise<void> {
   const random = randomNumbers(from + 1)
   const store = new People(db)
@@ -119,7 +117,7 @@ function randomName(random: () => number): string {
   return [randomWord(random), randomWord(random)].map((word) => word[0]?.toUpperCase() + word.slice(1)).join(' ')
 }
 
-/** One of `count` characters, low ones more often; the first is 张. */
+/** Returns one of `count` characters, low ones more often; the first is 张. */
 function randomCharacter(random: () => number, count: number): string {
   return String.fromCodePoint(0x5f20 + Math.floor(random() ** 3 * count))
 }

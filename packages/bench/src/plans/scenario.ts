@@ -28,14 +28,14 @@ import { parley } from '../subjects/parley.ts'
 import { roomsOf, type Shape, uuidOf } from '../subjects/subject.ts'
 
 const MESSAGES = 60
-/** Calls before any is measured: by then Postgres has settled whether it keeps a plan. */
+/** Calls before the measurement: by then Postgres has decided whether to use a generic plan. */
 const WARM = 8
 
 type Member = { conversationId: string; userId: string }
-/** Asks about so many people or conversations at once. */
+/** Runs a statement for these people or conversations. */
 type Ask = (db: Queryable, members: readonly Member[], roomsOfUser: (userId: string) => string[]) => Promise<unknown>
 
-/** Those that pods run most, and the sizes that they are asked in. */
+/** The statements that pods run most, and their batch sizes. */
 const STATEMENTS: Record<string, { sizes: readonly number[]; ask: Ask }> = {
   find_conversations: { sizes: [1, 20, 200], ask: (db, members) => findConversations(db, members) },
   list_messages: { sizes: [1], ask: (db, [one]) => listMessages(db, one?.conversationId ?? '', 5, 54) },
@@ -84,8 +84,8 @@ const STATEMENTS: Record<string, { sizes: readonly number[]; ask: Ask }> = {
 }
 
 /**
- * What statements cost Postgres as pods have them planned (PLANNER_OPTIONS) and as Postgres plans by itself: processor time of the
- * connection's process, by turns. Whoever asks takes part in nothing of it.
+ * Compares what statements cost Postgres with the plans of pods (PLANNER_OPTIONS) and with Postgres's own: the processor time of
+ * the connection's server process, alternately. The client's time is not included.
  */
 export async function run({ quick, json, rounds }: BenchArguments): Promise<void> {
   const shape = { users: 500, roomSize: 5, roomsEach: 20 }
@@ -112,13 +112,13 @@ export async function run({ quick, json, rounds }: BenchArguments): Promise<void
           times.own.push(await microsEach(own, calls, call))
           times.kept.push(await microsEach(kept, calls, call))
         }
-        const [ours, postgres] = [spreadOf(times.kept).median, spreadOf(times.own).median]
+        const [keptUs, ownUs] = [spreadOf(times.kept).median, spreadOf(times.own).median]
         table.push({
           statement: name,
-          'asked about': size,
-          'by itself, us': Math.round(postgres),
-          'kept, us': Math.round(ours),
-          ratio: round(ours / postgres),
+          'batch size': size,
+          'own plan, us': Math.round(ownUs),
+          'kept plan, us': Math.round(keptUs),
+          ratio: round(keptUs / ownUs),
         })
       }
     }
@@ -142,7 +142,7 @@ function withSeq(seq: number) {
   return ({ conversationId }: Member) => ({ conversationId, seq })
 }
 
-/** Neighbours are not in the same conversation. */
+/** Lists members so that neighbours are in different conversations. */
 function membersOf(shape: Shape): Member[] {
   const rooms = Array.from({ length: shape.roomsEach ?? 1 }, (_, n) => n)
   const users = Array.from({ length: shape.users }, (_, user) => user)
@@ -162,7 +162,7 @@ async function connect(databaseUrl: string, options: string | undefined): Promis
   return { pool, pid: rows[0]?.pid ?? 0 }
 }
 
-/** Processor time of the connection's process for a call, in microseconds. */
+/** Returns the processor time of the connection's server process per call, in microseconds. */
 async function microsEach(
   { pool, pid }: Connection,
   calls: number,

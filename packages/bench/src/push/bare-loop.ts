@@ -1,6 +1,6 @@
 /**
- * web-push alone: a bare loop over devices, as fast as it goes, over kept connections, with as many under way as a worker
- * has. Devices come over IPC; a Rate goes back.
+ * web-push alone: sends to devices in a loop as fast as possible, over kept-alive connections, with as many pushes in flight as a
+ * worker. The devices come over IPC; a Rate is returned.
  */
 import webPush, { type PushSubscription } from 'web-push'
 
@@ -11,7 +11,7 @@ export interface BareLoop {
   parallel: number
 }
 
-/** What was measured: pushes per second, and the processor time of one push in the process that sends it. */
+/** Pushes per second, and the sending process's processor time per push. */
 export interface Rate {
   perSecond: number
   cpuMs: number

@@ -7,15 +7,15 @@ import type { Rate } from './bare-loop.ts'
 import { runBareLoop } from './programs.ts'
 import { startWorld, type World } from './world.ts'
 
-/** As many under way as a worker has by default. */
+/** As many pushes in flight as a worker has by default. */
 const PARALLEL = 128
-/** Seconds of the same load before those that are measured. */
+/** Seconds of the same load before the measurement. */
 const WARM_UP_S = 3
 const DRAIN_BOUND_MS = 180_000
 
 /**
- * Two questions: how many pushes per second one worker makes beside a bare loop of web-push, round by round in the same
- * run against the same service; and how long after its storing a message is pushed, at a hundred messages a second.
+ * Measures how many pushes per second one worker sends compared with a bare loop of web-push, alternately and against the same
+ * service; and the delay from a send to its push at a hundred messages per second.
  */
 export async function run({ quick, json, rounds }: BenchArguments): Promise<void> {
   const rate = await measureRate({ groups: quick ? 3 : 5, rounds: rounds ?? (quick ? 1 : 3) })
@@ -32,17 +32,17 @@ async function measureRate({ groups, rounds }: { groups: number; rounds: number 
   for (let round = 1; round <= rounds; round++) {
     bare.push(await runBareLoop(loop, world.service.caFile))
     worker.push(await drainRate(world, groups, groups * members))
-    console.log(`round ${round}: web-push alone ${told(bare.slice(-1))}; one worker ${told(worker.slice(-1))}`)
+    console.log(`round ${round}: web-push alone ${describe(bare.slice(-1))}; one worker ${describe(worker.slice(-1))}`)
   }
   const ratio = spreadOf(worker.map(({ perSecond }, index) => perSecond / (bare[index]?.perSecond ?? Number.NaN)))
   console.log(
-    `medians: web-push alone ${told(bare)}; one worker ${told(worker)}; ` +
+    `medians: web-push alone ${describe(bare)}; one worker ${describe(worker)}; ` +
       `round by round ${ratio.median.toFixed(2)} times (${ratio.min.toFixed(2)} to ${ratio.max.toFixed(2)})`,
   )
   return { bare, worker }
 }
 
-/** Between the first and the last push of a message to everybody. */
+/** Measures from the first to the last push of a message to every group. */
 async function drainRate(world: World, groups: number, expected: number): Promise<Rate> {
   world.service.reset()
   const before = await cpuSeconds([world.worker.pid])
@@ -60,13 +60,13 @@ async function drainRate(world: World, groups: number, expected: number): Promis
   }
 }
 
-/** The medians. */
-function told(rates: readonly Rate[]): string {
+/** Formats the medians. */
+function describe(rates: readonly Rate[]): string {
   const median = (pick: (rate: Rate) => number) => spreadOf(rates.map(pick)).median
   return `${Math.round(median((rate) => rate.perSecond))}/s (${median((rate) => rate.cpuMs).toFixed(2)} ms of processor each)`
 }
 
-/** From a client's request to send to the push's arrival at the push service; each conversation rests longer than a burst. */
+/** Measures from a client's send request to the arrival at the push service. Each conversation rests longer than a burst. */
 async function measureDelay(seconds: number) {
   const perSecond = 100
   const groups = perSecond * 10

@@ -1,10 +1,10 @@
 /**
- * The push service that is pushed to, as a process of its own. Says `ready` with its address over IPC, then answers
- * `subscribe` with that many devices and `report` with what has come.
+ * The push service, as a separate process. Reports `ready` with its address over IPC, then answers `subscribe` with that many
+ * devices and `report` with what it has received.
  */
 import { startPushService, type TestDevice } from '@parley/testkit/push'
 
-/** What came: how many, and when the first and the last did, by Date.now(); by message, where pushes are read. */
+/** The number of pushes, the times of the first and last in ms since 1970, and arrivals by message if pushes are read. */
 export interface Report {
   count: number
   firstAt: number

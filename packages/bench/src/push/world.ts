@@ -11,9 +11,9 @@ const CONTENT = 'Hello! How are you? This message is about a hundred bytes long,
 
 export interface WorldOptions {
   groups: number
-  /** People in each group besides its one sender. */
+  /** Members of each group besides its one sender. */
   members: number
-  /** Whether the push service reads what comes. */
+  /** Whether the push service decrypts pushes. */
   read: boolean
 }
 
@@ -23,13 +23,13 @@ export interface World extends AsyncDisposable {
   readonly keys: { subject: string; publicKey: string; privateKey: string }
   readonly devices: Awaited<ReturnType<ServiceProcess['subscribe']>>
   readonly worker: AppProcess
-  /** Stores one message in each of these groups, as a process that died right after it: nothing else sends. */
+  /** Stores a message in each of these groups, like a process that died right after: nobody else publishes it. */
   send(groups: readonly number[]): Promise<string[]>
-  /** Sends a message to one group as a client does, over HTTP. @returns its id */
+  /** Sends a message to a group over HTTP, like a client. @returns its id */
   post(group: number): Promise<string>
 }
 
-/** Starts services and a worker, and makes groups of so many members with a device each. */
+/** Starts the services, an api and a worker, and creates groups whose members have a device each. */
 export async function startWorld({ groups, members, read }: WorldOptions): Promise<World> {
   const { publicKey, privateKey } = generateVapidPair()
   const keys = { subject: 'mailto:bench@parley.example', publicKey, privateKey }

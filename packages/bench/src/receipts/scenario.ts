@@ -12,17 +12,17 @@ import { parley } from '../subjects/parley.ts'
 import { uuidOf } from '../subjects/subject.ts'
 
 interface Figures {
-  /** Until every reader was answered and every member had been told of every reader. */
+  /** Until every reader has an ack and every member a receipt from every reader. */
   seconds: number
   p50Ms: number
   p99Ms: number
   statements: number
-  /** Frames with read receipts that all members got together. */
+  /** The number of read receipts that all members received together. */
   events: number
   cpu: number
 }
 
-/** Everybody in one large group reads its newest message in the same moment. */
+/** All members of a large group read its newest message at once. */
 export async function run({ quick, json, rounds }: BenchArguments): Promise<void> {
   const people = quick ? 200 : 500
   const shape = { users: people, roomSize: people }
@@ -31,19 +31,19 @@ export async function run({ quick, json, rounds }: BenchArguments): Promise<void
   const list: Figures[] = []
   try {
     await using herd = await startHerd(herdUsers(running.users, shape, false))
-    await herd.tell({ type: 'connect', atOnce: 50 })
+    await herd.request({ type: 'connect', atOnce: 50 })
     for (let n = 0; n < (rounds ?? (quick ? 2 : 5)); n++) {
       const messageId = randomUUID()
       const conversationId = uuidOf(0)
       const base = { id: messageId, conversationId, senderId: 'user-0', clientMessageId: messageId, content: 'Read me' }
-      // Of the worker's own making would be better, but a system message comes by no reader's hand: nobody has read it.
+      // Stored directly in the database, so that nobody but its sender has read it.
       const message = { ...base, type: 'TEXT' as const, attachments: [], system: null }
       await appendMessages(running.sql, [message], `bench-${randomUUID()}`, 1)
-      // The sender's mark moved as they sent it; theirs alone is told to nobody.
+      // The sender's mark moved with the message, so their receipt is not sent.
       const events = people * (people - 1)
       const before = await cpuSeconds(running.gatewayPids)
       const { result, counts } = await services.statements.count(() =>
-        herd.tell({
+        herd.request({
           type: 'emit',
           event: 'markAsRead',
           payload: { conversationId, messageId },

@@ -3,8 +3,8 @@ import type { Database } from '@parley/db'
 import { indexForSearch } from '@parley/messaging'
 
 /*
- * Messages of made-up words whose frequencies fall as those of a language do (Zipf), in conversations that are written to
- * in turn, so that neighbours in time are not neighbours in a conversation, as in life.
+ * Messages of made-up words with the frequencies of a natural language (Zipf's law), in conversations written to alternately, so
+ * that messages adjacent in time are in different conversations, as in reality.
  */
 
 export const WORDS = 40_000
@@ -14,7 +14,7 @@ const MEMBERS = 5
 const START = Date.parse('2024-01-01T00:00:00Z')
 const SPAN_MS = 2 * 365 * 86_400_000
 
-/** Two people whose searches are measured, each in 50 conversations that nobody else's are. */
+/** Two people whose searches are measured, each in 50 conversations that they do not share. */
 export const ASKERS = {
   /** 50 conversations of 100 messages. */
   even: { first: 0, sizes: Array.from({ length: 50 }, () => 100) },
@@ -26,7 +26,7 @@ export const ASKERS = {
 }
 export type Asker = keyof typeof ASKERS
 
-/** The same numbers in every run. */
+/** Returns a generator of the same numbers in every run. */
 export function randomNumbers(seed: number): () => number {
   let state = seed
   return () => {
@@ -58,7 +58,7 @@ const SYLLABLES = [
   'xi',
 ]
 
-/** The word that is the `rank`th most frequent, from 0. Frequent words are short. */
+/** Returns the `rank`th most frequent word, from 0. Frequent words are short. */
 export function wordOf(rank: number): string {
   let word = ''
   for (let rest = rank + 1; rest > 0; rest = Math.floor((rest - 1) / SYLLABLES.length)) {
@@ -67,32 +67,32 @@ export function wordOf(rank: number): string {
   return `${word}n`
 }
 
-const reach = Float64Array.from({ length: WORDS })
+const cumulative = Float64Array.from({ length: WORDS })
 let sum = 0
 for (let rank = 0; rank < WORDS; rank++) {
   sum += 1 / (rank + 1)
-  reach[rank] = sum
+  cumulative[rank] = sum
 }
 
-/** A word, the more frequent ones more often. @param random from 0 to 1 */
+/** Returns a random word, frequent ones more often. @param random returns a number from 0 to 1 */
 export function randomWord(random: () => number): string {
   const wanted = random() * sum
   let [low, high] = [0, WORDS - 1]
   while (low < high) {
     const middle = (low + high) >> 1
-    if ((reach[middle] ?? 0) < wanted) low = middle + 1
+    if ((cumulative[middle] ?? 0) < wanted) low = middle + 1
     else high = middle
   }
   return wordOf(low)
 }
 
-/** The id of the nth conversation: the same in every run. */
+/** Returns the id of the nth conversation: the same in every run. */
 export function conversationId(n: number): string {
   const hex = createHash('sha256').update(`conversation ${n}`).digest('hex')
   return hex.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, '$1-$2-7$3-8$4-$5')
 }
 
-/** Messages of each conversation from `first` up to but not including `end`, of `messages` in all. */
+/** Returns the number of messages of each conversation from `first` to before `end`, with a total of `messages`. */
 export function sizesOf(first: number, end: number, messages: number): Map<number, number> {
   const sizes = new Map<number, number>()
   for (const asker of Object.values(ASKERS)) {
@@ -106,7 +106,7 @@ export function sizesOf(first: number, end: number, messages: number): Map<numbe
   return sizes
 }
 
-/** Stores these conversations with their messages and indexes them as the worker does. */
+/** Stores these conversations with their messages, and indexes them as the worker does. */
 export async function fill(
   db: Database,
   sizes: ReadonlyMap<number, number>,

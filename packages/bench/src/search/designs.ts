@@ -3,7 +3,7 @@ import { parseQuery, toTsquery } from '@parley/messaging'
 import { ASKERS, type Asker, conversationId } from './data.ts'
 import type { Ask } from './queries.ts'
 
-/** Other ways to keep the index, measured beside ours: the reasons for ours. */
+/** Alternative designs of the index, measured for comparison. */
 export const DESIGNS = {
   'GIN on the terms': {
     table: 'search_plain',
@@ -16,7 +16,7 @@ export const DESIGNS = {
 } as const
 export type Design = keyof typeof DESIGNS
 
-/** Copies our index with the places taken off the terms. */
+/** Copies our index without the prefixes of the terms. */
 export async function buildDesigns(db: Database): Promise<void> {
   await db.pool.query('create extension if not exists btree_gin')
   for (const { table, index } of Object.values(DESIGNS)) {
@@ -33,7 +33,7 @@ export async function buildDesigns(db: Database): Promise<void> {
   }
 }
 
-/** Rows of the first page as this design finds them: the asker's conversations named in one statement, the plan left free. */
+/** Returns the number of rows of the first page in this design: one statement lists the conversations, with a free plan. */
 export async function askDesign(db: Database, design: Design, asker: Asker, { query, more }: Ask): Promise<number> {
   const node = parseQuery(query)
   if (node === null) return 0

@@ -19,18 +19,18 @@ function timesOf(took: readonly number[]): Times {
   return { count: took.length, p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) }
 }
 
-/** Times of one subject, of each kind of query and of all together. */
+/** Times of one subject: for each kind of query, and overall. */
 export interface Measured {
   all: Times
   kinds: Record<string, Times>
 }
 
-/** Something that answers a search. */
+/** Something that executes a search. */
 export type Subject = (ask: Ask) => Promise<unknown>
 
 /**
- * Asks all kinds of queries in turn, one after the other, each of every subject before the next: whatever else the
- * machine does meanwhile, it does to all of them. A first few are not counted.
+ * Runs all kinds of queries in turn, each on every subject before the next, so that other load on the machine affects all
+ * subjects alike. The first few queries are not counted.
  */
 export async function measure(
   subjects: Record<string, Subject>,
@@ -60,13 +60,13 @@ export async function measure(
   )
 }
 
-/** The whole of a search as the API does it: conversations, index, messages, read marks, people, highlights. */
+/** Runs a whole search as the API does: conversations, index, messages, read marks, people, highlights. */
 export function searchSubject(db: Database, asker: Asker): Subject {
   const search = new MessageSearch(db, { online: async () => new Set() }, { urlOf: () => '' })
   return ({ query, more }) => search.search(asker, parse(searchMessagesQuery, { query, ...more }))
 }
 
-/** A round trip that does nothing: what the machine gives at the moment. */
+/** Measures an empty round trip, as a reference for the machine's current speed. */
 export async function measureNothing(db: Database, count: number): Promise<Times> {
   const took: number[] = []
   for (let n = 0; n < count; n++) {
@@ -77,7 +77,7 @@ export async function measureNothing(db: Database, count: number): Promise<Times
   return timesOf(took)
 }
 
-/** The plan of the look into the index for one query, as Postgres carried it out (auto_explain). */
+/** Returns the plan of the index lookup for a query, as executed (by auto_explain). */
 export async function explainSearch(url: string, asker: Asker, query: string): Promise<string> {
   const db = openDatabase({ url, max: 1, applicationName: 'bench-explain' })
   const plans: string[] = []

@@ -20,7 +20,7 @@ import {
 
 const INDEX = 'create index message_search_terms on message_search using gin (terms) with (fastupdate = off)'
 const GOAL_MS = 50
-/** Messages over which the rate of indexing is measured. */
+/** The number of messages over which the indexing rate is measured. */
 const INDEXED = 20_000
 const OURS = 'parley'
 const askers = Object.keys(ASKERS) as Asker[]
@@ -38,14 +38,14 @@ interface World extends Size {
 }
 
 /**
- * The first page of a search by a member of 50 conversations, where there are a thousand conversations and where there
- * are ten thousand: those that the member is not in should cost nothing.
+ * Measures the first page of a search by a member of 50 conversations, among a thousand and among ten thousand: conversations
+ * that the member is not in should cost nothing.
  */
 export async function run({ quick, json }: BenchArguments): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'parley-bench-search-'))
   await using undo = new AsyncDisposableStack()
   undo.defer(() => rm(folder, { recursive: true, force: true }))
-  // What is measured is searching; the rate of indexing at the end is one without fsync, and said to be.
+  // No fsync: this measures searches. The indexing rate at the end is therefore without fsync as well.
   const postgres = await startPostgres({ dataDir: folder, log: () => undefined, durable: false })
   undo.defer(() => postgres.stop())
   const sizes: Size[] = quick
@@ -72,7 +72,7 @@ export async function run({ quick, json }: BenchArguments): Promise<void> {
   }
   const [smallest, largest] = [worlds[0], worlds.at(-1)]
   const plan = largest === undefined ? '' : await explainSearch(largest.url, 'even', wordOf(300))
-  console.log(`\nThe look into the index, as carried out:\n${plan}`)
+  console.log(`\nThe index lookup, as executed:\n${plan}`)
   const roundTrip = largest === undefined ? undefined : await measureNothing(largest.db, 500)
   console.log(
     `\nA round trip to Postgres: p50 ${ms(roundTrip?.p50 ?? 0)} ms; load of the machine: ${loadavg()[1]?.toFixed(1)}`,
@@ -83,7 +83,7 @@ export async function run({ quick, json }: BenchArguments): Promise<void> {
   await writeReport(json, { worlds: figures, roundTrip, indexedPerSec, results, plan })
 }
 
-/** Messages a second that a rebuild puts into the index, with nothing else running and no fsync. */
+/** Returns the messages per second that a rebuild indexes, with nothing else running and without fsync. */
 async function measureIndexing(db: Database): Promise<number> {
   await db.pool.query('truncate message_search')
   const stop = new AbortController()
@@ -96,7 +96,7 @@ async function measureIndexing(db: Database): Promise<number> {
   return done / ((performance.now() - begun) / 1_000)
 }
 
-/** A database of this size, filled and indexed. */
+/** Creates a database of this size, filled and indexed. */
 async function makeWorld(serverUrl: string, size: Size): Promise<World> {
   const name = `bench_${size.conversations}`
   const admin = openDatabase({ url: serverUrl, max: 1, applicationName: 'bench' })
@@ -108,10 +108,10 @@ async function makeWorld(serverUrl: string, size: Size): Promise<World> {
   await migrate(url)
   const db = openDatabase({ url, max: 4, applicationName: 'bench', queryTimeoutMs: 600_000 })
   await db.pool.query('drop index message_search_terms')
-  let said = performance.now()
+  let reportedAt = performance.now()
   await fill(db, sizesOf(0, size.conversations, size.messages), (done, total) => {
-    if (performance.now() - said < 5_000) return
-    said = performance.now()
+    if (performance.now() - reportedAt < 5_000) return
+    reportedAt = performance.now()
     console.log(`storing and indexing: ${done} of ${total} messages`)
   })
   console.log(`building the index of ${size.messages} messages`)

@@ -4,20 +4,20 @@ import { totalOf } from '../statement-log.ts'
 import { parley } from '../subjects/parley.ts'
 import { assertWhole } from '../whole.ts'
 
-/** Slow enough that rooms of a thousand keep up: the cost at one rate is compared, not at each size's own. */
+/** Slow enough for rooms of a thousand: costs are compared at one rate, not at each size's own. */
 const PER_SECOND = 100
 
 export interface DatabaseCost {
   roomSize: number
-  /** Statements that the gateways sent, for each message. */
+  /** Statements of the gateways per message. */
   gatewayStatements: number
-  /** Statements that the worker sent meanwhile, its looking round included, for each message. */
+  /** Statements of the worker during the run, including its polling, per message. */
   workerStatements: number
-  /** Write-ahead log by pg_current_wal_lsn, of all processes, for each message. */
+  /** WAL bytes of all processes per message, by pg_current_wal_lsn. */
   walBytes: number
 }
 
-/** What storing a message costs Postgres in rooms of a size: statements by its log, bytes by its write-ahead log. */
+/** Measures what storing a message costs Postgres in rooms of a size: statements from its log, and WAL bytes. */
 export async function measureDatabaseCost(
   services: BenchServices,
   roomSize: number,
@@ -30,7 +30,7 @@ export async function measureDatabaseCost(
       const { rows } = await running.sql.query<{ lsn: string }>('select pg_current_wal_lsn() as lsn')
       lsns.push(rows[0]?.lsn ?? '')
     }
-    // The first touch of a page after a checkpoint is logged whole: none should fall into the measured time.
+    // The first change of a page after a checkpoint is logged in full; there should be no checkpoint during the measurement.
     await running.sql.query('checkpoint')
     const load = { users: running.users, inFlight: 0, contentBytes: 100, ratePerSecond: PER_SECOND }
     const { result, counts } = await services.statements.count(() =>
@@ -39,7 +39,7 @@ export async function measureDatabaseCost(
     assertWhole('parley', result, await running.stored())
     const { rows } = await running.sql.query<{ bytes: string }>('select pg_wal_lsn_diff($2, $1) as bytes', lsns)
     const messages = (result.ackedPerSec * measureMs) / 1_000
-    // Connecting is not what a message costs.
+    // Excludes the statements for connecting.
     const sent = counts.get('parley-gateway')
     const appends = (sent?.get('append_fresh') ?? 0) + (sent?.get('append_messages') ?? 0)
     return {

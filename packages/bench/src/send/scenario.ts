@@ -23,8 +23,8 @@ interface Figures {
 }
 
 /**
- * Everybody sends as fast as acks come back. The subjects take turns, round by round, on the same machine at the same
- * time; the medians of the rounds are compared.
+ * Everybody sends as fast as acks arrive. The subjects take turns on the same machine, round by round, and the medians of the
+ * rounds are compared.
  */
 export async function run({ quick, json, rounds: given }: BenchArguments): Promise<void> {
   const rounds = given ?? (quick ? 1 : 3)
@@ -34,7 +34,7 @@ export async function run({ quick, json, rounds: given }: BenchArguments): Promi
   await using services = await startServices()
   for (const roomSize of sizes) {
     const shape = { roomSize, users: Math.max(USERS, roomSize) }
-    // Of a thousand in one room 200 send: were it all, each connection would have 1.6 MB on its way, and be cut for it.
+    // In a room of a thousand, 200 send: if all did, each connection would have 1.6 MB in flight and be cut off for it.
     const plan = { senders: USERS, inFlight: IN_FLIGHT, contentBytes: CONTENT_BYTES }
     const results = await measureByTurns(SUBJECTS, services, { shape, plan, rounds, measureMs: quick ? 4_000 : 8_000 })
     const subjects = Object.fromEntries([...results].map(([name, list]) => [name, mediansOf(list)]))
@@ -42,34 +42,38 @@ export async function run({ quick, json, rounds: given }: BenchArguments): Promi
     print(shape, results, subjects)
     processorUs.push(...processorTable(results).map((row) => ({ roomSize, ...row })))
   }
-  console.log('\nprocessor time of a message, in microseconds')
+  console.log('\nprocessor time per message, in microseconds')
   console.table(processorUs)
   for (const { roomSize, subjects } of runs) printVerdicts(roomSize, subjects)
   const databaseCost = await databaseCosts(services, quick)
   await writeReport(json, { runs, processorUs, databaseCost })
 }
 
-/** Of acked messages, and from rooms of 20 on of deliveries, where bare is the measure. */
+/** The goals against bare, for acked messages or, from rooms of 20 on, for deliveries; and against naive, for acked messages. */
 const GOALS: Record<number, { bare: number; of: 'ackedPerSec' | 'deliveredPerSec'; naive: number }> = {
   5: { bare: 1.5, of: 'ackedPerSec', naive: 12 },
   20: { bare: 2, of: 'deliveredPerSec', naive: 15 },
 }
 
-function printVerdicts(roomSize: number, { parley: ours, bare: theirs, naive: plain }: Record<string, Figures>): void {
+function printVerdicts(roomSize: number, figures: Record<string, Figures>): void {
   const goals = GOALS[roomSize]
-  if (goals === undefined || ours === undefined || theirs === undefined || plain === undefined) return
-  const [bareRatio, naiveRatio] = [ours[goals.of] / theirs[goals.of], ours.ackedPerSec / plain.ackedPerSec]
+  const { parley: parleyFigures, bare: bareFigures, naive: naiveFigures } = figures
+  if (goals === undefined || !parleyFigures || !bareFigures || !naiveFigures) return
+  const [bareRatio, naiveRatio] = [
+    parleyFigures[goals.of] / bareFigures[goals.of],
+    parleyFigures.ackedPerSec / naiveFigures.ackedPerSec,
+  ]
   verdict(`rooms of ${roomSize}: ${round(bareRatio)} x bare, at least ${goals.bare}`, bareRatio >= goals.bare)
   verdict(`rooms of ${roomSize}: ${round(naiveRatio)} x naive, at least ${goals.naive}`, naiveRatio >= goals.naive)
 }
 
-/** What a message costs the database, by the size of its room: it must not grow. */
+/** Measures what a message costs the database by the size of its room, which should make no difference. */
 async function databaseCosts(services: BenchServices, quick: boolean): Promise<DatabaseCost[]> {
   const costs: DatabaseCost[] = []
   for (const roomSize of quick ? [2, 1_000] : [2, 5, 20, 100, 1_000]) {
     costs.push(await measureDatabaseCost(services, roomSize, quick ? 3_000 : 6_000))
   }
-  console.log('\nwhat a message costs the database, at 100 messages a second')
+  console.log('\ndatabase cost of a message, at 100 messages per second')
   console.table(
     costs.map((cost) => ({
       'room size': cost.roomSize,

@@ -10,7 +10,7 @@ const SUBJECTS = [parley, bare] as const
 const SHAPE = { users: 200, roomSize: 5 }
 const PER_SECOND = 1_000
 
-/** A thousand messages a second, evenly: how long each takes to arrive. */
+/** Sends a thousand messages per second at even intervals, and measures how long each takes to arrive. */
 export async function run({ quick, json, rounds }: BenchArguments): Promise<void> {
   await using services = await startServices()
   const results = await measureByTurns(SUBJECTS, services, {
@@ -25,7 +25,7 @@ export async function run({ quick, json, rounds }: BenchArguments): Promise<void
       { p50Ms: spreadOf(list.map((r) => r.delivery.p50Ms)), p99Ms: spreadOf(list.map((r) => r.delivery.p99Ms)) },
     ]),
   )
-  console.log(`\n${PER_SECOND} messages a second, rooms of ${SHAPE.roomSize}: from send to delivery`)
+  console.log(`\n${PER_SECOND} messages per second, rooms of ${SHAPE.roomSize}: from send to delivery`)
   console.table(
     Object.entries(medians).map(([subject, { p50Ms, p99Ms }]) => ({
       subject,
@@ -35,7 +35,7 @@ export async function run({ quick, json, rounds }: BenchArguments): Promise<void
     })),
   )
   const processorUs = processorTable(results)
-  console.log('\nprocessor time of a message, in microseconds')
+  console.log('\nprocessor time per message, in microseconds')
   console.table(processorUs)
   const ratio = (medians.parley?.p99Ms.median ?? Number.NaN) / (medians.bare?.p99Ms.median ?? Number.NaN)
   verdict(`p99 ${round(ratio)} x bare, at most 1.5`, ratio <= 1.5)

@@ -8,8 +8,8 @@ const BATCH = 200
 const DRAIN_BOUND_MS = 60_000
 
 /**
- * Stores one message of each person in one of their conversations, and waits until the worker is through with them.
- * @returns how many messages each person's conversations have now, by person
+ * Stores a message from each person in one of their conversations, and waits until the worker has processed them.
+ * @returns the number of messages in each person's conversations, by person
  */
 export async function missSomething(sql: pg.Pool, shape: Shape): Promise<number[]> {
   const rooms = Array.from({ length: shape.users }, (_, user) => {
@@ -19,7 +19,7 @@ export async function missSomething(sql: pg.Pool, shape: Shape): Promise<number[
   for (let from = 0; from < shape.users; from += BATCH) {
     const messages = rooms.slice(from, from + BATCH).map((room, i) => {
       const id = randomUUID()
-      const content = `A message of ${from + i} that nobody was there for`
+      const content = `Message ${from + i}, sent while everybody was offline`
       const base = { id, conversationId: uuidOf(room), senderId: `user-${from + i}`, clientMessageId: id, content }
       return { ...base, type: 'TEXT' as const, attachments: [], system: null }
     })
@@ -36,5 +36,5 @@ async function drained(sql: pg.Pool): Promise<void> {
     if ((await sql.query('select 1 from outbox limit 1')).rowCount === 0) return
     await delay(250)
   }
-  throw new Error('the worker did not get through the outbox')
+  throw new Error('the worker did not process the outbox in time')
 }

@@ -17,15 +17,15 @@ interface Figures {
   p50Ms: number
   p99Ms: number
   statements: number
-  /** Of the gateways, in seconds. */
+  /** Processor time of the gateways, in seconds. */
   cpu: number
   herdCpu: number
   retries: number
 }
 
 /**
- * Everybody is cut off in one moment and comes back at once, after a message in every conversation that somebody sent to:
- * until each has connected, synced and got every message they missed.
+ * Everybody is disconnected at once and reconnects at once, after messages were sent to many of their conversations. Measures
+ * until each has connected, synced and received every message they missed.
  */
 export async function run({ quick, json, rounds }: BenchArguments): Promise<void> {
   const shape = { users: quick ? 1_000 : 4_000, roomSize: 5, roomsEach: 20 }
@@ -57,15 +57,15 @@ async function measure(services: BenchServices, shape: Shape, rounds: number): P
   const running = await parley.start(services, shape)
   try {
     await using herd = await startHerd(herdUsers(running.users, shape, true))
-    await herd.tell({ type: 'connect', atOnce: AT_ONCE })
+    await herd.request({ type: 'connect', atOnce: AT_ONCE })
     const list: Figures[] = []
     const missed = await missSomething(running.sql, shape)
-    await herd.tell({ type: 'expect', missed })
+    await herd.request({ type: 'expect', missed })
     for (let n = 0; n < rounds; n++) {
-      await herd.tell({ type: 'drop' })
+      await herd.request({ type: 'drop' })
       const before = await cpuSeconds(running.gatewayPids)
       const { result, counts } = await services.statements.count(() =>
-        herd.tell({ type: 'connect', atOnce: shape.users }),
+        herd.request({ type: 'connect', atOnce: shape.users }),
       )
       const cpu = (await cpuSeconds(running.gatewayPids)) - before
       console.log(describe(counts))

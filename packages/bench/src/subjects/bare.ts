@@ -1,7 +1,7 @@
 import { startPeer } from './peer.ts'
 import type { Subject } from './subject.ts'
 
-/** Plain Socket.IO with its sharded Redis adapter on two processes: sends back to the room and acks; stores nothing. */
+/** Plain Socket.IO with its sharded Redis adapter, in two processes: broadcasts to the room and acks; stores nothing. */
 export const bare: Subject = {
   name: 'bare',
   async start(services, shape) {

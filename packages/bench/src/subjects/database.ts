@@ -2,22 +2,22 @@ import pg from 'pg'
 
 let made = 0
 
-/** A database of a scenario's own. */
+/** A database for one scenario. */
 export interface BenchDatabase {
   readonly url: string
-  /** For putting in what is measured, and for counting it. */
+  /** For inserting what is measured, and for counting it. */
   readonly sql: pg.Pool
   drop(): Promise<void>
 }
 
-/** Makes an empty database next to the one named in the URL. */
+/** Creates an empty database on the server named in the URL. */
 export async function createDatabase(postgresUrl: string): Promise<BenchDatabase> {
   const name = `bench_${process.pid}_${made++}`
   await onServer(postgresUrl, `create database ${name}`)
   const url = new URL(postgresUrl)
   url.pathname = `/${name}`
   const sql = new pg.Pool({ connectionString: url.href, max: 4, application_name: 'bench' })
-  // A pool has ended before its connections are closed: the drop may cut one.
+  // end() resolves before the connections are closed, so dropping the database may terminate one.
   sql.on('error', () => undefined)
   return {
     url: url.href,

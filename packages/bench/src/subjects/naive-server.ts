@@ -15,7 +15,7 @@ async function store(senderId: string, { conversationId, content, type }: Sent) 
   const client = await pool.connect()
   try {
     await client.query('begin')
-    // First, so that two senders of one room wait for each other here and do not deadlock among the members' rows.
+    // First, so that concurrent senders in a room queue here instead of deadlocking on the members' rows.
     await client.query('update conversation set updated_at = now() where id = $1', [conversationId])
     const member = await client.query('select 1 from participant where conversation_id = $1 and user_id = $2', [
       conversationId,

@@ -2,7 +2,7 @@ import { createDatabase } from './database.ts'
 import { startPeer } from './peer.ts'
 import { type Subject, uuidOf } from './subject.ts'
 
-/** The spec as one would first write it: a transaction for each message, an unread counter for each member. */
+/** The specification implemented naively: a transaction for each message, an unread counter for each member. */
 export const naive: Subject = {
   name: 'naive',
   async start(services, shape) {

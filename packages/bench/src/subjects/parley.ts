@@ -15,7 +15,7 @@ export interface RunningParley extends RunningSubject {
   sql: pg.Pool
 }
 
-/** The real thing, all on, as `npm start` runs it: an api, two gateways, a worker, tokens, outbox. */
+/** Parley with everything on, as `npm start` runs it: an api, two gateways, a worker, tokens, outbox. */
 export const parley = {
   name: 'parley',
   async start(services: Services, shape: Shape): Promise<RunningParley> {
@@ -38,7 +38,7 @@ export const parley = {
     const count = shape.gateways ?? 2
     const names = [...Array.from({ length: count }, () => 'gateway' as const), 'api' as const, 'worker' as const]
     const apps = await Promise.all(
-      names.map((app, i) => spawnApp({ app, env: { ...env, ...profiled() }, name: `${app}-${i}`, log })),
+      names.map((app, i) => spawnApp({ app, env: { ...env, ...profilerSettings() }, name: `${app}-${i}`, log })),
     )
     const urls = apps.map((app) => `http://127.0.0.1:${app.port}`)
     const users = layOut(shape, urls.slice(0, count), (user) => ({
@@ -64,19 +64,19 @@ export const parley = {
   },
 } satisfies Subject
 
-/** The Redis is the benchmark's own; the people of the round before are not to be reported as gone in this one. */
+/** Empties the benchmark's own Redis, so that people of the previous round are not reported as offline in this one. */
 async function emptyRedis(url: string): Promise<void> {
   const redis = new Redis(url)
   await redis.flushall().finally(() => redis.disconnect())
 }
 
-/** With BENCH_PROFILE=folder every process writes a CPU profile there when it stops. */
-function profiled(): Record<string, string> {
+/** With BENCH_PROFILE=folder, every process writes a CPU profile there when it stops. */
+function profilerSettings(): Record<string, string> {
   const folder = process.env.BENCH_PROFILE
   return folder === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${folder}` }
 }
 
-/** People and rooms by SQL: how they come about is not what is measured. */
+/** Creates people and rooms in SQL, as creating them is not measured. */
 async function seed(sql: pg.Pool, shape: Shape): Promise<void> {
   const members = Array.from({ length: shape.users }, (_, user) => user).flatMap((user) =>
     roomsOf(user, shape).map((room) => ({ user: `user-${user}`, room: uuidOf(room) })),

@@ -5,7 +5,7 @@ import { Redis } from 'ioredis'
 import { Server } from 'socket.io'
 import { roomsOf, type Shape, uuidOf } from './subject.ts'
 
-/** Socket.IO and its adapter as their documentation sets them up, and the ready message that spawnApp waits for. */
+/** Sets up Socket.IO and its adapter as their documentation says. */
 export function createPeerServer(): Server {
   const url = process.env.REDIS_URL ?? ''
   const adapter = createShardedAdapter(new Redis(url), new Redis(url), {
@@ -20,7 +20,7 @@ export function createPeerServer(): Server {
   return io
 }
 
-/** Listens on a free port and tells the parent process which; ends with it. */
+/** Listens on a free port, sends the ready message that spawnApp waits for, and exits with the parent process. */
 export function serve(io: Server): void {
   const http = createServer()
   io.attach(http)

@@ -1,7 +1,7 @@
 import type { LoadUser } from '../load/message.ts'
 
 export interface Services {
-  /** A Postgres whose commits are durable; each subject makes a database of its own in it. */
+  /** A Postgres whose commits are durable; each subject creates a database in it. */
   postgresUrl: string
   redisUrl: string
 }
@@ -9,19 +9,19 @@ export interface Services {
 export interface Shape {
   users: number
   roomSize: number
-  /** Conversations that each person is in; 1 when left out. */
+  /** Conversations per person. Default 1. */
   roomsEach?: number
-  /** 2 when left out. */
+  /** Default 2. */
   gateways?: number
 }
 
-/** A running server that is measured. */
+/** A running server to be measured. */
 export interface RunningSubject {
   users: LoadUser[]
   gatewayPids: number[]
-  /** Messages that are stored, all told; null where the subject stores nothing. */
+  /** Returns the total number of stored messages; null if the subject stores none. */
   stored(): Promise<number | null>
-  /** Resolves when nothing is left to do of what was sent. */
+  /** Resolves when no work is left for the messages sent. */
   settled(): Promise<void>
   stop(): Promise<void>
 }
@@ -31,7 +31,7 @@ export interface Subject {
   start(services: Services, shape: Shape): Promise<RunningSubject>
 }
 
-/** User i's first conversation is i div roomSize, and their gateway i mod n, so that every room spans all gateways. */
+/** Distributes users: user i's first room is i div roomSize and their gateway i mod n, so that every room spans all gateways. */
 export function layOut(
   shape: Shape,
   gateways: readonly string[],
@@ -44,10 +44,10 @@ export function layOut(
   })
 }
 
-/** Prime to any number of people that is made of twos, threes and fives. */
+/** Coprime to any number of people with only the prime factors 2, 3 and 5. */
 const STRIDES = [1, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79]
 
-/** Numbers of the rooms that a person is in. In each set of rooms people meet others. */
+/** Returns the numbers of a person's rooms. They share each room with different people. */
 export function roomsOf(user: number, { users, roomSize, roomsEach = 1 }: Shape): number[] {
   const inSet = Math.ceil(users / roomSize)
   return STRIDES.slice(0, roomsEach).map(
@@ -55,7 +55,7 @@ export function roomsOf(user: number, { users, roomSize, roomsEach = 1 }: Shape)
   )
 }
 
-/** An id for the nth thing. */
+/** Returns the nth id. */
 export function uuidOf(n: number): string {
   return `00000000-0000-7000-8000-${n.toString(16).padStart(12, '0')}`
 }
