@@ -4,9 +4,9 @@ import type { AttachmentLinks } from './ports.ts'
 import { presentNewMessage } from './present.ts'
 
 /**
- * FOR TESTS ONLY: breaks the promise that an acked message is durable, so that it can be shown that `npm run chaos`
- * notices. Answers at once with a message that has no place yet; what becomes of it nobody is told. Switched on by
- * PARLEY_TEST_ACK_BEFORE_COMMIT, which production refuses.
+ * FOR TESTS ONLY: breaks the promise that an acked message is durable, to show that `npm run chaos` notices. Answers at once
+ * with a message that has no seq yet; its outcome is not reported. Enabled by PARLEY_TEST_ACK_BEFORE_COMMIT, which production
+ * refuses.
  */
 export function ackBeforeCommit(
   stored: Promise<Message>,

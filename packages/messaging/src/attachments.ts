@@ -8,9 +8,11 @@ export interface Claim extends Pick<PostMessage, 'clientMessageId' | 'attachment
 }
 
 /**
- * Looks at the uploads that a message names, before it is queued: in the table, and then in the store itself. Whether the
- * message really gets them is settled when it is stored, by claim_attachments() in the same transaction; what this does
- * is say exactly what is wrong, and keep round trips to the store out of that transaction.
+ * Checks the uploads that a message names, before it is queued: first in the table, then in object storage. Whether the
+ * message gets them is decided when it is stored, by claim_attachments() in the same transaction. This check yields exact
+ * errors and keeps round trips to object storage out of that transaction.
+ * @returns the attachments in the order of the claim
+ * @throws {ParleyError} CONVERSATION_NOT_FOUND, ATTACHMENT_NOT_FOUND, UPLOAD_INCOMPLETE, and what `store.inspect` throws
  */
 export async function checkClaim(db: Database, store: AttachmentStore, claim: Claim): Promise<StoredAttachment[]> {
   const { conversationId, senderId } = claim
@@ -24,7 +26,7 @@ export async function checkClaim(db: Database, store: AttachmentStore, claim: Cl
 }
 
 async function checkUpload(store: AttachmentStore, row: AttachmentRow, claim: Claim): Promise<void> {
-  // This may be the same message sent once more, which is answered with what was stored: storing it will tell.
+  // Possibly a resend of the message that claimed it. Storing it will tell, and return the stored message.
   if (row.state === 'CLAIMED' && claim.clientMessageId != null) return
   if (row.state === 'UPLOADING') {
     throw new ParleyError('UPLOAD_INCOMPLETE', { message: `The upload ${row.id} has not been completed.` })
@@ -36,7 +38,7 @@ async function checkUpload(store: AttachmentStore, row: AttachmentRow, claim: Cl
   }
 }
 
-/** @throws {ParleyError} CONVERSATION_NOT_FOUND for one who is not in it, else ATTACHMENT_NOT_FOUND */
+/** @throws {ParleyError} CONVERSATION_NOT_FOUND if the sender is not a member, else ATTACHMENT_NOT_FOUND */
 export async function refuseClaim(db: Database, conversationId: string, senderId: string): Promise<never> {
   const [member] = await findConversations(db.pool, [{ conversationId, userId: senderId }])
   throw member === undefined ? new ParleyError('CONVERSATION_NOT_FOUND') : notFound()
@@ -52,8 +54,8 @@ function notFound(id?: string): ParleyError {
 const FAMILIES = { IMAGE: 'image/', VIDEO: 'video/', AUDIO: 'audio/' } as const
 
 /**
- * The type of a message with these files: the one it was sent with, if that fits all of them, or the one that they have
- * in common. Any file fits FILE; an SVG is a document, not a picture.
+ * Returns the type of a message with these files: the requested one if it fits all files, else their common type. Any file
+ * fits FILE. An SVG is a document, not an image.
  * @throws {ParleyError} ATTACHMENT_TYPE_MISMATCH
  */
 export function messageTypeOf(wanted: MessageType | undefined, files: readonly StoredAttachment[]): MessageType {

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** What is still promised when the query has ended holds nobody up but those who asked for it. */
+/** A value may still be a promise when the query has ended: only the callers who asked for it then wait for it. */
 type Load<Key, Value> = (keys: Key[]) => Promise<Map<Key, Value | PromiseLike<Value>>>
 
 /**
- * Gathers what is asked for in one turn of the event loop into one query: a thousand people who connect at once cost a
- * few queries, not a thousand.
+ * Combines the loads of one turn of the event loop into one query: a thousand users who connect at once cost a few queries,
+ * not a thousand. One query runs at a time; loads that arrive meanwhile share the next one.
  */
 export class BatchLoader<Key, Value> {
   readonly #load: Load<Key, Value>
@@ -20,9 +20,9 @@ export class BatchLoader<Key, Value> {
   #running = false
 
   /**
-   * One query at a time: while it is under way, what comes in waits and shares the next.
-   * @param lingerMs queries that follow each other are held apart by this, so that each serves more; the first after a
-   *   pause waits for nothing. Asked before each.
+   * @param load runs one query for distinct keys; keys missing from its result load as undefined
+   * @param lingerMs minimum pause between consecutive queries, so that each serves more loads; the first one after a pause
+   *   is not delayed. Called before each query. Milliseconds
    */
   constructor(load: Load<Key, Value>, maxBatch: number, lingerMs: () => number = () => 0) {
     this.#load = load

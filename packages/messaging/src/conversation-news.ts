@@ -12,13 +12,13 @@ export interface ConversationNewsOptions {
   onError: (error: unknown) => void
 }
 
-/** What a change left behind: the SYSTEM message that tells of it and the counters after it. */
+/** The result of a change: its SYSTEM message and the conversation's state after it. */
 export interface Change {
   message: Message
   update: ServerEvents['conversationUpdated']
 }
 
-/** Those whom a message tells to have left, but for whoever has come back since. */
+/** Returns the ids of the users who left according to a message, except those who have rejoined since. */
 export async function goneSince(db: Database, message: Message): Promise<string[]> {
   const left = leavingIn(message)
   if (left.length === 0) return []
@@ -26,14 +26,14 @@ export async function goneSince(db: Database, message: Message): Promise<string[
   return left.filter((userId) => !back.has(userId))
 }
 
-/** The last rev that a change took: who leaves does so after the message that tells of it, all else comes before its own. */
+/** The last rev that a change took. A removal takes one after its message; any other change takes one before it. */
 function lastRevOf(message: Message): number {
   return message.rev + leavingIn(message).length
 }
 
 /**
- * Tells people of changes to a conversation, and the gateways whose sockets enter or leave it. Everything here resolves to
- * whether Redis took all of it, and never rejects: what was not taken is told again by a worker, from the outbox.
+ * Publishes changes to a conversation, to its members and to the gateways whose sockets enter or leave it. All methods
+ * resolve to whether Redis accepted everything, and never reject: a worker publishes again, from the outbox, what it did not.
  */
 export class ConversationNews {
   readonly #options: ConversationNewsOptions
@@ -42,20 +42,20 @@ export class ConversationNews {
     this.#options = options
   }
 
-  /** That a conversation was created: its people's open sockets enter it. */
+  /** A conversation was created: its members' open sockets enter it. */
   created(conversationId: string): Promise<boolean> {
-    return this.#whole(async () => {
-      // Before its people are looked up: who leaves after that leaves after this seq.
+    return this.#all(async () => {
+      // Read before the members: whoever leaves after the lookup then leaves after this seq.
       const counters = await readCounters(this.#options.db.pool, conversationId)
       return counters === undefined ? [] : [this.#introduce(conversationId, null, counters.last_seq)]
     })
   }
 
-  /** Once it has resolved, what is stored from then on reaches none of those who were taken out. */
+  /** Once this has resolved, messages stored from then on do not reach the removed users. */
   changed({ message, update }: Change): Promise<boolean> {
     const { events } = this.#options
     const { conversationId, added, removed } = update
-    return this.#whole(async () => [
+    return this.#all(async () => [
       ...removed.map((userId) => events.leave(userId, message.seq, update)),
       events.message(message, removed),
       events.toConversation(conversationId, 'conversationUpdated', update),
@@ -64,12 +64,12 @@ export class ConversationNews {
   }
 
   /**
-   * Tells of a change anew, long after it perhaps: whoever has come back or gone again since then is left where they are. It
-   * bears the rev that it took: of a later one nobody would learn what took that.
+   * Publishes a change again, possibly long after it: users who have rejoined or left since are not affected. The update
+   * carries the rev of the change itself; with a later one, clients would never learn what that rev stood for.
    */
   changedBefore(message: Message): Promise<boolean> {
     const { conversationId, system } = message
-    return this.#whole(async () => {
+    return this.#all(async () => {
       const counters = await readCounters(this.#options.db.pool, conversationId)
       if (counters === undefined) return []
       const removed = await goneSince(this.#options.db, message)
@@ -82,11 +82,12 @@ export class ConversationNews {
   }
 
   /**
-   * Brings the open sockets of people, or of everybody, into a conversation that they were put into.
-   * @param lastSeq the messages that it had then
+   * Has the open sockets of new members enter a conversation.
+   * @param userIds the new members; null for all
+   * @param lastSeq the conversation's last seq when they were added
    */
   #introduce(conversationId: string, userIds: readonly string[] | null, lastSeq: number): Promise<boolean> {
-    return this.#whole(async () => {
+    return this.#all(async () => {
       const members = userIds?.length === 0 ? [] : await this.#membersAmong(conversationId, userIds)
       const [first] = members
       if (first === undefined) return []
@@ -104,9 +105,9 @@ export class ConversationNews {
     return membersAmong(this.#options.db.pool, conversationId, userIds)
   }
 
-  async #whole(tell: () => Promise<Promise<boolean>[]>): Promise<boolean> {
+  async #all(publish: () => Promise<Promise<boolean>[]>): Promise<boolean> {
     try {
-      return !(await Promise.all(await tell())).includes(false)
+      return !(await Promise.all(await publish())).includes(false)
     } catch (error) {
       this.#options.onError(error)
       return false
@@ -114,10 +115,10 @@ export class ConversationNews {
   }
 }
 
-/** The others first, oneself last: also where one is not among those that are listed. */
+/** The participants as a member sees them: the others first, the member last, even if they are not among those listed. */
 function shownTo(member: ParticipantRow, { participants }: Conversation): Participant[] {
   const others = participants.filter(({ id }) => id !== member.id).slice(0, LIMITS.listedParticipants - 1)
   const own = participants.find(({ id }) => id === member.id)
-  // Where not all are listed nobody's presence is shown.
+  // If not everybody is listed, the group is too large for presence to be shown.
   return [...others, own ?? presentParticipant(member, null, new Date())]
 }

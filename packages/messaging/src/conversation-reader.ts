@@ -22,20 +22,20 @@ import { foldText } from './fold.ts'
 import type { AttachmentLinks, Presence } from './ports.ts'
 import { presentConversation, presentMessage, presentParticipant } from './present.ts'
 
-/** People whose memberships are looked up by one statement. */
+/** Maximum number of memberships looked up by one statement. */
 const BATCH = 500
-/** Lists that share their statements: a list of 20 brings some 200 rows. */
+/** Maximum number of lists that share their statements: a list of 20 returns some 200 rows. */
 const LISTS = 8
 
-/** What is shown of some conversations to one who is in them. */
+/** Conversations to present to one of their members. */
 interface Shown {
   rows: readonly ConversationRow[]
   askerId: string
-  /** People of each. */
+  /** Participants of each. */
   limit: number
 }
 
-/** Shows conversations to their members. Those who ask at the same time share the statements. */
+/** Reads conversations for their members. Concurrent requests share statements. */
 export class ConversationReader {
   readonly #db: Database
   readonly #presence: Presence
@@ -54,32 +54,32 @@ export class ConversationReader {
     this.#lists = new BatchLoader((lists) => this.#present(lists), LISTS)
   }
 
-  /** The row, for one who is in it. @throws {ParleyError} CONVERSATION_NOT_FOUND */
+  /** Returns the row as of a member. @throws {ParleyError} CONVERSATION_NOT_FOUND if they are not one */
   async require(conversationId: string, userId: string): Promise<ConversationRow> {
     const row = await this.#members.load({ conversationId, userId })
     if (row === undefined) throw new ParleyError('CONVERSATION_NOT_FOUND')
     return row
   }
 
-  /** Those of these people who are not in it. */
+  /** Returns those of `userIds` who are not members. */
   async outsiders(conversationId: string, userIds: readonly string[]): Promise<string[]> {
     const rows = await Promise.all(userIds.map((userId) => this.#members.load({ conversationId, userId })))
     return userIds.filter((_, index) => rows[index] === undefined)
   }
 
-  /** One conversation with `limit` of its people. @throws {ParleyError} CONVERSATION_NOT_FOUND */
+  /** Returns one conversation with up to `limit` participants. @throws {ParleyError} CONVERSATION_NOT_FOUND */
   async get(conversationId: string, userId: string, limit: number = LIMITS.groupSize): Promise<Conversation> {
     return this.show(await this.require(conversationId, userId), userId, limit)
   }
 
-  /** What `row` says of a conversation, with its people as they are now. Of the asker's being in it nothing is asked. */
+  /** Presents `row` with its current participants. Does not check that the asker is a member. */
   async show(row: ConversationRow, askerId: string, limit: number = LIMITS.groupSize): Promise<Conversation> {
     const [conversation] = (await this.#lists.load({ rows: [row], askerId, limit })) ?? []
     if (conversation === undefined) throw new ParleyError('CONVERSATION_NOT_FOUND')
     return conversation
   }
 
-  /** A person's conversations, newest activity first. `search` looks in the group's name and its people's names. */
+  /** Lists a user's conversations, newest activity first. `search` matches names of groups and of participants. */
   async list(userId: string, query: ListConversations): Promise<{ data: Conversation[]; meta: PageMeta }> {
     const { page, limit, search } = query
     const nameKey = foldText(search ?? '') || null
@@ -99,7 +99,10 @@ export class ConversationReader {
     }
   }
 
-  /** Three queries and one look at presence, however many conversations there are. The next lists wait for the queries only. */
+  /**
+   * Takes three queries and one presence lookup, however many conversations there are. The next batch waits for the queries
+   * only.
+   */
   async #present(lists: readonly Shown[]): Promise<Map<Shown, Promise<Conversation[]>>> {
     const { pool } = this.#db
     const asked = lists.flatMap(({ rows, askerId, limit }) => rows.map((row) => ({ row, askerId, limit })))
@@ -125,7 +128,7 @@ export class ConversationReader {
       ]),
     )
     const shown = asked.flatMap(({ row }, at) => (showsPresence(row) ? (people[at] ?? []).map(({ id }) => id) : []))
-    // With Redis away everybody is shown as offline; conversations are still there to be read.
+    // If Redis is down, everybody is shown as offline; conversations can still be read.
     const online = this.#presence.online([...new Set(shown)]).catch(() => new Set<string>())
     const present = async (rows: readonly ConversationRow[], from: number) => {
       const seen = await online

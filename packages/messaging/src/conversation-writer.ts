@@ -37,15 +37,15 @@ import { systemMessage } from './system-messages.ts'
 type News = Pick<ConversationNews, 'created' | 'changed'>
 
 /**
- * A change is answered once Redis has been told of it, or has not taken it within this, in milliseconds: of a Redis that is
- * silent nobody knows for seconds that it is. Then a worker tells (see Ledger), and gateways, which have messages in their
- * order, look the removal up that is missing before they deliver what was stored after it.
+ * How long the answer to a change waits for Redis to accept its publication, in milliseconds, as it takes seconds to notice
+ * that a Redis has stopped responding. What Redis has not accepted by then, a worker publishes (see Ledger). Gateways, which
+ * deliver messages in order, look up a missing removal before they deliver anything stored after it.
  */
-const TOLD_MS = 500
+const PUBLISH_MS = 500
 
-/** Who changes a conversation. */
+/** The user who changes a conversation. */
 export interface Actor extends User {
-  /** A server of the product acts for them: they need not have seen anything of the conversation. */
+  /** A server of the product acts on their behalf: they need not have read anything of the conversation. */
   byService?: boolean
 }
 
@@ -58,8 +58,8 @@ export interface ConversationWriterOptions {
 }
 
 /**
- * Creates conversations and changes their people and names. Each change is one transaction under the conversation's lock. It
- * is answered with the conversation as it was then: the actor may have left it before the answer.
+ * Creates conversations and changes their members and names. Each change is one transaction under the conversation's lock. The
+ * answer shows the conversation as of the change, even if the actor has left it before the answer.
  */
 export class ConversationWriter {
   readonly #db: Database
@@ -77,10 +77,10 @@ export class ConversationWriter {
   }
 
   /**
-   * Creates a conversation; the creator is always in it. A DIRECT one exists once for two people, and a group once for a
-   * `clientConversationId` of its creator: whoever asks again gets it with `created: false`, under a race too.
-   * @throws {ParleyError} UNKNOWN_USERS (details.userIds), VALIDATION_FAILED, GROUP_FULL; CONVERSATION_NOT_FOUND where it
-   * exists and the creator has left it since
+   * Creates a conversation; the creator is always a member. There is one DIRECT conversation for two users, and one group for
+   * a `clientConversationId` of its creator: asking again returns it with `created: false`, even under a race.
+   * @throws {ParleyError} UNKNOWN_USERS (details.userIds), VALIDATION_FAILED, GROUP_FULL; CONVERSATION_NOT_FOUND if it
+   * exists and the creator has left it
    */
   async create(creator: User, input: CreateConversation): Promise<{ conversation: Conversation; created: boolean }> {
     const userIds = [...new Set([creator.id, ...input.participantIds])]
@@ -111,7 +111,7 @@ export class ConversationWriter {
     const row = await this.#insert(fresh)
     if (row !== undefined) return { conversation: await this.#reader.show(row, creator.id), created: true }
     const existing = await findCreated(this.#db.pool, fresh)
-    if (existing === undefined) throw new Error('neither a new nor an old conversation')
+    if (existing === undefined) throw new Error('a conversation was neither inserted nor found')
     return { conversation: await this.#reader.get(existing, creator.id), created: false }
   }
 
@@ -126,7 +126,7 @@ export class ConversationWriter {
   }
 
   /**
-   * Adds people; those who are in it already are passed over.
+   * Adds members; those already in it are ignored.
    * @throws {ParleyError} CONVERSATION_NOT_FOUND, NOT_A_GROUP, UNKNOWN_USERS, GROUP_FULL
    */
   async add(actor: Actor, conversationId: string, userIds: readonly string[]): Promise<Conversation> {
@@ -145,7 +145,7 @@ export class ConversationWriter {
   }
 
   /**
-   * Takes a person out: the owner anybody, everybody themself.
+   * Removes a member: the owner may remove anybody, anybody may leave.
    * @throws {ParleyError} CONVERSATION_NOT_FOUND, NOT_A_GROUP, FORBIDDEN, USER_NOT_FOUND
    */
   async remove(actor: Actor, conversationId: string, userId: string): Promise<void> {
@@ -161,23 +161,23 @@ export class ConversationWriter {
     })
   }
 
-  /** @returns undefined where it exists already */
+  /** @returns undefined if it exists already */
   #insert(conversation: NewConversation): Promise<ConversationRow | undefined> {
     return this.#ledger.cover(async (origin, batch, publishing) => {
       const row = await insertConversation(this.#db.pool, conversation, origin, batch)
       if (row !== undefined) {
-        const told = this.#news.created(conversation.id)
-        publishing(told)
-        await within(TOLD_MS, told, () => undefined)
+        const published = this.#news.created(conversation.id)
+        publishing(published)
+        await within(PUBLISH_MS, published, () => undefined)
       }
       return row
     })
   }
 
   /**
-   * Runs one change with its SYSTEM message and tells everybody of it. The message is stored before a person is taken
-   * out, for the one who leaves is its author.
-   * @returns the conversation after it, as the actor saw it
+   * Runs one change with its SYSTEM message and publishes it. The message is stored before a member is removed, because a
+   * member who leaves is its author.
+   * @returns the conversation after the change, as the actor sees it
    */
   #change(
     { byService = false, ...actor }: Actor,
@@ -203,10 +203,10 @@ export class ConversationWriter {
         return { row, change: { message: presentNewMessage(draft, stored, actor, this.#links), update } }
       })
       if (change === null) return row
-      const told = this.#news.changed(change)
-      publishing(told)
-      // What is sent after a removal's answer should not overtake the removal to any gateway.
-      await within(TOLD_MS, told, () => undefined)
+      const published = this.#news.changed(change)
+      publishing(published)
+      // A message sent after the answer to a removal should not overtake the removal on the way to any gateway.
+      await within(PUBLISH_MS, published, () => undefined)
       return row
     })
   }
@@ -216,7 +216,8 @@ export class ConversationWriter {
     const known = new Map(rows.map((row) => [row.id, presentUser(row)]))
     const unknown = userIds.filter((id) => !known.has(id))
     if (unknown.length > 0) {
-      const message = `There is nobody with ${unknown.length === 1 ? 'this id' : 'these ids'}: ${unknown.slice(0, 10).join(', ')}`
+      const nobody = unknown.length === 1 ? 'There is no user with this id' : 'There are no users with these ids'
+      const message = `${nobody}: ${unknown.slice(0, 10).join(', ')}`
       throw new ParleyError('UNKNOWN_USERS', { message, details: { userIds: unknown } })
     }
     return known
@@ -231,13 +232,13 @@ async function seenBy(tx: Queryable, conversationId: string, actor: User): Promi
 
 interface Changed {
   row: ConversationRow
-  /** Null where there was nothing to do. */
+  /** Null if there was nothing to do. */
   change: Change | null
 }
 
 interface Planned {
   system: SystemEvent
-  /** Whom the message names. */
+  /** The users named in the message. */
   people: User[]
   added?: string[]
   removed?: string[]

@@ -5,39 +5,39 @@ import { toParleyError } from './errors.ts'
 
 export interface GroupCommitOptions<Item, Result> {
   /**
-   * Does the work of a batch in one statement. One result for each item, in order; an error rejects that item alone.
-   * @param committed may be called once the database has answered: the next batch begins while this one is finished
+   * Processes a batch in one statement. Returns one result for each item, in order; an error rejects that item only.
+   * @param committed may be called once the database has answered, to start the next batch while this one is finished
    */
   run: (items: Item[], committed: () => void) => Promise<(Result | ParleyError)[]>
   maxBatch: number
-  /** Items that may wait; one more is refused as OVERLOADED. */
+  /** Maximum number of unanswered items; more are refused as OVERLOADED. */
   maxQueue: number
-  /** An item that is not done after this many milliseconds is answered UNAVAILABLE; it may still be done later. */
+  /** An item not finished after this many milliseconds is answered UNAVAILABLE; it may still complete later. */
   deadlineMs: number
   /**
-   * After a batch of several, or one during which others came, the next is begun as much later as that batch took, and this
-   * many milliseconds later at most, unless it is full already: those who were just answered send again, and one large batch
-   * costs less than two. Left out: no batch waits.
+   * Pause after a batch of several items, or one during which others arrived: as long as that batch took, and at most this
+   * many milliseconds, unless the next batch is full already. Clients that were just answered send again, and one large batch
+   * costs less than two small ones. Omitted: no pause.
    */
   maxPauseMs?: number
-  /** Called with errors that are not the items' own. */
+  /** Called with errors of a whole batch. */
   onError: (error: unknown) => void
 }
 
-/** What group commit counts, in seconds and items. Read when somebody asks; see packages/runtime/src/measure.ts. */
+/** Measurements of group commit, in seconds and items. Read when metrics are scraped; see packages/runtime/src/measure.ts. */
 export class CommitMeasures {
-  /** Items taken in, and those refused because the queue was full. */
+  /** Items accepted, and those refused because the queue was full. */
   submitted = 0
   overloaded = 0
-  /** From an item's coming in to the beginning of its batch, and to its answer. */
+  /** From the arrival of an item to the start of its batch, and to its answer. */
   readonly queued = new Distribution(LATENCY_SECONDS)
   readonly answered = new Distribution(LATENCY_SECONDS)
-  /** From the beginning of a batch to its end, attempts that failed included. */
+  /** From the start of a batch to its end, failed attempts included. */
   readonly committed = new Distribution(LATENCY_SECONDS)
   readonly batches = new Distribution(BATCH_SIZES)
-  /** Attempts made anew, after a deadlock or while the database was away. */
+  /** Attempts repeated after a deadlock or while the database was down. */
   retries = 0
-  /** Batches that failed; one that is halved for the culprit in it counts each time. */
+  /** Batches that failed; one that is halved to isolate a failing item counts each time. */
   failures = 0
 }
 
@@ -48,19 +48,19 @@ interface Waiting<Item, Result> {
   reject: (error: ParleyError) => void
 }
 
-/** Times between two attempts while the database is away, in milliseconds. */
+/** Pause between two attempts, in milliseconds. */
 const RETRY_MS = 100
 
 /**
- * Group commit: while one batch is under way, what comes in waits, and then goes as the next batch in one statement.
- * Under load batches grow and the cost of each item falls; a lone item waits for nothing. (Two batches at a time are smaller
- * each: docs/PERFORMANCE.md, "and one batch at a time instead of two".)
+ * Group commit: items that arrive while a batch is in progress wait and form the next batch, in one statement. Under load,
+ * batches grow and the cost per item falls; a single item is not delayed. (Two concurrent batches would each be smaller:
+ * docs/PERFORMANCE.md, "and one batch at a time instead of two".)
  */
 export class GroupCommit<Item, Result> {
   readonly #options: GroupCommitOptions<Item, Result>
   readonly #queue: Waiting<Item, Result>[] = []
-  /** The batch with the database, and those before it that are not finished. */
-  readonly #flight = new Set<Waiting<Item, Result>[]>()
+  /** The batch at the database, and earlier ones that are not finished. */
+  readonly #inFlight = new Set<Waiting<Item, Result>[]>()
   #running = false
   readonly #sweep: NodeJS.Timeout
   #waiting = 0
@@ -73,14 +73,15 @@ export class GroupCommit<Item, Result> {
     this.#sweep.unref()
   }
 
-  /** Items that have not been answered yet. */
+  /** Number of items that have not been answered yet. */
   get waiting(): number {
     return this.#waiting
   }
 
   /**
+   * Queues an item.
    * @returns the item's result, once it is committed
-   * @throws {ParleyError} OVERLOADED, UNAVAILABLE, or what `run` says of this item
+   * @throws {ParleyError} OVERLOADED, UNAVAILABLE, or the error that `run` returns for this item
    */
   submit(item: Item): Promise<Result> {
     if (this.#closed) return Promise.reject(new ParleyError('UNAVAILABLE', { message: 'The server is stopping.' }))
@@ -94,12 +95,12 @@ export class GroupCommit<Item, Result> {
       this.#queue.push({ item, since: performance.now(), resolve, reject })
       if (this.#running) return
       this.#running = true
-      // After all sockets that are readable in this turn of the loop have been read: they share the first batch.
+      // After all sockets readable in this turn of the event loop have been read, so that they share the first batch.
       setImmediate(() => void this.#pump())
     })
   }
 
-  /** Refuses what comes from now on and resolves when all that was accepted has been answered. */
+  /** Refuses new items and resolves when all accepted ones have been answered. */
   async close(): Promise<void> {
     this.#closed = true
     while (this.#waiting > 0) await new Promise((resolve) => setTimeout(resolve, 5))
@@ -108,13 +109,13 @@ export class GroupCommit<Item, Result> {
 
   async #pump(): Promise<void> {
     while (this.#queue.length > 0) {
-      // Here, too: a process that was frozen may come here before its timer does.
+      // Not only on the timer: a process that was frozen may get here before its timer fires.
       this.#dropLate()
       const batch = this.#queue.splice(0, this.#options.maxBatch)
       if (batch.length === 0) break
       this.#measureStart(batch)
       const began = performance.now()
-      await new Promise<void>((committed) => void this.#see(batch, committed).then(committed))
+      await new Promise<void>((committed) => void this.#process(batch, committed).then(committed))
       await this.#pause(batch.length, performance.now() - began)
     }
     this.#running = false
@@ -122,19 +123,19 @@ export class GroupCommit<Item, Result> {
 
   async #pause(size: number, tookMs: number): Promise<void> {
     const { maxPauseMs, maxBatch } = this.#options
-    const isAlone = size + this.#queue.length === 1
-    if (maxPauseMs === undefined || isAlone || this.#queue.length >= maxBatch) return
+    const isSingle = size + this.#queue.length === 1
+    if (maxPauseMs === undefined || isSingle || this.#queue.length >= maxBatch) return
     await new Promise((resolve) => setTimeout(resolve, Math.min(maxPauseMs, tookMs)))
   }
 
-  async #see(batch: Waiting<Item, Result>[], committed: () => void): Promise<void> {
-    this.#flight.add(batch)
+  async #process(batch: Waiting<Item, Result>[], committed: () => void): Promise<void> {
+    this.#inFlight.add(batch)
     await this.#commit(batch, committed)
-    this.#flight.delete(batch)
+    this.#inFlight.delete(batch)
     this.#waiting -= batch.length
   }
 
-  /** Never rejects. A batch that fails for what is in it is halved until the culprit is alone. */
+  /** Never rejects. A batch that fails because of an item is halved until that item is isolated. */
   async #commit(batch: Waiting<Item, Result>[], committed: () => void = () => undefined): Promise<void> {
     const [first] = batch
     if (first === undefined) return
@@ -143,7 +144,7 @@ export class GroupCommit<Item, Result> {
       const results = await this.#attempt(batch.map(itemOf), first.since + this.#options.deadlineMs, committed)
       const now = performance.now()
       this.measures.committed.observe((now - began) / 1_000)
-      // A loop and no closure: see layOut() in packages/db/src/queries/append-fresh.ts.
+      // A loop without a closure: see layOut() in packages/db/src/queries/append-fresh.ts.
       for (let index = 0; index < batch.length; index++) {
         const waiting = batch[index]
         if (waiting === undefined) continue
@@ -166,7 +167,7 @@ export class GroupCommit<Item, Result> {
     }
   }
 
-  /** Tries again on deadlocks, and until `deadline` while the database is away: `run` is safe to repeat. */
+  /** Retries after deadlocks, and until `deadline` while the database is down: `run` is idempotent. */
   async #attempt(items: Item[], deadline: number, committed: () => void): Promise<(Result | ParleyError)[]> {
     for (let deadlocks = 0; ; ) {
       try {
@@ -188,12 +189,13 @@ export class GroupCommit<Item, Result> {
 
   #rejectLate(): void {
     const limit = performance.now() - this.#options.deadlineMs
-    // In flight: answered now, though it may still be done. The promise takes its first answer only.
-    for (const { since, reject } of [...this.#flight].flat()) if (since < limit) reject(new ParleyError('UNAVAILABLE'))
+    // Items in flight are answered now but may still complete; their promises ignore the second outcome.
+    for (const { since, reject } of [...this.#inFlight].flat())
+      if (since < limit) reject(new ParleyError('UNAVAILABLE'))
     this.#dropLate()
   }
 
-  /** What has waited for too long is not begun any more: it may have been sent again elsewhere. */
+  /** Drops items that have waited too long: their clients may have sent them again elsewhere. */
   #dropLate(): void {
     const limit = performance.now() - this.#options.deadlineMs
     let late = 0

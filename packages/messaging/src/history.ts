@@ -13,10 +13,10 @@ import type { ConversationReader } from './conversation-reader.ts'
 import type { AttachmentLinks } from './ports.ts'
 import { presentMessage } from './present.ts'
 
-/** Pages whose read marks share a statement. A large group's are a thousand rows. */
+/** Pages whose read marks are fetched by one statement. A large group has a thousand marks. */
 const BATCH = 16
 
-/** Reads a conversation's messages. seq has no gap, so every page is a range of the primary key, at any depth. */
+/** Reads a conversation's messages. seq has no gaps, so every page is a range of the primary key, at any depth. */
 export class History {
   readonly #db: Database
   readonly #conversations: ConversationReader
@@ -24,7 +24,7 @@ export class History {
   readonly #reads: Reads
   readonly #marks: BatchLoader<{ conversationId: string; fromSeq: number }, ReadMarkRow[]>
 
-  /** @param reads where the messages are read; who may see them, and who has read them, is asked of `db` */
+  /** @param reads where to read messages (a replica, say); permissions and read marks are always read from `db` */
   constructor(
     db: Database,
     conversations: ConversationReader,
@@ -42,7 +42,7 @@ export class History {
   }
 
   /**
-   * A page in rising order. Page 1 is the newest `limit` messages, or those next to the bound that is given.
+   * Returns a page in ascending order. Page 1 has the newest `limit` messages, or those next to the given bound.
    * @throws {ParleyError} CONVERSATION_NOT_FOUND
    */
   async page(
@@ -58,12 +58,12 @@ export class History {
     return { data, meta: { page, limit, total, hasMore } }
   }
 
-  /** Messages with `from <= seq <= to`, in order; the caller has settled that they are stored and may be seen. */
+  /** Returns the messages with `from <= seq <= to`, in order. The caller has checked that they exist and may be seen. */
   async range(conversationId: string, from: number, to: number): Promise<Message[]> {
     const [rows, marks] = await Promise.all([
       this.#reads.query(
         (db) => listMessages(db, conversationId, from, to),
-        // A replica that has the newest has all before it: seq has no gap and rises in commit order.
+        // A replica that has the newest message has all before it: seq has no gaps and ascends in commit order.
         (found) => found.at(-1)?.seq === to,
       ),
       this.#marks.load({ conversationId, fromSeq: from }),

@@ -2,20 +2,20 @@ import { type Database, listContacts, listMemberships, type MembershipRow } from
 import { LIMITS } from '@parley/protocol'
 import { BatchLoader } from './batch-loader.ts'
 
-/** People in one statement. */
+/** Users per statement. */
 const BATCH = 500
-/** Between two lookups of contacts, in milliseconds: nobody minds hearing so much later that somebody came. */
+/** Pause between two lookups of contacts, in milliseconds: presence events may be that much later. */
 const CONTACTS_LINGER_MS = 250
 
-/** A conversation that a person is in, and how many messages it had when it was looked up. */
+/** A conversation that a user is in, and its last seq at the time of the lookup. */
 export interface MemberOf {
   conversationId: string
   lastSeq: number
-  /** Whether its people are shown each other's presence: not in large groups. */
+  /** Whether its members see each other's presence: not in large groups. */
   showsPresence: boolean
 }
 
-/** Who shares conversations with whom, for those who connect and go; asked in batches. */
+/** Looks up, in batches, the conversations and contacts of users who connect and disconnect. */
 export class Membership {
   readonly #conversations: BatchLoader<string, MemberOf[]>
   readonly #contacts: BatchLoader<string, string[]>
@@ -35,12 +35,12 @@ export class Membership {
     )
   }
 
-  /** All conversations that a person is in. */
+  /** Returns all conversations that a user is in. */
   async conversationsOf(userId: string): Promise<readonly MemberOf[]> {
     return (await this.#conversations.load(userId)) ?? []
   }
 
-  /** Ids of those to whom a person's presence is shown, and who are shown to them. */
+  /** Returns the ids of the users with whom a user mutually shares presence. */
   async contactsOf(userId: string): Promise<readonly string[]> {
     return (await this.#contacts.load(userId)) ?? []
   }

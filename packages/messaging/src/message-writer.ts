@@ -24,7 +24,7 @@ export interface MessageWriterOptions {
   ledger: Ledger
   store: AttachmentStore
   onError: (error: unknown) => void
-  /** Left out where nothing is traced. */
+  /** Omitted if tracing is off. */
   tracer?: Tracer | undefined
   /** For tests only; see {@link ackBeforeCommit}. */
   ackBeforeCommit?: boolean
@@ -33,33 +33,32 @@ export interface MessageWriterOptions {
 export interface Draft extends PostMessage {
   conversationId: string
   sender: User
-  /** What `attachments` names, where it came with the message and was looked at as it came. */
+  /** The files of `attachments`, if they came in the same request as the message and were checked on arrival. */
   checked?: readonly StoredAttachment[]
-  /** The request or event that the message came with, where it is traced. */
+  /** The trace of the request or event that carried the message, if it is traced. */
   trace?: TraceParent | undefined
 }
 
 interface Entry {
   message: NewMessage
   sender: User
-  /** From its coming in to its answer, where it is traced. */
+  /** Spans the time from arrival to answer, if the message is traced. */
   span: Span | undefined
 }
 
-/** What it does to a message's cost and to its delay is in docs/PERFORMANCE.md. */
+/** Its effect on the cost and the latency of a message is in docs/PERFORMANCE.md. */
 const MAX_PAUSE_MS = 20
 
 /**
- * Stores messages: the one way into the table for everything that people send. What is sent at the same time is stored
- * in one statement and one commit; after that each message is published, and then its sender is
- * answered. Answered means durable.
+ * Stores messages: everything that users send goes through here. Messages sent at the same time are stored by one statement
+ * and one commit. After that each message is published, and then its sender gets the answer. Answered means durable.
  */
 export class MessageWriter {
   readonly #options: MessageWriterOptions
   readonly #commit: GroupCommit<Entry, Message>
-  /** By (conversation, sender, clientMessageId): the same message sent again meanwhile waits for the first. */
+  /** By (conversation, sender, clientMessageId): a duplicate sent meanwhile shares the result of the first. */
   readonly #pending = new Map<string, Promise<Message>>()
-  /** By (conversation, sender): what somebody sends after files stands after them, though those are looked at first. */
+  /** By (conversation, sender): keeps a sender's messages in order while the files of one are being checked. */
   readonly #turns = new Turns()
 
   constructor(options: MessageWriterOptions) {
@@ -75,15 +74,16 @@ export class MessageWriter {
   }
 
   /**
-   * @returns the message as stored; the one of before if this `clientMessageId` was sent already
-   * @throws {ParleyError} CONVERSATION_NOT_FOUND where the sender is not a member, OVERLOADED, UNAVAILABLE. After either
-   * of the last two the message may have been stored; sending it again with the same `clientMessageId` is safe. With
+   * Stores and publishes a message.
+   * @returns the message as stored; the earlier one if this `clientMessageId` was sent before
+   * @throws {ParleyError} CONVERSATION_NOT_FOUND if the sender is not a member, OVERLOADED, UNAVAILABLE. After either of
+   * the last two the message may have been stored; sending it again with the same `clientMessageId` is safe. With
    * attachments also what {@link checkClaim} and {@link messageTypeOf} throw.
    */
   send(draft: Draft): Promise<Message> {
     const id = randomUUIDv7()
     const { clientMessageId } = draft
-    // Without one there is nothing by which it could be the same message as another.
+    // Without an id there is nothing to recognise a duplicate by.
     if (clientMessageId == null) return this.#submit(draft, id, null)
     const key = JSON.stringify([draft.conversationId, draft.sender.id, clientMessageId])
     const pending = this.#pending.get(key)
@@ -141,12 +141,12 @@ export class MessageWriter {
     return this.#commit.measures
   }
 
-  /** Messages that have not been answered yet. */
+  /** Number of messages that have not been answered yet. */
   get waiting(): number {
     return this.#commit.waiting
   }
 
-  /** Refuses what comes from now on and resolves when everything accepted has been answered. */
+  /** Refuses new messages and resolves when all accepted ones have been answered. */
   close(): Promise<void> {
     return this.#commit.close()
   }
@@ -156,12 +156,12 @@ export class MessageWriter {
     return ledger.cover(async (origin, batch, publishing) => {
       const rows = await this.#append(db, entries, origin, batch)
       committed()
-      // The next batch is on its way to Postgres before this one is delivered: both work at the same time.
+      // Send the next batch to Postgres before delivering this one, so that both proceed at the same time.
       await nextTurn()
       const results: (Message | ParleyError | undefined)[] = new Array(entries.length)
       const fresh: Message[] = []
       const known: { index: number; conversationId: string; seq: number }[] = []
-      // In the order of the batch, which is that of each conversation's seq.
+      // Rows come in batch order, which is seq order within each conversation.
       for (const row of rows) {
         const index = row.ord - 1
         const entry = entries[index]
@@ -180,7 +180,7 @@ export class MessageWriter {
     })
   }
 
-  /** Results, and for what was not stored why. */
+  /** Fills in the reason for each message that was not stored. */
   #explain(
     entries: readonly Entry[],
     results: readonly (Message | ParleyError | undefined)[],
@@ -188,7 +188,7 @@ export class MessageWriter {
     return Promise.all(entries.map((entry, index) => results[index] ?? this.#refusal(entry)))
   }
 
-  /** One statement. Traced messages link to it and it to them, and leave word in the outbox of what they belong to. */
+  /** Stores a batch with one statement. Its span and those of traced messages link to each other; the outbox keeps them. */
   async #append({ pool }: Database, entries: Entry[], origin: string, batch: number): Promise<AppendedRow[]> {
     const messages = entries.map(messageOf)
     const traced = this.#options.tracer === undefined ? [] : entries.filter(isTraced)
@@ -209,7 +209,7 @@ export class MessageWriter {
     }
   }
 
-  /** Together; where one is traced, each by itself, as its trace goes with it. */
+  /** Publishes messages together, or one by one if any is traced, as each then carries its own trace. */
   async #publish(messages: readonly Message[], entries: readonly Entry[]): Promise<boolean> {
     if (!entries.some(isTraced)) return this.#options.events.messages(messages)
     const spans = new Map(entries.map(({ message, span }) => [message.id, span]))
@@ -226,13 +226,13 @@ export class MessageWriter {
     return taken
   }
 
-  /** Why nothing was stored: the sender is not a member, or the attachments went to another message in between. */
+  /** Why a message was not stored: the sender is not a member, or its attachments were claimed by another message meanwhile. */
   async #refusal({ message }: Entry): Promise<ParleyError> {
     if (message.attachments.length === 0) return new ParleyError('CONVERSATION_NOT_FOUND')
     return refuseClaim(this.#options.db, message.conversationId, message.senderId).catch(toParleyError)
   }
 
-  /** Messages that had been stored before are answered as they are now. */
+  /** Fills in messages that had been stored before, in their current state. */
   async #fillKnown(
     known: readonly { index: number; conversationId: string; seq: number }[],
     results: (Message | ParleyError | undefined)[],

@@ -14,42 +14,42 @@ import { BatchLoader } from './batch-loader.ts'
 import { foldText } from './fold.ts'
 import { presentUser } from './present.ts'
 
-/** What a token says of a person; packages/auth makes it. */
+/** The user claims of a token, as packages/auth extracts them. */
 export interface Claims {
   userId: string
   fullName: string | null
   profilePhoto: string | null
-  /** When the token was issued, null if it does not say. */
+  /** When the token was issued; null if it does not say. */
   issuedAt: Date | null
 }
 
-/** People this process has seen are not written again for this long, in milliseconds, unless their claims differ. */
+/** How long a user seen by this process is not written again, in milliseconds, unless their claims differ. */
 const SEEN_MS = 60_000
 const SEEN_MAX = 25_000
-/** How many have a text in their names that very many have is counted again after this long, in milliseconds. */
+/** How long the number of names with a common text is cached, in milliseconds. */
 const COUNTED_MS = 5 * 60_000
-/** A text is usual where one name in a hundred has it: there are hundreds of them. */
+/** A text is common if one name in a hundred contains it, so there are hundreds of common texts. */
 const COUNTED_MAX = 1_000
-/** People in one statement. */
+/** Users per statement. */
 const SEE_BATCH = 500
 
-/** Who there is. People appear with their first token or are written by the product's servers. */
+/** The users. They are created by their first token, or by the product's servers. */
 export class People {
   readonly #db: Database
-  readonly #tell: (userIds: readonly string[]) => void
+  readonly #notify: (userIds: readonly string[]) => void
   /** `until` by `performance.now()`. */
   readonly #seen = new Recent<string, { claims: string; user: User; until: number }>(SEEN_MAX)
   readonly #counted = new Recent<string, { total: Promise<number>; until: number }>(COUNTED_MAX)
-  /** Calls of {@link forget}. */
+  /** Number of calls of {@link forget}. */
   #forgotten = 0
-  /** One by one, these were most of what a connection cost: 4,000 at once took two statements each. */
+  /** Batched: one at a time, these statements were most of the cost of a connection (two for each of 4,000 at once). */
   readonly #loader: BatchLoader<Claims, User>
   readonly #known: BatchLoader<string, User>
 
-  /** @param tell told of people whom a server has written, for all processes, this one too, to {@link forget} */
-  constructor(db: Database, tell: (userIds: readonly string[]) => void = () => undefined) {
+  /** @param notify called after a server has written users, to have all processes (this one too) {@link forget} them */
+  constructor(db: Database, notify: (userIds: readonly string[]) => void = () => undefined) {
     this.#db = db
-    this.#tell = tell
+    this.#notify = notify
     this.#loader = new BatchLoader((claims) => this.#write(claims), SEE_BATCH)
     this.#known = new BatchLoader(async (userIds) => {
       const rows = await findUsers(db.pool, userIds)
@@ -58,8 +58,8 @@ export class People {
   }
 
   /**
-   * Makes sure that the person a token speaks for exists, as called by the newest token or server. What a server writes shows at
-   * once, if its notice arrives; what a newer token says to another process, under the older one within {@link SEEN_MS}.
+   * Ensures that the user of a token exists, with the profile of the newest token or server write. What a server writes
+   * shows at once, if its notice arrives; a newer token's profile, seen by another process, within {@link SEEN_MS}.
    */
   async see(claims: Claims, now = performance.now()): Promise<User> {
     const { userId, fullName, profilePhoto, issuedAt } = claims
@@ -69,12 +69,12 @@ export class People {
     const forgotten = this.#forgotten
     const user = await this.#loader.load(claims)
     if (user === undefined) throw new ParleyError('USER_NOT_FOUND')
-    // A notice that came meanwhile may be of a change that this look was too early for.
+    // A notice that arrived meanwhile may be about a change that this statement came too early for.
     if (forgotten === this.#forgotten) this.#seen.set(userId, { claims: fingerprint, user, until: now + SEEN_MS })
     return user
   }
 
-  /** Of several tokens of one person the newest counts, for all of them. */
+  /** Writes a batch; of several tokens of one user the newest applies to all. */
   async #write(claims: readonly Claims[]): Promise<Map<Claims, User>> {
     const newest = new Map<string, UserProfile>()
     for (const { userId, fullName, profilePhoto, issuedAt } of claims) {
@@ -101,7 +101,7 @@ export class People {
     return user
   }
 
-  /** Creates or changes people as the product's server says; in the order of the list, the last of the same id counts. */
+  /** Creates or updates users for one of the product's servers. Of several entries with the same id the last one applies. */
   async put(users: readonly (UserBody & { id: string })[], now = new Date()): Promise<User[]> {
     const byId = new Map(users.map((user) => [user.id, user]))
     const profiles = [...byId.values()].map(({ id, fullName, profilePhoto }) => ({
@@ -114,30 +114,30 @@ export class People {
     const rows = await upsertUsers(this.#db.pool, profiles)
     const userIds = [...byId.keys()]
     this.forget(userIds)
-    this.#tell(userIds)
+    this.#notify(userIds)
     const stored = new Map(rows.map((row) => [row.id, presentUser(row)]))
     return userIds.flatMap((id) => stored.get(id) ?? [])
   }
 
-  /** They are not what they were when they were seen. */
+  /** Drops cached users who have changed. */
   forget(userIds: readonly string[]): void {
     this.#forgotten++
     for (const id of userIds) this.#seen.delete(id)
   }
 
-  /** People by a part of their names, everybody by ''. Of a usual text the total may be {@link COUNTED_MS} old. */
+  /** Finds users by part of their name; '' matches everybody. For a common text the total may be {@link COUNTED_MS} old. */
   async search(text: string, page: number, limit: number): Promise<{ data: User[]; meta: PageMeta }> {
     const nameKey = foldText(text)
     const query = { nameKey, limit, offset: (page - 1) * limit }
-    const usual = await findByName(this.#db.pool, query)
+    const common = await findByName(this.#db.pool, query)
     const { rows, total } =
-      usual === undefined
+      common === undefined
         ? await findByParts(this.#db.pool, query)
-        : { rows: usual, total: Math.max(await this.#count(nameKey), query.offset + usual.length) }
+        : { rows: common, total: Math.max(await this.#count(nameKey), query.offset + common.length) }
     return { data: rows.map(presentUser), meta: pageMeta(page, limit, total) }
   }
 
-  /** Those who ask meanwhile wait for the same answer. */
+  /** Counts the names with a text, cached; concurrent callers share one query. */
   #count(nameKey: string, now = performance.now()): Promise<number> {
     const known = this.#counted.get(nameKey)
     if (known !== undefined && known.until > now) return known.total

@@ -2,55 +2,55 @@ import type { Conversation, Message, ServerEventName, ServerEvents, StoredAttach
 import type { TraceParent } from '@parley/runtime'
 
 /*
- * What the domain needs of the world besides the database. packages/fanout and packages/presence fill these.
+ * The ports of the domain, besides the database. packages/fanout, packages/presence and packages/storage implement them.
  */
 
 /**
- * Sends events to the people of a conversation. What comes back never rejects; it resolves when the other processes are sure
- * to hear of it before anything that is sent from then on, or, to false, when it is given up.
+ * Sends events to the members of a conversation. The returned promises never reject. They resolve to true once the other
+ * processes are sure to receive the event before anything sent from then on, or to false when it is given up.
  */
 export interface Events {
   /**
-   * `newMessage`; `leaving` are taken out of the conversation just before. `trace` goes with it to the other processes,
-   * not to clients.
+   * Sends `newMessage`. The users in `leaving` are removed from the conversation just before. `trace` is passed to the other
+   * processes, not to clients.
    */
   message(message: Message, leaving?: string[], trace?: TraceParent): Promise<boolean>
-  /** `newMessage` for each of a batch, those of one conversation in seq order. */
+  /** Sends `newMessage` for each of a batch; those of one conversation in seq order. */
   messages(messages: readonly Message[]): Promise<boolean>
   toConversation<Name extends ServerEventName>(
     conversationId: string,
     event: Name,
     payload: ServerEvents[Name],
   ): Promise<boolean>
-  /** All sockets of a person enter the conversation, which had `lastSeq` messages when they were put into it. */
+  /** Has all sockets of a user enter the conversation, whose last seq was `lastSeq` when they were added. */
   join(userId: string, lastSeq: number, conversation: Conversation): Promise<boolean>
-  /** All sockets of a person leave the conversation, as its message `seq` tells. */
+  /** Has all sockets of a user leave the conversation, as announced by its message `seq`. */
   leave(userId: string, seq: number, update: ServerEvents['conversationUpdated']): Promise<boolean>
 }
 
-/** Covers the storing and publishing of a batch, so that a worker finishes what a process that dies leaves undone. */
+/** Records the storing and publishing of a batch, so that a worker completes what a process that dies leaves unfinished. */
 export interface Ledger {
   cover<T>(
     work: (origin: string, batch: number, publishing: (taken: Promise<boolean>) => void) => Promise<T>,
   ): Promise<T>
 }
 
-/** Addresses of attachments. packages/storage fills this. */
+/** URLs of attachments. */
 export interface AttachmentLinks {
-  /** Where the file can be fetched for a while by whoever has the address. Computed on the spot: no round trip. */
+  /** Returns a URL with which anybody can fetch the file for a limited time. Computed locally, without a round trip. */
   urlOf(conversationId: string, attachment: StoredAttachment): string
 }
 
-/** The store that holds the attachments. */
+/** The object storage for attachments. */
 export interface AttachmentStore extends AttachmentLinks {
   /**
-   * Looks at a file as it lies in the store now: its size in bytes, its type as its bytes have it.
+   * Inspects a file as it is stored now. Returns its size in bytes and its type as detected from its content.
    * @throws {ParleyError} FILE_TOO_LARGE, FILE_TYPE_NOT_ALLOWED, ATTACHMENT_NOT_FOUND, STORAGE_UNAVAILABLE
    */
   inspect(conversationId: string, id: string, fileName: string): Promise<{ size: number; type: string }>
 }
 
 export interface Presence {
-  /** Those of these people who are online. */
+  /** Returns those of `userIds` who are online. */
   online(userIds: string[]): Promise<Set<string>>
 }

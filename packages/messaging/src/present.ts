@@ -11,15 +11,15 @@ import {
 import type { AttachmentLinks } from './ports.ts'
 
 /*
- * From rows to what clients see. Pure functions: one place for each shape.
+ * Presenters: turn rows into what clients see. Pure functions, one for each shape.
  */
 
-/** A person as others see them. */
+/** A user as others see them. */
 export function presentUser(row: Pick<UserRow, 'id' | 'full_name' | 'profile_photo'>): User {
   return { id: row.id, fullName: row.full_name, profilePhoto: row.profile_photo }
 }
 
-/** A message that has just been stored: read by nobody but its sender. */
+/** A message that has just been stored: only its sender has read it. */
 export function presentNewMessage(
   message: NewMessage,
   stored: { seq: number; rev: number; created_at: string },
@@ -44,7 +44,7 @@ export function presentNewMessage(
   }
 }
 
-/** @param marks read marks of the conversation's members; those of other conversations are passed over */
+/** @param marks read marks of the conversation's members; those of other conversations are ignored */
 export function presentMessage(row: MessageRow, marks: readonly ReadMarkRow[], links: AttachmentLinks): Message {
   return {
     id: row.id,
@@ -64,7 +64,7 @@ export function presentMessage(row: MessageRow, marks: readonly ReadMarkRow[], l
   }
 }
 
-/** What is stored is what stays; the address is made anew each time a message is shown, for it expires. */
+/** Adds the URL, which is not stored: it expires, so it is generated each time a message is shown. */
 function presentAttachments(
   conversationId: string,
   stored: readonly StoredAttachment[],
@@ -73,7 +73,7 @@ function presentAttachments(
   return stored.map((attachment) => ({ ...attachment, url: links.urlOf(conversationId, attachment) }))
 }
 
-/** The sender first, then members whose mark has reached the message and who were there when it was sent. */
+/** Ids of the sender, then of the members whose mark has reached the message and who had joined before it was sent. */
 function readBy(row: MessageRow, marks: readonly ReadMarkRow[]): string[] {
   const readers = [row.sender_id]
   for (const mark of marks) {
@@ -86,8 +86,8 @@ function readBy(row: MessageRow, marks: readonly ReadMarkRow[]): string[] {
 }
 
 /**
- * @param online ids of those who are online; null where presence is not shown
- * @param now what `lastSeen` says of those who are online
+ * @param online ids of the online users; null if presence is not shown
+ * @param now `lastSeen` of those who are online
  */
 export function presentParticipant(row: ParticipantRow, online: Set<string> | null, now: Date): Participant {
   const isOnline = online?.has(row.id) ?? false
@@ -100,7 +100,7 @@ export function presentParticipant(row: ParticipantRow, online: Set<string> | nu
   }
 }
 
-/** A conversation as one who is in it sees it; the row has their own counters. */
+/** A conversation as one of its members sees it; the row has that member's counters. */
 export function presentConversation(
   row: ConversationRow,
   participants: Participant[],

@@ -14,25 +14,25 @@ interface Entry extends ReadRequest {
   reader: User
 }
 
-/** What `messageRead` says, whether the mark moved or had been there already. */
+/** The payload of `messageRead`, whether the mark moved or was there already. */
 type ReadReceipt = ServerEvents['messageRead']
 
 const BATCH = 256
-/** Between two looks at marks of which nobody knows whether they moved, in milliseconds. */
-const DOUBT_MS = 1_000
-/** Of more than this the oldest are let go of: a sync tells of them. */
-const DOUBTS_MAX = 10_000
+/** Interval between retries of marks with an unknown outcome, in milliseconds. */
+const RETRY_MS = 1_000
+/** Maximum number of marks with an unknown outcome; beyond it the oldest are dropped, and a sync will bring them. */
+const UNCERTAIN_MAX = 10_000
 
-/** Moves read marks: those that come at the same time in one statement. A mark that moved is told to the conversation. */
+/** Moves read marks: those that arrive at the same time in one statement. A mark that moved is published. */
 export class ReadMarker {
   readonly #options: ReadMarkerOptions
   readonly #commit: GroupCommit<Entry, ReadReceipt>
   /**
-   * Marks that were lost on the way to the database or on the way back, by what they ask for: they may have moved and nobody
-   * was told. Whoever asked may have given up by now. They are asked for until the database answers, and told then.
+   * Marks whose statement or answer was lost: they may have moved without being published, and their readers may have given
+   * up. They are retried until the database answers, and then published.
    */
-  readonly #doubts = new Map<string, Entry>()
-  readonly #looks: WorkLoop
+  readonly #uncertain = new Map<string, Entry>()
+  readonly #retries: WorkLoop
 
   constructor(options: ReadMarkerOptions) {
     this.#options = options
@@ -43,11 +43,14 @@ export class ReadMarker {
       deadlineMs: 2_000,
       onError: options.onError,
     })
-    this.#looks = new WorkLoop({ round: () => this.#lookAtDoubts(), idleMs: DOUBT_MS, onError: options.onError })
-    this.#looks.start(DOUBT_MS)
+    this.#retries = new WorkLoop({ round: () => this.#retryUncertain(), idleMs: RETRY_MS, onError: options.onError })
+    this.#retries.start(RETRY_MS)
   }
 
-  /** @throws {ParleyError} CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OVERLOADED, UNAVAILABLE */
+  /**
+   * Marks everything up to a message as read.
+   * @throws {ParleyError} CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OVERLOADED, UNAVAILABLE
+   */
   read(reader: User, conversationId: string, messageId: string): Promise<ReadReceipt> {
     return this.#commit.submit({ reader, userId: reader.id, conversationId, messageId })
   }
@@ -56,14 +59,14 @@ export class ReadMarker {
     return this.#commit.measures
   }
 
-  /** Marks that have not been answered yet. */
+  /** Number of marks that have not been answered yet. */
   get waiting(): number {
     return this.#commit.waiting
   }
 
-  /** Refuses what comes from now on and resolves when the rest is answered. What is in doubt then, a sync tells. */
+  /** Refuses new marks and resolves when all accepted ones are answered. A sync will bring those still uncertain then. */
   async close(): Promise<void> {
-    await Promise.all([this.#commit.close(), this.#looks.stop()])
+    await Promise.all([this.#commit.close(), this.#retries.stop()])
   }
 
   async #mark(entries: readonly Entry[]): Promise<(ReadReceipt | ParleyError)[]> {
@@ -71,41 +74,42 @@ export class ReadMarker {
     try {
       rows = await markRead(this.#options.db.pool, entries)
     } catch (error) {
-      if (isUnavailable(error)) this.#doubt(entries)
+      if (isUnavailable(error)) this.#keepUncertain(entries)
       throw error
     }
     const byOrd = new Map(rows.map((row) => [row.ord, row]))
     return entries.map((entry, index) => {
       const row = byOrd.get(index + 1)
-      const wasInDoubt = this.#doubts.size > 0 && this.#doubts.delete(keyOf(entry))
+      const wasUncertain = this.#uncertain.size > 0 && this.#uncertain.delete(keyOf(entry))
       if (row === undefined) return new ParleyError('CONVERSATION_NOT_FOUND')
       if (row.seq === null) return new ParleyError('MESSAGE_NOT_FOUND')
       const receipt = receiptOf(entry, row, row.seq)
-      if (row.advanced || wasInDoubt) this.#options.events.toConversation(entry.conversationId, 'messageRead', receipt)
+      if (row.advanced || wasUncertain)
+        this.#options.events.toConversation(entry.conversationId, 'messageRead', receipt)
       return receipt
     })
   }
 
-  #doubt(entries: readonly Entry[]): void {
-    for (const entry of entries) this.#doubts.set(keyOf(entry), entry)
-    for (const key of this.#doubts.keys()) {
-      if (this.#doubts.size <= DOUBTS_MAX) return
-      this.#doubts.delete(key)
+  #keepUncertain(entries: readonly Entry[]): void {
+    for (const entry of entries) this.#uncertain.set(keyOf(entry), entry)
+    for (const key of this.#uncertain.keys()) {
+      if (this.#uncertain.size <= UNCERTAIN_MAX) return
+      this.#uncertain.delete(key)
     }
   }
 
-  /** @returns whether there are more to look at */
-  async #lookAtDoubts(): Promise<boolean> {
-    const entries = [...this.#doubts.values()].slice(0, BATCH)
+  /** @returns whether more are left to retry now */
+  async #retryUncertain(): Promise<boolean> {
+    const entries = [...this.#uncertain.values()].slice(0, BATCH)
     if (entries.length === 0) return false
     try {
       await this.#mark(entries)
     } catch (error) {
       if (isUnavailable(error)) return false
-      for (const entry of entries) this.#doubts.delete(keyOf(entry))
+      for (const entry of entries) this.#uncertain.delete(keyOf(entry))
       throw error
     }
-    return this.#doubts.size > 0
+    return this.#uncertain.size > 0
   }
 }
 

@@ -1,20 +1,20 @@
 import type { Metrics } from '@parley/runtime'
 import type { CommitMeasures } from './group-commit.ts'
 
-/** What has group commit inside. */
+/** Something that uses group commit. */
 export interface Measured {
   readonly measures: CommitMeasures
   readonly waiting: number
 }
 
-/** Shows how long messages and read marks take on their way through a process, and how many share a commit. */
+/** Registers metrics of how long messages and read marks take in this process, and how many share a commit. */
 export function showCommits(metrics: Metrics, writers: Readonly<Record<'messages' | 'reads', Measured>>): void {
   const each = Object.entries(writers)
   const count = (pick: (measures: CommitMeasures) => number) => () =>
     each.map(([writer, { measures }]) => [{ writer }, pick(measures)] as const)
   metrics.distribution(
     'parley_write_stage_seconds',
-    'Time from coming in to the batch’s beginning (queue), of the batch’s statement (commit), from coming in to the answer (total)',
+    'Time from arrival to the start of the batch (queue), of the batch’s statement (commit), from arrival to the answer (total)',
     ['writer', 'stage'],
     () =>
       each.flatMap(([writer, { measures }]) => [
@@ -26,12 +26,12 @@ export function showCommits(metrics: Metrics, writers: Readonly<Record<'messages
   metrics.distribution('parley_write_batch_size', 'Messages or read marks that shared a commit', ['writer'], () =>
     each.map(([writer, { measures }]) => [{ writer }, measures.batches] as const),
   )
-  metrics.gauge('parley_write_queue_length', 'Messages or read marks that are not answered yet', ['writer'], () =>
+  metrics.gauge('parley_write_queue_length', 'Messages or read marks not answered yet', ['writer'], () =>
     each.map(([writer, { waiting }]) => [{ writer }, waiting]),
   )
   metrics.counter(
     'parley_writes_total',
-    'Messages or read marks that were taken in',
+    'Messages or read marks accepted',
     ['writer'],
     count(({ submitted }) => submitted),
   )
@@ -43,7 +43,7 @@ export function showCommits(metrics: Metrics, writers: Readonly<Record<'messages
   )
   metrics.counter(
     'parley_write_retries_total',
-    'Batches tried again after a deadlock or while the database was away',
+    'Batches retried after a deadlock or while the database was down',
     ['writer'],
     count(({ retries }) => retries),
   )

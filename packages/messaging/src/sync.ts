@@ -24,49 +24,49 @@ import { BatchLoader } from './batch-loader.ts'
 import type { AttachmentLinks } from './ports.ts'
 import { presentMessage } from './present.ts'
 
-/** People whose questions share the statements of one batch. */
+/** Maximum number of users whose requests share the statements of one batch. */
 const BATCH = 500
-/** Between two batches, in milliseconds, where nothing is known of how many come. */
+/** Default pause between two batches, in milliseconds. */
 const PAUSE_MS = 200
-/** Conversations they may name together; more are asked about in a further batch. */
+/** Conversations that the requests of a batch may name together; the rest go into another batch. */
 const BATCH_CONVERSATIONS = 20_000
-/** Rows that one statement may have to read and bring, so that it keeps well within its time. */
+/** Maximum number of rows that one statement may have to read and return, to stay well within its timeout. */
 const PART_ROWS = 40_000
-/** Roughly the bytes after which an answer ends and says `hasMore`: well under what a gateway leaves unsent. */
+/** Approximate size at which an answer ends and sets `hasMore`: well under what a gateway buffers. Bytes. */
 const ANSWER_BYTES = 256 * 1024
-/** Roughly the bytes of a conversation of which nothing more is to be told. */
+/** Approximate size of a conversation without messages and members. Bytes. */
 const HEAD_BYTES = 400
-/** Conversations that are looked at for one answer: one more than it can hold shows that there are more. */
+/** Conversations read for one answer: one more than fits, to see whether there are more. */
 const HEADS = Math.floor(ANSWER_BYTES / HEAD_BYTES) + 1
 
-/** What is the same for all who ask about a conversation from the same rev. */
+/** Changes of a conversation since a rev: the same for everybody who asks from that rev. */
 interface Changes {
   messages: Message[]
   tooLong: boolean
   members: SyncedMember[]
   gone: string[]
-  /** As JSON, roughly. */
+  /** Approximate size as JSON. */
   bytes: number
 }
 
 /**
- * Tells people what changed in their conversations while they were away. Those who ask at the same time share three
- * statements, and those who ask the same share the rows, too: a gateway that dies and sends thousands of people to the
- * others costs the database little.
+ * Answers what has changed in a user's conversations while they were away. Concurrent requests share three statements, and
+ * identical ones share the rows as well: a gateway that dies and sends thousands of users to the others costs the database
+ * little.
  */
 export class ConversationSync {
   readonly #db: Database
   readonly #links: AttachmentLinks
   readonly #loader: BatchLoader<SyncQuestion, SyncAnswer>
 
-  /** @param pauseMs between two batches, so that those who come back together share them */
+  /** @param pauseMs pause between two batches, so that users who reconnect together share them */
   constructor(db: Database, links: AttachmentLinks, pauseMs: () => number = () => PAUSE_MS) {
     this.#db = db
     this.#links = links
     this.#loader = new BatchLoader((questions) => this.#answerAll(questions), BATCH, pauseMs)
   }
 
-  /** The next page of what `userId` has missed. What a person may not see (any longer) is not in it. */
+  /** Returns the next page of what `userId` has missed, without anything they may not see (any longer). */
   async changes(userId: string, { conversations, after, until }: SyncRequest): Promise<SyncAnswer> {
     const question = { userId, known: conversations, after: after ?? FIRST_ID, until: until ?? LAST_ID }
     const answer = await this.#loader.load(question)
@@ -128,7 +128,7 @@ export class ConversationSync {
   }
 }
 
-/** Rows that a range may have at most, of messages and of members together: each took a rev. At least a few. */
+/** Maximum number of rows of a range, messages and members together, as each took a rev. At least a few. */
 function rowsOf({ knownRev, rev }: SyncRange): number {
   return knownRev === null ? LIMITS.listedParticipants : 8 + Math.min(LIMITS.syncMessages, rev - knownRev)
 }
@@ -137,7 +137,7 @@ function keyOf(head: ChangedHeadRow): string {
   return `${head.id} ${knownRevOf(head)} ${head.rev}`
 }
 
-/** A rev from the future (the database was set back) is as good as none. */
+/** Ignores a rev higher than the current one: the database was restored from a backup since. */
 function knownRevOf(head: ChangedHeadRow): number | null {
   return head.known_rev === null || head.known_rev > head.rev ? null : head.known_rev
 }
@@ -146,7 +146,7 @@ function rangeOf(head: ChangedHeadRow): SyncRange {
   return { conversationId: head.id, knownRev: knownRevOf(head), lastSeq: head.last_seq, rev: head.rev }
 }
 
-/** As many of the heads, in the order of ids, as an answer may hold; at least one. */
+/** Builds an answer from as many heads, in id order, as fit into it; at least one. */
 function pageOf(heads: readonly SyncHeadRow[], changes: ReadonlyMap<string, Changes>): SyncAnswer {
   const answer: SyncAnswer = { conversations: [], left: [], hasMore: false, after: null }
   let bytes = 0
@@ -203,7 +203,7 @@ function presentMember(row: SyncMemberRow): SyncedMember {
   }
 }
 
-/** {@link HEAD_BYTES}, 400 for a message without its text and readers, 200 for a member: rather too much than too little. */
+/** Estimates generously: {@link HEAD_BYTES}, 400 for a message without its text and readers, 200 for a member. */
 function bytesOf({ messages, members, gone }: Omit<Changes, 'bytes'>): number {
   let bytes = HEAD_BYTES + 200 * members.length + 50 * gone.length
   for (const { content, readBy, attachments } of messages) {

@@ -2,7 +2,7 @@ import { randomUUIDv7 } from 'node:crypto'
 import type { NewMessage } from '@parley/db'
 import type { SystemEvent, User } from '@parley/protocol'
 
-/** A SYSTEM message by `actor`: `system` for clients to put into words of their own, `content` for all others. */
+/** Builds a SYSTEM message by `actor`: `system` for clients that word it themselves, `content` for all others. */
 export function systemMessage(
   conversationId: string,
   actor: User,
@@ -21,7 +21,7 @@ export function systemMessage(
   }
 }
 
-/** Those whom a message tells to have left the conversation. */
+/** Returns the ids of the users who left the conversation according to a message. */
 export function leavingIn({ system }: { system: SystemEvent | null }): string[] {
   return system?.event === 'participantRemoved' || system?.event === 'participantLeft' ? system.userIds : []
 }

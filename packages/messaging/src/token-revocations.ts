@@ -3,7 +3,7 @@ import { ParleyError } from '@parley/protocol'
 import { Recent } from '@parley/runtime/recent'
 import { BatchLoader } from './batch-loader.ts'
 
-/** A person's tokens issued before `validFrom` (milliseconds since 1970) are refused. */
+/** A user's tokens issued before `validFrom` (milliseconds since 1970) are refused. */
 export interface Revocation {
   userId: string
   validFrom: number
@@ -11,19 +11,19 @@ export interface Revocation {
 
 export interface TokenRevocationsOptions {
   db: Database
-  /** Tells all processes, this one too. May fail: each looks again by itself within {@link KNOWN_MS}. */
+  /** Notifies all processes, this one too. May fail: each rechecks by itself within {@link KNOWN_MS}. */
   tell: (revocation: Revocation) => void
 }
 
-/** What is known of a person is looked up again after this long, in milliseconds, should a notice have been lost. */
+/** How long a lookup is cached, in milliseconds: a lost notice takes effect after that. */
 const KNOWN_MS = 30_000
 const KNOWN_MAX = 25_000
 
-/** Whose tokens no longer count. One lookup for each person and half a minute, many people in one query. */
+/** Checks tokens against revocations. Looks a user up at most once per {@link KNOWN_MS}, many users in one query. */
 export class TokenRevocations {
   readonly #options: TokenRevocationsOptions
   readonly #loader: BatchLoader<string, number>
-  /** `until` by `performance.now()`: a clock that is set back keeps nothing for longer. */
+  /** `until` by `performance.now()`, so that setting the clock back does not extend an entry. */
   readonly #known = new Recent<string, { validFrom: number; until: number }>(KNOWN_MAX)
 
   constructor(options: TokenRevocationsOptions) {
@@ -31,7 +31,7 @@ export class TokenRevocations {
     this.#loader = new BatchLoader((userIds) => this.lookUp(userIds), 500)
   }
 
-  /** @throws {ParleyError} TOKEN_INVALID where the token was revoked; one that does not say when it was issued is old */
+  /** @throws {ParleyError} TOKEN_INVALID if the token was revoked; one without an issue date counts as the oldest */
   async require(
     { userId, issuedAt }: { userId: string; issuedAt: Date | null },
     now = performance.now(),
@@ -42,9 +42,8 @@ export class TokenRevocations {
   }
 
   /**
-   * Refuses a person's tokens issued before `before` (RFC 3339) from now on, in every process. Somebody who has not been
-   * seen yet becomes known by it.
-   * @returns the moment that holds now, which is later where more had been revoked already
+   * Revokes a user's tokens issued before `before` (RFC 3339), in every process. Creates the user if they are not known yet.
+   * @returns the time now in effect, which is later than `before` if a later one had been set already
    */
   async revoke(userId: string, before: string): Promise<string> {
     const { db, tell } = this.#options
@@ -57,12 +56,12 @@ export class TokenRevocations {
     return validFrom
   }
 
-  /** Another process has revoked tokens. */
+  /** Records a revocation by another process. */
   note({ userId, validFrom }: Revocation, now = performance.now()): void {
     this.#remember(userId, Math.max(validFrom, this.#known.get(userId)?.validFrom ?? 0), now)
   }
 
-  /** By person; those of whom no token was revoked are left out. Past what is remembered. */
+  /** Reads `validFrom` by user id from the database, past the cache. Users without a revocation are omitted. */
   async lookUp(userIds: readonly string[]): Promise<Map<string, number>> {
     const rows = await findTokensValidFrom(this.#options.db.pool, userIds)
     return new Map(rows.map((row) => [row.id, Date.parse(row.tokens_valid_from)]))

@@ -1,14 +1,14 @@
-/** Keeps things of one kind in order where some of them have to wait for something first. */
+/** Keeps tasks with the same key in order even if some of them have to wait for something first. */
 export class Turns {
-  /** The last of each kind; nothing of it where none waits. */
+  /** The last task in line by key; no entry if none waits. */
   readonly #last = new Map<string, Promise<void>>()
 
-  /** Whether one that comes now has others of its kind before it. */
+  /** Whether a new task with this key would have to wait for others. */
   areWaiting(key: string): boolean {
     return this.#last.size > 0 && this.#last.has(key)
   }
 
-  /** Runs `go` on what comes of `ready`, after all that came before of the same kind have begun or failed. */
+  /** Runs `go` on the result of `ready`, once all earlier tasks with the same key have started or failed. */
   async take<Value, Result>(
     key: string,
     ready: Promise<Value>,
@@ -20,7 +20,7 @@ export class Turns {
     try {
       const [settled] = await Promise.allSettled([ready, before])
       if (settled.status === 'rejected') throw settled.reason
-      // Begun and not waited for: it is the next one's turn.
+      // Started, not awaited: the next one may start now.
       return go(settled.value)
     } finally {
       turn.resolve()

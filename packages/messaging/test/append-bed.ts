@@ -14,20 +14,20 @@ export interface StoredMessage {
   created_at: string
 }
 
-/** A migrated database with people and conversations, and the append as a gateway calls it. */
+/** A migrated database with users and conversations, and the append as a gateway calls it. */
 export interface AppendBed extends AsyncDisposable {
   readonly pool: Database['pool']
-  /** Names of the statements that appends have sent, since the last look. */
+  /** Returns the names of the statements that appends have sent since the last call. */
   statements(): string[]
-  /** Makes conversations of these people, the younger ones with lower ids: no order but that of ids is theirs. */
+  /** Creates conversations of these users, inserted in descending id order, so that only sorting yields id order. */
   conversations(count: number, ...userIds: string[]): Promise<string[]>
   append(batch: readonly NewMessage[], traces?: Record<string, string>): ReturnType<typeof appendMessages>
   stored(conversationId: string): Promise<StoredMessage[]>
 }
 
 /**
- * @param connections how many appends may run at once
- * @param settings that the database has for whoever connects, as `ALTER DATABASE … SET` takes them
+ * @param connections number of appends that may run concurrently
+ * @param settings of the database for all connections, in the form that `ALTER DATABASE … SET` accepts
  */
 export async function createAppendBed(connections = 4, settings: readonly string[] = []): Promise<AppendBed> {
   const database = await createTestDatabase()

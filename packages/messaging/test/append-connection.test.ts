@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { createAppendBed, draft } from './append-bed.ts'
 
-it('goes on with its connection after a batch that had to be settled message by message', async () => {
+it('keeps its connection after a batch that had to be settled message by message', async () => {
   await using bed = await createAppendBed(1)
   const [id = ''] = await bed.conversations(1, 'ahmed')
   const connection = async () => (await bed.pool.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]?.pid

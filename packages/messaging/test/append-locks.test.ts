@@ -9,7 +9,7 @@ beforeAll(async () => {
 })
 afterAll(() => bed?.[Symbol.asyncDispose]())
 
-/** How many of the bed's statements wait for a lock. */
+/** Number of the bed's statements that wait for a lock. */
 const waiting = async () =>
   (
     await bed.pool.query(`select from pg_stat_activity where wait_event_type = 'Lock'
@@ -31,34 +31,31 @@ it.each([
         ids.map((id) => reading(id, 'ahmed')),
       ),
   ],
-] as const)(
-  '%s lock conversations in the order of their ids, whatever the order of the batch and of the table',
-  async (_, work) => {
-    const ids = await bed.conversations(20, 'ahmed')
-    const holder = await bed.pool.connect()
-    const looker = await bed.pool.connect()
-    try {
-      for (const held of [0, 7, 19]) {
-        await holder.query('begin')
-        await holder.query('select from conversations where id = $1 for no key update', [ids[held]])
-        const done = work(ids.toReversed())
-        await expect.poll(waiting).toBe(1)
-        const { rows } = await looker.query<{ id: string }>(
-          'select id from conversations where id = any ($1::uuid[]) order by id for no key update skip locked',
-          [ids],
-        )
-        expect(rows.map(({ id }) => id)).toEqual(ids.slice(held + 1))
-        await holder.query('commit')
-        expect((await done).length).toBe(ids.length)
-      }
-    } finally {
-      holder.release()
-      looker.release()
+] as const)('%s lock conversations in id order, whatever the order of the batch and of the table', async (_, work) => {
+  const ids = await bed.conversations(20, 'ahmed')
+  const holder = await bed.pool.connect()
+  const looker = await bed.pool.connect()
+  try {
+    for (const held of [0, 7, 19]) {
+      await holder.query('begin')
+      await holder.query('select from conversations where id = $1 for no key update', [ids[held]])
+      const done = work(ids.toReversed())
+      await expect.poll(waiting).toBe(1)
+      const { rows } = await looker.query<{ id: string }>(
+        'select id from conversations where id = any ($1::uuid[]) order by id for no key update skip locked',
+        [ids],
+      )
+      expect(rows.map(({ id }) => id)).toEqual(ids.slice(held + 1))
+      await holder.query('commit')
+      expect((await done).length).toBe(ids.length)
     }
-  },
-)
+  } finally {
+    holder.release()
+    looker.release()
+  }
+})
 
-it('four gateways in the same conversations: no deadlock, no gap, nothing twice, times in the order of seq', async () => {
+it('four gateways in the same conversations: no deadlocks, gaps or duplicates, and times in seq order', async () => {
   const ids = await bed.conversations(12, 'ahmed', 'fatima')
   const ROUNDS = 20
   const shuffled = (n: number) => ids.map((_, i) => ids[(i * 5 + n * 7) % ids.length] ?? '')
@@ -66,7 +63,7 @@ it('four gateways in the same conversations: no deadlock, no gap, nothing twice,
     const given: string[] = []
     for (let n = 0; n < ROUNDS; n++) {
       const batch = shuffled(n).flatMap((id) => [draft(id, senderId), draft(id, senderId, { clientMessageId: `${n}` })])
-      // Now and then one that is settled message by message.
+      // Every fifth batch has to be settled message by message.
       if (n % 5 === 4) batch.push(draft(ids[n % ids.length] ?? '', 'a stranger'))
       for (const row of await bed.append(batch)) {
         const conversationId = batch[row.ord - 1]?.conversationId
@@ -89,7 +86,7 @@ it('four gateways in the same conversations: no deadlock, no gap, nothing twice,
   expect([...new Set(given)].sort()).toEqual(stored.sort())
 })
 
-it('a read mark takes the rev that comes after whatever changed the conversation while it waited', async () => {
+it('a read mark takes the rev after any change to the conversation while it waited', async () => {
   const [id = ''] = await bed.conversations(1, 'ahmed', 'fatima')
   const [message] = await bed.append([draft(id, 'ahmed')])
   const holder = await bed.pool.connect()
@@ -107,7 +104,7 @@ it('a read mark takes the rev that comes after whatever changed the conversation
   }
 })
 
-it('read marks that come together: the furthest of each person, each with a rev of its own', async () => {
+it('concurrent read marks: the furthest of each user applies, each with its own rev', async () => {
   const [one = '', two = ''] = await bed.conversations(2, 'ahmed', 'fatima', 'omar')
   const [first, second, elsewhere] = await bed.append([draft(one, 'ahmed'), draft(one, 'ahmed'), draft(two, 'ahmed')])
   const rows = await markRead(bed.pool, [
@@ -135,6 +132,6 @@ it('read marks that come together: the furthest of each person, each with a rev 
     { user_id: 'fatima', last_read_seq: 2, rev: 3, newest: 4 },
     { user_id: 'omar', last_read_seq: 1, rev: 4, newest: 4 },
   ])
-  // What has been read already moves nothing.
+  // A mark that is not ahead moves nothing.
   expect(await markRead(bed.pool, [reading(one, 'omar', first?.id)])).toMatchObject([{ advanced: false, rev: 4 }])
 })

@@ -20,7 +20,7 @@ beforeEach(async () => {
 
 const seqs = async (conversationId: string) => (await bed.stored(conversationId)).map(({ seq }) => seq)
 
-it('numbers the messages of each conversation in the order of the batch and returns them as they are stored', async () => {
+it('numbers the messages of each conversation in batch order and returns them as stored', async () => {
   await bed.append([draft(second, 'fatima')])
   bed.statements()
   const batch = [
@@ -57,7 +57,7 @@ it('numbers the messages of each conversation in the order of the batch and retu
   expect(`${fourth?.created_at}` > `${third?.created_at}`).toBe(true)
 })
 
-it('moves the counters, the marks of the senders alone, and leaves word in the outbox', async () => {
+it('moves the counters and only the senders’ read marks, and writes to the outbox', async () => {
   const batch = [draft(first, 'ahmed'), draft(first, 'fatima'), draft(first, 'ahmed')]
   const rows = await bed.append(batch, { [batch[0]?.id ?? '']: 'a trace' })
   expect(bed.statements()).toEqual(['append_fresh_traced'])
@@ -79,7 +79,7 @@ it('moves the counters, the marks of the senders alone, and leaves word in the o
   expect(queued).toEqual([{ origin: 'append-test', conversation_ids: [first, first, first], seqs: [1, 2, 3], traces }])
 })
 
-it('stores what is written as it is written', async () => {
+it('stores content verbatim', async () => {
   const contents = [
     '"{}",\\',
     "'; drop table messages; --",
@@ -99,7 +99,7 @@ it('stores what is written as it is written', async () => {
   expect(stored.map(({ content }) => content)).toEqual(contents.map((content) => content.toWellFormed()))
 })
 
-it('created_at rises by a microsecond where the clock stands still, and stays ahead of one that goes back', async () => {
+it('created_at ascends by a microsecond if the clock stands still, and stays ahead of one that is set back', async () => {
   await bed.pool.query(`update conversations set last_message_at = '2100-01-01T00:00:00.999999Z' where id = $1`, [
     first,
   ])
@@ -110,7 +110,7 @@ it('created_at rises by a microsecond where the clock stands still, and stays ah
   expect(next?.created_at).toBe('2100-01-01T00:00:01.000002Z')
 })
 
-it('the same batch once more, as after a connection that broke in the commit, stores nothing twice', async () => {
+it('the same batch again, as after a connection that broke during the commit, stores nothing twice', async () => {
   const batch = [draft(first, 'ahmed'), draft(first, 'fatima', { clientMessageId: 'given' }), draft(second, 'ahmed')]
   const rows = await bed.append(batch)
   bed.statements()
@@ -123,7 +123,7 @@ it('the same batch once more, as after a connection that broke in the commit, st
   expect(more.find(({ fresh }) => fresh)).toMatchObject({ ord: 4, seq: 3 })
 })
 
-it('a client id that is known is answered with its message, and what came with it is stored', async () => {
+it('a known client id returns its message, and the rest of the batch is stored', async () => {
   const [known] = await bed.append([draft(first, 'ahmed', { clientMessageId: 'once' })])
   bed.statements()
   const rows = await bed.append([
@@ -144,7 +144,7 @@ it('a client id that is known is answered with its message, and what came with i
   expect(await seqs(first)).toEqual([1, 2, 3])
 })
 
-it('one who is not a member, or not any more, stores nothing; the members beside them do', async () => {
+it('a sender who is not (or no longer) a member stores nothing; the members in the same batch do', async () => {
   const [elsewhere = ''] = await bed.conversations(1, 'stranger')
   await bed.pool.query(`update participants set left_at = now() where conversation_id = $1 and user_id = 'fatima'`, [
     second,
@@ -162,7 +162,7 @@ it('one who is not a member, or not any more, stores nothing; the members beside
 })
 
 it.each(['00000000-0000-4000-8000-000000000000', 'ffffffff-ffff-4fff-bfff-ffffffffffff'])(
-  'a conversation that does not exist, %s, shifts no other',
+  'a nonexistent conversation, %s, does not shift the results of others',
   async (nowhere) => {
     const rows = await bed.append([draft(nowhere, 'ahmed'), draft(first, 'ahmed'), draft(second, 'fatima')])
     expect(bed.statements()).toEqual(BOTH)
@@ -174,7 +174,7 @@ it.each(['00000000-0000-4000-8000-000000000000', 'ffffffff-ffff-4fff-bfff-ffffff
   },
 )
 
-/** An upload of Ahmed's that is finished. */
+/** A completed upload of Ahmed's. */
 async function file(conversationId: string) {
   const { rows } = await bed.pool.query<{ id: string }>(
     `insert into attachments (id, conversation_id, uploader_id, state, file_name)
@@ -184,7 +184,7 @@ async function file(conversationId: string) {
   return { id: rows[0]?.id ?? '', fileName: 'a.pdf', fileSize: 1, fileType: 'application/pdf' }
 }
 
-it('attachments go to the message that may have them, and keep no other back', async () => {
+it('attachments go to the message that may claim them, without affecting others', async () => {
   const claimed = async () =>
     (await bed.pool.query(`select message_id from attachments where state = 'CLAIMED' order by created_at`)).rows
   const mine = draft(first, 'ahmed', { type: 'FILE', attachments: [await file(first)] })
@@ -198,7 +198,7 @@ it('attachments go to the message that may have them, and keep no other back', a
   expect(await claimed()).toEqual([{ message_id: mine.id }])
 })
 
-it('attachments stay free where their message is not stored, was stored before, or comes second', async () => {
+it('attachments stay unclaimed if their message is not stored, was stored before, or comes second', async () => {
   const attachments = [await file(first)]
   await bed.append([draft(first, 'ahmed', { clientMessageId: 'once', type: 'FILE', attachments })])
   const [wanted, other, more] = [await file(first), await file(second), await file(first)]
@@ -225,7 +225,7 @@ it('attachments stay free where their message is not stored, was stored before, 
   expect(states.map(({ state }) => state)).toEqual(['CLAIMED', 'CLAIMED', 'READY', 'READY', 'READY'])
 })
 
-it('SYSTEM messages go where a refusal does not end the transaction', async () => {
+it('SYSTEM messages take the path on which a refusal does not abort the transaction', async () => {
   const system = { event: 'renamed', name: 'Team' } as const
   bed.statements()
   await bed.append([draft(first, 'ahmed', { type: 'SYSTEM', system })])
@@ -233,7 +233,7 @@ it('SYSTEM messages go where a refusal does not end the transaction', async () =
   expect(await bed.stored(first)).toMatchObject([{ seq: 1, type: 'SYSTEM', system }])
 })
 
-it('takes the call of the version before, in a rolling upgrade, and knows its messages by what they carry', async () => {
+it('accepts the call of the previous version during a rolling upgrade, and recognises its messages', async () => {
   const call = (batch: readonly NewMessage[]) =>
     bed.pool.query<{ fresh: boolean; seq: number }>(
       'select * from append_messages($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)',

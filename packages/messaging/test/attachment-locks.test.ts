@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type AppendBed, createAppendBed, draft } from './append-bed.ts'
 
 /*
- * A message that names uploads, and those who remove them, lock the uploads in the order of their ids.
+ * A message that names uploads, and whatever removes uploads, lock them in id order.
  */
 
 let bed: AppendBed
@@ -13,7 +13,7 @@ beforeAll(async () => {
 })
 afterAll(() => bed?.[Symbol.asyncDispose]())
 
-/** Uploads of Ahmed in a conversation, the younger ones with lower ids: no order but that of ids is theirs. */
+/** Uploads of Ahmed in a conversation, inserted in descending id order, so that only sorting yields id order. */
 async function uploads(conversationId: string, count: number, state: 'READY' | 'DELETING') {
   const ids = Array.from({ length: count }, () => randomUUID()).sort()
   for (const id of ids.toReversed()) {
@@ -25,13 +25,13 @@ async function uploads(conversationId: string, count: number, state: 'READY' | '
   return ids
 }
 
-/** Sends a message that names these. @returns whether it was stored */
+/** Sends a message with these attachments. @returns whether it was stored */
 async function send(conversationId: string, ids: readonly string[]): Promise<boolean> {
   const attachments = ids.map((id) => ({ id, fileName: 'name', fileSize: 0, fileType: 'text/plain' }))
   return (await bed.append([draft(conversationId, 'ahmed', { attachments })])).length === 1
 }
 
-/** How many of the bed's statements wait for a lock. */
+/** Number of the bed's statements that wait for a lock. */
 async function waiting(): Promise<number | null> {
   const { rowCount } = await bed.pool.query(
     `select from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'append-test'
@@ -40,7 +40,7 @@ async function waiting(): Promise<number | null> {
   return rowCount
 }
 
-/** Runs `work` while another holds what the statement locks. */
+/** Runs `work` while another connection holds the locks of a statement. */
 async function holding(statement: string, values: unknown[], work: () => Promise<void>): Promise<void> {
   const holder = await bed.pool.connect()
   try {
@@ -75,11 +75,11 @@ it.each([
   await done
 })
 
-it('a message that names uploads whose removal ends just then is refused, and neither waits for the other in a circle', async () => {
+it('a message that names uploads being removed is refused, without a deadlock', async () => {
   const [id = ''] = await bed.conversations(1, 'ahmed')
   const ids = await uploads(id, 2, 'DELETING')
   let done: Promise<unknown> | undefined
-  // Where it lies in the table the second is the first.
+  // In table order, the second one comes first.
   await holding(HOLD, [ids[1]], async () => {
     const removed = deleteAttachments(bed.pool, ids)
     await expect.poll(waiting).toBe(1)

@@ -2,9 +2,9 @@ import { listContacts, openDatabase } from '@parley/db'
 import { createTestDatabase } from '@parley/testkit'
 import { expect, it } from 'vitest'
 
-it('finds the contacts of everybody who is asked about together, however many one of them has', async () => {
+it('finds the contacts of all users in one batch, even if one of them has very many', async () => {
   await using database = await createTestDatabase()
-  // A desk that talks with 20,000 people, each in a conversation of their own; two of them know each other, too.
+  // A help desk with 20,000 direct conversations; two of its contacts also know each other.
   await database.sql.query(`
     insert into users (id, full_name, name_key) select u, u, u from (
       select 'desk' as u union all select 'person ' || n from generate_series(1, 20000) n

@@ -4,8 +4,8 @@ import { beforeAll, expect, it } from 'vitest'
 import { fileDatabase } from './file-database.ts'
 
 /*
- * Who changes devices, and what they show, locks the devices first, in the order of their ids, and then what they show. Each test has
- * one of two wait inside its statement until the other waits for it.
+ * Statements that change devices and what they show lock the devices first, in id order, and then what they show. Each test
+ * blocks one of two statements until the other waits for it.
  */
 
 const { database, db } = await fileDatabase(6)
@@ -16,7 +16,7 @@ beforeAll(async () => {
 const FOR_EVER = '2999-01-01T00:00:00Z'
 const conversationId = randomUUID()
 
-/** Devices of a person, the younger ones with lower ids: no order but that of ids is theirs. */
+/** Devices of a user, inserted in descending id order, so that only sorting yields id order. */
 async function devices(userId: string, count: number) {
   const ids = Array.from({ length: count }, () => randomUUID()).sort()
   for (const id of ids.toReversed()) {
@@ -42,7 +42,7 @@ const shownOn = async (ids: readonly string[]) => {
   return rows.map((row) => row.subscription_id)
 }
 
-/** How many of our statements wait for a lock. */
+/** Number of our statements that wait for a lock. */
 async function waiting(): Promise<number | null> {
   const { rowCount } = await database.sql.query(
     `select from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'messaging-test'
@@ -51,7 +51,7 @@ async function waiting(): Promise<number | null> {
   return rowCount
 }
 
-/** Runs these one after the other, each once the one before it waits for a lock; the first, for what `sql` locks. */
+/** Starts `works` in order, each once the previous one waits for a lock; the first waits for the locks of `sql`. */
 async function crossing(sql: string, values: unknown[], works: readonly (() => Promise<unknown>)[]): Promise<unknown> {
   const { promise, resolve } = Promise.withResolvers<unknown>()
   await transaction(db, async (tx) => {
@@ -69,22 +69,19 @@ async function crossing(sql: string, values: unknown[], works: readonly (() => P
 it.each([
   ['its removal', (id: string) => deletePushDevice(db.pool, id)],
   ['the revocation of tokens', () => revokeTokens(db.pool, 'sara', FOR_EVER)],
-  ['its registration by another person', (id: string) => save('omar', endpointOf(id))],
-] as const)(
-  'what a device shows is recorded while %s waits for that, and not the other way round',
-  async (_, change) => {
-    const [id = ''] = await devices('sara', 1)
-    await recordShown(db.pool, [shown(id)])
-    // It is due to be noted as well that the device was reached.
-    await db.pool.query('update push_subscriptions set last_ok_at = null where id = $1', [id])
-    await crossing(
-      'select from push_shown where subscription_id = $1 for update',
-      [id],
-      [() => recordShown(db.pool, [shown(id)]), () => change(id)],
-    )
-    expect(await shownOn([id])).toEqual([])
-  },
-)
+  ['its registration by another user', (id: string) => save('omar', endpointOf(id))],
+] as const)('what a device shows is recorded before %s, which waits for it', async (_, change) => {
+  const [id = ''] = await devices('sara', 1)
+  await recordShown(db.pool, [shown(id)])
+  // Recording also has to note that the device was reached.
+  await db.pool.query('update push_subscriptions set last_ok_at = null where id = $1', [id])
+  await crossing(
+    'select from push_shown where subscription_id = $1 for update',
+    [id],
+    [() => recordShown(db.pool, [shown(id)]), () => change(id)],
+  )
+  expect(await shownOn([id])).toEqual([])
+})
 
 it.each([
   [
@@ -96,13 +93,13 @@ it.each([
       ),
   ],
   ['owed', (gone: string) => noteOwed(db.pool, { conversationId, userId: 'sara', afterSeq: 1 }, gone)],
-])('what a device shows is not %s where the device goes meanwhile, and that of others is', async (what, note) => {
+])('what a device shows is not %s if the device is deleted meanwhile; that of others is', async (what, note) => {
   const [gone = '', other = ''] = await devices('sara', 2)
   await crossing('delete from push_subscriptions where id = $1', [gone], [() => note(gone, other)])
   expect(await shownOn([gone, other])).toEqual(what === 'recorded' ? [other] : [])
 })
 
-it('what a device shows is not recorded where it is another person’s meanwhile', async () => {
+it('what a device shows is not recorded if another user has taken it over meanwhile', async () => {
   const [id = ''] = await devices('sara', 1)
   await crossing(
     `update push_subscriptions set user_id = 'omar' where id = $1`,
@@ -117,7 +114,7 @@ it.each([
   ['is left', 'update participants set left_at = now() where conversation_id = $1 and user_id = $2', 1],
   ['changes otherwise', 'update participants set muted_until = now() where conversation_id = $1 and user_id = $2', 0],
 ])(
-  'what a device shows of a conversation that %s just then is noted to be closed accordingly',
+  'what a device shows of a conversation that %s meanwhile is queued for closing accordingly',
   async (_, change, closings) => {
     const id = randomUUID()
     await db.pool.query(
@@ -133,7 +130,7 @@ it.each([
   },
 )
 
-it('a device is not registered by a token that is revoked meanwhile, and by a newer one it is', async () => {
+it('a device is not registered with a token that is revoked meanwhile, but with a newer one', async () => {
   const registered = await crossing(
     `update users set tokens_valid_from = '2026-01-01T00:00:00.0005Z' where id = 'omar'`,
     [],
@@ -154,8 +151,8 @@ it.each([
       ),
   ],
   ['the revocation of tokens', () => revokeTokens(db.pool, 'sara', FOR_EVER)],
-  ['the registration of one too many', () => save('sara', endpointOf('new'), 1)],
-])('%s locks devices in the order of their ids', async (_, work) => {
+  ['a registration above the limit', () => save('sara', endpointOf('new'), 1)],
+])('%s locks devices in id order', async (_, work) => {
   await db.pool.query('delete from push_subscriptions')
   const ids = await devices('sara', 12)
   const { promise, resolve } = Promise.withResolvers<unknown>()

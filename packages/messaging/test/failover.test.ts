@@ -3,8 +3,8 @@ import { createTestDatabase, tcpProxy } from '@parley/testkit'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { MessageWriter, ReadMarker } from '../src/index.ts'
 
-it('waits for a primary where the database has become one that is only read, as after a failover', async () => {
-  // What is sent is refused after two seconds, which do not pass here.
+it('waits for a primary if the database has become read-only, as after a failover', async () => {
+  // The deadline of two seconds does not pass here.
   vi.useFakeTimers({ toFake: ['performance', 'setInterval'] })
   onTestFinished(() => void vi.useRealTimers())
   await using database = await createTestDatabase()
@@ -16,7 +16,7 @@ it('waits for a primary where the database has become one that is only read, as 
   const [name] = (await database.sql.query('select current_database() as name')).rows.map((row) => row.name)
   const readOnly = (value: 'on' | 'off') =>
     database.sql.query(`alter database ${name} set default_transaction_read_only = ${value}`)
-  // Past a pooler, which would keep its connections as they were.
+  // Directly, because a pooler would keep its connections as they were.
   const url = String(database.sql.options.connectionString)
   const db = openDatabase({ url, max: 2, applicationName: 'failover-test' })
   const errors: unknown[] = []
@@ -47,12 +47,12 @@ it('waits for a primary where the database has become one that is only read, as 
   await db.close()
 })
 
-describe('a read mark whose answer got lost', () => {
+describe('a read mark whose answer is lost', () => {
   const conversationId = '00000000-0000-4000-8000-000000000001'
   const messageId = '00000000-0000-4000-8000-000000000002'
   const ahmed = { id: 'ahmed', fullName: 'Ahmed', profilePhoto: null }
 
-  /** A conversation with one message to be read, and what is told of it. `lose` has marks move and their answers get lost. */
+  /** A conversation with one unread message, and the events published. `lose` runs a query and loses its answer. */
   async function conversation() {
     const database = await createTestDatabase()
     await database.sql.query(`
@@ -80,7 +80,7 @@ describe('a read mark whose answer got lost', () => {
     return { reads, told, errors, lose, query: vi.spyOn(db.pool, 'query') }
   }
 
-  it('is told of when it is tried again and has moved already', async () => {
+  it('is published when a retry finds it moved already', async () => {
     const { reads, told, lose, query } = await conversation()
     query.mockImplementationOnce(lose)
     const receipt = await reads.read(ahmed, conversationId, messageId)
@@ -88,7 +88,7 @@ describe('a read mark whose answer got lost', () => {
     expect(told).toEqual([[conversationId, 'messageRead', receipt]])
   })
 
-  it('is told of once the database is back, though whoever asked has been refused and asks no more', async () => {
+  it('is published once the database is back, even if the reader was refused and has given up', async () => {
     const { reads, told, errors, lose, query } = await conversation()
     query.mockImplementation(lose)
     await expect(reads.read(ahmed, conversationId, messageId)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
@@ -104,7 +104,7 @@ describe('a read mark whose answer got lost', () => {
   })
 })
 
-it('a transaction whose statement is not answered ends with that: no rollback is waited for as long again', async () => {
+it('a transaction whose statement gets no answer ends there, without waiting as long again for a rollback', async () => {
   await using database = await createTestDatabase()
   const { hostname: host, port } = new URL(database.url)
   await using network = await tcpProxy({ host, port: Number(port || 5432) })

@@ -3,9 +3,9 @@ import { createTestDatabase, type TestDatabase } from '@parley/testkit'
 import { afterAll } from 'vitest'
 
 /**
- * A migrated database for the test file that asks, and a pool on it, `messaging-test` in pg_stat_activity. Both are gone when the
- * file's tests are over.
- * @param max connections of the pool
+ * Creates a migrated database for the calling test file, and a pool on it (`messaging-test` in pg_stat_activity). Both are
+ * removed after the tests of the file.
+ * @param max maximum number of connections of the pool
  */
 export async function fileDatabase(max: number): Promise<{ database: TestDatabase; db: Database }> {
   const database = await createTestDatabase()

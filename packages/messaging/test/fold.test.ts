@@ -33,6 +33,6 @@ it.each([
   ['हिन्दी', 'हिंदी'],
   ['ज़रूर', 'जरूर'],
   ['हूँ', 'हूं'],
-])('folds the spellings %s and %s alike', (one, other) => {
+])('folds the spellings %s and %s to the same text', (one, other) => {
   expect(foldText(one)).toBe(foldText(other))
 })

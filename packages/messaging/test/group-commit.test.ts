@@ -7,7 +7,7 @@ interface Gate {
   release: () => void
 }
 
-/** A GroupCommit whose batches finish when the test says so. */
+/** A GroupCommit whose batches finish when the test releases them. */
 function gated(options: { maxQueue?: number; maxBatch?: number; deadlineMs?: number; maxPauseMs?: number } = {}) {
   const gate: Gate = { batches: [], release: () => undefined }
   const errors: unknown[] = []
@@ -56,7 +56,7 @@ describe('GroupCommit', () => {
     it.each([
       { tookMs: 20, pauseMs: 20 },
       { tookMs: 200, pauseMs: 50 },
-    ])('waits $pauseMs ms after a batch of $tookMs ms in which others came', async ({ tookMs, pauseMs }) => {
+    ])('waits $pauseMs ms after a batch of $tookMs ms during which others arrived', async ({ tookMs, pauseMs }) => {
       const { commit, gate } = gated({ maxPauseMs: 50 })
       const first = ['a', 'b'].map((item) => commit.submit(item))
       await turn()
@@ -73,7 +73,7 @@ describe('GroupCommit', () => {
       await Promise.all([early, ...again])
     })
 
-    it('waits after a batch of several whom nobody followed', async () => {
+    it('waits after a batch of several items, even if no others arrived meanwhile', async () => {
       const { commit, gate } = gated({ maxPauseMs: 50 })
       const first = ['a', 'b'].map((item) => commit.submit(item))
       await turn()
@@ -89,7 +89,7 @@ describe('GroupCommit', () => {
       await Promise.all(again)
     })
 
-    it('holds up nobody who sends one after the other', async () => {
+    it('does not delay items sent one after the other', async () => {
       const { commit, gate } = gated({ maxPauseMs: 50 })
       for (const item of ['a', 'b', 'c']) {
         const sent = commit.submit(item)
@@ -117,7 +117,7 @@ describe('GroupCommit', () => {
     })
   })
 
-  it('takes what came meanwhile as the next batch', async () => {
+  it('combines items that arrive during a batch into the next one', async () => {
     const { commit, gate } = gated()
     const first = commit.submit('a')
     await turn()
@@ -130,7 +130,7 @@ describe('GroupCommit', () => {
     expect(gate.batches).toEqual([['a'], ['b', 'c', 'd']])
   })
 
-  it('begins the next batch once the database has answered, while the first is being finished', async () => {
+  it('starts the next batch once the database has answered, while the first is being finished', async () => {
     vi.useFakeTimers({ toFake: ['performance', 'setInterval'] })
     onTestFinished(() => void vi.useRealTimers())
     const begun: string[] = []
@@ -152,18 +152,18 @@ describe('GroupCommit', () => {
     await expect.poll(() => begun).toEqual(['a', 'b', 'c'])
     finish.get('b')?.()
     await sent[1]
-    // What is not finished is waited for no longer than what is with the database or has not begun.
+    // The deadline applies to unfinished batches as it does to the one at the database and to queued items.
     vi.advanceTimersByTime(220)
     const late = { status: 'rejected', reason: { code: 'UNAVAILABLE' } }
     expect(await answers).toMatchObject([late, { status: 'fulfilled', value: 'b' }, late, late])
-    expect(begun, 'c is with the database').toHaveLength(3)
+    expect(begun, 'c is at the database').toHaveLength(3)
     expect(commit.waiting).toBe(2)
     for (const item of ['a', 'c']) finish.get(item)?.()
     await commit.close()
     expect(commit.waiting).toBe(0)
   })
 
-  it('refuses what is over the length of its queue as OVERLOADED', async () => {
+  it('refuses items beyond its queue length as OVERLOADED', async () => {
     const { commit, gate } = gated({ maxQueue: 2 })
     const accepted = [commit.submit('a'), commit.submit('b')]
     await expect(commit.submit('c')).rejects.toMatchObject({ code: 'OVERLOADED' })
@@ -179,7 +179,7 @@ describe('GroupCommit', () => {
     await commit.close()
   })
 
-  it('does not begin what is late by then, also where it was frozen and comes to it before the clock strikes', async () => {
+  it('does not start items past their deadline, even if the process was frozen and no timer has fired yet', async () => {
     vi.useFakeTimers({ toFake: ['performance', 'setInterval'] })
     try {
       const { commit, gate } = gated()
@@ -187,7 +187,7 @@ describe('GroupCommit', () => {
       await turn()
       const late = commit.submit('b')
       const refused = expect(late).rejects.toMatchObject({ code: 'UNAVAILABLE' })
-      // The time passes, and no timer has run yet when the database's answer is read.
+      // The time passes, but no timer has fired yet when the database's answer is read.
       vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 2_001)
       gate.release()
       expect(await first).toBe('A')
@@ -200,20 +200,20 @@ describe('GroupCommit', () => {
     }
   })
 
-  it('rejects the culprit of a batch alone', async () => {
+  it('rejects only the failing item of a batch', async () => {
     const { commit } = failing((items) => (items.includes('bad') ? sqlError('22P05') : undefined))
     const results = await Promise.allSettled(['a', 'b', 'bad', 'c'].map((item) => commit.submit(item)))
     expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled'])
   })
 
-  it('tries a deadlock again', async () => {
+  it('retries after a deadlock', async () => {
     const { commit, attempts } = failing((_items, attempt) => (attempt < 3 ? sqlError('40P01') : undefined))
     expect(await commit.submit('a')).toBe('a')
     expect(attempts).toHaveLength(3)
   })
 
-  it('goes on trying while the database is away, up to the deadline', async () => {
-    // No answer, out of connections, a connection that broke.
+  it('keeps retrying while the database is down, up to the deadline', async () => {
+    // Connection refused, too many connections, connection broken.
     const codes = ['ECONNREFUSED', '53300', '08006']
     const back = failing((_items, attempt) =>
       attempt <= codes.length ? sqlError(codes[attempt - 1] ?? '') : undefined,
@@ -223,12 +223,12 @@ describe('GroupCommit', () => {
     const unavailable = { status: 'rejected', reason: { code: 'UNAVAILABLE' } }
     const answers = await Promise.allSettled(['a', 'b'].map((item) => away.commit.submit(item)))
     expect(answers).toMatchObject([unavailable, unavailable])
-    // Then it is over, and was never tried one by one: who was refused long ago is not stored when it is back.
+    // It gives up then, and never tries items one by one: one refused long ago must not be stored later.
     await away.commit.close()
     expect(away.attempts).toEqual(away.attempts.map(() => ['a', 'b']))
   })
 
-  it('passes on what is said of a single item', async () => {
+  it('passes on the error of a single item', async () => {
     const commit = new GroupCommit<string, string>({
       maxBatch: 10,
       maxQueue: 100,
@@ -240,7 +240,7 @@ describe('GroupCommit', () => {
     expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
   })
 
-  it('answers all it has accepted before it closes, and takes no more', async () => {
+  it('answers all accepted items before it closes, and accepts no more', async () => {
     const { commit, gate } = gated()
     const sent = commit.submit('a')
     const closed = commit.close()

@@ -26,8 +26,8 @@ import {
 import { fileDatabase } from './file-database.ts'
 
 /*
- * People who leave, and come back. What a person changes is stored when they leave on another device before they are
- * answered: the answer says so, and tells nothing of what came after.
+ * Members who leave, and come back. An actor may leave on another device before a change of theirs is answered: the answer
+ * then shows the change, but nothing after it.
  */
 
 const { database, db } = await fileDatabase(4)
@@ -36,7 +36,7 @@ const links = { urlOf: () => '' }
 
 const reader = () => new ConversationReader(db, { online: async () => new Set() }, links)
 
-/** A writer on which everybody is told of a change by `tell`, which comes between the change and its answer. */
+/** A writer that publishes each change by `tell`, which runs between the change and its answer. */
 function writer(
   tell: () => Promise<unknown> = async () => undefined,
   covered?: Promise<boolean>[],
@@ -57,7 +57,7 @@ async function group(owner: User, ...members: User[]): Promise<string> {
   return (await writer().create(owner, { type: 'GROUP', participantIds })).conversation.id
 }
 
-it('people whom somebody adds who leaves then: added, and the answer has them', async () => {
+it('answers with the members added by an actor who has left before the answer', async () => {
   const [owner, adder, added] = await people('Owner', 'Adder', 'Added')
   const id = await group(owner, adder)
   const leave = async () => {
@@ -70,7 +70,7 @@ it('people whom somebody adds who leaves then: added, and the answer has them', 
   expect(answer.participants.map(({ id: userId }) => userId)).toEqual([owner.id, added.id])
 })
 
-it('a group that is renamed, and one that is created', async () => {
+it('answers with the group renamed or created by an actor who has left or been removed before the answer', async () => {
   const [owner, member] = await people('Owner', 'Member')
   const id = await group(owner, member)
   const answer = await writer(() => writer().remove(owner, id, member.id)).rename(member, id, 'Renamed')
@@ -84,22 +84,22 @@ it('a group that is renamed, and one that is created', async () => {
   expect([created, conversation.name, conversation.participantCount]).toEqual([true, 'New', 2])
 })
 
-it('to add somebody who is in it already is no change, and is answered', async () => {
+it('answers without a change when an existing member is added', async () => {
   const [owner, member] = await people('Owner', 'Member')
   const id = await group(owner, member)
   const answer = await writer().add(owner, id, [member.id])
   expect(answer).toMatchObject({ lastSeq: 0, participantCount: 2 })
 })
 
-it('is answered after everybody was told, and whoever covers it knows that Redis did not take it', async () => {
-  // The half second that is waited for Redis at most does not pass here.
+it('answers after publishing, and reports to the ledger what Redis did not accept', async () => {
+  // The half second that the answer waits for Redis at most does not pass here.
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   onTestFinished(() => void vi.useRealTimers())
   const [owner, member] = await people('Owner', 'Member')
   const covered: Promise<boolean>[] = []
   const order: string[] = []
   const slow = writer(async () => {
-    // Longer than an answer takes.
+    // Takes longer than an answer.
     for (let n = 0; n < 3; n++) await group(owner, member)
     order.push('told')
     return false
@@ -112,7 +112,7 @@ it('is answered after everybody was told, and whoever covers it knows that Redis
   expect(await Promise.all(covered)).toEqual([false, false])
 })
 
-it('is told whole or not at all: what Redis or the database did not take part in is told again', async () => {
+it('resolves to true only if everything was published, and to false if Redis or the database failed', async () => {
   const [owner, member, late] = await people('Owner', 'Member', 'Late')
   const id = await group(owner, member)
   await writer().add(owner, id, [late.id])
@@ -135,7 +135,7 @@ it('is told whole or not at all: what Redis or the database did not take part in
   expect(errors).toHaveLength(1)
 })
 
-it('names three people, and of more the first two and how many others', async () => {
+it('names up to three users, or the first two and the number of others', async () => {
   const [owner, a, b, c, d] = await people('Owner', 'A', 'B', 'C', 'D')
   const added = async (...who: User[]) => {
     const id = await group(owner, owner)
@@ -151,8 +151,8 @@ it('names three people, and of more the first two and how many others', async ()
   expect(await added(a, b, c, d)).toBe('Owner added A, B and 2 others')
 })
 
-describe('one who has left', () => {
-  it('is nowhere in it any more, and may do nothing there', async () => {
+describe('a member who has left', () => {
+  it('is not listed anywhere in it, and may do nothing there', async () => {
     const [owner, gone, stays] = await people('Owner', 'Gone', 'Stays')
     const id = await group(owner, gone, stays)
     const hello = { content: 'Hello', type: 'TEXT', system: null, clientMessageId: null } as const
@@ -184,12 +184,12 @@ describe('one who has left', () => {
     expect(await markRead(db.pool, [{ conversationId: id, userId: gone.id, messageId: message.id }])).toEqual([])
     const notFound = { code: 'CONVERSATION_NOT_FOUND' }
     await expect(writer().rename(gone, id, 'Mine now')).rejects.toMatchObject(notFound)
-    // As it is called already: nothing would be written, and all of it shown.
+    // The current name: nothing would be written, but the conversation would be shown.
     await expect(writer().rename(gone, id, null)).rejects.toMatchObject(notFound)
     await expect(writer().remove(gone, id, stays.id)).rejects.toMatchObject(notFound)
   })
 
-  it('and is put in again is new to it, for everybody, and has muted nothing', async () => {
+  it('and is added again counts as a new member, without a mute', async () => {
     const [owner, back] = await people('Owner', 'Back')
     const id = await group(owner, back)
     await muteConversation(db.pool, id, back.id, '2999-01-01T00:00:00Z')
@@ -203,9 +203,9 @@ describe('one who has left', () => {
     expect(await listMutes(db.pool, back.id)).toEqual([])
   })
 
-  it('and owned it leaves it to the member of longest standing who is in it', async () => {
+  it('and owned it is succeeded by the longest-standing current member', async () => {
     const [third, ...first] = await people('Third', 'One', 'Another', 'And another', 'And one more')
-    // Those who came at the same time stand in the order of their ids.
+    // Members who joined at the same time rank by id.
     const [gone, back, heir, owner] = first.sort((a, b) => (a.id < b.id ? -1 : 1))
     const id = await group(owner, gone, back, heir)
     const roles = async () =>

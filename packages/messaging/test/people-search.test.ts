@@ -5,8 +5,8 @@ import { foldText, People } from '../src/index.ts'
 import { fileDatabase } from './file-database.ts'
 
 /*
- * People by a part of their names: whichever way they are looked for, they are those that a look at every name finds. There are more
- * people than a usual text has looked at, and their names begin with rare parts and usual ones.
+ * Searches users by part of their name. Both ways of searching find the same as a scan of all names. There are more users than
+ * the search for a common text reads, and both rare and common texts occur at the start of names.
  */
 const PEOPLE = 15_000
 const NAMES = [
@@ -27,7 +27,7 @@ let names: { id: string; key: string }[]
 beforeAll(async () => {
   const people = new People(db)
   for (const name of NAMES) await people.put([user(name), user(`${name} the second`)])
-  // Every tenth is a Baran, and they are the first of all; those with a zz are few, and the last.
+  // Every tenth name is a Baran, and those come first; names with zz are few, and come last.
   await database.sql.query(
     `insert into users (id, full_name, name_key) select 'many-' || n, name, name from (
        select n, case when n % 10 = 0 then 'baran ' when n % 50 = 1 then 'zz ' else 'many ' end || n as name
@@ -70,7 +70,7 @@ const PAGES = [
   [130, 100],
 ] as const
 
-it.each([...TEXTS, ...MORE])('“%s” is found in all names that have it, in their order', async (text) => {
+it.each([...TEXTS, ...MORE])('“%s” is found in all names that contain it, in name order', async (text) => {
   const people = new People(db)
   const all = names.filter(({ key }) => key.includes(foldText(text))).map(({ id }) => id)
   for (const [page, limit] of PAGES) {
@@ -80,16 +80,16 @@ it.each([...TEXTS, ...MORE])('“%s” is found in all names that have it, in th
   }
 })
 
-it('a usual text is read off the names, and a rare one is not', async () => {
+it('a common text is searched along the names, a rare one by index', async () => {
   const way = (nameKey: string, offset = 0) => findByName(db.pool, { nameKey, limit: 20, offset })
   expect(await way('many')).toHaveLength(20)
   expect(await way('baran', 1_000)).toHaveLength(20)
   expect(await way('anna')).toBeUndefined()
-  // Enough have it, but not among the first.
+  // Enough names contain it, but none of the first.
   expect(await way('zz')).toBeUndefined()
 })
 
-it('how many have a usual text is counted once for those who ask at the same time and after them', async () => {
+it('the number of names with a common text is counted once for concurrent and later requests', async () => {
   const people = new People(db)
   const totals = async () =>
     (await Promise.all([1, 2].map((page) => people.search('many', page, 20)))).map((r) => r.meta.total)
@@ -101,7 +101,7 @@ it('how many have a usual text is counted once for those who ask at the same tim
   await db.pool.query('delete from users where id = $1', [late.id])
 })
 
-/** Pages of the database that a statement has touched. */
+/** Number of database pages that a statement touched. */
 async function touched(work: (q: Pick<Database['pool'], 'query'>) => Promise<unknown>): Promise<number> {
   let pages = Number.NaN
   const query = async ({ text, values }: { text: string; values: unknown[] }) => {

@@ -6,11 +6,11 @@ import { createTestDatabase, type TestDatabase } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 /*
- * No statement reads a whole table of a database that has grown, however many people, conversations or messages it is asked
- * about at once. Left to itself Postgres joins some hundred of them by hash with all there are: a sync of 500 people took
- * 640 ms of half a million participants. A lateral subquery with `offset 0` is not joined, but looked at row by row by its
- * index. Looked at are the plan for these values, which there is behind PgBouncer, and the one that is kept elsewhere: as it is
- * made on the connection of a pod, from a database that has grown and from one in which there is nothing yet.
+ * No statement reads a whole table of a grown database, however many users, conversations or messages it is about. By default
+ * Postgres joins some hundred of them with a whole table by hash: a sync of 500 users took 640 ms for half a million
+ * participants. A lateral subquery with `offset 0` is not flattened into such a join, but run row by row with an index.
+ * Checked are the custom plan for these values, as behind PgBouncer, and the generic plan that is cached elsewhere: as made on
+ * a pod's connection, in a grown database and in an empty one.
  */
 const PEOPLE = 10_000
 const CONVERSATIONS = 20_000
@@ -43,7 +43,7 @@ const profile = (i: number) => {
   return { id: person(i), fullName: name, profilePhoto: undefined, nameKey: name, profileAt: new Date() }
 }
 
-/** Asks whatever there is to ask, each about as much as in one go. */
+/** Runs every query, each with as many values as one call may have. */
 const QUESTIONS: ((db: db.Queryable) => Promise<unknown>)[] = [
   (q) => db.syncHeads(q, list(question), 100),
   (q) => db.syncMessages(q, list(range), 50),
@@ -124,10 +124,10 @@ const EXCUSED: Record<string, string> = {
   mark_read: 'a function with settings of its own',
   index_runs: 'a function with settings of its own',
   search_slices: 'a function; search-plan.test.ts counts what it reads',
-  outbox_messages: 'a function with settings of its own',
+  outbox_messages: 'a function with its own settings',
   seq_before: 'a function; see below',
-  find_by_name: 'as many names as it says, in their order; people-search.test.ts counts what it reads',
-  count_by_name: 'all names: of a usual text, once in five minutes',
+  find_by_name: 'a bounded number of names, in order; people-search.test.ts counts what it reads',
+  count_by_name: 'all names: for a common text, once in five minutes',
   insert_conversation: 'it only inserts',
   take_outbox: 'the outbox is short',
   first_outbox_id: 'the outbox is short',
@@ -139,14 +139,14 @@ const EXCUSED: Record<string, string> = {
   delete_closings: 'closings are few',
   drop_closings: 'closings are few',
   clear_index: 'a range of the index, for a rebuild',
-  count_messages: 'all there are, for a rebuild',
+  count_messages: 'all messages, for a rebuild',
 }
 
 let grown: TestDatabase
 let empty: TestDatabase
-/** The pools of pods of either. */
+/** A pod's pool for each of the two databases. */
 let pools: db.Database[]
-/** Of a database, past a pooler. */
+/** The URL of a database, past any pooler. */
 const urlOf = ({ sql }: TestDatabase) => sql.options.connectionString ?? ''
 const pod = (url: string) => db.openDatabase({ url, max: 1, applicationName: 'plans' })
 beforeAll(async () => {
@@ -164,7 +164,7 @@ afterAll(async () => {
 describe('statements', async () => {
   const statements = await statementsOf(QUESTIONS)
 
-  it('every statement that is prepared by name is looked at', async () => {
+  it('every statement that is prepared by name is checked', async () => {
     expect([...statements.keys(), ...Object.keys(EXCUSED)].sort()).toEqual([...(await namesInSource())].sort())
   })
 
@@ -174,7 +174,7 @@ describe('statements', async () => {
     expect(plans.flatMap(wholeTables)).toEqual([])
   })
 
-  it('a pod keeps the plan of one that takes lists, though it is asked about one', async () => {
+  it('a pod keeps the generic plan of a statement with lists, even if a list has one element', async () => {
     for (const pool of pools) {
       await db.findConversations(pool.pool, [member(1)])
       const { rows } = await pool.pool.query(
@@ -184,7 +184,7 @@ describe('statements', async () => {
     }
   })
 
-  it('what the URL sets of a connection itself is added, and wins', async () => {
+  it('connection options in the URL are added and take precedence', async () => {
     const url = new URL(urlOf(empty))
     url.searchParams.set('options', '-c work_mem=8MB -c enable_hashjoin=on')
     const { pool, close } = pod(url.href)
@@ -196,9 +196,9 @@ describe('statements', async () => {
   })
 })
 
-it('a moment is looked for by key, also by a connection that did so while there were few messages', async () => {
+it('a time is looked up by key, even on a connection that planned it when there were few messages', async () => {
   await using young = await createTestDatabase()
-  // Behind PgBouncer: with none of a pod's settings, and functions keep their plans there as well.
+  // As behind PgBouncer: without a pod's settings. Functions keep their plans there as well.
   const client = await young.sql.connect()
   try {
     const fill = (from: number, to: number) =>
@@ -208,7 +208,7 @@ it('a moment is looked for by key, also by a connection that did so while there 
          from generate_series($1::int, $2::int) n`,
         [from, to],
       )
-    // One transaction, or autovacuum's look at the table may make the plan anew.
+    // In one transaction, because an analyze by autovacuum would invalidate the plan.
     await client.query('begin')
     await fill(1, 20)
     await client.query('analyze messages')
@@ -225,10 +225,10 @@ it('a moment is looked for by key, also by a connection that did so while there 
   }
 })
 
-/** What the questions send, by name. */
+/** Returns the statements that the queries send, by name. */
 async function statementsOf(questions: typeof QUESTIONS): Promise<Map<string, Statement>> {
   const sent = new Map<string, Statement>()
-  // Of nobody is known that they are in all they named: a second statement asks.
+  // The answer makes nobody a member of all they named, so that the second statement is sent as well.
   const answers: Record<string, unknown[]> = { sync_heads: list((i) => ({ no: i + 1, id: null })) }
   const recorder = {
     async query(statement: Statement) {
@@ -236,7 +236,7 @@ async function statementsOf(questions: typeof QUESTIONS): Promise<Map<string, St
       return { rows: answers[statement.name ?? ''] ?? [], rowCount: 0 }
     },
   } as unknown as db.Queryable
-  // Some end for want of an answer.
+  // Some queries fail without an answer.
   for (const ask of questions) await ask(recorder).catch(() => undefined)
   return sent
 }
@@ -260,7 +260,7 @@ async function planOf(on: db.Queryable, text: string, values: unknown[]): Promis
   return rows[0]['QUERY PLAN'][0].Plan
 }
 
-/** Tables that are read from one end to the other, by themselves or along an index. */
+/** Returns the tables that a plan reads completely, directly or along an index. */
 function wholeTables(plan: Plan): string[] {
   const type = plan['Node Type']
   const isWhole =
@@ -269,11 +269,11 @@ function wholeTables(plan: Plan): string[] {
   return [...here, ...(plan.Plans ?? []).flatMap(wholeTables)]
 }
 
-/** Everybody is in ten conversations of five; each has three messages, and half of the people have a device. */
+/** Each user is in ten conversations of five; each has three messages, and half of the users have a device. */
 async function fill(sql: TestDatabase['sql']): Promise<void> {
   const client = await sql.connect()
   const run = (text: string) => client.query(text)
-  // No foreign key is checked meanwhile: nothing here breaks one.
+  // Skips foreign key checks, for speed: nothing here violates one.
   await run('set session_replication_role = replica')
   await run(
     `insert into users (id, full_name, name_key) select 'user-' || i, 'name', 'name' from generate_series(0, ${PEOPLE - 1}) i`,

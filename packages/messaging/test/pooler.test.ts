@@ -2,7 +2,7 @@ import { isUnavailable, openDatabase } from '@parley/db'
 import { ownPostgres, throughPgBouncer } from '@parley/testkit'
 import { expect, it } from 'vitest'
 
-it('behind PgBouncer a Postgres that is away is known to be within seconds, and so is that it is back', async () => {
+it('behind PgBouncer, an outage of Postgres and its end are noticed within seconds', async () => {
   await using postgres = await ownPostgres(() => undefined)
   await using pooled = await throughPgBouncer(postgres)
   const db = openDatabase({ url: pooled.url, max: 2, applicationName: 'pooler-test' })
@@ -11,7 +11,7 @@ it('behind PgBouncer a Postgres that is away is known to be within seconds, and 
 
   await postgres.crash()
   const away = performance.now()
-  // The first is asked on a connection that stands, the second on a new one.
+  // The first query uses an open connection, the second a new one.
   expect([await ask(), await ask()]).toEqual([true, true])
   expect(performance.now() - away).toBeLessThan(6_000)
 

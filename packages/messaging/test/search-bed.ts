@@ -15,18 +15,18 @@ export interface Sent {
 /** A migrated database with messages in it and in its search index. */
 export interface SearchBed extends AsyncDisposable {
   readonly db: Database
-  /** Makes a conversation of these people. */
+  /** Creates a conversation of these users. */
   conversation(...userIds: string[]): Promise<string>
-  /** Stores messages, seconds apart where no time is given. With `index: false` the index does not learn of them. */
+  /** Stores messages, seconds apart if no time is given. `index: false` leaves them out of the index. */
   send(conversationId: string, messages: readonly Sent[], options?: { index?: boolean }): Promise<Indexable[]>
   search(
     userId: string,
     query: string,
     more?: Record<string, string>,
   ): Promise<{ data: SearchHit[]; meta: SearchMeta; contents: string[] }>
-  /** A transaction that Postgres does not take back, however long it is idle. */
+  /** Runs a transaction that Postgres does not abort, however long it is idle. */
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>
-  /** Resolves when something in the database waits for a lock, or `work` is done. */
+  /** Resolves when a statement in the database waits for a lock, or `work` is done. */
   waitsOrIsDone(work: Promise<unknown>): Promise<void>
 }
 

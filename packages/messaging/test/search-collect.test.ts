@@ -1,11 +1,11 @@
 import { type SearchMatch, searchSlice } from '@parley/db'
 import { expect, it } from 'vitest'
-import { collectNewest, ENOUGH, newestFirst, SEARCH_DEPTH, type SliceKey } from '../src/search/collect.ts'
+import { collectNewest, LOOKUP_LIMIT, newestFirst, SEARCH_DEPTH, type SliceKey } from '../src/search/collect.ts'
 
 const START = Date.parse('2025-01-01T00:00:00Z')
 const at = (second: number) => new Date(START + second * 1_000).toISOString().replace('Z', '000Z')
 
-/** Conversations whose messages come in turn; `matches` says which of them match. */
+/** Conversations whose messages alternate; `matches` says which ones match. */
 function world(sizes: readonly number[], matches: (conversation: number, seq: number) => boolean) {
   const all = sizes.map((size, index) =>
     Array.from({ length: size }, (_, n): SearchMatch => {
@@ -30,14 +30,14 @@ function world(sizes: readonly number[], matches: (conversation: number, seq: nu
           ),
         )
         .sort(newestFirst)
-        .slice(0, ENOUGH)
+        .slice(0, LOOKUP_LIMIT)
     },
     rounds,
     expected: all.flatMap((messages, index) => messages.filter(({ seq }) => matches(index, seq))).sort(newestFirst),
   }
 }
 
-it('goes through everything for what is rare, in few rounds', async () => {
+it('searches everything for a rare term, in few rounds', async () => {
   const { scope, look, rounds, expected } = world([50_000, 3_000, 10, 0], (_, seq) => seq % 1_777 === 5)
   const { matches, complete } = await collectNewest(scope, 20, look)
   expect(matches).toEqual(expected)
@@ -46,7 +46,7 @@ it('goes through everything for what is rare, in few rounds', async () => {
   expect(new Set(rounds.flat().map((slice) => JSON.stringify(slice))).size).toBe(rounds.flat().length)
 })
 
-it('looks no further back than the page needs for what is common', async () => {
+it('goes no further back than the page needs for a common term', async () => {
   const { scope, look, rounds, expected } = world([200_000, 40_000, 500], () => true)
   const { matches, complete } = await collectNewest(scope, 20, look)
   expect(matches.slice(0, 20)).toEqual(expected.slice(0, 20))
@@ -55,8 +55,8 @@ it('looks no further back than the page needs for what is common', async () => {
   expect(rounds.flat().length).toBeLessThanOrEqual(12)
 })
 
-it('does not take a quiet conversation for a newer one because its newest slice is short', async () => {
-  // c0 has matches only far back in time, c1 many recent ones behind its newest slice.
+it('does not treat a quiet conversation as newer because its newest slice is short', async () => {
+  // c0 has only old matches, c1 many recent ones behind its newest slice.
   const { scope, look, expected } = world([1_030, 9_000], (conversation, seq) =>
     conversation === 0 ? seq < 900 : seq > 7_000,
   )
@@ -64,13 +64,13 @@ it('does not take a quiet conversation for a newer one because its newest slice 
   expect(matches).toEqual(expected.slice(0, SEARCH_DEPTH))
 })
 
-it('asks nothing where there is nothing', async () => {
+it('runs no lookup if there is nothing to search', async () => {
   const { scope, look, rounds } = world([0, 0], () => true)
   expect(await collectNewest(scope, 20, look)).toEqual({ matches: [], complete: true })
   expect(rounds).toEqual([])
 })
 
-it('finds what is in any of more conversations than it looks at in one round', async () => {
+it('finds matches in more conversations than it searches in one round', async () => {
   const { scope, look, rounds, expected } = world(
     Array.from({ length: 600 }, () => 3),
     (_, seq) => seq === 1,
@@ -82,7 +82,7 @@ it('finds what is in any of more conversations than it looks at in one round', a
 it.each([
   [SEARCH_DEPTH, true],
   [SEARCH_DEPTH + 1, false],
-])('knows of %i matches whether there are more than it counts: %s', async (size, complete) => {
+])('with %i matches, reports whether it counted them all: %s', async (size, complete) => {
   const { scope, look, expected } = world([size], () => true)
   expect(await collectNewest(scope, 20, look)).toEqual({ matches: expected.slice(0, SEARCH_DEPTH), complete })
 })

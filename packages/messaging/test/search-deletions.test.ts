@@ -4,8 +4,8 @@ import { indexForSearch } from '../src/index.ts'
 import { createSearchBed, type SearchBed } from './search-bed.ts'
 
 /*
- * Messages that are deleted while they are indexed. Whoever of the two is first waits, within a transaction, until the other
- * waits for it (or has not waited, and is done): every order that there may be is made by force.
+ * Messages that are deleted while they are indexed. The first of the two holds its transaction open until the other waits for
+ * it (or is done without waiting): each test forces one of the possible orders.
  */
 
 let bed: SearchBed
@@ -19,7 +19,7 @@ const ERASED = 'delete from messages where conversation_id = $1'
 
 const query = (text: string, values: unknown[] = []) => bed.db.pool.query(text, values)
 
-/** A conversation with messages that are not indexed. */
+/** A conversation with messages that are not indexed yet. */
 async function unindexed() {
   const id = await bed.conversation('somebody')
   const messages = await bed.send(id, [{ content: 'not yet' }, { content: 'gone' }], { index: false })
@@ -27,7 +27,7 @@ async function unindexed() {
   return { id, runs, index: (db = bed.db.pool as Parameters<typeof indexForSearch>[0]) => indexForSearch(db, messages) }
 }
 
-it.each([DELETED, ERASED])('is not indexed where it is under way: %s', async (remove) => {
+it.each([DELETED, ERASED])('a message is not indexed if its deletion is in progress: %s', async (remove) => {
   const { id, runs, index } = await unindexed()
   const { promise: indexed, resolve } = Promise.withResolvers<unknown>()
   await bed.transaction(async (tx) => {
@@ -40,7 +40,7 @@ it.each([DELETED, ERASED])('is not indexed where it is under way: %s', async (re
   expect(await runs()).toBe(0)
 })
 
-it.each([DELETED, ERASED])('is taken out again where the indexing is under way: %s', async (remove) => {
+it.each([DELETED, ERASED])('a message deleted during its indexing is removed from the index: %s', async (remove) => {
   const { id, runs, index } = await unindexed()
   const { promise: removed, resolve } = Promise.withResolvers<unknown>()
   await bed.transaction(async (tx) => {
@@ -53,7 +53,7 @@ it.each([DELETED, ERASED])('is taken out again where the indexing is under way: 
   expect(await runs()).toBe(0)
 })
 
-it('is indexed where the deletion is taken back', async () => {
+it('a message is indexed if its deletion is rolled back', async () => {
   const { id, runs, index } = await unindexed()
   const { promise: indexed, resolve } = Promise.withResolvers<unknown>()
   const deleting = bed.transaction(async (tx) => {
@@ -61,14 +61,14 @@ it('is indexed where the deletion is taken back', async () => {
     const work = index()
     resolve(work)
     await bed.waitsOrIsDone(work)
-    throw new Error('taken back')
+    throw new Error('rolled back')
   })
-  await expect(deleting).rejects.toThrow('taken back')
+  await expect(deleting).rejects.toThrow('rolled back')
   await indexed
   expect(await runs()).toBe(1)
 })
 
-it('holds up the indexing of no other message, and is waited for by none that began meanwhile', async () => {
+it('a deletion in progress does not delay the indexing of other messages', async () => {
   const [one, other] = [await unindexed(), await unindexed()]
   const { promise: removed, resolve } = Promise.withResolvers<unknown>()
   await bed.transaction(async (indexing) => {
@@ -84,7 +84,7 @@ it('holds up the indexing of no other message, and is waited for by none that be
   expect(await other.runs()).toBe(0)
 })
 
-it('holds up nothing of a message that is sent meanwhile', async () => {
+it('a deletion in progress does not delay a message that is sent meanwhile', async () => {
   const { id } = await unindexed()
   await bed.transaction(async (tx) => {
     await tx.query(DELETED, [id])
@@ -97,7 +97,7 @@ it('holds up nothing of a message that is sent meanwhile', async () => {
 })
 
 it.each(['repeatable read', 'serializable'])(
-  'is refused at %s, which does not see what was indexed meanwhile',
+  'a deletion is refused at isolation level %s, which does not see what was indexed meanwhile',
   async (level) => {
     for (const remove of [DELETED, ERASED]) {
       const { id, runs, index } = await unindexed()

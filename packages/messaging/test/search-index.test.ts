@@ -15,7 +15,7 @@ const CONTENTS = ["It's 1,000 e-mails", 'Qu\\ote "d" \'x\'', 'مرحبا 中文'
 interface Run {
   from: number
   to: number
-  /** What the index itself has. */
+  /** The content of the index. */
   terms: string
 }
 
@@ -32,7 +32,7 @@ interface Indexed {
   terms: string
 }
 
-/** What is stored of each message. */
+/** What the index stores of each message. */
 async function indexed(conversationId: string): Promise<Indexed[]> {
   const { rows } = await bed.db.pool.query<Indexed>(
     `select s.from_seq + v.n - 1 as seq, v.terms::text from message_search s
@@ -48,7 +48,7 @@ function termsOf(conversationId: string, contents: readonly string[], from = 1):
   return contents.map((content, at) => ({ conversationId, seq: from + at, terms: messageTerms('me', [content]) }))
 }
 
-/** What Postgres makes of the same terms written out as text, with places of its own making. */
+/** What Postgres makes of the same terms as text, with positions of its own. */
 async function expected(messages: readonly MessageTerms[]): Promise<Indexed[]> {
   const texts = messages.map(({ terms }) =>
     [...terms]
@@ -63,7 +63,7 @@ async function expected(messages: readonly MessageTerms[]): Promise<Indexed[]> {
   return rows
 }
 
-/** A conversation with these messages, none of which is indexed. */
+/** A conversation with these messages, not indexed yet. */
 async function having(contents: readonly string[]): Promise<string> {
   const id = await bed.conversation('me')
   await bed.send(
@@ -76,7 +76,7 @@ async function having(contents: readonly string[]): Promise<string> {
 
 const boundsOf = (runs: readonly Run[]) => runs.map(({ from, to }) => [from, to])
 
-it('stores what Postgres makes of the terms itself, in runs that end with their slice', async () => {
+it('stores the same as Postgres would for the terms, in runs that end with their slice', async () => {
   const contents = Array.from({ length: 600 }, (_, n) => `${CONTENTS[n % CONTENTS.length]} ${n}`)
   const id = await having(contents)
   const messages = termsOf(id, contents)
@@ -96,7 +96,7 @@ it('stores what Postgres makes of the terms itself, in runs that end with their 
   expect(runs.map(({ terms }) => terms)).toEqual(rows.map(({ terms }) => terms))
 })
 
-it('ends a run before its terms are more than a tsvector may be', async () => {
+it('ends a run before its terms exceed the size limit of a tsvector', async () => {
   const long = (n: number) => Array.from({ length: 1_500 }, (_, word) => `m${n}w${word}`.padEnd(20, 'x')).join(' ')
   const contents = Array.from({ length: 60 }, (_, n) => long(n))
   const id = await having(contents)
@@ -108,7 +108,7 @@ it('ends a run before its terms are more than a tsvector may be', async () => {
   ])
 })
 
-it('leaves what is indexed as it is, puts in what is not, and leaves out what is deleted or was never there', async () => {
+it('keeps indexed messages, adds new ones, and skips deleted and nonexistent ones', async () => {
   const contents = Array.from({ length: 9 }, (_, n) => `number ${n + 1}`)
   const id = await having(contents)
   const messages = termsOf(id, contents)
@@ -128,7 +128,7 @@ it('leaves what is indexed as it is, puts in what is not, and leaves out what is
   ])
 })
 
-it('keeps no term of a message that is deleted or erased, and nothing of a run that has none left', async () => {
+it('keeps no term of a deleted or erased message, and no run without terms', async () => {
   const contents = ['alpha beta', 'beta gamma', 'gamma delta']
   const id = await having(contents)
   const messages = termsOf(id, contents)
@@ -143,7 +143,7 @@ it('keeps no term of a message that is deleted or erased, and nothing of a run t
   expect(await runsOf(id)).toEqual([])
 })
 
-it('finds terms in a row in one message, not in a run', async () => {
+it('matches phrases within a message, not across the messages of a run', async () => {
   const id = await bed.conversation('in-a-row')
   await bed.send(id, [{ content: 'one two' }, { content: 'two three' }, { content: 'three one' }])
   const found = async (query: string) => (await bed.search('in-a-row', query)).contents
@@ -153,7 +153,7 @@ it('finds terms in a row in one message, not in a run', async () => {
   expect(await found('"three o')).toEqual(['three one'])
 })
 
-it('takes what a worker of an older version sends', async () => {
+it('accepts the call of a worker of an older version', async () => {
   const id = await having(['first of them', 'second of them'])
   const terms = (await expected(termsOf(id, ['first of them', 'second of them']))).map((one) => one.terms)
   for (let times = 0; times < 2; times++) {
@@ -165,7 +165,7 @@ it('takes what a worker of an older version sends', async () => {
   ])
 })
 
-it('reads no more of a table that has grown since its plans were made', async () => {
+it('does not read more of a table that has grown since planning', async () => {
   const id = await bed.conversation('me')
   const fill = (from: number, to: number) =>
     bed.db.pool.query(
@@ -181,7 +181,7 @@ it('reads no more of a table that has grown since its plans were made', async ()
   const ids = rows.map((row) => row.id)
   const messages = termsOf(id, ['a', 'b'])
   await transaction(bed.db, async (tx) => {
-    // Six times makes a plan that is kept, whatever the arguments are.
+    // After six executions Postgres keeps a generic plan.
     for (let n = 0; n < 6; n++) {
       await indexMessages(tx, messages)
       await listOutboxMessages(tx, ids)

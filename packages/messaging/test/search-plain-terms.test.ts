@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { tokenisePlain } from '../src/search/plain-terms.ts'
 import { tokenise, tokeniseAny } from '../src/search/terms.ts'
 
-/** Every printable and some other characters of ASCII, and what words are made of and joined by, more often than the rest. */
+/** All ASCII characters. Parts and joiners of words are added so that they occur more often than the rest. */
 const ASCII = Array.from({ length: 128 }, (_, code) => String.fromCharCode(code))
 const PARTS = [
   'a',
@@ -63,7 +63,7 @@ function randomText(random: (below: number) => number, alphabets: readonly (read
   }).join('')
 }
 
-it('finds in a text of ASCII what the patterns for all scripts find', () => {
+it('finds in ASCII text what the patterns for all scripts find', () => {
   const random = randomNumbers(1)
   for (let n = 0; n < 20_000; n++) {
     const text = randomText(random, [PARTS, PARTS, PARTS, ASCII, n % 4 === 0 ? LONG : PARTS])
@@ -71,7 +71,7 @@ it('finds in a text of ASCII what the patterns for all scripts find', () => {
   }
 })
 
-it('leaves every other text to them', () => {
+it('leaves any other text to those patterns', () => {
   const random = randomNumbers(2)
   for (let n = 0; n < 5_000; n++) {
     const text = randomText(random, [PARTS, PARTS, OTHERS])

@@ -11,25 +11,25 @@ beforeAll(async () => {
 afterAll(() => bed?.[Symbol.asyncDispose]())
 
 /**
- * Pages of the database that one look into the index touches. It looks twice, in one transaction and so on one connection to
- * the server: on a new one the first look reads the catalogs, too.
+ * Number of database pages that one index lookup touches. The lookup runs twice, in one transaction and so on one connection
+ * to the server: on a new connection the first one reads the catalogs as well.
  */
 async function pagesOf(conversationIds: string[], query: string): Promise<number> {
   const node = parseQuery(query)
-  if (node === null) throw new Error('nothing to look for')
+  if (node === null) throw new Error('nothing to search for')
   return transaction(bed.db, async (tx) => {
-    const look = () =>
+    const lookUp = () =>
       tx.query<{ 'QUERY PLAN': { Plan: Record<string, number> }[] }>(
         'explain (analyze, buffers, format json) select * from search_slices($1, $2, $3, null, null, null)',
         [conversationIds, conversationIds.map(() => 0), toTsquery(node)],
       )
-    await look()
-    const plan = (await look()).rows[0]?.['QUERY PLAN'][0]?.Plan
+    await lookUp()
+    const plan = (await lookUp()).rows[0]?.['QUERY PLAN'][0]?.Plan
     return (plan?.['Shared Hit Blocks'] ?? 0) + (plan?.['Shared Read Blocks'] ?? 0)
   })
 }
 
-it('touches no more of the database when others write more, whatever is looked for', async () => {
+it('touches no more pages when others write more, whatever the query', async () => {
   const words = (n: number) => ({ content: `alpha beta${n % 40} gamma${n}` })
   const mine = [await bed.conversation('me'), await bed.conversation('me')]
   for (const id of mine)
@@ -48,7 +48,7 @@ it('touches no more of the database when others write more, whatever is looked f
     )
   }
   const after = await measure()
-  // One more level of the index for each term and conversation, where it has grown by one.
+  // Allows for one more index level per term and conversation, as the index may have grown by one.
   for (const [index, pages] of after.entries()) {
     expect(pages, queries[index]).toBeLessThanOrEqual((before[index] ?? 0) + 8)
   }

@@ -17,7 +17,7 @@ afterAll(() => bed?.[Symbol.asyncDispose]())
 
 const total = async () => (await bed.search(me, 'of')).meta.total
 
-it('indexes every message in batches, says how far it is, and carries on where it was stopped', async () => {
+it('indexes every message in batches, reports progress, and resumes where it was stopped', async () => {
   const stop = new AbortController()
   const steps: SearchRebuildProgress[] = []
   const onProgress = (progress: SearchRebuildProgress) => {
@@ -25,18 +25,18 @@ it('indexes every message in batches, says how far it is, and carries on where i
     if (steps.length === 2) stop.abort()
   }
   const stopped = await new SearchRebuild(bed.db).run({ batchSize: 50, onProgress, signal: stop.signal })
-  // A batch ends where a slice does: with its conversation, as these are short.
+  // A batch ends with a slice: here with a conversation, as these are short.
   expect(stopped).toMatchObject({ done: 120, total: 240 })
   expect(await total()).toBe(120)
   const { upTo: after } = stopped
-  if (after === null) throw new Error('it stands nowhere')
+  if (after === null) throw new Error('there is no position')
   const end = await new SearchRebuild(bed.db).run({ batchSize: 50, after, onProgress })
   expect(end).toMatchObject({ done: 240, total: 240, removed: 0 })
   expect(steps.map(({ done }) => done)).toEqual([60, 120, 120, 180, 240, 240])
   expect(await total()).toBe(240)
 })
 
-it('begins with the slice that it is told to carry on in', async () => {
+it('starts with the slice that it is told to resume in', async () => {
   const long = await bed.conversation('long')
   await bed.send(
     long,
@@ -55,10 +55,10 @@ it('begins with the slice that it is told to carry on in', async () => {
   expect(rows).toEqual([{ messages: 1_100 }])
 })
 
-it('mends what is wrong, joins what was indexed one by one, and removes what stands for no message', async () => {
+it('repairs wrong entries, merges messages indexed one by one, and removes entries without a message', async () => {
   const all = async <Row extends object>(sql: string) => (await bed.db.pool.query<Row>(sql)).rows
   const runs = async () => (await all('select from message_search')).length
-  /** Each message with its terms, and whether those of its run are right. */
+  /** Each message with its terms, and whether those of its run are correct. */
   const indexed = () =>
     all(
       `select conversation_id, from_seq + n - 1 as seq, at, v.terms, s.terms = (
@@ -93,7 +93,7 @@ it('mends what is wrong, joins what was indexed one by one, and removes what sta
   expect(await runs()).toBeLessThan(before.length / 25)
 })
 
-it('goes on while messages are sent, deleted and indexed', async () => {
+it('works while messages are sent, deleted and indexed', async () => {
   const conversation = await bed.conversation(me, other)
   const kept = bed.send(conversation, [{ content: 'first of these' }])
   const rebuild = new SearchRebuild(bed.db).run({ batchSize: 5 })
@@ -105,7 +105,7 @@ it('goes on while messages are sent, deleted and indexed', async () => {
   expect((await bed.search(me, 'these')).meta.total).toBe(21)
 })
 
-it('indexes the names of files, and nothing that the server itself has written', async () => {
+it('indexes file names, but not SYSTEM messages', async () => {
   const conversation = await bed.conversation('files')
   await bed.send(conversation, [{ content: 'here', fileNames: ['report.pdf'] }, { content: 'notice' }], {
     index: false,
@@ -128,7 +128,7 @@ describe('a message that is deleted at the same time', () => {
     return { conversation, messages, left }
   }
 
-  it('is waited for', async () => {
+  it('delays the rebuild', async () => {
     const { conversation, left } = await unindexed()
     const { promise: rebuilt, resolve } = Promise.withResolvers<unknown>()
     await bed.transaction(async (tx) => {
@@ -141,7 +141,7 @@ describe('a message that is deleted at the same time', () => {
     expect(await left()).toBe(0)
   })
 
-  it('waits, and is then taken out again', async () => {
+  it('waits for the rebuild, and is then removed from the index', async () => {
     const { conversation, messages, left } = await unindexed()
     const { promise: deleted, resolve } = Promise.withResolvers<unknown>()
     await bed.transaction(async (tx) => {

@@ -14,7 +14,7 @@ beforeAll(async () => {
 })
 afterAll(() => bed?.[Symbol.asyncDispose]())
 
-it('finds what readers of many scripts look for, and little else', async () => {
+it('finds what readers of many scripts expect, and little else', async () => {
   let [wanted, found, right] = [0, 0, 0]
   const missed: string[] = []
   for (const { query, finds } of set.queries) {
@@ -25,7 +25,7 @@ it('finds what readers of many scripts look for, and little else', async () => {
     found += ids.length
     right += hits.length
     if (hits.length < Math.max(ids.length, finds.length)) missed.push(`${query}: ${ids} and not ${finds}`)
-    // Whatever was found says where.
+    // Every hit says where it matched.
     for (const hit of data) expect(hit.highlights, `${query} in ${hit.content}`).not.toEqual([])
   }
   const [precision, recall] = [right / found, right / wanted]

@@ -10,7 +10,7 @@ beforeAll(async () => {
 })
 afterAll(() => bed?.[Symbol.asyncDispose]())
 
-/** A person of one's own with a conversation that has these messages, newest last. */
+/** A new user with a conversation that has these messages, newest last. */
 async function having(...contents: string[]): Promise<{ me: string; conversation: string }> {
   const me = `person-${Math.random()}`
   const conversation = await bed.conversation(me)
@@ -98,18 +98,21 @@ describe('terms', () => {
     for (const query of not) expect((await bed.search(me, query)).contents, query).toEqual([])
   })
 
-  it.each(['...', '"', '""', ' ?! ', '@', '،', '\u0301', '\u0001'])('has nothing to look for in %j', async (query) => {
-    await expect(bed.search('anybody', query)).rejects.toMatchObject({ code: 'VALIDATION_FAILED' })
-  })
+  it.each(['...', '"', '""', ' ?! ', '@', '،', '\u0301', '\u0001'])(
+    'has nothing to search for in %j',
+    async (query) => {
+      await expect(bed.search('anybody', query)).rejects.toMatchObject({ code: 'VALIDATION_FAILED' })
+    },
+  )
 
-  it('takes words that are joined and, cut, look like the first of them', async () => {
+  it('accepts joined words that, truncated, equal the first of them', async () => {
     const long = 'a'.repeat(64)
     const { me } = await having(`${long}-b`)
     expect((await bed.search(me, long)).contents).toEqual([`${long}-b`])
     expect((await bed.search(me, 'b')).contents).toEqual([`${long}-b`])
   })
 
-  it('takes the longest query and the longest message', async () => {
+  it('accepts the longest query and the longest message', async () => {
     const { me } = await having('漢'.repeat(10_000), 'a'.repeat(10_000), 'ab '.repeat(3_333), 'ก'.repeat(10_000))
     for (const query of [
       '漢'.repeat(200),
@@ -125,8 +128,8 @@ describe('terms', () => {
   })
 })
 
-describe('what is found', () => {
-  it('is in the asker’s conversations only', async () => {
+describe('a match', () => {
+  it('comes from the user’s own conversations only', async () => {
     const [ahmed, fatima] = ['ahmed-1', 'fatima-1']
     const both = await bed.conversation(ahmed, fatima)
     const own = await bed.conversation(fatima)
@@ -143,7 +146,7 @@ describe('what is found', () => {
     expect((await bed.search(ahmed, 'secret')).contents).toEqual([])
   })
 
-  it('has one shape with its conversation and what matched', async () => {
+  it('has its conversation and the matched ranges', async () => {
     const { me, conversation } = await having('no', 'Der Café-Besuch: cafe, CAFÉS')
     const { data } = await bed.search(me, 'cafe')
     const [hit] = data
@@ -180,7 +183,7 @@ describe('what is found', () => {
     expect(data[0]?.highlights.map((part) => part.text)).toEqual(parts)
   })
 
-  it('may be a name of a file', async () => {
+  it('may be in a file name', async () => {
     const me = 'files-1'
     const conversation = await bed.conversation(me)
     const [stored] = await bed.send(conversation, [
@@ -198,7 +201,7 @@ describe('what is found', () => {
     expect(stored?.attachments[1]).toMatchObject({ id })
   })
 
-  it('is shown though the replica, which could not be asked for it, does not have it yet', async () => {
+  it('is shown even if a replica that failed the search does not have it yet', async () => {
     const { me } = await having('found by the primary')
     await using behind = await createSearchBed()
     const conflict = Object.assign(new Error('canceling statement due to conflict with recovery'), { code: '40001' })
@@ -210,7 +213,7 @@ describe('what is found', () => {
     expect(reads.counts).toEqual({ replica: 0, behind: 1, away: 1 })
   })
 
-  it('is of before the search where the person leaves during it', async () => {
+  it('is from before the search if the user leaves during it', async () => {
     const { me, conversation } = await having('told before')
     let left = false
     const reads: Reads = {
@@ -228,7 +231,7 @@ describe('what is found', () => {
     expect([data.map(({ content }) => content), meta.total]).toEqual([['told before'], 1])
   })
 
-  it('shows who is online, in no large group, and is shown though nobody can say', async () => {
+  it('shows presence except in large groups, and is shown even if presence is unavailable', async () => {
     const { me, conversation } = await having('hello there')
     const isOnline = async (online: () => Promise<Set<string>>) => {
       const search = new MessageSearch(bed.db, { online }, { urlOf: () => '' })
@@ -245,7 +248,7 @@ describe('what is found', () => {
     expect(await isOnline(everybody)).toEqual([[false]])
   })
 
-  it('is not deleted, from that moment on', async () => {
+  it('is never a deleted message', async () => {
     const { me, conversation } = await having('gone soon', 'gone later')
     await bed.db.pool.query('update messages set deleted_at = now() where conversation_id = $1 and seq = 1', [
       conversation,
@@ -260,8 +263,8 @@ describe('what is found', () => {
   })
 })
 
-describe('narrowed down and sorted', () => {
-  it('by sender and by date', async () => {
+describe('filters and order', () => {
+  it('filter by sender and date', async () => {
     const [a, b] = ["o'neil\\1", 'b-1']
     const conversation = await bed.conversation(a, b)
     await bed.send(conversation, [
@@ -286,7 +289,7 @@ describe('narrowed down and sorted', () => {
     await expect(contents({ sort: 'worst' })).rejects.toMatchObject({ code: 'VALIDATION_FAILED' })
   })
 
-  it('newest first over conversations, or best first', async () => {
+  it('sort newest first across conversations, or best first', async () => {
     const me = 'sorted-1'
     const [one, two] = [await bed.conversation(me), await bed.conversation(me)]
     await bed.send(one, [{ content: 'green apple' }])
@@ -300,7 +303,7 @@ describe('narrowed down and sorted', () => {
     expect((await bed.search(me, 'green apple', { sort: 'best' })).contents[0]).toBe('green apple')
   })
 
-  it('in pages, up to a thousand', async () => {
+  it('page through up to a thousand matches', async () => {
     const { me, conversation } = await having()
     await bed.send(
       conversation,
@@ -312,7 +315,7 @@ describe('narrowed down and sorted', () => {
     const last = await bed.search(me, 'common', { limit: '100', page: '10' })
     expect(last.contents.at(-1)).toBe('common 1501')
     expect((await bed.search(me, 'common', { limit: '100', page: '11' })).contents).toEqual([])
-    // What lies deeper is reached with a date, from both sides.
+    // Deeper matches are reachable by date, from both sides.
     const [deep] = (await bed.search(me, 'rare')).data
     const to = deep?.createdAt ?? ''
     const older = await bed.search(me, 'common', { to, limit: '2' })
@@ -326,7 +329,7 @@ describe('narrowed down and sorted', () => {
     })
   })
 
-  it('says that there are more than a thousand also where no conversation has that many', async () => {
+  it('report more than a thousand matches even if no single conversation has that many', async () => {
     const me = 'many-1'
     for (let n = 0; n < 3; n++) {
       const conversation = await bed.conversation(me)

@@ -15,7 +15,7 @@ beforeAll(async () => {
   )
 })
 
-/** A writer whose object store answers when the test says so, and two conversations. */
+/** A writer whose object storage answers when the test releases it, and two conversations. */
 async function setting() {
   const looks: PromiseWithResolvers<typeof FILE>[] = []
   const writer = new MessageWriter({
@@ -56,7 +56,7 @@ async function setting() {
   return { writer, looks, conversationId, conversation, upload, send }
 }
 
-it('keeps the order of one sender, files or none: what follows a file waits until that was looked at', async () => {
+it('keeps a sender’s order: a message after one with a file waits until the file was checked', async () => {
   const { writer, looks, conversationId, conversation, upload, send } = await setting()
   const sent = [
     send('a file', [await upload()]),
@@ -64,7 +64,7 @@ it('keeps the order of one sender, files or none: what follows a file waits unti
     send('another', [await upload()]),
     send('the end'),
   ]
-  // Nobody else waits for it.
+  // Nobody else has to wait for it.
   expect(await send('elsewhere', [], await conversation())).toMatchObject({ seq: 1 })
   expect(await send('somebody else', [], conversationId, fatima)).toMatchObject({ seq: 1 })
   await expect.poll(() => looks.length).toBe(2)
@@ -79,7 +79,7 @@ it('keeps the order of one sender, files or none: what follows a file waits unti
   await writer.close()
 })
 
-it('goes on after a file that is refused', async () => {
+it('continues after a refused file', async () => {
   const { writer, looks, upload, send } = await setting()
   const sent = [send('a file', [await upload()]), send('unknown', [{ id: randomUUID() }]), send('the end')]
   const settled = Promise.allSettled(sent)

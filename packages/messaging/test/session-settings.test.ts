@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { createAppendBed, draft } from './append-bed.ts'
 
-it('what a database sets for others changes neither instants nor how appends wait for each other', async () => {
+it('settings of the database for other clients affect neither timestamps nor the locking of appends', async () => {
   const settings = [
     "datestyle = 'SQL, DMY'",
     "timezone = 'Asia/Kathmandu'",

@@ -10,7 +10,7 @@ const links = { urlOf: () => '' }
 let bed: SearchBed
 const ids: string[] = []
 
-/** Everybody is in five groups of different people; what is read differs from person to person. */
+/** Each user is in five groups with different members; what is read differs between users. */
 beforeAll(async () => {
   bed = await createSearchBed()
   for (const n of PEOPLE.keys()) {
@@ -31,7 +31,7 @@ function reading(online: (userIds: string[]) => Promise<Set<string>>) {
   return { conversations, history: new History(bed.db, conversations, links) }
 }
 
-it('what many ask for at once is what each gets alone, by fewer statements', async () => {
+it('concurrent requests get the same answers as single ones, with fewer statements', async () => {
   const { conversations, history } = reading(async (userIds) => new Set(userIds.filter((id) => id < 'reader-5')))
   const conversationOf = (n: number) => ids[n] ?? ''
   const questions = PEOPLE.flatMap((person, n) => [
@@ -39,7 +39,7 @@ it('what many ask for at once is what each gets alone, by fewer statements', asy
     () => conversations.get(conversationOf(n), person, 1 + (n % 5)),
     () => history.page(conversationOf(n), person, { page: 1, limit: 5 }),
     () => conversations.require(conversationOf(n), person),
-    // Nobody's own: a stranger among those who ask does not spoil the others' answers.
+    // A request by a stranger does not spoil the answers of the others.
     () => conversations.get(conversationOf(n), 'a stranger').catch((error) => error.code),
   ])
   const statements = vi.spyOn(bed.db.pool, 'query')
@@ -51,12 +51,12 @@ it('what many ask for at once is what each gets alone, by fewer statements', asy
   expect(withoutLastSeen(together)).toEqual(withoutLastSeen(alone))
   expect(together[0]).toMatchObject({ data: { length: 5 }, meta: { total: 5 } })
   expect(together[4]).toBe('CONVERSATION_NOT_FOUND')
-  // A statement for each list and one for each page is nobody else's: 23. The other 130 or so are shared.
+  // 23 statements are not shared: one for each list and each page. The other 130 or so are.
   expect(shared * 3).toBeLessThan(statements.mock.calls.length)
   statements.mockRestore()
 })
 
-it('a Redis that does not answer holds nobody up but those whose people it was asked about', async () => {
+it('a Redis that does not respond delays only the requests that asked it', async () => {
   const stuck = Promise.withResolvers<Set<string>>()
   const asked: string[][] = []
   const { conversations } = reading((userIds) => {
@@ -71,7 +71,7 @@ it('a Redis that does not answer holds nobody up but those whose people it was a
   expect((await first).data[0]?.participants.some(({ isOnline }) => isOnline)).toBe(false)
 })
 
-/** The moment of the answer, where somebody is online. */
+/** `lastSeen` of a user who is online: the time of the answer. */
 function withoutLastSeen(answers: unknown): unknown {
   return JSON.parse(JSON.stringify(answers, (key, value) => (key === 'lastSeen' ? undefined : value)))
 }

@@ -1,10 +1,10 @@
 import { type SearchMatch, type SearchScopeRow, searchSlice } from '@parley/db'
 
-/** Matches are counted, and may be paged through, up to this many. */
+/** Maximum number of matches that are counted and can be paged through. */
 export const SEARCH_DEPTH = 1_000
-/** One more than is counted tells that there are more. */
-export const ENOUGH = SEARCH_DEPTH + 1
-/** Slices looked at by one statement. */
+/** Maximum number of matches of one lookup: one more than is counted, to see whether there are more. */
+export const LOOKUP_LIMIT = SEARCH_DEPTH + 1
+/** Maximum number of slices searched by one statement. */
 const SLICES_PER_ROUND = 512
 
 export interface SliceKey {
@@ -12,25 +12,24 @@ export interface SliceKey {
   slice: number
 }
 
-/** What is left of a conversation to look at: its slices from `next` down to `last`. */
+/** The part of a conversation still to be searched: its slices from `next` down to `last`. */
 interface Front {
   conversationId: string
   next: number
   last: number
-  /** Nothing that is left can be newer than this. RFC 3339 in UTC with microseconds: sorts as text. */
+  /** Upper bound on the time of the remaining messages. RFC 3339 in UTC with microseconds, so it sorts as text. */
   newest: string
 }
 
 /**
- * Finds the newest matches of some conversations, looking at their newest messages first and going back only as far as
- * it takes: until all have been looked at, or {@link SEARCH_DEPTH} were found and nothing that is left can belong to
- * the first `settled` of them.
+ * Finds the newest matches in several conversations. Searches the newest messages first and goes back only as far as
+ * necessary: until everything has been searched, or {@link SEARCH_DEPTH} matches were found and nothing left can be among the
+ * first `settled` of them.
  *
- * Within a conversation time rises with seq, so what is left of one is older than its oldest match so far.
+ * Within a conversation, time ascends with seq, so what is left of it is older than its oldest match so far.
  *
- * @param look the newest {@link ENOUGH} matches within these slices, in any order; what it leaves out is older than a
- *   thousand others
- * @returns newest first, at most {@link SEARCH_DEPTH}; `complete` where there are no more
+ * @param look returns the newest {@link LOOKUP_LIMIT} matches within the given slices, in any order
+ * @returns newest first, at most {@link SEARCH_DEPTH}; `complete` if there are no more
  */
 export async function collectNewest(
   scope: readonly Pick<SearchScopeRow, 'id' | 'from_seq' | 'to_seq' | 'last_message_at'>[],
@@ -60,7 +59,7 @@ export async function collectNewest(
   return { matches: matches.slice(0, SEARCH_DEPTH), complete }
 }
 
-/** The next `width` slices of each conversation, those with the newest messages first, as many as a statement takes. */
+/** Takes the next `width` slices of each conversation, newest messages first, up to the limit of one statement. */
 function takeSlices(open: readonly Front[], width: number): SliceKey[] {
   const slices: SliceKey[] = []
   for (const { conversationId, next, last } of [...open].sort((a, b) => (a.newest < b.newest ? 1 : -1))) {
@@ -72,7 +71,7 @@ function takeSlices(open: readonly Front[], width: number): SliceKey[] {
   return slices
 }
 
-/** What is left after these slices; conversations that are done fall out. */
+/** Returns what is left after these slices were searched, without the conversations that are done. */
 function advance(fronts: readonly Front[], slices: readonly SliceKey[], found: readonly SearchMatch[]): Front[] {
   const lowest = new Map<string, number>()
   for (const { conversationId, slice } of slices) lowest.set(conversationId, slice)
@@ -90,14 +89,14 @@ function advance(fronts: readonly Front[], slices: readonly SliceKey[], found: r
     .filter((front) => front.next >= front.last)
 }
 
-/** The order of results: newest first, and the same for everybody where two are of the same microsecond. */
+/** The order of results: newest first, with a deterministic order within the same microsecond. */
 export function newestFirst(a: SearchMatch, b: SearchMatch): number {
   if (a.sent_at !== b.sent_at) return a.sent_at < b.sent_at ? 1 : -1
   if (a.conversation_id !== b.conversation_id) return a.conversation_id < b.conversation_id ? 1 : -1
   return b.seq - a.seq
 }
 
-/** Best first: what has the words closer together and little else; then the newest. */
+/** Best first: short texts with the words close together; then the newest. */
 export function bestFirst(a: SearchMatch, b: SearchMatch): number {
   return b.rank - a.rank || newestFirst(a, b)
 }

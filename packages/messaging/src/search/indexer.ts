@@ -3,21 +3,21 @@ import type { Message } from '@parley/protocol'
 import { partsOf } from '@parley/runtime/parts'
 import { messageTerms } from './tsearch.ts'
 
-/** What the index needs of a message. */
+/** The part of a message that the index needs. */
 export type Indexable = Pick<Message, 'conversationId' | 'seq' | 'senderId' | 'content' | 'type'> & {
   attachments: readonly { fileName: string }[]
 }
 
-/** Messages of one statement: a few milliseconds of this process's time and of the database's. */
+/** Messages per statement: a few milliseconds of time in this process and in the database. */
 const BATCH = 256
 
 /**
- * Puts messages into the search index: their content and the names of their files. Safe to run again for the same
- * message, which then stays as it is. SYSTEM messages are not searched.
+ * Adds messages to the search index: their content and file names. Idempotent: a message that is indexed already is left as
+ * it is. SYSTEM messages are not indexed.
  */
 export async function indexForSearch(db: Queryable, messages: readonly Indexable[]): Promise<void> {
-  const found = messages.filter(({ type }) => type !== 'SYSTEM')
-  for (const some of partsOf(found, BATCH)) await indexMessages(db, some.map(termsOf))
+  const searchable = messages.filter(({ type }) => type !== 'SYSTEM')
+  for (const batch of partsOf(searchable, BATCH)) await indexMessages(db, batch.map(termsOf))
 }
 
 function termsOf({ conversationId, seq, senderId, content, attachments }: Indexable): MessageTerms {

@@ -2,19 +2,19 @@ import type { QueryNode, QueryTerm } from './query.ts'
 import { tokenise } from './terms.ts'
 import type { Token } from './token.ts'
 
-/** UTF-16 code units of a text, from `start` up to but not including `end`. */
+/** A range of UTF-16 code units, from `start` up to but not including `end`. */
 export interface Range {
   start: number
   end: number
 }
 
-/** Tokens of a text by term, and of each term by position. */
+/** Tokens of a text by term and position. */
 type Index = Map<string, Map<number, Token>>
 
-/** Occurrences of one sequence that are shown; a text may hold ten thousand. */
+/** Maximum number of occurrences shown for one sequence; a text may have ten thousand. */
 const SHOWN_MAX = 100
 
-/** The parts of a text that a query matches, in order, those that overlap as one. Prefixes show their whole word. */
+/** Returns the ranges of a text that a query matches, in order, overlapping ones merged. A prefix covers its whole word. */
 export function matchedRanges(node: QueryNode, text: string): Range[] {
   const index: Index = new Map()
   for (const token of tokenise(text).tokens) {
@@ -36,7 +36,7 @@ function leavesOf(node: QueryNode): QueryTerm[][] {
   return node.kind === 'sequence' ? [node.terms] : node.of.flatMap(leavesOf)
 }
 
-/** Where all terms of a sequence stand at their distances. */
+/** Finds the places where all terms of a sequence occur at their distances. */
 function occurrences(terms: readonly QueryTerm[], index: Index): Range[] {
   const placesOf = terms.map((term) => ({ offset: term.offset, places: placesOfTerm(term, index) }))
   const [first, ...rest] = placesOf
@@ -51,7 +51,7 @@ function occurrences(terms: readonly QueryTerm[], index: Index): Range[] {
   return ranges
 }
 
-/** Of several at one position the shortest: the beginning of "e-mail" is "e", not all of it. */
+/** Finds the tokens of a term by position. Of several at one position the shortest: a prefix "e" of "e-mail" is "e" only. */
 function placesOfTerm({ term, prefix }: QueryTerm, index: Index): Map<number, Token> {
   if (!prefix) return index.get(term) ?? new Map()
   const shortest = new Map<number, Token>()

@@ -24,24 +24,24 @@ import {
 } from '@parley/protocol'
 import type { AttachmentLinks, Presence } from '../ports.ts'
 import { presentMessage, presentParticipant } from '../present.ts'
-import { bestFirst, collectNewest, ENOUGH, SEARCH_DEPTH } from './collect.ts'
+import { bestFirst, collectNewest, LOOKUP_LIMIT, SEARCH_DEPTH } from './collect.ts'
 import { matchedRanges } from './match.ts'
 import { parseQuery, type QueryNode } from './query.ts'
 import { toTsquery } from './tsearch.ts'
 
-/** After highlighting as much text as this other requests have a turn: some ten milliseconds at most. */
+/** Yields to other requests after highlighting this much text: about ten milliseconds at most. */
 const CHARACTERS_AT_ONCE = 20_000
 
 type Brief = SearchHit['conversation']
 
-/** Finds messages in the conversations that a person is in. No other conversation's part of the index is looked at. */
+/** Searches messages in a user's conversations. Reads no other conversation's part of the index. */
 export class MessageSearch {
   readonly #db: Database
   readonly #presence: Presence
   readonly #links: AttachmentLinks
   readonly #reads: Reads
 
-  /** @param reads where the index and what is found are read; what a person may search is asked of `db` */
+  /** @param reads where to read the index and the messages (a replica, say); permissions are always read from `db` */
   constructor(db: Database, presence: Presence, links: AttachmentLinks, reads: Reads = primaryReads(db)) {
     this.#db = db
     this.#reads = reads
@@ -49,7 +49,7 @@ export class MessageSearch {
     this.#links = links
   }
 
-  /** @throws {ParleyError} VALIDATION_FAILED where there is nothing to look for; CONVERSATION_NOT_FOUND */
+  /** @throws {ParleyError} VALIDATION_FAILED if the query has no searchable character; CONVERSATION_NOT_FOUND */
   async search(userId: string, search: SearchMessages): Promise<{ data: SearchHit[]; meta: SearchMeta }> {
     const node = parseQuery(search.query)
     if (node === null)
@@ -75,20 +75,20 @@ export class MessageSearch {
       rankBy: best ? toTsquery(node) : null,
       from: from ?? null,
       to: to ?? null,
-      limit: ENOUGH,
+      limit: LOOKUP_LIMIT,
     }
     const recent =
       from === undefined ? scope : scope.filter((row) => Date.parse(row.last_message_at) >= Date.parse(from))
     const found = await collectNewest(recent, best ? SEARCH_DEPTH : page * limit, (slices) =>
       this.#reads.query((db) => searchSlices(db, { slices, ...query })),
     )
-    // What is stored once the scope was looked up is not looked for: by then the person may have left.
+    // Exclude messages stored after the scope was read: by then the user may have left.
     const lastOf = new Map(scope.map(({ id, to_seq }) => [id, to_seq]))
     const matches = found.matches.filter(({ conversation_id, seq }) => seq <= (lastOf.get(conversation_id) ?? 0))
     return { ...found, matches: best ? matches.sort(bestFirst) : matches }
   }
 
-  /** Three queries and one look at presence, however many there are. */
+  /** Takes three queries and one presence lookup, however many matches there are. */
   async #present(
     matches: readonly SearchMatch[],
     scope: readonly SearchScopeRow[],
@@ -101,7 +101,7 @@ export class MessageSearch {
     const matched = new Set(keys.map(({ conversationId }) => conversationId))
     const found = scope.filter(({ id }) => matched.has(id))
     const [rows, marks, briefs] = await Promise.all([
-      // What was found here may have been found elsewhere: by the primary, or by a replica that is further on.
+      // The matches may come from the primary or from a replica that is further ahead than this one.
       this.#reads.query(
         (db) => findMessages(db, keys),
         (found) => found.length === keys.length,
@@ -121,7 +121,7 @@ export class MessageSearch {
     for (const { conversationId, seq } of keys) {
       const message = messages.get(`${conversationId} ${seq}`)
       const conversation = briefs.get(conversationId)
-      // Deleted since it was found: it is left out, and the total is one too high this once.
+      // Deleted since it was found: omit it. The total is then one too high.
       if (message === undefined || conversation === undefined) continue
       hits.push({ ...message, conversation, highlights: highlightsOf(message, node) })
       characters += message.content.length
@@ -140,7 +140,7 @@ export class MessageSearch {
     )
     const isShown = (row: SearchScopeRow) => row.participant_count <= LIMITS.presenceGroupSize
     const shown = new Set(scope.flatMap((row, at) => (isShown(row) ? (people[at] ?? []).map(({ id }) => id) : [])))
-    // With Redis away everybody is shown as offline; messages are still there to be found.
+    // If Redis is down, everybody is shown as offline; messages can still be found.
     const online = await this.#presence.online([...shown]).catch(() => new Set<string>())
     const now = new Date()
     return new Map(

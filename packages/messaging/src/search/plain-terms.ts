@@ -1,9 +1,9 @@
 import { JOINED_MAX, TERM_MAX, type Token, type Tokens } from './token.ts'
 
 /*
- * Most messages in Latin scripts are nothing but ASCII: a word is then a run of letters and digits, and its term is that in
- * lower case. One pass over the characters finds what the patterns of terms.ts find, in a fraction of their time; a test
- * holds one against the other.
+ * The fast path for ASCII text, which most messages in Latin scripts are: a word is a run of letters and digits, and its term
+ * is that in lower case. One pass over the characters finds what the patterns of terms.ts find, in a fraction of the time; a
+ * test compares the two.
  */
 
 const [OTHER, DIGIT, LETTER, JOINER, NUMBER_JOINER] = [0, 1, 2, 3, 4]
@@ -16,7 +16,7 @@ function kindOf(character: string): number {
   return /[.,]/.test(character) ? NUMBER_JOINER : OTHER
 }
 
-/** Words that only a joiner keeps apart, while they are read. */
+/** The current chain of words with nothing but a joiner between them. */
 interface Chain {
   first: Token
   last: Token
@@ -25,7 +25,7 @@ interface Chain {
   words: number
 }
 
-/** All terms of a text of ASCII as terms.ts has them; null where there is anything else in it. */
+/** Returns all terms of an ASCII text, the same as terms.ts; null if the text has any other character. */
 export function tokenisePlain(text: string, position: number): Tokens | null {
   const folded = text.toLowerCase()
   const tokens: Token[] = []

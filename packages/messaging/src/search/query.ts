@@ -4,31 +4,31 @@ import type { Token } from './token.ts'
 /** A term of a query, `offset` positions after the first term of its sequence. */
 export interface QueryTerm {
   term: string
-  /** Matches every term that begins like this. */
+  /** Whether to match every term that starts with this one. */
   prefix: boolean
   offset: number
 }
 
-/** What a text must have: terms at their distances from each other, all of several things, or any of them. */
+/** What a text must contain: terms at given distances from each other, all of several nodes, or any of them. */
 export type QueryNode =
   | { kind: 'sequence'; terms: QueryTerm[] }
   | { kind: 'all'; of: QueryNode[] }
   | { kind: 'any'; of: QueryNode[] }
 
-/** Terms beyond these are left out: each costs a look into the index for each conversation. */
+/** Further terms are ignored: each costs an index lookup per conversation. */
 const TERMS_MAX = 32
-/** An unspaced run this long is also looked for as it stands, whatever words the dictionary sees in it; characters. */
+/** An unspaced run of at least this length is also searched as it is, however the dictionary splits it. Characters. */
 const UNSPACED_EXACT_MIN = 4
 
 const QUOTED = /["“”„«»]/u
-/** What separates the words of a query; punctuation that is not here holds them together, as in user@example.com. */
+/** Separators between the words of a query. Other punctuation keeps them together, as in user@example.com. */
 const SEPARATOR = /[\s,;!?…—、。，！？；]+/u
 
 const words = new Intl.Segmenter('zh', { granularity: 'word' })
 
 /**
- * What a search text asks for: each word somewhere, in any order; what is in quotes, or written without a space between,
- * in a row; the last word as a prefix unless it is in closed quotes. Null where there is nothing to look for.
+ * Parses a search text: all words must occur, in any order; quoted words, and words written without a space between them,
+ * must be consecutive; the last word is a prefix unless it is in closed quotes. Null if there is nothing to search for.
  */
 export function parseQuery(text: string): QueryNode | null {
   const parts = text.split(QUOTED)
@@ -44,7 +44,7 @@ export function parseQuery(text: string): QueryNode | null {
   return only === undefined ? null : kept.length === 1 ? only : { kind: 'all', of: kept }
 }
 
-/** Everything between two quotes in a row. */
+/** The words between two quotes, which must be consecutive. */
 function phrase(text: string, prefix: boolean): QueryNode[] {
   const terms: QueryTerm[] = []
   let next = 0
@@ -56,21 +56,21 @@ function phrase(text: string, prefix: boolean): QueryNode[] {
   return sequence(terms, prefix && endsInWord(text))
 }
 
-/** One piece as it stands: its words, or neighbouring pairs that cover it. */
+/** The terms of a piece as it is: its word, or neighbouring pairs that cover it. */
 function exactTerms(piece: Piece, position: number): { terms: QueryTerm[]; next: number } {
   const { tokens, next } = termsOf(piece, position)
   const chosen = piece.kind === 'word' || piece.kind === 'emoji' ? tokens.slice(0, 1) : covering(tokens, position, next)
   return { terms: chosen.map(({ term, position: offset }) => ({ term, prefix: false, offset })), next }
 }
 
-/** Every second pair and the last one say as much as all pairs do. A single character stands for itself. */
+/** Every second pair plus the last one are as selective as all pairs. A single character has only itself. */
 function covering(tokens: readonly Token[], first: number, next: number): Token[] {
   const length = next - first
   if (length === 1) return tokens.slice(0, 1)
   return tokens.slice(-(length - 1)).filter(({ position }) => (position - first) % 2 === 0 || position === next - 2)
 }
 
-/** A part of the query without spaces. */
+/** Parses a part of the query without spaces. */
 function chunkNodes(chunk: string, prefix: boolean): QueryNode[] {
   const pieces = piecesOf(chunk)
   const nodes: QueryNode[] = []
@@ -95,7 +95,7 @@ function chunkNodes(chunk: string, prefix: boolean): QueryNode[] {
   return nodes
 }
 
-/** user@example.com: the words in a row. e-mail: that, or the two as one word. */
+/** Words without a space between them: consecutive (user@example.com), or also as one joined word (e-mail, email). */
 function wordRow(chunk: string, row: readonly Piece[], prefix: boolean): QueryNode[] {
   const tokens: Token[] = []
   for (const piece of row) tokens.push(...termsOf(piece, tokens.length).tokens.slice(0, 1))
@@ -111,8 +111,8 @@ function wordRow(chunk: string, row: readonly Piece[], prefix: boolean): QueryNo
 }
 
 /**
- * Chinese, Japanese, Korean: the dictionary's words of the query, each as characters in a row, in any order. Where it
- * sees nothing but single characters, they are one row.
+ * Chinese, Japanese, Korean: splits the query into words by dictionary. The characters of a word must be consecutive; the
+ * words may be in any order. If the dictionary finds only single characters, they form one sequence.
  */
 function gramNodes(piece: Piece): QueryNode[] {
   const segments = Array.from(words.segment(piece.text), ({ segment, index }) => ({
@@ -125,7 +125,7 @@ function gramNodes(piece: Piece): QueryNode[] {
   return rows.flatMap((row) => sequence(exactTerms(row, 0).terms, false))
 }
 
-/** Thai and others: the dictionary's words, or what was typed as it stands. */
+/** Thai and other unspaced scripts: the words by dictionary, or the text as typed. */
 function unspacedNodes(piece: Piece, prefix: boolean): QueryNode[] {
   const found = wordsOf(piece, 0)
   const ofWords = found.flatMap(({ term }, index) =>

@@ -13,30 +13,30 @@ import {
 import { type Indexable, indexForSearch } from './indexer.ts'
 
 export interface SearchRebuildProgress {
-  /** Messages passed so far and in all; messages that were sent meanwhile are in neither. */
+  /** Number of messages processed so far, and in total; neither includes messages sent since the start. */
   done: number
   total: number
-  /** Rows that stood for no message and were removed. */
+  /** Number of removed index rows that belonged to no message. */
   removed: number
-  /** Everything up to here is in the index; a run that starts after it carries on. */
+  /** Everything up to here is indexed; pass it as `after` to resume. */
   upTo: MessageKey | null
 }
 
 export interface SearchRebuildOptions {
-  /** Carry on after this message instead of beginning with the first. */
+  /** Resume after this message instead of starting with the first. */
   after?: MessageKey | undefined
-  /** Messages read and written at once. */
+  /** Messages read and written per batch. */
   batchSize?: number
   onProgress?: (progress: SearchRebuildProgress) => void
   signal?: AbortSignal
 }
 
-/** Between two statements of a batch lies the making of terms: no more than seconds. */
+/** Limit for the time between two statements of a batch, in which terms are computed: seconds at most. */
 const IDLE_MS = 60_000
 
 /**
- * Makes the index anew from the messages, in batches by key, each in a transaction of its own, and joins what was indexed bit
- * by bit. Searches go on; the worker and deletions wait for one batch at most. Running it twice changes nothing that is found.
+ * Rebuilds the search index from the messages, in batches by key, one transaction each, merging runs that were indexed piece
+ * by piece. Searches continue meanwhile; the worker and deletions wait for one batch at most. Idempotent.
  */
 export class SearchRebuild {
   readonly #db: Database
@@ -45,7 +45,7 @@ export class SearchRebuild {
     this.#db = db
   }
 
-  /** @returns where it stands at the end, or where `signal` stopped it */
+  /** @returns the progress at the end, or when `signal` stopped it */
   async run({
     after,
     batchSize = 1_000,
@@ -80,7 +80,7 @@ export class SearchRebuild {
     size: number,
   ): Promise<{ messages: number; removed: number; upTo: MessageKey | null }> {
     const work = async (tx: Queryable) => {
-      // Before the messages are read: what is deleted after that waits, and is then taken out of what was put in here.
+      // Lock before reading: a deletion after that waits, and then removes its messages from what was indexed here.
       await lockIndex(tx)
       const { rows, upTo } = await listIndexable(tx, after, size)
       const removed = await clearIndex(tx, after, upTo)

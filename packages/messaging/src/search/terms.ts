@@ -5,7 +5,7 @@ import { JOINED_MAX, TERM_MAX, type Token, type Tokens } from './token.ts'
 const KINDS = ['word', 'grams', 'unspaced', 'emoji'] as const
 type Kind = (typeof KINDS)[number]
 
-/** A run of letters of one way of writing, an emoji, or nothing that can be looked for. */
+/** A run of letters of one writing system, or an emoji. */
 export interface Piece {
   kind: Kind
   text: string
@@ -13,17 +13,17 @@ export interface Piece {
 }
 
 /*
- * How words are found:
- * - `word`: scripts with spaces. A run of letters and digits is a word. Parts of example.com, user@host and snake_case
- *   are words in a row, so that the whole is found as a phrase and each part by itself.
+ * How text is split into terms:
+ * - `word`: scripts with spaces. A run of letters and digits is a word. The parts of example.com, user@host and snake_case are
+ *   consecutive words, so that the whole is found as a phrase and each part by itself.
  * - `grams`: Chinese, Japanese and Korean. Single characters and pairs of neighbours are indexed, so that a word is found
- *   inside a sentence however a dictionary would cut that sentence.
- * - `unspaced`: Thai, Lao, Khmer, Burmese. Words by dictionary (Intl.Segmenter), and pairs of neighbours besides, because
- *   the dictionary cuts the same word differently in different company.
+ *   inside a sentence however a dictionary would split that sentence.
+ * - `unspaced`: Thai, Lao, Khmer, Burmese. Words by dictionary (Intl.Segmenter), and pairs of neighbours as well, because the
+ *   dictionary splits the same word differently in different contexts.
  */
 const GRAM = '[[\\p{scx=Han}\\p{scx=Hira}\\p{scx=Kana}\\p{scx=Hang}]&&[\\p{L}\\p{M}\\p{N}]]'
 const UNSPACED = '[[\\p{scx=Thai}\\p{scx=Laoo}\\p{scx=Khmr}\\p{scx=Mymr}]&&[\\p{L}\\p{M}]]'
-/** Soft hyphens and zero-width characters are inside words, not between them. */
+/** Soft hyphens and zero-width characters are part of a word, not separators. */
 const WORD = `[[\\p{L}\\p{M}\\p{N}\\u00ad\\u200b-\\u200d]--${GRAM}--${UNSPACED}]`
 const PIECE = new RegExp(
   [
@@ -44,15 +44,15 @@ const JOINER = /^['’‘`\-\u2010\u2011]$/u
 const NUMBER_JOINER = /^[.,'’٬٫]$/u
 /** The Arabic article before a word of three letters or more. */
 const ARTICLE = /^ال([\u0621-\u064a]{3,})$/u
-/** Most words, for which the rest can be left out. */
+/** Most words: they need no folding beyond lower case. */
 const PLAIN_WORD = /^[A-Za-z0-9]{1,64}$/
 
 const dictionary = new Intl.Segmenter('th', { granularity: 'word' })
 
-/** Marks a pair of neighbours of an unspaced script, which is not a word. No other term has this character. */
+/** Prefix of a pair of neighbours in an unspaced script, which is not a word. No other term has this character. */
 const PAIR = '~'
 
-/** The pieces of a text, in order. */
+/** Splits a text into its pieces, in order. */
 export function piecesOf(text: string): Piece[] {
   const pieces: Piece[] = []
   for (const { groups = {}, 0: found, index } of text.matchAll(PIECE)) {
@@ -62,7 +62,7 @@ export function piecesOf(text: string): Piece[] {
   return pieces
 }
 
-/** A term as it is stored: folded, without anything but letters, marks and digits, of bounded length. */
+/** Normalises a term as it is stored: folded, reduced to letters, marks and digits, of bounded length. */
 function foldTerm(text: string): string {
   if (PLAIN_WORD.test(text)) return text.toLowerCase()
   return cut(foldText(text).replaceAll(NOT_IN_TERM, ''))
@@ -72,7 +72,7 @@ function cut(term: string): string {
   return term.length <= TERM_MAX ? term : [...term].slice(0, TERM_MAX).join('')
 }
 
-/** The terms of one piece; positions count from `position`. `next` is the position after it. */
+/** Returns the terms of one piece, with positions from `position`. */
 export function termsOf(piece: Piece, position: number): Tokens {
   switch (piece.kind) {
     case 'emoji':
@@ -86,7 +86,7 @@ export function termsOf(piece: Piece, position: number): Tokens {
   }
 }
 
-/** A word, and without its article where that is written as one with it. */
+/** A word, and also without its Arabic article, which is written together with it. */
 function wordTerms({ text, start }: Piece, position: number): Tokens {
   const term = foldTerm(text)
   if (term === '') return { tokens: [], next: position }
@@ -112,7 +112,7 @@ export interface Unit {
   end: number
 }
 
-/** A piece's characters, folded, with their places in the whole text in UTF-16 code units. */
+/** Returns a piece's characters, folded, with their places in the whole text in UTF-16 code units. */
 export function unitsOf({ text, start }: Piece): Unit[] {
   return Array.from(text.matchAll(UNIT), ({ 0: unit, index }) => ({
     text: foldTerm(unit),
@@ -140,7 +140,7 @@ function unspacedTerms(piece: Piece, position: number): Tokens {
   return { tokens, next: position + units.length }
 }
 
-/** The words that the dictionary sees in an unspaced piece. */
+/** Splits an unspaced piece into words by dictionary. */
 export function wordsOf(piece: Piece, position: number): Token[] {
   const units = unitsOf(piece)
   let at = 0
@@ -152,12 +152,12 @@ export function wordsOf(piece: Piece, position: number): Token[] {
   })
 }
 
-/** All terms of a text. Positions count from `position`. */
+/** Returns all terms of a text, with positions from `position`. */
 export function tokenise(text: string, position = 0): Tokens {
   return tokenisePlain(text, position) ?? tokeniseAny(text, position)
 }
 
-/** The same for a text of any script. */
+/** The general form of {@link tokenise}, for text in any script. */
 export function tokeniseAny(text: string, position: number): Tokens {
   const tokens: Token[] = []
   const words: Token[] = []
@@ -171,7 +171,7 @@ export function tokeniseAny(text: string, position: number): Tokens {
   return { tokens: [...tokens, ...joinedWords(text, words)], next }
 }
 
-/** For words that only a hyphen, an apostrophe or a digit separator keeps apart, the term without it. */
+/** For words with only a hyphen, an apostrophe or a digit separator between them, returns the term without it. */
 export function joinedWords(text: string, words: readonly Token[]): Token[] {
   const joined: Token[] = []
   let chain: Token[] = []

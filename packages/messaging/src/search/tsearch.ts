@@ -2,12 +2,12 @@ import { SEARCH_PLACE } from '@parley/db'
 import type { QueryNode, QueryTerm } from './query.ts'
 import { tokenise } from './terms.ts'
 
-/** Stands before a sender's id, which makes a term that no text has. */
+/** Prefix that turns a sender's id into a term that no text contains. */
 const SENDER = '@'
-/** A phrase in quotes never runs from one text of a message into the next; positions. */
+/** Positions between two texts of a message, so that no phrase spans both. */
 const GAP = 16
 
-/** What the index keeps of a message: its terms with their positions, and its sender. */
+/** Returns what the index stores of a message: its terms with their positions, and its sender as a term. */
 export function messageTerms(senderId: string, texts: readonly string[]): Map<string, number[]> {
   const terms = new Map<string, number[]>([[SENDER + senderId, []]])
   let next = 1
@@ -19,21 +19,21 @@ export function messageTerms(senderId: string, texts: readonly string[]): Map<st
   return terms
 }
 
-/** Postgres keeps positions up to 16,383, and 255 of a term; what is beyond is still found, though not in a phrase. */
+/** Postgres stores positions up to 16,383, and 255 per term. Occurrences beyond that are found, but not in phrases. */
 function addPosition(terms: Map<string, number[]>, term: string, position: number): void {
   const places = terms.get(term)
   if (places === undefined) terms.set(term, [Math.min(position, 16_383)])
   else if (places.length < 255 && position < 16_383) insert(places, position)
 }
 
-/** Most come in rising order; those of joined words come after all others. */
+/** Inserts in order. Most positions arrive ascending; those of joined words arrive after all others. */
 function insert(places: number[], position: number): void {
   let at = places.length
   while (at > 0 && (places[at - 1] ?? 0) > position) at--
   if (places[at - 1] !== position) places.splice(at, 0, position)
 }
 
-/** The query in the text form of a tsquery, places left open. */
+/** Returns the query as the text of a tsquery, with placeholders (SEARCH_PLACE) before its terms. */
 export function toTsquery(node: QueryNode, senderId?: string): string {
   const text = nodeText(node)
   return senderId === undefined ? text : `${text} & ${lexeme(SENDER + senderId)}`
