@@ -7,48 +7,48 @@ import { openSubscriptions, type Subscriptions } from './subscriptions.ts'
 export type Handler = (payload: Buffer, channel: string) => void
 
 interface BusEvents {
-  /** The subscriber is back after having been away: what was published meanwhile is lost, all channels are in force. */
+  /** The subscriber has reconnected: messages published meanwhile were missed, all subscriptions are active again. */
   restored: []
-  /** A connection failed, which is tried again by itself, or a publish: they come by the thousand. */
+  /** A connection failed, which is retried automatically, or a publish. May be emitted thousands of times. */
   error: [error: Error]
 }
 
-/** A publish that Redis does not answer is given up after this, in milliseconds. */
+/** Timeout of a publish, in milliseconds. */
 const PUBLISH_TIMEOUT_MS = 2_000
-/** In a cluster: a publish follows a channel that moved, but waits for no node that is away. */
+/** In a cluster, a publish follows a channel whose slot moved this many times, but does not wait for a node that is down. */
 const REDIRECTIONS = 3
-/** From a connection's failure to the next attempt, in milliseconds: publishes fail meanwhile. */
+/** Delay before reconnecting, in milliseconds. Publishes fail meanwhile. */
 const retryDelay = (attempt: number) => backoffMs(attempt, 100, 1_000)
-/** Publishes that Redis did not take and that are kept until it does, and how often that is tried, in milliseconds. */
-const KEPT = 1_000
+/** Maximum number of failed publishes kept for a retry, and the retry interval in milliseconds. */
+const KEPT_MAX = 1_000
 const KEPT_RETRY_MS = 1_000
 
 /**
  * Sharded publish and subscribe over two connections to Redis 7 or later; on a Redis Cluster, two to each of its nodes.
  *
- * - Publishing never waits for a Redis that is away: it fails and is counted. Messages are in Postgres by then, and clients find
- *   the gap. What nobody would find is kept and published again: where this process alone was cut off, or only its connection for
- *   publishing, nobody else has missed anything, and nobody syncs.
- * - Subscribing never fails: it is kept until Redis is there, and comes back by itself after a reconnect.
- * - Commands on one connection are answered in order. So one is confirmed once any later one is, which is what
- *   {@link Bus.barrier} builds on.
+ * - Publishing never waits for a Redis that is down: it fails and is counted. Messages are in Postgres by then, and clients
+ *   detect the gap. What nobody would detect is kept and published again: if only this process was cut off, or only its
+ *   publishing connection, nobody else has missed anything, so nobody syncs.
+ * - Subscribing never fails: a subscription is kept until Redis is up, and restored after a reconnect.
+ * - Commands on one connection are answered in order, so each is confirmed by the answer to any later one. {@link Bus.barrier}
+ *   relies on that.
  */
 export class Bus extends EventEmitter<BusEvents> {
   readonly #pub: RedisClient
   readonly #subscriptions: Subscriptions
   readonly #handlers = new Map<string, Handler>()
   #barrier: Promise<boolean> | undefined
-  /** The latest that are to be published again. */
+  /** The newest failed publishes that are to be retried. */
   readonly #kept: { channel: string; payload: string | Buffer }[] = []
   #retry: NodeJS.Timeout | undefined
-  /** Publishes that are not answered yet, and who waits for there to be none. */
+  /** Number of publishes that are not answered yet, and the callbacks for when there are none. */
   #open = 0
   readonly #settled: (() => void)[] = []
-  /** Channels whose subscription changed in this turn of the loop, and whether it is wanted now. */
+  /** Channels whose subscription changed in this turn of the event loop, and whether it is wanted now. */
   #changed = new Map<string, boolean>()
   #closed = false
   publishes = 0
-  /** Publishes that Redis did not take. */
+  /** Number of publishes that Redis did not accept. */
   failedPublishes = 0
 
   constructor(address: RedisAddress, name: string) {
@@ -74,19 +74,20 @@ export class Bus extends EventEmitter<BusEvents> {
     })
   }
 
-  /** Resolves when all connections stand; rejects after `timeoutMs`. */
+  /** Resolves when all connections are up; rejects after `timeoutMs`. */
   async ready(timeoutMs: number): Promise<void> {
     await Promise.all([redisReady(this.#pub, timeoutMs), this.#subscriptions.ready(timeoutMs)])
   }
 
-  /** All connections stand. */
+  /** Whether all connections are up. */
   get healthy(): boolean {
     return this.#pub.status === 'ready' && this.#subscriptions.healthy
   }
 
   /**
-   * Never rejects: resolves to false when Redis did not take it.
-   * @param keep publishes it later then; it may come twice
+   * Publishes to a channel. Never rejects.
+   * @param keep publish it later if it fails now; it may then arrive twice
+   * @returns false if Redis did not accept it
    */
   async publish(channel: string, payload: string | Buffer, keep = false): Promise<boolean> {
     this.publishes++
@@ -97,7 +98,7 @@ export class Bus extends EventEmitter<BusEvents> {
     return taken
   }
 
-  /** Follows a channel whose slot moves. */
+  /** Publishes once, following a channel whose slot moves. */
   async #send(channel: string, payload: string | Buffer): Promise<boolean> {
     for (let redirections = 0; ; redirections++) {
       try {
@@ -114,7 +115,7 @@ export class Bus extends EventEmitter<BusEvents> {
 
   #keep(channel: string, payload: string | Buffer): void {
     if (this.#closed) return
-    if (this.#kept.push({ channel, payload }) > KEPT) this.#kept.shift()
+    if (this.#kept.push({ channel, payload }) > KEPT_MAX) this.#kept.shift()
     this.#planRetry()
   }
 
@@ -122,18 +123,18 @@ export class Bus extends EventEmitter<BusEvents> {
     this.#retry ??= setTimeout(() => void this.#publishKept(), KEPT_RETRY_MS)
   }
 
-  /** What Redis does not take this time either stays ahead of what has come since. */
+  /** Retries the kept publishes. Those that fail again stay in front of those added since. */
   async #publishKept(): Promise<void> {
     const kept = this.#pub.status === 'ready' ? this.#kept.splice(0) : []
     const taken = await Promise.all(kept.map(({ channel, payload }) => this.publish(channel, payload)))
     this.#retry = undefined
     if (this.#closed) return
     this.#kept.unshift(...kept.filter((_, index) => !taken[index]))
-    this.#kept.splice(0, this.#kept.length - KEPT)
+    this.#kept.splice(0, this.#kept.length - KEPT_MAX)
     if (this.#kept.length > 0) this.#planRetry()
   }
 
-  /** One handler a channel. In force after the next {@link barrier}. */
+  /** Subscribes a channel's only handler. Active once the next {@link barrier} has resolved to true. */
   subscribe(channel: string, handler: Handler): void {
     this.#handlers.set(channel, handler)
     this.#change(channel, true)
@@ -145,13 +146,13 @@ export class Bus extends EventEmitter<BusEvents> {
   }
 
   /**
-   * Resolves to true when every subscription made so far is in force, to false when Redis does not confirm it within
-   * `timeoutMs`: then `restored` will come if the connection was lost, and nothing if Redis was only slow. Callers of the same
-   * tick share one round trip.
+   * Resolves to true when every subscription made so far is active, or to false if Redis does not confirm that within
+   * `timeoutMs`. In that case `restored` follows if the connection was lost, but nothing if Redis was only slow. Callers in the
+   * same tick share one round trip.
    */
   barrier(timeoutMs = 1_000): Promise<boolean> {
     this.#barrier ??= new Promise<boolean>((resolve) => {
-      // The ping has to follow the subscriptions of everybody who shares it, hence the turn of the loop.
+      // In the next turn of the event loop, because the ping has to follow the subscriptions of all callers who share it.
       setImmediate(() => {
         this.#barrier = undefined
         this.#sendChanges()
@@ -161,7 +162,7 @@ export class Bus extends EventEmitter<BusEvents> {
     return this.#barrier
   }
 
-  /** Waits until Redis has answered what was published, within the time that a publish may take. */
+  /** Closes all connections, after waiting for outstanding publishes, at most as long as their timeout. */
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#retry)
@@ -175,8 +176,8 @@ export class Bus extends EventEmitter<BusEvents> {
   }
 
   /**
-   * All subscriptions of a turn travel as one command: somebody with 20 conversations costs one and not 21, and so do a
-   * hundred who connect at once.
+   * Sends all subscriptions of a turn as one command: a user with 20 conversations costs one and not 21, and so do a hundred
+   * users who connect at once.
    */
   #change(channel: string, wanted: boolean): void {
     if (this.#changed.size === 0) setImmediate(() => this.#sendChanges())

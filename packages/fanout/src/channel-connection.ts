@@ -3,29 +3,29 @@ import { within } from '@parley/runtime/within'
 
 export interface ChannelConnectionOptions {
   redis: RedisClient
-  /** The channels that are to be subscribed here, asked for whenever the connection is new. */
+  /** Returns the channels to subscribe on this connection; called whenever it is (re)established. */
   wanted: () => Iterable<string>
-  /** Which channels one command may name. */
+  /** Splits channels into groups that one command may name. */
   commandsOf: (channels: readonly string[]) => Iterable<readonly string[]>
   onMessage: (channel: string, payload: Buffer) => void
-  /** The connection was lost and is back, all its channels in force. */
+  /** The connection was lost and is back, with all its subscriptions active. */
   onRestored: () => void
-  /** Redis did not take a subscription. */
+  /** Redis refused a subscription. */
   onRefused: (error: unknown) => void
 }
 
-/** How long a ping is waited for before the next, in milliseconds. */
+/** How long to wait for a ping before sending the next one, in milliseconds. */
 const PING_MS = 5_000
 
 /**
- * One subscriber's connection. What is asked of it while there is none is kept, and asked for again after a reconnect.
- * Commands on one connection are answered in order: what was subscribed before a ping is in force when it is answered.
+ * One subscriber connection. Subscriptions are (re)sent whenever it is established. Commands on one connection are answered in
+ * order: what was subscribed before a ping is active when the ping is answered.
  */
 export class ChannelConnection {
   readonly #options: ChannelConnectionOptions
   readonly #redis: RedisClient
-  /** Settles when everything wanted has been asked for on the present connection. */
-  #asked = Promise.withResolvers<void>()
+  /** Resolves when subscriptions to everything wanted have been sent on the current connection. */
+  #subscribed = Promise.withResolvers<void>()
   #current = false
   #wasReady = false
   #closed = false
@@ -47,46 +47,46 @@ export class ChannelConnection {
     return redisReady(this.#redis, timeoutMs)
   }
 
-  /** Without a connection nothing is sent: `wanted` will tell when there is one. */
+  /** Subscribes channels. Sends nothing without a connection: the next one asks `wanted`. */
   subscribe(channels: readonly string[]): void {
     if (!this.#current) return
-    for (const some of this.#options.commandsOf(channels)) {
-      this.#redis.ssubscribe(...some).catch(this.#options.onRefused)
+    for (const names of this.#options.commandsOf(channels)) {
+      this.#redis.ssubscribe(...names).catch(this.#options.onRefused)
     }
   }
 
   unsubscribe(channels: readonly string[]): void {
     if (!this.#current) return
-    for (const some of this.#options.commandsOf(channels)) {
-      // One that Redis no longer knows is none.
-      this.#redis.sunsubscribe(...some).catch(() => undefined)
+    for (const names of this.#options.commandsOf(channels)) {
+      // If it fails, Redis has no such subscription any more.
+      this.#redis.sunsubscribe(...names).catch(() => undefined)
     }
   }
 
-  /** Whether all that was asked for so far is known to be in force within `timeoutMs`. */
+  /** Whether Redis confirms within `timeoutMs` that everything subscribed so far is active. */
   ping(timeoutMs: number): Promise<boolean> {
     return within(timeoutMs, this.#answered(), () => false)
   }
 
   /**
-   * An answer says something of the connection that the ping was sent on alone: ioredis sends what was not answered again on the
-   * next one, ahead of its subscriptions.
+   * Pings until the answer comes on the connection that the ping was sent on. After a reconnect, ioredis resends unanswered
+   * commands ahead of the subscriptions, so such an answer proves nothing.
    */
   async #answered(): Promise<boolean> {
     while (!this.#closed) {
-      const asked = this.#asked
-      await asked.promise
+      const subscribed = this.#subscribed
+      await subscribed.promise
       try {
         await this.#redis.ping()
       } catch {
         return false
       }
-      if (asked === this.#asked) return true
+      if (subscribed === this.#subscribed) return true
     }
     return false
   }
 
-  /** Gives this connection up for a new one. */
+  /** Replaces the connection by a new one. */
   renew(): void {
     if (!this.#closed) this.#redis.disconnect(true)
   }
@@ -97,24 +97,24 @@ export class ChannelConnection {
   }
 
   #onClose(): void {
-    if (this.#current) this.#asked = Promise.withResolvers()
+    if (this.#current) this.#subscribed = Promise.withResolvers()
     this.#current = false
   }
 
   #onReady(): void {
     this.#current = true
     this.subscribe([...this.#options.wanted()])
-    this.#asked.resolve()
-    const again = this.#wasReady
+    this.#subscribed.resolve()
+    const isReconnect = this.#wasReady
     this.#wasReady = true
-    if (again) void this.#tellRestored()
+    if (isReconnect) void this.#notifyRestored()
   }
 
   /**
-   * Waits however long Redis takes: nobody would notice what was missed if this gave up. When the connection goes again,
-   * its next `ready` leads here.
+   * Calls `onRestored` once all subscriptions are active. Waits as long as Redis takes: if it gave up, nobody would notice what
+   * was missed. If the connection is lost again, its next `ready` leads here.
    */
-  async #tellRestored(): Promise<void> {
+  async #notifyRestored(): Promise<void> {
     while (this.healthy && !this.#closed) {
       if (await this.ping(PING_MS)) {
         if (!this.#closed) this.#options.onRestored()

@@ -4,15 +4,16 @@ import type { Cluster } from 'ioredis'
 import { ChannelConnection } from './channel-connection.ts'
 import type { Subscriptions, SubscriptionsOptions } from './subscriptions.ts'
 
-/** After a sign that slots have moved the map of them is read again this much later, in milliseconds. */
+/** How long after a sign that slots have moved the slot map is read again, in milliseconds. */
 const LOOK_AGAIN_MS = 100
 const CONFIRM_MS = 5_000
 /**
- * A node that the map no longer names is listened to for so long, in milliseconds: three times what a publisher takes to read the
- * map. One that is cut off from the other nodes alone goes on taking publishes when a replica has its place.
+ * How long to keep listening to a node that the map no longer names, in milliseconds: three times the interval at which
+ * publishers read the map. A node that is cut off only from the other nodes keeps accepting publishes after a replica has taken
+ * its place.
  */
 const LINGER_MS = 15_000
-/** What ioredis says when Redis has ended a subscription by itself, as it does with those of a slot that has moved. */
+/** The error of ioredis when Redis has ended a subscription by itself, as it does for a slot that has moved. */
 const UNASKED_ANSWER = 'Command queue state error'
 
 interface Node {
@@ -22,27 +23,27 @@ interface Node {
 
 /**
  * Sharded subscriptions on a Redis Cluster: one connection to each node that has slots, each channel on the node of its
- * slot. ioredis has such a group too; this one knows when what was asked for is in force, says when something may have
- * been missed, and notices a connection that has died silently. All of that {@link ChannelConnection} does.
+ * slot. ioredis has something similar, but this one knows when subscriptions are active, reports when messages may have been
+ * missed, and notices a connection that has died silently, all by {@link ChannelConnection}.
  *
- * The map of slots is the publisher's: it is read every few seconds and whenever a node sends a command elsewhere.
+ * The slot map is the publisher's, which reads it every few seconds and whenever a node redirects a command.
  */
 export class ClusterSubscriptions implements Subscriptions {
   readonly #address: RedisAddress
   readonly #cluster: Cluster
   readonly #options: SubscriptionsOptions
   readonly #nodes = new Map<string, Node>()
-  /** Nodes that the map no longer names, and when they are left. */
+  /** Nodes that the map no longer names, each with the timer after which it is left. */
   readonly #lingering = new Map<string, { connection: ChannelConnection; timer: NodeJS.Timeout }>()
   readonly #onRefresh = () => this.#route()
   #ownerOf: readonly (string | undefined)[] = []
-  /** Each slot has a node. */
+  /** Whether each slot has a node. */
   #covered = false
   #firstMap = Promise.withResolvers<void>()
   #lookAgain: NodeJS.Timeout | undefined
-  /** A node refused, or ended, a subscription: all are asked for again once the map is new. */
+  /** A node has refused or ended a subscription: all are sent again once the map has been read again. */
   #doubtful = false
-  /** How often all channels have been asked for. */
+  /** Number of times that all channels have been subscribed (again). */
   #moves = 0
   #telling = false
   #closed = false
@@ -83,12 +84,12 @@ export class ClusterSubscriptions implements Subscriptions {
     return this.#covered && (await this.#allAnswer(timeoutMs))
   }
 
-  /** Whether all that the nodes were asked for is known to be in force. */
+  /** Whether all nodes confirm that their subscriptions are active. */
   async #allAnswer(timeoutMs: number): Promise<boolean> {
     if (this.#nodes.size === 0 || this.#doubtful) return false
     const moves = this.#moves
     const answers = await Promise.all([...this.#nodes.values()].map(({ connection }) => connection.ping(timeoutMs)))
-    // What was asked for again meanwhile may have been so behind the ping.
+    // Subscriptions that were sent again meanwhile may have been sent after the ping.
     return !this.#doubtful && moves === this.#moves && answers.every((answer) => answer)
   }
 
@@ -101,7 +102,7 @@ export class ClusterSubscriptions implements Subscriptions {
     for (const key of this.#lingering.keys()) this.#leave(key)
   }
 
-  /** Channels by the node that they belong to. Those of a slot that nobody has wait for the next map. */
+  /** Groups channels by their node. Those of a slot without a node wait for the next map. */
   #byNode(channels: readonly string[]): Map<Node, string[]> {
     const found = new Map<Node, string[]>()
     for (const channel of channels) {
@@ -114,7 +115,7 @@ export class ClusterSubscriptions implements Subscriptions {
     return found
   }
 
-  /** Takes over the publisher's map: channels whose slot has another node now go there. */
+  /** Adopts the publisher's slot map and moves channels whose slot has another node now. */
   #route(): void {
     if (this.#closed) return
     const owners = Array.from({ length: SLOTS }, (_, slot) => this.#cluster.slots[slot]?.[0])
@@ -128,7 +129,7 @@ export class ClusterSubscriptions implements Subscriptions {
     for (const [key, { connection }] of this.#nodes) {
       if (needed.has(key)) continue
       this.#nodes.delete(key)
-      // Of a replica all is heard at its master, and of one that is away nothing.
+      // A replica's messages are received from its master, and a node that is down has none.
       const isUseless = !connection.healthy || this.#cluster.slots.some((nodes) => nodes.includes(key))
       if (isUseless) connection.close()
       else this.#lingering.set(key, { connection, timer: setTimeout(() => this.#leave(key), LINGER_MS) })
@@ -140,8 +141,8 @@ export class ClusterSubscriptions implements Subscriptions {
   }
 
   /**
-   * Asks each node for all that is its own now. Asking a second time for a channel changes nothing, and the node that a
-   * slot has left has ended the subscriptions there by itself.
+   * Subscribes each channel at its current node. Subscribing a second time changes nothing, and a node that a slot has left has
+   * ended the subscriptions there by itself.
    */
   #moveChannels(): void {
     this.#moves++
@@ -157,7 +158,7 @@ export class ClusterSubscriptions implements Subscriptions {
   }
 
   #open(key: string): Node {
-    // Two connections would hear all twice.
+    // Two connections would receive every message twice.
     this.#leave(key)
     const colon = key.lastIndexOf(':')
     const node = { host: key.slice(0, colon), port: Number(key.slice(colon + 1)) }
@@ -169,7 +170,7 @@ export class ClusterSubscriptions implements Subscriptions {
         options.onError(error)
       },
     })
-    // How ioredis tells that a subscription was asked of the wrong node; its promise is left unsettled.
+    // How ioredis reports a subscription at the wrong node; its promise never settles.
     redis.on('moved', () => this.#doubt(key))
     redis.on('close', () => {
       this.#leave(key)
@@ -180,7 +181,7 @@ export class ClusterSubscriptions implements Subscriptions {
       wanted: () => this.#nodes.get(key)?.channels ?? [],
       commandsOf: bySlot,
       onMessage,
-      // In doubt there is more to wait for: the next map tells.
+      // If doubtful, adopting the next map will notify.
       onRestored: () => {
         if (!this.#doubtful) onRestored()
       },
@@ -197,7 +198,7 @@ export class ClusterSubscriptions implements Subscriptions {
 
   #unasked(key: string): void {
     this.#doubt(key)
-    // Which command an answer belongs to is no longer known on this connection.
+    // On this connection, answers can no longer be matched to their commands.
     this.#nodes.get(key)?.connection.renew()
   }
 
@@ -209,7 +210,7 @@ export class ClusterSubscriptions implements Subscriptions {
     }, LOOK_AGAIN_MS)
   }
 
-  /** Waits however long the nodes take. In doubt, and for a slot that nobody has, the next map leads here. */
+  /** Waits as long as the nodes take. If doubtful, or with a slot without a node, the next map leads here again. */
   async #tellRestored(): Promise<void> {
     if (this.#telling) return
     this.#telling = true

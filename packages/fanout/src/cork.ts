@@ -1,6 +1,6 @@
 import type { Server } from 'socket.io'
 
-/** The part of an Engine.IO socket that is used here. `flush` and `writeBuffer` are not in its published types. */
+/** The part of an Engine.IO socket used here. `flush` and `writeBuffer` are missing from its published types. */
 interface EngineSocket {
   id: string
   readyState: string
@@ -19,21 +19,21 @@ interface TcpSocket {
 
 export interface CorkOptions {
   /**
-   * A connection that has more unsent bytes than this for longer than `patienceMs` is closed; its client comes back and
-   * syncs. One that reads may well be behind for a moment: the answers to a hundred sends of 10 kB each are 2 MB.
+   * A connection with more unsent bytes than this for longer than `patienceMs` is closed; its client reconnects and syncs. A
+   * healthy one may be behind for a moment: the answers to a hundred sends of 10 kB each are 2 MB.
    */
   maxUnsentBytes: number
   patienceMs: number
-  /** With more than this it is closed at once: what one connection may cost. */
+  /** A connection with more unsent bytes than this is closed at once: it bounds the memory for one connection. */
   hardUnsentBytes: number
-  /** Called with the number of unsent bytes when that happens. */
+  /** Called with the number of unsent bytes when a connection is closed for either reason. */
   onSlow?: (unsentBytes: number) => void
 }
 
 /**
- * Gathers all packets that one turn of the event loop sends to a connection into one flush, and its frames into one
- * writev. Engine.IO by itself flushes each packet as it comes: a system call each. The cork alone lifts the plain stack
- * by a third to a half; figures in docs/PERFORMANCE.md.
+ * Combines all packets that one turn of the event loop sends to a connection into one flush, and its frames into one writev.
+ * By default Engine.IO flushes each packet by itself, with one system call each. Corking alone speeds up plain Socket.IO by a
+ * third to a half; figures in docs/PERFORMANCE.md.
  */
 export function corkFrames(io: Server, options: CorkOptions): void {
   const { onSlow } = options
@@ -62,7 +62,7 @@ export function corkFrames(io: Server, options: CorkOptions): void {
     if (conn.readyState === 'open' && isTooSlow(conn, unsent)) {
       onSlow?.(unsent)
       conn.close(true)
-      // A close frame would wait behind all that is unsent.
+      // A close frame would be queued behind all the unsent bytes.
       conn.transport.socket?.terminate()
       return
     }
@@ -77,7 +77,7 @@ export function corkFrames(io: Server, options: CorkOptions): void {
   io.engine.on('connection', (conn: EngineSocket) => {
     stockFlush = Object.getPrototypeOf(conn).flush
     conn.flush = () => {
-      // What is sent while a transport closes must go out before it is gone.
+      // Packets sent while the transport is closing must be written before it is gone.
       if (conn.readyState !== 'open') return stockFlush.call(conn)
       if (waiting.size === 0) setImmediate(flushAll)
       waiting.add(conn)
@@ -86,7 +86,7 @@ export function corkFrames(io: Server, options: CorkOptions): void {
   })
 }
 
-/** Bytes that wait in Engine.IO for a transport which is not writable. What it can take at once is not behind. */
+/** Bytes buffered in Engine.IO for a transport that is not writable. If it is writable, nothing is behind. */
 function bufferedBytes(conn: EngineSocket): number {
   let bytes = 0
   if (conn.transport.writable) return bytes

@@ -2,21 +2,21 @@ import type { Server, Socket } from 'socket.io'
 import { joinPackets, messageIn, type Packet } from './packet.ts'
 import { userIdOf } from './rooms.ts'
 
-/** What Engine.IO hands to a WebSocket as it is, past its own encoding and that of ws. */
+/** Options with which Engine.IO writes a frame to a WebSocket as it is, bypassing its own encoding and that of ws. */
 interface PreEncoded {
   compress: false
   wsPreEncodedFrame: readonly Buffer[]
 }
 
-/** Packets made ready once for any number of sockets. */
+/** Packets prepared once for any number of sockets. */
 export interface PreparedPackets {
-  /** For WebSockets: all in one piece, so that a socket costs one write however many packets there are. */
+  /** For WebSockets: all in one buffer, so that each socket costs one write however many packets there are. */
   all: PreEncoded
-  /** For polling, which may be upgrading to WebSocket just now: each packet's message, and the packet. */
+  /** For polling, which may be upgrading to WebSocket right now: each packet's message, and the packet itself. */
   each: () => readonly { message: string; options: PreEncoded }[]
 }
 
-/** What polling sockets get is made once one of them asks. */
+/** Prepares packets for writing. The polling form is built on first use. */
 export function preparePackets(packets: readonly Packet[]): PreparedPackets {
   let each: ReturnType<PreparedPackets['each']> | undefined
   return {
@@ -32,14 +32,14 @@ function preEncoded(bytes: Buffer): PreEncoded {
   return { compress: false, wsPreEncodedFrame: [bytes] }
 }
 
-/** Writes packets to one socket as they stand: no encoding, no copy. */
+/** Writes packets to one socket as they are, without encoding or copying. */
 export function writePackets(socket: Socket, { all, each }: PreparedPackets): void {
-  // `wsPreEncodedFrame` is known to Engine.IO but not to its types; its data is not looked at.
+  // `wsPreEncodedFrame` is missing from Engine.IO's types; with it, the data argument is ignored.
   if (socket.conn.transport.name === 'websocket') socket.conn.write('', all)
   else for (const { message, options } of each()) socket.conn.write(message, options)
 }
 
-/** Writes packets to any number of sockets. @returns how many there were */
+/** Writes packets to any number of sockets. @returns the number of sockets */
 export function writeToAll(sockets: Iterable<Socket>, packets: readonly Packet[]): number {
   if (packets.length === 0) return 0
   let count = 0
@@ -52,13 +52,13 @@ export function writeToAll(sockets: Iterable<Socket>, packets: readonly Packet[]
   return count
 }
 
-/** Writes a packet that is for one socket only. */
+/** Writes a packet to a single socket. */
 export function writePacket(socket: Socket, packet: Packet): void {
   const data = socket.conn.transport.name === 'websocket' ? '' : messageIn(packet)
   socket.conn.write(data, preEncoded(packet))
 }
 
-/** The sockets of this process that are in a room and connected. */
+/** Yields the connected sockets of this process in a room. */
 export function* socketsIn(io: Server, room: string): Generator<Socket> {
   const namespace = io.sockets
   for (const id of namespace.adapter.rooms.get(room) ?? []) {
@@ -67,7 +67,7 @@ export function* socketsIn(io: Server, room: string): Generator<Socket> {
   }
 }
 
-/** The people whose sockets of this process are in a room. */
+/** Returns the ids of the users with a socket of this process in a room. */
 export function peopleIn(io: Server, room: string): string[] {
   const { rooms, sids } = io.sockets.adapter
   const people = new Set<string>()

@@ -2,19 +2,19 @@ import type { ArrivalRooms } from './arrivals.ts'
 import { cutPackets, type Packet } from './packet.ts'
 
 /**
- * What travels from process to process besides the adapter's own packets:
+ * The unit of communication between processes, besides the adapter's own packets:
  *
  *     ~origin|seq|control\n<packet><packet>…
  *
- * What follows the newline are packets (packet.ts), encoded once where they are published and written to sockets as they
- * stand everywhere else. There may be none: then the frame only steers gateways.
+ * The packets after the newline (packet.ts) are encoded once by the publisher and written to sockets as they are everywhere
+ * else. There may be none: then the frame only controls gateways.
  */
 export interface Frame {
-  /** The process that published it. */
+  /** The epoch id of the process that published it. */
   origin: string
-  /** Place of the first packet in the conversation's order, those after it follow; 0 for what has no place in it. */
+  /** Seq of the first packet in its conversation; the others follow it. 0 for a frame outside the order. */
   seq: number
-  /** Obeyed before the packets are delivered. */
+  /** Applied before the packets are delivered. */
   control: Control | null
   packets: readonly Packet[]
 }
@@ -22,26 +22,26 @@ export interface Frame {
 export interface JoinRequest {
   userId: string
   conversationId: string
-  /** Messages the conversation had when the person was put into it. */
+  /** The conversation's last seq when the user was added. */
   lastSeq: number
 }
 
-/** What gateways obey when the frame arrives, before its packet is delivered. */
+/** Instructions that gateways apply when the frame arrives, before its packets are delivered. */
 export interface Control {
-  /** On a person's channel: their sockets join this conversation, which had `lastSeq` messages then. */
+  /** On a user's channel: their sockets join this conversation. */
   join?: JoinRequest
   /**
-   * On a person's channel: their sockets leave this conversation, as its message `seq` tells (left out by what is not
-   * upgraded yet).
+   * On a user's channel: their sockets leave this conversation, as announced by its message `seq` (omitted by older
+   * versions).
    */
   leave?: { userId: string; conversationId: string; seq?: number }
-  /** On a conversation's channel: these people's sockets leave it. */
+  /** On a conversation's channel: the sockets of these users leave it. */
   leaving?: string[]
-  /** On the channel of all gateways: the people to whose sockets the packet goes. */
+  /** On the channel of all gateways: the users to whose sockets the packet goes. */
   people?: string[]
-  /** On the channel of all gateways: who came online, one for each packet, and the rooms whose sockets it goes to. */
+  /** On the channel of all gateways: an arrival for each packet. */
   arrivals?: ArrivalRooms[]
-  /** The trace that the frame's one packet belongs to. */
+  /** The trace of the frame's single packet. */
   trace?: string
 }
 
@@ -49,18 +49,18 @@ const TILDE = 0x7e
 const NEWLINE = 0x0a
 const BAR = 0x7c
 
-/** As it travels through Redis; {@link decodeFrame} reads it. */
+/** Encodes a frame for Redis; see {@link decodeFrame}. */
 export function encodeFrame({ origin, seq, control, packets }: Frame): Buffer {
   const head = Buffer.from(`~${origin}|${seq}|${control === null ? '' : JSON.stringify(control)}\n`)
   return Buffer.concat([head, ...packets])
 }
 
-/** True for what {@link encodeFrame} made; the adapter's packets begin with `{` or a msgpack map. */
+/** Whether a payload is a frame; the adapter's packets begin with `{` or a msgpack map. */
 export function isFrame(raw: Buffer): boolean {
   return raw[0] === TILDE
 }
 
-/** True for a frame that this process published: it need not be looked at any further. */
+/** Whether a payload is a frame published by `origin`, without decoding it. */
 export function isFrameOf(raw: Buffer, origin: string): boolean {
   return (
     raw.length > origin.length + 1 &&
@@ -69,11 +69,11 @@ export function isFrameOf(raw: Buffer, origin: string): boolean {
   )
 }
 
-/** Undefined for what is not a whole frame. The packets are views of `raw`. */
+/** Decodes a frame; undefined if it is incomplete or malformed. The packets are views of `raw`. */
 export function decodeFrame(raw: Buffer): Frame | undefined {
   const newline = raw.indexOf(NEWLINE)
   if (!isFrame(raw) || newline === -1) return undefined
-  // The control, which comes last, may hold anything.
+  // The control is last because it may contain any character.
   const [origin, seq, ...control] = raw.toString('utf8', 1, newline).split('|')
   const packets = cutPackets(raw.subarray(newline + 1))
   if (origin === undefined || control.length === 0 || !Number.isSafeInteger(Number(seq))) return undefined

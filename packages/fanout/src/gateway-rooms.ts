@@ -19,7 +19,7 @@ import {
   userRoom,
 } from './rooms.ts'
 
-/** A conversation to enter, and how many messages it has: a later one waits for those between. */
+/** A conversation to enter, and its last seq: a message past the next one waits for those in between. */
 export interface Entered {
   conversationId: string
   lastSeq: number
@@ -30,16 +30,16 @@ export interface GatewayRoomsOptions extends Omit<RoomMessagesOptions, 'onLeavin
   origin: string
 }
 
-/** A socket on its way into its rooms. */
+/** A socket that is entering its rooms. */
 interface Entry {
   socketId: string
-  /** The conversations that its person was put into or taken out of meanwhile, and as of which seq. */
+  /** Conversations that its user was added to or removed from meanwhile, and as of which seq. */
   heard: Map<string, { inside: boolean; seq: number }>
 }
 
 /**
- * The rooms of one gateway: Socket.IO's sharded adapter keeps who is in which, subscribes to a room's channel with its
- * first socket and unsubscribes with its last. Frames (see frame.ts) travel on the same channels, past the adapter.
+ * The rooms of one gateway. Socket.IO's sharded adapter tracks which socket is in which room, subscribes to a room's channel
+ * with its first socket and unsubscribes with its last. Frames (see frame.ts) use the same channels, bypassing the adapter.
  */
 export class GatewayRooms implements LocalRooms {
   readonly #io: Server
@@ -47,7 +47,7 @@ export class GatewayRooms implements LocalRooms {
   readonly #options: GatewayRoomsOptions
   readonly #messages: RoomMessages
   readonly #changes = new LatestChanges()
-  /** That somebody who came here was in a conversation: what tells late that they were taken out before that is old. */
+  /** As of which seq an entering user was found to be a member: a removal before that, reported late, is outdated. */
   readonly #found = new LatestChanges()
   readonly #entering = new Set<Entry>()
   #events = 0
@@ -58,20 +58,20 @@ export class GatewayRooms implements LocalRooms {
     this.#options = options
     io.adapter(createShardedAdapter(this.#redisFacade(), this.#redisFacade(), { channelPrefix: CHANNEL_PREFIX }))
     bus.subscribe(channelOf(PEOPLE_ROOM), (payload, channel) => this.#onFrame(channel, payload))
-    const onLeaving: RoomMessagesOptions['onLeaving'] = (...leaving) => this.#letGo(...leaving)
+    const onLeaving: RoomMessagesOptions['onLeaving'] = (...leaving) => this.#removeAll(...leaving)
     this.#messages = new RoomMessages(io, { ...options, onLeaving })
   }
 
-  /** Packets written to sockets, and how often messages were looked up that did not arrive. */
+  /** Number of packets written to sockets, and of lookups of messages that did not arrive. */
   get delivered(): { messages: number; events: number; fetches: number } {
     return { messages: this.#messages.delivered, events: this.#events, fetches: this.#messages.fetches }
   }
 
   /**
-   * Puts a socket, one that is about to connect too, into its person's room and conversations, and takes it out of others.
-   * Resolves once everything published there reaches it, or after a second or two when Redis is away.
-   * @param memberships asks for the person's conversations; called when a change of them can no longer go unnoticed
-   * @returns whether Redis has confirmed it
+   * Puts a socket, which may still be connecting, into its user's room and conversations, and takes it out of others.
+   * Resolves once everything published there reaches it, or after a second or two if Redis is down.
+   * @param memberships looks up the user's conversations; called once changes to them can no longer be missed
+   * @returns whether Redis has confirmed the subscriptions
    */
   async enter(socket: Socket, userId: string, memberships: () => Promise<readonly Entered[]>): Promise<boolean> {
     const entry: Entry = { socketId: socket.id, heard: new Map() }
@@ -86,14 +86,14 @@ export class GatewayRooms implements LocalRooms {
     }
   }
 
-  /** Whether Redis confirms within a second all that sockets have entered so far. */
+  /** Whether Redis confirms within a second the subscriptions of all rooms entered so far. */
   confirmed(): Promise<boolean> {
     return this.#bus.barrier()
   }
 
   /**
-   * Into these conversations and out of all others. A change that was heard meanwhile, and has been made here already, counts
-   * more than what was looked up before it.
+   * Moves a socket into these conversations and out of all others. A newer change that was received, and applied, meanwhile
+   * takes precedence over the lookup.
    */
   #move(socket: Socket, userId: string, conversations: readonly Entered[], { heard }: Entry): void {
     const { adapter } = this.#io.sockets
@@ -106,7 +106,7 @@ export class GatewayRooms implements LocalRooms {
       const stays = !isConversation(room) || rooms.has(room) || heard.get(conversationIdOf(room))?.inside
       if (!stays) adapter.del(socket.id, room)
     }
-    // Not for one that is gone: then it does nothing.
+    // Does nothing if the socket is gone.
     void socket.join([...rooms])
     for (const { conversationId, lastSeq } of inside) {
       const room = conversationRoom(conversationId)
@@ -115,10 +115,10 @@ export class GatewayRooms implements LocalRooms {
     }
   }
 
-  /** Never throws: a message that cannot be delivered here has been stored and published all the same. */
+  /** Delivers a frame to local sockets. Never throws: a message that fails here is stored and published all the same. */
   deliver(room: string, frame: Frame): void {
     try {
-      if (frame.seq === 0) this.#obey(room, frame)
+      if (frame.seq === 0) this.#apply(room, frame)
       else this.#messages.accept(room, frame)
     } catch (error) {
       this.#options.onError(error)
@@ -129,20 +129,20 @@ export class GatewayRooms implements LocalRooms {
     this.#messages.close()
   }
 
-  #letGo(room: string, seq: number, leaving: readonly string[]): void {
-    for (const userId of leaving) this.#take(userId, room, seq)
+  #removeAll(room: string, seq: number, leaving: readonly string[]): void {
+    for (const userId of leaving) this.#removeAsOf(userId, room, seq)
   }
 
-  /** A frame that has no place in the order. */
-  #obey(room: string, { control, packets }: Frame): void {
+  /** Applies a frame that is outside the order. */
+  #apply(room: string, { control, packets }: Frame): void {
     if (control?.leave !== undefined) {
       const { userId, conversationId, seq } = control.leave
       const room = conversationRoom(conversationId)
       if (seq === undefined) this.#remove(userId, room, Number.POSITIVE_INFINITY)
-      else this.#take(userId, room, seq)
+      else this.#removeAsOf(userId, room, seq)
     }
     if (control?.join !== undefined) {
-      this.#put(control.join, packets)
+      this.#add(control.join, packets)
       return
     }
     if (control?.arrivals !== undefined) {
@@ -157,46 +157,47 @@ export class GatewayRooms implements LocalRooms {
     for (const userId of people) yield* socketsIn(this.#io, userRoom(userId))
   }
 
-  /** Puts a person's sockets into a conversation, those too that are only connecting; then tells them. */
-  #put(join: JoinRequest, packets: readonly Packet[]): void {
+  /** Adds a user's sockets, including those still connecting, to a conversation, and then notifies them. */
+  #add(join: JoinRequest, packets: readonly Packet[]): void {
     const { userId, conversationId, lastSeq } = join
     const { adapter } = this.#io.sockets
     const room = conversationRoom(conversationId)
     const ids = this.#idsOf(userId)
     if (ids.length === 0 || !this.#changes.note(room, userId, lastSeq)) return
-    this.#hear(ids, conversationId, { inside: true, seq: lastSeq })
+    this.#noteEntering(ids, conversationId, { inside: true, seq: lastSeq })
     const newcomers = ids.filter((id) => adapter.rooms.get(room)?.has(id) !== true)
     for (const id of ids) adapter.addAll(id, new Set([room]))
     this.#messages.begin(room, lastSeq)
     void this.#messages.welcome(room, newcomers, lastSeq, this.#bus.barrier(), () => {
-      const theirs = socketsIn(this.#io, userRoom(userId)).filter((socket) => socket.rooms.has(room))
-      this.#events += writeToAll(theirs, packets) * packets.length
+      const sockets = socketsIn(this.#io, userRoom(userId)).filter((socket) => socket.rooms.has(room))
+      this.#events += writeToAll(sockets, packets) * packets.length
     })
   }
 
-  /** Takes a person out of a conversation as of message `seq`, where they have not come back since. */
-  #take(userId: string, room: string, seq: number): void {
+  /** Removes a user from a conversation as of message `seq`, unless they have rejoined since. */
+  #removeAsOf(userId: string, room: string, seq: number): void {
     if (seq > this.#found.latest(room, userId) && this.#changes.note(room, userId, seq)) this.#remove(userId, room, seq)
   }
 
-  /** Takes a person's sockets out of a conversation, those too that are only connecting. */
+  /** Removes a user's sockets, including those still connecting, from a conversation. */
   #remove(userId: string, room: string, seq: number): void {
     const ids = this.#idsOf(userId)
-    this.#hear(ids, conversationIdOf(room), { inside: false, seq })
+    this.#noteEntering(ids, conversationIdOf(room), { inside: false, seq })
     for (const id of ids) this.#io.sockets.adapter.del(id, room)
   }
 
-  /** A person's sockets, those too that are only connecting. */
+  /** Returns the ids of a user's sockets, including those still connecting. */
   #idsOf(userId: string): string[] {
     return [...(this.#io.sockets.adapter.rooms.get(userRoom(userId)) ?? [])]
   }
 
-  #hear(socketIds: readonly string[], conversationId: string, change: { inside: boolean; seq: number }): void {
+  /** Records a change for those of the sockets that are still entering. */
+  #noteEntering(socketIds: readonly string[], conversationId: string, change: { inside: boolean; seq: number }): void {
     for (const { socketId, heard } of this.#entering)
       if (socketIds.includes(socketId)) heard.set(conversationId, change)
   }
 
-  /** What the sharded adapter takes for a client of the `redis` package: its calls come to our bus. */
+  /** Poses as a client of the `redis` package for the sharded adapter, and forwards its calls to the bus. */
   #redisFacade() {
     return {
       sSubscribe: (channel: string, handler: Handler) =>
@@ -212,10 +213,10 @@ export class GatewayRooms implements LocalRooms {
   }
 
   #onFrame(channel: string, payload: Buffer): void {
-    // Its own sockets had it before it was published.
+    // This process's own sockets got it when it was published.
     if (isFrameOf(payload, this.#options.origin)) return
     const frame = decodeFrame(payload)
-    if (frame === undefined) this.#options.onError(new Error(`not a frame, on ${channel}`))
+    if (frame === undefined) this.#options.onError(new Error(`invalid frame on ${channel}`))
     else this.deliver(roomOf(channel), frame)
   }
 }

@@ -1,8 +1,8 @@
 import type { Bus } from './bus.ts'
 
-/** What is told to every process that listens, this one too: it is rare, and one channel for the whole cluster does. */
+/** Notices to every listening process, this one included. They are rare, so one channel for the whole cluster is enough. */
 export interface Notices<T> {
-  /** Resolves to false where Redis did not take it. */
+  /** Resolves to false if Redis did not accept it. */
   publish(bus: Bus, notice: T): Promise<boolean>
   listen(bus: Bus, listener: (notice: T) => void, onError: (error: unknown) => void): void
 }
@@ -22,8 +22,8 @@ function noticesOn<T>(channel: string): Notices<T> {
   }
 }
 
-/** Tokens of a person issued before `validFrom` (milliseconds since 1970) are refused. */
+/** Tokens of a user issued before `validFrom` (milliseconds since 1970) are revoked. */
 export const tokenNotices = noticesOn<{ userId: string; validFrom: number }>('parley:tokens')
 
-/** Ids of people whom the product's server has written. */
+/** Ids of users written by one of the product's servers. */
 export const peopleNotices = noticesOn<readonly string[]>('parley:people')

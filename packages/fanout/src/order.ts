@@ -1,25 +1,25 @@
-/** Messages fetched at once. */
+/** Maximum number of messages per fetch. */
 export const FETCH_MAX = 100
 
 type Fetch = (from: number, to: number) => Promise<void>
 
 /**
- * Puts what arrives in a room into the order of its seq.
+ * Puts the messages that arrive in a room into seq order.
  *
- * Two gateways store messages 5 and 6 of a conversation and publish them each on its own connection; 6 may well arrive
- * first. Every gateway holds it back until 5 is there. When `patienceMs` has passed it asks for 5 where it is stored: seq
- * has no gap, so what 6 came after is there. Only what is not found then is given up as lost (clients see the gap and
- * sync). So all members see one order, and a message that is published again is let through once.
+ * Two gateways may store messages 5 and 6 of a conversation and publish them, each on its own connection, so that 6 arrives
+ * first. Every gateway holds it back until 5 has arrived. After `patienceMs` it fetches 5 from storage: seq has no gaps, so
+ * whatever precedes 6 is stored. Only what is not found then is given up as lost (clients see the gap and sync). So all members
+ * see the same order, and a message that is published again is delivered once.
  *
- * What is missing further on is asked for together with it: while Redis is away, every other message is, and one gap after
- * the other would fall behind for as long as that lasts.
+ * Messages missing further on are fetched along with it: while Redis is down, every other message may be missing, and filling
+ * one gap at a time would fall further and further behind.
  */
 export class RoomOrder<T> {
   readonly #patienceMs: number
   readonly #deliver: (items: T[]) => void
   readonly #fetch: Fetch | undefined
   readonly #held = new Map<number, T>()
-  /** Seqs below `#next` that were given up: welcome when they come after all. */
+  /** Seqs below `#next` that were given up, and are still accepted if they arrive after all. */
   readonly #missed = new Set<number>()
   #first: number | undefined
   #next: number
@@ -27,9 +27,10 @@ export class RoomOrder<T> {
   #fetching = false
 
   /**
-   * @param deliver is given what has its turn, in order
-   * @param next the seq that comes first, when it is known; otherwise the first one that arrives is
-   * @param fetch gets the seqs of a range, of which some are missing, and has them accepted before it resolves; never rejects
+   * @param patienceMs how long to wait for a missing seq, in milliseconds
+   * @param deliver called with the items that are due, in order
+   * @param next the first seq, if known; otherwise that of the first item to arrive
+   * @param fetch fetches a range, some of which is missing, and calls `accept` with it before it resolves; never rejects
    */
   constructor(patienceMs: number, deliver: (items: T[]) => void, next?: number, fetch?: Fetch) {
     this.#patienceMs = patienceMs
@@ -39,12 +40,12 @@ export class RoomOrder<T> {
     this.#next = next ?? 0
   }
 
-  /** The seq that is waited for; undefined before the first one. */
+  /** The next seq; undefined before the first one is known. */
   get next(): number | undefined {
     return this.#first === undefined ? undefined : this.#next
   }
 
-  /** Takes items of consecutive seqs, the first of which is `seq`. */
+  /** Accepts items with consecutive seqs starting at `seq`. */
   accept(seq: number, items: readonly T[]): void {
     if (this.#first === undefined) {
       this.#first = seq
@@ -65,7 +66,7 @@ export class RoomOrder<T> {
     else if (seq < (this.#first ?? seq) || this.#missed.delete(seq)) due.push(item)
   }
 
-  /** Adds what was waiting for the seq that has just come. */
+  /** Adds the held items that follow the seq that has just arrived. */
   #follow(due: T[]): void {
     for (let item = this.#held.get(this.#next); item !== undefined; item = this.#held.get(this.#next)) {
       this.#held.delete(this.#next)
@@ -93,7 +94,7 @@ export class RoomOrder<T> {
     if (!this.#fetching) this.#timer ??= setTimeout(() => this.#runOut(), this.#patienceMs)
   }
 
-  /** Patience has run out: what is missing is fetched, or given up where it cannot be. */
+  /** Patience has run out: fetches what is missing, or gives it up. */
   #runOut(): void {
     this.#timer = undefined
     const from = this.#next
@@ -110,7 +111,7 @@ export class RoomOrder<T> {
     })
   }
 
-  /** The last seq that is missing of those that are fetched at once; where the first gap is wider, its last. */
+  /** The last missing seq within one fetch; if the first gap is wider than that, its end. */
   #lastMissing(): number {
     const gapEnd = Math.min(...this.#held.keys()) - 1
     let seq = Math.min(Math.max(...this.#held.keys()), this.#next + FETCH_MAX) - 1
@@ -118,7 +119,7 @@ export class RoomOrder<T> {
     return Math.max(seq, gapEnd)
   }
 
-  /** Goes on at the lowest seq that is there; keeps the last 1,000 missing ones in mind. */
+  /** Continues at the lowest seq held; remembers the last 1,000 missing ones. */
   #giveUp(): void {
     const lowest = Math.min(...this.#held.keys())
     for (let seq = Math.max(this.#next, lowest - 1_000); seq < lowest; seq++) this.#missed.add(seq)

@@ -1,24 +1,24 @@
 import type { ServerEventName, ServerEvents } from '@parley/protocol'
 
 /**
- * A Socket.IO packet as it is written to a WebSocket: a text frame of its own, unmasked as a server's are (RFC 6455,
- * section 5.2), around Engine.IO's `4` (message) and Socket.IO's text. Made once, it is published and written to any number
- * of sockets as it stands, several in one piece.
+ * A Socket.IO packet as it is written to a WebSocket: one text frame, unmasked as all frames from servers (RFC 6455, section
+ * 5.2), around Engine.IO's `4` (message) and Socket.IO's text. It is encoded once, published, and written as it is to any number
+ * of sockets, several packets in one write.
  */
 export type Packet = Buffer
 
-/** The first byte of each: FIN, and the opcode of text. */
+/** First byte of a frame: FIN and the opcode for text. */
 const TEXT_FRAME = 0x81
-/** In the second byte: the length is in the next two, or eight. */
+/** Values of the second byte: the length is in the next two, or eight, bytes. */
 const LENGTH_16 = 126
 const LENGTH_64 = 127
 
 const EVENT_MESSAGE = '42["newMessage",'
 
 /**
- * Written piece by piece: joined first, the JSON of every message would be copied once more.
- * @param prefix what comes before the JSON, in ASCII
- * @param end what comes behind it, in ASCII
+ * Encodes a packet. Writes its parts one by one, because concatenating them first would copy the JSON once more.
+ * @param prefix ASCII text before the JSON
+ * @param end ASCII text after the JSON
  */
 export function encodePacket(prefix: string, json: string, end = ''): Packet {
   const packet = openPacket(prefix.length + Buffer.byteLength(json) + end.length)
@@ -29,7 +29,7 @@ export function encodePacket(prefix: string, json: string, end = ''): Packet {
   return packet
 }
 
-/** A packet whose text is still to be written, behind its head. */
+/** Allocates a packet and writes its header; the text is still to be written. */
 function openPacket(length: number): Packet {
   const head = length < LENGTH_16 ? 2 : length < 0x1_00_00 ? 4 : 10
   const packet = Buffer.allocUnsafe(head + length)
@@ -40,30 +40,30 @@ function openPacket(length: number): Packet {
   return packet
 }
 
-/** Bytes before the text. */
+/** Length of the header, in bytes. */
 function headOf(packet: Packet): number {
   const length = packet[1] ?? 0
   return length < LENGTH_16 ? 2 : length === LENGTH_16 ? 4 : 10
 }
 
-/** The Engine.IO message in a packet without its `4`, for those who poll: `2["event",payload]`. */
+/** Returns a packet's Engine.IO message without its `4`, for polling transports: `2["event",payload]`. */
 export function messageIn(packet: Packet): string {
   return packet.toString('utf8', headOf(packet) + 1)
 }
 
-/** An event as the packet that a client gets. */
+/** Encodes an event. */
 export function encodeEvent<Name extends ServerEventName>(event: Name, payload: ServerEvents[Name]): Packet {
   return encodePacket(`42["${event}",`, JSON.stringify(payload), ']')
 }
 
-/** Packets of the messages of this turn of the loop. Their acks, some microseconds later, hold the same JSON. */
+/** Packets of the messages of this turn of the event loop. Their acks, microseconds later, contain the same JSON. */
 let encoded = new Map<unknown, Packet>()
 
 function forget(): void {
   encoded = new Map()
 }
 
-/** `newMessage`. The message must not be changed any more. */
+/** Encodes `newMessage`. The message must not be modified afterwards. */
 export function encodeMessage(message: ServerEvents['newMessage']): Packet {
   const packet = encodeEvent('newMessage', message)
   if (encoded.size === 0) setImmediate(forget)
@@ -75,8 +75,8 @@ const SUCCESS = Buffer.from('[{"success":true,"data":')
 const END = Buffer.from('}]')
 
 /**
- * The answer to the event with this id: `{success: true, data}`. A message that was just published is not turned into JSON
- * a second time: the ack takes it from that packet.
+ * Encodes the ack `{success: true, data}` to the event with this id. A message that was just published is not serialised
+ * again: its JSON is copied from that packet.
  */
 export function encodeSuccess(id: number, data: unknown): Packet {
   const known = encoded.get(data)
@@ -92,12 +92,12 @@ export function encodeSuccess(id: number, data: unknown): Packet {
   return packet
 }
 
-/** The answer to the event with this id. */
+/** Encodes an ack to the event with this id. */
 export function encodeAnswer(id: number, answer: unknown): Packet {
   return encodePacket(`43${id}[`, JSON.stringify(answer), ']')
 }
 
-/** Packets that follow each other; undefined where there is anything else. They are views of `raw`. */
+/** Splits consecutive packets, as views of `raw`; undefined if there is anything else. */
 export function cutPackets(raw: Buffer): Packet[] | undefined {
   const packets: Packet[] = []
   for (let from = 0; from < raw.length; ) {
@@ -117,7 +117,7 @@ function endOf(raw: Buffer, from: number): number | undefined {
   return from + 10 > raw.length ? undefined : from + 10 + Number(raw.readBigUInt64BE(from + 2))
 }
 
-/** Packets in one piece. Those that were cut from one are a view of it; others are copied. */
+/** Joins packets into one buffer: a view if they are adjacent in one buffer already, otherwise a copy. */
 export function joinPackets(packets: readonly Packet[]): Buffer {
   const [first] = packets
   if (first === undefined) return Buffer.alloc(0)

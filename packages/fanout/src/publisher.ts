@@ -6,17 +6,18 @@ import { type Control, encodeFrame, type Frame } from './frame.ts'
 import { encodeEvent, encodeMessage, type Packet } from './packet.ts'
 import { channelOf, conversationRoom, PEOPLE_ROOM, userRoom } from './rooms.ts'
 
-/** Delivers a frame to this process's own sockets; only gateways have some. */
+/** Delivers a frame to this process's own sockets, which only gateways have. */
 export interface LocalRooms {
   deliver(room: string, frame: Frame): void
 }
 
-/** Kept until Redis takes them: no worker tells of them again, and they do not pass by themselves. */
-const UNTOLD: ReadonlySet<ServerEventName> = new Set(['messageRead'])
+/** Events to keep until Redis accepts them: no worker publishes them again, and they do not expire by themselves. */
+const KEPT_EVENTS: ReadonlySet<ServerEventName> = new Set(['messageRead'])
 
 /**
- * Publishes events to rooms, from any process. A packet is encoded once. The sockets of this very process get it at
- * once, Redis or no Redis; all others by one SPUBLISH on the room's channel. Nothing here waits for Redis or fails.
+ * Publishes events to rooms, from any process. A packet is encoded once. The sockets of this process get it immediately, even
+ * if Redis is down; all others by one SPUBLISH on the room's channel. Nothing here throws or rejects; the promises resolve to
+ * whether Redis accepted the publish.
  */
 export class Publisher {
   readonly #bus: Bus
@@ -31,8 +32,8 @@ export class Publisher {
   }
 
   /**
-   * `newMessage` to everybody in the conversation, in seq order. `leaving` are taken out just before it. Gateways that
-   * deliver it go on with `trace`.
+   * Sends `newMessage` to everybody in the conversation, in seq order. The users in `leaving` are removed just before it.
+   * Gateways that deliver it continue `trace`.
    */
   message(message: Message, leaving?: string[], trace?: TraceParent): Promise<boolean> {
     const control = { ...(leaving === undefined ? {} : { leaving }), ...(trace === undefined ? {} : { trace }) }
@@ -40,31 +41,31 @@ export class Publisher {
   }
 
   /**
-   * `newMessage` for a batch of messages, those of one conversation in seq order. What follows each other in a conversation
-   * travels as one publish and is written to each socket in one piece. Figures in docs/PERFORMANCE.md.
-   * Resolves to false where one was not taken.
+   * Sends `newMessage` for a batch of messages, those of one conversation in seq order. Consecutive messages of a conversation
+   * are published together and written to each socket at once. Figures in docs/PERFORMANCE.md.
+   * Resolves to false if any of them was not accepted.
    */
   async messages(messages: readonly Message[]): Promise<boolean> {
     const taken = await Promise.all(runsOf(messages).map((run) => this.#run(run, null)))
     return !taken.includes(false)
   }
 
-  /** An event without a place in the order, to everybody in a conversation. */
+  /** Sends an event outside the message order to everybody in a conversation. */
   toConversation<Name extends ServerEventName>(id: string, event: Name, payload: ServerEvents[Name]): Promise<boolean> {
-    return this.#event(conversationRoom(id), encodeEvent(event, payload), null, UNTOLD.has(event))
+    return this.#event(conversationRoom(id), encodeEvent(event, payload), null, KEPT_EVENTS.has(event))
   }
 
   /**
-   * News of a person for their contacts: one publish, which every gateway gets, instead of one to each contact's channel.
-   * (4,000 who come at once with 80 contacts each made 320,000 publishes; figures in docs/PERFORMANCE.md.)
+   * Sends an event about a user to their contacts: with one publish that every gateway gets, instead of one per contact. (4,000
+   * users who connect at once with 80 contacts each made 320,000 publishes; figures in docs/PERFORMANCE.md.)
    */
   toPeople<Name extends ServerEventName>(userIds: readonly string[], event: Name, payload: ServerEvents[Name]): void {
     if (userIds.length > 0) void this.#event(PEOPLE_ROOM, encodeEvent(event, payload), { people: [...userIds] })
   }
 
   /**
-   * `userOnline` for people who came about the same time, to the sockets that are in one of their conversations: one publish
-   * for all of them, and one write to each socket.
+   * Sends `userOnline` for users who came online at about the same time, to the sockets in any of their conversations: with one
+   * publish for all of them, and one write to each socket.
    */
   online(people: readonly Arrival[]): void {
     for (const arrivals of framesOf(people)) {
@@ -74,13 +75,13 @@ export class Publisher {
     }
   }
 
-  /** Puts all sockets of a person into a conversation; they get the event once messages are sure to reach them. */
+  /** Adds all sockets of a user to a conversation; they get the event once messages are certain to reach them. */
   join(userId: string, lastSeq: number, conversation: ServerEvents['conversationCreated']): Promise<boolean> {
     const control = { join: { userId, conversationId: conversation.id, lastSeq } }
     return this.#event(userRoom(userId), encodeEvent('conversationCreated', conversation), control)
   }
 
-  /** Takes all sockets of a person out of a conversation, as its message `seq` tells, and tells them. */
+  /** Removes all sockets of a user from a conversation, as announced by its message `seq`, and notifies them. */
   leave(userId: string, seq: number, update: ServerEvents['conversationUpdated']): Promise<boolean> {
     const control = { leave: { userId, conversationId: update.conversationId, seq } }
     return this.#event(userRoom(userId), encodeEvent('conversationUpdated', update), control)
@@ -103,7 +104,7 @@ export class Publisher {
   }
 }
 
-/** Messages of one conversation with one seq after the other. */
+/** Splits messages into runs of one conversation with consecutive seqs. */
 function runsOf(messages: readonly Message[]): [Message, ...Message[]][] {
   const runs: [Message, ...Message[]][] = []
   const open = new Map<string, [Message, ...Message[]]>()
@@ -111,9 +112,9 @@ function runsOf(messages: readonly Message[]): [Message, ...Message[]][] {
     const run = open.get(message.conversationId)
     if (run !== undefined && run[0].seq + run.length === message.seq) run.push(message)
     else {
-      const begun: [Message, ...Message[]] = [message]
-      runs.push(begun)
-      open.set(message.conversationId, begun)
+      const started: [Message, ...Message[]] = [message]
+      runs.push(started)
+      open.set(message.conversationId, started)
     }
   }
   return runs

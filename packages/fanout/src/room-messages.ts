@@ -7,18 +7,18 @@ import type { Packet } from './packet.ts'
 import { conversationIdOf } from './rooms.ts'
 
 const ORDER_PATIENCE_MS = 250
-/** Rooms whose missing messages are fetched at a time; after an outage of Redis clients of the others sync. */
+/** Maximum number of rooms fetching missing messages concurrently. In the others, as after an outage of Redis, clients sync. */
 const FETCHES_AT_ONCE = 50
 
 /** A stored message, ready to be sent. */
 export interface StoredFrame {
   seq: number
   packet: Packet
-  /** Those whom the message tells to have left, and who have not come back. */
+  /** Users who left with this message and have not rejoined. */
   leaving: string[]
 }
 
-/** A packet on its way to a room. */
+/** A packet to be delivered to a room. */
 interface Item {
   seq: number
   control: Control | null
@@ -26,30 +26,30 @@ interface Item {
 }
 
 export interface RoomMessagesOptions {
-  /** The messages of a conversation with `from <= seq <= to` as they are stored; they may be told to its members. */
+  /** Reads a conversation's messages with `from <= seq <= to`. */
   stored: (conversationId: string, from: number, to: number) => Promise<StoredFrame[]>
-  /** Those of these people who are not in the conversation, as the database has it now. */
+  /** Returns those of `userIds` who are not members of the conversation now, according to the database. */
   outsiders: (conversationId: string, userIds: readonly string[]) => Promise<string[]>
-  /** A message has its turn that takes these people out of the room: it, and what follows, is not for them. */
+  /** Called when a message is due that removes these users from the room: they get neither it nor anything after it. */
   onLeaving: (room: string, seq: number, userIds: readonly string[]) => void
   onError: (error: unknown) => void
   /** How long a message waits for the one before it, in milliseconds; see {@link RoomOrder}. Default 250. */
   patienceMs?: number
-  /** Left out where nothing is traced. */
+  /** Omitted if tracing is off. */
   tracer?: Tracer | undefined
 }
 
-/** Writes messages to the rooms of one gateway: those of each room in seq order, and what did not arrive as it is stored. */
+/** Writes messages to the rooms of one gateway, in seq order per room, and reads missing ones from the database. */
 export class RoomMessages {
   readonly #io: Server
   readonly #options: RoomMessagesOptions
   readonly #orders = new Map<string, RoomOrder<Item>>()
-  /** The seq that comes first in rooms where none has come yet. */
+  /** First seq of rooms in which no message has arrived yet. */
   readonly #begins = new Map<string, number>()
-  /** By room, what waits for sockets that were put into it and have not caught up with the others. */
+  /** Packets held for sockets that were added to a room and have not caught up yet, by room and socket id. */
   readonly #newcomers = new Map<string, Map<string, Packet[]>>()
   #fetches = 0
-  /** Packets written to sockets, and how often messages were looked up that did not arrive. */
+  /** Number of packets written to sockets, and of lookups of messages that did not arrive. */
   delivered = 0
   fetches = 0
 
@@ -63,7 +63,7 @@ export class RoomMessages {
     })
   }
 
-  /** Call when a socket has joined: a room that is new here begins after this many messages. */
+  /** Call when a socket has joined: a room that is new here starts after `lastSeq`. */
   begin(room: string, lastSeq: number): void {
     if (this.#has(room) && !this.#orders.has(room) && !this.#begins.has(room)) this.#begins.set(room, lastSeq + 1)
   }
@@ -73,37 +73,37 @@ export class RoomMessages {
   }
 
   /**
-   * Has sockets that were put into a room just now catch up with the others in it: they get what was stored after message
-   * `lastSeq`, and nothing of the room before that. Never rejects.
-   * @param subscribed settles when what is published from then on reaches the room
-   * @param tell says that they are in it, to those who still are
+   * Brings sockets that were just added to a room up to date: they get the messages stored after `lastSeq`, and nothing of the
+   * room before those. Never rejects.
+   * @param subscribed settles when everything published from then on reaches the room
+   * @param announce notifies the sockets still in the room that they are in it
    */
   async welcome(
     room: string,
     socketIds: readonly string[],
     lastSeq: number,
     subscribed: Promise<unknown>,
-    tell: () => void,
+    announce: () => void,
   ): Promise<void> {
     const order = this.#orderOf(room)
-    // What others here were given before has to be sent to these alone.
+    // Messages before this one were delivered to the others, so they have to be written to the newcomers separately.
     const before = order.next ?? lastSeq + 1
     const waiting = this.#holdBack(room, socketIds)
-    let passedBy: Packet[] = []
+    let backlog: Packet[] = []
     try {
       await subscribed
       const missed = await this.#options.stored(conversationIdOf(room), lastSeq + 1, lastSeq + FETCH_MAX)
       if (this.#orders.get(room) !== order) return
       const early = missed.filter(({ seq }) => seq < before)
-      // They may have gone since they were put in: of that nothing will come any more.
+      // They may have left since they were added; these messages will not arrive again to say so.
       for (const { seq, leaving } of early) this.#options.onLeaving(room, seq, leaving)
-      passedBy = early.map(({ packet }) => packet)
+      backlog = early.map(({ packet }) => packet)
       acceptStored(order, missed.slice(early.length))
     } catch (error) {
       this.#options.onError(error)
     } finally {
-      tell()
-      this.#letIn(room, waiting, passedBy)
+      announce()
+      this.#letIn(room, waiting, backlog)
     }
   }
 
@@ -129,11 +129,11 @@ export class RoomMessages {
   }
 
   /**
-   * Puts messages that did not arrive in their place. Frames that come late all the same are then passed over. Who misses more
-   * than are fetched at once finds them by syncing.
+   * Fetches messages that did not arrive and puts them in their place; their frames are ignored if they arrive later. If more
+   * are missing than one fetch returns, clients sync instead.
    */
   async #fetch(room: string, from: number, to: number): Promise<void> {
-    if (this.#fetches >= FETCHES_AT_ONCE || to - from >= FETCH_MAX) return this.#dismissOutsiders(room, to)
+    if (this.#fetches >= FETCHES_AT_ONCE || to - from >= FETCH_MAX) return this.#removeOutsiders(room, to)
     this.#fetches++
     this.fetches++
     try {
@@ -148,8 +148,8 @@ export class RoomMessages {
     }
   }
 
-  /** Before messages are passed over: up to `seq` there may have been some that took people out. */
-  async #dismissOutsiders(room: string, seq: number): Promise<void> {
+  /** Called before messages up to `seq` are skipped: some of them may have removed users from the conversation. */
+  async #removeOutsiders(room: string, seq: number): Promise<void> {
     try {
       const outsiders = await this.#options.outsiders(conversationIdOf(room), peopleIn(this.#io, room))
       this.#options.onLeaving(room, seq, outsiders)
@@ -166,20 +166,20 @@ export class RoomMessages {
     return waiting
   }
 
-  #letIn(room: string, waiting: ReadonlyMap<string, Packet[]>, passedBy: readonly Packet[]): void {
+  #letIn(room: string, waiting: ReadonlyMap<string, Packet[]>, backlog: readonly Packet[]): void {
     const newcomers = this.#newcomers.get(room)
     for (const [id, packets] of waiting) {
-      // Who was taken out and put in again meanwhile waits for what comes after that.
+      // A socket that was removed and added again meanwhile waits for its later addition.
       if (newcomers?.get(id) !== packets) continue
       newcomers.delete(id)
       const socket = this.#io.sockets.sockets.get(id)
-      const theirs = [...passedBy, ...packets]
-      if (socket?.rooms.has(room)) this.delivered += writeToAll([socket], theirs) * theirs.length
+      const due = [...backlog, ...packets]
+      if (socket?.rooms.has(room)) this.delivered += writeToAll([socket], due) * due.length
     }
     if (newcomers?.size === 0) this.#newcomers.delete(room)
   }
 
-  /** Writes messages that have their turn; those between two that take people out go in one piece. */
+  /** Writes messages that are due; those between two that remove users are written together. */
   #write(room: string, items: readonly Item[]): void {
     const spans = this.#options.tracer === undefined ? [] : this.#startSpans(items)
     let packets: Packet[] = []
@@ -198,16 +198,16 @@ export class RoomMessages {
     }
   }
 
-  /** @returns how many sockets there were */
+  /** @returns the number of sockets */
   #writePackets(room: string, packets: readonly Packet[]): number {
     const newcomers = this.#newcomers.get(room)
-    const those = newcomers === undefined ? socketsIn(this.#io, room) : this.#upToDate(room, packets, newcomers)
-    const sockets = writeToAll(those, packets)
-    this.delivered += sockets * packets.length
-    return sockets
+    const sockets = newcomers === undefined ? socketsIn(this.#io, room) : this.#upToDate(room, packets, newcomers)
+    const count = writeToAll(sockets, packets)
+    this.delivered += count * packets.length
+    return count
   }
 
-  /** Those in a room who have caught up with it; the packets are kept for the others. */
+  /** Yields the sockets in a room that are up to date; keeps the packets for the others. */
   *#upToDate(room: string, packets: readonly Packet[], newcomers: ReadonlyMap<string, Packet[]>): Generator<Socket> {
     for (const socket of socketsIn(this.#io, room)) {
       const waiting = newcomers.get(socket.id)

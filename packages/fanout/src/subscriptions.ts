@@ -4,31 +4,34 @@ import { Cluster } from 'ioredis'
 import { ChannelConnection } from './channel-connection.ts'
 import { ClusterSubscriptions } from './cluster-subscriptions.ts'
 
-/** A subscriber of any number of channels. It comes back by itself, and never fails for good. */
+/** A subscriber for any number of channels. It reconnects automatically and never gives up. */
 export interface Subscriptions {
-  /** Every connection that is needed stands. */
+  /** Whether all required connections are up. */
   readonly healthy: boolean
   /** Resolves when it is healthy for the first time; rejects after `timeoutMs`. */
   ready(timeoutMs: number): Promise<void>
   subscribe(channels: readonly string[]): void
   unsubscribe(channels: readonly string[]): void
-  /** Whether all that was asked for so far is known to be in force within `timeoutMs`. */
+  /** Whether Redis confirms within `timeoutMs` that everything subscribed so far is active. */
   ping(timeoutMs: number): Promise<boolean>
   close(): void
 }
 
 export interface SubscriptionsOptions {
   connection: RedisOptions & { onError: (error: Error) => void }
-  /** All channels that are to be subscribed now. */
+  /** Returns all channels that should be subscribed now. */
   wanted: () => Iterable<string>
   onMessage: (channel: string, payload: Buffer) => void
-  /** Something may have been missed; all channels are in force again. */
+  /** Messages may have been missed; all subscriptions are active again. */
   onRestored: () => void
 }
 
-const CHANNELS_A_COMMAND = 1_000
+const CHANNELS_PER_COMMAND = 1_000
 
-/** @param publisher a client of the same Redis; of a cluster it tells where the slots are */
+/**
+ * Opens a subscriber for a Redis or a Redis Cluster.
+ * @param publisher a client of the same Redis; for a cluster, the source of the slot map
+ */
 export function openSubscriptions(
   address: RedisAddress,
   publisher: RedisClient,
@@ -37,7 +40,7 @@ export function openSubscriptions(
   if (publisher instanceof Cluster) return new ClusterSubscriptions(address, publisher, options)
   const { connection, wanted, onMessage, onRestored } = options
   const redis = openRedis(address, connection)
-  const commandsOf = (channels: readonly string[]) => partsOf(channels, CHANNELS_A_COMMAND)
+  const commandsOf = (channels: readonly string[]) => partsOf(channels, CHANNELS_PER_COMMAND)
   const onRefused = (error: unknown) => connection.onError(asError(error))
   return new ChannelConnection({ redis, wanted, commandsOf, onMessage, onRestored, onRefused })
 }

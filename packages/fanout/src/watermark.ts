@@ -9,23 +9,23 @@ export interface WatermarkOptions {
   redis: RedisClient
   /** This process's epoch id. */
   epoch: string
-  /** Whether an error leaves open if the batch was stored. */
+  /** Whether it is unknown, after this error, if the batch was stored. */
   isUnsure: (error: unknown) => boolean
   onError: (error: unknown) => void
-  /** Milliseconds after which a process that writes no more counts as dead. */
+  /** Milliseconds after which a process that has stopped writing counts as dead. Default 15,000. */
   leaseMs?: number
-  /** Least time between two writes, in milliseconds. A worker learns of a published batch about this much later. */
+  /** Interval between two writes, in milliseconds: a worker learns of a published batch about this late. Default 200. */
   intervalMs?: number
 }
 
 /**
- * Tells the workers up to which batch of messages this process has published what it stored, so that they neither touch
- * what is still on its way nor miss what a killed process left behind: rows of the outbox above the mark wait, and those
- * of an origin whose mark is gone are published again.
+ * Tells the workers up to which batch this process has published the messages it stored, so that they neither touch batches in
+ * progress nor miss those that a killed process left behind: outbox rows above the mark wait, and those of an origin whose mark
+ * is gone are published again.
  *
- * Batches are numbered within an origin. Where it stays unknown whether one was stored (the connection broke during its
- * commit), or Redis did not take what was published, the process leaves that origin for dead and goes on under a new
- * one: the worker then does what is due.
+ * Batches are numbered within an origin. If it is unknown whether one was stored (the connection broke during its commit), or
+ * Redis did not accept its publishes, the process abandons that origin, so that a worker takes over, and continues under a new
+ * one.
  */
 export class PublishedWatermark {
   readonly #options: Required<WatermarkOptions>
@@ -35,7 +35,7 @@ export class PublishedWatermark {
   #lastBatch = 0
   #written = ''
   #writtenAt = Number.NEGATIVE_INFINITY
-  /** From the first publish of a batch, right after its commit, to Redis having taken its publishes, in seconds. */
+  /** From the first publish of a batch, right after its commit, until Redis has accepted all of them, in seconds. */
   readonly publishing = new Distribution(LATENCY_SECONDS)
 
   constructor(options: WatermarkOptions) {
@@ -43,14 +43,14 @@ export class PublishedWatermark {
     this.#timer = setInterval(() => void this.#write(), this.#options.intervalMs)
   }
 
-  /** Makes the process known. Call before its first batch. */
+  /** Registers the process. Call before its first batch. */
   async start(): Promise<void> {
     await this.#write()
   }
 
   /**
-   * Runs `work`, which stores one batch under this origin and number and publishes it. Nobody waits for Redis: what is
-   * handed to `publishing` holds the batch open until it settles, and says by `false` that Redis did not take it.
+   * Runs `work`, which stores one batch under this origin and number and publishes it. Does not wait for Redis: the promises
+   * passed to `publishing` keep the batch open until they settle, and resolve to false if Redis did not accept a publish.
    */
   async cover<T>(
     work: (origin: string, batch: number, publishing: (taken: Promise<boolean>) => void) => Promise<T>,
@@ -86,7 +86,7 @@ export class PublishedWatermark {
     return `${this.#options.epoch}.${this.#generation}`
   }
 
-  /** Every batch up to this one is published. Numbers open in rising order, so the first of the set is the lowest. */
+  /** The last batch up to which all are published. Batches open in ascending order, so the first in the set is the lowest. */
   get #mark(): number {
     const [lowest] = this.#open
     return lowest === undefined ? this.#lastBatch : lowest - 1
@@ -117,7 +117,7 @@ export class PublishedWatermark {
   }
 }
 
-/** The marks of all processes that are alive; forgets those that are not. */
+/** Returns the marks of all live processes; removes dead ones from the index. */
 export async function readWatermarks(redis: RedisClient): Promise<{ origin: string; batch: number }[]> {
   const origins = await redis.smembers(INDEX)
   const marks = await Promise.all(origins.map((origin) => redis.get(KEY + origin)))

@@ -5,7 +5,7 @@ import { Bus } from '../src/index.ts'
 
 const CHANNEL = 'a channel'
 const SLOT = slotOf(CHANNEL)
-/** Nodes that miss others, or see them again, say so after twice their time-out or so, of two seconds; later on a busy machine. */
+/** Nodes notice an outage of others, or its end, after about twice their timeout of two seconds; later on a busy machine. */
 const FAILURE_MS = 30_000
 const MARKS = ['mark 1', 'mark 2', 'mark 3']
 
@@ -27,18 +27,18 @@ async function openBus(name: string): Promise<Bus> {
   return bus
 }
 
-/** Says the marks, which Redis does not take. */
+/** Publishes the marks, to be kept, while Redis does not accept them. */
 async function keepMarks(speaker: Bus): Promise<void> {
   const taken = await Promise.all(MARKS.map((mark) => speaker.publish(CHANNEL, mark, true)))
   expect(taken).toEqual(MARKS.map(() => false))
 }
 
-/** Brings back those that do not run. */
+/** Starts the nodes that are not running. */
 async function startAll(): Promise<void> {
   for (const node of redis.nodes) if (!node.running) await node.start()
 }
 
-/** How many publishes the channel's node has taken. */
+/** Number of publishes that the channel's node has accepted. */
 async function taken(): Promise<number> {
   const stats = String(await owner.call('info', 'commandstats'))
   return Number(/cmdstat_spublish:calls=(\d+)/.exec(stats)?.[1] ?? 0)
@@ -46,7 +46,7 @@ async function taken(): Promise<number> {
 
 const restored = (bus: Bus) => new Promise<string>((resolve) => bus.once('restored', () => resolve('restored')))
 
-it('publishes later what is to be kept in the order in which it was said, though it is refused once more', async () => {
+it('publishes kept messages later in their original order, even if they are refused once more', async () => {
   const [speaker, listener] = [await openBus('speaker'), await openBus('listener')]
   const heard: string[] = []
   listener.subscribe(CHANNEL, (payload) => heard.push(payload.toString()))
@@ -55,7 +55,7 @@ it('publishes later what is to be kept in the order in which it was said, though
   expect(await speaker.publish(CHANNEL, 'first', true)).toBe(false)
   const publish = speaker.publish.bind(speaker)
   const next = new Promise<boolean>((resolve) => {
-    // Just before the first is tried again.
+    // Just before the first one is retried.
     vi.spyOn(speaker, 'publish').mockImplementationOnce((...again) => {
       resolve(publish(CHANNEL, 'second', true))
       return publish(...again)
@@ -67,7 +67,7 @@ it('publishes later what is to be kept in the order in which it was said, though
   await Promise.all([speaker.close(), listener.close()])
 })
 
-it('publishes what is to be kept once its node is back', async () => {
+it('publishes kept messages once their node is back', async () => {
   const speaker = await openBus('speaker')
   await owner.kill()
   onTestFinished(() => startAll())
@@ -78,8 +78,8 @@ it('publishes what is to be kept once its node is back', async () => {
   await speaker.close()
 })
 
-// docs/OPERATIONS.md says why it is told so.
-it('is refused by a node that is told to take no publishes without the others, and comes to it once they are back', async () => {
+// docs/OPERATIONS.md explains this setting.
+it('a node set to refuse publishes while cut off from the others gets kept messages once they are back', async () => {
   const speaker = await openBus('speaker')
   await owner.call('config', 'set', 'cluster-allow-pubsubshard-when-down', 'no')
   for (const node of redis.nodes) if (node !== owner) await node.kill()
@@ -93,18 +93,18 @@ it('is refused by a node that is told to take no publishes without the others, a
   await speaker.close()
 })
 
-describe('a slot that no node has', () => {
+describe('a slot without a node', () => {
   beforeEach(async () => {
     await redis.formed()
     for (const node of redis.nodes) {
-      // All other slots are served.
+      // So that all other slots are still served.
       await node.call('config', 'set', 'cluster-require-full-coverage', 'no')
       await node.call('cluster', 'delslots', SLOT)
     }
   })
   afterEach(giveBack)
 
-  /** Whether each slot has a node, as all nodes know it. */
+  /** Whether each slot has a node according to all nodes. */
   async function assigned(): Promise<boolean> {
     const infos = await Promise.all(redis.nodes.map((node) => node.call('cluster', 'info')))
     return infos.every((info) => String(info).includes(`cluster_slots_assigned:${SLOTS}`))
@@ -113,12 +113,12 @@ describe('a slot that no node has', () => {
   async function giveBack(): Promise<void> {
     if (await assigned()) return
     await owner.call('cluster', 'addslots', SLOT)
-    // The other nodes believe the newer epoch.
+    // The other nodes accept the claim with the newer epoch.
     await owner.call('cluster', 'bumpepoch')
     await expect.poll(assigned).toBe(true)
   }
 
-  it('is published to what is to be kept, once a node has it', async () => {
+  it('gets kept messages once it has a node', async () => {
     const speaker = await openBus('speaker')
     const errors = new Set<string>()
     speaker.on('error', ({ message }) => errors.add(message))
@@ -130,7 +130,7 @@ describe('a slot that no node has', () => {
     await speaker.close()
   })
 
-  it('has no subscription in force before a node has it', async () => {
+  it('has no active subscription before it has a node', async () => {
     const [speaker, listener] = [await openBus('speaker'), await openBus('listener')]
     const heard: string[] = []
     listener.subscribe(CHANNEL, (payload) => heard.push(payload.toString()))

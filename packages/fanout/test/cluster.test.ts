@@ -27,7 +27,7 @@ afterAll(async () => {
   await redis?.[Symbol.asyncDispose]()
 })
 
-/** All channels, said once each and heard once each. */
+/** Publishes once to each channel and asserts that each message is received once. */
 async function allAreHeard(word: string): Promise<void> {
   got.length = 0
   const taken = await Promise.all(CHANNELS.map((channel) => speaker.publish(channel, word)))
@@ -38,7 +38,7 @@ async function allAreHeard(word: string): Promise<void> {
 
 const restored = () => new Promise<string>((resolve) => heard.once('restored', () => resolve('restored')))
 
-it('slots are those of Redis', async () => {
+it('slotOf() agrees with Redis', async () => {
   const client = openRedis(redis.url, { name: 'test' })
   await redisReady(client, 5_000)
   for (const key of ['123456789', 'foo{bar}baz', '{}x', 'a{}b', '{user1000}.following', 'é{ü}', 'foo{{bar}}zap', '']) {
@@ -50,7 +50,7 @@ it('slots are those of Redis', async () => {
 describe('the bus on a cluster', () => {
   it('carries channels of all nodes', () => allAreHeard('first'))
 
-  it('forgets a channel that nobody wants any more', async () => {
+  it('drops a channel that is unsubscribed', async () => {
     heard.subscribe('for a moment', (payload) => got.push(String(payload)))
     expect(await heard.barrier(5_000)).toBe(true)
     heard.unsubscribe('for a moment')
@@ -60,7 +60,7 @@ describe('the bus on a cluster', () => {
     await allAreHeard('after')
   })
 
-  it('confirms nothing before it knows the nodes, says at first of nothing that it was missed, and leaves no connection', async () => {
+  it('confirms nothing before it knows the nodes, emits no restored at first, and leaves no connections', async () => {
     const brief = new Bus(redis.url, 'brief')
     const missed = vi.fn()
     brief.on('restored', missed)
@@ -78,7 +78,7 @@ describe('the bus on a cluster', () => {
     await expect.poll(connections).toEqual([])
   })
 
-  it('has what is wanted, and nothing else, once a node has ended its connection', async () => {
+  it('restores exactly the wanted subscriptions after a node has closed its connection', async () => {
     const unwanted = `{${CHANNELS[0]}} is not wanted`
     const [owner] = redis.nodes.filter((_, index) => Math.floor(slotOf(unwanted) / 5_462) === index)
     heard.subscribe(unwanted, () => undefined)
@@ -92,9 +92,9 @@ describe('the bus on a cluster', () => {
     await allAreHeard('on the new connection')
   })
 
-  it('asks a node again for what it has refused, and says when all is in force', async () => {
+  it('retries refused subscriptions at a node, and reports when all are active', async () => {
     const [node] = redis.nodes
-    // Ends the subscriptions that are not allowed any more, too.
+    // Also ends existing subscriptions that are no longer allowed.
     await node?.call('acl', 'setuser', 'default', 'resetchannels')
     for (let times = 0; times < 2; times++) expect(await heard.barrier(5_000)).toBe(false)
     const told = restored()
@@ -104,7 +104,7 @@ describe('the bus on a cluster', () => {
     await allAreHeard('allowed again')
   })
 
-  it('takes no answer to what was asked before for news of channels that are asked for again', async () => {
+  it('does not take an earlier answer as confirmation of channels that were subscribed again', async () => {
     const [node] = redis.nodes
     const told = restored()
     await node?.call('acl', 'setuser', 'default', 'resetchannels')
@@ -114,10 +114,10 @@ describe('the bus on a cluster', () => {
     const nobody = { onMessage: ignore, onRestored: ignore }
     const subscriptions = openSubscriptions(redis.url, client, { connection, wanted: () => CHANNELS, ...nobody })
     await subscriptions.ready(10_000)
-    // The map of slots is new when the test says so.
+    // The test decides when the slot map is refreshed.
     vi.spyOn(client, 'refreshSlotsCache').mockImplementation(() => undefined)
     await expect.poll(() => subscriptions.ping(5_000)).toBe(false)
-    // All nodes answer, and the one that refuses has not come to what it is asked next.
+    // All nodes answer, but the refusing one has not processed the new subscriptions yet.
     const ping = vi.spyOn(ChannelConnection.prototype, 'ping').mockResolvedValue(true)
     const confirmed = subscriptions.ping(5_000)
     client.emit('refresh')
@@ -129,7 +129,7 @@ describe('the bus on a cluster', () => {
     expect(await told).toBe('restored')
   })
 
-  it('listens on to a node that the map no longer names, and hears all once when it does again', async () => {
+  it('keeps listening to a node that the map no longer names, and receives each message once when it is back', async () => {
     const client = openRedis(redis.url, { name: 'lingering' }) as Cluster
     const wanted = CHANNELS.filter((name) => slotOf(name) < 5_462)
     const words: string[] = []
@@ -141,7 +141,7 @@ describe('the bus on a cluster', () => {
     })
     await subscriptions.ready(10_000)
     await expect.poll(() => subscriptions.ping(5_000)).toBe(true)
-    // The map of slots is new when the test says so.
+    // The test decides when the slot map is refreshed.
     const refresh = vi.spyOn(client, 'refreshSlotsCache').mockImplementation(() => undefined)
     const map = [...client.slots]
     const [former] = map[0] ?? []
@@ -164,7 +164,7 @@ describe('the bus on a cluster', () => {
     client.disconnect()
   })
 
-  it('follows a slot to another node, and says that something may have been missed', async () => {
+  it('follows a slot to another node, and reports that messages may have been missed', async () => {
     const [first, second] = redis.nodes
     if (first === undefined || second === undefined) throw new Error('no nodes')
     const channel = CHANNELS.find((name) => slotOf(name) < 5_462) ?? ''
@@ -178,7 +178,7 @@ describe('the bus on a cluster', () => {
     await allAreHeard('moved back')
   })
 
-  it('publishes all that is said while a slot moves', async () => {
+  it('publishes everything while a slot moves', async () => {
     const [first, second] = redis.nodes
     if (first === undefined || second === undefined) throw new Error('no nodes')
     const [channel = '', neighbour = ''] = CHANNELS.filter((name) => slotOf(name) < 5_462)
@@ -195,13 +195,13 @@ describe('the bus on a cluster', () => {
       }
       await moved
       expect(new Set(await Promise.all(taken))).toEqual(new Set([true]))
-      // The new map tells of it, and so does the connection that was made anew: both have by then.
+      // Both the new map and the new connection lead to a restored event: wait until both have.
       await expect.poll(() => heard.barrier(5_000)).toBe(true)
     }
   })
 
-  // A replica whose first election fails, on a busy machine, holds its next one 8 s later (4 x cluster-node-timeout).
-  it('goes on with a replica that takes the place of its master', async () => {
+  // On a busy machine a replica's first election may fail; the next one is 8 s later (4 x cluster-node-timeout).
+  it('continues with a replica that takes the place of its master', async () => {
     const told = restored()
     await redis.nodes[0]?.kill()
     expect(await told).toBe('restored')

@@ -3,11 +3,11 @@ import { ownRedis, redisClient, tcpProxy } from '@parley/testkit'
 import { expect, it } from 'vitest'
 import { Bus } from '../src/index.ts'
 
-it('leaves a Redis that has become a replica, whose connections stay open, for the one that took its place', async () => {
+it('moves from a Redis that has become a replica, with its connections still open, to the new primary', async () => {
   await using former = await ownRedis()
   await using successor = await ownRedis()
   const at = (url: string) => ({ host: new URL(url).hostname, port: Number(new URL(url).port) })
-  // The name of the primary, as a managed service keeps it.
+  // The address of the primary, as a managed service provides it.
   await using name = await tcpProxy(at(former.url))
   const [here, elsewhere] = [new Bus(name.rewrite(former.url), 'here'), new Bus(successor.url, 'elsewhere')]
   const data = openRedis(name.rewrite(former.url), { name: 'data' })
@@ -34,7 +34,7 @@ it('leaves a Redis that has become a replica, whose connections stay open, for t
   name.redirect(at(successor.url))
 
   await expect.poll(() => restored, { timeout: 5_000 }).toBe(true)
-  // Its connection for publishing is made anew by itself.
+  // Its publishing connection reconnects by itself.
   await here.ready(5_000)
   expect(await here.publish('a channel', 'a word')).toBe(true)
   await expect.poll(() => heard.toSorted()).toEqual(['elsewhere', 'here'])

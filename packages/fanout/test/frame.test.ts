@@ -18,23 +18,23 @@ describe('frames', () => {
       control: { join: { userId: 'u', conversationId: 'c', lastSeq: 3 } },
       packets: [],
     },
-  ])('come back as they were sent', (frame) => {
+  ])('are decoded as they were encoded', (frame) => {
     const raw = encodeFrame(frame)
     expect(isFrame(raw)).toBe(true)
     expect(decodeFrame(raw)).toEqual(frame)
   })
 
-  it('are told from what the adapter sends', () => {
+  it('are distinguished from the packets of the adapter', () => {
     expect(isFrame(Buffer.from('{"uid":"x"}'))).toBe(false)
     expect(isFrame(Buffer.from([0x83, 0xa3]))).toBe(false)
     expect(isFrame(Buffer.alloc(0))).toBe(false)
   })
 
-  it.each(['~', '~a', '~a|1', '~a|1\n', '~a|x|\n', '~a|1|{\n', '{}'])('that are broken are refused: %j', (raw) => {
+  it.each(['~', '~a', '~a|1', '~a|1\n', '~a|x|\n', '~a|1|{\n', '{}'])('that are malformed are refused: %j', (raw) => {
     expect(decodeFrame(Buffer.from(raw))).toBeUndefined()
   })
 
-  it('whose packets are not whole are refused', () => {
+  it('with incomplete packets are refused', () => {
     const raw = encodeFrame({ origin: 'a', seq: 1, control: null, packets: [packet] })
     expect(decodeFrame(raw)?.packets).toEqual([packet])
     for (let length = raw.length - packet.length + 1; length < raw.length; length++) {
@@ -43,7 +43,7 @@ describe('frames', () => {
     expect(decodeFrame(Buffer.concat([raw, Buffer.from('42[]')]))).toBeUndefined()
   })
 
-  it('are known as one’s own by their beginning', () => {
+  it('are recognised by their origin without decoding', () => {
     const raw = encodeFrame({ origin: 'epoch', seq: 1, control: null, packets: [packet] })
     expect(isFrameOf(raw, 'epoch')).toBe(true)
     for (const other of ['epoc', 'epoch1', 'fpoch', '']) expect(isFrameOf(raw, other)).toBe(false)
@@ -52,11 +52,11 @@ describe('frames', () => {
 })
 
 describe('rooms', () => {
-  it('are never 20 characters long, which the adapter takes for a socket id', () => {
+  it('never have 20 characters, which the adapter would take for a socket id', () => {
     for (let length = 1; length <= 128; length++) expect(userRoom('x'.repeat(length)).length).not.toBe(20)
   })
 
-  it('do not run into each other', () => {
+  it('do not collide', () => {
     const ids = ['x'.repeat(14), 'x'.repeat(15), `s:${'x'.repeat(13)}`, `~${'x'.repeat(15)}`, `:${'x'.repeat(15)}`]
     expect(new Set(ids.map(userRoom)).size).toBe(ids.length)
   })

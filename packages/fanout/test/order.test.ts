@@ -18,7 +18,7 @@ function orderOf(next?: number) {
 }
 
 describe('RoomOrder', () => {
-  it('delivers in seq order whatever the order of arrival', () => {
+  it('delivers in seq order, whatever the order of arrival', () => {
     const { delivered, accept } = orderOf(1)
     accept(3, 2, 1, 5, 4)
     expect(delivered).toEqual([1, 2, 3, 4, 5])
@@ -30,7 +30,7 @@ describe('RoomOrder', () => {
     expect(delivered).toEqual([7, 8, 9, 10])
   })
 
-  it('takes a run of seqs, and delivers at once what it lets through', () => {
+  it('accepts a run of seqs, and delivers what becomes due together', () => {
     const runs: number[][] = []
     const order = new RoomOrder<number>(250, (seqs) => runs.push(seqs), 1)
     order.accept(4, [4, 5])
@@ -44,13 +44,13 @@ describe('RoomOrder', () => {
     order.close()
   })
 
-  it('lets what was published before the first one seen through when it comes late', () => {
+  it('delivers late messages from before the first one seen', () => {
     const { delivered, accept } = orderOf()
     accept(6, 5)
     expect(delivered).toEqual([6, 5])
   })
 
-  it('gives a lost seq up after its patience, and takes it when it comes after all, once', () => {
+  it('gives up a lost seq after its patience, and accepts it once if it arrives after all', () => {
     const { delivered, accept } = orderOf(1)
     accept(1, 3, 4)
     expect(delivered).toEqual([1])
@@ -62,7 +62,7 @@ describe('RoomOrder', () => {
     expect(delivered).toEqual([1, 3, 4, 2, 5])
   })
 
-  it('takes only the last thousand of those that it gave up when they come after all', () => {
+  it('accepts only the last thousand given-up seqs when they arrive after all', () => {
     const { delivered, accept } = orderOf(1)
     for (const seq of [1, 1_002, 2_003]) {
       accept(seq)
@@ -72,7 +72,7 @@ describe('RoomOrder', () => {
     expect(delivered).toEqual([1, 1_002, 2_003, 1_003])
   })
 
-  it('waits anew for each further gap', () => {
+  it('waits again for each further gap', () => {
     const { delivered, accept } = orderOf(1)
     accept(2, 4)
     vi.advanceTimersByTime(250)
@@ -83,7 +83,7 @@ describe('RoomOrder', () => {
   })
 
   describe('with a store to ask', () => {
-    /** Holds `stored`; 250 ms after a gap is seen it is asked. */
+    /** A RoomOrder that fetches from `stored`, 250 ms after a gap appears. */
     function orderWithStore(stored: number[]) {
       const delivered: number[] = []
       const asked: [number, number][] = []
@@ -99,7 +99,7 @@ describe('RoomOrder', () => {
       return { delivered, asked, order }
     }
 
-    it('fetches what is missing, in its place, and passes over it when it comes after all', async () => {
+    it('fetches what is missing into its place, and ignores it when it arrives after all', async () => {
       const { delivered, asked, order } = orderWithStore([2, 3])
       for (const seq of [1, 4, 5]) order.accept(seq, [seq])
       await vi.advanceTimersByTimeAsync(250)
@@ -110,7 +110,7 @@ describe('RoomOrder', () => {
       expect(vi.getTimerCount()).toBe(0)
     })
 
-    it('gives up what is not there either, and asks anew for a further gap', async () => {
+    it('gives up what is not stored either, and fetches again for a further gap', async () => {
       const { delivered, asked, order } = orderWithStore([2, 6])
       for (const seq of [1, 4, 7]) order.accept(seq, [seq])
       await vi.advanceTimersByTimeAsync(1_000)
@@ -125,7 +125,7 @@ describe('RoomOrder', () => {
       expect(vi.getTimerCount()).toBe(0)
     })
 
-    it('fetches what is missing further on together with the first gap, a hundred at once', async () => {
+    it('fetches later gaps together with the first one, up to a hundred messages', async () => {
       const all = Array.from({ length: 151 }, (_, index) => index + 1)
       const { delivered, asked, order } = orderWithStore(all)
       for (const seq of all) if (seq % 2 === 1) order.accept(seq, [seq])
@@ -140,7 +140,7 @@ describe('RoomOrder', () => {
       expect(vi.getTimerCount()).toBe(0)
     })
 
-    it('asks for no more than a gap that is too wide to be fetched', async () => {
+    it('fetches no more than the first gap if that is wider than one fetch', async () => {
       const { asked, order } = orderWithStore([])
       for (const seq of [1, 200, 300]) order.accept(seq, [seq])
       await vi.advanceTimersByTimeAsync(250)
@@ -148,7 +148,7 @@ describe('RoomOrder', () => {
       order.close()
     })
 
-    it('asks once at a time, however long the answer takes, and delivers nothing once it is closed', async () => {
+    it('runs one fetch at a time, however long it takes, and delivers nothing once closed', async () => {
       const delivered: number[] = []
       const asked: number[] = []
       const slow = async (from: number) => {

@@ -13,14 +13,14 @@ import {
   messageIn,
 } from '../src/packet.ts'
 
-/** `Receiver` is what ws itself reads with; its types leave it out. */
+/** `Receiver` is the frame parser of ws, which its types omit. */
 const { Receiver } = ws as unknown as {
   Receiver: new (options: { isServer: boolean; skipUTF8Validation: boolean }) => Writable
 }
 
 const message = { id: 'm', content: 'ünïcode "quoted" 👋 [newMessage,', seq: 1 } as Message
 
-/** What a WebSocket client reads from these bytes. */
+/** Returns the messages that a WebSocket client reads from these bytes. */
 function textsIn(bytes: Buffer): string[] {
   const receiver = new Receiver({ isServer: false, skipUTF8Validation: false })
   const texts: string[] = []
@@ -38,25 +38,25 @@ describe('packets', () => {
     expect(textsIn(encodePacket('', text))).toEqual([text])
   })
 
-  it('have their length in bytes, not characters', () => {
+  it('state their length in bytes, not characters', () => {
     for (const text of ['ü'.repeat(63), '👋'.repeat(40), 'ü'.repeat(40_000)]) {
       expect(textsIn(encodePacket('', text))).toEqual([text])
     }
   })
 
-  it('tell those who poll the same', () => {
+  it('have the same content for polling', () => {
     for (const length of [10, 1_000, 100_000]) {
       const packet = encodePacket('', `42["${'ü'.repeat(length)}"]`)
       expect(messageIn(packet)).toBe(`2["${'ü'.repeat(length)}"]`)
     }
   })
 
-  it('are events as Socket.IO has them', () => {
+  it('are events in Socket.IO’s encoding', () => {
     expect(textsIn(encodeEvent('onlineUsers', ['a|b\nc', 'ü']))).toEqual(['42["onlineUsers",["a|b\\nc","ü"]]'])
     expect(textsIn(encodeMessage(message))).toEqual([`42${JSON.stringify(['newMessage', message])}`])
   })
 
-  it('are acks as Socket.IO has them, of a message that was just published too', () => {
+  it('are acks in Socket.IO’s encoding, also for a message that was just published', () => {
     const answer = { success: true, data: message }
     const fresh = { ...message }
     expect(textsIn(encodeSuccess(7, fresh))).toEqual([`437${JSON.stringify([answer])}`])
@@ -71,7 +71,7 @@ describe('packets', () => {
     expect(textsIn(encodeAnswer(3, { success: false }))).toEqual(['433[{"success":false}]'])
   })
 
-  it('are joined without a copy where they were cut from one piece', () => {
+  it('are joined without a copy if they were cut from one buffer', () => {
     const packets = [
       encodePacket('', '42["a"]'),
       encodePacket('', `42["${'b'.repeat(300)}"]`),

@@ -5,7 +5,7 @@ import { channelOf, conversationRoom } from '../src/rooms.ts'
 
 const CONVERSATION = '00000000-0000-4000-8000-000000000001'
 
-/** A bus behind a network that can be disturbed, and what is heard of it by one that is not cut off. */
+/** A bus behind a network that can be disturbed, and what a listener beside that network receives from it. */
 async function setting() {
   const undo = new AsyncDisposableStack()
   const redis = undo.use(await createTestRedis())
@@ -23,7 +23,7 @@ async function setting() {
   return { bus, network, heard, [Symbol.asyncDispose]: () => undo.disposeAsync() }
 }
 
-it('publishes later what is to be kept and Redis did not take: the latest thousand', async () => {
+it('publishes kept messages that Redis did not accept later: the newest thousand', async () => {
   await using bed = await setting()
   const { bus, network, heard } = bed
   network.cut()
@@ -32,12 +32,12 @@ it('publishes later what is to be kept and Redis did not take: the latest thousa
   const taken = await Promise.all(marks.map((mark) => bus.publish('a channel', mark, true)))
   expect(new Set(taken)).toEqual(new Set([false]))
   network.restore()
-  // Of more than a thousand the oldest are given up.
+  // Beyond a thousand, the oldest are dropped.
   await expect.poll(() => heard, { timeout: 10_000 }).toEqual(marks.slice(2))
   await bus.close()
 })
 
-it('keeps read marks, and not who is typing', async () => {
+it('keeps read marks, but not typing events', async () => {
   await using bed = await setting()
   const { bus, network, heard } = bed
   const publisher = new Publisher(bus, 'a process')
@@ -52,20 +52,20 @@ it('keeps read marks, and not who is typing', async () => {
   await bus.close()
 })
 
-it('closes once Redis has what was published', async () => {
+it('closes once Redis has answered all publishes', async () => {
   await using bed = await setting()
   const { bus, network, heard } = bed
   network.latency(200)
   const first = bus.publish('a channel', 'first')
   await new Promise(setImmediate)
-  // Travels once the first is answered.
+  // Sent once the first is answered.
   const second = bus.publish('a channel', 'second')
   await bus.close()
   expect(await Promise.all([first, second])).toEqual([true, true])
   await expect.poll(() => heard).toEqual(['first', 'second'])
 })
 
-it('does not wait for a Redis that is silent for longer than for a publish', async () => {
+it('waits for an unresponsive Redis no longer than a publish may take', async () => {
   await using bed = await setting()
   bed.network.stall()
   const published = bed.bus.publish('a channel', 'said')

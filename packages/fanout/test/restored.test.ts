@@ -2,7 +2,7 @@ import { createTestRedis, tcpProxy } from '@parley/testkit'
 import { expect, it, vi } from 'vitest'
 import { Bus } from '../src/index.ts'
 
-it('says that it was away, however slow Redis is and whoever waits for it meanwhile', async () => {
+it('emits restored after an outage, however slow Redis is and despite concurrent barriers', async () => {
   await using redis = await createTestRedis()
   const { hostname: host, port } = new URL(redis.url)
   await using proxy = await tcpProxy({ host, port: Number(port) })
@@ -15,7 +15,7 @@ it('says that it was away, however slow Redis is and whoever waits for it meanwh
   expect(missed).not.toHaveBeenCalled()
   proxy.cut()
   proxy.latency(400)
-  // Impatient callers at every turn of the loop, as when hundreds connect.
+  // Impatient callers in every turn of the event loop, as when hundreds of users connect.
   const others = setInterval(() => void bus.barrier(50), 1)
   const restored = new Promise<string>((resolve) => bus.once('restored', () => resolve('restored')))
   proxy.restore()
@@ -24,7 +24,7 @@ it('says that it was away, however slow Redis is and whoever waits for it meanwh
   await bus.close()
 })
 
-it('hears what is said from then on once it says that it is back, or is asked for that meanwhile', async () => {
+it('receives everything published after restored, or after a barrier requested during the outage', async () => {
   await using redis = await createTestRedis()
   const { hostname: host, port } = new URL(redis.url)
   await using proxy = await tcpProxy({ host, port: Number(port) })
@@ -53,7 +53,7 @@ it('hears what is said from then on once it says that it is back, or is asked fo
   await Promise.all([bus.close(), speaker.close()])
 })
 
-it('publishes and hears again when the connections to Redis have gone silent and were never closed', async () => {
+it('publishes and receives again after its connections to Redis have died silently', async () => {
   await using redis = await createTestRedis()
   const { hostname: host, port } = new URL(redis.url)
   await using proxy = await tcpProxy({ host, port: Number(port) })

@@ -31,7 +31,7 @@ async function watermark(epoch: string, leaseMs = 15_000) {
 
 const marksOf = async (epoch: string) => (await readWatermarks(redis)).filter(({ origin }) => origin.startsWith(epoch))
 
-it('rises with each batch that is published, and not past one that is not', async () => {
+it('rises with each published batch, but not past an unpublished one', async () => {
   const mark = await watermark('a')
   const first = Promise.withResolvers<boolean>()
   await mark.cover(async (_origin, _batch, publishing) => publishing(first.promise))
@@ -42,9 +42,9 @@ it('rises with each batch that is published, and not past one that is not', asyn
   await mark.stop()
 })
 
-it('leaves an origin for dead where a commit is in doubt', async () => {
+it('abandons an origin after a commit with an unknown outcome', async () => {
   const mark = await watermark('b')
-  // Of two batches at once, too: what comes after them has one origin.
+  // Two concurrent batches lead to one new origin only.
   const covers = [0, 1].map(() => mark.cover(() => Promise.reject(UNSURE)))
   for (const cover of covers) await expect(cover).rejects.toBe(UNSURE)
   await expect.poll(() => marksOf('b')).toEqual([{ origin: 'b.1', batch: 0 }])
@@ -52,14 +52,14 @@ it('leaves an origin for dead where a commit is in doubt', async () => {
   await mark.stop()
 })
 
-it('leaves an origin for dead where Redis did not take what was published', async () => {
+it('abandons an origin if Redis did not accept a publish', async () => {
   const mark = await watermark('c')
   await mark.cover(async (_origin, _batch, publishing) => publishing(Promise.resolve(false)))
   await expect.poll(() => marksOf('c')).toEqual([{ origin: 'c.1', batch: 0 }])
   await mark.stop()
 })
 
-it('knows the batches of a new origin from those of the one before it that are still under way', async () => {
+it('keeps batches of a new origin apart from those of the previous one still in progress', async () => {
   const mark = await watermark('g')
   const under = async (taken: Promise<boolean>, error?: Error) => {
     const cover = mark.cover(async (_origin, _batch, publishing) => {
@@ -81,7 +81,7 @@ it('knows the batches of a new origin from those of the one before it that are s
   expect(await marksOf('g')).toEqual([{ origin: 'g.1', batch: 1 }])
 })
 
-it('stays with its origin where a batch was refused', async () => {
+it('keeps its origin if a batch was refused', async () => {
   const mark = await watermark('d')
   const refused = new Error('not null')
   await expect(mark.cover(() => Promise.reject(refused))).rejects.toBe(refused)
@@ -89,14 +89,14 @@ it('stays with its origin where a batch was refused', async () => {
   await mark.stop()
 })
 
-it('is forgotten when its process is gone', async () => {
+it('expires when its process is gone', async () => {
   const mark = await watermark('e', 60)
   await mark.stop()
   await expect.poll(() => marksOf('e')).toEqual([])
   expect(await redis.sismember('parley:publishers', 'e.0')).toBe(0)
 })
 
-it('stays known where the clock of its machine is set back', async () => {
+it('is renewed even if the clock of its machine is set back', async () => {
   const mark = await watermark('f', 3_000)
   let left = Number.POSITIVE_INFINITY
   const isRenewed = async () => {
