@@ -7,16 +7,16 @@ export interface LeaseOptions {
   epoch: string
   leaseMs: number
   renewMs: number
-  /** A new incarnation holds the lease. `emptied`: Redis has lost its data since the one before. */
+  /** A new incarnation holds the lease. `emptied`: Redis has lost its data since the previous one. */
   onTaken: (taken: { previous: string | null; emptied: boolean }) => void
-  /** The lease was renewed: Redis answers. */
+  /** The lease was renewed. */
   onRenewed: () => void
   onError: (error: unknown) => void
 }
 
 /**
- * Holds a gateway's lease: one write per `renewMs`, and at once when the connection to Redis has come back. A lease
- * that is found missing is taken by a new incarnation.
+ * Holds a gateway's lease: renews it every `renewMs`, and immediately after a reconnect to Redis. If the lease is gone, a new
+ * incarnation takes it.
  */
 export class Lease {
   readonly #options: LeaseOptions
@@ -46,12 +46,12 @@ export class Lease {
     return this.#incarnation
   }
 
-  /** Whether the last renewal was so recent that the lease cannot have run out. */
+  /** Whether the last renewal was so recent that the lease cannot have expired. */
   get held(): boolean {
     return performance.now() - this.#renewedAt < this.#options.leaseMs
   }
 
-  /** Ends the renewals. The lease itself runs out, unless {@link release} ends it. */
+  /** Stops renewing. The lease then expires, unless {@link release} ends it. */
   stop(): void {
     this.#stopped = true
     clearTimeout(this.#timer)
@@ -65,7 +65,7 @@ export class Lease {
     await redis.del(this.#key)
   }
 
-  /** One turn at a time; a failed one is made up for by the next. */
+  /** Renews the lease, one attempt at a time; after a failure, the next one retries. */
   #tick(): Promise<void> {
     clearTimeout(this.#timer)
     this.#turn ??= this.#renew()
@@ -79,13 +79,13 @@ export class Lease {
 
   async #renew(): Promise<void> {
     const { redis, leaseMs, onRenewed } = this.#options
-    const asked = performance.now()
+    const startedAt = performance.now()
     const incarnation = this.#incarnation
     const held = incarnation !== null && (await redis.set(this.#key, incarnation, 'PX', leaseMs, 'XX')) === 'OK'
     if (this.#stopped) return
     if (held) onRenewed()
     else await this.#take()
-    this.#renewedAt = asked
+    this.#renewedAt = startedAt
   }
 
   async #take(): Promise<void> {
@@ -94,10 +94,10 @@ export class Lease {
     const taken = incarnationOf(epoch, this.#generation)
     const offered = randomUUID()
     const origin = (await redis.set(originKey, offered, 'NX', 'GET')) ?? offered
-    // The lease first: a reaper that saw the incarnation without its lease would strike it off as cleaned up.
+    // The lease first: a reaper that saw the incarnation without its lease would remove it as cleaned up.
     await redis.set(this.#key, taken, 'PX', leaseMs)
     const previous = this.#incarnation
-    // The previous one too: what was written under it after a reaper had struck it off is to be cleaned up as well.
+    // The previous one too: what was written under it after a reaper had removed it has to be cleaned up as well.
     await redis.sadd(incarnationsKey, taken, ...(previous === null ? [] : [previous]))
     if (this.#stopped) return
     const emptied = this.#knownOrigin !== null && origin !== this.#knownOrigin

@@ -9,35 +9,35 @@ import { defaultTiming, type PresenceTiming } from './states.ts'
 
 export interface PresenceOptions extends Partial<PresenceTiming> {
   redis: RedisClient
-  /** Id of this process: 1 to 64 letters, digits, dashes and underscores; never used twice. */
+  /** Id of this process: 1 to 64 letters, digits, dashes and underscores; never reused. */
   epoch: string
   /** Milliseconds between two renewals of the lease. Default 5000. */
   renewMs?: number
-  /** Milliseconds that `start` and `connect` wait for Redis before they go on without it. Default 1000. */
+  /** Milliseconds that `start` and `connect` wait for Redis before they continue without it. Default 1000. */
   connectWaitMs?: number
   /** Milliseconds that `stop` may take. Default 5000. */
   stopMs?: number
   /**
-   * A person became online and no `connect` was waiting to say so: Redis was away when they came, or they may have been
+   * A user came online and no `connect` was waiting to return it: Redis was down when they connected, or they may have been
    * reported offline while this process had lost its lease.
    */
   onOnline?: (userId: string) => void
-  /** Redis failed. Nothing is lost by it: what could not be written is written when Redis is back. */
+  /** Redis failed. Nothing is lost: pending writes are made when Redis is back. */
   onError?: (error: unknown) => void
 }
 
 const DEFAULTS = { renewMs: 5_000, connectWaitMs: 1_000, stopMs: 5_000 }
 
 /**
- * Milliseconds for which a gateway may stand still and keep its lease for sure: the last renewal may be as old as the pause
- * between two when it begins.
+ * How long a gateway may be frozen and is certain to keep its lease, in milliseconds: when the freeze begins, the last renewal
+ * may be up to one renewal interval old.
  */
 export const LEASE_OUTLASTS_MS = defaultTiming.leaseMs - DEFAULTS.renewMs
 
-/** People written at once when all of them are due. */
+/** Number of users written concurrently when all of them are due. */
 const FLUSH_WIDTH = 100
 
-/** A gateway's part in presence. No method rejects because Redis is away. */
+/** The gateway's side of presence. No method rejects because Redis is down. */
 export class Presence {
   readonly #options: Required<PresenceOptions>
   readonly #lease: Lease
@@ -45,7 +45,7 @@ export class Presence {
   #stopped = false
   #lingerMs = 0
   readonly #flush = new Rerun(() => this.#writeDue())
-  /** The connection to Redis is a new one. It may have lost what it was told last: it crashed, or a replica took its place. */
+  /** The connection to Redis is new. Redis may have lost the last writes: by a crash, or by failing over to a replica. */
   #doubtful = false
   readonly #onReady = (): void => {
     this.#doubtful = true
@@ -63,7 +63,7 @@ export class Presence {
       renewMs,
       onError,
       onRenewed: () => {
-        // The lease was held all the while: whom Redis did not know any more it had lost, and nobody had reported.
+        // The lease was held all along: users that Redis no longer had were lost by it, and not reported offline.
         for (const person of this.#table.values()) person.owed = false
         this.#flush.ask()
       },
@@ -79,12 +79,12 @@ export class Presence {
     return this.#lease.held
   }
 
-  /** People who are connected to this process. */
+  /** Number of users connected to this process. */
   get people(): number {
     return this.#table.size
   }
 
-  /** Takes the lease. Resolves within `connectWaitMs`, whether or not Redis answered; it is tried for ever. */
+  /** Takes the lease. Resolves within `connectWaitMs`, whether or not Redis answered; keeps retrying until `stop`. */
   async start(): Promise<void> {
     const { redis, connectWaitMs, onError } = this.#options
     redis.on('ready', this.#onReady)
@@ -92,8 +92,9 @@ export class Presence {
   }
 
   /**
-   * Notes a connection. `becameOnline`: the person was offline; of any number of first connections at once, on any
-   * gateways, one is told so. With Redis away the answer is false, and `onOnline` follows if need be.
+   * Records a connection.
+   * @returns `becameOnline`: the user was offline. Of any number of concurrent first connections, on any gateways, only one
+   * gets true. If Redis is down it is false, and `onOnline` follows if necessary
    */
   async connect(userId: string, connectionId: string, { visible = true } = {}): Promise<{ becameOnline: boolean }> {
     if (this.#stopped) return { becameOnline: false }
@@ -105,13 +106,13 @@ export class Presence {
     return { becameOnline: await answer }
   }
 
-  /** Notes the end of a connection. The reaper reports the person offline after the grace if it was the last. */
+  /** Records the end of a connection. If it was the last, the reaper reports the user offline after the grace. */
   disconnect(userId: string, connectionId: string): void {
     const person = this.#table.get(userId)
     if (person?.connections.delete(connectionId)) void this.#push(userId, person)
   }
 
-  /** Whether the person looks at the application on this connection. Connections begin visible. */
+  /** Sets whether the user is looking at the application on this connection. */
   setVisible(userId: string, connectionId: string, visible: boolean): void {
     const person = this.#table.get(userId)
     const connection = person?.connections.get(connectionId)
@@ -121,15 +122,15 @@ export class Presence {
   }
 
   /**
-   * This process is about to end. Whose connection closes from now on has as long to come back as after a gateway's death, not
-   * the grace alone: it is we who close it, and a stock client makes its second attempt after up to 4.5 s.
+   * This process is about to stop. Users whose connections close from now on have as long to come back as after a gateway's
+   * death, not just the grace: we close the connections, and a stock client makes its second attempt after up to 4.5 s.
    */
   drain(): void {
     const { leaseMs, graceMs } = this.#options
     this.#lingerMs = leaseMs - graceMs
   }
 
-  /** Has every connection that is left leave, as {@link drain} says. */
+  /** Ends all remaining connections, as described at {@link drain}, and releases the lease. */
   async stop(): Promise<void> {
     if (this.#stopped) return
     const { redis, stopMs, onError } = this.#options
@@ -140,7 +141,7 @@ export class Presence {
     await within(stopMs, this.#leaveAll(), noAnswer('Redis', stopMs)).catch(onError)
   }
 
-  /** Writes a person until Redis has what the table says, or fails; without a lease, taking one leads here again. */
+  /** Writes a user until Redis matches the table, or fails. Without a lease, taking one leads here again. */
   #push(userId: string, person: Person): Promise<void> {
     person.dirty = true
     if (this.#lease.incarnation === null) return Promise.resolve()
@@ -172,23 +173,23 @@ export class Presence {
         break
       }
     }
-    // In the same breath as the last look at `dirty`: a change that comes later finds no write under way and starts one.
+    // Synchronously after the last check of `dirty`: a later change finds no write in progress and starts one.
     person.writing = null
     if (person.connections.size === 0 && !person.dirty) this.#table.delete(userId)
   }
 
   #settle(userId: string, person: Person, waiting: Person['waiting'], wasOffline: boolean): void {
     const announce = (wasOffline || person.owed) && !person.announced
-    // Announced before and offline all the same: written under a lease that was lost, and not known to be, after the person
-    // had been reported offline. The write under the next lease finds this one's entry and would take them for online.
+    // Announced before, and offline all the same: this write was made under a lease that had been lost unnoticed, after the user
+    // was reported offline. The write under the next lease will find this one's entry and take the user for online.
     person.owed = wasOffline && !announce
     person.announced = person.connections.size > 0
-    let untold = announce
-    for (const answer of waiting) if (answer(untold)) untold = false
-    if (untold) this.#options.onOnline(userId)
+    let isPending = announce
+    for (const answer of waiting) if (answer(isPending)) isPending = false
+    if (isPending) this.#options.onOnline(userId)
   }
 
-  /** The answer of the next write; false when it takes too long, and then `onOnline` tells. */
+  /** Resolves to the result of the next write, or to false if that takes too long; `onOnline` then reports it. */
   #nextWrite(person: Person): Promise<boolean> {
     return new Promise((resolve) => {
       let late = false
@@ -199,7 +200,7 @@ export class Presence {
         return true
       }
       const timer = setTimeout(() => {
-        // A write that is under way has it already.
+        // A write in progress may hold this callback already, hence the flag.
         late = true
         person.waiting = person.waiting.filter((waiting) => waiting !== answer)
         resolve(false)
@@ -209,8 +210,8 @@ export class Presence {
   }
 
   /**
-   * Has everybody written under a new lease.
-   * @param reported whether they may have been reported offline: by a Redis that knew of nobody, nobody was
+   * Marks everybody to be written under a new lease.
+   * @param reported whether they may have been reported offline, which is impossible if Redis had lost its data
    */
   #rewrite(reported: boolean): void {
     for (const person of this.#table.values()) {
@@ -220,7 +221,7 @@ export class Presence {
     }
   }
 
-  /** Has everything written that Redis may have lost, and those leave who have left already. */
+  /** Marks everybody to be written again, as Redis may have lost it, including users in Redis who have disconnected since. */
   async #doubt(): Promise<void> {
     const { incarnation } = this.#lease
     const known = incarnation === null ? [] : await this.#options.redis.smembers(peopleKey(incarnation))
@@ -232,22 +233,22 @@ export class Presence {
     this.#doubtful = false
   }
 
-  /** Writes everybody who is due, some at a time. */
+  /** Writes everybody who is due, a batch at a time. */
   async #writeDue(): Promise<void> {
     if (this.#doubtful) await this.#doubt().catch(this.#options.onError)
     await this.#pushAll([...this.#table].filter(([, person]) => person.dirty))
   }
 
   async #pushAll(people: [string, Person][]): Promise<void> {
-    for (const some of partsOf(people, FLUSH_WIDTH)) {
-      await Promise.all(some.map(([userId, person]) => this.#push(userId, person)))
+    for (const batch of partsOf(people, FLUSH_WIDTH)) {
+      await Promise.all(batch.map(([userId, person]) => this.#push(userId, person)))
     }
   }
 
   async #leaveAll(): Promise<void> {
     for (const person of this.#table.values()) person.connections.clear()
     await this.#pushAll([...this.#table])
-    // With somebody left over, the lease runs out by itself and the reaper does the rest.
+    // If somebody is left over, the lease expires by itself and the reaper does the rest.
     if (this.#table.size === 0) await this.#lease.release()
   }
 }

@@ -5,19 +5,19 @@ import { aliveOf, runOnEach } from './redis.ts'
 import { readScript } from './scripts.ts'
 import { defaultTiming, type PresenceTiming } from './states.ts'
 
-/** Reads presence. Every method rejects when Redis does or is late: what to show then is for the caller to say. */
+/** Reads presence. All methods reject if Redis fails or is late: the caller decides what to show then. */
 export interface PresenceReader {
-  /** Those of these people who are online or leaving (see states.ts). */
+  /** Returns those of `userIds` who are online or leaving (see states.ts). */
   online(userIds: readonly string[]): Promise<Set<string>>
-  /** Those of these people who look at the application now: with a live connection that is visible. */
+  /** Returns those of `userIds` who are looking at the application now: with a live, visible connection. */
   foreground(userIds: readonly string[]): Promise<Set<string>>
 }
 
 export interface PresenceReaderOptions extends Partial<Pick<PresenceTiming, 'graceMs'>> {
   redis: RedisClient
   /**
-   * Milliseconds that an answer may take. The client's own time-out does not say: a command that travels with others waits
-   * for those before it first, and an answer takes two round trips. Default 2000.
+   * Milliseconds that an answer may take. The Redis client's own timeout does not bound it: a pipelined command first waits for
+   * those before it, and an answer takes two round trips. Default 2000.
    */
   answerMs?: number
 }
@@ -28,7 +28,7 @@ interface Person {
   leaving: boolean
 }
 
-/** Two round trips for any number of people: their connections, then the leases named in them. */
+/** Creates a reader. A read takes two round trips for any number of users: their connections, then the leases of those. */
 export function createPresenceReader(options: PresenceReaderOptions): PresenceReader {
   const { redis, graceMs = defaultTiming.graceMs, answerMs = 2_000 } = options
 
@@ -60,7 +60,7 @@ export function createPresenceReader(options: PresenceReaderOptions): PresenceRe
   }
 }
 
-/** From what {@link readScript} answers. */
+/** Parses one item of the answer of {@link readScript}. */
 function parsePerson(userId: string, text: string): Person {
   const [leaving, ...connections] = text.split('\n')
   const entries = connections.map((line): Entry => {

@@ -8,39 +8,40 @@ import { defaultTiming, type PresenceTiming } from './states.ts'
 
 export interface ReaperOptions extends Partial<PresenceTiming> {
   redis: RedisClient
-  /** Milliseconds between two looks. Default 1000. */
+  /** Milliseconds between two rounds. Default 1000. */
   intervalMs?: number
   /**
-   * Milliseconds for which a lease must be seen missing before its people are cleaned up. Default 2000. After an outage
-   * of Redis that outlasted the leases, it gives the gateways the time to take them anew.
+   * Milliseconds for which a lease must be missing before its users are cleaned up. Default 2000. After an outage of Redis
+   * that outlasted the leases, this gives gateways the time to take new ones.
    */
   confirmMs?: number
-  /** Milliseconds after which a person whom a reaper took and did not finish with is due again. Default 30000. */
+  /** Milliseconds after which a user claimed by a reaper that did not finish is due again. Default 30000. */
   claimMs?: number
   /**
-   * A person went offline. `lastSeenAt` is when the last connection closed or, after a gateway's death, about when it
-   * last renewed its lease; up to `leaseMs` late where the gateway closed it as it stopped. Called once for each time; again after `claimMs` if it rejects or the process dies in it.
+   * A user went offline. `lastSeenAt` is when the last connection closed or, after a gateway's death, about when it last renewed
+   * its lease; up to `leaseMs` late if the gateway closed it while stopping. Called once per transition, and again after
+   * `claimMs` if it rejects or the process dies during the call.
    */
   onOffline: (userId: string, lastSeenAt: Date) => Promise<void>
-  /** The person came back while `onOffline` ran: what was told of them may have arrived after they were told online. */
+  /** The user came back while `onOffline` ran: the report may have arrived after the one that they are online. */
   onReturn?: (userId: string) => Promise<void>
   onError?: (error: unknown) => void
 }
 
-/** People taken at once, and how many of them are seen to side by side. */
+/** Users claimed at once, and how many of them are processed concurrently. */
 const BATCH = 200
 const WIDTH = 20
-/** Batches in one look at most; the next look goes on from there. */
-const BATCHES_PER_LOOK = 100
+/** Maximum number of batches per round; the next round continues from there. */
+const BATCHES_PER_ROUND = 100
 
 const DEFAULTS = { intervalMs: 1_000, confirmMs: 2_000, claimMs: 30_000 }
 
-/** The worker's part in presence: cleans up after dead gateways and reports who went offline. Any number may run. */
+/** The worker's side of presence: cleans up after dead gateways and reports who went offline. Any number may run. */
 export class Reaper {
   readonly #options: Required<ReaperOptions>
   /** When each incarnation was first seen without its lease, by `performance.now()`. */
   readonly #missingSince = new Map<string, number>()
-  /** Those that the last look did not find dead for sure. */
+  /** Incarnations that the last round did not find to be dead with certainty. */
   #living = new Set<string>()
   readonly #loop: WorkLoop
   #leases = { alive: 0, dead: 0 }
@@ -49,10 +50,10 @@ export class Reaper {
     const onReturn = async () => undefined
     this.#options = { ...defaultTiming, ...DEFAULTS, onReturn, onError: () => undefined, ...options }
     const { intervalMs, onError } = this.#options
-    this.#loop = new WorkLoop({ round: () => this.#look(), idleMs: intervalMs, onError })
+    this.#loop = new WorkLoop({ round: () => this.#round(), idleMs: intervalMs, onError })
   }
 
-  /** Gateways' leases as the last look saw them: those that stand, and those that have run out and are being cleaned up. */
+  /** Number of gateway leases in the last round: those held, and those that have expired and are being cleaned up. */
   get leases(): Readonly<{ alive: number; dead: number }> {
     return this.#leases
   }
@@ -61,14 +62,14 @@ export class Reaper {
     this.#loop.start()
   }
 
-  /** Resolves when the look under way has ended. */
+  /** Resolves when the current round has ended. */
   stop(): Promise<void> {
     return this.#loop.stop()
   }
 
-  /** @returns false: what is left for the next look waits for it. */
-  async #look(): Promise<boolean> {
-    await this.#buryDead()
+  /** @returns false: whatever is left waits for the next round */
+  async #round(): Promise<boolean> {
+    await this.#removeDead()
     await this.#reportLeavers()
     return false
   }
@@ -91,18 +92,18 @@ export class Reaper {
     return incarnations.filter(isDead)
   }
 
-  /** Strikes dead incarnations off, their people handed to the index of those who leave. Can be repeated at any point. */
-  async #buryDead(): Promise<void> {
+  /** Removes dead incarnations and adds their users to the index of those leaving. Can be interrupted and repeated anywhere. */
+  async #removeDead(): Promise<void> {
     const { redis } = this.#options
     const dead = await this.#findDead()
     for (const incarnation of dead) {
-      for (let batch = 0; batch < BATCHES_PER_LOOK && !this.#loop.stopped; batch += 1) {
+      for (let batch = 0; batch < BATCHES_PER_ROUND && !this.#loop.stopped; batch += 1) {
         const people = await redis.srandmember(peopleKey(incarnation), BATCH)
         if (people.length === 0) {
           await redis.srem(incarnationsKey, incarnation)
           break
         }
-        await sideBySide(people, async (userId) => {
+        await forEachUser(people, async (userId) => {
           const [state, remaining] = await this.#judge(userId, dead)
           const due = state === 'leaving' ? Number(remaining) : 0
           if (state === 'leaving' || state === 'offline') await run(redis, leaveScript, leavingKey, due, userId)
@@ -114,11 +115,11 @@ export class Reaper {
 
   async #reportLeavers(): Promise<void> {
     const { redis, claimMs, onError } = this.#options
-    for (let batch = 0; batch < BATCHES_PER_LOOK && !this.#loop.stopped; batch += 1) {
+    for (let batch = 0; batch < BATCHES_PER_ROUND && !this.#loop.stopped; batch += 1) {
       const [claim, ...people] = texts(await run(redis, claimScript, leavingKey, BATCH, claimMs))
       if (claim === undefined || people.length === 0) return
-      await sideBySide(people, async (userId) => {
-        // A claim that is not settled runs out, and the person is due again.
+      await forEachUser(people, async (userId) => {
+        // A claim that is not settled expires, and the user is due again.
         if (!this.#loop.stopped) await this.#report(userId, claim).catch(onError)
       })
     }
@@ -145,8 +146,8 @@ export class Reaper {
   }
 }
 
-async function sideBySide(people: readonly string[], work: (userId: string) => Promise<void>): Promise<void> {
-  for (const some of partsOf(people, WIDTH)) await Promise.all(some.map(work))
+async function forEachUser(userIds: readonly string[], work: (userId: string) => Promise<void>): Promise<void> {
+  for (const batch of partsOf(userIds, WIDTH)) await Promise.all(batch.map(work))
 }
 
 function texts(answer: unknown): string[] {

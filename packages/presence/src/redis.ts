@@ -4,13 +4,13 @@ import { partsOf } from '@parley/runtime/parts'
 import { Cluster } from 'ioredis'
 import { epochOf, leaseKey } from './keys.ts'
 
-/** A Lua script; on Redis Cluster, the keys of one call have to share a slot. */
+/** A Lua script. On Redis Cluster, all keys of one call must be in the same slot. */
 export interface Script {
   readonly source: string
   readonly sha: string
 }
 
-/** A Lua script, with the SHA-1 by which Redis knows it. */
+/** Builds a Lua script with the SHA-1 by which Redis caches it. */
 export function script(source: string): Script {
   return { source, sha: createHash('sha1').update(source).digest('hex') }
 }
@@ -21,8 +21,8 @@ export function run(redis: RedisClient, script: Script, key: string, ...args: (s
 }
 
 /**
- * Runs a script that answers a list with one item for each of its keys, on any number of keys: all in one command on a
- * lone Redis, on Cluster one for each, side by side.
+ * Runs a script that returns one item for each of its keys, on any number of keys: with a few commands on a single Redis, with
+ * one concurrent command per key on a Cluster.
  */
 export async function runOnEach(
   redis: RedisClient,
@@ -30,12 +30,12 @@ export async function runOnEach(
   keys: readonly string[],
   ...args: (string | number)[]
 ): Promise<unknown[]> {
-  const width = redis instanceof Cluster ? 1 : keysPerCall
-  const calls = [...partsOf(keys, width)].map((some) => runOn(redis, script, some, args))
+  const width = redis instanceof Cluster ? 1 : KEYS_PER_CALL
+  const calls = [...partsOf(keys, width)].map((part) => runOn(redis, script, part, args))
   return (await Promise.all(calls)).flat()
 }
 
-/** By its hash; the text is sent only to a Redis that does not have it. */
+/** Calls a script by its hash; sends the source only to a Redis that does not have it cached. */
 async function runOn(
   redis: RedisClient,
   { sha, source }: Script,
@@ -50,10 +50,10 @@ async function runOn(
   }
 }
 
-/** A script holds Redis up while it runs; this many keys take it about a millisecond. */
-const keysPerCall = 500
+/** A script blocks Redis while it runs; this many keys take about a millisecond. */
+const KEYS_PER_CALL = 500
 
-/** Which of these incarnations hold their lease. */
+/** Returns those of the incarnations that hold their lease. */
 export async function aliveOf(redis: RedisClient, incarnations: Iterable<string>): Promise<Set<string>> {
   const asked = [...new Set(incarnations)]
   const holders = await getEach(
@@ -63,7 +63,7 @@ export async function aliveOf(redis: RedisClient, incarnations: Iterable<string>
   return new Set(asked.filter((incarnation, index) => holders[index] === incarnation))
 }
 
-/** What each key holds: all in one command on a lone Redis, on Cluster one for each, side by side. */
+/** Reads keys: with one command on a single Redis, with one concurrent command per key on a Cluster. */
 async function getEach(redis: RedisClient, keys: readonly string[]): Promise<(string | null)[]> {
   if (redis instanceof Cluster) return Promise.all(keys.map((key) => redis.get(key)))
   return keys.length === 0 ? [] : redis.mget([...keys])

@@ -1,7 +1,7 @@
 import { script } from './redis.ts'
 
-// Each script touches one key, but for the one that reads. The clock is Redis' own, in milliseconds; numbers are written with %.0f, as Lua would
-// put large ones into scientific notation.
+// Each script touches a single key, except the reading one. Time is Redis' own, in milliseconds. Numbers are formatted with
+// %.0f, because Lua would write large ones in scientific notation.
 const clock = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -9,13 +9,13 @@ local function text(number) return string.format('%.0f', number) end
 `
 
 /**
- * Makes a person's hash hold exactly these connections of one epoch. Says everything each time, so it can be repeated.
- * Who leaves without an entry was struck off before, and reported offline, or Redis has come back empty: their grace is over,
- * or the next connection would take them for never gone, and be told to nobody.
- * KEYS: user. ARGV: epoch with its dot, incarnation, graceMs, lingerMs (how much longer than the grace who leaves has to come
- * back), then connection and value by turns.
- * Answers [1 if the person counted as online because of this epoch's earlier incarnations or the grace, 1 if this one had
- * entries of them, ...incarnations of other epochs].
+ * Makes a user's hash contain exactly these connections of one epoch. Idempotent, as it is always given the complete state.
+ * A user who disconnects without an entry was removed and reported offline before, or Redis came back empty. Their grace must
+ * count as over: otherwise the next connection would take them for never gone and not be announced.
+ * KEYS: user. ARGV: epoch with its dot, incarnation, graceMs, lingerMs (how much longer than the grace a user who disconnects
+ * has to come back), then connections and values alternating.
+ * Returns [1 if the user counted as online because of this epoch's earlier incarnations or the grace, 1 if this incarnation
+ * had entries of theirs, ...incarnations of other epochs].
  */
 export const assertScript = script(`${clock}
 local here, before, left, wanted, others = false, false, nil, {}, {}
@@ -44,14 +44,14 @@ local online = before or (left ~= nil and left + tonumber(ARGV[3]) > now)
 return { online and 1 or 0, here and 1 or 0, unpack(others) }
 `)
 
-/** Has the reaper look at a person after a delay. KEYS: leaving. ARGV: delay in ms, person. */
+/** Schedules a user for the reaper after a delay. KEYS: leaving. ARGV: delay in ms, user id. */
 export const leaveScript = script(`${clock}
 return redis.call('ZADD', KEYS[1], text(now + tonumber(ARGV[1])), ARGV[2])
 `)
 
 /**
- * Takes people who are due, and puts each off by claimMs: other reapers leave them alone meanwhile, and if this one
- * dies they are due again. KEYS: leaving. ARGV: how many, claimMs. Answers [the new score, ...people].
+ * Claims users who are due by postponing each by claimMs: other reapers skip them meanwhile, and if this one dies they are due
+ * again. KEYS: leaving. ARGV: maximum number, claimMs. Returns [the new score, ...user ids].
  */
 export const claimScript = script(`${clock}
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', text(now), 'LIMIT', 0, ARGV[1])
@@ -61,8 +61,8 @@ return { score, unpack(due) }
 `)
 
 /**
- * Ends a claim: removes the person, or puts them off by a delay. A score that is not the claim's is newer and stays.
- * KEYS: leaving. ARGV: person, the claim's score, delay in ms or -1 to remove.
+ * Ends a claim: removes the user, or postpones them by a delay. A score other than the claim's is newer and is kept.
+ * KEYS: leaving. ARGV: user id, the claim's score, delay in ms or -1 to remove.
  */
 export const settleScript = script(`${clock}
 if redis.call('ZSCORE', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
@@ -71,9 +71,9 @@ return redis.call('ZADD', KEYS[1], text(now + tonumber(ARGV[3])), ARGV[1])
 `)
 
 /**
- * Removes the connections of dead incarnations from a person's hash and says what state that leaves.
+ * Removes the connections of dead incarnations from a user's hash and returns the resulting state.
  * KEYS: user. ARGV: graceMs, leaseMs, then the dead incarnations.
- * Answers ['online'], ['gone'] (nothing is known of the person), ['leaving', ms that are left] or ['offline', left].
+ * Returns ['online'], ['gone'] (nothing is known of the user), ['leaving', remaining ms] or ['offline', left].
  */
 export const judgeScript = script(`${clock}
 local grace, lease = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -91,7 +91,7 @@ for i = 1, #hash, 2 do
   end
 end
 if died then
-  -- The dead gateway last renewed its lease about leaseMs ago; nobody knows it better.
+  -- The dead gateway last renewed its lease about leaseMs ago; there is no better estimate.
   left = math.max(left or 0, now - lease)
   redis.call('HSET', KEYS[1], 'left', text(left))
 end
@@ -104,16 +104,16 @@ if left + grace > now then return { 'leaving', text(left + grace - now) } end
 return { 'offline', text(left) }
 `)
 
-/** Forgets a person who is still as offline as when judged. KEYS: user. ARGV: left. Answers 1, or 0 if they came back. */
+/** Deletes a user whose `left` has not changed since judged. KEYS: user. ARGV: left. Returns 1, or 0 if they came back. */
 export const forgetScript = script(`
 if redis.call('HGET', KEYS[1], 'left') ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
 `)
 
 /**
- * People's connections. A list that a conversation list needs has eighty people: as a command each they cost the api more
- * than all the rest of the page. KEYS: users. ARGV: graceMs.
- * Answers for each a text of lines: 1 if they are leaving or 0, then `incarnation:1` or `:0` (visible or not).
+ * Reads users' connections. A page of conversations has eighty users: with one command each, they would cost the api more than
+ * the rest of the page. KEYS: users. ARGV: graceMs.
+ * Returns for each a text of lines: 1 if they are leaving or 0, then `incarnation:1` or `:0` (visible or not).
  */
 export const readScript = script(`${clock}
 local grace, people = tonumber(ARGV[1]), {}

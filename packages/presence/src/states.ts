@@ -1,41 +1,41 @@
 /*
- * The states of a person, as readers see them:
+ * The states of a user, as readers see them:
  *
  *   offline --first connection--> online --last connection closes--> leaving --grace is over--> offline
  *                                   ^  |                                |
  *                                   |  +--lease of the last gateway ends (it died)--> offline
  *                                   +-------a connection comes back-----+
  *
- * - online: some connection's gateway holds its lease.
- * - leaving: no such connection, and the last one closed less than the grace ago (leaseMs, where its gateway was stopping).
- *   Readers still say online.
+ * - online: the gateway of at least one connection holds its lease.
+ * - leaving: no such connection, and the last one closed less than the grace ago (leaseMs if its gateway was stopping).
+ *   Readers still report online.
  * - offline: neither.
  *
- * `becameOnline` is said for offline -> online only; `onOffline` is called for the two ways into offline. leaving is
- * never told to anybody: a person who reloads a page does not flicker.
+ * `becameOnline` is returned for offline -> online only; `onOffline` is called for both transitions to offline. leaving is
+ * never reported, so a user who reloads a page does not flicker.
  *
- * What is stored (all of a person's state is in one hash, so that one script on one key decides, on Redis Cluster too):
+ * Keys (all state of a user is in one hash, so that one script on one key decides, on Redis Cluster too):
  *
  *   presence:lease:<epoch>        string with a TTL: the incarnation that is alive now
- *   presence:user:<id>            hash: <incarnation>:<connection> -> <1 if visible>:<since, ms>; `left` -> ms, from which
- *                                 the grace is counted
- *   presence:people:<incarnation> set of the people with a connection there, for cleaning up after a dead gateway
+ *   presence:user:<id>            hash: <incarnation>:<connection> -> <1 if visible>:<since, ms>; `left` -> time in ms from
+ *                                 which the grace counts
+ *   presence:people:<incarnation> set of the users with a connection there, for cleaning up after a dead gateway
  *   presence:incarnations         set of the incarnations that may have something to clean up
- *   presence:leaving              sorted set of people by the moment (ms) at which the reaper is to look at them; only
- *                                 an index: the person's hash decides
- *   presence:origin               a random text that is gone when Redis has lost its data
+ *   presence:leaving              sorted set of users by the time (ms) at which the reaper should check them; only an
+ *                                 index: the user's hash decides
+ *   presence:origin               a random text that disappears when Redis loses its data
  *
- * An epoch is one gateway process. Its incarnation `<epoch>.<n>` changes when its lease ended while the process lived
- * (it was frozen, or Redis was away): the reaper may be removing the old one, so that one is never taken up again.
+ * An epoch is one gateway process. Its incarnation `<epoch>.<n>` changes if its lease expires while the process lives (it was
+ * frozen, or Redis was down): the reaper may be removing the old one, so it is never used again.
  *
- * All moments are taken from the clock of Redis, so that the gateways' clocks need not agree.
+ * All times are from the clock of Redis, so that the gateways' clocks need not agree.
  */
 
-/** Milliseconds that all processes of a cluster must agree on. */
+/** Timing on which all processes of a cluster must agree, in milliseconds. */
 export interface PresenceTiming {
   /** A gateway that has not renewed its lease for this long counts as dead. */
   leaseMs: number
-  /** How long a person whose last connection closed still counts as online. Shorter than `leaseMs`. */
+  /** How long a user whose last connection has closed still counts as online. Shorter than `leaseMs`. */
   graceMs: number
 }
 

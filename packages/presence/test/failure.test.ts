@@ -3,7 +3,7 @@ import { createPresenceReader } from '../src/index.ts'
 import { eventually, renewed, setting, timing } from './setting.ts'
 
 describe('a gateway that dies', () => {
-  it('takes its people offline when its lease ends, and they are reported once', async () => {
+  it('takes its users offline when its lease expires, and they are reported once', async () => {
     await using world = await setting()
     const [dying, other] = [await world.gateway(), await world.gateway()]
     const reapers = [await world.reaper(), await world.reaper()]
@@ -17,7 +17,7 @@ describe('a gateway that dies', () => {
     expect(await world.isAlive(other)).toBe(true)
     const reported = () => reapers.flatMap((reaper) => reaper.reported)
     await eventually(() => reported().map(({ userId }) => userId), ['ann'])
-    // About when it renewed its lease last, and not when that was found out.
+    // About when it last renewed its lease, not when its death was detected.
     const [{ lastSeenAt = new Date(0), at = 0 } = {}] = reported()
     expect(lastSeenAt.getTime()).toBeGreaterThanOrEqual(died - timing.leaseMs)
     expect(lastSeenAt.getTime()).toBeLessThanOrEqual(at - timing.leaseMs)
@@ -27,7 +27,7 @@ describe('a gateway that dies', () => {
     expect(reported()).toHaveLength(1)
   })
 
-  it('does not keep people from being told online who come back after the lease', async () => {
+  it('does not keep users who come back after the lease from being announced', async () => {
     await using world = await setting()
     const [dying, other] = [await world.gateway(), await world.gateway()]
     await dying.connect('ann', '1')
@@ -42,8 +42,8 @@ describe('a gateway that dies', () => {
   })
 })
 
-describe('a gateway whose lease ended while it lived', () => {
-  it('takes a new one and asserts all its people; who was reported offline is told online', async () => {
+describe('a gateway whose lease expired while it lived', () => {
+  it('takes a new one, rewrites all its users, and announces those who were reported offline', async () => {
     await using world = await setting()
     const redis = await world.client()
     const gateway = await world.gateway({ redis, renewMs: 60_000 })
@@ -63,8 +63,8 @@ describe('a gateway whose lease ended while it lived', () => {
   })
 })
 
-describe('a gateway whose lease ended unknown to it', () => {
-  it('does not make somebody leave who had been reported offline: back elsewhere, they are told online', async () => {
+describe('a gateway whose lease expired unnoticed', () => {
+  it('does not turn a user reported offline into leaving: back elsewhere, they are announced', async () => {
     await using world = await setting()
     const frozen = await world.gateway({ renewMs: 60_000 })
     const other = await world.gateway()
@@ -79,7 +79,7 @@ describe('a gateway whose lease ended unknown to it', () => {
     expect(await other.connect('ann', '2')).toEqual({ becameOnline: true })
   })
 
-  it('announces once more who had been reported offline, also where it has written of them before it takes the next', async () => {
+  it('announces a user reported offline again, even if it wrote their state before taking a new lease', async () => {
     await using world = await setting()
     const redis = await world.client()
     const frozen = await world.gateway({ redis, renewMs: 60_000 })
@@ -90,16 +90,16 @@ describe('a gateway whose lease ended unknown to it', () => {
     expect(await frozen.connect('ann', '2')).toEqual({ becameOnline: false })
     redis.disconnect(true)
     await eventually(() => frozen.returned, ['ann'])
-    // What was written under the one that was lost is cleaned up as well.
+    // What was written under the lost lease is cleaned up as well.
     await eventually(() => world.raw.smembers('presence:incarnations'), [`${frozen.epoch}.2`])
     expect(await world.raw.exists(`presence:people:${frozen.epoch}.1`)).toBe(0)
   })
 })
 
-describe('a Redis that goes away', () => {
-  it('and comes back empty has everybody again at once, and nobody is told anything', async () => {
+describe('a Redis that goes down', () => {
+  it('and comes back empty has everybody again at once, without any report', async () => {
     await using world = await setting()
-    // Whenever the next renewal is due.
+    // Without waiting for the next renewal.
     const seldom = { renewMs: 60_000, leaseMs: 60_000 }
     const [a, b] = [await world.gateway(seldom), await world.gateway(seldom)]
     const { reported } = await world.reaper()
@@ -109,13 +109,13 @@ describe('a Redis that goes away', () => {
     await world.redis.start()
     await eventually(async () => (await world.reader.online(people)).size, 300)
     expect([...a.returned, ...b.returned, ...reported]).toEqual([])
-    // It works on as before, with scripts that the new Redis has to be given again.
+    // Everything works as before, although the new Redis has to be given the scripts again.
     expect(await a.connect('new', '1')).toEqual({ becameOnline: true })
     a.disconnect('new', '1')
     await eventually(() => reported.map(({ userId }) => userId), ['new'])
   })
 
-  it('and comes back empty has those reported who leave after it, and those who left while it was away', async () => {
+  it('and comes back empty still leads to reports of users who left during the outage or leave later', async () => {
     await using world = await setting()
     const [a, b] = [await world.gateway(), await world.gateway()]
     const { reported } = await world.reaper()
@@ -135,14 +135,14 @@ describe('a Redis that goes away', () => {
     expect(await world.reader.online(['ann', 'ben', 'eve', 'zoe'])).toEqual(new Set(['ann', 'eve']))
   })
 
-  it('and is emptied under the connections has everybody again, and reports those who leave, before and after', async () => {
+  it('and is flushed under open connections has everybody again; users who leave before or after that are reported', async () => {
     await using world = await setting()
     const [a, b] = [await world.gateway(), await world.gateway()]
     const { reported } = await world.reaper({ confirmMs: 1_000 })
     for (const userId of ['ann', 'ben', 'eve']) await a.connect(userId, '1')
     await b.connect('zoe', '1')
     await world.flush()
-    // Before the lease is missed: written under the one that is lost.
+    // Before the loss of the lease is noticed: written under the lost one.
     a.disconnect('ben', '1')
     expect(await a.connect('eve', '2')).toEqual({ becameOnline: false })
     await eventually(() => world.reader.online(['ann', 'ben', 'eve', 'zoe']), new Set(['ann', 'eve', 'zoe']))
@@ -151,7 +151,7 @@ describe('a Redis that goes away', () => {
     b.crash()
     await eventually(() => reported.map(({ userId }) => userId), ['ben', 'zoe'])
     expect([...a.returned, ...b.returned]).toEqual([])
-    // Later a lease runs out for a moment: nobody is reported, so nobody is to be told of anew.
+    // Later a lease expires for a moment: nobody is reported, so nobody must be announced again.
     await renewed(world, a)
     await world.raw.del(`presence:lease:${a.epoch}`)
     await eventually(() => world.raw.smembers('presence:incarnations'), [`${a.epoch}.3`])
@@ -159,7 +159,7 @@ describe('a Redis that goes away', () => {
     expect([...reported.map(({ userId }) => userId), ...a.returned]).toEqual(['ben', 'zoe'])
   })
 
-  it('rejects nothing, and what happened meanwhile is there when it is back', async () => {
+  it('causes no rejection, and has everything that happened meanwhile when it is back', async () => {
     await using world = await setting()
     const gateway = await world.gateway()
     await gateway.connect('ann', '1')
@@ -187,7 +187,7 @@ describe('a Redis that goes away', () => {
     await eventually(() => later.returned, ['ann'])
   })
 
-  it('and answers after somebody has given up waiting still has them announced', async () => {
+  it('and answers after a connect has given up still leads to the announcement', async () => {
     await using world = await setting()
     const gateway = await world.gateway({ connectWaitMs: 100 })
     await world.redis.pause()
@@ -196,7 +196,7 @@ describe('a Redis that goes away', () => {
     await eventually(() => gateway.returned, ['ann'])
   })
 
-  it('and holds up what was asked before does not hold up a reader', async () => {
+  it('and blocks earlier commands does not block a reader for longer than its limit', async () => {
     await using world = await setting()
     const redis = await world.client({ pipelined: { except: [] } })
     const reader = createPresenceReader({ redis, answerMs: 100 })
@@ -208,7 +208,7 @@ describe('a Redis that goes away', () => {
     expect(await reader.online(['ann'])).toEqual(new Set())
   })
 
-  it('and freezes for longer than the leases takes nobody offline for good', async () => {
+  it('and freezes for longer than the leases takes nobody offline', async () => {
     await using world = await setting()
     const gateway = await world.gateway()
     const { reported } = await world.reaper({ confirmMs: 1_000 })
@@ -225,7 +225,7 @@ describe('a Redis that goes away', () => {
 })
 
 describe('a reaper', () => {
-  it('that dies or fails while reporting leaves the person to another', async () => {
+  it('that dies or fails while reporting leaves the user to another', async () => {
     await using world = await setting()
     const gateway = await world.gateway()
     const errors: unknown[] = []
@@ -242,22 +242,22 @@ describe('a reaper', () => {
     await eventually(() => reported.map(({ userId }) => userId), ['ann'])
   })
 
-  it('takes nobody for gone whose gateway has only just been seen without its lease', async () => {
+  it('does not report a user whose gateway has only just lost its lease', async () => {
     await using world = await setting()
     const [left, other] = [await world.gateway(), await world.gateway({ renewMs: 60_000 })]
     for (const gateway of [left, other]) await gateway.connect('ann', '1')
-    // As after a Redis that froze for longer than the leases: the gateway will take a new one in a moment.
+    // As after a Redis that froze for longer than the leases: the gateway is about to take a new one.
     await world.raw.del(`presence:lease:${other.epoch}`)
     left.disconnect('ann', '1')
     await eventually(() => world.raw.zcard('presence:leaving'), 1)
     const { reported } = await world.reaper({ confirmMs: 1_500 })
     await eventually(() => world.raw.zcard('presence:leaving'), 0)
     expect(reported).toEqual([])
-    // Once that is sure she is.
+    // Once the gateway is certain to be dead, she is reported.
     await eventually(() => reported.map(({ userId }) => userId), ['ann'])
   })
 
-  it('reports once more who came back and went while their absence was reported', async () => {
+  it('reports again a user who came back and left while being reported', async () => {
     await using world = await setting()
     const gateway = await world.gateway()
     const reported: string[] = []
@@ -275,7 +275,7 @@ describe('a reaper', () => {
     await eventually(() => world.raw.zcard('presence:leaving'), 0)
   })
 
-  it('tells when a person came back while their absence was reported', async () => {
+  it('calls onReturn when a user came back while being reported', async () => {
     await using world = await setting()
     const gateway = await world.gateway()
     const returned: string[] = []

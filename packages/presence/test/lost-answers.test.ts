@@ -3,10 +3,10 @@ import { tcpProxy } from '@parley/testkit'
 import { describe, expect, it } from 'vitest'
 import { eventually, setting } from './setting.ts'
 
-/* A proxy stands before the one Redis: on a cluster these are left out (infra/local/profiles.mjs). */
+/* These need a proxy in front of a single Redis, so they are skipped on a cluster (infra/local/profiles.mjs). */
 
 describe('a Redis whose answers are lost', () => {
-  it('once it has written what it could not answer any more has them announced all the same', async () => {
+  it('after they were written still leads to the announcement', async () => {
     await using world = await setting()
     const { hostname: host, port } = new URL(world.redis.url)
     await using proxy = await tcpProxy({ host, port: Number(port) })
@@ -23,7 +23,7 @@ describe('a Redis whose answers are lost', () => {
     redis.disconnect()
   })
 
-  it('and that has lost what was written last, as after a crash or on a replica, is put right', async () => {
+  it('and that has lost its last writes, as after a crash or a failover, is corrected', async () => {
     await using world = await setting()
     const { hostname: host, port } = new URL(world.redis.url)
     await using proxy = await tcpProxy({ host, port: Number(port) })
@@ -36,7 +36,7 @@ describe('a Redis whose answers are lost', () => {
     gateway.disconnect('ben', '1')
     await eventually(() => world.raw.smembers(people), ['ann'])
     proxy.cut()
-    // Neither that she came nor that he went.
+    // Loses both her arrival and his departure.
     await world.raw.del('presence:user:ann', 'presence:leaving', 'presence:user:ben', people)
     await world.raw.hset('presence:user:ben', entries)
     await world.raw.sadd(people, 'ben')
@@ -45,7 +45,7 @@ describe('a Redis whose answers are lost', () => {
     await eventually(() => world.isOnline('ann'), true)
     const { reported } = await world.reaper()
     await eventually(() => reported.map(({ userId }) => userId), ['ben'])
-    // A gateway that dies is cleaned up after, as any other.
+    // Cleaning up after a dead gateway works as usual.
     redis.disconnect()
     await eventually(() => reported.map(({ userId }) => userId), ['ben', 'ann'])
   })

@@ -3,7 +3,7 @@ import { Presence } from '../src/index.ts'
 import { eventually, setting, timing } from './setting.ts'
 
 describe('coming online', () => {
-  it('is told to the first connection only, over all gateways', async () => {
+  it('is returned to the first connection only, across all gateways', async () => {
     await using world = await setting()
     const [a, b] = [await world.gateway(), await world.gateway()]
     expect(await world.isOnline('ann')).toBe(false)
@@ -13,7 +13,7 @@ describe('coming online', () => {
     expect(await world.isOnline('ann')).toBe(true)
   })
 
-  it('is told once when many connections come at once on two gateways', async () => {
+  it('is returned once for many concurrent connections on two gateways', async () => {
     await using world = await setting()
     const gateways = [await world.gateway(), await world.gateway()]
     const people = Array.from({ length: 50 }, (_, index) => `person-${index}`)
@@ -28,9 +28,9 @@ describe('coming online', () => {
     expect(told.sort()).toEqual(people.sort())
   })
 
-  it('reads a long list of people in one go', async () => {
+  it('can be read for a long list of users at once', async () => {
     await using world = await setting()
-    // So many at once may take longer than the second for which a connection waits.
+    // So many concurrent connections may take longer than the second that each waits by default.
     const gateway = await world.gateway({ connectWaitMs: 15_000 })
     const people = Array.from({ length: 2_500 }, (_, index) => `p${index}`)
     await Promise.all(people.filter((_, index) => index % 2 === 0).map((userId) => gateway.connect(userId, 'c')))
@@ -42,9 +42,9 @@ describe('coming online', () => {
 })
 
 describe('going offline', () => {
-  it('is reported after the grace, once, with the time of leaving, by one of two reapers', async () => {
+  it('is reported after the grace, once, with the time of the disconnect, by one of two reapers', async () => {
     await using world = await setting()
-    // Not after the lease, which lasts for longer than the test.
+    // Not by expiry of the lease, which lasts longer than the test.
     const long = { leaseMs: 60_000 }
     const gateway = await world.gateway(long)
     const [one, two] = [await world.reaper(long), await world.reaper(long)]
@@ -61,14 +61,14 @@ describe('going offline', () => {
       expect(lastSeenAt.getTime()).toBeGreaterThanOrEqual(left)
       expect(lastSeenAt.getTime()).toBeLessThanOrEqual(at - timing.graceMs)
     }
-    // Nothing of them stays behind in Redis.
+    // Nothing about them is left in Redis.
     await eventually(async () => (await world.raw.keys('presence:user:*')).length, 0)
-    // A claim is settled just after its person is forgotten.
+    // A claim is settled just after its user is deleted.
     await eventually(() => world.raw.zcard('presence:leaving'), 0)
     expect(reported()).toHaveLength(100)
   })
 
-  it('does not happen to a person who is back within the grace, on another gateway', async () => {
+  it('does not happen to a user who is back within the grace, on another gateway', async () => {
     await using world = await setting()
     const [a, b] = [await world.gateway(), await world.gateway()]
     const { reported } = await world.reaper()
@@ -80,7 +80,7 @@ describe('going offline', () => {
       expect(await to.connect('ann', '1')).toEqual({ becameOnline: false })
       expect(await world.isOnline('ann')).toBe(true)
     }
-    // Ben's report shows that the reaper has passed the moment at which Ann would have been reported.
+    // Ben's report shows that the reaper has passed the time at which Ann would have been reported.
     a.disconnect('ben', '1')
     await eventually(() => reported.map(({ userId }) => userId), ['ben'])
     await eventually(() => world.raw.zcard('presence:leaving'), 0)
@@ -103,7 +103,7 @@ describe('going offline', () => {
     expect(await b.connect('ann', '2')).toEqual({ becameOnline: true })
   })
 
-  it('is reported after the grace also where the reaper looks before: nodes of a cluster have clocks of their own', async () => {
+  it('is reported after the grace even if the reaper checks too early: nodes of a cluster have their own clocks', async () => {
     await using world = await setting()
     const gateway = await world.gateway({ graceMs: 1_000 })
     await gateway.connect('ann', '1')
@@ -114,7 +114,7 @@ describe('going offline', () => {
     await eventually(() => reported.map(({ userId }) => userId), ['ann'])
   })
 
-  it('ignores the end of a connection that it does not know', async () => {
+  it('ignores the end of an unknown connection', async () => {
     await using world = await setting()
     const gateway = await world.gateway()
     gateway.disconnect('nobody', '1')
@@ -146,7 +146,7 @@ describe('visibility', () => {
 })
 
 describe('stopping', () => {
-  it('gives those whom it disconnects as long to come back as a crash would, and nobody takes them for looking', async () => {
+  it('gives disconnected users as long to come back as after a crash, but not in the foreground', async () => {
     await using world = await setting()
     const gateway = await world.gateway()
     const { reported } = await world.reaper()
@@ -162,7 +162,7 @@ describe('stopping', () => {
     expect(performance.now() - began).toBeGreaterThan(timing.leaseMs)
   })
 
-  it('hands people over: they are leaving, and who comes back elsewhere was never away', async () => {
+  it('hands users over: they are leaving, and one who comes back elsewhere was never offline', async () => {
     await using world = await setting()
     const [a, b] = [await world.gateway({ stopMs: 10_000 }), await world.gateway()]
     const { reported } = await world.reaper()

@@ -9,14 +9,14 @@ import { createPresenceReader, Presence, type PresenceOptions, Reaper, type Reap
 export const timing = { leaseMs: 1_500, graceMs: 400 }
 const renewMs = 300
 
-/** A Redis with any number of gateways and reapers on it, all ended with the scope. */
+/** A Redis with any number of gateways and reapers, all stopped at the end of the scope. */
 export async function setting() {
   const redis: TestRedis = await createTestRedis()
   const endings: (() => Promise<void>)[] = []
   const client = async (options: Partial<RedisOptions> = {}): Promise<RedisClient> => {
     const made = openRedis(redis.url, { name: 'test', retryDelay: () => 50, ...options })
     endings.push(async () => made.disconnect())
-    // Tests that have taken Redis away begin without it.
+    // In tests that have stopped Redis, this starts without it.
     await redisReady(made, 1_000).catch(() => undefined)
     return made
   }
@@ -37,7 +37,7 @@ export async function setting() {
     })
     await presence.start()
     endings.push(() => presence.stop())
-    // What SIGKILL does, as far as Redis can tell: nothing more is heard of it.
+    // Like SIGKILL as seen from Redis: the gateway falls silent.
     return Object.assign(presence, { epoch, returned, crash: () => own.disconnect() })
   }
 
@@ -61,7 +61,7 @@ export async function setting() {
   return {
     redis,
     raw,
-    /** Empties it: each node of a cluster. */
+    /** Empties Redis: each node if it is a cluster. */
     flush: async () => {
       const nodes = raw instanceof Cluster ? raw.nodes('master') : [raw]
       await Promise.all(nodes.map((node) => node.flushall()))
@@ -70,7 +70,7 @@ export async function setting() {
     client,
     gateway,
     reaper,
-    /** Whether its lease is held. */
+    /** Whether the lease of a gateway exists. */
     isAlive: async ({ epoch }: { epoch: string }) => (await raw.exists(`presence:lease:${epoch}`)) === 1,
     isOnline: async (userId: string) => (await reader.online([userId])).has(userId),
     async [Symbol.asyncDispose]() {
@@ -80,12 +80,12 @@ export async function setting() {
   }
 }
 
-/** Waits until `read` answers `value`, and not for ever. */
+/** Waits until `read` returns `value`, up to a timeout. */
 export async function eventually<T>(read: () => T | Promise<T>, value: T, timeout = 8_000): Promise<void> {
   await expect.poll(read, { timeout, interval: 20 }).toEqual(value)
 }
 
-/** Waits until a gateway has renewed its lease: it has longer to run than it had. */
+/** Waits until a gateway has renewed its lease, so that its TTL rises. */
 export async function renewed(
   { raw }: { raw: Pick<RedisClient, 'pttl'> },
   { epoch }: { epoch: string },
