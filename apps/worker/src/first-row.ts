@@ -1,15 +1,15 @@
-/** So often the first row is looked for, in milliseconds. */
+/** How often the first row is looked up, in milliseconds. */
 const LOOK_MS = 10_000
 /**
- * So many ids before the first row, rounds begin: what was being stored at that moment has lower ids than others that are
- * stored already. What takes longer to be stored than this many others is found by the next look.
+ * Rounds start this many ids before the first row, because rows that were still uncommitted then may have lower ids. A row
+ * that takes longer to commit than this many others is found by the next look-up.
  */
 const IDS_BEFORE = 1_000
 
 /**
- * Where in a table that is worked off by rising ids a round begins to look for rows. Rows that were deleted are passed one by one
- * as long as a transaction runs that began before, a dump's for one: of the outbox, 300,000 of them took half a second on a busy
- * machine, in every round.
+ * Remembers where a queue table's rows start, so that rounds need not scan from id 0. While an older transaction runs (a dump,
+ * for example), deleted rows cannot be vacuumed and each scan passes over them: with 300,000 of them in the outbox, that took
+ * half a second per round on a busy machine.
  */
 export class FirstRow {
   readonly #look: () => Promise<number | undefined>
@@ -19,19 +19,19 @@ export class FirstRow {
   #lookAt = Number.NEGATIVE_INFINITY
 
   /**
-   * @param look resolves to the id of the table's first row, whoever holds it; undefined where there is none
-   * @param now the time in milliseconds; for tests
+   * @param look resolves to the id of the table's first row, locked or not; undefined when the table is empty
+   * @param now returns the time in milliseconds; for tests
    */
   constructor(look: () => Promise<number | undefined>, now: () => number = () => performance.now()) {
     this.#look = look
     this.#now = now
   }
 
-  /** No row has a lower id than this, but for one that a later look finds. */
+  /** Returns a lower bound for the ids of rows. Any row below it is found after a later look-up. */
   async id(): Promise<number> {
     const now = this.#now()
     if (now >= this.#lookAt) {
-      // Of an empty table what we took was all there was.
+      // An empty table: everything up to the last row taken is gone.
       const first = (await this.#look()) ?? this.#taken
       this.#start = Math.max(0, first - IDS_BEFORE)
       this.#lookAt = now + LOOK_MS
@@ -39,7 +39,7 @@ export class FirstRow {
     return this.#start
   }
 
-  /** These rows were taken. */
+  /** Records which rows were taken. */
   took(ids: readonly number[]): void {
     this.#taken = Math.max(this.#taken, ...ids)
   }

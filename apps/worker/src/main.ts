@@ -33,7 +33,7 @@ await runProcess({
   name: 'worker',
   logger,
   start: async ({ stopping }) => {
-    const onError = troubleLog(logger, 'trouble with a service this worker needs')
+    const onError = troubleLog(logger, 'error from a service this worker depends on')
     const { tracer, stop: stopTracing } = await openTracing(settings, 'parley-worker', logger)
     const metrics = new Metrics('worker', VERSION)
     const address = redisAddress(settings)
@@ -60,7 +60,7 @@ await runProcess({
       steps: [...push.steps, search],
       onError,
       tracer,
-      // A quarter of what a push may wait for others of its conversation: it is due when it gets there.
+      // A quarter of PUSH_GATHER_MS's default, so that a push job is queued before it is due.
       idleMs: 100,
     })
     drain.start()
@@ -86,7 +86,7 @@ await runProcess({
       parts: [
         { name: 'traces', stop: stopTracing },
         { name: 'database', stop: () => db.close() },
-        { name: 'store for files', stop: async () => uploads.close() },
+        { name: 'object store', stop: async () => uploads.close() },
         { name: 'redis', stop: async () => redis.disconnect() },
         { name: 'fan-out', stop: () => bus.close() },
         { name: 'admin', stop: () => admin.stop() },

@@ -17,10 +17,10 @@ export interface WorkerMetricsOptions {
   cleaner: AttachmentCleaner
 }
 
-/** Rows and age of the outbox come from one query for both, made again at most this often; milliseconds. */
+/** How long the result of the outbox query, which serves two metrics, is reused; milliseconds. */
 const LAG_KEPT_MS = 500
 
-/** All of a worker's numbers but those of push, which push/metrics.ts has. docs/METRICS.md lists them. */
+/** Registers a worker's metrics, except those of push (push/metrics.ts). docs/METRICS.md lists them. */
 export function showWorker(metrics: Metrics, options: WorkerMetricsOptions): void {
   const { health, db, bus, drain, search, reaper, cleaner } = options
   health.show(metrics)
@@ -30,25 +30,25 @@ export function showWorker(metrics: Metrics, options: WorkerMetricsOptions): voi
   showOutbox(metrics, db, drain)
   metrics.distribution(
     'parley_search_index_lag_seconds',
-    'From the storing of a message to its being found by search',
+    'Time from storing a message until search can find it',
     [],
     () => [[{}, search.lag]],
   )
   metrics.gauge(
     'parley_presence_leases',
-    'Gateways’ presence leases: those that stand, and those that ran out and are being cleaned up',
+    'Presence leases of gateways: alive, and expired ones that are being cleaned up',
     ['state'],
     () => [
       [{ state: 'alive' }, reaper.leases.alive],
       [{ state: 'dead' }, reaper.leases.dead],
     ],
   )
-  metrics.counter('parley_attachments_removed_total', 'Uploads removed because no message named them', [], () =>
+  metrics.counter('parley_attachments_removed_total', 'Uploads removed because no message used them', [], () =>
     single(cleaner.removed),
   )
 }
 
-/** The whole cluster's outbox as this worker sees it (take the maximum over workers), and its own part in working it off. */
+/** Registers the state of the whole cluster's outbox (take the maximum over workers), and what this worker has processed. */
 function showOutbox(metrics: Metrics, db: Database, { measures }: OutboxDrain): void {
   let last: { at: number; lag: ReturnType<typeof outboxLag> } | undefined
   const lag = () => {
@@ -58,30 +58,32 @@ function showOutbox(metrics: Metrics, db: Database, { measures }: OutboxDrain): 
   }
   metrics.gauge(
     'parley_outbox_rows',
-    'Stored batches that no worker has worked off yet, of the whole cluster',
+    'Stored batches that no worker has processed yet, in the whole cluster',
     [],
     async (): Promise<Series> => single((await lag()).rows),
   )
   metrics.gauge(
     'parley_outbox_oldest_seconds',
-    'Age of the oldest of them',
+    'Age of the oldest stored batch that no worker has processed yet',
     [],
     async (): Promise<Series> => single((await lag()).oldestMs / 1_000),
   )
-  metrics.counter('parley_outbox_batches_total', 'Stored batches that this worker has worked off', [], () =>
+  metrics.counter('parley_outbox_batches_total', 'Stored batches that this worker has processed', [], () =>
     single(measures.rows),
   )
-  metrics.counter('parley_outbox_messages_total', 'Messages in them', [], () => single(measures.messages))
+  metrics.counter('parley_outbox_messages_total', 'Messages that this worker has processed', [], () =>
+    single(measures.messages),
+  )
   metrics.counter(
     'parley_outbox_republished_total',
-    'Stored batches published again, because the process that stored them had died',
+    'Stored batches published again because the process that stored them died',
     [],
     () => single(measures.republished),
   )
-  metrics.counter('parley_outbox_failures_total', 'Rounds of the outbox that failed and are made again', [], () =>
+  metrics.counter('parley_outbox_failures_total', 'Outbox rounds that failed and are retried', [], () =>
     single(measures.failures),
   )
-  metrics.distribution('parley_outbox_round_seconds', 'Time of a round that found something', [], () => [
+  metrics.distribution('parley_outbox_round_seconds', 'Duration of outbox rounds that found something', [], () => [
     [{}, measures.rounds],
   ])
 }

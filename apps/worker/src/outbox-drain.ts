@@ -19,24 +19,24 @@ import { WorkLoop } from '@parley/runtime/work-loop'
 import { FirstRow } from './first-row.ts'
 
 /**
- * Rows that a worker has taken are others' again after so long without a word from it to the database, in milliseconds: well
- * past what Redis may keep a round of them.
+ * How long a worker's transaction may be idle before Postgres ends it and other workers can take its rows, in milliseconds:
+ * well above the time that a slow Redis can hold up a round.
  */
 export const TAKEN_MS = 60_000
 
-/** What the steps see of a stored message. */
+/** A stored message as steps see it. */
 export type DueMessage = Indexable & Pick<Message, 'id' | 'createdAt'>
 
 /**
- * One kind of work that every stored message is due. A step that rejects leaves the rows for another round, so it has to
- * stand being run twice for the same message.
+ * One kind of work to do for every stored message. If a step rejects, its rows are left for another round, so running it twice
+ * for the same message must be safe.
  */
 export interface OutboxStep {
   readonly name: string
   /**
-   * @param messages by conversation and seq
-   * @param traces of messages by their ids, where they are traced
-   * @param tx the transaction in which the rows are deleted: what is done in it is done once
+   * @param messages sorted by conversation and seq
+   * @param traces of the messages that are traced, by message id
+   * @param tx the transaction that deletes the rows: whatever is done in it happens exactly once
    */
   run(messages: readonly DueMessage[], traces: ReadonlyMap<string, TraceParent>, tx: Queryable): Promise<void>
 }
@@ -44,31 +44,31 @@ export interface OutboxStep {
 export interface OutboxDrainOptions {
   db: Database
   redis: RedisClient
-  /** Publishes again what these keys name; see republish.ts. Resolves to false where Redis did not take it. */
+  /** Publishes these messages again; see republish.ts. Resolves to false if Redis did not accept them. */
   republish: (keys: readonly MessageKey[]) => Promise<boolean>
-  /** Run one after the other for all messages of a round. */
+  /** Run one after the other on all messages of a round. */
   steps: readonly OutboxStep[]
   onError: (error: unknown) => void
-  /** Left out where nothing is traced. */
+  /** Undefined when tracing is off. */
   tracer?: Tracer | undefined
-  /** Rows (batches of messages) taken at once. */
+  /** Most rows (batches of messages) per round. */
   maxRows?: number
-  /** Messages in memory at once, of more than one row. */
+  /** Most messages per round; a single row may have more. */
   maxMessages?: number
-  /** Pause after a round that found nothing, in milliseconds; after one that failed it is four times as long. */
+  /** Pause after a round that found nothing, in milliseconds; after a failed one it is four times as long. */
   idleMs?: number
-  /** The time in milliseconds; for tests. */
+  /** Returns the time in milliseconds; for tests. */
   now?: () => number
 }
 
 /**
- * Works through the outbox: each batch of messages that was stored comes by here once, whatever happens to the process
- * that stored it. Several workers share it; a row is held by one at a time and deleted in the transaction that holds it.
+ * Processes the outbox: every stored batch of messages passes through here, whatever happens to the process that stored it.
+ * Workers share it: a row is locked by one worker at a time and deleted in the transaction that holds the lock.
  */
 export class OutboxDrain {
   readonly #options: Required<Omit<OutboxDrainOptions, 'tracer' | 'now'>> & Pick<OutboxDrainOptions, 'tracer'>
   readonly #first: FirstRow
-  /** What this worker has done: batches, the messages in them, batches published again, rounds in seconds. */
+  /** Totals of this worker: batches, messages, batches published again, failed rounds; and the rounds' durations in seconds. */
   readonly measures = {
     rows: 0,
     messages: 0,
@@ -101,12 +101,15 @@ export class OutboxDrain {
     return this.#loop.stop()
   }
 
-  /** One round. @returns how many rows were worked on */
+  /**
+   * Runs one round.
+   * @returns how many rows were processed
+   */
   async drainOnce(): Promise<number> {
     return (await this.#round()).taken
   }
 
-  /** `more`: whether there may be more to do at once. */
+  /** Runs one round. `more` says whether there may be more rows to process right away. */
   async #round(): Promise<{ taken: number; more: boolean }> {
     const { db, redis, maxRows, maxMessages } = this.#options
     const alive = await readWatermarks(redis)
@@ -130,7 +133,7 @@ export class OutboxDrain {
     return { taken, more: taken < found || found === maxRows }
   }
 
-  /** @returns how many messages were worked on */
+  /** @returns how many messages were processed */
   async #work(rows: readonly OutboxRow[], tx: Queryable): Promise<number> {
     const { db, steps } = this.#options
     await this.#publishAgain(rows.filter(({ orphaned }) => orphaned))
@@ -142,7 +145,7 @@ export class OutboxDrain {
     return messages.length
   }
 
-  /** Runs `work` in a span for each traced message, all linked to one for the round. */
+  /** Runs `work` in one span per traced message, all linked to a span for the round. */
   async #traced(
     rows: readonly OutboxRow[],
     messages: readonly DueMessage[],
@@ -172,18 +175,18 @@ export class OutboxDrain {
     }
   }
 
-  /** What stored these is dead and may not have published them. Whoever has a message already knows it by its seq. */
+  /** Publishes batches of a dead process, which may not have done so. Clients recognise duplicates by their seq. */
   async #publishAgain(rows: readonly OutboxRow[]): Promise<void> {
     if (rows.length === 0) return
     const { db, republish } = this.#options
     if (!(await republish(await listOutboxKeys(db.pool, idsOf(rows))))) {
-      throw new Error('Redis did not take what had to be published again')
+      throw new Error('Redis did not accept the messages to publish again')
     }
     this.measures.republished += rows.length
   }
 }
 
-/** As many of the first rows as have `maxMessages` between them, one at least. */
+/** Returns the first rows that have at most `maxMessages` messages in total, but at least one row. */
 function bounded(rows: readonly OutboxRow[], maxMessages: number): readonly OutboxRow[] {
   let messages = 0
   const end = rows.findIndex((row, index) => {

@@ -11,7 +11,7 @@ export interface PresenceNoticesOptions {
   membership: Membership
 }
 
-/** What the reaper finds out, stored and told to the person's contacts. */
+/** Builds the reaper's callbacks, which store what it finds and tell the person's contacts. */
 export function presenceNotices({
   db,
   publisher,

@@ -9,9 +9,9 @@ export interface RepublishDeps {
 }
 
 /**
- * Publishes what a process stored that may have died before it told anybody: messages, and what a SYSTEM message or a new
- * conversation (message 0) changed in who is in which room.
- * @returns whether Redis took all of it
+ * Publishes again what a dead process stored but may not have published: messages, and the changes of membership behind SYSTEM
+ * messages and new conversations (message 0).
+ * @returns whether Redis accepted all of it
  */
 export async function republish(deps: RepublishDeps, keys: readonly MessageKey[]): Promise<boolean> {
   const { db, events, news, links } = deps

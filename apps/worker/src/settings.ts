@@ -13,7 +13,7 @@ import {
 
 const { HOST, ADMIN_PORT } = httpSettings
 
-/** Everything a worker is told by its environment. */
+/** All settings of a worker. */
 export const workerSettings = defineSettings({
   ...environmentSettings,
   ...logSettings,

@@ -1,11 +1,11 @@
 import { WorkLoop } from '@parley/runtime/work-loop'
 import type { AttachmentUploads, RemovedUploads } from '@parley/storage/uploads'
 
-/** How long an upload may wait for a message to name it, in milliseconds. */
+/** How long an upload may stay unused by any message, in milliseconds. */
 const UNCLAIMED_MS = 24 * 3_600_000
 /** Time between two rounds, in milliseconds. */
 const EVERY_MS = 600_000
-/** Workers that start together should not look together: each begins within this, in milliseconds. */
+/** The first round starts after a random delay up to this, in milliseconds, so that workers do not all run at once. */
 const SPREAD_MS = 60_000
 
 export interface AttachmentCleanerOptions {
@@ -17,16 +17,16 @@ export interface AttachmentCleanerOptions {
 }
 
 /**
- * Removes uploads that no message has named within a day, finished or not, and what a removal that failed has left. Any
- * number of workers may do this: each takes rows that no other holds.
+ * Removes uploads, finished or not, that no message has used within a day, and whatever failed removals have left. Any number
+ * of workers may run it: each takes rows that no other has locked.
  */
 export class AttachmentCleaner {
   readonly #options: Required<AttachmentCleanerOptions>
   readonly #loop: WorkLoop
   readonly #stopped = new AbortController()
-  /** Where the next round begins, as the one before it was given up there; null: with the oldest. */
+  /** Where the next round starts if the last one was given up; null to start with the oldest upload. */
   #after: RemovedUploads['last'] = null
-  /** Uploads removed since this process began. */
+  /** Uploads removed since this process started. */
   removed = 0
 
   constructor(options: AttachmentCleanerOptions) {
@@ -42,15 +42,15 @@ export class AttachmentCleaner {
     this.#loop.start(Math.random() * SPREAD_MS)
   }
 
-  /** Waits for nothing of the store: what it has not removed by then is taken up by the next worker. */
+  /** Stops without waiting for the object store: the next worker removes what is left. */
   stop(): Promise<void> {
     this.#stopped.abort()
     return this.#loop.stop()
   }
 
   /**
-   * One round. A batch of which nothing can be removed ends it: the store is away, or will not have these. The next one goes
-   * on after it.
+   * Runs one round. It ends at a batch of which nothing can be removed: the object store is away or refuses these. The next
+   * round continues after that batch.
    * @returns how many uploads were removed
    */
   async cleanOnce(): Promise<number> {

@@ -1,10 +1,10 @@
 import type { AdminRoute } from '@parley/runtime'
 import type { Queue } from 'bullmq'
 
-/** Where the board is, on the admin port. */
+/** Path of the board on the admin port. */
 export const BOARD_PATH = '/queues'
 
-/** Bull Board, to look at only. Loaded when somebody first asks for it: most workers never show it. */
+/** Serves Bull Board, read-only. It is loaded on first use: most workers never show it. */
 export function queueBoard(queues: readonly Queue[]): AdminRoute {
   let board: Promise<AdminRoute> | undefined
   return async (request, response) => {

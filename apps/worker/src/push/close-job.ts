@@ -15,12 +15,12 @@ import { notificationOf, summaryOf, takeTurn } from './turn.ts'
 type CloseData = JobData<'push', 'close'>
 
 /**
- * A person has read, or left, a conversation: the devices that show a notification of it are told to close it. Under the
- * notification's own Topic, so that one which a device has not received yet is replaced and never seen.
+ * Tells devices to close their notification of a conversation that the person has read or left. It is sent under the
+ * notification's own Topic, so that it replaces a notification that has not been delivered yet.
  */
 export async function runCloseJob(deps: PushDeps, data: CloseData, jobId: string): Promise<void> {
   const { replacedAt, subscriptionId } = data
-  // A summary's part is replaced in the turn of the notification that does so, and looked for after it.
+  // The notification's turn comes first: the job that replaced part of a summary must have recorded that.
   await takeTurn(deps.redis, notificationOf(data), jobId, async () => {
     if (replacedAt !== undefined && subscriptionId !== undefined) {
       const summary = { ...data, replacedAt, subscriptionId }
@@ -35,7 +35,7 @@ export async function runCloseJob(deps: PushDeps, data: CloseData, jobId: string
 async function close(deps: PushDeps, data: CloseData, notification: StaleNotificationRow): Promise<void> {
   const { id, seq, digest, others, pushed_at_ms: shownAt } = notification
   const forget = () => forgetShown(deps.db.pool, data, id, seq)
-  // A summary of several conversations stays while one of them is unread.
+  // A summary of several conversations stays as long as one of them is unread.
   if (shownAt === 0 || (digest && others > 0)) return forget()
   const told = await tellToClose(deps, data, notification, digest ? DIGEST_TAG : data.conversationId)
   if (told.kind === 'later' && Date.now() < shownAt + deps.times.ttlMs)
@@ -43,7 +43,7 @@ async function close(deps: PushDeps, data: CloseData, notification: StaleNotific
   if (told.kind !== 'gone') await forget()
 }
 
-/** All that a summary told of has been read, or has a notification of its own by now. */
+/** Closes a summary if all of its conversations have been read or have their own notification by now. */
 async function closeEmptySummary(
   deps: PushDeps,
   data: CloseData & { replacedAt: number; subscriptionId: string },
@@ -66,9 +66,9 @@ function tellToClose(deps: PushDeps, data: CloseData, device: SummaryDeviceRow, 
 }
 
 /**
- * One device by itself. The id has no time in it: whoever reads on notes the closing each time, and for all of them the device is
- * tried again as for one.
- * @param what is to be closed there
+ * Retries a single device. The job's id contains no time: each further read queues another close, and all of them share one
+ * retry of this device.
+ * @param what identifies the notification to close
  */
 async function tryAgain(
   { producer, metrics }: PushDeps,

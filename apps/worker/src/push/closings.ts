@@ -12,13 +12,13 @@ export interface ClosingDrainOptions {
   producer: Pick<Producer<'push'>, 'add'>
   metrics: PushMetrics
   onError: (error: unknown) => void
-  /** Pause after a round that did not find a full load, in milliseconds; after one that failed it is four times as long. */
+  /** Pause after a round that was not full, in milliseconds; after a failed one it is four times as long. */
   idleMs?: number
 }
 
 /**
- * Turns the noted closings into jobs; the database's trigger notes them in the transaction of the read itself. Several
- * workers share them, as they do the outbox.
+ * Turns recorded closings into jobs. A database trigger records them in the transaction of the read itself. Workers share them
+ * as they share the outbox.
  */
 export class ClosingDrain {
   readonly #options: ClosingDrainOptions

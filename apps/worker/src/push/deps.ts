@@ -6,19 +6,19 @@ import type { PushLookup } from './lookup.ts'
 import type { PushMetrics } from './metrics.ts'
 import type { PushSender } from './sender.ts'
 
-/** What the jobs of push work with; buildPush puts it together. */
+/** What the push jobs depend on; buildPush assembles it. */
 export interface PushDeps {
   db: Database
-  /** For turns, and for what summaries begin with. */
+  /** Holds turns (turn.ts) and the start times of summaries (held.ts). */
   redis: RedisClient
   lookup: PushLookup
   sender: Pick<PushSender, 'send'>
   producer: Pick<Producer<'push'>, 'add'>
   metrics: PushMetrics
   logger: Logger
-  /** Left out where nothing is traced. */
+  /** Undefined when tracing is off. */
   tracer?: Tracer | undefined
-  /** Of the job under way, where it is traced. */
+  /** The current job's span, if it is traced. */
   trace?: TraceParent | undefined
   times: PushTimes
 }
@@ -29,6 +29,6 @@ export interface PushTimes {
   ttlMs: number
   /** How long a message waits for others of its conversation. */
   gatherMs: number
-  /** Least time between two notifications of one conversation on one device. */
+  /** Minimum time between two notifications of one conversation on one device. */
   burstMs: number
 }

@@ -11,14 +11,14 @@ import { summaryOf, takeTurn } from './turn.ts'
 
 type DigestData = JobData<'push', 'digest'>
 
-/** A conversation with something to tell of. */
+/** A conversation with unread news, to go into a summary. */
 interface Held {
   member: PushMemberRow
   news: NewsRow
   devices: PushDeviceRow[]
 }
 
-/** Quiet hours are over: one notification of everything that came in them and is still unread. */
+/** Sends one notification, at the end of quiet hours, of everything that arrived in them and is still unread. */
 export async function runDigestJob(deps: PushDeps, data: DigestData, jobId: string): Promise<void> {
   await takeTurn(deps.redis, summaryOf(data.userId), jobId, async () => {
     const since = await heldSince(deps.redis, jobId, data.since)
@@ -33,7 +33,7 @@ async function sumUp(deps: PushDeps, data: DigestData): Promise<void> {
   const held = await findHeld(deps, data)
   const [newest] = held
   if (newest === undefined) return metrics.suppressed('read')
-  // The hours may have been set anew since.
+  // The person may have changed their quiet hours since.
   const quiet = quietUntil(newest.member, Date.now())
   if (quiet !== null) throw new Later(quiet)
   const payload = await compose(deps, held)
@@ -59,7 +59,7 @@ async function sumUp(deps: PushDeps, data: DigestData): Promise<void> {
   if (reasons.length > 0) throw new Dead(`refused: ${reasons.join(', ')}`)
 }
 
-/** The conversations, newest first, with what is unread in each and no device has been told yet. */
+/** Returns the conversations, newest first, with what is unread and not yet shown on any device. */
 async function findHeld({ db, lookup }: PushDeps, { userId, since }: DigestData): Promise<Held[]> {
   const rows = await listHeldConversations(db.pool, userId, since)
   const found = await Promise.all(

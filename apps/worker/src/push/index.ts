@@ -27,11 +27,11 @@ import { pushRecipients } from './recipients.ts'
 import { PushSender } from './sender.ts'
 import { tracedJob } from './traced-job.ts'
 
-/** Failed jobs that the dead-letter view lists. */
+/** Number of failed jobs that the dead-letter view lists. */
 const FAILED_SHOWN = 100
-/** Where push is off, between two looks at what was noted for it; milliseconds. */
+/** How often recorded closings are dropped while push is off, in milliseconds. */
 const OFF_MS = 60_000
-/** After which a job past its person's share is looked at again, in milliseconds. */
+/** How long a job waits when its person already has their share of running jobs, in milliseconds. */
 const SHARE_WAIT_MS = 1_000
 
 export interface BuildPushOptions {
@@ -42,25 +42,25 @@ export interface BuildPushOptions {
   logger: Logger
   onError: (error: unknown) => void
   tracer: Tracer | undefined
-  /** Where push shows its numbers. */
+  /** Where push registers its metrics. */
   metrics: Metrics
 }
 
-/** Push as the worker's main.ts takes it in. */
+/** Push as main.ts runs it. */
 export interface Push {
-  /** For the outbox; none where push is off. */
+  /** Steps for the outbox drain; none when push is off. */
   steps: OutboxStep[]
   /** Starts working on jobs. */
   start(): void
-  /** To be stopped after the outbox drain. */
+  /** Must be stopped after the outbox drain. */
   parts: Part[]
-  /** For the admin port: the dead-letter view and the board. */
+  /** Admin routes: the dead-letter view here, the board in `mounts`. */
   routes: Record<string, AdminRoute>
   mounts: Record<`/${string}`, AdminRoute>
 }
 
 /**
- * Puts push together. Without VAPID keys it is off and said so.
+ * Assembles push. Without VAPID keys, push is off, and a warning is logged.
  * @throws SettingsError
  */
 export function buildPush(options: BuildPushOptions): Push {
@@ -68,7 +68,7 @@ export function buildPush(options: BuildPushOptions): Push {
   const policy = pushEndpointPolicy(settings)
   const keys = vapidKeysOf(settings)
   if (keys === null) {
-    logger.warn('push is off: there are no VAPID keys')
+    logger.warn('push is off: no VAPID keys are set')
     return pushThatIsOff(options)
   }
   const redis = openRedis(address, { name: 'push', commandTimeoutMs: 2_000, pipelined: { except: [] }, onError })
@@ -86,8 +86,8 @@ export function buildPush(options: BuildPushOptions): Push {
   const deps = { db, redis, lookup, sender, producer, metrics, logger, times, tracer }
   const closings = new ClosingDrain({ db, producer, metrics, onError })
   const share = new PersonShare(settings.PUSH_CONCURRENCY)
-  // People choose the push services of their devices themselves, and one that never answers holds a job for 10 to 20 s: with some
-  // conversations nobody else would be told of anything meanwhile.
+  // A person chooses their devices' push services, and one that never answers holds a job for 10 to 20 s: without a share, a few
+  // busy conversations would keep everybody else from being notified.
   const inShare = async (userId: string, work: () => Promise<void>): Promise<void> => {
     if (share.isTaken(userId)) throw new Later(Date.now() + SHARE_WAIT_MS)
     await share.hold(userId, work)
@@ -101,7 +101,7 @@ export function buildPush(options: BuildPushOptions): Push {
       onError,
       onDead: (kind, reason) => {
         metrics.dead(kind)
-        logger.warn({ kind, reason }, 'a push was given up')
+        logger.warn({ kind, reason }, 'gave up on a push job')
       },
       onUnknown: (kind) => metrics.unknown(kind),
       handlers: {
@@ -135,7 +135,7 @@ export function buildPush(options: BuildPushOptions): Push {
   }
 }
 
-/** Where push was on before, the database's trigger still notes what would be closed on devices. */
+/** With push off, only drops recorded closings: the database's trigger keeps recording them for devices registered before. */
 function pushThatIsOff({ db, onError }: BuildPushOptions): Push {
   const round = () => dropClosings(db.pool).then(() => false)
   const drain = new WorkLoop({ idleMs: OFF_MS, round, onError })

@@ -6,12 +6,12 @@ import { quietUntil } from './quiet-hours.ts'
 export interface Case {
   member: PushMemberRow | undefined
   devices: readonly PushDeviceRow[]
-  /** The person looks at the application. */
+  /** Whether the person has the application in the foreground. */
   foreground: boolean
-  /** The newest message that is due, and the first that came with it. */
+  /** Seqs of the newest message to notify of, and of the first one in the same batch. */
   seq: number
   firstSeq: number
-  /** When that first one was stored. */
+  /** When that first one was stored, in milliseconds since 1970. */
   sentAt: number
   now: number
   times: Pick<PushTimes, 'burstMs'>
@@ -19,14 +19,14 @@ export interface Case {
 
 export type Verdict =
   | { kind: 'suppress'; reason: Suppression }
-  /** Quiet hours, until then. */
+  /** Quiet hours last until then. */
   | { kind: 'hold'; until: number }
-  /** Another notification of the conversation has only just been shown. */
+  /** Another notification of the conversation has only just been shown: wait until then. */
   | { kind: 'wait'; until: number }
-  /** Tell the member's devices of what came after a seq: the devices by that. */
+  /** Notify these devices of everything after a seq; devices are grouped by that seq. */
   | { kind: 'tell'; member: PushMemberRow; groups: Map<number, PushDeviceRow[]> }
 
-/** Decides, from what is true now, whether a person is to be notified, when, on which devices and of what. */
+/** Decides, from the current state, whether to notify a person, when, on which devices and of which messages. */
 export function judge({ member, devices, foreground, seq, firstSeq, sentAt, now, times }: Case): Verdict {
   if (member?.member !== true) return suppress('left')
   if (devices.length === 0) return suppress('no device')
@@ -54,8 +54,9 @@ function shownAt(device: PushDeviceRow): number {
 }
 
 /**
- * The first message that a device's notification is to count. What came within a burst replaces the burst's notification, and
- * what came after a summary its part of that, and so counts what those did; else it is what the device has not been told yet.
+ * Returns the seq of the first message that a device's notification counts. A notification within a burst replaces the previous
+ * one, and one after a summary replaces the summary's part, so each counts those messages again; otherwise it starts with the
+ * first message that the device has not been notified of.
  */
 function firstUntold(device: PushDeviceRow, firstSeq: number, sentAt: number, burstMs: number): number {
   if (device.seq === null || device.from_seq === null) return firstSeq

@@ -18,15 +18,15 @@ import type { PresenceReader } from '@parley/presence'
 import { retried } from '@parley/runtime/retried'
 import type { NewsMessage } from './notification.ts'
 
-/** Jobs that look at the same time share a query. */
+/** Most look-ups that share one query. */
 const BATCH = 500
 const UUID_LENGTH = 36
-/** While many jobs run, a query waits this long for more of them; a lone job waits for nothing. Milliseconds. */
+/** How long a query waits for more look-ups while many jobs run, in milliseconds. A lone job does not wait. */
 const lingerMs = () => 8
-/** A record is tried this often, one second apart, before the job that it belongs to gives up: what is not recorded is sent again. */
+/** How often a record is tried, one second apart, before its job gives up: a push that is not recorded is sent again. */
 const RECORD_TRIES = 10
 
-/** What jobs look up when they run, and what they write down: one query for all that run at the same time. */
+/** The jobs' queries and records, batched: jobs that run at the same time share one statement. */
 export class PushLookup {
   readonly #members: BatchLoader<string, PushMemberRow>
   readonly #devices: BatchLoader<string, PushDeviceRow[]>
@@ -86,7 +86,7 @@ export class PushLookup {
     )
   }
 
-  /** Undefined for one who was never a member. */
+  /** Returns the member's row; undefined for somebody who was never a member. */
   member({ conversationId, userId }: MemberKey): Promise<PushMemberRow | undefined> {
     return this.#members.load(conversationId + userId)
   }
@@ -95,7 +95,7 @@ export class PushLookup {
     return (await this.#devices.load(conversationId + userId)) ?? []
   }
 
-  /** The others' messages after a seq; undefined where there are none. */
+  /** Returns the count and the newest of the other members' messages after a seq; undefined if there are none. */
   news({ conversationId, userId, afterSeq }: NewsKey): Promise<NewsRow | undefined> {
     return this.#news.load(`${afterSeq} ${conversationId}${userId}`)
   }
@@ -104,12 +104,12 @@ export class PushLookup {
     return this.#messages.load(conversationId + seq)
   }
 
-  /** Whether the person looks at the application somewhere. */
+  /** Returns whether the person has the application in the foreground somewhere. */
   async foreground(userId: string): Promise<boolean> {
     return (await this.#foreground.load(userId)) === true
   }
 
-  /** Writes down what a device shows. Holds on for some seconds while the database is away. */
+  /** Records what a device shows. Retries for some seconds while the database is away. */
   async record(record: ShownRecord): Promise<void> {
     await retried(() => this.#records.load(record), RECORD_TRIES)
   }

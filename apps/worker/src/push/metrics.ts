@@ -4,7 +4,7 @@ import { Distribution, type Metrics, single, Tally } from '@parley/runtime'
 
 /** Why somebody was not notified. */
 export type Suppression =
-  /** They look at the application. */
+  /** The person has the application in the foreground. */
   | 'foreground'
   | 'muted'
   | 'read'
@@ -13,18 +13,18 @@ export type Suppression =
   /** Held until their quiet hours end. */
   | 'quiet'
   | 'no device'
-  /** An earlier notification tells of it already. */
+  /** An earlier notification already covers the message. */
   | 'covered'
-  /** The message is gone. */
+  /** The message has been deleted. */
   | 'deleted'
 
 const PAYLOADS: readonly PushPayload['data']['type'][] = ['NEW_MESSAGE', 'DIGEST', 'CLOSE']
 const KINDS = Object.keys(pushJobs)
 
-/** Upper bounds of the delay, in seconds: from a push that waits for nobody to one that a slow push service holds up. */
+/** Upper bounds of the delay, in seconds: from an immediate push to one held up by a slow push service. */
 const DELAY_SECONDS = [0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60]
 
-/** The numbers of push. */
+/** The metrics of push. */
 export class PushMetrics {
   readonly #queued = new Tally(KINDS)
   readonly #sent = new Tally(PAYLOADS)
@@ -47,7 +47,7 @@ export class PushMetrics {
     this.#suppressed.add(reason.replace(' ', '_'), count)
   }
 
-  /** @param status an HTTP status, or what went wrong where there was none */
+  /** @param status an HTTP status, or the kind of error if there was no answer */
   failed(status: string): void {
     this.#failed.add(status)
   }
@@ -60,7 +60,7 @@ export class PushMetrics {
     this.#dead.add(kind)
   }
 
-  /** @param kind of a job that a newer process has queued */
+  /** @param kind of a job queued by a newer version */
   unknown(kind: string): void {
     this.#unknown.add(kind)
   }
@@ -69,21 +69,24 @@ export class PushMetrics {
     this.#delays.observe(milliseconds / 1_000)
   }
 
-  /** Shows them, and how many jobs there are in each state, which is asked for at each reading. */
+  /** Registers them, and the number of jobs in each state, which is looked up at each scrape. */
   show(metrics: Metrics, producer: Pick<Producer<'push'>, 'counts'>): void {
     metrics.tally('parley_push_queued_total', 'Jobs put into the queue, by kind', 'kind', () => this.#queued)
-    metrics.tally('parley_push_sent_total', 'Pushes that a push service took, by kind', 'kind', () => this.#sent)
+    metrics.tally('parley_push_sent_total', 'Pushes accepted by a push service, by kind', 'kind', () => this.#sent)
     metrics.tally('parley_push_suppressed_total', 'People not notified, by reason', 'reason', () => this.#suppressed)
     metrics.tally('parley_push_failed_total', 'Pushes that failed, by status or cause', 'status', () => this.#failed)
-    metrics.counter('parley_push_devices_removed_total', 'Devices that their push service no longer knows', [], () =>
-      single(this.#removed),
+    metrics.counter(
+      'parley_push_devices_removed_total',
+      'Devices removed because their push service no longer knows them',
+      [],
+      () => single(this.#removed),
     )
-    metrics.tally('parley_push_dead_total', 'Jobs given up for good, by kind', 'kind', () => this.#dead)
-    const unknown = 'Jobs of a newer version, put back for a worker that knows them, by kind'
+    metrics.tally('parley_push_dead_total', 'Jobs given up on, by kind', 'kind', () => this.#dead)
+    const unknown = 'Jobs of a newer version, returned to the queue for a worker that knows them, by kind'
     metrics.tally('parley_push_unknown_total', unknown, 'kind', () => this.#unknown)
     metrics.distribution(
       'parley_push_delay_seconds',
-      'From the storing of a message to the push service’s answer; first tries that nothing held back',
+      'Time from storing a message to the push service’s answer, for first tries that nothing held back',
       [],
       () => [[{}, this.#delays]],
     )

@@ -9,13 +9,12 @@ import { newsPayload, topicOf } from './notification.ts'
 import { tell } from './tell.ts'
 import { notificationOf, takeTurn } from './turn.ts'
 
-/** News for all of a person's devices, or for the one that is tried again. */
+/** A notification for all of a person's devices, or a retry for one of them. */
 export type NewsData = JobData<'push', 'message'> & { subscriptionId?: string; tries?: number }
 
 /**
- * Notifies a person of what is new in a conversation: all of their devices, or the one that could not be told before.
- * What is new is looked up now, so that a job tells of everything that has come until it runs, and the jobs of those
- * messages find that nothing is left to tell.
+ * Notifies a person of what is new in a conversation, on all of their devices or on the one that is retried. New messages are
+ * looked up when the job runs, so it covers everything up to then, and the jobs of those messages find nothing left to do.
  */
 export async function runNewsJob(deps: PushDeps, data: NewsData, jobId: string): Promise<void> {
   await takeTurn(deps.redis, notificationOf(data), jobId, () => notify(deps, data))
@@ -25,7 +24,7 @@ async function notify(deps: PushDeps, data: NewsData): Promise<void> {
   const { lookup, metrics, times } = deps
   const now = Date.now()
   const left = data.sentAt + times.ttlMs - now
-  if (left <= 0) throw new Dead('expired: the message is older than a push may be')
+  if (left <= 0) throw new Dead('expired: the message is too old to push')
   const [member, all, foreground] = await Promise.all([
     lookup.member(data),
     lookup.devices(data),
@@ -40,19 +39,19 @@ async function notify(deps: PushDeps, data: NewsData): Promise<void> {
   if (refusals.length > 0) throw new Dead(`refused: ${refusals.join(', ')}`)
 }
 
-/** Quiet hours: one summary at their end, however much comes in them. */
+/** Holds the message for the one summary at the end of quiet hours. */
 async function hold({ redis, producer, metrics }: PushDeps, data: NewsData, until: number): Promise<void> {
   const { userId, sentAt } = data
   const id = `digest-${idPart(userId)}-${Math.floor(until / 60_000)}`
   const digest = { userId, since: new Date(sentAt).toISOString() }
-  // First: a summary that is queued already keeps what it was queued with.
+  // Recorded first, because a summary that is already queued keeps its original data.
   await noteHeld(redis, id, sentAt, until)
   await producer.add([{ name: 'digest', data: digest, id, delayMs: until - Date.now() }])
   metrics.queued('digest')
   metrics.suppressed('quiet')
 }
 
-/** @returns why some devices will never be told */
+/** @returns the reasons why some devices can never be notified */
 async function tellAll(
   deps: PushDeps,
   data: NewsData,
@@ -97,7 +96,7 @@ async function compose(
   return { payload, fromSeq: afterSeq + 1, seq: Math.max(news.seq, data.seq) }
 }
 
-/** @returns why this device will never be told; null if it was, or is tried again */
+/** @returns why this device can never be notified; null if it was, or will be retried */
 async function tellOne(
   deps: PushDeps,
   data: NewsData,
@@ -112,9 +111,9 @@ async function tellOne(
   const delivery = { ttlSeconds: Math.ceil(leftMs / 1_000), urgency, topic: topicOf(payload.tag) }
   const told = await tell(deps, device, payload, delivery, tries)
   if (told.kind === 'told') {
-    // What a burst held back counts messages from before this job's own.
+    // A notification delayed by a burst also covers messages older than this job's own; its delay is not measured.
     if (tries === 0 && fromSeq >= data.firstSeq) metrics.delay(Date.now() - data.sentAt)
-    // First: of one that is recorded a job that is run again knows nothing to do any more.
+    // Before the record: once that is written, a rerun of this job would find nothing left to do.
     if (device.digest === true) await takeFromSummary(deps, data, device.id)
     await lookup.record({ conversationId, userId, subscriptionId: device.id, fromSeq, seq, digest: false })
   }
@@ -123,8 +122,8 @@ async function tellOne(
 }
 
 /**
- * What a device shows of the conversation replaces its part of a summary, which goes where that was the last. The job for it
- * waits for this one's turn to end. Its id has the time in it: one that is queued again has something else to find.
+ * Queues a check of the device's summary: this notification replaces the conversation's part of it, and a summary without any
+ * part left is closed. That job waits for this one's turn to end. Its id contains the time, as each run has something new to check.
  */
 async function takeFromSummary(
   { producer, metrics }: PushDeps,
@@ -137,7 +136,7 @@ async function takeFromSummary(
   metrics.queued('close')
 }
 
-/** One device by itself: the others have been told, and must not wait for it. */
+/** Retries a single device: the others have been notified and must not wait for it. */
 async function tryAgain(
   { db, producer, metrics }: PushDeps,
   data: NewsData,

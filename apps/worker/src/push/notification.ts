@@ -3,17 +3,17 @@ import type { ConversationType, MessageType, PushPayload } from '@parley/protoco
 import { withoutBackticks } from '@parley/protocol/code'
 
 /**
- * Bytes that a payload may have: a push service takes 4096 in all (RFC 8030), and the encryption adds 103 (RFC 8188: a
- * header of 86, a tag of 16, one of padding).
+ * Largest payload in bytes: push services accept 4096 in total (RFC 8030), of which encryption takes 103 (RFC 8188: 86 for the
+ * header, 16 for the tag, 1 for padding).
  */
 export const PAYLOAD_BYTES = 3_993
-/** Second try for a push service that found the first too large. */
+/** Largest payload, in bytes, of the second try at a push service that found the first one too large. */
 export const SHORT_PAYLOAD_BYTES = 1_024
 const NAME_LENGTH = 100
 const COUNTED = 100
 const HIDDEN = 'New message'
 
-/** A message as a notification tells of it. */
+/** The parts of a message that a notification shows. */
 export interface NewsMessage {
   id: string
   conversationId: string
@@ -25,16 +25,16 @@ export interface NewsMessage {
   fileNames: string[]
 }
 
-/** What a notification is made of. */
+/** The content of a notification. */
 export interface News {
   message: NewsMessage
-  /** How many messages it sums up, the newest being `message`; counted up to 100. */
+  /** How many messages it stands for, of which `message` is the newest; counted up to 100. */
   count: number
   conversation: { type: ConversationType; name: string | null }
   showContent: boolean
 }
 
-/** One conversation's notification. */
+/** Builds the notification of one conversation. */
 export function newsPayload({ message, count, conversation, showContent }: News): PushPayload {
   const { id: messageId, conversationId, seq, senderName, senderPhoto } = message
   const body = count > 1 ? `${counted(count)} new messages` : showContent ? bodyOf(message) : HIDDEN
@@ -49,7 +49,7 @@ export function newsPayload({ message, count, conversation, showContent }: News)
   }
 }
 
-/** What came in several conversations, as one; the newest message's conversation is the one to open. */
+/** Builds one notification for several conversations; clicking it opens the newest message's conversation. */
 export function digestPayload(
   newest: Pick<NewsMessage, 'id' | 'conversationId'>,
   counts: readonly number[],
@@ -73,17 +73,17 @@ export function digestPayload(
 
 export const DIGEST_TAG = 'digest'
 
-/** What closes a conversation's notification, or the digest, on a device. */
+/** Builds the payload that closes a conversation's notification, or the digest, on a device. */
 export function closePayload(conversationId: string, tag: string): PushPayload {
   return { kind: 'close', tag, data: { type: 'CLOSE', conversationId } }
 }
 
-/** The Topic of a tag: it says nothing of the conversation to the push service. 24 bytes are 32 characters. */
+/** Returns the Topic header for a tag: a hash, which tells the push service nothing about the conversation; 32 characters. */
 export function topicOf(tag: string): string {
   return createHash('sha256').update(`parley push ${tag}`).digest().subarray(0, 24).toString('base64url')
 }
 
-/** The payload as JSON of at most `maxBytes`; what is too long is cut from the body's end. */
+/** Encodes a payload as JSON of at most `maxBytes`, dropping the icon and truncating the body if necessary. */
 export function encodePayload(payload: PushPayload, maxBytes = PAYLOAD_BYTES): string {
   const whole = JSON.stringify(payload)
   if (Buffer.byteLength(whole) <= maxBytes || payload.kind === 'close') return whole
@@ -100,7 +100,7 @@ export function encodePayload(payload: PushPayload, maxBytes = PAYLOAD_BYTES): s
 
 const WORDS = { IMAGE: '📷 Photo', VIDEO: '🎬 Video', AUDIO: '🎤 Audio', FILE: '📎 File' } as const
 
-/** What was written, code without its backticks as in the chat's lists; for a message of nothing but files, what they are. */
+/** Returns the text, without the backticks of code, as in the chat's lists; for a message of files only, their kind or name. */
 function bodyOf({ content, type, fileNames }: NewsMessage): string {
   if (content.trim() !== '') return withoutBackticks(content).text
   const kind = type === 'TEXT' || type === 'SYSTEM' ? 'FILE' : type
@@ -113,7 +113,7 @@ function counted(count: number): string {
   return count >= COUNTED ? `${COUNTED - 1}+` : String(count)
 }
 
-/** At most `max` UTF-16 code units, no pair split, an ellipsis where something is missing. */
+/** Truncates a text to `max` UTF-16 code units, with an ellipsis, without splitting a surrogate pair. */
 function cut(text: string, max: number): string {
   if (text.length <= max) return text
   const kept = text.slice(0, Math.max(0, max - 1))

@@ -1,17 +1,17 @@
-/** What became of one push to one device. */
+/** The outcome of one push to one device. */
 export type Outcome =
   | { kind: 'sent'; status: number }
-  /** The push service does not know the device any more. */
+  /** The push service no longer knows the device. */
   | { kind: 'gone'; status: number }
-  /** It may work later, not before `afterMs` from now where the push service has said so. */
+  /** It may work later: not before `afterMs` milliseconds from now, if the push service said so. */
   | { kind: 'later'; reason: string; afterMs: number | null }
   | { kind: 'too large' }
-  /** It will not work however often it is tried. `detail` is for people: what the service said of the cause. */
+  /** It will never work. `detail` is for people: what the push service gave as the cause. */
   | { kind: 'refused'; reason: string; detail: string }
 
 /**
- * Reads a push service's answer (RFC 8030, and what services are known to say).
- * @param retryAfter the header as it came
+ * Interprets a push service's answer (RFC 8030, and what services are known to answer).
+ * @param retryAfter the raw header
  */
 export function outcomeOf(status: number, retryAfter: string | undefined, now = Date.now()): Outcome {
   if (status >= 200 && status < 300) return { kind: 'sent', status }
@@ -23,7 +23,7 @@ export function outcomeOf(status: number, retryAfter: string | undefined, now = 
   return { kind: 'refused', reason: String(status), detail: '' }
 }
 
-/** `Retry-After` in its two forms, seconds or a date (RFC 9110, 10.2.3), as milliseconds from now. */
+/** Parses `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3), into milliseconds from now; null if it is neither. */
 export function parseRetryAfter(header: string | undefined, now: number): number | null {
   if (header === undefined) return null
   if (/^\d{1,9}$/.test(header.trim())) return Number(header) * 1_000

@@ -5,8 +5,8 @@ const formats = new Map<string, Intl.DateTimeFormat>()
 const FORMATS_KEPT = 1_000
 
 /**
- * When the quiet hours end that `now` lies in, in ms since 1970; null outside them. The end is a wall-clock time: where
- * the clocks change during the night, it moves with them.
+ * Returns when the quiet hours around `now` end, in ms since 1970; null outside quiet hours. The end is a wall-clock time, so it
+ * moves if the clocks change during the night.
  */
 export function quietUntil(
   { quiet_start, quiet_end, time_zone }: Omit<PushPreferencesRow, 'show_content'>,
@@ -18,7 +18,7 @@ export function quietUntil(
   if (sinceStart >= (end - start + DAY_MIN) % DAY_MIN) return null
   const thisMinute = Math.floor(now / 60_000)
   const until = thisMinute + ((end - local + DAY_MIN) % DAY_MIN)
-  // Off by what the clocks were moved in between, brought into -12 h to +12 h; for zones apart by whole minutes.
+  // The shift of a clock change in between, normalised to -12 h to +12 h. Assumes offsets of whole minutes.
   const off = ((localMinutes(until * 60_000, time_zone) - end + DAY_MIN * 1.5) % DAY_MIN) - DAY_MIN / 2
   return Math.max(thisMinute + 1, until - off) * 60_000
 }

@@ -7,7 +7,7 @@ import type { DueMessage, OutboxStep } from '../outbox-drain.ts'
 import type { PushTimes } from './deps.ts'
 import type { PushMetrics } from './metrics.ts'
 
-/** Conversations looked at in one query: their members, a thousand each at most, are in memory together. */
+/** Conversations per query: all of their members, up to a thousand each, are in memory together. */
 const CONVERSATIONS_AT_ONCE = 50
 
 export interface RecipientsOptions {
@@ -18,19 +18,19 @@ export interface RecipientsOptions {
   times: Pick<PushTimes, 'gatherMs'>
 }
 
-/** A conversation's messages of one round of the outbox, those of the server itself left out. */
+/** A conversation's messages in one outbox round, without SYSTEM messages. */
 interface Batch {
   conversationId: string
   newest: DueMessage
   first: DueMessage
-  /** Of the newest message that is traced. */
+  /** Trace of the newest traced message. */
   trace: TraceParent | undefined
 }
 
 /**
- * Decides who is due a push: members other than the sender who have a device, have not read it, have not muted it and do
- * not look at the application. One job for each of them and conversation, whatever came in this round; its id is made of
- * the newest message and the person, so that a round which is run again adds nothing.
+ * Queues push jobs for members other than the sender who have a device, have not read the message, have not muted the
+ * conversation and do not have the application in the foreground. There is one job per person and conversation in a round; its
+ * id consists of the newest message and the person, so that a repeated round adds nothing.
  */
 export function pushRecipients(options: RecipientsOptions): OutboxStep {
   return {
@@ -95,7 +95,7 @@ function jobOf(
       sentAt,
       ...(trace === undefined ? {} : { trace }),
     },
-    // Counted from the storing of the message: the way through the outbox is part of the wait. Postgres' clock may be ahead.
+    // Measured from when the message was stored, so the outbox's own delay counts. Never longer, as Postgres' clock may be ahead.
     delayMs: Math.min(gatherMs, sentAt + gatherMs - Date.now()),
   }
 }

@@ -10,17 +10,17 @@ import webPush from 'web-push'
 import { type Outcome, outcomeOf } from './outcome.ts'
 import { VapidTokens } from './vapid.ts'
 
-/** Longest that a push service may take to connect, to answer, and between two pieces of its answer; milliseconds. */
+/** Time limit for connecting to a push service, for its answer, and between two chunks of the answer; milliseconds. */
 const TIMEOUT_MS = 10_000
-/** The whole of a push takes so many times that at most: an answer may come in pieces for ever. */
+/** Limit for a whole push, as a multiple of that: an answer could otherwise trickle in forever. */
 const WHOLE_TIMEOUTS = 2
 const KEEP_ALIVE_MS = 60_000
-/** Origins that are known to be allowed. */
+/** Most origins remembered as allowed. */
 const ORIGINS_KEPT = 500
-/** Of a refusal this much is read for the log, in bytes. */
+/** How much of a refusal is read for the log, in bytes. */
 const DETAIL_BYTES = 512
 
-/** Where a push goes, and the keys it is encrypted to. */
+/** A push's endpoint, and the keys to encrypt it with. */
 export interface Device {
   endpoint: string
   p256dh: string
@@ -31,21 +31,21 @@ export interface Device {
 export interface Delivery {
   ttlSeconds: number
   urgency: 'high' | 'normal'
-  /** At most 32 characters of base64url: a newer push takes the place of an undelivered one with the same. */
+  /** At most 32 characters of base64url. A newer push replaces an undelivered one with the same topic. */
   topic: string
 }
 
 export interface PushSenderOptions {
   keys: VapidKeys
   policy: OutboundPolicy
-  /** Connections held to one push service. */
+  /** Most connections to one push service. */
   perHost: number
   timeoutMs?: number
 }
 
 /**
- * Sends single pushes: encrypted (RFC 8291), signed (RFC 8292), over connections that are kept. Never rejects because of
- * the other side, never follows a redirect, and connects to no address that is not public.
+ * Sends single pushes: encrypted (RFC 8291), signed (RFC 8292), over kept-alive connections. Network errors are outcomes, not
+ * rejections. It never follows redirects and connects to public addresses only, unless the policy allows others.
  */
 export class PushSender {
   readonly #tokens: VapidTokens
@@ -71,7 +71,7 @@ export class PushSender {
 
   async send(device: Device, payload: string, { ttlSeconds, urgency, topic }: Delivery): Promise<Outcome> {
     const url = new URL(device.endpoint)
-    // A host that is an address goes past the look-up of names, where all others are checked.
+    // Names are checked when they are resolved; a host that is an IP address never gets there, so it is checked here.
     if (!this.#mayCall(url)) return forbidden(url.hostname)
     try {
       const { headers, body } = webPush.generateRequestDetails(
@@ -105,7 +105,7 @@ export class PushSender {
     const retryAfter = answer.headers['retry-after']
     const outcome = outcomeOf(answer.statusCode, typeof retryAfter === 'string' ? retryAfter : undefined)
     if (outcome.kind === 'refused') return { ...outcome, detail: await beginningOf(answer.body) }
-    // Nothing is to be learnt from the rest: it is read so that the connection can be used again.
+    // The body is of no interest; it is read so that the connection can be reused.
     void answer.body.dump().catch(() => undefined)
     return outcome
   }
@@ -115,7 +115,7 @@ export class PushSender {
   }
 }
 
-/** The beginning of an answer, or what there is of it when it breaks off, as text for a log; the rest is not waited for. */
+/** Returns the beginning of an answer, as far as it arrives, as text for the log. Does not wait for the rest. */
 async function beginningOf(body: AsyncIterable<Buffer>): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
@@ -126,16 +126,16 @@ async function beginningOf(body: AsyncIterable<Buffer>): Promise<string> {
       if (size >= DETAIL_BYTES) break
     }
   } catch {
-    // The status has said what is to be done.
+    // The status alone decides what to do.
   }
   return Buffer.concat(chunks).subarray(0, DETAIL_BYTES).toString('utf8')
 }
 
 function forbidden(hostname: string): Outcome {
-  return { kind: 'refused', reason: 'address', detail: `${hostname} is no public address` }
+  return { kind: 'refused', reason: 'address', detail: `${hostname} is not a public address` }
 }
 
-/** Errors of the network and of TLS may pass. A forbidden address will not. */
+/** Turns an error into an outcome: network and TLS errors may pass, a forbidden address stays forbidden. */
 function failureOf(error: unknown, hostname: string): Outcome {
   if (error instanceof ForbiddenAddressError) return forbidden(hostname)
   if (!(error instanceof Error)) return { kind: 'later', reason: 'network', afterMs: null }

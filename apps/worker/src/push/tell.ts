@@ -9,7 +9,7 @@ import type { Delivery, Device } from './sender.ts'
 const BACKOFF_FIRST_MS = 2_000
 const BACKOFF_MAX_MS = 10 * 60_000
 
-/** What the caller has to do about a push: nothing more, record it, try again later, or give it up. */
+/** What the caller has to do: record the push, nothing (the device is gone), retry at `at`, or give up. */
 export type Told =
   | { kind: 'told' }
   | { kind: 'gone' }
@@ -17,7 +17,7 @@ export type Told =
   | { kind: 'refused'; reason: string }
 
 /**
- * Pushes to one device, unless its push service asked for a pause, and sees to what the answer means for the device itself.
+ * Pushes to one device, unless its push service has asked for a pause, and deletes or pauses the device if the answer says so.
  */
 export async function tell(
   deps: Pick<PushDeps, 'db' | 'sender' | 'metrics' | 'logger' | 'tracer' | 'trace'>,
@@ -43,7 +43,7 @@ export async function tell(
       metrics.failed(outcome.reason)
       const wait = Math.max(outcome.afterMs ?? 0, backoffMs(tries + 1, BACKOFF_FIRST_MS, BACKOFF_MAX_MS))
       const at = Date.now() + Math.min(wait, delivery.ttlSeconds * 1_000)
-      // Said for the device, not for this notification: others for it wait as well.
+      // Retry-After is about the device, not this notification: other pushes to it wait as well.
       if (outcome.afterMs !== null) await pausePushDevice(deps.db.pool, device.id, new Date(at))
       return { kind: 'later', at }
     }
@@ -57,7 +57,7 @@ export async function tell(
   }
 }
 
-/** The call to the push service, in a span that says how it answered and not for whom it was. */
+/** Calls the push service in a span that records the outcome but not the recipient. */
 async function sendTraced(
   { sender, metrics, tracer, trace }: Pick<PushDeps, 'sender' | 'metrics' | 'tracer' | 'trace'>,
   device: Device,
@@ -71,7 +71,7 @@ async function sendTraced(
   return outcome
 }
 
-/** A push service that finds it too large gets a shorter one at once. */
+/** Sends the payload, and a shorter one at once if the push service finds it too large. */
 async function sendFitting(
   { sender, metrics }: Pick<PushDeps, 'sender' | 'metrics'>,
   device: Device,
@@ -87,14 +87,14 @@ async function sendFitting(
 const logged = new Set<string>()
 const LOGGED_KEPT = 1_000
 
-/** A refusal is the same for all devices of a push service, and so is said once. */
+/** Logs a refusal once per push service and reason: it is the same for all of its devices. */
 function logOnce({ logger }: Pick<PushDeps, 'logger'>, device: Device, refusal: { reason: string; detail: string }) {
   const host = new URL(device.endpoint).host
   const what = `${host} ${refusal.reason}`
   if (logged.has(what)) return
   if (logged.size >= LOGGED_KEPT) logged.clear()
   logged.add(what)
-  // Some say in their answer for which endpoint it is: whoever has that can push to the device.
+  // Some services quote the endpoint, and anybody who has that URL can push to the device.
   const cause = refusal.detail.replaceAll(/https?:\/\/\S+/g, '[address]')
   logger.error({ host, status: refusal.reason, cause }, 'a push service refuses our pushes')
 }

@@ -1,7 +1,7 @@
 import { Later } from '@parley/queue'
 import type { PushDeps } from './deps.ts'
 
-/** Runs a job in the trace of the message that it is for; one that is put off says so and is no failure. */
+/** Runs a job in the trace of its message. A postponed job is marked as such and does not count as a failure. */
 export async function tracedJob(
   deps: PushDeps,
   { trace: parent }: { trace?: string | undefined },

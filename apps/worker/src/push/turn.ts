@@ -2,28 +2,27 @@ import type { MemberKey } from '@parley/db'
 import { Later } from '@parley/queue'
 import type { RedisClient } from '@parley/redis'
 
-/** A turn ends by itself after this long, in milliseconds: well past the longest that a push service may keep a job. */
+/** When a turn expires by itself, in milliseconds: well above the longest time that a push service can hold up a job. */
 const TURN_MS = 60_000
-/** One that took longer is left to end by itself: it may be another's by then. */
+/** A turn that took longer than this is left to expire: another job may hold it by then. Milliseconds. */
 const SAFE_MS = 45_000
 const WAIT_MS = 200
 
-/** A person's notification of a conversation, as the subject of a turn. */
+/** Returns the subject of a turn for a person's notification of one conversation. */
 export function notificationOf({ conversationId, userId }: MemberKey): string {
   return `${conversationId}:${userId}`
 }
 
-/** A person's summary, as the subject of a turn. */
+/** Returns the subject of a turn for a person's summary. */
 export function summaryOf(userId: string): string {
   return `digest:${userId}`
 }
 
 /**
- * Jobs about the same notification take turns, across all workers: the second finds what the first has recorded. A job
- * that a killed process left behind finds its own turn, which begins anew.
- * @param subject what must not be worked on by two at once
- * @param work its turn ends with it: nothing of it may go on after that
- * @throws {Later} while it is another job's turn
+ * Runs `work` while no other job, on any worker, works on the same subject, so that the next job sees what this one records. A
+ * job that is rerun after its process was killed still holds its turn and starts it over.
+ * @param work must not leave anything running when it settles: the turn ends then
+ * @throws {Later} while another job has the turn
  */
 export async function takeTurn<T>(
   redis: RedisClient,
@@ -35,7 +34,7 @@ export async function takeTurn<T>(
   const began = performance.now()
   const holder = await redis.set(key, jobId, 'PX', TURN_MS, 'NX', 'GET')
   if (holder !== null && holder !== jobId) throw new Later(Date.now() + WAIT_MS)
-  // What the killed process has used up of it would be missing at the end.
+  // The killed process used up part of the turn: start over with the full time.
   if (holder === jobId) await redis.pexpire(key, TURN_MS)
   try {
     return await work()

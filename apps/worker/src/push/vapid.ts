@@ -2,14 +2,14 @@ import type { VapidKeys } from '@parley/runtime'
 import { Recent } from '@parley/runtime/recent'
 import webPush from 'web-push'
 
-/** RFC 8292 allows a day at most; push services' clocks may differ from ours. */
+/** Lifetime of a token in seconds. RFC 8292 allows a day; this leaves room for clocks that differ. */
 const LIFE_S = 12 * 3_600
-/** A token with less left than this is made anew. */
+/** A token with less time left than this is replaced, in seconds. */
 const SPARE_S = 1_800
-/** Push services whose tokens are kept at least; there are a handful in the world. */
+/** Number of push services whose tokens are kept; there are only a handful in the world. */
 const KEPT = 500
 
-/** The `Authorization` headers of VAPID, one for each push service, used again while they last. */
+/** Creates VAPID `Authorization` headers, one per push service, and reuses them while they are valid. */
 export class VapidTokens {
   readonly #keys: VapidKeys
   readonly #now: () => number

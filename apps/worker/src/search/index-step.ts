@@ -2,15 +2,15 @@ import { indexForSearch } from '@parley/messaging'
 import { Distribution } from '@parley/runtime'
 import type { OutboxStep } from '../outbox-drain.ts'
 
-/** Upper bounds, in seconds: a message is to be found within one. */
+/** Upper bounds in seconds. The goal is that search finds a message within one second. */
 const LAG_SECONDS = [0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 10, 30, 60, 300]
 
 export interface SearchStep extends OutboxStep {
-  /** From the storing of messages to their being in the index. */
+  /** Time from storing messages to indexing them, in seconds. */
   readonly lag: Distribution
 }
 
-/** Puts what comes by into the search index. What it has put there already stays as it is. */
+/** Adds messages to the search index. Messages already in it stay as they are. */
 export function searchStep(): SearchStep {
   const lag = new Distribution(LAG_SECONDS)
   return {

@@ -4,17 +4,17 @@ import { SearchRebuild, type SearchRebuildProgress } from '@parley/messaging'
 import { databaseSettings, defineSettings, loadSettingsOrExit } from '@parley/runtime'
 
 /*
- * `npm run search:rebuild`: makes the search index anew from the messages, while everything goes on. Needed once after an
- * upgrade that changes how terms are made: docs/OPERATIONS.md, "Upgrading without downtime", says after which.
+ * `npm run search:rebuild`: rebuilds the search index from the messages without downtime. Needed once after an upgrade that
+ * changes how terms are made; docs/OPERATIONS.md, "Upgrading without downtime", says which.
  */
 
 const USAGE = `npm run search:rebuild -- [--after CONVERSATION:SEQ] [--batch MESSAGES]
 
-Makes the search index of the database at DATABASE_URL anew from its messages, while everything goes on.
+Rebuilds the search index of the database at DATABASE_URL from its messages, without downtime.
 
-  --after CONVERSATION:SEQ  carries on after this message, as a run that was stopped says
-  --batch MESSAGES          messages at a time, 1 to 10000 (1000)
-  --help                    shows this`
+  --after CONVERSATION:SEQ  continue after this message, as printed by a run that was stopped
+  --batch MESSAGES          messages per batch, 1 to 10000 (default 1000)
+  --help                    show this help`
 const REPORT_MS = 1_000
 
 const { after, batchSize } = argumentsOrExit()
@@ -28,12 +28,13 @@ let reported = 0
 let last: SearchRebuildProgress | undefined
 try {
   const end = await new SearchRebuild(db).run({ after, batchSize, onProgress, signal: stop.signal })
-  const outcome = stop.signal.aborted ? `stopped; carry on with ${carryOn(end)}` : 'done'
+  const outcome = stop.signal.aborted ? `stopped; continue with: ${continuation(end)}` : 'done'
   console.log(`${line(end)}; ${outcome}`)
   process.exitCode = stop.signal.aborted ? 130 : 0
 } catch (error) {
-  console.error(`search index: failed after ${last === undefined ? 'nothing' : line(last)}: ${reasonOf(error)}`)
-  if (last !== undefined) console.error(`carry on with ${carryOn(last)}`)
+  if (last !== undefined) console.error(line(last))
+  console.error(`search index: failed: ${reasonOf(error)}`)
+  if (last !== undefined) console.error(`continue with: ${continuation(last)}`)
   process.exitCode = 1
 } finally {
   await db.close()
@@ -50,10 +51,11 @@ function onProgress(progress: SearchRebuildProgress): void {
 function line({ done, total, removed }: SearchRebuildProgress): string {
   const percent = total === 0 ? 100 : Math.floor((100 * done) / total)
   const rate = Math.round(done / ((performance.now() - started) / 1_000))
-  return `search index: ${done} of ${total} messages (${percent} %), ${rate} a second, ${removed} stale rows removed`
+  return `search index: ${done} of ${total} messages (${percent} %), ${rate} per second, ${removed} stale rows removed`
 }
 
-function carryOn({ upTo }: SearchRebuildProgress): string {
+/** Returns the command that continues a run. */
+function continuation({ upTo }: SearchRebuildProgress): string {
   return upTo === null
     ? 'npm run search:rebuild'
     : `npm run search:rebuild -- --after ${upTo.conversationId}:${upTo.seq}`
@@ -73,9 +75,11 @@ function argumentsOrExit(): { after: MessageKey | undefined; batchSize: number }
       process.exit()
     }
     const batchSize = Number(values.batch)
-    if (!Number.isInteger(batchSize) || batchSize < 1 || batchSize > 10_000) throw new Error('--batch: 1 to 10000')
+    if (!Number.isInteger(batchSize) || batchSize < 1 || batchSize > 10_000)
+      throw new Error('--batch must be a whole number from 1 to 10000')
     const [, conversationId, seq] = /^([0-9a-f-]{36}):(\d{1,15})$/i.exec(values.after ?? '') ?? []
-    if (values.after !== undefined && conversationId === undefined) throw new Error('--after: CONVERSATION:SEQ')
+    if (values.after !== undefined && conversationId === undefined)
+      throw new Error('--after must have the form CONVERSATION:SEQ')
     return { after: conversationId === undefined ? undefined : { conversationId, seq: Number(seq) }, batchSize }
   } catch (error) {
     console.error(`${reasonOf(error)}\n\n${USAGE}`)
