@@ -1,13 +1,13 @@
 export interface Alert {
   name: string
   expr: string
-  /** How long it has to hold. */
+  /** How long the condition must hold before the alert fires. */
   for: string
-  /** page: somebody gets up. ticket: somebody looks tomorrow. */
+  /** page: somebody gets up at night. ticket: somebody looks tomorrow. */
   severity: 'page' | 'ticket'
   /** One line for a phone; `{{ $labels.x }}` and `{{ $value }}` are Prometheus' own. */
   summary: string
-  /** What to do first. The whole of it stands in docs/OPERATIONS.md under a heading of the alert's name. */
+  /** What to do first. docs/OPERATIONS.md has the full runbook under a heading with the alert's name. */
   action: string
 }
 
@@ -17,58 +17,60 @@ export const alerts: readonly Alert[] = [
     expr: 'absent(parley_info{process="gateway"})',
     for: '1m',
     severity: 'page',
-    summary: 'No gateway answers Prometheus',
-    action: 'Look whether gateway pods run and are live; nobody is connected while there is none.',
+    summary: 'No gateway responds to Prometheus',
+    action: 'Check whether gateway pods are running and live. Without any, nobody is connected.',
   },
   {
     name: 'ParleyApiGone',
     expr: 'absent(parley_info{process="api"})',
     for: '1m',
     severity: 'page',
-    summary: 'No api pod answers Prometheus',
-    action: 'Look whether api pods run and are live; HTTP requests are refused by the balancer while there is none.',
+    summary: 'No api pod responds to Prometheus',
+    action: 'Check whether api pods are running and live. Without any, the balancer refuses all HTTP requests.',
   },
   {
     name: 'ParleyWorkersGone',
     expr: 'absent(parley_info{process="worker"})',
     for: '5m',
     severity: 'page',
-    summary: 'No worker answers Prometheus',
+    summary: 'No worker responds to Prometheus',
     action:
-      'Look whether workers run; messages flow, but push, search and presence clean-up stand still. Nothing is lost.',
+      'Check whether workers are running. Messages still flow; push, search and presence clean-up are stopped. Nothing is lost.',
   },
   {
     name: 'ParleyDependencyAway',
     expr: 'min by (dependency) (parley_dependency_up{dependency!~"s3|replica"}) == 0',
     for: '1m',
     severity: 'page',
-    summary: 'At least one process does not reach {{ $labels.dependency }}',
-    action: 'See which processes. One alone: its node or its network. All of them: the service itself.',
+    summary: 'At least one process cannot reach {{ $labels.dependency }}',
+    action: 'Check which processes. Just one: its node or network. All of them: the service itself.',
   },
   {
     name: 'ParleyLeaseLost',
     expr: 'min by (instance) (parley_presence_lease_held) == 0',
     for: '1m',
     severity: 'page',
-    summary: 'The people of {{ $labels.instance }} are shown as offline: it cannot hold its lease in Redis',
+    summary: 'The people on {{ $labels.instance }} are shown as offline: it cannot renew its lease in Redis',
     action:
-      'All gateways: Redis takes no writes (full, a replica, a disk that is full). One alone: its processor or its network.',
+      'All gateways: Redis is not accepting writes (out of memory, a replica, a full disk). Just one: its CPU or network.',
   },
   {
     name: 'ParleyRestarting',
     expr: 'max by (instance) (changes(process_start_time_seconds[30m])) > 2',
     for: '1m',
     severity: 'page',
-    summary: '{{ $labels.instance }} has begun anew {{ $value }} times in half an hour',
-    action: 'Why it ended is in its exit code and its last lines: 78 a setting, 137 memory or a probe, 1 what it logs.',
+    summary: '{{ $labels.instance }} has restarted {{ $value }} times in half an hour',
+    action:
+      'Check its exit code and last log lines: 78 is a wrong setting, 137 memory or a probe, 1 is explained in the log.',
   },
   {
     name: 'ParleyFilesShort',
     expr: 'max by (instance) (process_open_fds / process_max_fds) > 0.8',
     for: '5m',
     severity: 'page',
-    summary: '{{ $labels.instance }} has {{ $value | humanizePercentage }} of the files open that it may open',
-    action: 'Each connection is a file: raise the limit (ulimit -n) or add processes. At the limit nobody new gets in.',
+    summary: '{{ $labels.instance }} uses {{ $value | humanizePercentage }} of its file descriptors',
+    action:
+      'Each connection takes one: raise the limit (ulimit -n) or add processes. At the limit nobody new can connect.',
   },
   {
     name: 'ParleyGatewayFull',
@@ -76,7 +78,7 @@ export const alerts: readonly Alert[] = [
     for: '10m',
     severity: 'ticket',
     summary: '{{ $labels.instance }} has {{ $value | humanize }} connections',
-    action: 'Add gateways before one goes and the others have to take what it had.',
+    action: 'Add gateways before one fails and the others have to take over its connections.',
   },
   {
     name: 'ParleyStorageAway',
@@ -85,25 +87,25 @@ export const alerts: readonly Alert[] = [
     severity: 'ticket',
     summary: 'Attachments cannot be stored: the bucket does not answer',
     action:
-      'GET /health/ready says what is wrong with it (away, no such bucket, refuses our key). Messages without files go on.',
+      'GET /health/ready says why (unreachable, no such bucket, key refused). Messages without files are not affected.',
   },
   {
     name: 'ParleyReplicaAway',
     expr: 'min by (dependency) (parley_dependency_up{dependency="replica"}) == 0',
     for: '5m',
     severity: 'ticket',
-    summary: 'The read replica does not answer; the primary reads history and search in its place',
+    summary: 'The read replica does not answer; history and search are read from the primary instead',
     action:
-      'Look at the replica (DATABASE_REPLICA_URL) and watch the load of the primary. Clients notice nothing while it copes.',
+      'Check the replica (DATABASE_REPLICA_URL) and watch the load on the primary. Clients notice nothing as long as it copes.',
   },
   {
     name: 'ParleyErrors',
     expr: 'sum by (code) (rate(parley_errors_total{code=~"INTERNAL|UNAVAILABLE|OVERLOADED"}[5m])) > 0.1',
     for: '5m',
     severity: 'page',
-    summary: 'Clients are answered {{ $labels.code }} {{ $value | humanize }} times a second',
+    summary: 'Clients get {{ $labels.code }} {{ $value | humanize }} times per second',
     action:
-      'INTERNAL: the log has each with its request or connection id. UNAVAILABLE: Postgres. OVERLOADED: more comes than is stored.',
+      'INTERNAL: logged with the request or connection id. UNAVAILABLE: Postgres. OVERLOADED: more arrives than can be stored.',
   },
   {
     name: 'ParleySlowSends',
@@ -111,7 +113,7 @@ export const alerts: readonly Alert[] = [
     for: '10m',
     severity: 'ticket',
     summary: 'One message in a hundred waits longer than {{ $value | humanizeDuration }} for its ack',
-    action: 'Look at the panel "Where it goes": queue is the processor, commit is Postgres, publish is Redis.',
+    action: 'See the panel "Where the time goes": queue points to the CPU, commit to Postgres, publish to Redis.',
   },
   {
     name: 'ParleyOutboxBehind',
@@ -120,15 +122,15 @@ export const alerts: readonly Alert[] = [
     severity: 'page',
     summary: 'Push and search are {{ $value | humanizeDuration }} behind',
     action:
-      'Look for failing rounds (parley_outbox_failures_total) and at the workers’ log; add workers if they are just busy.',
+      'Check for failing rounds (parley_outbox_failures_total) and the workers’ logs. Add workers if they are just busy.',
   },
   {
     name: 'ParleySearchBehind',
     expr: 'histogram_quantile(0.99, sum by (le) (rate(parley_search_index_lag_seconds_bucket[10m]))) > 10',
     for: '10m',
     severity: 'ticket',
-    summary: 'Messages are found by search only after {{ $value | humanizeDuration }}',
-    action: 'As for an outbox that is behind; a push service that is slow does not hold up search.',
+    summary: 'Search finds new messages only after {{ $value | humanizeDuration }}',
+    action: 'Proceed as for ParleyOutboxBehind. A slow push service does not delay search.',
   },
   {
     name: 'ParleyPushFailing',
@@ -137,15 +139,15 @@ export const alerts: readonly Alert[] = [
     severity: 'ticket',
     summary: 'A fifth of all pushes fail',
     action:
-      'By status: 401 and 403 are our keys, 429 and 5xx a push service’s own trouble, network and timeout the way there.',
+      'By status: 401 and 403 mean our keys, 429 and 5xx the push service itself, network and timeout the way there.',
   },
   {
     name: 'ParleyPushQueueLong',
     expr: 'max(parley_push_queue_jobs{state="waiting"}) > 10000',
     for: '10m',
     severity: 'ticket',
-    summary: '{{ $value | humanize }} pushes wait for a worker',
-    action: 'Add workers, or raise PUSH_CONCURRENCY where their processors are idle.',
+    summary: '{{ $value | humanize }} push jobs are waiting for a worker',
+    action: 'Add workers, or raise PUSH_CONCURRENCY if their CPUs are idle.',
   },
   {
     name: 'ParleyPostgresPoolFull',
@@ -153,15 +155,14 @@ export const alerts: readonly Alert[] = [
     for: '5m',
     severity: 'ticket',
     summary: '{{ $labels.instance }} has {{ $value }} statements waiting for a connection',
-    action:
-      'Look for slow statements or locks in Postgres before adding processes: each brings connections of its own.',
+    action: 'Look for slow statements or locks in Postgres before adding processes: each adds connections of its own.',
   },
   {
     name: 'ParleyRedisUnsteady',
     expr: 'sum by (instance) (increase(parley_redis_reconnects_total[15m])) > 5',
     for: '5m',
     severity: 'ticket',
-    summary: '{{ $labels.instance }} keeps losing Redis',
+    summary: '{{ $labels.instance }} keeps losing its connection to Redis',
     action:
       'Redis drops subscribers that fall behind (client-output-buffer-limit), and a busy event loop misses pings.',
   },
@@ -170,16 +171,16 @@ export const alerts: readonly Alert[] = [
     expr: 'sum(rate(parley_publishes_failed_total[5m])) > 1',
     for: '2m',
     severity: 'page',
-    summary: 'Messages are stored but do not reach other gateways at once',
+    summary: 'Messages are stored but do not reach other gateways right away',
     action:
-      'Redis is away or too slow. Nothing is lost: workers publish again, clients sync when gateways are reconnected.',
+      'Redis is away or too slow. Nothing is lost: workers publish again, and clients sync once gateways have reconnected.',
   },
   {
     name: 'ParleySlowReaders',
     expr: 'sum(increase(parley_gateway_slow_readers_total[15m])) > 100',
     for: '15m',
     severity: 'ticket',
-    summary: '{{ $value | humanize }} connections were cut off in 15 minutes because they did not read',
+    summary: '{{ $value | humanize }} connections were closed in 15 minutes because their clients were not reading',
     action: 'Usually one client or network. The log has a line for each: "closed a connection that was not reading".',
   },
   {
@@ -189,29 +190,29 @@ export const alerts: readonly Alert[] = [
     severity: 'ticket',
     summary: 'Everybody on {{ $labels.instance }} waits {{ $value | humanizeDuration }} for its event loop',
     action:
-      'Add processes of that kind; a single one that stands out has a client that sends too much (parley_socket_events_total).',
+      'Add processes of that kind. If only one is affected, a client may be sending too much (parley_socket_events_total).',
   },
   {
     name: 'ParleyPresenceStuck',
     expr: 'max(parley_presence_leases{state="dead"}) > 0',
     for: '5m',
     severity: 'ticket',
-    summary: '{{ $value }} dead gateways’ people are still shown as online',
-    action: 'Workers clean up within seconds: look whether one runs and what it logs.',
+    summary: 'People of {{ $value }} dead gateways are still shown as online',
+    action: 'Workers should clean up within seconds: check whether one is running and what it logs.',
   },
 ]
 
-/** The heading that an alert has in docs/OPERATIONS.md, as its anchor. */
+/** Returns the anchor of the alert's heading in docs/OPERATIONS.md. */
 export function anchorOf({ name }: Alert): string {
   return name.toLowerCase()
 }
 
 const RUNBOOK = 'docs/OPERATIONS.md#'
 
-/** Rules as Prometheus reads them. */
+/** Renders the alerts as a Prometheus rule file. */
 export function renderRules(): string {
   const lines = [
-    '# Made by `npm run grafana` from infra/grafana/src/alerts.ts.',
+    '# Generated by `npm run grafana` from infra/grafana/src/alerts.ts; do not edit.',
     'groups:',
     '  - name: parley',
     '    rules:',
@@ -232,7 +233,7 @@ export function renderRules(): string {
   return `${lines.join('\n')}\n`
 }
 
-/** A YAML string in the quotes that it does not hold itself. */
+/** Quotes a text for YAML: in single quotes if it contains double quotes only. */
 function quoted(text: string): string {
   return text.includes('"') && !text.includes("'") ? `'${text}'` : JSON.stringify(text)
 }

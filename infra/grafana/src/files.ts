@@ -2,10 +2,10 @@ import { renderRules } from './alerts.ts'
 import { dashboards } from './dashboards.ts'
 import { renderDashboard } from './panels.ts'
 
-/** The chart can hand out only what lies in its own folder. */
+/** Helm can only read files inside the chart's own folder, so the chart gets a copy. */
 const IN_THE_CHART = '../helm/parley/files/'
 
-/** What is made from the definitions: paths below infra/grafana, and what stands in each file. */
+/** Returns the generated files: paths relative to infra/grafana, with their contents. */
 export function generatedFiles(): Map<string, string> {
   const files = dashboards.map((dashboard): [string, string] => [
     `dashboards/${dashboard.uid}.json`,

@@ -1,4 +1,4 @@
-/** A curve, or several: a PromQL expression and what each of its series is called (`{{label}}`). */
+/** One or more curves: a PromQL expression and the name of each of its series (`{{label}}`). */
 export interface Query {
   expr: string
   legend: string
@@ -6,17 +6,17 @@ export interface Query {
 
 export interface PanelDefinition {
   title: string
-  /** What it shows and what is good, for the reader of the dashboard. */
+  /** What the panel shows and what is normal, for readers of the dashboard. */
   about: string
   queries: readonly Query[]
   unit: Unit
-  /** Default: curves over time. */
+  /** Default `timeseries`. */
   kind?: 'timeseries' | 'stat'
   /** Of 24 columns. Default 8. */
   width?: number
 }
 
-/** Grafana's names of units. */
+/** Grafana's unit names. */
 export type Unit = 'short' | 's' | 'ops' | 'reqps' | 'bytes' | 'percentunit' | 'bool' | 'none'
 
 export interface Row {
@@ -25,7 +25,7 @@ export interface Row {
 }
 
 export interface DashboardDefinition {
-  /** In its address; never changed once people have links to it. */
+  /** Part of the dashboard's URL; never change it once people have links to it. */
   uid: string
   title: string
   description: string
@@ -36,7 +36,7 @@ const HEIGHT = 8
 const COLUMNS = 24
 const DATASOURCE = { type: 'prometheus', uid: '$datasource' }
 
-/** A dashboard as Grafana's provisioning reads it: of any Prometheus, for the jobs that are chosen. */
+/** Renders a dashboard as Grafana's provisioning reads it, for any Prometheus and the chosen processes. */
 export function renderDashboard({ uid, title, description, rows }: DashboardDefinition): object {
   let id = 0
   let y = 0

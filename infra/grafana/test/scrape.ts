@@ -1,10 +1,10 @@
-/** What is known of one metric after a scrape. */
+/** One metric as found in scrapes. */
 export interface Metric {
   name: string
   type: string
   help: string
   labels: Set<string>
-  /** Kinds of processes that show it. */
+  /** Kinds of processes that expose it. */
   processes: Set<string>
 }
 
@@ -16,7 +16,10 @@ export interface Scrape {
   samples: Samples
 }
 
-/** Takes in what one process shows, in Prometheus' text format. */
+/**
+ * Adds one process's metrics, in Prometheus' text format, to a scrape.
+ * @throws when two processes describe a metric differently
+ */
 export function readScrape({ metrics, samples }: Scrape, process: string, text: string): void {
   let current: Metric | undefined
   for (const line of text.split('\n')) {
@@ -42,10 +45,10 @@ function readSample(line: string, metric: Metric | undefined, samples: Samples):
   }
 }
 
-/** Labels that Prometheus itself adds to everything. */
+/** Labels that Prometheus itself adds to every series. */
 const PROMETHEUS_OWN = new Set(['instance', 'job'])
 
-/** The metrics that a PromQL expression names, each with the labels that it expects of it. */
+/** Returns the metrics that a PromQL expression uses, each with the labels it relies on. */
 export function seriesIn(expr: string): { name: string; labels: string[] }[] {
   const grouping = [...expr.matchAll(/\bby \(([^)]*)\)/g)].flatMap(([, list = '']) =>
     list.split(',').map((l) => l.trim()),
@@ -59,7 +62,7 @@ export function seriesIn(expr: string): { name: string; labels: string[] }[] {
     })
 }
 
-/** The page that lists all metrics. */
+/** Renders docs/METRICS.md. */
 export function metricsPage({ metrics }: Scrape): string {
   const rows = [...metrics.values()]
     .filter(({ name }) => name.startsWith('parley_'))
@@ -77,13 +80,13 @@ export function metricsPage({ metrics }: Scrape): string {
   return [
     '# Metrics',
     '',
-    'Every process shows these at `GET /metrics` on its admin port, besides those of Node and of the process itself that',
-    'prom-client adds (`nodejs_…`, `process_…`). No label holds an id: there are as many series as there are codes, events,',
-    'routes and the like. What to look at, and what to do about it, is in [OPERATIONS.md](OPERATIONS.md#metrics-and-alerts).',
+    'Every process exposes these at `GET /metrics` on its admin port, in addition to the metrics of Node and of the process that',
+    'prom-client adds (`nodejs_…`, `process_…`). No label contains an id: there are only as many series as there are codes, events,',
+    'routes and the like. [OPERATIONS.md](OPERATIONS.md#metrics-and-alerts) says what to watch and what to do about it.',
     '',
-    'Made from a running cluster by `npm test -- infra/grafana -u`, and checked against one by the same test.',
+    'Generated from a running cluster by `npm test -- infra/grafana -u`, and checked against one by the same test.',
     '',
-    ...table([['Metric', 'Type', 'Labels', 'Shown by', 'What it is'], ...rows]),
+    ...table([['Metric', 'Type', 'Labels', 'Exposed by', 'What it is'], ...rows]),
     '',
   ].join('\n')
 }

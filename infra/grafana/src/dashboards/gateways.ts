@@ -11,14 +11,14 @@ export const gateways: DashboardDefinition = {
       panels: [
         {
           title: 'Sockets by gateway',
-          about: 'Even, where the balancer takes the gateway with the fewest.',
+          about: 'Should be even if the balancer prefers the gateway with the fewest connections.',
           queries: [{ expr: sum('parley_gateway_connections', 'instance'), legend: '{{instance}}' }],
           unit: 'short',
         },
         {
-          title: 'Coming and going',
+          title: 'Connects and disconnects',
           about:
-            'Reasons are Socket.IO’s: "transport close" is the client’s or the network’s, "ping timeout" a dead one.',
+            'Reasons are Socket.IO’s: "transport close" is the client or the network, "ping timeout" a dead connection.',
           queries: [
             { expr: rate('parley_gateway_connects_total'), legend: 'connect' },
             { expr: rate('parley_gateway_disconnects_total', 'reason'), legend: '{{reason}}' },
@@ -27,14 +27,14 @@ export const gateways: DashboardDefinition = {
         },
         {
           title: 'Handshake',
-          about: 'Token, person, rooms and their subscriptions.',
+          about: 'Time to check the token, look up the person and subscribe to their rooms.',
           queries: halfAndMost('parley_gateway_handshake_seconds'),
           unit: 's',
         },
         {
-          title: 'Made to sync, cut off, looked up',
+          title: 'Resyncs, slow readers, look-ups',
           about:
-            'Sockets told to sync after Redis was away; connections closed that did not read; messages that did not arrive in time.',
+            'Sockets told to sync after Redis was away; connections closed for not reading; messages looked up as they did not arrive.',
           queries: [
             { expr: rate('parley_gateway_resyncs_total'), legend: 'told to sync' },
             { expr: rate('parley_gateway_slow_readers_total'), legend: 'slow readers' },
@@ -44,7 +44,7 @@ export const gateways: DashboardDefinition = {
         },
         {
           title: 'Presence',
-          about: 'People by gateway; leases held, and those that workers clean up after dead gateways.',
+          about: 'People connected; leases held, and leases of dead gateways that workers clean up.',
           queries: [
             { expr: sum('parley_presence_people'), legend: 'people' },
             { expr: sum('parley_presence_lease_held'), legend: 'leases held' },
@@ -53,8 +53,8 @@ export const gateways: DashboardDefinition = {
           unit: 'short',
         },
         {
-          title: 'Refused for coming too fast',
-          about: 'By limit; see SOCKET_EVENTS_PER_10S and its neighbours.',
+          title: 'Rate-limited',
+          about: 'By limit; see SOCKET_EVENTS_PER_10S and the settings next to it.',
           queries: [{ expr: rate('parley_rate_limited_total', 'limit'), legend: '{{limit}}' }],
           unit: 'ops',
         },
@@ -70,8 +70,8 @@ export const gateways: DashboardDefinition = {
           unit: 'ops',
         },
         {
-          title: 'Answers to them',
-          about: 'Errors are the client’s own fault as often as ours; the codes are beside.',
+          title: 'Answers to events',
+          about: 'Errors may be the client’s fault or ours; the next panel has the codes.',
           queries: [{ expr: rate('parley_socket_answers_total', 'outcome'), legend: '{{outcome}}' }],
           unit: 'ops',
         },
@@ -88,7 +88,7 @@ export const gateways: DashboardDefinition = {
           unit: 'reqps',
         },
         {
-          title: 'HTTP, 99 % by route',
+          title: 'HTTP requests, 99 % by route',
           about: 'Uploads take as long as their files.',
           queries: [
             { expr: quantile(0.99, 'parley_http_request_seconds', 'method, route'), legend: '{{method}} {{route}}' },
@@ -102,25 +102,25 @@ export const gateways: DashboardDefinition = {
       title: 'Group commit',
       panels: [
         {
-          title: 'Messages and read marks a batch (mean)',
-          about: 'Grows with load: that is how a commit’s cost is shared.',
+          title: 'Messages and read marks per batch (mean)',
+          about: 'Grows with load: larger batches share the cost of a commit.',
           queries: [{ expr: mean('parley_write_batch_size', 'writer'), legend: '{{writer}}' }],
           unit: 'none',
         },
         {
-          title: 'Waiting',
-          about: 'Not answered yet. Past 10,000 a process answers OVERLOADED.',
+          title: 'Waiting to be stored',
+          about: 'Messages and read marks not answered yet. Past 10,000 a process answers OVERLOADED.',
           queries: [
             { expr: sum('parley_write_queue_length', 'writer'), legend: '{{writer}}' },
-            { expr: rate('parley_writes_overloaded_total', 'writer'), legend: '{{writer}} refused each second' },
+            { expr: rate('parley_writes_overloaded_total', 'writer'), legend: '{{writer}} refused per second' },
           ],
           unit: 'short',
         },
         {
           title: 'Retries and failures',
-          about: 'Batches tried again (deadlocks, a database that is away), and those given up.',
+          about: 'Batches retried (deadlocks, a database that is away), and those given up on.',
           queries: [
-            { expr: rate('parley_write_retries_total', 'writer'), legend: '{{writer}} again' },
+            { expr: rate('parley_write_retries_total', 'writer'), legend: '{{writer}} retried' },
             { expr: rate('parley_write_failures_total', 'writer'), legend: '{{writer}} failed' },
           ],
           unit: 'ops',

@@ -4,14 +4,14 @@ import { halfAndMost, max, quantile, rate, sum } from '../promql.ts'
 export const overview: DashboardDefinition = {
   uid: 'parley-overview',
   title: 'Parley: overview',
-  description: 'Is it well, how much goes through it, how long does it take.',
+  description: 'Health, throughput and latency at a glance.',
   rows: [
     {
-      title: 'Well?',
+      title: 'Health',
       panels: [
         {
           title: 'Connected sockets',
-          about: 'Of all gateways.',
+          about: 'On all gateways.',
           queries: [{ expr: sum('parley_gateway_connections'), legend: 'sockets' }],
           unit: 'short',
           kind: 'stat',
@@ -19,7 +19,7 @@ export const overview: DashboardDefinition = {
         },
         {
           title: 'Processes',
-          about: 'That answer Prometheus, by kind and version. Two versions are there during an upgrade only.',
+          about: 'Processes that respond to Prometheus, by kind and version. Two versions only during an upgrade.',
           queries: [
             {
               expr: `count by (process, version) (parley_info{instance=~"$instance"})`,
@@ -30,8 +30,8 @@ export const overview: DashboardDefinition = {
           kind: 'stat',
         },
         {
-          title: 'Services as the processes see them',
-          about: '1 where every process reaches it.',
+          title: 'Services as seen by the processes',
+          about: '1 if every process can reach the service.',
           queries: [
             { expr: `min by (dependency) (parley_dependency_up{instance=~"$instance"})`, legend: '{{dependency}}' },
           ],
@@ -39,8 +39,8 @@ export const overview: DashboardDefinition = {
           kind: 'stat',
         },
         {
-          title: 'Errors on our side',
-          about: 'Answers INTERNAL, UNAVAILABLE, OVERLOADED, STORAGE_UNAVAILABLE. None, usually.',
+          title: 'Server errors',
+          about: 'INTERNAL, UNAVAILABLE, OVERLOADED and STORAGE_UNAVAILABLE answers. Usually none.',
           queries: [
             {
               expr: rate('parley_errors_total', 'code', 'code=~"INTERNAL|UNAVAILABLE|OVERLOADED|STORAGE_UNAVAILABLE"'),
@@ -56,8 +56,8 @@ export const overview: DashboardDefinition = {
       title: 'Messages',
       panels: [
         {
-          title: 'Messages taken in, packets delivered',
-          about: 'Deliveries are one for each socket that a message is written to.',
+          title: 'Messages stored, packets delivered',
+          about: 'There is one delivery for each socket that a message is written to.',
           queries: [
             { expr: rate('parley_writes_total', '', 'writer="messages"'), legend: 'messages' },
             { expr: rate('parley_deliveries_total', 'kind'), legend: 'delivered: {{kind}}' },
@@ -65,14 +65,14 @@ export const overview: DashboardDefinition = {
           unit: 'ops',
         },
         {
-          title: 'A message’s time, from coming in to its ack',
-          about: 'The ack says that it is durable.',
+          title: 'Time from receiving a message to its ack',
+          about: 'The ack means that the message is durable.',
           queries: halfAndMost('parley_write_stage_seconds', 'writer="messages",stage="total"'),
           unit: 's',
         },
         {
-          title: 'Where it goes (99 %)',
-          about: 'Waiting for a batch, the batch’s statement and commit, Redis taking its publishes.',
+          title: 'Where the time goes (99 %)',
+          about: 'Waiting for a batch, the batch’s statement and commit, and publishing to Redis.',
           queries: [
             { expr: quantile(0.99, 'parley_write_stage_seconds', 'stage', 'writer="messages"'), legend: '{{stage}}' },
             { expr: quantile(0.99, 'parley_publish_seconds'), legend: 'publish' },
@@ -81,13 +81,13 @@ export const overview: DashboardDefinition = {
         },
         {
           title: 'Outbox',
-          about: 'Stored batches that no worker has worked off: push and search are behind by as much.',
+          about: 'Stored batches that no worker has processed yet: how far push and search are behind.',
           queries: [{ expr: max('parley_outbox_rows'), legend: 'batches' }],
           unit: 'short',
         },
         {
-          title: 'Outbox and search, behind',
-          about: 'Age of the oldest batch; time until a message is found by search.',
+          title: 'Outbox and search lag',
+          about: 'Age of the oldest batch; time until search finds a message.',
           queries: [
             { expr: max('parley_outbox_oldest_seconds'), legend: 'oldest batch' },
             { expr: quantile(0.99, 'parley_search_index_lag_seconds'), legend: 'search (99 %)' },
@@ -96,11 +96,11 @@ export const overview: DashboardDefinition = {
         },
         {
           title: 'Push',
-          about: 'Told, failed and not told on purpose.',
+          about: 'Pushes sent, failed, and suppressed on purpose.',
           queries: [
-            { expr: rate('parley_push_sent_total'), legend: 'told' },
+            { expr: rate('parley_push_sent_total'), legend: 'sent' },
             { expr: rate('parley_push_failed_total', 'status'), legend: 'failed: {{status}}' },
-            { expr: rate('parley_push_suppressed_total', 'reason'), legend: 'not told: {{reason}}' },
+            { expr: rate('parley_push_suppressed_total', 'reason'), legend: 'suppressed: {{reason}}' },
           ],
           unit: 'ops',
         },

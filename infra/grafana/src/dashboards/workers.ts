@@ -10,7 +10,7 @@ export const workers: DashboardDefinition = {
       title: 'Outbox',
       panels: [
         {
-          title: 'Worked off',
+          title: 'Processed',
           about: 'Batches and messages, over all workers.',
           queries: [
             { expr: rate('parley_outbox_batches_total'), legend: 'batches' },
@@ -20,13 +20,13 @@ export const workers: DashboardDefinition = {
         },
         {
           title: 'Rounds',
-          about: 'A round takes up to 50 batches; push and search are part of it.',
+          about: 'Duration of a round, which processes up to 50 batches, including push and search.',
           queries: halfAndMost('parley_outbox_round_seconds'),
           unit: 's',
         },
         {
-          title: 'Published again, failed',
-          about: 'After the death of a gateway or an api pod; rounds that failed are made again.',
+          title: 'Published again, failed rounds',
+          about: 'Batches published again after a gateway or api pod died; rounds that failed, which are retried.',
           queries: [
             { expr: rate('parley_outbox_republished_total'), legend: 'published again' },
             { expr: rate('parley_outbox_failures_total'), legend: 'failed' },
@@ -40,20 +40,20 @@ export const workers: DashboardDefinition = {
       panels: [
         {
           title: 'Queue',
-          about: 'Jobs by state. "delayed" holds those that gather, wait for a retry, or for the end of quiet hours.',
+          about: 'Jobs by state. "delayed" jobs wait for more messages, for a retry, or for the end of quiet hours.',
           queries: [{ expr: max('parley_push_queue_jobs', 'state'), legend: '{{state}}' }],
           unit: 'short',
         },
         {
           title: 'Delay',
-          about: 'From the storing of a message to the push service’s answer.',
+          about: 'Time from storing a message to the push service’s answer.',
           queries: halfAndMost('parley_push_delay_seconds'),
           unit: 's',
         },
         {
           title: 'Queued, dead, unknown, devices removed',
           about:
-            'Jobs put into the queue; given up for good; of a newer version, put back for its workers; devices that their push service no longer knows.',
+            'Jobs queued; given up on; of a newer version, returned for its workers; devices that their push service no longer knows.',
           queries: [
             { expr: rate('parley_push_queued_total', 'kind'), legend: 'queued: {{kind}}' },
             { expr: rate('parley_push_dead_total', 'kind'), legend: 'dead: {{kind}}' },
@@ -64,7 +64,7 @@ export const workers: DashboardDefinition = {
         },
         {
           title: 'Uploads removed',
-          about: 'That no message named within a day.',
+          about: 'Uploads that no message used within a day.',
           queries: [{ expr: rate('parley_attachments_removed_total'), legend: 'uploads' }],
           unit: 'ops',
         },
