@@ -1,11 +1,11 @@
-# One target for each process: docker build --target gateway --tag parley/gateway .
+# One target per process: docker build --target gateway --tag parley/gateway .
 #
-# api, gateway, worker   the servers; 8080 is for users, 9090 for health checks and metrics (keep that one private)
-# migrate                brings the schema up to date and ends
+# api, gateway, worker   the servers; port 8080 is public, 9090 is for health checks and metrics (keep that one private)
+# migrate                brings the schema up to date and exits
 # web                    serves the web client's files
 #
-# Each holds Node, the C libraries that Node is linked to, the packages that the process imports in production, and the
-# TypeScript sources, which Node runs as they stand. No shell, no package manager; runs as user 1000 and writes nothing.
+# Each image contains Node, the C libraries it links to, the packages that the process imports in production, and the
+# TypeScript sources, which Node runs directly. No shell, no package manager; it runs as user 1000 and writes nothing.
 
 ARG NODE_IMAGE=node:26-bookworm-slim
 
@@ -16,7 +16,7 @@ COPY . .
 FROM sources AS server-sources
 RUN rm -rf packages/bench packages/chaos packages/client packages/testkit
 
-# The manifests and patches alone, so that packages are installed anew only when one of these changes.
+# Only the manifests and patches, so that packages are reinstalled only when one of these changes.
 FROM sources AS manifests
 RUN find . -type f ! -name package.json ! -name pnpm-lock.yaml ! -name pnpm-workspace.yaml ! -name "*.patch" -delete \
   && find . -type d -empty -delete
@@ -26,11 +26,11 @@ WORKDIR /app
 ENV CI=true
 COPY --from=manifests /app ./
 RUN npm install --global --no-audit --no-fund "$(node -p 'require("./package.json").packageManager')"
-# All of them into pnpm's store, once.
+# Fill pnpm's store once with the packages of all targets.
 RUN pnpm install --prod --frozen-lockfile --reporter=append-only \
   --filter-prod @parley/api... --filter-prod @parley/gateway... --filter-prod @parley/worker... --filter-prod @parley/db...
 
-# Each target's own: pnpm links them out of the store.
+# The packages of each target, linked from the store.
 FROM packages AS api-packages
 RUN rm -rf node_modules */*/node_modules && pnpm install --offline --prod --frozen-lockfile --filter-prod @parley/api...
 
@@ -43,7 +43,7 @@ RUN rm -rf node_modules */*/node_modules && pnpm install --offline --prod --froz
 FROM packages AS migrate-packages
 RUN rm -rf node_modules */*/node_modules && pnpm install --offline --prod --frozen-lockfile --filter-prod @parley/db...
 
-# What Node needs of the system, and the C++ libraries for what packages bring along in compiled form (sharp).
+# The parts of the system that Node needs, and the C++ libraries that precompiled packages need (sharp).
 FROM ${NODE_IMAGE} AS system
 RUN set -eu; mkdir -p /system/etc /system/tmp /system/usr/local/bin; chmod 1777 /system/tmp; \
   cp /usr/local/bin/node /system/usr/local/bin/; \
@@ -59,7 +59,7 @@ WORKDIR /app
 ENV PATH=/usr/local/bin NODE_ENV=production HOST=0.0.0.0 PORT=8080 ADMIN_PORT=9090
 COPY infra/docker/healthcheck.mjs infra/docker/
 USER 1000:1000
-# Node is process 1: it has handlers of its own for SIGTERM and SIGINT, and starts no other processes.
+# Node runs as PID 1: it handles SIGTERM and SIGINT itself and starts no child processes.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["node"]
 

@@ -1,6 +1,6 @@
 /**
- * `node healthcheck.mjs [live|ready]`: what the image's HEALTHCHECK runs. Ends with 0 when the process of this container
- * answers well on its admin port, else with 1 and its answer. Plain JavaScript: it runs every few seconds.
+ * `node healthcheck.mjs [live|ready]`: the image's HEALTHCHECK. Exits with 0 if this container's process reports that it is
+ * healthy on its admin port, otherwise with 1. Prints the answer. Plain JavaScript, because it runs every few seconds.
  */
 import { get } from 'node:http'
 

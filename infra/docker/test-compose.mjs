@@ -1,6 +1,6 @@
 /**
- * `npm run test:compose`: runs the cluster of docker-compose.yml and tests it; ends with the line `N passed, N failed`.
- * Plain JavaScript without dependencies, because it runs before any is there and under Node 20 or later.
+ * `npm run test:compose`: starts the cluster of docker-compose.yml and tests it. Its last line is `N passed, N failed`.
+ * Plain JavaScript without dependencies, because it runs before packages are installed and under Node 20 or later.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -12,7 +12,7 @@ import { ensureRuntime, SetupError } from '../local/bootstrap.mjs'
 import { countTests } from '../local/counts.mjs'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-/** A machine's own way to an engine and to the images, where it cannot fetch them. */
+/** An optional script outside the repository that provides an engine and images on a machine that cannot fetch them. */
 const STAND_INS = join(ROOT, '..', 'shared', 'containers', 'stand-ins.sh')
 const BOUND_MS = 20 * 60_000
 
@@ -31,7 +31,7 @@ async function main() {
     const report = join(folder, 'report.json')
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
     const args = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'infra/docker/vitest.config.ts', ...reporters]
-    // The images here, if they are stand-ins, are known to this engine only: BuildKit would look for them elsewhere.
+    // Stand-in images exist in this engine only; BuildKit would look for them elsewhere.
     const settings = withoutBuildKit ? { DOCKER_BUILDKIT: '0', COMPOSE_DOCKER_CLI_BUILD: '0' } : {}
     const ok = await run(node, args, { ...env, ...settings })
     const counted = countTests(await readFile(report, 'utf8').catch(() => ''))
@@ -41,22 +41,24 @@ async function main() {
   }
 }
 
-/** Makes sure that an engine answers. @returns whether the images are stand-ins */
+/**
+ * Makes sure that a Docker engine and Compose are available.
+ * @returns whether the images are stand-ins
+ * @throws {SetupError} if they are not
+ */
 function prepareEngine() {
   const standIns = existsSync(STAND_INS)
   if (standIns && !imagesAreThere()) {
-    console.log('No Docker engine with the images: setting up what this machine has in their place')
+    console.log('No Docker engine with the images: setting up this machine’s stand-ins')
     spawnSync('bash', [STAND_INS], { stdio: ['ignore', 'inherit', 'inherit'], timeout: BOUND_MS })
   }
   if (!works('docker', 'info')) {
     throw new SetupError(
-      'No Docker engine answers, so nothing in containers was tested. Start one (docker info must work), with docker compose.',
+      'No Docker engine is running, so nothing was tested. Start one with Compose; `docker info` must work.',
     )
   }
   if (!works('docker', 'compose', 'version') && !works('docker-compose', 'version')) {
-    throw new SetupError(
-      'There is a Docker engine but neither `docker compose` nor `docker-compose`: nothing was tested.',
-    )
+    throw new SetupError('Neither `docker compose` nor `docker-compose` is installed, so nothing was tested.')
   }
   return standIns
 }

@@ -1,13 +1,13 @@
 import { defineConfig } from 'vitest/config'
 
-/** `npm run test:compose`: one cluster in containers, one test after the other. */
+/** Configuration of `npm run test:compose`: one cluster in containers, one test after the other. */
 export default defineConfig({
   test: {
     root: import.meta.dirname,
     include: ['cluster/*.test.ts'],
     fileParallelism: false,
     testTimeout: 120_000,
-    // The images are built in here.
+    // Includes building the images.
     hookTimeout: 660_000,
     teardownTimeout: 60_000,
   },

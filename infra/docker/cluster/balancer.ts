@@ -8,9 +8,9 @@ import { docker, run } from '../src/engine.ts'
 import { session } from '../src/people.ts'
 import { keepAsking, StockClients } from '../src/stock-clients.ts'
 
-/** What HAProxy lets through, where it leads to, and what a reload of it costs. */
+/** HAProxy's routing, its limits, and reloads. */
 export function balancerCases(cluster: () => ComposeCluster): void {
-  it('has a configuration without a warning', async () => {
+  it('has a configuration without warnings', async () => {
     const [id] = await cluster().containers('haproxy')
     const check = ['haproxy', '-c', '-f', '/usr/local/etc/haproxy/haproxy.cfg']
     const { code, stderr, stdout } = await run('docker', ['exec', String(id), ...check])
@@ -18,7 +18,7 @@ export function balancerCases(cluster: () => ComposeCluster): void {
     expect({ code, warnings }).toEqual({ code: 0, warnings: null })
   })
 
-  it('leads to the api, the sockets and the page, and to no admin port', async () => {
+  it('routes to the api, the gateways and the page, but to no admin port', async () => {
     const { url } = cluster()
     const page = await fetch(`${url}/`)
     expect(page.status).toBe(200)
@@ -30,7 +30,7 @@ export function balancerCases(cluster: () => ComposeCluster): void {
     }
   })
 
-  it('leads to processes that were handed what stands in the environment of Compose', async () => {
+  it('routes to processes that got their settings from Compose’s environment', async () => {
     const allowed = async (origin: string) => {
       const answer = await fetch(`${cluster().url}/api/users/me`, { headers: { origin } })
       return answer.headers.get('access-control-allow-origin')
@@ -38,14 +38,14 @@ export function balancerCases(cluster: () => ComposeCluster): void {
     expect([await allowed(OUR_ORIGIN), await allowed('https://evil.example')]).toEqual([OUR_ORIGIN, null])
   })
 
-  it('refuses what is too large in the words of the api', async () => {
+  it('refuses requests that are too large in the api’s envelope', async () => {
     const head = 'POST /socket.io/?EIO=4&transport=polling&sid=x HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n\r\n'
     const answer = await rawAnswer(cluster().url, head)
     expect(answer).toMatch(/^HTTP\/1\.1 413 /)
     expect(answer).toContain('"code":"PAYLOAD_TOO_LARGE"')
   })
 
-  it('keeps a request’s own id, and logs one alone of several', async () => {
+  it('keeps a request’s own id, but logs a new one if there are several', async () => {
     const idOf = async (...lines: string[]) => {
       const head = ['GET /api/users/me HTTP/1.1', 'Host: x', 'Connection: close', ...lines, '', ''].join('\r\n')
       return /^x-request-id: (.*)\r$/im.exec(await rawAnswer(cluster().url, head))?.[1] ?? ''
@@ -97,7 +97,7 @@ export function balancerCases(cluster: () => ComposeCluster): void {
     expect(Math.min(...held)).toBeGreaterThanOrEqual(8)
   })
 
-  it('cuts no socket and forgets no polling session when it reloads', async () => {
+  it('neither cuts sockets nor forgets polling sessions when it reloads', async () => {
     using clients = new StockClients()
     const token = await session(cluster().url, 'patient')
     const sockets = await Promise.all(
@@ -107,7 +107,7 @@ export function balancerCases(cluster: () => ComposeCluster): void {
     const asking = keepAsking(`${cluster().url}/api/messages/conversations`)
     await docker('kill', '--signal', 'USR2', String(haproxy))
     await delay(4_000)
-    // 401: there was no token, and an api pod said so.
+    // 401 is an api pod's answer to a request without a token.
     expect(await asking.end()).toEqual([401])
     for (const socket of sockets) {
       expect((await socket.timeout(10_000).emitWithAck('getOnlineUsers', {})).success).toBe(true)
@@ -116,7 +116,7 @@ export function balancerCases(cluster: () => ComposeCluster): void {
   })
 }
 
-/** What is answered to a head alone, whatever body it announces, up to the end of the connection. */
+/** Sends only a request's head, and returns everything received until the connection ends. */
 async function rawAnswer(url: string, head: string): Promise<string> {
   const socket = connect(Number(new URL(url).port), '127.0.0.1')
   socket.write(head)

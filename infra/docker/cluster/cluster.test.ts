@@ -4,7 +4,7 @@ import { balancerCases } from './balancer.ts'
 import { containerCases } from './containers.ts'
 import { outageCases } from './outages.ts'
 
-/* One cluster for all of them: it takes a minute to start, and more where its images have to be built. */
+/* All tests share one cluster: it takes a minute to start, and longer if images have to be built. */
 
 let cluster: ComposeCluster
 beforeAll(async () => {

@@ -5,7 +5,7 @@ import { docker, run, until } from '../src/engine.ts'
 const OURS = ['api', 'gateway', 'worker', 'web', 'migrate']
 const IMAGE_BYTES = 350_000_000
 
-/** Looks from within; the images have no shell to do it with. */
+/** Inspects a container from inside, in Node, because the images have no shell. */
 const LOOK = `
   const fs = require('node:fs')
   const status = fs.readFileSync('/proc/1/status', 'utf8')
@@ -16,9 +16,9 @@ const LOOK = `
   const shells = ['/bin/sh', '/bin/bash', '/usr/local/bin/npm'].filter((file) => fs.existsSync(file))
   console.log(JSON.stringify({ uid: field('Uid'), rights: field('CapEff'), noNew: field('NoNewPrivs'), written, packages, shells }))`
 
-/** What the containers are made of, how they start, and how they end. */
+/** What the images contain, and how containers start and stop. */
 export function containerCases(cluster: () => ComposeCluster): void {
-  it('are as many as the file says, and the migrations ran to their end', async () => {
+  it('run as many as the file says, and the migrations completed', async () => {
     const counts = await Promise.all(
       ['api', 'gateway', 'worker', 'web', 'haproxy'].map((name) => cluster().containers(name)),
     )
@@ -27,7 +27,7 @@ export function containerCases(cluster: () => ComposeCluster): void {
     expect(migrate?.State).toMatchObject({ Status: 'exited', ExitCode: 0 })
   })
 
-  it.each(OURS)('%s: small, not root, on a file system that cannot be written, with bounds', async (service) => {
+  it.each(OURS)('%s: small, not root, on a read-only file system, with limits', async (service) => {
     const [found] = await cluster().inspect(service)
     if (found === undefined) throw new Error(`no container of ${service}`)
     expect(Number(await docker('image', 'inspect', found.Config.Image, '-f', '{{.Size}}'))).toBeLessThan(IMAGE_BYTES)
@@ -42,7 +42,7 @@ export function containerCases(cluster: () => ComposeCluster): void {
     expect(found.HostConfig.PortBindings ?? {}).toEqual({})
   })
 
-  it('hold no more than production needs, and what runs in them has no rights', async () => {
+  it('contain no more than production needs, and their processes have no capabilities', async () => {
     const [gateway] = await cluster().containers('gateway')
     const seen = JSON.parse(await docker('exec', String(gateway), 'node', '-e', LOOK))
     expect(seen).toEqual({
@@ -68,7 +68,7 @@ export function containerCases(cluster: () => ComposeCluster): void {
     await expect(Promise.all(runs)).resolves.toHaveLength(2)
   })
 
-  it('a migration that waits for another ends when it is told to stop, as process 1', async () => {
+  it('a migration that waits for another exits when it is told to stop, as PID 1', async () => {
     const [postgres] = await cluster().containers('postgres')
     const psql = ['psql', '-h', '127.0.0.1', '-U', 'parley', '-d', 'parley', '-Atc']
     const ask = (query: string) => docker('exec', '-e', 'PGPASSWORD=parley', String(postgres), ...psql, query)
@@ -90,7 +90,7 @@ export function containerCases(cluster: () => ComposeCluster): void {
     }
   })
 
-  it.each(['api', 'worker', 'web'])('%s: ends in order when it is told to stop, as process 1', async (service) => {
+  it.each(['api', 'worker', 'web'])('%s: shuts down cleanly when it is told to stop, as PID 1', async (service) => {
     const [id] = await cluster().containers(service)
     await docker('stop', '-t', '35', String(id))
     expect(await docker('inspect', String(id), '-f', '{{.State.ExitCode}}')).toBe('0')
@@ -98,7 +98,7 @@ export function containerCases(cluster: () => ComposeCluster): void {
     await cluster().healthy()
   })
 
-  it('come back by themselves when they end by themselves', async () => {
+  it('are restarted when their process exits', async () => {
     const [id] = await cluster().containers('worker')
     await docker('exec', String(id), 'node', '-e', "process.kill(1, 'SIGTERM')")
     await until('another run of the worker', 60_000, async () =>

@@ -4,9 +4,9 @@ import { docker, until } from '../src/engine.ts'
 import { session, startTalk, type Talk } from '../src/people.ts'
 import { keepAsking, StockClients } from '../src/stock-clients.ts'
 
-/** What people notice of it while parts of the cluster go and come. */
+/** What users notice while parts of the cluster stop and start. */
 export function outageCases(cluster: () => ComposeCluster): void {
-  it('takes a file through the api and hands it out at the address of the store', async () => {
+  it('stores a file through the api and serves it from the object store', async () => {
     using talk = await startTalk(cluster().url, 2)
     const text = 'a report '.repeat(50_000)
     const file = new File([text], 'report.txt', { type: 'text/plain' })
@@ -16,7 +16,7 @@ export function outageCases(cluster: () => ComposeCluster): void {
     expect(await answer.text()).toBe(text)
   })
 
-  it('goes on without Redis: sockets stay, messages are stored, HTTP is served', { timeout: 240_000 }, async () => {
+  it('works without Redis: sockets stay, messages are stored, HTTP is served', { timeout: 240_000 }, async () => {
     using clients = new StockClients()
     using talk = await startTalk(cluster().url, 4)
     const token = await session(cluster().url, 'onlooker')
@@ -40,7 +40,7 @@ export function outageCases(cluster: () => ComposeCluster): void {
     expect(clients.cut).toEqual([])
   })
 
-  it('leaves polling clients at a gateway that alone has lost its services', async () => {
+  it('keeps polling clients at a gateway when only that gateway has lost its services', async () => {
     using clients = new StockClients()
     const token = await session(cluster().url, 'faithful')
     const sockets = await Promise.all(
@@ -51,7 +51,7 @@ export function outageCases(cluster: () => ComposeCluster): void {
     await docker('network', 'disconnect', ...services)
     try {
       await gatewaysUp(cluster(), 2)
-      // What comes back is a yes or a no; each is a request of its own that has to find its session.
+      // Success or failure does not matter: each answer is a separate request that has to find its session.
       const answers = sockets.map((socket) => socket.timeout(15_000).emitWithAck('getOnlineUsers', {}))
       await Promise.all(answers)
       expect(clients.cut).toEqual([])
@@ -90,7 +90,7 @@ export function outageCases(cluster: () => ComposeCluster): void {
       const asking = keepAsking(`${cluster().url}/api/messages/conversations`)
       await docker('restart', '-t', '35', pod)
       await cluster().healthy({ api: 2 })
-      // 401: there was no token, and an api pod said so.
+      // 401 is an api pod's answer to a request without a token.
       expect(await asking.end()).toEqual([401])
     }
     await spoken(talk, talk.acked.length + 30)
@@ -99,19 +99,19 @@ export function outageCases(cluster: () => ComposeCluster): void {
   })
 }
 
-/** Resolves when so many messages have been acknowledged. */
+/** Resolves when this many messages have been acknowledged. */
 async function spoken(talk: Talk, count: number): Promise<void> {
   await until(`${count} messages`, 60_000, async () => (talk.acked.length >= count ? true : undefined))
 }
 
-/** Resolves when HAProxy counts so many gateways in. */
+/** Resolves when HAProxy has exactly this many gateways in service. */
 async function gatewaysUp(cluster: ComposeCluster, count: number): Promise<void> {
   await until(`${count} gateways at HAProxy`, 60_000, async () =>
     (await cluster.connections('gateway')).size === count ? true : undefined,
   )
 }
 
-/** Slowstart: at first a new gateway gets few. What is wanted is that each gets some, without a reload. */
+/** Resolves when every gateway has connections, without a reload. Because of slowstart, new gateways get few at first. */
 async function eachGetsSome(cluster: ComposeCluster): Promise<void> {
   using clients = new StockClients()
   const token = await session(cluster.url, 'newcomer')
@@ -121,7 +121,7 @@ async function eachGetsSome(cluster: ComposeCluster): Promise<void> {
   })
 }
 
-/** All that was acknowledged is stored, and was delivered to everybody, each once and in order. */
+/** Asserts that every acknowledged message is stored and was delivered to everybody, once and in order. */
 async function nothingLost(cluster: ComposeCluster, talk: Talk): Promise<void> {
   const acked = new Set(talk.acked.map(({ id }) => id))
   expect(acked.size).toBe(talk.acked.length)
@@ -137,7 +137,7 @@ async function nothingLost(cluster: ComposeCluster, talk: Talk): Promise<void> {
   expect([...acked].filter((id) => !stored.has(id))).toEqual([])
 }
 
-/** Ids of a conversation's messages, out of the database itself. */
+/** Returns the ids of a conversation's messages, straight from the database. */
 async function storedMessages(cluster: ComposeCluster, conversationId: string): Promise<string[]> {
   const [postgres] = await cluster.containers('postgres')
   const query = `select id from messages where conversation_id = '${conversationId}'`

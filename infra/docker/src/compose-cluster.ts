@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { freePort } from '@parley/local/services'
 import { composeCommand, docker, run, until } from './engine.ts'
 
-/** Four images with all their packages, on a machine that has other things to do, too. */
+/** Time limit for building all images with their packages on a busy machine, in milliseconds. */
 const BUILD_BOUND_MS = 600_000
 const UP_BOUND_MS = 150_000
 
-/** An origin that Compose is told to let in (CORS_ORIGINS), by its environment as by a .env. */
+/** An origin allowed by CORS_ORIGINS, which Compose takes from its environment as it would from a .env file. */
 export const OUR_ORIGIN = 'https://chat.example.com'
 
-/** What `docker inspect` says of a container; only what is looked at here. */
+/** The parts of `docker inspect` that tests use. */
 export interface Inspected {
   Name: string
   State: { Status: string; Pid: number; ExitCode: number; Health?: { Status: string } }
@@ -25,7 +25,7 @@ export interface Inspected {
   }
 }
 
-/** docker-compose.yml, running under a project name and on ports of its own. */
+/** A running docker-compose.yml with its own project name and ports. */
 export class ComposeCluster implements AsyncDisposable {
   readonly project: string
   readonly url: string
@@ -46,13 +46,13 @@ export class ComposeCluster implements AsyncDisposable {
       CORS_ORIGINS: OUR_ORIGIN,
       JWT_SECRET: randomBytes(32).toString('base64url'),
       S3_PUBLIC_ENDPOINT: `http://127.0.0.1:${s3Port}`,
-      // Any pair will do for SeaweedFS; it is the only one that s3rver, a stand-in for it, knows.
+      // SeaweedFS accepts any pair; s3rver, which may stand in for it, knows only this one.
       S3_ACCESS_KEY_ID: 'S3RVER',
       S3_SECRET_ACCESS_KEY: 'S3RVER',
     }
   }
 
-  /** Builds the images, starts everything and waits until all of it is healthy. */
+  /** Builds the images, starts all services and waits until they are healthy. */
   static async start(): Promise<ComposeCluster> {
     const cluster = new ComposeCluster(await composeCommand(), await freePort(), await freePort())
     try {
@@ -68,7 +68,7 @@ export class ComposeCluster implements AsyncDisposable {
     }
   }
 
-  /** Names the store by its address: s3rver takes the name `s3` for that of a bucket. */
+  /** Sets S3_ENDPOINT to the store's IP address: s3rver would take the host name `s3` for a bucket's name. */
   private async addressStore(): Promise<void> {
     await this.compose(['up', '-d', 's3'], UP_BOUND_MS)
     const [store] = await this.inspect('s3')
@@ -76,7 +76,11 @@ export class ComposeCluster implements AsyncDisposable {
     this.#env.S3_ENDPOINT = `http://${network?.IPAddress}:8333`
   }
 
-  /** Runs a command of Compose on this project. @returns what it printed. @throws when it fails */
+  /**
+   * Runs a Compose command on this project.
+   * @returns its stdout
+   * @throws when it fails
+   */
   async compose(args: readonly string[], boundMs = 120_000): Promise<string> {
     const [command, ...first] = this.#command
     const { code, stdout, stderr } = await run(command, [...first, '-p', this.project, ...args], this.#env, boundMs)
@@ -85,7 +89,7 @@ export class ComposeCluster implements AsyncDisposable {
     return stdout
   }
 
-  /** Ids of a service's containers, of those that ended too. */
+  /** Returns the ids of a service's containers, including those that have exited. */
   async containers(service: string): Promise<string[]> {
     const label = 'label=com.docker.compose'
     const filters = ['--filter', `${label}.project=${this.project}`, '--filter', `${label}.service=${service}`]
@@ -97,7 +101,7 @@ export class ComposeCluster implements AsyncDisposable {
     return ids.length === 0 ? [] : JSON.parse(await docker('inspect', ...ids))
   }
 
-  /** Resolves when every container of these services is healthy and there are as many as wanted. */
+  /** Resolves when each service has at least this many healthy containers. */
   async healthy(
     wanted: Readonly<Record<string, number>> = { api: 2, gateway: 3, worker: 1, web: 1, haproxy: 1 },
   ): Promise<void> {
@@ -109,7 +113,7 @@ export class ComposeCluster implements AsyncDisposable {
     }
   }
 
-  /** How many connections HAProxy holds to each of its servers that are in service, by the server's name. */
+  /** Returns the number of HAProxy's connections to each server that is up, by the server's name. */
   async connections(backend: string): Promise<Map<string, number>> {
     const [pod] = await this.containers('api')
     const script = "fetch('http://haproxy:8404/stats;csv').then((a) => a.text()).then((t) => process.stdout.write(t))"
@@ -123,10 +127,10 @@ export class ComposeCluster implements AsyncDisposable {
     return new Map(servers.map((row) => [row[1] ?? '', Number(column(row, 'scur'))]))
   }
 
-  /** Takes everything down, volumes included. */
+  /** Removes everything, including volumes. */
   async [Symbol.asyncDispose](): Promise<void> {
     const down = ['down', '--volumes', '--remove-orphans', '--timeout', '5']
-    // A slow engine may still count a container that it has just removed into a network.
+    // A slow engine may still consider a container that it has just removed part of a network.
     await this.compose(down).catch(() => this.compose(down))
   }
 }

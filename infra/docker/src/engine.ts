@@ -10,7 +10,7 @@ export interface Ran {
   stderr: string
 }
 
-/** Runs a program in the repository's root to its end. Rejects when it cannot be started or takes longer than `boundMs`. */
+/** Runs a program in the repository's root until it exits. Rejects if it cannot be started or takes longer than `boundMs`. */
 export function run(
   command: string,
   args: readonly string[],
@@ -28,20 +28,28 @@ export function run(
   })
 }
 
-/** Runs `docker`. @returns what it printed. @throws when it fails */
+/**
+ * Runs `docker`.
+ * @returns its stdout
+ * @throws when it fails
+ */
 export async function docker(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await run('docker', args)
   if (code !== 0) throw new Error(`docker ${args.join(' ')}: ${stderr}`)
   return stdout.trim()
 }
 
-/** Which Compose there is: the engine's plugin, or the program of old. */
+/** Returns the available Compose command: the plugin, or the old standalone program. */
 export async function composeCommand(): Promise<readonly [string, ...string[]]> {
   const plugin = await run('docker', ['compose', 'version'])
   return plugin.code === 0 ? ['docker', 'compose'] : ['docker-compose']
 }
 
-/** Asks again every so often until the answer is not undefined. @throws after `boundMs`, with the words for what was wanted */
+/**
+ * Polls `ask` until it resolves to something other than undefined.
+ * @param what names what is awaited, for the error
+ * @throws after `boundMs`
+ */
 export async function until<T>(what: string, boundMs: number, ask: () => Promise<T | undefined>): Promise<T> {
   const end = performance.now() + boundMs
   for (;;) {

@@ -1,7 +1,7 @@
 import { ParleyClient } from '@parley/client'
 import type { Message } from '@parley/protocol'
 
-/** A demo person and a token for them. */
+/** Creates a demo person and returns a token for them. */
 export async function session(url: string, id: string): Promise<string> {
   const answer = await fetch(`${url}/api/dev/session`, {
     method: 'POST',
@@ -16,13 +16,13 @@ export async function session(url: string, id: string): Promise<string> {
 export interface Talk {
   readonly conversationId: string
   readonly clients: readonly ParleyClient[]
-  /** Messages that each client was given, by its place in `clients`. */
+  /** Messages delivered to each client, by its index in `clients`. */
   readonly delivered: readonly Message[][]
   /** Messages whose sending was acknowledged. */
   readonly acked: readonly Message[]
-  /** Everybody sends, one message after the other with a pause between, until {@link Talk.fallSilent}. */
+  /** Makes everybody send one message after the other, with pauses, until {@link Talk.fallSilent}. */
   begin(): void
-  /** Resolves when all that was sent is acknowledged and everybody has been given all of it. */
+  /** Stops sending. Resolves when every message has been acknowledged and delivered to everybody. */
   fallSilent(): Promise<void>
   [Symbol.dispose](): void
 }
@@ -30,7 +30,7 @@ export interface Talk {
 const PAUSE_MS = 250
 const CATCH_UP_MS = 45_000
 
-/** A group of people at the SDK: half of them begin with polling, as stock Socket.IO clients do, and one stays with it. */
+/** Starts a group of SDK clients. Half of them start with polling, as stock Socket.IO clients do, and one stays with it. */
 export async function startTalk(url: string, people: number): Promise<Talk> {
   const ids = Array.from({ length: people }, (_, index) => `talker-${index}`)
   const tokens = await Promise.all(ids.map((id) => session(url, id)))
@@ -69,7 +69,7 @@ export async function startTalk(url: string, people: number): Promise<Talk> {
     begin: () => {
       talking = true
       sending = clients.map(talk)
-      // fallSilent() tells of one that fails; a test that ended before has said what it has to say.
+      // fallSilent() reports failures; a test that has ended earlier has already reported its own.
       for (const one of sending) one.catch(() => undefined)
     },
     fallSilent: async () => {
@@ -85,7 +85,7 @@ export async function startTalk(url: string, people: number): Promise<Talk> {
   }
 }
 
-/** Resolves when the client has been given the message with this seq. */
+/** Resolves when the message with this seq has been delivered to the client. */
 function reached(client: ParleyClient, delivered: readonly Message[], seq: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const end = () => {

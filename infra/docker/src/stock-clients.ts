@@ -1,9 +1,9 @@
 import { io, type Socket } from 'socket.io-client'
 
-/** Stock Socket.IO clients without a cookie jar, all closed in the end. */
+/** Stock Socket.IO clients without a cookie jar, which are all closed on dispose. */
 export class StockClients implements Disposable {
   readonly #sockets: Socket[] = []
-  /** Of each that was disconnected before it was closed: its first transport, and why. */
+  /** The first transport and the reason of each client that was disconnected before it was closed. */
   readonly cut: string[] = []
 
   /** Resolves when the client is connected. */
@@ -23,7 +23,10 @@ export class StockClients implements Disposable {
   }
 }
 
-/** Asks one request after the other. @returns `end`, which resolves with the different statuses and errors that came */
+/**
+ * Sends one request after the other.
+ * @returns `end`, which stops and resolves to the distinct statuses and errors seen
+ */
 export function keepAsking(url: string): { end(): Promise<(number | string)[]> } {
   const seen = new Set<number | string>()
   let going = true

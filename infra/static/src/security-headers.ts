@@ -1,13 +1,13 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 
-/** A host name or address with its port, as browsers send it; nothing that could end a directive. */
+/** A host name or address with an optional port, as browsers send it, without characters that could end a directive. */
 const PLAIN_HOST = /^[\w.-]+(:\d+)?$|^\[[\da-f:]+\](:\d+)?$/i
 
 /**
- * The headers of the web client's files. Nothing runs, loads or connects but what comes from the page's own origin and from
- * the object store; text never becomes script (Trusted Types).
- *
- * @param host the request's Host, for browsers that take no `'self'` for websockets
+ * Returns the security headers of the web client's files. The page may run, load and connect only to its own origin and the
+ * object store, and text never becomes script (Trusted Types).
+ * @param host the request's Host, for browsers in which `'self'` does not cover WebSockets
+ * @param storage the object store's origin, if there is one
  */
 export function webClientHeaders(host: string | undefined, storage: string | undefined): OutgoingHttpHeaders {
   const sockets = host !== undefined && PLAIN_HOST.test(host) ? [`ws://${host}`, `wss://${host}`] : []

@@ -2,7 +2,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http'
 import { closeInTime } from '@parley/runtime'
 import { serveWebFiles } from './web-files.ts'
 
-/** Longer than balancers keep an idle connection for (60 s is usual), in milliseconds. */
+/** Longer than balancers keep idle connections (usually 60 s), in milliseconds. */
 const KEEP_ALIVE_MS = 72_000
 
 export interface StaticServerOptions {
@@ -10,23 +10,22 @@ export interface StaticServerOptions {
   storageOrigin: string | undefined
 }
 
-/** Serves the built web client. It does not listen yet. */
+/** Builds the server of the web client's files, without listening. */
 export function buildStaticServer(options: StaticServerOptions): Server {
   const files = serveWebFiles({ ...options, refuse })
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 30_000 }, (request, response) => {
-    // Closing ends idle connections only: any other would stay open, and the process with it, for as long as one is kept.
+    // server.close() ends idle connections only: the others would keep the process alive until their keep-alive timeout.
     response.once('close', () => {
       if (!server.listening) request.socket.end()
     })
-    // A path that cannot be read as one is nobody's file.
     const url = URL.parse(request.url ?? '/', 'http://static')
-    if (url === null) refuse(response, 400, 'VALIDATION_FAILED', 'The request target is no address.')
+    if (url === null) refuse(response, 400, 'VALIDATION_FAILED', 'The request URL is not valid.')
     else files(url.pathname, request, response)
   })
   return server
 }
 
-/** See {@link closeInTime}. */
+/** Closes the server within a time limit; see {@link closeInTime}. */
 export function closeStaticServer(server: Server, underWayMs?: number): Promise<void> {
   return closeInTime(server, () => new Promise<void>((resolve) => server.close(() => resolve())), underWayMs)
 }

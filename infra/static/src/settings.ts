@@ -11,7 +11,7 @@ import { z } from 'zod'
 
 const { S3_ENDPOINT, S3_PUBLIC_ENDPOINT, S3_REGION, S3_BUCKET, S3_FORCE_PATH_STYLE } = s3Settings
 
-/** Where browsers reach attachments, which the page's security policy has to name. */
+/** The settings that say where browsers reach attachments: the page's Content-Security-Policy must allow that origin. */
 export const storageSettings = defineSettings({
   S3_ENDPOINT,
   S3_PUBLIC_ENDPOINT,
@@ -20,7 +20,7 @@ export const storageSettings = defineSettings({
   S3_FORCE_PATH_STYLE,
 })
 
-/** Everything the server of the web client's files is told by its environment. It is given no secret. */
+/** All settings of the server of the web client's files. None is a secret. */
 export const staticSettings = defineSettings({
   ...environmentSettings,
   ...logSettings,

@@ -3,7 +3,7 @@ import sirv from 'sirv'
 import { webClientHeaders } from './security-headers.ts'
 
 export interface WebFilesOptions {
-  /** The built web client, with an `index.html`. Read once: files that come later are not seen. */
+  /** The folder of the built web client, with an `index.html`. Read once: files added later are not served. */
   directory: string
   /** The origin at which browsers reach the object store. */
   storageOrigin?: string | undefined
@@ -13,12 +13,12 @@ export interface WebFilesOptions {
 
 const IMMUTABLE = 'public, max-age=31536000, immutable'
 const AN_HOUR = 'public, max-age=3600'
-/** These name the others, and are asked for again each time. */
+/** Files that refer to the others and must be revalidated each time. */
 const ALWAYS_ASKED = /^\/(|index\.html|sw\.js)$/
 
 /**
- * Serves the web client's files: their types, ETags and 304, `.br` and `.gz` beside a file for those who take them, and the
- * security headers on every answer. Only files that were in the folder at the start can be had, so no path leads out of it.
+ * Serves the web client's files with their types, ETags, 304 answers and precompressed `.br` and `.gz` variants, and with
+ * security headers on every answer. Only files that were in the folder at the start are served, so no path leads out of it.
  */
 export function serveWebFiles({ directory, storageOrigin, refuse }: WebFilesOptions) {
   const files = sirv(directory, { dev: false, etag: true, brotli: true, gzip: true })
@@ -33,10 +33,10 @@ export function serveWebFiles({ directory, storageOrigin, refuse }: WebFilesOpti
     }
     response.setHeader('cache-control', cacheControl(pathname))
     response.setHeader('vary', 'Accept-Encoding')
-    // A 304 has to name the ETag (RFC 9110 section 15.4.5), which sirv's does not; in any other answer sirv puts its own.
+    // A 304 must include the ETag (RFC 9110 section 15.4.5), which sirv's does not; in all other answers sirv sets its own.
     const asked = request.headers['if-none-match']
     if (asked !== undefined) response.setHeader('etag', asked)
-    // A request target may be a whole address; sirv looks at the path alone.
+    // The request target may be an absolute URL; sirv expects a path.
     request.url = pathname
     files(request, response, () => {
       response.removeHeader('etag')
@@ -46,7 +46,7 @@ export function serveWebFiles({ directory, storageOrigin, refuse }: WebFilesOpti
   }
 }
 
-/** Names under /assets/ have a hash of what is in them. */
+/** Returns the Cache-Control of a path. Names under /assets/ contain a hash of the content. */
 function cacheControl(pathname: string): string {
   if (pathname.startsWith('/assets/')) return IMMUTABLE
   return ALWAYS_ASKED.test(pathname) ? 'no-cache' : AN_HOUR

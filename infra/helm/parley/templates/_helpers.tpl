@@ -3,7 +3,7 @@
 {{- else -}}{{ printf "%s-parley" .Release.Name | trunc 50 | trimSuffix "-" }}{{- end -}}
 {{- end -}}
 
-{{/* Labels of everything. Call with (dict "root" $ "component" "api"). */}}
+{{/* Labels of all resources. Call with (dict "root" $ "component" "api"). */}}
 {{- define "parley.labels" -}}
 {{ include "parley.selector" . }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
@@ -48,7 +48,7 @@ securityContext:
   capabilities: { drop: [ALL] }
 {{- end -}}
 
-{{/* The secrets that a process needs: the required ones, then those it can do without. */}}
+{{/* The secrets of a process: required ones first, then optional ones. */}}
 {{- define "parley.secrets" -}}
 {{- $needs := dict
   "api" (list "DATABASE_URL" "REDIS_URL" "S3_ACCESS_KEY_ID" "S3_SECRET_ACCESS_KEY")
@@ -71,12 +71,12 @@ securityContext:
 {{- end }}
 {{- end -}}
 
-{{/* A setting's value as text. Helm takes every number of a values file for a float, and writes 31536000 as 3.1536e+07. */}}
+{{/* A setting's value as text. Helm parses numbers in values files as floats and would print 31536000 as 3.1536e+07. */}}
 {{- define "parley.value" -}}
 {{- if kindIs "string" . }}{{ quote . }}{{ else }}{{ toJson . | quote }}{{ end -}}
 {{- end -}}
 
-{{/* Certificate authorities of one's own: the file's place for Node, its mount and its volume; nothing where there are none. */}}
+{{/* Custom certificate authorities: the variable for Node, the mount and the volume. Empty if none are set. */}}
 {{- define "parley.caEnv" -}}
 {{- if .Values.caCertificates.secret }}
 - { name: NODE_EXTRA_CA_CERTS, value: {{ printf "/etc/parley/ca/%s" .Values.caCertificates.key | quote }} }
@@ -97,7 +97,7 @@ volumes: [{ name: ca, secret: { secretName: {{ .secret }}, items: [{ key: {{ .ke
 {{- end }}
 {{- end -}}
 
-{{/* Deployment of one of the processes. Call with (dict "root" $ "component" "api" "public" true). */}}
+{{/* The Deployment of a process. Call with (dict "root" $ "component" "api" "public" true). */}}
 {{- define "parley.deployment" -}}
 {{- $root := .root -}}
 {{- $values := get $root.Values .component -}}
@@ -118,13 +118,13 @@ spec:
   strategy:
     type: RollingUpdate
     {{- if eq .component "web" }}
-    # All at a time: a page of one build finds none of its files with a pod of another.
+    # All at once: a page of one build would not find its files on a pod of another build.
     rollingUpdate: { maxSurge: "100%", maxUnavailable: 0 }
     {{- else }}
-    # One at a time: each gateway that ends hands its sockets to the others.
+    # One at a time: the sockets of each terminating gateway move to the others.
     rollingUpdate: { maxSurge: 1, maxUnavailable: 0 }
-  # A Deployment goes on when the new pod is ready, whether or not the old one has ended. Without this pause all gateways would
-  # drain at about the same time, and clients go from one to the next that is about to end.
+  # A Deployment continues once the new pod is ready, even if the old one is still draining. Without this pause, all gateways
+  # would drain at about the same time, and clients would move from one terminating gateway to the next.
   minReadySeconds: {{ add $shutdown.preStopSeconds $shutdown.drainSeconds }}
     {{- end }}
   template:
@@ -152,14 +152,14 @@ spec:
           env:
             - { name: PORT, value: "8080" }
             - { name: ADMIN_PORT, value: "9090" }
-            # preStop has waited for the balancers already.
+            # preStop has already waited for the balancers.
             - { name: DRAIN_DELAY_MS, value: "0" }
             {{- include "parley.secrets" . | nindent 12 }}
             {{- include "parley.caEnv" $root | nindent 12 }}
             {{- range $name, $value := $values.env }}
             - { name: {{ $name }}, value: {{ include "parley.value" $value }} }
             {{- end }}
-          # Two minutes: the process waits for the schema for one, before it opens a port.
+          # Two minutes: before it opens a port, the process waits up to one minute for the schema.
           startupProbe:
             httpGet: { path: /health/live, port: admin }
             periodSeconds: 2
@@ -216,7 +216,7 @@ metadata:
 spec:
   type: ClusterIP
   selector: {{ include "parley.selector" . | nindent 4 }}
-  # The admin port has no service: nothing public may lead to it.
+  # No service for the admin port: it must not be public.
   ports:
     - { name: http, port: 80, targetPort: http, appProtocol: http }
 {{- end -}}
