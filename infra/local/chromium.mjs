@@ -1,6 +1,6 @@
 /**
- * The browser that the tests of the web client run in: a Chrome or Chromium of this machine, or Debian's package, fetched
- * when this is root on a Debian. Plain JavaScript, because `npm test` asks before any package is there.
+ * Finds the browser for the web client's tests: this machine's Chrome or Chromium, or Debian's package, which is installed when
+ * running as root on Debian. Plain JavaScript, because `npm test` needs it before packages are installed.
  */
 import { spawn } from 'node:child_process'
 import { accessSync, constants, readFileSync } from 'node:fs'
@@ -16,26 +16,26 @@ const PLACES = [
 const INSTALL_BOUND_MS = 5 * 60_000
 
 /**
- * The program of a browser; undefined where there is none.
+ * Returns the path of a browser's executable, or undefined if there is none.
  *
- * @param {Record<string, string | undefined>} env CHROME_PATH names one, which then must be there
+ * @param {Record<string, string | undefined>} env CHROME_PATH overrides the search
  * @returns {string | undefined}
- * @throws {Error} when CHROME_PATH names no program
+ * @throws {Error} when CHROME_PATH is not an executable
  */
 export function findChromium(env = process.env) {
   if (env.CHROME_PATH) {
     if (isProgram(env.CHROME_PATH)) return env.CHROME_PATH
-    throw new Error(`CHROME_PATH names no program: ${env.CHROME_PATH}`)
+    throw new Error(`CHROME_PATH is not an executable: ${env.CHROME_PATH}`)
   }
   const folders = (env.PATH ?? '').split(delimiter).filter(Boolean)
   return [...NAMES.flatMap((name) => folders.map((folder) => join(folder, name))), ...PLACES].find(isProgram)
 }
 
 /**
- * A browser, installed where that can be done.
+ * Finds a browser, or installs one if possible.
  *
  * @param {(line: string) => void} log
- * @returns {Promise<{ path: string } | { missing: string }>} the program, or why there is none and what would help
+ * @returns {Promise<{ path: string } | { missing: string }>} its path, or why there is none and what to do
  */
 export async function ensureChromium(log) {
   try {
@@ -51,14 +51,14 @@ export async function ensureChromium(log) {
   }
   log('Installing Chromium (apt-get install chromium) ...')
   const install = ['install', '-y', '--no-install-recommends', 'chromium']
-  // The lists of packages may be missing, as in a fresh container, or too old.
+  // The package lists may be out of date, or missing, as in a fresh container.
   const failure = (await aptGet(install)) && ((await aptGet(['update'])) || (await aptGet(install)))
   const path = findChromium()
   if (path) return { path }
   return { missing: `no Chrome or Chromium was found, and apt-get could not install one: ${failure}. ${advice}` }
 }
 
-/** Runs apt-get. @param {string[]} args @returns {Promise<string>} empty, or the last line it said when it failed */
+/** Runs apt-get. @param {string[]} args @returns {Promise<string>} empty, or the last line of output if it failed */
 function aptGet(args) {
   return new Promise((resolve) => {
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
@@ -74,7 +74,7 @@ function aptGet(args) {
   })
 }
 
-/** Debian itself: Ubuntu's package of this name is a pointer to a snap, which containers cannot run. */
+/** Returns whether this is Debian itself: Ubuntu's package only installs a snap, which does not run in containers. */
 function isDebian() {
   try {
     return /^ID=debian$/m.test(readFileSync('/etc/os-release', 'utf8'))

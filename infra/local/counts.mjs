@@ -1,6 +1,6 @@
 /**
- * Counts what Vitest reports. A file that could not be loaded counts as one failure.
- * @param {string} json its report in Jest's format; empty when it did not come to write one
+ * Counts passed and failed tests in a Vitest report. A file that could not be loaded counts as one failure.
+ * @param {string} json the report in Jest's format; empty if Vitest did not get to write one
  */
 export function countTests(json) {
   if (json === '') return { passed: 0, failed: 1 }

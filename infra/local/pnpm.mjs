@@ -1,4 +1,4 @@
-/** `node infra/local/pnpm.mjs ARGUMENT ...`: the pinned pnpm, under a Node that runs TypeScript as it stands. */
+/** `node infra/local/pnpm.mjs ARGUMENT ...`: runs the pinned pnpm, under a Node that can run TypeScript sources directly. */
 import { pathToFileURL } from 'node:url'
 import { ensureRuntime, pnpmEntry } from './bootstrap.mjs'
 import { runUnder } from './run.mjs'

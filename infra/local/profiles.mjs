@@ -1,6 +1,6 @@
 /**
- * `npm run test:profiles [PROFILE ...]`: the cluster's tests on other services than the usual: Redis Cluster, PgBouncer in
- * transaction mode, TLS. Each is a run of Vitest with TEST_PROFILE (packages/testkit/src/profiles.ts).
+ * `npm run test:profiles [PROFILE ...]`: runs the cluster's tests on other services than usual: Redis Cluster, PgBouncer in
+ * transaction mode, TLS. Each profile is one Vitest run with TEST_PROFILE (packages/testkit/src/profiles.ts).
  */
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -11,28 +11,28 @@ const FOLDERS = [
   ...['apps/gateway', 'apps/api', 'apps/worker', 'packages/client', 'packages/messaging', 'packages/fanout'],
   ...['packages/presence', 'packages/queue'],
 ]
-/** They start the services of a profile by themselves, and are in `npm test`. */
-const OF_THEIR_OWN = [
+/** Tests that start a profile's services themselves; they are part of `npm test`. */
+const SELF_CONTAINED = [
   'apps/worker/test/profiles.test.ts',
   ...['cluster', 'cluster-gaps'].map((name) => `packages/fanout/test/${name}.test.ts`),
 ]
-/** What a profile leaves out, and why. */
+/** The tests that each profile skips, and why. */
 const LEFT_OUT = {
-  // A TCP proxy stands before the one Redis; a cluster's nodes tell clients their own addresses. cluster.test.ts has the place of
-  // the first.
+  // These put a TCP proxy in front of a single Redis, but a cluster's nodes tell clients their own addresses. cluster.test.ts
+  // covers the first of them.
   'redis-cluster': [
     ...['restored', 'resent-ping', 'publishing'].map((name) => `packages/fanout/test/${name}.test.ts`),
     ...['packages/presence/test/lost-answers.test.ts'],
     ...['apps/gateway/test/cut-off.test.ts', 'apps/gateway/test/slow-redis.test.ts'],
   ],
   pgbouncer: [],
-  // It reads the commands on their way.
+  // It reads commands off the wire.
   tls: ['packages/fanout/test/resent-ping.test.ts'],
 }
 
 const USAGE = `npm run test:profiles -- [PROFILE ...]
 
-Runs the tests of the cluster on other services than the usual ones; without a name, on all of these one after the other:
+Runs the cluster's tests on other services than usual. Without a name, runs all of these profiles one after the other:
 ${Object.keys(LEFT_OUT).join(', ')}`
 
 const chosen = process.argv.slice(2)
@@ -49,7 +49,7 @@ const profiles = chosen.length > 0 ? chosen : Object.keys(LEFT_OUT)
 const { node, env } = await ensureRuntime({ log: (line) => console.log(line) })
 let failed = 0
 for (const profile of profiles) {
-  const left = [...OF_THEIR_OWN, ...LEFT_OUT[profile]].flatMap((file) => ['--exclude', file])
+  const left = [...SELF_CONTAINED, ...LEFT_OUT[profile]].flatMap((file) => ['--exclude', file])
   const began = Date.now()
   const args = ['node_modules/vitest/vitest.mjs', 'run', ...left, ...FOLDERS]
   const code = await new Promise((resolve) => {

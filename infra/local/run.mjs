@@ -1,4 +1,4 @@
-/** Runs a TypeScript program under the Node that ensureRuntime() provides, and makes it end when what started it is gone. */
+/** Runs a TypeScript program under the Node that ensureRuntime() provides, and stops it when its starter is gone. */
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -7,8 +7,8 @@ import { SetupError } from './bootstrap.mjs'
 const PARENT_CHECK_MS = 500
 
 /**
- * Runs the program to its end and leaves with its exit code. It has this process's terminal, and an IPC channel whose end
- * tells it that this process is gone. Signals are passed on; the program decides when it is done.
+ * Runs the program until it exits, and exits with its code. It shares this process's terminal and has an IPC channel, which
+ * closes when this process dies. Signals are passed on; the program decides when to exit.
  *
  * @param {URL} program
  * @param {string[]} args
@@ -30,13 +30,13 @@ export async function runUnder(program, args, ensureRuntime) {
 }
 
 /**
- * npm passes signals on, but one killed with SIGKILL leaves its shell and this process behind, holding the port. So when npm
- * started this, its end is watched for. What started npm may go: `nohup npm start &` outlives its terminal.
+ * Calls back when npm dies. npm passes signals on, but if it is killed with SIGKILL, its shell and this process would stay
+ * behind and hold the port. Whatever started npm may exit: `nohup npm start &` outlives its terminal.
  */
 function watchStarters(gone) {
   if (process.env.npm_lifecycle_event === undefined) return
   const parent = process.ppid
-  // npm runs scripts through a shell, which some shells leave in between and others replace by the command.
+  // npm runs scripts through a shell. Some shells stay in between; others replace themselves with the command.
   const viaShell = /^Name:\s*(ba|da|a|z|k)?sh$/m.test(statusOf(parent))
   const npm = viaShell ? parentOf(parent) : undefined
   const timer = setInterval(() => {
@@ -52,7 +52,7 @@ function parentOf(pid) {
   return parent === undefined ? undefined : Number(parent)
 }
 
-/** What /proc says of a process; empty where there is no /proc, and then only the direct parent is watched. */
+/** Returns a process's status from /proc; empty without /proc, in which case only the direct parent is watched. */
 function statusOf(pid) {
   try {
     return readFileSync(`/proc/${pid}/status`, 'utf8')

@@ -1,4 +1,4 @@
-/** `npm start`: sets up what is missing, then runs the cluster (src/main.ts) under a Node that runs TypeScript as it stands. */
+/** `npm start`: installs what is missing, then runs the cluster (src/main.ts). */
 import { ensureRuntime } from './bootstrap.mjs'
 import { runUnder } from './run.mjs'
 

@@ -1,7 +1,7 @@
 /**
- * `npm test`: fetches what is missing, then lints, checks the types and runs all tests; ends with the line
- * `N passed, N failed`, in which lint and type check count as one each. Arguments go to Vitest: `npm test -- gateway`.
- * Plain JavaScript without dependencies, because it runs before any is there and under Node 20 or later.
+ * `npm test`: installs what is missing, then lints, checks types and runs all tests. Its last line is `N passed, N failed`, in
+ * which lint and type check count as one each. Arguments are passed to Vitest: `npm test -- gateway`.
+ * Plain JavaScript without dependencies, because it runs before packages are installed and under Node 20 or later.
  */
 import { spawn } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -13,7 +13,7 @@ import { ensureChromium } from './chromium.mjs'
 import { countTests } from './counts.mjs'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-/** A step that hangs is ended rather than waited for; all of them together take a quarter of an hour. */
+/** Time limit for one step, in case it hangs; all of them together take a quarter of an hour. Milliseconds. */
 const STEP_BOUND_MS = 25 * 60_000
 /** The tests that need a browser. */
 const BROWSER_TESTS = 'apps/web/e2e/browser.test.ts'
@@ -21,7 +21,7 @@ const BROWSER_TESTS = 'apps/web/e2e/browser.test.ts'
 /** @type {Set<import('node:child_process').ChildProcess>} */
 const children = new Set()
 
-/** After a signal the running step is ended and no other is begun. A second signal ends this process at once. */
+/** After a signal the running step is stopped and no other is started. A second signal ends this process at once. */
 let interrupted = false
 for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
   process.once(signal, () => {
@@ -32,13 +32,13 @@ for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
 
 const USAGE = `npm test -- [PART OF A PATH ...] [OPTION OF VITEST ...]
 
-Lints, checks the types, and runs all tests, or those whose path contains one of the parts: npm test -- gateway
+Lints, checks types, and runs all tests, or only those whose path contains one of the parts: npm test -- gateway
 
-From the environment:
+Environment variables:
 
-  CHROME_PATH    the Chrome or Chromium that the browser tests run in
-  CI             with it, browser tests that cannot be run are a failure
-  TEST_SERVICES  containers: Postgres, Redis and S3 in containers`
+  CHROME_PATH    the Chrome or Chromium to run the browser tests in
+  CI             if set, browser tests that cannot run count as a failure
+  TEST_SERVICES  set to "containers" to run Postgres, Redis and S3 in containers`
 
 const given = process.argv.slice(2)
 if (given.includes('--help')) {
@@ -47,7 +47,7 @@ if (given.includes('--help')) {
 }
 process.exitCode = (await main(given)) === 0 ? 0 : 1
 
-/** @param {string[]} args @returns {Promise<number>} how much failed */
+/** @param {string[]} args @returns {Promise<number>} the number of failures */
 async function main(args) {
   const runtime = await ensureRuntime({ log: (line) => console.log(line) }).catch((error) => {
     console.error(error instanceof SetupError ? error.message : error)
@@ -67,7 +67,7 @@ async function main(args) {
   ]
   const browser = selects(args, BROWSER_TESTS) ? await ensureChromium(console.log) : { path: '' }
   const missing = 'missing' in browser ? `browser tests: not run, ${browser.missing}` : undefined
-  // On a machine that checks changes, tests that do not run are tests that fail.
+  // In CI, tests that cannot run count as failed.
   if (missing && process.env.CI) checks.push(false)
   const selected = missing ? [...args, '--exclude', BROWSER_TESTS] : args
   const tests = await runTests(node, selected, env)
@@ -77,8 +77,8 @@ async function main(args) {
 }
 
 /**
- * Turbo starts `pnpm` by name and as a program; the one that was fetched, its install script off, is neither.
- * @param {string} node @returns {Promise<string>} a folder for the PATH
+ * Creates a `pnpm` executable: Turbo expects one on the PATH, and the fetched pnpm has none without its install script.
+ * @param {string} node @returns {Promise<string>} the folder to put on the PATH
  */
 async function pnpmOnPath(node) {
   const runtime = join(ROOT, '.parley', 'runtime')
@@ -90,7 +90,7 @@ async function pnpmOnPath(node) {
 }
 
 /**
- * Whether Vitest, given these arguments, would run the file: arguments that are no flags are parts of paths.
+ * Returns whether Vitest would run the file with these arguments: arguments that are not flags are parts of paths.
  * @param {string[]} args @param {string} file
  */
 function selects(args, file) {
@@ -98,14 +98,14 @@ function selects(args, file) {
   return filters.length === 0 || filters.some((filter) => file.includes(filter))
 }
 
-/** The last line that `npm test` prints. @param {number} passed @param {number} failed */
+/** Prints the last line of `npm test`. @param {number} passed @param {number} failed */
 function summary(passed, failed) {
   console.log(`${passed} passed, ${failed} failed`)
   return failed
 }
 
 /**
- * Runs a check that tells pass or fail only; its output is shown when it fails.
+ * Runs a check that only passes or fails; its output is shown if it fails.
  * @param {string} name @param {string} node @param {string[]} args @param {NodeJS.ProcessEnv} env
  */
 async function check(name, node, args, env) {
@@ -117,7 +117,7 @@ async function check(name, node, args, env) {
 }
 
 /**
- * Runs Vitest and counts. A file that could not be loaded, or an error outside of any test, counts as one failure.
+ * Runs Vitest and counts tests. A file that could not be loaded, or an error outside of any test, counts as one failure.
  * @param {string} node @param {string[]} args @param {NodeJS.ProcessEnv} env
  */
 async function runTests(node, args, env) {
@@ -137,7 +137,7 @@ async function runTests(node, args, env) {
 }
 
 /**
- * Runs a program of the repository to its end. Never rejects.
+ * Runs a program in the repository's root until it exits. Never rejects.
  * @param {string} command @param {string[]} args @param {NodeJS.ProcessEnv} env @param {'pipe' | 'inherit'} out
  * @returns {Promise<{ ok: boolean, output: string }>}
  */

@@ -9,30 +9,30 @@ export interface StartArguments {
   help: boolean
 }
 
-/** Wrong usage; the message says what is wrong and what is right. */
+/** A wrong argument; the message says what is wrong. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
 export const USAGE = `Usage: npm start -- [options]
 
-Starts a Parley cluster on this machine: Postgres, Redis, S3, one api, gateways, one worker, and an edge in front of them,
-which serves the chat.
+Starts a Parley cluster on this machine: Postgres, Redis, S3, one api, gateways, one worker, and an edge proxy in front of
+them that also serves the chat.
 
-  --gateways N   how many gateways, 1 to 16 (default 2)
-  --port P       the port of the one public address (default 4000, or PORT); 0 takes any free one
-  --fresh        throw away the data of earlier runs first
-  --no-demo      leave an empty cluster empty: no demo conversations
-  --help         show this
+  --gateways N   number of gateways, 1 to 16 (default 2)
+  --port P       public port (default 4000, or PORT); 0 picks any free port
+  --fresh        delete the data of earlier runs first
+  --no-demo      do not create demo conversations in an empty cluster
+  --help         show this help
 
-From the environment:
+Environment variables:
 
-  DATABASE_URL   a Postgres of yours instead of the one that is started here
-  REDIS_URL      a Redis (7 or later) of yours instead of the one that is started here
-  S3_ENDPOINT    an S3 of yours, with S3_REGION, S3_BUCKET, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY
-  JWT_SECRET     what tokens are signed with (default: a random one, made once, kept in secrets/jwt under PARLEY_HOME)
-  HOST           the address to listen on (default 127.0.0.1); whoever reaches another one can sign in as anybody
-  LOG_LEVEL      of the processes' logs (default warn)
+  DATABASE_URL   your own Postgres, instead of starting one
+  REDIS_URL      your own Redis (7 or later), instead of starting one
+  S3_ENDPOINT    your own S3, with S3_REGION, S3_BUCKET, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY
+  JWT_SECRET     the secret that signs tokens (default: a random one, kept in secrets/jwt under PARLEY_HOME)
+  HOST           the address to listen on (default 127.0.0.1); anyone who can reach it can sign in as anybody
+  LOG_LEVEL      log level of the processes (default warn)
   PARLEY_HOME    where data, logs and secrets are kept (default .parley in the repository)
 `
 
@@ -41,7 +41,7 @@ const MOST_GATEWAYS = 16
 /**
  * Reads the command line of `npm start`.
  *
- * @throws UsageError for a flag it does not know, and for a value out of range
+ * @throws UsageError for an unknown flag or a value out of range
  */
 export function parseArguments(argv: readonly string[], env: Record<string, string | undefined>): StartArguments {
   const values = parseFlags(argv)
@@ -72,7 +72,7 @@ function parseFlags(argv: readonly string[]) {
       },
     }).values
   } catch (error) {
-    // Node's own message goes on to advise about positional arguments, which there are none of.
+    // Only the first sentence: the rest of Node's message is about positional arguments, which do not exist here.
     const [reason = ''] = (error instanceof Error ? error.message : String(error)).split('. ')
     throw new UsageError(reason)
   }
@@ -81,5 +81,5 @@ function parseFlags(argv: readonly string[]) {
 function wholeNumber(name: string, text: string, least: number, most: number): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
   if (value >= least && value <= most) return value
-  throw new UsageError(`${name} is a whole number from ${least} to ${most}, not "${text}"`)
+  throw new UsageError(`${name} must be a whole number from ${least} to ${most}, not "${text}"`)
 }

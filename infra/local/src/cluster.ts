@@ -19,39 +19,38 @@ export interface ClusterOptions {
   /** Where data, logs and secrets are kept. */
   home: string
   host: string
-  /** 0 takes any free port. */
+  /** 0 picks any free port. */
   port: number
   gateways: number
-  /** Throw away the data of earlier runs first. */
+  /** Whether to delete the data of earlier runs first. */
   fresh: boolean
   env: Environment
   print: Log
-  /** Aborted when the cluster is no longer wanted: the start is given up at the next step. */
+  /** Aborting it cancels the start at the next step. */
   signal: AbortSignal
 }
 
 export interface LocalCluster {
   readonly port: number
-  /** Whether the chat is served at `/`; false where it could not be built. */
+  /** Whether the chat is served at `/`; false if it could not be built. */
   readonly webClient: boolean
-  /** The settings of the processes, those of services that were started here included. */
+  /** The processes' settings, including the addresses of services started here. */
   readonly settings: Environment
-  /** The gateways that serve just now. */
+  /** The gateways that are running now. */
   gateways(): { name: string; pid: number; port: number }[]
-  /** Stops all of it: the apps first, in order, then the edge, then the services. Never rejects. */
+  /** Stops everything: the apps, then the edge, then the services. Never rejects. */
   stop(): Promise<void>
 }
 
 const HOST = '127.0.0.1'
 const MIGRATION_BOUND_MS = 5 * 60_000
-/** Two seconds less than what is left of the promised ten when the services need their time too. */
+/** How long apps may take to stop, in milliseconds; leaves time for the services within the promised ten seconds. */
 const APP_STOP_MS = 5_000
 
 /**
- * Starts the whole cluster: services, migrations, apps, edge, each when what it needs is there.
- * When a step fails, what was started before it is stopped again.
- *
- * @throws what failed, or the signal's reason
+ * Starts the whole cluster: services, migrations, apps, edge, in that order. If a step fails, everything started before it is
+ * stopped again.
+ * @throws the step's error, or the signal's reason
  */
 export async function startLocalCluster(options: ClusterOptions): Promise<LocalCluster> {
   const { home, env, print, signal } = options
@@ -98,9 +97,9 @@ export async function startLocalCluster(options: ClusterOptions): Promise<LocalC
   }
 }
 
-/** Never rejects: a cluster without the chat at `/` serves whoever works on the chat, or needs none. */
+/** Builds the web client. Never rejects: a cluster without it is still useful, for example to develop the chat itself. */
 async function buildWebClient(print: Log, signal: AbortSignal): Promise<WebClientBuild | undefined> {
-  const describe = ({ built }: WebClientBuild) => (built ? 'built' : 'as built before')
+  const describe = ({ built }: WebClientBuild) => (built ? 'built' : 'up to date')
   try {
     return await step(print, 'Web client', () => ensureWebClient(signal), describe)
   } catch (error) {
@@ -109,7 +108,7 @@ async function buildWebClient(print: Log, signal: AbortSignal): Promise<WebClien
   }
 }
 
-/** Makes the folder of this cluster; what earlier runs left in it goes where that is wished, but for secrets and logs. */
+/** Creates the cluster's folder. With `fresh`, first deletes the data of earlier runs, but not secrets and logs. */
 export async function prepareFolders({
   home,
   fresh,
@@ -121,15 +120,15 @@ export async function prepareFolders({
       await rm(join(home, folder), { recursive: true, force: true, maxRetries: 5 })
     }
     await rm(join(home, 'demo-seeding'), { force: true })
-    print(`Starting afresh: the data in ${home} is gone`)
+    print(`Starting fresh: deleted the data in ${home}`)
     for (const name of ['DATABASE_URL', 'REDIS_URL', 'S3_ENDPOINT']) {
-      if (env[name]) print(`What ${name} points at is yours and is left as it is`)
+      if (env[name]) print(`Data at your own ${name} is kept`)
     }
   }
   await mkdir(join(home, 'logs'), { recursive: true })
 }
 
-/** The environment of an app: the user's own settings, then what is known here. */
+/** Returns the environment of the apps: the user's own settings, overridden by those of this cluster. */
 export async function appSettings(home: string, env: Environment, services: Environment): Promise<Environment> {
   const own = Object.entries(env).filter(([name]) => !/^npm_/i.test(name))
   const ownKeys = Boolean(env.JWT_SECRET || env.JWT_JWKS_URL)
@@ -139,7 +138,7 @@ export async function appSettings(home: string, env: Environment, services: Envi
     ...(await vapidSettings(home, env)),
     ...services,
     LOG_LEVEL: env.LOG_LEVEL || 'warn',
-    // The demo users' sessions exist outside production only.
+    // Demo users can sign in outside production only.
     NODE_ENV: 'development',
     HOST,
     PORT: '0',
@@ -147,7 +146,7 @@ export async function appSettings(home: string, env: Environment, services: Envi
   }
 }
 
-/** The user's own push keys, half a pair included (the apps say what is wrong with it), or this machine's. */
+/** Returns this machine's push keys, unless the user has set any (the apps complain about half a pair). */
 async function vapidSettings(home: string, env: Environment): Promise<Environment> {
   if (env.VAPID_PUBLIC_KEY || env.VAPID_PRIVATE_KEY) return {}
   const { publicKey, privateKey } = await localVapidPair(home)
@@ -161,7 +160,7 @@ async function migrate(settings: Environment): Promise<void> {
     await promisify(execFile)(process.execPath, [program], options)
   } catch (error) {
     const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : ''
-    throw new Error(`The schema of the database could not be brought up to date:\n    ${said || error}`)
+    throw new Error(`Could not bring the database schema up to date:\n    ${said || error}`)
   }
 }
 
@@ -171,7 +170,7 @@ async function startApps(
   stops: (() => Promise<void>)[],
 ): Promise<Supervised<AppProcess>[]> {
   const names = ['api', ...Array.from({ length: options.gateways }, (_, index) => `gateway-${index + 1}`), 'worker']
-  // When one cannot start, the others need not be waited for.
+  // If one app fails to start, do not wait for the others.
   const failed = new AbortController()
   const starting = AbortSignal.any([failed.signal, options.signal])
   const started = await Promise.allSettled(
@@ -193,7 +192,7 @@ async function startApps(
 function superviseApp(name: string, options: ClusterOptions, settings: Environment): Promise<Supervised<AppProcess>> {
   const file = join(options.home, 'logs', `${name}.log`)
   const log = createWriteStream(file)
-  log.on('error', (error) => options.print(`${file} cannot be written: ${error.message}`))
+  log.on('error', (error) => options.print(`Cannot write to ${file}: ${error.message}`))
   const app = name === 'api' || name === 'worker' ? name : 'gateway'
   const start = (stopped: AbortSignal) =>
     spawnApp({
@@ -204,7 +203,7 @@ function superviseApp(name: string, options: ClusterOptions, settings: Environme
       signal: AbortSignal.any([stopped, options.signal]),
       stopTimeoutMs: APP_STOP_MS,
     })
-  return supervise({ name, start, hint: `its log: ${file}` }, { log: options.print })
+  return supervise({ name, start, hint: `log: ${file}` }, { log: options.print })
 }
 
 function describeApps(apps: Supervised<AppProcess>[]): string {

@@ -11,35 +11,35 @@ import { serveWebFiles, type WebFilesOptions } from './edge/web-files.ts'
 export type { Target } from './edge/balance.ts'
 
 export interface EdgeOptions {
-  /** 0 takes any free port. */
+  /** 0 picks any free port. */
   port: number
   /** The address to listen on, e.g. `127.0.0.1`. */
   host: string
-  /** Who may be asked just now; looked up for every request. */
+  /** The current targets; called for every request. */
   targets: { api: () => readonly Target[]; gateway: () => readonly Target[] }
-  /** The built web client, to be served at `/`; without it the status page is there. */
+  /** The built web client, served at `/`; without it, `/` is the status page. */
   web?: WebFilesOptions | undefined
 }
 
 export interface Edge {
   readonly port: number
-  /** Stops listening and cuts every connection that is left. */
+  /** Stops listening and closes all remaining connections. */
   close(): Promise<void>
 }
 
 const STATUS_PATH = '/status'
-/** As the gateways' own; see apps/gateway/src/server.ts. */
+/** Same as the gateways' own; see apps/gateway/src/server.ts. */
 const BACKLOG = 4_096
 
 /**
- * The one public address of a local cluster, standing where HAProxy stands in production: `/api/*` goes to the api pods in
- * turn, `/socket.io/*` to the gateway with the fewest connections, and whatever names an engine.io session to the gateway
- * that made it. Everything else is a file of the web client, but for `/status`.
+ * Starts the public entry point of a local cluster, in place of HAProxy in production: `/api/*` goes to the api pods in turn,
+ * `/socket.io/*` to the gateway with the fewest connections, and requests with an Engine.IO session id to the gateway that
+ * created it. Everything else, except `/status`, is a file of the web client.
  *
- * The forwarding is built on node:http. The proxy libraries that were looked at (httpxy, http-proxy-3) take the request's
- * body before a connection stands and end the client's socket when one fails, which leaves no second target to try.
+ * Forwarding is built on node:http: the proxy libraries considered (httpxy, http-proxy-3) consume the request's body before they
+ * are connected, and end the client's socket when a connection fails, so no second target can be tried.
  *
- * @throws the listen error (EADDRINUSE, EACCES) when the port cannot be had
+ * @throws the listen error (EADDRINUSE, EACCES) when the port is not available
  */
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const agent = new Agent({ keepAlive: true, maxFreeSockets: 64 })
@@ -57,7 +57,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
 
   const server = createServer({ requestTimeout: 600_000, keepAliveTimeout: 65_000 }, (request, response) => {
     const url = locate(request)
-    if (!url) answerError(response, 400, 'VALIDATION_FAILED', 'The request target is no address.')
+    if (!url) answerError(response, 400, 'VALIDATION_FAILED', 'The request URL is not valid.')
     else if (isUnder(url, '/api')) {
       forwardRequest(request, response, pods.order(options.targets.api()), {
         agent,
@@ -82,11 +82,11 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     socket.once('close', () => sockets.delete(socket))
   })
   server.on('upgrade', (request, socket, head) => {
-    // Without a listener a reset of the client would end this process.
+    // Without a listener, a reset by the client would crash this process.
     socket.on('error', () => socket.destroy())
     const url = locate(request)
     if (!url || !isUnder(url, '/socket.io') || request.headers.upgrade?.toLowerCase() !== 'websocket') {
-      return refuseUpgrade(request, socket, 404, 'There is no websocket at this address.')
+      return refuseUpgrade(request, socket, 404, 'There is no WebSocket at this address.')
     }
     forwardUpgrade(request, socket, head, gatewaysFor(url), { opened: (target) => gateways.open(target) })
   })
@@ -109,7 +109,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   }
 }
 
-/** The request's address, from either form of request target (RFC 9112 section 3.2); undefined when it is none. */
+/** Parses either form of request target (RFC 9112 section 3.2); undefined if it is invalid. */
 function locate(request: IncomingMessage): URL | undefined {
   const target = request.url ?? '/'
   const url = target.startsWith('/') ? URL.parse(`http://edge${target}`) : URL.parse(target)

@@ -5,18 +5,18 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** What the lock file says of the run that holds it. */
+/** The lock file's content: the run that holds it. */
 interface Holder {
   pid: number
-  /** When that process began, as the system tells it: another process may have its number by now. */
+  /** When that process started, according to the system: its pid may have been reused. */
   began: string
   address: string
-  /** It is on its way out: whoever wants the folder may wait. */
+  /** Whether it is stopping, so that the next run can wait for it. */
   stopping: boolean
 }
 
 export interface Lock {
-  /** Writes down, for whoever finds the lock, where this run is reached or that it is about to end. */
+  /** Updates this run's address, or records that it is stopping. */
   update(news: { address?: string; stopping?: boolean }): Promise<void>
   release(): Promise<void>
 }
@@ -27,19 +27,18 @@ class AlreadyRunningError extends Error {
 }
 
 const TRIES = 5
-/** Long enough for all that found the same stale lock to have put theirs in its place. */
+/** Long enough for all runs that found the same stale lock to have replaced it with theirs. */
 const SETTLE_MS = 100
 const LOOK_MS = 100
-/** A stopping run is gone within 10 s. */
+/** How long to wait for a stopping run, which takes at most 10 s. */
 const STOPPING_BOUND_MS = 12_000
-/** A run looks twice a second whether its starter is still there. */
+/** How long a run may take to notice that its starter is gone: it checks twice a second. */
 const NOTICING_BOUND_MS = 1_500
 
 /**
- * Takes the folder for this process. A lock whose process is gone is taken over; a run that is stopping, or that notices
- * only now that its starter was killed, is waited for.
- *
- * @throws AlreadyRunningError naming the pid and the address of the run that holds it
+ * Locks the folder for this process. Takes over the lock of a process that is gone; waits for a run that is stopping, or that
+ * has yet to notice that its starter was killed.
+ * @throws AlreadyRunningError with the pid and address of the run that holds it
  */
 export async function takeLock(home: string, address: string, print: (line: string) => void): Promise<Lock> {
   const file = join(home, 'run.lock')
@@ -63,7 +62,7 @@ export async function takeLock(home: string, address: string, print: (line: stri
     await waitForHolder(file, print)
     if (await takeOver(file, text)) return lock
   }
-  throw new Error(`${file} cannot be taken: others take it at the same time. Try again.`)
+  throw new Error(`Could not take ${file}: other runs are starting at the same time. Try again.`)
 }
 
 /** Resolves when no live process holds the lock. */
@@ -76,11 +75,11 @@ async function waitForHolder(file: string, print: (line: string) => void): Promi
     const waited = Date.now() - began
     if (waited > (holder.stopping ? STOPPING_BOUND_MS : NOTICING_BOUND_MS)) {
       throw new AlreadyRunningError(
-        `Parley is running here already: pid ${holder.pid}, ${holder.address}\n` +
-          `Stop it with Ctrl-C in its terminal or \`kill ${holder.pid}\`. For a second one beside it, set PARLEY_HOME and --port.`,
+        `Parley is already running here: pid ${holder.pid}, ${holder.address}\n` +
+          `Stop it with Ctrl-C in its terminal or \`kill ${holder.pid}\`. To run a second one, set PARLEY_HOME and --port.`,
       )
     }
-    if (holder.stopping && !told) print(`Waiting for the run before this one to stop (pid ${holder.pid})`)
+    if (holder.stopping && !told) print(`Waiting for the previous run to stop (pid ${holder.pid})`)
     told ||= holder.stopping
     await delay(LOOK_MS)
   }
@@ -96,24 +95,24 @@ async function createExclusively(file: string, text: string): Promise<boolean> {
   }
 }
 
-/** Puts the own text in a stale one's place. Of several that do so at once the last one has it, and the others see that. */
+/** Replaces a stale lock. If several runs do so at once, the last one wins, and the others notice. */
 async function takeOver(file: string, text: string): Promise<boolean> {
   await replace(file, text)
   await delay(SETTLE_MS)
   return (await readFile(file, 'utf8').catch(() => '')) === text
 }
 
-/** Changes the file in one step: nobody ever reads half of it. */
+/** Replaces the file atomically, so that nobody reads half of it. */
 async function replace(file: string, text: string): Promise<void> {
   const draft = `${file}.${process.pid}.${randomUUID()}`
   await writeFile(draft, text)
   await rename(draft, file)
 }
 
-/** When a process began, as an opaque text that a later process of the same number does not share; undefined if none. */
+/** Returns when a process started, as an opaque text that differs if the pid is reused; undefined if there is no such process. */
 export function beginningOf(pid: number): string | undefined {
   try {
-    // The 22nd field, counted from behind the name, which is in parentheses and may hold anything.
+    // The 22nd field, counted from after the name, which is in parentheses and may contain anything.
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
   } catch {

@@ -9,7 +9,7 @@ import { repositoryRoot } from './processes.ts'
 import { step } from './steps.ts'
 import { summary } from './summary.ts'
 
-/** All is to be gone within 10 s of the first signal. */
+/** Everything must have stopped within 10 s of the first signal. */
 const STOP_BOUND_MS = 9_500
 const print = (line: string) => console.log(line)
 
@@ -63,7 +63,7 @@ interface DemoOptions {
   signal: AbortSignal
 }
 
-/** Conversations for an empty cluster; one line if it got any. Never rejects: a cluster without them runs just as well. */
+/** Creates the demo conversations in an empty cluster. Never rejects: the cluster works without them. */
 async function fillWithDemo({ settings }: LocalCluster, options: DemoOptions): Promise<void> {
   const lines: string[] = []
   const databaseUrl = settings.DATABASE_URL
@@ -78,11 +78,11 @@ async function fillWithDemo({ settings }: LocalCluster, options: DemoOptions): P
     if (seeded) for (const line of lines) print(line)
   } catch (error) {
     if (!options.signal.aborted)
-      print(`No demo conversations: ${error instanceof Error ? error.message : String(error)}`)
+      print(`Could not create the demo conversations: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
 
-/** Signals and the end of the starter both ask for a stop; asking again neither hurries nor breaks it. */
+/** Listens for signals and the end of the starter, which both request a stop. Repeated requests change nothing. */
 function listenForStop() {
   const controller = new AbortController()
   const requested = Promise.withResolvers<void>()
@@ -92,7 +92,7 @@ function listenForStop() {
     print('\nStopping ...')
     process.once('exit', () => print(`Stopped in ${((performance.now() - began) / 1000).toFixed(1)} s`))
     setTimeout(() => {
-      print('Not everything has stopped in time. What is left ends by itself now that this process goes.')
+      print('Not everything stopped in time. The rest will stop by itself once this process has exited.')
       process.exit(1)
     }, STOP_BOUND_MS).unref()
     controller.abort(new StopRequested('stopped'))
@@ -108,7 +108,7 @@ function addressOf(host: string, port: number): string {
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
 }
 
-// A terminal that is gone (EPIPE) must not keep the rest from being stopped in order.
+// A closed terminal (EPIPE) must not prevent an orderly stop.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
 try {
   process.exitCode = await run(process.argv.slice(2))

@@ -5,12 +5,15 @@ import { promisify } from 'node:util'
 
 const LISTENING = '0A'
 
-/** Thrown when the public port cannot be had; the message says who has it and what to do. */
+/** Thrown when the public port is not available; the message says what uses it and what to do. */
 class PortError extends Error {
   override readonly name = 'PortError'
 }
 
-/** @throws PortError when the address cannot be listened on just now. */
+/**
+ * Checks that the port is free.
+ * @throws PortError if it is not
+ */
 export async function assertPortFree(host: string, port: number): Promise<void> {
   const server = createServer()
   const code = await new Promise<string | undefined>((resolve) => {
@@ -20,17 +23,17 @@ export async function assertPortFree(host: string, port: number): Promise<void> 
   if (code !== undefined) throw await portError(host, port, code)
 }
 
-/** The error for a port on which listening failed with the given code. */
+/** Builds the error for a failed listen. */
 async function portError(host: string, port: number, code: string): Promise<PortError> {
   const other = 'Choose another with `npm start -- --port P`.'
-  if (code === 'EACCES') return new PortError(`This user may not listen on port ${port}. ${other}`)
+  if (code === 'EACCES') return new PortError(`You do not have permission to listen on port ${port}. ${other}`)
   if (code !== 'EADDRINUSE') return new PortError(`Cannot listen on ${host}:${port} (${code}). ${other}`)
   const owner = await portOwner(port)
-  const who = owner ?? `another program; \`lsof -i :${port}\` or \`ss -ltnp\` tells which`
-  return new PortError(`Port ${port} is taken by ${who}. Stop that, or c${other.slice(1)}`)
+  const who = owner ?? `another program (\`lsof -i :${port}\` or \`ss -ltnp\` shows which)`
+  return new PortError(`Port ${port} is in use by ${who}. Stop it, or c${other.slice(1)}`)
 }
 
-/** Who listens on a TCP port, as far as this user may know: `name (pid 1)`. */
+/** Returns which process listens on a TCP port, as `command (pid 1)`; undefined if this user cannot see it. */
 async function portOwner(port: number): Promise<string | undefined> {
   const pid = process.platform === 'linux' ? await ownerFromProc(port) : await ownerFromLsof(port)
   if (pid === undefined) return undefined

@@ -4,18 +4,18 @@ import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
-/** One of the repository's apps by its name, or the entry file of another program that speaks the same ready message. */
+/** The name of one of the repository's apps, or the entry file of another program that sends the same ready message. */
 export type AppEntry = 'api' | 'gateway' | 'worker' | URL
 
 export interface SpawnAppOptions {
   app: AppEntry
-  /** The process's settings. Of this process's own environment it sees only what `INHERITED` lists. */
+  /** The process's settings. It inherits only the variables in `INHERITED` from this process. */
   env: Record<string, string | undefined>
-  /** How messages call it, e.g. `gateway-1`. */
+  /** Its name in messages, for example `gateway-1`. */
   name: string
-  /** Receives each line that the process writes, to stdout or stderr. */
+  /** Receives each line that the process writes to stdout or stderr. */
   log: (line: string) => void
-  /** How long it may take to serve, in ms. */
+  /** How long it may take to become ready, in ms. */
   readyTimeoutMs?: number
   /** How long it may take to stop after SIGTERM before it is killed, in ms. */
   stopTimeoutMs?: number
@@ -28,7 +28,7 @@ export interface AppExit {
   signal: NodeJS.Signals | null
 }
 
-/** A running app that has said that it serves. */
+/** A running app that has reported that it is ready. */
 export interface AppProcess {
   readonly name: string
   /** Null for an app that listens on no port (the worker). */
@@ -36,13 +36,13 @@ export interface AppProcess {
   readonly adminPort: number
   readonly pid: number
   kill(signal: NodeJS.Signals): void
-  /** SIGTERM, then SIGKILL when its time is up. Resolves when the process is gone; may be called again. */
+  /** Sends SIGTERM, then SIGKILL after the timeout. Resolves when the process is gone; may be called again. */
   stop(): Promise<void>
   /** Resolves when the process is gone, for whatever reason. Never rejects. */
   readonly exited: Promise<AppExit>
 }
 
-/** Thrown when a process ends, or stays silent, before it serves. The message carries its last lines. */
+/** Thrown when a process exits or times out before it is ready. The message contains its last lines of output. */
 export class AppStartError extends Error {
   override readonly name = 'AppStartError'
 }
@@ -58,12 +58,12 @@ const LAST_LINES = 15
 const INHERITED = ['PATH', 'HOME', 'TMPDIR', 'TZ', 'LANG', 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'NODE_COMPILE_CACHE']
 
 /**
- * Starts an app as a process of its own and resolves when it serves.
+ * Starts an app in its own process and resolves when it is ready.
  *
- * The process gets its own process group: a Ctrl-C in the terminal reaches everything in the foreground group at once, and
- * the apps are to be drained in order by whoever started them. It ends by itself when its IPC channel closes.
+ * The process gets its own process group, because Ctrl-C in a terminal reaches the whole foreground group at once, while apps
+ * must be drained in order by their starter. It exits by itself when its IPC channel closes.
  *
- * @throws AppStartError when it dies or stays silent before it is ready
+ * @throws AppStartError when it exits or times out before it is ready
  */
 export async function spawnApp(options: SpawnAppOptions): Promise<AppProcess> {
   const { name, log, readyTimeoutMs = 30_000, stopTimeoutMs = 8_000 } = options
@@ -81,7 +81,7 @@ export async function spawnApp(options: SpawnAppOptions): Promise<AppProcess> {
   const ready = await waitUntilReady(child, exited, readyTimeoutMs).catch(async (error: Error) => {
     child.kill('SIGKILL')
     await exited
-    // What it wrote may still be in the pipe when 'exit' comes.
+    // Its output may still be in the pipe when 'exit' fires.
     if (child.stderr?.readableEnded === false) await Promise.race([once(child, 'close'), delay(500)])
     throw new AppStartError(`${name} ${error.message}${quoteLines(lastLines)}`)
   })
@@ -103,7 +103,7 @@ export async function spawnApp(options: SpawnAppOptions): Promise<AppProcess> {
   }
 }
 
-/** The repository's root as a path that ends in a slash. */
+/** Returns the path of the repository's root, with a trailing slash. */
 export function repositoryRoot(): string {
   return REPOSITORY
 }
@@ -124,7 +124,7 @@ function inheritedEnvironment(): Record<string, string> {
 function exitOf(child: ChildProcess): Promise<AppExit> {
   return new Promise((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal }))
-    // A process that could not even be started emits 'error' and no 'exit'.
+    // A process that could not be spawned emits 'error' but no 'exit'.
     child.on('error', () => {
       if (child.pid === undefined) resolve({ code: null, signal: null })
     })
@@ -133,7 +133,7 @@ function exitOf(child: ChildProcess): Promise<AppExit> {
 
 function waitUntilReady(child: ChildProcess, exited: Promise<AppExit>, timeoutMs: number): Promise<ReadyMessage> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`did not say that it serves within ${timeoutMs} ms`)), timeoutMs)
+    const timer = setTimeout(() => reject(new Error(`was not ready within ${timeoutMs} ms`)), timeoutMs)
     const onMessage = (message: unknown) => {
       if (!isReadyMessage(message)) return
       clearTimeout(timer)
@@ -143,7 +143,7 @@ function waitUntilReady(child: ChildProcess, exited: Promise<AppExit>, timeoutMs
     child.on('message', onMessage)
     void exited.then(({ code, signal }) => {
       clearTimeout(timer)
-      reject(new Error(`ended before it served (${signal ?? `exit code ${code}`})`))
+      reject(new Error(`exited before it was ready (${signal ?? `exit code ${code}`})`))
     })
   })
 }
@@ -175,5 +175,5 @@ function readLines(child: ChildProcess, log: (line: string) => void): string[] {
 }
 
 function quoteLines(lines: string[]): string {
-  return lines.length === 0 ? ', without a word' : `. Its last lines:\n${lines.map((line) => `    ${line}`).join('\n')}`
+  return lines.length === 0 ? ', without output' : `. Its last lines:\n${lines.map((line) => `    ${line}`).join('\n')}`
 }

@@ -3,12 +3,12 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { generateVapidPair, type VapidPair } from './vapid.ts'
 
-/** The secret that tokens of this machine's cluster are signed with: made once and kept, so that tokens outlive a restart. */
+/** Returns the secret that signs this cluster's tokens. Created once and kept, so that tokens survive a restart. */
 export function localJwtSecret(home: string): Promise<string> {
   return keptSecret(home, 'jwt', () => randomBytes(48).toString('base64url'))
 }
 
-/** This machine's push keys: made once and kept, for browsers stay subscribed to the public one. */
+/** Returns this machine's push keys. Created once and kept, because browsers' subscriptions depend on the public key. */
 export async function localVapidPair(home: string): Promise<VapidPair> {
   const kept = await keptSecret(home, 'vapid', () => {
     const { publicKey, privateKey } = generateVapidPair()
@@ -18,7 +18,7 @@ export async function localVapidPair(home: string): Promise<VapidPair> {
   return { publicKey, privateKey }
 }
 
-/** What the file holds, or what is made now and put there. It is readable by its owner alone, whatever the umask. */
+/** Returns the secret in the file, or creates one. The file is readable by its owner only, whatever the umask. */
 async function keptSecret(home: string, name: string, make: () => string): Promise<string> {
   const folder = join(home, 'secrets')
   const file = join(folder, name)

@@ -10,27 +10,26 @@ export interface ServicesOptions {
   home: string
   env: Environment
   print: Log
-  /** What stops each service that was started is added here, also when a later one fails. */
+  /** Receives the functions that stop the started services, even if a later one fails. */
   stops: (() => Promise<void>)[]
 }
 
-/** A service that is started here unless the environment names one. */
+/** A service that is started unless the environment provides one. */
 interface ServiceDefinition<S extends Child> {
   name: string
-  /** The variable that names one of the user's own. */
+  /** The variable with the address of the user's own service. */
   variable: string
-  /** `port` is the one it had before, when it is started again. */
+  /** Starts it; on a restart, `port` is the one it had before. */
   start(port: number | undefined, log: Log): Promise<S>
   portOf(service: S): number
-  /** The settings with which the apps reach it. */
+  /** The settings that apps need to reach it. */
   settingsOf(service: S): Environment
 }
 
 /**
- * Starts those of Postgres, Redis and S3 that the environment names none of, at once, and keeps them running: one that dies
- * comes back on its old port.
- *
- * @returns the settings with which the apps reach them
+ * Starts Postgres, Redis and S3 in parallel, except those that the environment provides, and keeps them running: one that dies is
+ * restarted on its old port.
+ * @returns the settings that apps need to reach them
  */
 export async function startServices({ home, env, print, stops }: ServicesOptions): Promise<Environment> {
   const running: Supervised<Child>[] = []
@@ -39,12 +38,12 @@ export async function startServices({ home, env, print, stops }: ServicesOptions
   })
   const provide = async <S extends Child>(definition: ServiceDefinition<S>) => {
     if (env[definition.variable]) {
-      print(`${definition.name.padEnd(10)} yours, from ${definition.variable}`)
+      print(`${definition.name.padEnd(10)} your own, from ${definition.variable}`)
       return {}
     }
     return startService(definition, print, running)
   }
-  // All are waited for, also when one fails: what has come up by then is in `running` and can be stopped.
+  // Wait for all of them even if one fails, so that those that have started are in `running` and can be stopped.
   const results = await Promise.allSettled([
     provide(postgres(join(home, 'postgres'))),
     provide(redis(join(home, 'redis'))),
@@ -58,7 +57,7 @@ export async function startServices({ home, env, print, stops }: ServicesOptions
   return settings
 }
 
-/** Starts one service under supervision and resolves to the settings of it. */
+/** Starts one supervised service and resolves to its settings. */
 async function startService<S extends Child>(
   { name, start, portOf, settingsOf }: ServiceDefinition<S>,
   print: Log,

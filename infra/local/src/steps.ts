@@ -3,8 +3,8 @@ import type { Log } from './services/keep.ts'
 const PROGRESS_MS = 5_000
 
 /**
- * Runs one step of the start and prints one line for it: its name, the time it took, and what `detail` says of the result.
- * A step that takes long says so every few seconds.
+ * Runs one step of the start and prints a line with its name, the time it took, and `detail` of the result. A long step prints
+ * its progress every few seconds.
  */
 export async function step<T>(
   print: Log,

@@ -2,29 +2,31 @@ import type { DemoUser } from './demo/people.ts'
 
 export interface SummaryOptions {
   address: string
-  /** Where the edge listens: an address or a name of this machine. */
+  /** The address or host name that the edge listens on. */
   host: string
-  /** Whether the chat is served there. */
+  /** Whether the chat is served. */
   webClient: boolean
   seconds: number
   gateways: readonly { name: string; pid: number; port: number }[]
   logs: string
-  /** Why there are none, if it is a text. */
+  /** A text says why there are none. */
   users: readonly DemoUser[] | string
 }
 
-/** What is printed when everything runs. Tokens and commands stand on lines of their own, to be copied whole. */
+/** Returns the text printed once everything is running. Tokens and commands are on lines of their own, for easy copying. */
 export function summary({ address, host, webClient, seconds, gateways, logs, users }: SummaryOptions): string {
   return [
     '',
-    `Parley runs (${seconds.toFixed(1)} s). Ctrl-C stops it.`,
+    `Parley is running (started in ${seconds.toFixed(1)} s). Press Ctrl-C to stop it.`,
     '',
-    ...(webClient ? [`Open ${address} and click on somebody. A second window can be somebody else.`, ''] : []),
+    ...(webClient ? [`Open ${address} and pick a person. Open a second window to be somebody else.`, ''] : []),
     `  Address    ${address}`,
     ...gateways.map(({ name, pid, port }) => `  ${name.padEnd(10)} pid ${pid}, port ${port}`),
     `  Logs       ${logs}`,
     '',
-    ...(isLoopback(host) ? [] : [`Whoever reaches ${host} can sign in as anybody: npm start is for development.`, '']),
+    ...(isLoopback(host)
+      ? []
+      : [`Warning: anyone who can reach ${host} can sign in as anybody. npm start is for development.`, '']),
     ...(typeof users === 'string' ? [`No demo users: ${users}`] : peopleAndCommands(address, users)),
     '',
   ].join('\n')
@@ -40,10 +42,10 @@ function peopleAndCommands(address: string, users: readonly DemoUser[]): string[
   const authorised = `-H "Authorization: Bearer $TOKEN"`
   const direct = JSON.stringify({ type: 'DIRECT', participantIds: [first.id, second.id] })
   return [
-    'Demo users, each with a token:',
+    'Demo users and their tokens:',
     '',
     ...users.flatMap(({ id, fullName, token }) => [`${fullName} (${id})`, token, '']),
-    `To try: who am I, and open a chat of ${first.fullName} with ${second.fullName}`,
+    `Try it: get ${first.fullName}’s own profile, and open a conversation with ${second.fullName}`,
     '',
     `TOKEN=${first.token}`,
     `curl -s ${authorised} ${address}/api/users/me`,

@@ -1,46 +1,45 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { AppExit } from './processes.ts'
 
-/** A process as the supervisor sees it: an app, or a service under its keeper. */
+/** A supervised process: an app, or a service under its keeper. */
 export interface Child {
   readonly pid: number
   readonly exited: Promise<AppExit>
   stop(): Promise<void>
 }
 
-/** One thing that is to run all the time. */
+/** Something to keep running. */
 export interface Unit<C extends Child> {
   name: string
-  /** Starts it and resolves when it serves. The signal is aborted when the wish to have it running has gone. */
+  /** Starts it and resolves when it is ready. The signal is aborted when it is no longer wanted. */
   start(signal: AbortSignal): Promise<C>
-  /** What a person may want to know when it dies, e.g. where its log is. */
+  /** Helpful information when it dies, for example where its log is. */
   hint?: string
 }
 
 export interface SuperviseOptions {
   log: (line: string) => void
-  /** The wait before the first restart, in ms. It doubles with each failure in a row. */
+  /** Delay before the first restart, in ms. It doubles with each consecutive failure. */
   firstDelayMs?: number
   longestDelayMs?: number
-  /** One that has run for this long starts again without the failures before counted, in ms. */
+  /** After running for this long, earlier failures no longer count, in ms. */
   steadyMs?: number
 }
 
 /**
- * One supervised unit. States: running -> waiting (it died) -> starting -> running, and from each of them -> stopped.
+ * One supervised unit. States: running -> waiting (it died) -> starting -> running; from each of them -> stopped.
  */
 export interface Supervised<C extends Child> {
   readonly name: string
-  /** The process that serves just now; undefined between a death and the next start. */
+  /** The running process; undefined while it is being restarted. */
   readonly current: C | undefined
-  /** Stops it for good. Resolves when no process of it is left. May be called again. */
+  /** Stops it for good. Resolves when its process is gone. May be called again. */
   stop(): Promise<void>
 }
 
 /**
- * Starts a unit and starts it again, with back-off, whenever it dies.
- *
- * @throws what the very first start throws; later failures are told to `log` and tried again
+ * Starts a unit, and restarts it with back-off whenever it dies.
+ * @throws what the first start throws; later failures are logged and retried
  */
 export async function supervise<C extends Child>(unit: Unit<C>, options: SuperviseOptions): Promise<Supervised<C>> {
   const { log, firstDelayMs = 250, longestDelayMs = 10_000, steadyMs = 20_000 } = options
@@ -57,7 +56,7 @@ export async function supervise<C extends Child>(unit: Unit<C>, options: Supervi
         if (!signal.aborted) return child
         await child.stop()
       } catch (error) {
-        if (!signal.aborted) log(`${unit.name} could not be started again and is tried once more: ${describe(error)}`)
+        if (!signal.aborted) log(`${unit.name} could not be restarted, retrying: ${describe(error)}`)
       }
     }
     return undefined
@@ -73,7 +72,7 @@ export async function supervise<C extends Child>(unit: Unit<C>, options: Supervi
       if (performance.now() - began >= steadyMs) failures = 0
       const wait = Math.min(longestDelayMs, firstDelayMs * 2 ** failures)
       const hint = unit.hint === undefined ? '' : ` (${unit.hint})`
-      log(`${unit.name} (pid ${child.pid}) ${describeExit(exit)}: starting it again in ${wait} ms${hint}`)
+      log(`${unit.name} (pid ${child.pid}) ${describeExit(exit)}; restarting it in ${wait} ms${hint}`)
       current = await startAgain(failures)
       failures++
       if (current) log(`${unit.name} is back: pid ${current.pid}`)
@@ -93,9 +92,9 @@ export async function supervise<C extends Child>(unit: Unit<C>, options: Supervi
   }
 }
 
-/** How a process ended, in words. */
+/** Describes how a process ended. */
 function describeExit({ code, signal }: AppExit): string {
-  return signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`
+  return signal === null ? `exited with code ${code}` : `was killed by ${signal}`
 }
 
 function describe(error: unknown): string {

@@ -1,16 +1,16 @@
 import { createECDH } from 'node:crypto'
 
-/** The key pair that a push service knows this installation by (RFC 8292), in base64url. */
+/** The key pair that identifies this installation to push services (RFC 8292), in base64url. */
 export interface VapidPair {
   publicKey: string
   privateKey: string
 }
 
-/** A new P-256 pair, each half in base64url as web push has it. */
+/** Generates a P-256 key pair, each half in base64url as web push expects it. */
 export function generateVapidPair(): VapidPair {
   const curve = createECDH('prime256v1')
   const publicKey = curve.generateKeys().toString('base64url')
-  // A scalar that begins with zeros comes without them.
+  // Node strips leading zeros from the scalar.
   const scalar = curve.getPrivateKey()
   const privateKey = Buffer.concat([Buffer.alloc(32 - scalar.length), scalar]).toString('base64url')
   return { publicKey, privateKey }

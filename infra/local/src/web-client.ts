@@ -6,7 +6,7 @@ import { join, relative } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { repositoryRoot } from './processes.ts'
 
-/** What a build is made of: files and folders under the repository's root. Tests are no part of it. */
+/** The sources of a build: files and folders relative to the repository's root, without tests. */
 const SOURCES = [
   'apps/web/index.html',
   'apps/web/public',
@@ -16,9 +16,9 @@ const SOURCES = [
   'pnpm-lock.yaml',
   'tsconfig.base.json',
 ]
-/** The build's own programs lie beside package.json. */
+/** The build's own programs are next to package.json. */
 const WEB = 'apps/web'
-/** In the built folder: which sources it was made of. A dot file, which is never served. */
+/** File in the built folder with a hash of its sources. Dot files are never served. */
 const STAMP = '.sources'
 const BUILD_BOUND_MS = 3 * 60_000
 const LAST_OUTPUT = 4_000
@@ -26,16 +26,15 @@ const LAST_OUTPUT = 4_000
 export interface WebClientBuild {
   /** The folder to serve. */
   directory: string
-  /** Whether it was built just now, or was there already. */
+  /** Whether it was built just now; false if it was already up to date. */
   built: boolean
 }
 
 /**
- * The built web client. Built when there is none, or when one of its sources has changed: what they hold is compared, so
- * that neither a checkout nor a touched file costs a build.
- *
- * @param signal aborting it ends a build that is under way
- * @throws when it cannot be built, with the last lines that the build said
+ * Returns the built web client, and builds it if there is none or its sources have changed. Sources are compared by content, so
+ * a checkout or a touched file alone does not cause a build.
+ * @param signal aborting it stops a build that is under way
+ * @throws when it cannot be built, with the build's last lines of output
  */
 export async function ensureWebClient(signal?: AbortSignal): Promise<WebClientBuild> {
   const root = repositoryRoot()
@@ -44,7 +43,7 @@ export async function ensureWebClient(signal?: AbortSignal): Promise<WebClientBu
   const stamp = await readFile(join(directory, STAMP), 'utf8').catch(() => '')
   if (stamp === wanted) return { directory, built: false }
 
-  // Built aside and then put in place whole: two that build at once, or one that is cut off, leave no mixture.
+  // Built elsewhere and then moved into place, so that concurrent or interrupted builds leave no mixture.
   const aside = join(root, '.parley', `web-build-${process.pid}`)
   try {
     await build(root, aside, signal)
@@ -67,7 +66,7 @@ async function replaceFolder(directory: string, next: string): Promise<void> {
 
 async function build(root: string, outDir: string, signal: AbortSignal | undefined): Promise<void> {
   const vite = join(root, WEB, 'node_modules/vite/bin/vite.js')
-  if (!existsSync(vite)) throw new Error('Vite is not installed: run npm start or npm test again, which install it.')
+  if (!existsSync(vite)) throw new Error('Vite is not installed. Run npm start or npm test, which install it.')
   await mkdir(outDir, { recursive: true })
   const { NODE_ENV: _, ...env } = process.env
   const child = spawn(process.execPath, [vite, 'build', '--outDir', outDir, '--emptyOutDir'], {
@@ -90,14 +89,14 @@ async function build(root: string, outDir: string, signal: AbortSignal | undefin
       else
         reject(
           new Error(
-            `The web client could not be built (${by ?? `exit code ${code}`}):\n${stripVTControlCharacters(output).trim()}`,
+            `Could not build the web client (${by ?? `exit code ${code}`}):\n${stripVTControlCharacters(output).trim()}`,
           ),
         )
     })
   })
 }
 
-/** A hash over the names and the contents of all sources. */
+/** Returns a hash of the names and contents of all sources. */
 async function sourcesHash(root: string): Promise<string> {
   const beside = await readdir(join(root, WEB), { withFileTypes: true })
   const programs = beside.filter((entry) => entry.isFile() && /\.(ts|json)$/.test(entry.name))

@@ -26,11 +26,11 @@ test.each([
   [['--gateway', '3'], {}, "Unknown option '--gateway'"],
   [['three'], {}, "Unexpected argument 'three'"],
   [['--gateways'], {}, '--gateways'],
-  [['--gateways', '0'], {}, '--gateways is a whole number from 1 to 16, not "0"'],
-  [['--gateways', '17'], {}, '--gateways is a whole number from 1 to 16, not "17"'],
-  [['--port', '70000'], {}, '--port is a whole number from 0 to 65535, not "70000"'],
-  [['--port', '4e3'], {}, '--port is a whole number'],
-  [[], { PORT: 'http' }, 'PORT is a whole number from 0 to 65535, not "http"'],
+  [['--gateways', '0'], {}, '--gateways must be a whole number from 1 to 16, not "0"'],
+  [['--gateways', '17'], {}, '--gateways must be a whole number from 1 to 16, not "17"'],
+  [['--port', '70000'], {}, '--port must be a whole number from 0 to 65535, not "70000"'],
+  [['--port', '4e3'], {}, '--port must be a whole number'],
+  [[], { PORT: 'http' }, 'PORT must be a whole number from 0 to 65535, not "http"'],
 ])('%j with %j is refused', (argv, env, message) => {
   const parse = () => parseArguments(argv, env)
   expect(parse).toThrow(UsageError)

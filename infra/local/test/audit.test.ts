@@ -53,6 +53,6 @@ it.each([
 })
 
 it('says that it was not made where the registry does not answer the question', async () => {
-  const said = 'audit: NOT MADE, the registry answered 405: nothing is known of weaknesses'
+  const said = 'audit: NOT RUN, the registry answered 405; vulnerabilities are unknown'
   expect(await auditOf(405, {})).toEqual({ failed: false, said })
 })

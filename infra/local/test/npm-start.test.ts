@@ -116,12 +116,12 @@ test('npm start: serves with the printed token, brings a killed gateway back, an
 
   const second = new Run()
   await second.exited
-  expect(second.output).toMatch(/running here already: pid \d+, http:\/\/localhost:\d+/)
+  expect(second.output).toMatch(/already running here: pid \d+, http:\/\/localhost:\d+/)
   expect(second.output).toContain(address)
 
   const [, pid] = await run.printed(/gateway-1 +pid (\d+)/)
   process.kill(Number(pid), 'SIGKILL')
-  await run.printed(/gateway-1 \(pid \d+\) was ended by SIGKILL/)
+  await run.printed(/gateway-1 \(pid \d+\) was killed by SIGKILL/)
   const [, back] = await run.printed(/gateway-1 is back: pid (\d+)/)
   expect(back).not.toBe(pid)
   const handshake = await fetch(`${address}/socket.io/?EIO=4&transport=polling`)

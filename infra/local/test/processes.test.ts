@@ -34,20 +34,20 @@ test('an app that ends before it serves is one error with its last lines', async
     (reason) => reason,
   )
   expect(error.name).toBe('AppStartError')
-  expect(error.message).toContain('one ended before it served (exit code 78)')
+  expect(error.message).toContain('one exited before it was ready (exit code 78)')
   expect(error.message).toContain('reading settings')
   expect(error.message).toContain('JWT_SECRET is missing')
 })
 
 test('an app that never says that it is ready is given up and killed', async () => {
-  await expect(start('silent', { readyTimeoutMs: 300 })).rejects.toThrow('did not say that it serves within 300 ms')
+  await expect(start('silent', { readyTimeoutMs: 300 })).rejects.toThrow('was not ready within 300 ms')
 })
 
 test('a start that is no longer wanted is given up at once', async () => {
   const abort = new AbortController()
   const starting = start('silent', { signal: abort.signal })
   abort.abort()
-  await expect(starting).rejects.toThrow('one ended before it served (SIGKILL)')
+  await expect(starting).rejects.toThrow('one exited before it was ready (SIGKILL)')
 })
 
 test('an app that ignores SIGTERM is killed when its time is up', async () => {

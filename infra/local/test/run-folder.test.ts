@@ -34,7 +34,7 @@ test('a run that is stopping is waited for', async () => {
     await lock.release()
   })
   await (await next).release()
-  expect(printed).toEqual([`Waiting for the run before this one to stop (pid ${process.pid})`])
+  expect(printed).toEqual([`Waiting for the previous run to stop (pid ${process.pid})`])
 })
 
 test.each([
@@ -89,7 +89,7 @@ test('--fresh takes away the data of earlier runs, and neither secrets nor what 
   await prepareFolders({ home, fresh: true, env, print })
   expect((await readdir(home)).sort()).toEqual(['logs', 'secrets'])
   expect(await localJwtSecret(home)).toBe(secret)
-  expect(printed.at(-1)).toBe('What DATABASE_URL points at is yours and is left as it is')
+  expect(printed.at(-1)).toBe('Data at your own DATABASE_URL is kept')
 })
 
 test('a taken port names who has it and the way out', async () => {
@@ -97,7 +97,7 @@ test('a taken port names who has it and the way out', async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   await expect(assertPortFree('127.0.0.1', port)).rejects.toThrow(
-    new RegExp(`^Port ${port} is taken by .*pid ${process.pid}.*--port`, 's'),
+    new RegExp(`^Port ${port} is in use by .*pid ${process.pid}.*--port`, 's'),
   )
   await new Promise((resolve) => server.close(resolve))
   await assertPortFree('127.0.0.1', port)

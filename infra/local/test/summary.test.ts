@@ -9,8 +9,8 @@ it.each([
   ['0.0.0.0', true],
   ['::', true],
   ['192.168.1.7', true],
-])('what npm start prints warns of an address that others reach: %s', (host, warns) => {
+])('npm start warns if others can reach its address: %s', (host, warns) => {
   const address = `http://${host}:4000`
   const printed = summary({ address, host, webClient: true, seconds: 1, gateways: [], logs: 'logs', users: 'none' })
-  expect(printed.includes(`Whoever reaches ${host} can sign in as anybody`)).toBe(warns)
+  expect(printed.includes(`anyone who can reach ${host} can sign in as anybody`)).toBe(warns)
 })

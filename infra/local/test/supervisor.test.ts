@@ -39,9 +39,9 @@ test('an app that is killed comes back, and a line says so with a hint', async (
   const unit = await supervise({ name: 'gateway-1', start, hint: 'its log: x.log' }, { log, firstDelayMs: 10 })
   units.push(unit)
   const first = unit.current?.pid
-  const [died, back] = [line(/was ended/), line(/is back/)]
+  const [died, back] = [line(/was killed/), line(/is back/)]
   process.kill(first ?? 0, 'SIGKILL')
-  expect(await died).toBe(`gateway-1 (pid ${first}) was ended by SIGKILL: starting it again in 10 ms (its log: x.log)`)
+  expect(await died).toBe(`gateway-1 (pid ${first}) was killed by SIGKILL; restarting it in 10 ms (its log: x.log)`)
   await back
   expect(unit.current?.pid).not.toBe(first)
   expect(await (await fetch(`http://127.0.0.1:${unit.current?.port}`)).text()).toBe(String(unit.current?.pid))
@@ -61,7 +61,7 @@ test('the wait doubles with each death in a row up to a bound, and a steady run 
     child.end(1)
     await back
   }
-  const waits = lines.flatMap((text) => /again in (\d+) ms/.exec(text)?.[1] ?? [])
+  const waits = lines.flatMap((text) => /restarting it in (\d+) ms/.exec(text)?.[1] ?? [])
   expect(waits).toEqual(['1', '2', '4', '4', '4'])
 })
 
@@ -76,7 +76,7 @@ test('a run that was steady counts as no failure', async () => {
     child.end(1)
     await back
   }
-  expect(lines.filter((text) => text.includes('again in 1 ms'))).toHaveLength(2)
+  expect(lines.filter((text) => text.includes('restarting it in 1 ms'))).toHaveLength(2)
 })
 
 test('a start that fails later is tried again; the very first one is the callerâ€™s error', async () => {
@@ -90,7 +90,7 @@ test('a start that fails later is tried again; the very first one is the callerâ
     return fakeChild(2)
   }
   units.push(await supervise({ name: 'x', start }, { log, firstDelayMs: 1 }))
-  const [failed, back] = [line(/tried once more: no room/), line(/is back: pid 2/)]
+  const [failed, back] = [line(/retrying: no room/), line(/is back: pid 2/)]
   child.end(1)
   await Promise.all([failed, back])
   expect(tries).toBe(4)
@@ -108,7 +108,7 @@ test('a stop during the wait before a restart ends it: nothing is started any mo
     return child
   }
   const unit = await supervise({ name: 'x', start }, { log, firstDelayMs: 100_000, longestDelayMs: 100_000 })
-  const died = line(/ended with exit code 3/)
+  const died = line(/exited with code 3/)
   child.end(3)
   await died
   await unit.stop()

@@ -5,22 +5,22 @@ const OUTBOX_BOUND_MS = 5_000
 const OUTBOX_POLL_MS = 50
 
 /**
- * Gives messages that were stored just now the times at which they are said to have been written. No API dates anything
- * back, and none should; this is for the demo conversations alone, before anybody has seen them.
+ * Backdates messages that have just been stored. No API can do that, and none should: this is only for demo conversations that
+ * nobody has seen yet.
  */
 export class Backdating {
   readonly #conversations: string[] = []
   readonly #seqs: number[] = []
   readonly #times: string[] = []
 
-  /** Times have to rise with seq within a conversation. */
+  /** Times must increase with seq within a conversation. */
   add(conversationId: string, seq: number, at: Date): void {
     this.#conversations.push(conversationId)
     this.#seqs.push(seq)
     this.#times.push(at.toISOString())
   }
 
-  /** Waits until the worker has seen the messages (it indexes them by the time it finds), then changes all at once. */
+  /** Waits until the worker has processed the messages, as it indexes their times, then updates everything in one transaction. */
   async apply(database: pg.Client, signal: AbortSignal): Promise<void> {
     await outboxEmpty(database, signal)
     await database.query('begin')
@@ -43,7 +43,7 @@ const STATEMENTS = [
   `update conversations c set created_at = d.first - interval '30 seconds', last_message_at = d.last
    from (select conversation_id, min(at) as first, max(at) as last from dated group by 1) d
    where c.id = d.conversation_id`,
-  // What the server itself has written at the beginning: that the group was made.
+  // The SYSTEM message at the beginning of a group.
   `update messages m set created_at = c.created_at + (m.seq * interval '1 millisecond')
    from conversations c join (select conversation_id, min(seq) as first from dated group by 1) d on d.conversation_id = c.id
    where m.conversation_id = c.id and m.seq < d.first`,

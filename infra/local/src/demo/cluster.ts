@@ -5,16 +5,16 @@ import { startLocalCluster } from '../cluster.ts'
 import { createDemoUsers } from './people.ts'
 import { seedDemo } from './seed.ts'
 
-/** A cluster as a first `npm start` makes it, with data of its own that is gone when it stops. */
+/** A cluster like that of a first `npm start`, with its own data, which is deleted when it stops. */
 export interface DemoCluster extends AsyncDisposable {
   readonly address: string
 }
 
-/** Starts one on any free port; for programs that show or measure the web client. */
+/** Starts a demo cluster on any free port, for programs that show or measure the web client. */
 export async function startDemoCluster(print: (line: string) => void): Promise<DemoCluster> {
   await using undo = new AsyncDisposableStack()
   const home = await mkdtemp(join(tmpdir(), 'parley-demo-'))
-  // Postgres runs as a user of its own when this is root, and has to get into its folder.
+  // When this is root, Postgres runs as another user and needs access to its folder.
   await chmod(home, 0o755)
   undo.defer(() => rm(home, { recursive: true, force: true, maxRetries: 5 }))
   const { signal } = new AbortController()

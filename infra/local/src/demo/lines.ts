@@ -3,17 +3,17 @@ import type { DemoConversation } from './script.ts'
 export interface DemoLine {
   person: string
   text: string
-  /** The file that goes with it, by the name that the script gives it. */
+  /** The name of the attached file in the script, if there is one. */
   file: string | undefined
-  /** When it was said. */
+  /** When it was sent. */
   at: Date
 }
 
 const MINUTE_MS = 60_000
-/** Between two lines, in seconds, in turn: people answer at once, or after a while. */
+/** Gaps between two lines, in seconds, used in turn. */
 const GAPS_S = [40, 15, 170, 65, 20, 320, 95, 10, 240]
 
-/** The lines of a conversation's script with their times, the last of them so long before `now` as the script says. */
+/** Parses a conversation's script into lines with times, which end as long before `now` as the script says. */
 export function demoLines({ lines, endedMinutesAgo }: DemoConversation, now: Date): DemoLine[] {
   const parsed: Omit<DemoLine, 'at'>[] = []
   const offsets: number[] = []
@@ -26,7 +26,7 @@ export function demoLines({ lines, endedMinutesAgo }: DemoConversation, now: Dat
     }
     const match = /^(\w+)(?: \[(\w+)\])?: (.+)$/.exec(line)
     const [, person, file, text] = match ?? []
-    if (person === undefined || text === undefined) throw new Error(`No line of a demo conversation: ${line}`)
+    if (person === undefined || text === undefined) throw new Error(`Not a line of a demo conversation: ${line}`)
     offset += (GAPS_S[parsed.length % GAPS_S.length] ?? 60) * 1_000
     offsets.push(offset)
     parsed.push({ person, file, text })

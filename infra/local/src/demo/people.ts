@@ -1,4 +1,4 @@
-/** The people that a local cluster starts with, so that two windows can talk at once. */
+/** The people of a local cluster, so that two windows can chat right away. */
 const PEOPLE = [
   { id: 'ahmed', fullName: 'Ahmed Hassan' },
   { id: 'fatima', fullName: 'Fatima Rahman' },
@@ -15,10 +15,9 @@ export interface DemoUser {
 }
 
 /**
- * Makes the demo users and a token for each through the api's development endpoint, so that they are in the database and
- * can be found by each other.
- *
- * @throws when the api does not give sessions, e.g. because tokens come from a JWKS address
+ * Creates the demo users, and a token for each, through the api's development endpoint. They are then in the database, so they
+ * can find each other.
+ * @throws when the api offers no development sessions, for example because tokens are verified with a JWKS
  */
 export function createDemoUsers(address: string): Promise<DemoUser[]> {
   return Promise.all(

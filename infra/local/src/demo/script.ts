@@ -1,16 +1,14 @@
-/** One conversation of the demonstration, as it is written down below. */
+/** One demo conversation, in the notation used below. */
 export interface DemoConversation {
-  /** Without a name it is a direct conversation of the two. */
+  /** Undefined for a direct conversation. */
   name?: string
-  /** The first one makes it. */
+  /** Ids of the participants; the first one creates the conversation. */
   people: readonly string[]
   /** How long ago its last message was, in minutes. */
   endedMinutesAgo: number
-  /**
-   * Its messages, one a line: `person: text`. `person [file]: text` has a file; `+ 16h` is a pause before the next line.
-   */
+  /** Its messages, one per line: `person: text`, or `person [file]: text` with a file; `+ 16h` is a pause. */
   lines: string
-  /** Who has not read the last so many messages. */
+  /** How many of the last messages a person has not read. */
   unread?: Readonly<Record<string, number>>
 }
 
@@ -33,7 +31,7 @@ const STAND_UPS = [
   ['kwame', 'Load test at noon. If the coffee machine slows down, it was not me.'],
 ] as const
 
-/** Six weeks of mornings: something to scroll through. */
+/** Generates thirty days of stand-ups: something to scroll through. */
 function standUps(): string {
   const days = Array.from({ length: 30 }, (_, day) => {
     const notes = Array.from({ length: 4 }, (_, note) => STAND_UPS[(day * 5 + note * 3) % STAND_UPS.length])
@@ -48,7 +46,7 @@ function standUps(): string {
   return days.join('\n+ 23h\n')
 }
 
-/** What a local cluster begins with: enough to look around in. Ahmed and Fatima see the most. */
+/** The conversations of an empty local cluster. Ahmed and Fatima are in most of them. */
 export const DEMO_CONVERSATIONS: readonly DemoConversation[] = [
   {
     people: ['fatima', 'ahmed'],

@@ -13,7 +13,7 @@ export interface SeedOptions {
   address: string
   users: readonly DemoUser[]
   databaseUrl: string
-  /** Where a file says that the seeding is under way. */
+  /** Folder in which a file marks that seeding is under way. */
   home: string
   signal: AbortSignal
 }
@@ -37,11 +37,9 @@ Thursday    the coffee machine   everybody
 `
 
 /**
- * Gives the demo users something to read: the conversations of script.ts, made through the public API with their own
- * tokens, and then dated back. Only a database without any conversation is given them; a seeding that was cut off is
- * taken up where it stopped.
- *
- * @returns undefined where nothing was to be done
+ * Creates the conversations of script.ts through the public API, with the demo users' own tokens, and then backdates them.
+ * Does so only in a database without conversations; an interrupted seeding is continued.
+ * @returns undefined if there was nothing to do
  */
 export async function seedDemo(options: SeedOptions): Promise<Seeded | undefined> {
   const underWay = join(options.home, 'demo-seeding')
@@ -50,7 +48,7 @@ export async function seedDemo(options: SeedOptions): Promise<Seeded | undefined
   try {
     const { rowCount } = await database.query('select 1 from conversations limit 1')
     if (rowCount !== 0 && !existsSync(underWay)) return undefined
-    await writeFile(underWay, 'The demo conversations are being made. See infra/local/src/demo.\n')
+    await writeFile(underWay, 'The demo conversations are being created. See infra/local/src/demo.\n')
     const seeder = new Seeder(options, new Backdating())
     await Promise.all(DEMO_CONVERSATIONS.map((conversation) => seeder.make(conversation)))
     await seeder.dates.apply(database, options.signal)
@@ -101,7 +99,7 @@ class Seeder {
     return text(await this.#ask(creator, 'POST', '/api/messages/conversations', body), 'id')
   }
 
-  /** A group of a seeding that was cut off. A direct conversation is the same one however often it is made. */
+  /** Finds a group created by an interrupted seeding. Creating a direct conversation is idempotent. */
   async #existing({ name, people: [creator = ''] }: DemoConversation): Promise<string | undefined> {
     if (name === undefined) return undefined
     const listed = await this.#ask(creator, 'GET', '/api/messages/conversations?limit=100')

@@ -2,12 +2,12 @@ import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
-/** What is away is asked for again after this, in milliseconds; as the api's own answers say. */
+/** The retry delay for 5xx answers, in milliseconds; the same as in the api's own answers. */
 const RETRY_MS = 1_000
 
 /**
- * Answers in Parley's envelope for a failure, from 500 on with when to try again. Does nothing but cut the connection when an
- * answer has begun already.
+ * Answers with a failure in Parley's envelope; a 5xx says when to retry. If an answer has already begun, closes the connection
+ * instead.
  */
 export function answerError(response: ServerResponse, status: number, code: string, message: string): void {
   if (response.headersSent || response.destroyed) {
@@ -25,11 +25,11 @@ export function answerError(response: ServerResponse, status: number, code: stri
   response.end(body)
 }
 
-/** An HTTP response on the bare socket of an upgrade request, for the answers that are no upgrade; closes it afterwards. */
+/** Creates an HTTP response on the socket of an upgrade request, for answers other than 101; closes the socket afterwards. */
 export function responseOnSocket(request: IncomingMessage, socket: Duplex): ServerResponse {
   const response = new ServerResponse(request)
   response.shouldKeepAlive = false
-  // Servers of node:http hand out net.Sockets; the declared type is Duplex for the sake of 'upgrade' on other streams.
+  // node:http servers always pass a net.Socket, although 'upgrade' is typed with Duplex.
   response.assignSocket(socket as Socket)
   response.once('finish', () => socket.end())
   return response

@@ -1,19 +1,19 @@
-/** Where one app process listens. */
+/** The address of one app process. */
 export interface Target {
   host: string
   port: number
 }
 
-/** How long an unused polling session is remembered: engine.io's own ping interval and timeout end it in 45 s. */
+/** How long an unused polling session is remembered, in milliseconds. Engine.IO itself drops it after 45 s. */
 const SESSION_TTL_MS = 90_000
 const MAX_SESSIONS = 200_000
 
-/** Identity of a target for as long as its process lives. */
+/** Identifies a target for as long as its process lives. */
 function targetKey(target: Target): string {
   return `${target.host}:${target.port}`
 }
 
-/** Hands out targets in turn: each answer starts one further, and lists the others as second choices. */
+/** Orders targets round-robin: each call starts one further, and the others follow as fallbacks. */
 export class RoundRobin {
   #next = 0
 
@@ -24,12 +24,12 @@ export class RoundRobin {
   }
 }
 
-/** Counts what is open towards each target, requests in flight and upgraded sockets alike, and prefers the least loaded. */
+/** Counts open requests and upgraded sockets per target, and prefers the least loaded. */
 export class LeastConnections {
   readonly #open = new Map<string, number>()
   readonly #turn = new RoundRobin()
 
-  /** The targets, least loaded first; equal ones take turns. */
+  /** Returns the targets, least loaded first; equally loaded ones take turns. */
   order(targets: readonly Target[]): Target[] {
     return this.#turn.order(targets).sort((a, b) => this.count(a) - this.count(b))
   }
@@ -38,7 +38,7 @@ export class LeastConnections {
     return this.#open.get(targetKey(target)) ?? 0
   }
 
-  /** Counts one more on the target, and returns what takes it off again (once, however often it is called). */
+  /** Counts one connection, and returns a function that releases it; calling that more than once is safe. */
   open(target: Target): () => void {
     const key = targetKey(target)
     this.#open.set(key, this.count(target) + 1)
@@ -54,11 +54,11 @@ export class LeastConnections {
 }
 
 /**
- * Which gateway holds which engine.io session. A polling client names its session in every request (`?sid=`), and only the
- * gateway that made it knows it. Learnt from the handshake's answer, so the client needs no cookie jar.
+ * Remembers which gateway holds which Engine.IO session. A polling client names its session in every request (`?sid=`), and only
+ * the gateway that created it knows it. Learned from the handshake's response, so the client needs no cookie jar.
  */
 export class Sessions {
-  // In order of last use, oldest first: each use moves an entry to the end.
+  // Sorted by last use, oldest first: each use moves an entry to the end.
   readonly #entries = new Map<string, { target: Target; lastUsed: number }>()
   readonly #now: () => number
 
@@ -76,7 +76,7 @@ export class Sessions {
     this.#entries.set(sid, { target, lastUsed: this.#now() })
   }
 
-  /** The targets with the session's own gateway first, where it is known: also one that gets no new sessions just now. */
+  /** Returns the targets with the session's gateway first, if it is known, even if that is currently not among `targets`. */
   prefer(sid: string, targets: Target[]): Target[] {
     this.#expire()
     const entry = this.#entries.get(sid)
@@ -96,7 +96,7 @@ export class Sessions {
   }
 }
 
-/** The engine.io session that a handshake's answer announces in its cookie, if it does. */
+/** Returns the Engine.IO session id in the cookie of a handshake's response, if there is one. */
 export function announcedSession(setCookie: readonly string[] | undefined): string | undefined {
   for (const cookie of setCookie ?? []) {
     const match = /^io=([^;\s]+)/.exec(cookie)

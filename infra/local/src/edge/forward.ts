@@ -12,16 +12,16 @@ import type { Target } from './balance.ts'
 import { endToEndHeaders, requestHeaders } from './headers.ts'
 
 const CONNECT_TIMEOUT_MS = 3_000
-/** Without a byte in either direction. A long poll is held for at most engine.io's ping interval, 25 s. */
+/** Inactivity timeout. A long poll is held for at most Engine.IO's ping interval, 25 s. */
 const IDLE_TIMEOUT_MS = 120_000
-/** Methods that may be sent twice without harm (RFC 9110 section 9.2.1), given that they have no body. */
+/** Safe methods (RFC 9110 section 9.2.1), which can be repeated if they have no body. */
 const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 export interface ForwardOptions {
   agent: Agent
-  /** Called for each target that is tried; what it returns is called when that try is over. */
+  /** Called for each attempt; the returned function is called when the attempt is over. */
   opened: (target: Target) => () => void
-  /** Called when a target's answer begins. */
+  /** Called when a target starts to answer. */
   answered: (target: Target, answer: IncomingMessage) => void
 }
 
@@ -34,9 +34,9 @@ interface Exchange extends ForwardOptions {
 }
 
 /**
- * Passes a request on to the first of the targets that can be reached, and its answer back. Bodies are streamed both ways.
- * The next target is tried only while nothing of the request can have been acted on: the connection was refused, or the
- * request is one that may be repeated and no answer has begun. Otherwise the client gets 502, 503 or 504 in the envelope.
+ * Forwards a request to the first reachable target and relays its answer, streaming both bodies. The next target is tried only
+ * if the request cannot have had an effect: the connection was refused, or the request is repeatable and no answer has begun.
+ * Otherwise the client gets 502, 503 or 504 in the envelope.
  */
 export function forwardRequest(
   request: IncomingMessage,
@@ -54,12 +54,12 @@ function tryTarget(exchange: Exchange, index: number): void {
   const { request, response, body } = exchange
   const target = exchange.targets[index]
   const refuse = (status: number, message: string) => {
-    // What still comes of a body is read and dropped: the client may send its next request on the same connection.
+    // Read and drop the rest of the body: the client may send its next request on the same connection.
     body?.resume()
     answerError(response, status, 'UNAVAILABLE', message)
   }
   if (!target) {
-    refuse(503, 'Nothing can answer this just now. Try again shortly.')
+    refuse(503, 'The service is temporarily unavailable; try again soon.')
     return
   }
   const release = exchange.opened(target)
@@ -94,17 +94,17 @@ function tryTarget(exchange: Exchange, index: number): void {
   })
   upstream.once('error', () => {
     body?.unpipe(upstream)
-    // Once an answer has begun, its own stream tells whether it came to an end.
+    // Once an answer has begun, relayAnswer() handles its stream's errors.
     if (response.headersSent || response.destroyed) return
     const repeatable = !body && REPEATABLE.has(request.method ?? '')
     if (progress === 'timed out') refuse(504, 'The answer took too long.')
-    // A kept connection may have been closed from the other end just then: that says nothing about the target.
+    // The target may just have closed a kept-alive connection, so try the same target again.
     else if (progress === 'connecting' || repeatable) tryTarget(exchange, upstream.reusedSocket ? index : index + 1)
     else refuse(502, 'The connection was lost before an answer came.')
   })
 }
 
-/** Runs `send` when the request has a connection, so that one which finds none has taken nothing from the client's body. */
+/** Runs `send` once the request is connected, so that a failed attempt has consumed nothing of the client's body. */
 function whenConnected(upstream: ClientRequest, send: () => void): void {
   upstream.once('socket', (socket) => {
     if (socket.connecting) socket.once('connect', send)
@@ -116,8 +116,8 @@ function relayAnswer({ request, response, body }: Exchange, upstream: ClientRequ
   const status = answer.statusCode ?? 502
   response.writeHead(status, answer.statusMessage, endToEndHeaders(answer))
   if (body && !request.complete && status >= 400) {
-    // Refused before the body was in (a 413, say): what still comes is read and dropped, so that the client, which may
-    // read nothing before it has written everything, gets to see the answer.
+    // Refused before the whole body arrived (a 413, for example): read and drop the rest, so that a client that writes
+    // everything before it reads gets to see the answer.
     body.unpipe(upstream)
     body.resume()
   }
@@ -128,8 +128,8 @@ function relayAnswer({ request, response, body }: Exchange, upstream: ClientRequ
 }
 
 /**
- * Hands each chunk on after the event loop has looked at all sockets. A server that refuses a body closes its connection
- * with the rest unread; a write that comes before its answer was read fails, and Node then drops that answer unseen.
+ * Delays each chunk until the event loop has polled all sockets. A server that refuses a body closes its connection with the
+ * rest unread; if a write failed before its answer was read, Node would drop that answer.
  */
 function oneTurnLater(): Transform {
   return new Transform({ transform: (chunk, _encoding, done) => void setImmediate(done, null, chunk) })

@@ -1,6 +1,6 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 
-/** Fields that belong to one connection and are never passed on: RFC 9110 section 7.6.1, and Trailer, as none are relayed. */
+/** Hop-by-hop fields, which are never forwarded (RFC 9110 section 7.6.1), and Trailer, because trailers are not relayed. */
 const HOP_BY_HOP = [
   'connection',
   'keep-alive',
@@ -13,7 +13,7 @@ const HOP_BY_HOP = [
   'proxy-authorization',
 ]
 
-/** The fields of a message that go on to the next hop: not the hop-by-hop ones, nor those that Connection names. */
+/** Returns a message's end-to-end fields: without hop-by-hop fields and those that Connection lists. */
 export function endToEndHeaders(message: IncomingMessage): OutgoingHttpHeaders {
   const dropped = new Set(HOP_BY_HOP)
   for (const name of (message.headers.connection ?? '').split(',')) dropped.add(name.trim().toLowerCase())
@@ -25,10 +25,10 @@ export function endToEndHeaders(message: IncomingMessage): OutgoingHttpHeaders {
   return kept
 }
 
-/** Header fields for the request to a target: end-to-end ones, who asked (X-Forwarded-*) and Via (RFC 9110 section 7.6.3). */
+/** Returns the fields of the request to a target: end-to-end fields, X-Forwarded-* and Via (RFC 9110 section 7.6.3). */
 export function requestHeaders(request: IncomingMessage): OutgoingHttpHeaders {
   const headers = endToEndHeaders(request)
-  // Node has answered 100-continue by the time a request is seen here.
+  // Node has already answered Expect: 100-continue.
   delete headers.expect
   const client = request.socket.remoteAddress ?? ''
   const forwarded = request.headers['x-forwarded-for']
@@ -36,7 +36,7 @@ export function requestHeaders(request: IncomingMessage): OutgoingHttpHeaders {
   headers['x-forwarded-proto'] ??= 'http'
   headers['x-forwarded-host'] ??= request.headers.host
   headers.via = [request.headers.via, `${request.httpVersion} parley-edge`].filter(Boolean).join(', ')
-  // The framing is this hop's own. Node would not chunk a DELETE's body unless told to.
+  // Framing is per hop, and Node does not chunk a DELETE's body unless told to.
   if (request.headers['transfer-encoding'] !== undefined) headers['transfer-encoding'] = 'chunked'
   return headers
 }

@@ -6,17 +6,17 @@ import type { Target } from './balance.ts'
 import { endToEndHeaders, requestHeaders } from './headers.ts'
 
 const HANDSHAKE_TIMEOUT_MS = 10_000
-/** How long the other side may take to close after one side has; then both are cut. */
+/** How long one side may take to close after the other has, in milliseconds; then both are destroyed. */
 const HALF_CLOSED_MS = 5_000
 
 export interface UpgradeOptions {
-  /** Called for each target that is tried; what it returns is called when that connection is over. */
+  /** Called for each attempt; the returned function is called when that connection is over. */
   opened: (target: Target) => () => void
 }
 
 /**
- * Passes a websocket handshake on to the first target that can be reached and then connects the two sockets. An answer that
- * is no upgrade (say 400 for an unknown session) is relayed as it stands.
+ * Forwards a WebSocket handshake to the first reachable target and then connects the two sockets. Any other answer (such as 400
+ * for an unknown session) is relayed unchanged.
  */
 export function forwardUpgrade(
   request: IncomingMessage,
@@ -29,7 +29,7 @@ export function forwardUpgrade(
 
   const attempt = (index: number) => {
     const target = targets[index]
-    if (!target) return refuseUpgrade(request, client, 503, 'Nothing can answer this just now. Try again shortly.')
+    if (!target) return refuseUpgrade(request, client, 503, 'The service is temporarily unavailable; try again soon.')
     const release = options.opened(target)
     const upstream = httpRequest({ ...target, agent: false, method: 'GET', path: request.url, headers })
     const timer = setTimeout(() => upstream.destroy(new Error('handshake timeout')), HANDSHAKE_TIMEOUT_MS)
@@ -66,7 +66,7 @@ export function forwardUpgrade(
   attempt(0)
 }
 
-/** Answers an upgrade request with a failure in the envelope and closes its socket. */
+/** Answers an upgrade request with a failure in the envelope, and closes its socket. */
 export function refuseUpgrade(request: IncomingMessage, client: Duplex, status: number, message: string): void {
   const code = status === 404 ? 'NOT_FOUND' : 'UNAVAILABLE'
   answerError(responseOnSocket(request, client), status, code, message)
@@ -94,7 +94,7 @@ function relayRefusal(
   })
 }
 
-/** Carries bytes both ways until either side is gone, and leaves neither half open. */
+/** Pipes bytes both ways until either side is gone; leaves neither side half open. */
 function connectSockets(client: Duplex, server: Duplex): void {
   let timer: NodeJS.Timeout | undefined
   for (const [from, to] of [
@@ -110,7 +110,7 @@ function connectSockets(client: Duplex, server: Duplex): void {
     })
     from.on('error', () => to.destroy())
     from.once('close', () => {
-      // Nothing more can come from here. What the other side has not written yet goes out first, unless this was a reset.
+      // Nothing more will come from this side. Let the other side flush what is buffered, unless this was a reset.
       if (from.errored) to.destroy()
       else to.end()
       if (to.destroyed) clearTimeout(timer)

@@ -3,7 +3,7 @@ import { answerError } from './answers.ts'
 
 export type WebFilesOptions = Omit<StaticOptions, 'refuse'>
 
-/** The web client's files, served as the image `web` serves them. */
+/** Serves the web client's files just like the image `web`. */
 export function serveWebFiles(options: WebFilesOptions): ReturnType<typeof serve> {
   return serve({ ...options, refuse: answerError })
 }

@@ -6,7 +6,7 @@ import type { Log } from './keep.ts'
 const run = promisify(execFile)
 const INSTALL_BOUND_MS = 300_000
 
-/** Installs a package where this is Debian, or a child of it, and this process root's. Says so, and why it failed. */
+/** Installs a package with apt-get, if this is Debian or a derivative and runs as root. Logs that it does, and failures. */
 export async function installFromDebian(name: string, log: Log): Promise<void> {
   if (process.getuid?.() !== 0) return
   const hasApt = await access('/etc/debian_version').then(
@@ -15,7 +15,7 @@ export async function installFromDebian(name: string, log: Log): Promise<void> {
   )
   if (!hasApt) return
   log(`No ${name} found: installing one with apt-get install ${name}`)
-  // Without a policy the package would start a server of its own on the usual port.
+  // RUNLEVEL=1 keeps the package from starting its own server on the default port.
   const options = {
     timeout: INSTALL_BOUND_MS,
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
@@ -28,7 +28,7 @@ export async function installFromDebian(name: string, log: Log): Promise<void> {
   }
 }
 
-/** The line of a failed command's output that says most, for people. */
+/** Returns the most informative line of a failed command's output. */
 export function reasonOf(error: unknown): string {
   const text = error instanceof Error && 'stderr' in error ? `${error.message}\n${error.stderr}` : String(error)
   const lines = text.split('\n').filter((line) => line.trim() !== '')

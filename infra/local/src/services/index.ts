@@ -1,4 +1,4 @@
-/** Real services for `npm start` and for tests; none of them outlives the process that started it. */
+/** Real services for `npm start` and tests. None of them outlives the process that started it. */
 export type { Exit, Log, Running } from './keep.ts'
 export { type PgBouncerOptions, type PgBouncerService, pgBouncerProgram, startPgBouncer } from './pgbouncer.ts'
 export { freePort } from './ports.ts'

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { signalProcess } from './process-state.ts'
 
-/** Takes one line for a person to read. */
+/** Receives one line for people to read. */
 export type Log = (line: string) => void
 
 /** How a process ended. */
@@ -11,15 +11,15 @@ export interface Exit {
   signal: NodeJS.Signals | null
 }
 
-/** A service that runs for as long as this process does. */
+/** A running service, which stops when this process ends. */
 export interface Running {
-  /** The service's own process id. */
+  /** The service's process id, not its keeper's. */
   readonly pid: number
-  /** Settles when the service has ended, asked for or not. Never rejects. */
+  /** Resolves when the service has ended, for whatever reason. Never rejects. */
   readonly exited: Promise<Exit>
   /** Stops the service and resolves when it has ended, within about ten seconds. May be called again. */
   stop(): Promise<void>
-  /** Sends a signal to the service itself, for tests of failure. False when it has ended already. */
+  /** Sends a signal to the service, for failure tests. Returns false if it has already ended. */
   kill(signal: NodeJS.Signals): boolean
 }
 
@@ -31,7 +31,7 @@ export interface KeepOptions {
   cwd?: string
   uid?: number
   gid?: number
-  /** What makes this service stop in order. Default SIGTERM. */
+  /** The signal for an orderly stop. Default SIGTERM. */
   stopSignal?: NodeJS.Signals
   /** Each line of the service's output. */
   onLine?: ((line: string) => void) | undefined
@@ -56,16 +56,16 @@ export type KeeperReport =
   | { type: 'failed'; message: string }
   | ({ type: 'exit' } & Exit)
 
-/** The keeper's own grace of 8 s, and a little for its messages. */
+/** The keeper's own grace period of 8 s, and some time for its messages. */
 const STOP_BOUND_MS = 9_500
 const LAST_LINES = 20
 
 /**
- * Runs a command under a keeper process (keeper.ts), which stops it when this process ends in any way at all.
- * Rejects when the command cannot be started.
+ * Runs a command under a keeper process (keeper.ts), which stops it when this process ends for any reason. Rejects if the
+ * command cannot be started.
  */
 export function keep(options: KeepOptions): Promise<Running> {
-  // The argument is for orphan.ts, which tells by it whether a service it finds still has somebody to serve.
+  // orphan.ts reads this argument to find out whether a service's run is still alive.
   const keeper = fork(fileURLToPath(new URL('./keeper.ts', import.meta.url)), [String(process.pid)], {
     detached: true,
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
@@ -96,7 +96,7 @@ export function keep(options: KeepOptions): Promise<Running> {
     keeper.once('error', reject)
     keeper.once('exit', (code, signal) => {
       reject(new Error(`${options.command} could not be started`))
-      // A keeper that was killed leaves its service behind: end that too. Does nothing after an ordered exit.
+      // If the keeper was killed, its service is still running: kill that, too.
       if (signal !== null && pid > 0) signalProcess(pid, 'SIGKILL')
       exited.resolve({ code, signal })
     })
@@ -104,8 +104,8 @@ export function keep(options: KeepOptions): Promise<Running> {
 }
 
 /**
- * Runs a command under a keeper and resolves when a line of its output contains `ready`. When it ends or stays silent
- * for `boundMs` it is stopped, and this resolves to an error whose message is its last lines.
+ * Runs a command under a keeper and resolves when a line of its output contains `ready`. If it ends, or is not ready within
+ * `boundMs`, it is stopped, and this resolves to an error whose message is its last lines.
  */
 export async function keepUntilReady(
   options: KeepOptions & { ready: string; boundMs: number },

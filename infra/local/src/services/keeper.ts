@@ -1,13 +1,13 @@
 /**
- * The keeper: a process that runs one service (Postgres, Redis, a container) for a parent and never lets it outlive
- * that parent. It is started detached with an IPC channel, so a Ctrl-C in the parent's terminal does not reach the
- * service first, and the end of the channel, however the parent died, stops the service.
+ * The keeper: a process that runs one service (Postgres, Redis, a container) for a parent and does not let it outlive that
+ * parent. It is started detached, so that Ctrl-C in the parent's terminal does not reach the service first, and with an IPC
+ * channel, which closes however the parent dies and then makes the keeper stop the service.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import type { KeeperReport, KeeperRequest } from './keep.ts'
 
-/** The service gets this long to stop by itself; Postgres may have a checkpoint to write. */
+/** How long the service may take to stop, in milliseconds; Postgres may have a checkpoint to write. */
 const GRACE_MS = 8_000
 
 let service: ChildProcess | undefined
@@ -15,7 +15,7 @@ let stopSignal: NodeJS.Signals = 'SIGTERM'
 let stopping = false
 
 function report(message: KeeperReport): void {
-  // The callback takes the error of a channel that closes meanwhile.
+  // The callback swallows the error of a channel that closes meanwhile.
   if (process.connected && process.send) process.send(message, () => undefined)
 }
 
@@ -53,7 +53,7 @@ function start(request: Extract<KeeperRequest, { type: 'start' }>): void {
     leave()
   })
   child.once('spawn', () => report({ type: 'spawned', pid: child.pid ?? 0 }))
-  // 'close' and not 'exit': the last lines of its output come before the news of its end.
+  // 'close', not 'exit', so that its last lines of output are reported before its end.
   child.once('close', (code, signal) => {
     report({ type: 'exit', code, signal })
     leave()

@@ -10,27 +10,27 @@ import { postgresAccount } from './postgres-account.ts'
 
 const run = promisify(execFile)
 const START_BOUND_MS = 15_000
-/** Debian puts it where only root's PATH looks. */
+/** Debian installs it in /usr/sbin, which is usually on root's PATH only. */
 const PLACES = ['pgbouncer', '/usr/sbin/pgbouncer']
 
 /** A running PgBouncer in transaction mode. */
 export interface PgBouncerService extends Running {
   readonly port: number
-  /** The same database, user and password by way of this PgBouncer. */
+  /** Returns the URL of the same database, with the same user and password, through this PgBouncer. */
   through(url: string): string
 }
 
 export interface PgBouncerOptions {
-  /** A Postgres server's address: any database of its, and the user that the clients log in as. */
+  /** The URL of a Postgres server: any of its databases, and the user that clients log in as. */
   target: string
-  /** Connections to the server for each database. Default 10. */
+  /** Connections to the server per database. Default 10. */
   poolSize?: number
   log: Log
 }
 
 let found: Promise<string> | undefined
 
-/** Finds PgBouncer, or gets it from Debian's packages (root only). Rejects with these ways. The answer is kept. */
+/** Finds PgBouncer, or installs Debian's package (as root only). Rejects with advice if it cannot. The result is cached. */
 export function pgBouncerProgram(log: Log): Promise<string> {
   found ??= findOrGet(log)
   return found
@@ -42,7 +42,7 @@ async function findOrGet(log: Log): Promise<string> {
   await installFromDebian('pgbouncer', log)
   const installed = await onPath()
   if (installed !== undefined) return installed
-  throw new Error('No PgBouncer: put pgbouncer on the PATH; on Debian or Ubuntu, apt-get install pgbouncer')
+  throw new Error('No PgBouncer found. Put pgbouncer on the PATH; on Debian or Ubuntu: apt-get install pgbouncer')
 }
 
 async function onPath(): Promise<string | undefined> {
@@ -61,7 +61,7 @@ export async function startPgBouncer({ target, poolSize = 10, log }: PgBouncerOp
   const program = await pgBouncerProgram(log)
   const folder = await mkdtemp(join(tmpdir(), 'parley-pgbouncer-'))
   const port = await freePort()
-  // Like Postgres it refuses to run as root.
+  // Like Postgres, it refuses to run as root.
   const { owner } = await postgresAccount([], log)
   const files = await configure(folder, new URL(target), port, poolSize)
   if (owner) for (const file of [folder, ...files]) await chown(file, owner.uid, owner.gid)
@@ -105,8 +105,8 @@ async function configure(folder: string, target: URL, port: number, poolSize: nu
     `auth_file = ${users}`,
     'pool_mode = transaction',
     `default_pool_size = ${poolSize}`,
-    // In seconds. As docs/OPERATIONS.md has them: by default it has statements wait for a Postgres that is away for two
-    // minutes, and tries it again after 15 s only.
+    // In seconds, as recommended in docs/OPERATIONS.md: by default, statements wait two minutes for a Postgres that is away, and
+    // PgBouncer retries it only after 15 s.
     'query_wait_timeout = 2',
     'server_login_retry = 1',
     'max_client_conn = 1000',

@@ -7,18 +7,19 @@ import type { Log } from './keep.ts'
 
 const run = promisify(execFile)
 
-/** Under which account the Postgres programs run, and what must stand in front of their command line. */
+/** The account that the Postgres programs run under, and how to wrap their command lines. */
 export interface PostgresAccount {
-  /** Undefined: the account of this process. */
+  /** Undefined for this process's own account. */
   owner: { uid: number; gid: number } | undefined
   /** Wraps a command; returns what to spawn. */
   wrap(command: string, args: string[]): { command: string; args: string[] }
 }
 
 /**
- * Postgres refuses to run as root, so root gives it the account `postgres`, which is made when it is missing.
- * That account often may not enter the checkout (a clone under /root): then setpriv leaves the programs the right
- * to pass closed folders, and nothing else of root's.
+ * Returns the account to run Postgres under. Postgres refuses to run as root, so root uses the account `postgres`, which is
+ * created if it is missing. If that account cannot access the checkout (a clone under /root), setpriv leaves the programs the
+ * capability to bypass file permissions, and no other.
+ * @param paths files that the account must be able to reach
  */
 export async function postgresAccount(paths: string[], log: Log): Promise<PostgresAccount> {
   if (process.getuid?.() !== 0) return { owner: undefined, wrap: (command, args) => ({ command, args }) }
@@ -28,7 +29,7 @@ export async function postgresAccount(paths: string[], log: Log): Promise<Postgr
     owner,
     wrap: (command, args) => {
       if (!closed) return { command, args }
-      // The securebit makes access(2) count the right, too: Postgres asks it whether its programs can be run.
+      // With this securebit, access(2) honours the capability, too; Postgres uses it to check its programs.
       const rights = ['--inh-caps=-all,+dac_override', '--ambient-caps=-all,+dac_override']
       rights.push('--bounding-set=-all,+dac_override', '--securebits=+no_setuid_fixup', '--no-new-privs')
       const account = [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups']
@@ -47,7 +48,7 @@ async function accountIds(): Promise<{ uid: number; gid: number } | undefined> {
 }
 
 async function makeAccount(log: Log): Promise<{ uid: number; gid: number }> {
-  log('Postgres does not run as root: making a system account named postgres')
+  log('Postgres refuses to run as root: creating a system account named postgres')
   const ways: [string, string[]][] = [
     ['useradd', ['--system', '--user-group', '--no-create-home', '--shell', '/usr/sbin/nologin', 'postgres']],
     ['adduser', ['-S', '-D', '-H', 'postgres']],
@@ -58,11 +59,11 @@ async function makeAccount(log: Log): Promise<{ uid: number; gid: number }> {
     if (ids) return ids
   }
   throw new Error(
-    'Postgres does not run as root and no account could be made: run as another user, or set DATABASE_URL',
+    'Postgres refuses to run as root, and no account could be created. Run as another user, or set DATABASE_URL.',
   )
 }
 
-/** Whether an account may pass every folder above a path (by its owner, group or other bits). */
+/** Returns whether an account may traverse every folder above a path, by the permission bits. */
 async function canReach(path: string, account: { uid: number; gid: number }): Promise<boolean> {
   for (let folder = dirname(resolve(path)); ; folder = dirname(folder)) {
     const info = await stat(folder).catch(() => undefined)
@@ -74,9 +75,9 @@ async function canReach(path: string, account: { uid: number; gid: number }): Pr
   }
 }
 
-/** Throws a readable error when the Postgres programs were not installed with the packages. */
+/** @throws with advice when a Postgres program was not installed with the packages */
 export async function assertExecutable(path: string): Promise<void> {
   await access(path, constants.X_OK).catch(() => {
-    throw new Error(`${path} is missing or may not be run: run pnpm install, or set DATABASE_URL`)
+    throw new Error(`${path} is missing or not executable. Run pnpm install, or set DATABASE_URL.`)
   })
 }

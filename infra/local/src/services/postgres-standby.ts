@@ -10,16 +10,16 @@ const run = promisify(execFile)
 const SLOT = 'standby'
 
 export interface StandbyOptions {
-  /** The server to follow, and its data folder on this machine. */
+  /** The server to replicate, and its data folder on this machine. */
   primary: { url: string; dataDir: string }
-  /** Made for the standby; must not be there yet. */
+  /** Created for the standby; must not exist yet. */
   dataDir: string
   log: Log
 }
 
 /**
- * Starts a Postgres that follows another by streaming replication and can be read. It is made of a copy of the running
- * server's files, as the manual has it for those without pg_basebackup, which the embedded binaries lack.
+ * Starts a hot standby that follows another Postgres by streaming replication. It starts from a low-level base backup of the
+ * running server, because the embedded binaries lack pg_basebackup.
  * @see https://www.postgresql.org/docs/18/continuous-archiving.html#BACKUP-LOWLEVEL-BASE-BACKUP
  */
 export async function startStandby({ primary, dataDir, log }: StandbyOptions): Promise<PostgresService> {
@@ -30,7 +30,7 @@ export async function startStandby({ primary, dataDir, log }: StandbyOptions): P
   try {
     await client.query('select pg_create_physical_replication_slot($1, true)', [SLOT])
     await client.query("select pg_backup_start('standby', true)")
-    // -a keeps the owner: the server runs under an account of its own.
+    // -a keeps the owner: the server may run under another account.
     await run('cp', ['-a', join(primary.dataDir, 'data'), pgdata])
     await run('cp', ['-a', join(primary.dataDir, 'password'), join(dataDir, 'password')])
     const { rows } = await client.query<{ labelfile: string }>('select labelfile from pg_backup_stop(false)')
@@ -38,7 +38,7 @@ export async function startStandby({ primary, dataDir, log }: StandbyOptions): P
   } finally {
     await client.end()
   }
-  // The primary's own, which would mislead the copy.
+  // These belong to the primary.
   await rm(join(pgdata, 'postmaster.pid'), { force: true })
   await rm(join(pgdata, 'pg_replslot', SLOT), { recursive: true, force: true })
   const { hostname, port, username, password } = new URL(primary.url)
@@ -50,7 +50,7 @@ export async function startStandby({ primary, dataDir, log }: StandbyOptions): P
   return startPostgres({ dataDir, log, durable: false })
 }
 
-/** Recovery removes or renames these files, so they must be the server account's as the folder is. */
+/** Writes a file owned by the folder's owner: the server, which runs as that account, removes or renames it in recovery. */
 async function writeAsOwner(folder: string, name: string, content: string): Promise<void> {
   const path = join(folder, name)
   const { uid, gid } = await stat(folder)

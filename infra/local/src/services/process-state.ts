@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 
 const execute = promisify(execFile)
 
-/** Sends a signal; false when there is no such process or it is not ours. */
+/** Sends a signal. Returns false if there is no such process or it is not ours. */
 export function signalProcess(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(pid, signal)
@@ -14,24 +14,24 @@ export function signalProcess(pid: number, signal: NodeJS.Signals | 0): boolean 
   }
 }
 
-/** Whether a process runs. One that has ended and is waited for by nobody (a zombie) does not. */
+/** Returns whether a process is running. A zombie is not. */
 export function isRunning(pid: number): boolean {
   if (!signalProcess(pid, 0)) return false
   try {
     return !/^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
   } catch {
-    // No /proc here (macOS), or it ended just now.
+    // There is no /proc (macOS), or it has just ended.
     return signalProcess(pid, 0)
   }
 }
 
-/** A process's command line or its parent's id, as `ps` shows them; undefined when there is no such process. */
+/** Returns a process's command line or its parent's pid, as `ps` shows them; undefined if there is no such process. */
 export async function describeProcess(pid: number, column: 'args' | 'ppid'): Promise<string | undefined> {
   try {
     const { stdout } = await execute('ps', ['-ww', '-o', `${column}=`, '-p', String(pid)])
     return stdout.trim()
   } catch {
-    // No such process, or (in small containers) no ps: there /proc tells.
+    // No such process, or no ps, as in small containers: try /proc.
     if (column === 'args')
       return readFile(`/proc/${pid}/cmdline`, 'utf8').then(
         (line) => line.replaceAll('\0', ' '),

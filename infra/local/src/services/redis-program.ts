@@ -8,21 +8,21 @@ import { installFromDebian, reasonOf } from './debian.ts'
 import type { Log } from './keep.ts'
 
 const run = promisify(execFile)
-/** Sharded pub/sub, which the fan-out needs, came with Redis 7. */
+/** The fan-out needs sharded pub/sub, which came with Redis 7. */
 const OLDEST_MAJOR = 7
 const IMAGE = 'redis:8'
 const MEMORY_SERVER = 'redis-memory-server@0.17.1'
 const INSTALL_BOUND_MS = 300_000
 const BUILD_BOUND_MS = 900_000
 
-/** What can run a Redis here: a program, or a container image. */
+/** How to run Redis here: as a program or as a container. */
 export type RedisProgram = { kind: 'program'; path: string } | { kind: 'container'; image: string }
 
 let found: Promise<RedisProgram> | undefined
 
 /**
- * Finds a Redis or Valkey of version 7 or later, or gets one: from the PATH, from Debian's packages (root only), as a
- * container, or built by redis-memory-server. Rejects with the list of these ways. The answer is kept.
+ * Finds Redis or Valkey 7 or later, or provides it: from the PATH, from Debian's packages (as root only), as a container, or
+ * built by redis-memory-server. Rejects with a list of these ways if none works. The result is cached.
  */
 export function redisProgram(log: Log): Promise<RedisProgram> {
   found ??= findOrGet(log)
@@ -36,9 +36,9 @@ async function findOrGet(log: Log): Promise<RedisProgram> {
     if (program) return program
   }
   throw new Error(
-    `No Redis ${OLDEST_MAJOR} or later. One of these gives one: REDIS_URL in the environment; redis-server or ` +
-      'valkey-server on the PATH; on Debian or Ubuntu as root, a working apt-get; a running Docker engine; ' +
-      'a C compiler and make, with which redis-memory-server builds one',
+    `No Redis ${OLDEST_MAJOR} or later found. Provide one of these: REDIS_URL in the environment; redis-server or ` +
+      'valkey-server on the PATH; a working apt-get, as root on Debian or Ubuntu; a running Docker engine; ' +
+      'or a C compiler and make, so that redis-memory-server can build one',
   )
 }
 
@@ -66,7 +66,7 @@ async function asContainer(log: Log): Promise<RedisProgram | undefined> {
   return image ? { kind: 'container', image: IMAGE } : undefined
 }
 
-/** Installed only when nothing else serves, into the user's cache: its build takes minutes. */
+/** The last resort, because the build takes minutes. Installed into the user's cache. */
 async function builtFromSource(log: Log): Promise<RedisProgram | undefined> {
   const folder = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'parley', 'redis')
   log('No Redis found: building one with redis-memory-server, which takes a few minutes the first time')

@@ -9,7 +9,7 @@ import { freePort } from './ports.ts'
 import { type RedisProgram, redisProgram } from './redis-program.ts'
 
 const run = promisify(execFile)
-/** Loading a long append-only file takes its time. */
+/** Time limit for a start, in milliseconds; loading a long append-only file takes a while. */
 const START_BOUND_MS = 60_000
 const START_TRIES = 3
 const LADDER: Ladder = [
@@ -25,23 +25,23 @@ export interface RedisService extends Running {
 }
 
 export interface RedisOptions {
-  /** Where the append-only file lives; null keeps nothing on disk. */
+  /** Folder of the append-only file; null to keep nothing on disk. */
   dataDir: string | null
   /** Default: any free port. */
   port?: number | undefined
   log: Log
-  /** More of the server's settings, as on its command line; a program on this machine only, not a container. */
+  /** Additional command-line settings; supported for a program only, not for a container. */
   settings?: readonly string[]
 }
 
 /**
- * Starts a Redis on the loopback address, from the first source that redis-program.ts finds. A server that a killed
- * run left on the same folder is stopped first. Rejects with the server's last lines when it does not come up.
+ * Starts Redis on the loopback address, from the first source that redis-program.ts finds. A server that a killed run left on
+ * the same folder is stopped first. Rejects with the server's last lines of output if it does not start.
  */
 export async function startRedis({ dataDir, port, log, settings: more = [] }: RedisOptions): Promise<RedisService> {
   const program = await redisProgram(log)
   if (program.kind === 'container' && more.length > 0) {
-    throw new Error('This needs a Redis of one’s own settings: redis-server on the PATH, not one in a container')
+    throw new Error('This needs Redis with custom settings: put redis-server on the PATH; a container does not work')
   }
   const folder = dataDir === null ? null : resolve(dataDir)
   if (folder !== null) {
@@ -53,16 +53,16 @@ export async function startRedis({ dataDir, port, log, settings: more = [] }: Re
     const chosen = port || (await freePort())
     const server = await launch(program, folder, chosen, more)
     if (!(server instanceof Error)) return { ...server, url: `redis://127.0.0.1:${chosen}`, port: chosen }
-    // Somebody took the port in between.
+    // Another process took the port in the meantime.
     if (attempt >= START_TRIES || port || !/in use|allocated/.test(server.message)) throw server
   }
 }
 
-/** The server's settings; `folder` is its data folder as the server itself sees it. */
+/** Returns the server's settings; `folder` is the data folder as the server itself sees it. */
 function settings(folder: string | null): string[] {
   const kept = ['--appendonly', 'yes', '--appendfsync', 'everysec', '--dir', folder ?? '']
   return [
-    // Queues and presence must never be evicted (BullMQ asks for this).
+    // Queues and presence must never be evicted (BullMQ requires this).
     ...['--maxmemory-policy', 'noeviction', '--save', '', '--daemonize', 'no', '--databases', '16'],
     ...(folder === null ? ['--appendonly', 'no'] : kept),
   ]
@@ -71,7 +71,7 @@ function settings(folder: string | null): string[] {
 function commandLine(program: RedisProgram, folder: string | null, port: number): { command: string; args: string[] } {
   if (program.kind === 'program') {
     const place = ['--bind', '127.0.0.1', '--port', String(port), '--logfile', '']
-    return { command: program.path, args: [...place, ...traces(folder), ...settings(folder)] }
+    return { command: program.path, args: [...place, ...identification(folder), ...settings(folder)] }
   }
   const container = ['run', '--rm', '--name', containerName(folder, port), '-p', `127.0.0.1:${port}:6379`]
   const volume = folder === null ? [] : ['-v', `${folder}:/data`]
@@ -79,13 +79,13 @@ function commandLine(program: RedisProgram, folder: string | null, port: number)
   return { command: 'docker', args: [...container, ...volume, program.image, ...server] }
 }
 
-/** By what the next run finds this server should it be left behind; its title carries the folder's mark. */
-function traces(folder: string | null): string[] {
+/** Returns settings by which the next run can find this server if it is left behind; its process title contains the mark. */
+function identification(folder: string | null): string[] {
   if (folder === null) return []
   return ['--pidfile', join(folder, 'redis.pid'), '--proc-title-template', `{title} ${markOf(folder)} {listen-addr}`]
 }
 
-/** A name for a data folder without the characters that a process title or a container's name cannot have. */
+/** Returns a name for a data folder that is safe in process titles and container names. */
 function markOf(folder: string): string {
   return `parley-redis-${createHash('sha256').update(folder).digest('hex').slice(0, 12)}`
 }
@@ -94,7 +94,7 @@ function containerName(folder: string | null, port: number): string {
   return folder === null ? `parley-redis-${port}` : markOf(folder)
 }
 
-/** Starts the server and resolves when it says that it serves, or to an error with its last lines. */
+/** Starts the server and resolves when it reports that it is ready, or to an error with its last lines. */
 async function launch(
   program: RedisProgram,
   folder: string | null,
@@ -108,7 +108,7 @@ async function launch(
     command,
     args: [...args, ...more],
     cwd: folder ?? '/',
-    // Its own word and not a PING: another server may answer on a port that this one could not get.
+    // From its output rather than by PING: another server may be answering on a port that this one could not get.
     ready: 'Ready to accept connections',
     boundMs: START_BOUND_MS,
   })

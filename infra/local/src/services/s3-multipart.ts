@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import type { S3Context, S3Middleware } from '@20minutes/s3rver'
 
 /**
- * What s3rver lacks of multipart uploads: ListParts, AbortMultipartUpload, and that a part of an
- * upload that is over is refused. Who asks is not checked here beyond knowing the
- * upload's id (128 random bits), which is enough for a store on the loopback address.
+ * Adds what s3rver lacks for multipart uploads: ListParts, AbortMultipartUpload, and refusing parts of an upload that is over.
+ * Requests are not authenticated here beyond knowing the upload's id (128 random bits), which is enough for a store on the
+ * loopback address.
  * @see https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html
  */
 export const multipartSupplement: S3Middleware = async (ctx, next) => {

@@ -1,6 +1,6 @@
 /**
- * The S3 server's process: an s3rver on the loopback address with its files in the folder named by the first
- * argument. Ends by itself when the process that started it does.
+ * The S3 server's process: an s3rver on the loopback address, with its files in the folder given by the first argument. Exits
+ * when the process that started it ends.
  */
 import S3rver from '@20minutes/s3rver'
 import type { S3Report } from './s3.ts'
@@ -8,7 +8,7 @@ import { multipartSupplement } from './s3-multipart.ts'
 
 const [, , directory = '', bucket = '', port = '0'] = process.argv
 
-/** Browsers upload to and download from signed addresses, from whatever origin the web client is served. */
+/** Browsers upload to and download from signed URLs, from whatever origin the web client is served at. */
 const CORS = `<CORSConfiguration><CORSRule>
 <AllowedOrigin>*</AllowedOrigin>
 <AllowedMethod>GET</AllowedMethod><AllowedMethod>HEAD</AllowedMethod><AllowedMethod>PUT</AllowedMethod>
@@ -20,16 +20,16 @@ function report(message: S3Report): void {
   if (process.connected && process.send) process.send(message, () => undefined)
 }
 
-// Nothing is lost by ending at once: an object is complete on disk before its answer is sent.
+// Exiting at once loses nothing: an object is complete on disk before its upload is answered.
 const leave = () => process.exit(0)
 process.on('disconnect', leave)
 process.on('SIGTERM', leave)
-// A Ctrl-C is the parent's to handle; it stops this process when the clients of it are gone.
+// Ctrl-C is handled by the parent, which stops this process after its clients.
 process.on('SIGINT', () => undefined)
 
 /*
- * s3rver checks signatures with encodeURIComponent, which leaves !'()* as they are; S3 has them encoded, and the name of a
- * file to save (`filename*=UTF-8''…`) has them in every signed address. In this process nothing else encodes anything.
+ * s3rver checks signatures with encodeURIComponent, which leaves !'()* as they are, but S3 encodes them, and every signed URL
+ * contains them in the file's name (`filename*=UTF-8''…`). Nothing else in this process encodes anything.
  */
 const encodeLoosely = encodeURIComponent
 globalThis.encodeURIComponent = (text) =>
@@ -42,7 +42,7 @@ const server = new S3rver({
   silent: true,
   configureBuckets: [{ name: bucket, configs: [CORS] }],
 })
-// Before the router, which knows no such requests.
+// Before the router, which does not know these requests.
 server.middleware.splice(-1, 0, multipartSupplement)
 server.run().then(
   (address) => report({ type: 'ready', port: address.port }),

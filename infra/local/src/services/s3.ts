@@ -8,7 +8,7 @@ const START_BOUND_MS = 60_000
 
 export type S3Report = { type: 'ready'; port: number } | { type: 'failed'; message: string }
 
-/** Where an S3 store is and how to sign for it. Path-style addresses only. */
+/** The address and credentials of an S3 store with path-style URLs. */
 export interface S3Address {
   /** http://127.0.0.1:port */
   readonly endpoint: string
@@ -18,7 +18,7 @@ export interface S3Address {
   readonly secretAccessKey: string
 }
 
-/** A store as the settings of a process say it. */
+/** Returns the settings for a store. */
 export function s3Environment(store: S3Address): Record<string, string> {
   return {
     S3_ENDPOINT: store.endpoint,
@@ -37,12 +37,12 @@ export interface S3Options {
   dataDir: string
   /** Default: any free port. */
   port?: number | undefined
-  /** Default: parley. Made when missing, open to every origin (CORS). */
+  /** Default: parley. Created if missing, with CORS for every origin. */
   bucket?: string
   log: Log
 }
 
-/** Starts an s3rver in a process of its own. Rejects when it does not come up. */
+/** Starts an s3rver in its own process. Rejects if it does not start. */
 export async function startS3({ dataDir, port = 0, bucket = 'parley', log }: S3Options): Promise<S3Service> {
   await mkdir(dataDir, { recursive: true })
   const program = fileURLToPath(new URL('./s3-process.ts', import.meta.url))
@@ -71,14 +71,14 @@ export async function startS3({ dataDir, port = 0, bucket = 'parley', log }: S3O
     endpoint: `http://127.0.0.1:${chosen}`,
     region: 'us-east-1',
     bucket,
-    // The one key pair that s3rver knows.
+    // The only key pair that s3rver knows.
     accessKeyId: 'S3RVER',
     secretAccessKey: 'S3RVER',
     pid: child.pid ?? 0,
     exited,
     stop: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return
-      // It ends at once on SIGTERM; one that hangs is ended by force.
+      // It exits at once on SIGTERM, unless it hangs.
       child.kill('SIGTERM')
       const force = setTimeout(() => child.kill('SIGKILL'), 3_000)
       await exited

@@ -10,7 +10,7 @@ declare module '@20minutes/s3rver' {
     configureBuckets: { name: string; configs: string[] }[]
   }
 
-  /** A Koa context with s3rver's store of files. An object as body becomes XML. */
+  /** A Koa context with s3rver's file store. A body that is an object becomes XML. */
   export interface S3Context {
     readonly method: string
     readonly path: string
@@ -22,7 +22,7 @@ declare module '@20minutes/s3rver' {
   export type S3Middleware = (ctx: S3Context, next: () => Promise<void>) => Promise<void>
 
   export default class S3rver {
-    /** In the order in which a request passes them; the last is the router. */
+    /** In the order in which they run; the last one is the router. */
     readonly middleware: S3Middleware[]
     constructor(options: Options)
     run(): Promise<AddressInfo>

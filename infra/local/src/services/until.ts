@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 /**
- * Asks again and again until the answer is true. For the states of other processes that announce nothing.
- * Resolves false when `boundMs` have passed.
+ * Polls until the answer is true, for states of other processes that send no events.
+ * @returns false if `boundMs` have passed
  */
 export async function until(
   question: () => boolean | Promise<boolean>,
