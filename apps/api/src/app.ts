@@ -2,7 +2,7 @@ import { LIMITS } from '@parley/protocol'
 import { answerNoRequest, trustsProxy } from '@parley/runtime'
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
 import { authentication } from './authentication.ts'
-import { boundBodies, untypeNothing } from './body-time.ts'
+import { ignoreEmptyBodyType, limitBodyTime } from './body-time.ts'
 import { browserHeaders } from './browser-headers.ts'
 import { endConnections } from './closing.ts'
 import type { ApiDeps } from './deps.ts'
@@ -29,7 +29,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit: LIMITS.payloadBytes,
     routerOptions: { maxParamLength: 4 * LIMITS.userIdLength },
-    // Long enough for a large file on a slow connection; boundBodies() sets shorter limits for everything else.
+    // Long enough for a large file on a slow connection; limitBodyTime() sets shorter limits for everything else.
     requestTimeout: 900_000,
     keepAliveTimeout: deps.http.KEEP_ALIVE_SECONDS * 1_000,
     trustProxy: trustsProxy(deps.http.TRUSTED_PROXIES),
@@ -48,8 +48,8 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   await app.register(endConnections)
   await app.register(refuseStale, { deps })
   app.addHook('onRequest', requireHost)
-  app.addHook('onRequest', untypeNothing)
-  app.addHook('onRequest', boundBodies)
+  app.addHook('onRequest', ignoreEmptyBodyType)
+  app.addHook('onRequest', limitBodyTime)
   app.setErrorHandler(answerError)
   app.setNotFoundHandler(answerNotFound)
   // Fastify accepts text/plain by default; no route here does.

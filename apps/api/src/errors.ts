@@ -1,7 +1,7 @@
 import { toParleyError } from '@parley/messaging'
 import { type Failure, failure, ParleyError } from '@parley/protocol'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { dropRest } from './body-time.ts'
+import { drainBody } from './body-time.ts'
 import { REQUEST_ID } from './requests.ts'
 
 /** Answers every error in the envelope. Unexpected errors are logged and answered as INTERNAL. */
@@ -15,7 +15,7 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
   if (!request.raw.complete) {
     // Fastify would close the connection with the rest of the body unread.
     reply.removeHeader('connection')
-    dropRest(request)
+    drainBody(request)
   }
   // So that a user who reports a problem can name the request, and the log can be searched for it.
   reply.header(REQUEST_ID, request.id)

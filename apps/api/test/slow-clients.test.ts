@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { type FastifyInstance, fastify } from 'fastify'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { boundBodies } from '../src/body-time.ts'
+import { limitBodyTime } from '../src/body-time.ts'
 import { appWithoutServices } from './routes-of-the-app.ts'
 
 /* Somebody who begins a request and does not end it holds a connection for a while, and no longer. */
@@ -28,7 +28,7 @@ async function listen(): Promise<void> {
 /** Alone: a form is read where there are a person and a store for it only. */
 function formApp(): FastifyInstance {
   const form = fastify()
-  form.addHook('onRequest', boundBodies)
+  form.addHook('onRequest', limitBodyTime)
   form.addContentTypeParser('multipart/form-data', (_request, body, done) => body.once('end', done).resume())
   form.post('/', async () => 'read')
   return form
