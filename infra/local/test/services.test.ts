@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import pg from 'pg'
-import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { type Running, startPostgres, startRedis, startS3 } from '../src/services/index.ts'
 import { describeProcess, isRunning } from '../src/services/process-state.ts'
 import { waitUntilGone } from './gone.ts'
@@ -75,6 +75,13 @@ test('Postgres keeps its data over a restart, and stopping twice does no harm', 
   expect(await first.exited).toEqual({ code: 0, signal: null })
   const second = await postgres()
   expect(await query(second.url, 'select * from kept')).toEqual([{ answer: 42 }])
+})
+
+test('Postgres is reached without TLS, also where the environment has it for another one', async () => {
+  vi.stubEnv('PGSSLMODE', 'require')
+  onTestFinished(() => void vi.unstubAllEnvs())
+  const { url } = await postgres()
+  expect(await query(url, 'select 42 as answer')).toEqual([{ answer: 42 }])
 })
 
 test('Redis keeps its data over a restart and evicts nothing', async () => {

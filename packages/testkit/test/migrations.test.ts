@@ -119,7 +119,9 @@ it.each([
   const { url, name, admin } = await emptyDatabase()
   await migrate(url)
   await admin.query(`alter database ${name} set ${setting}`)
-  const db = openDatabase({ url: `${url}?pgbouncer=true`, max: 1, applicationName: 'parley-test' })
+  const pooled = new URL(url)
+  pooled.searchParams.set('pgbouncer', 'true')
+  const db = openDatabase({ url: pooled.href, max: 1, applicationName: 'parley-test' })
   ends.push(() => db.close())
   const signal = new AbortController().signal
   await expect(awaitSchema(db, { signal, logger: silent })).rejects.toThrow(line)

@@ -29,7 +29,7 @@ const LADDER: Ladder = [
 
 /** A running Postgres with a database named `parley`, which is empty or has kept its data. */
 export interface PostgresService extends Running {
-  /** postgres://parley:...@127.0.0.1:port/parley; the user is a superuser. */
+  /** postgres://parley:...@127.0.0.1:port/parley; the user is a superuser. It says itself how to connect, whatever PGSSLMODE says. */
   readonly url: string
   readonly port: number
 }
@@ -78,7 +78,7 @@ export async function startPostgres({
       await delay(RETRY_MS)
       continue
     }
-    const url = `postgres://${USER}:${password}@127.0.0.1:${chosen}/${DATABASE}`
+    const url = `postgres://${USER}:${password}@127.0.0.1:${chosen}/${DATABASE}?sslmode=disable`
     await ensureDatabase(url)
     return { ...server, url, port: chosen }
   }
