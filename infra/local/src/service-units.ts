@@ -19,6 +19,8 @@ interface ServiceDefinition<S extends Child> {
   name: string
   /** The variable with the address of the user's own service. */
   variable: string
+  /** Other variables that describe the user's own service; ignored when the service is started here. */
+  companions: readonly string[]
   /** Starts it; on a restart, `port` is the one it had before. */
   start(port: number | undefined, log: Log): Promise<S>
   portOf(service: S): number
@@ -29,7 +31,7 @@ interface ServiceDefinition<S extends Child> {
 /**
  * Starts Postgres, Redis and S3 in parallel, except those that the environment provides, and keeps them running: one that dies is
  * restarted on its old port.
- * @returns the settings that apps need to reach them
+ * @returns the settings that apps need to reach them; `undefined` for a variable of the user's environment that must not be passed on
  */
 export async function startServices({ home, env, print, stops }: ServicesOptions): Promise<Environment> {
   const running: Supervised<Child>[] = []
@@ -41,7 +43,8 @@ export async function startServices({ home, env, print, stops }: ServicesOptions
       print(`${definition.name.padEnd(10)} your own, from ${definition.variable}`)
       return {}
     }
-    return startService(definition, print, running)
+    const none = Object.fromEntries(definition.companions.map((name) => [name, undefined]))
+    return { ...none, ...(await startService(definition, print, running)) }
   }
   // Wait for all of them even if one fails, so that those that have started are in `running` and can be stopped.
   const results = await Promise.allSettled([
@@ -88,6 +91,7 @@ function postgres(dataDir: string): ServiceDefinition<Awaited<ReturnType<typeof 
   return {
     name: 'Postgres',
     variable: 'DATABASE_URL',
+    companions: ['MIGRATE_DATABASE_URL', 'DATABASE_REPLICA_URL'],
     start: (port, log) => startPostgres({ dataDir, port, log, durable: true }),
     portOf: ({ port }) => port,
     settingsOf: ({ url }) => ({ DATABASE_URL: url }),
@@ -98,6 +102,7 @@ function redis(dataDir: string): ServiceDefinition<Awaited<ReturnType<typeof sta
   return {
     name: 'Redis',
     variable: 'REDIS_URL',
+    companions: ['REDIS_CLUSTER'],
     start: (port, log) => startRedis({ dataDir, port, log }),
     portOf: ({ port }) => port,
     settingsOf: ({ url }) => ({ REDIS_URL: url }),
@@ -108,6 +113,7 @@ function s3(dataDir: string): ServiceDefinition<Awaited<ReturnType<typeof startS
   return {
     name: 'S3',
     variable: 'S3_ENDPOINT',
+    companions: ['S3_PUBLIC_ENDPOINT'],
     start: (port, log) => startS3({ dataDir, port, log }),
     portOf: ({ endpoint }) => Number(new URL(endpoint).port),
     settingsOf: s3Environment,

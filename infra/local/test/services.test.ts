@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import pg from 'pg'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { appSettings } from '../src/cluster.ts'
+import { startServices } from '../src/service-units.ts'
 import { type Running, startPostgres, startRedis, startS3 } from '../src/services/index.ts'
 import { describeProcess, isRunning } from '../src/services/process-state.ts'
 import { waitUntilGone } from './gone.ts'
@@ -82,6 +84,20 @@ test('Postgres is reached without TLS, also where the environment has it for ano
   onTestFinished(() => void vi.unstubAllEnvs())
   const { url } = await postgres()
   expect(await query(url, 'select 42 as answer')).toEqual([{ answer: 42 }])
+})
+
+test('what the environment says more of services of one’s own does not hold for those that are started here', async () => {
+  const env = {
+    ...{ MIGRATE_DATABASE_URL: 'postgres://elsewhere', DATABASE_REPLICA_URL: 'postgres://elsewhere' },
+    ...{ REDIS_CLUSTER: 'true', S3_PUBLIC_ENDPOINT: 'https://elsewhere' },
+  }
+  const stops: (() => Promise<void>)[] = []
+  onTestFinished(async () => {
+    for (const stop of stops) await stop()
+  })
+  const services = await startServices({ home: folder, env, print: log, stops })
+  const settings = await appSettings(folder, env, services)
+  for (const name of Object.keys(env)) expect([name, settings[name]]).toEqual([name, undefined])
 })
 
 test('Redis keeps its data over a restart and evicts nothing', async () => {
