@@ -33,10 +33,11 @@ class Run {
   readonly #listeners = new Set<() => void>()
 
   constructor(args: string[] = []) {
-    const { PORT: _, NODE_ENV: __, ...env } = process.env
+    // No settings of whoever runs the tests: with their DATABASE_URL it would fill their database with its demo.
+    const { PATH, HOME, TMPDIR } = process.env
     this.npm = spawn('npm', ['start', '--', '--port', '0', ...args], {
       cwd: repositoryRoot(),
-      env: { ...env, PARLEY_HOME: home },
+      env: { PATH, HOME, TMPDIR, PARLEY_HOME: home },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     })
