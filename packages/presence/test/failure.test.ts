@@ -1,17 +1,17 @@
 import { describe, expect, it } from 'vitest'
 import { createPresenceReader } from '../src/index.ts'
-import { eventually, renewed, setting, timing } from './setting.ts'
+import { eventually, renewed, setting, short } from './setting.ts'
 
 describe('a gateway that dies', () => {
   it('takes its users offline when its lease expires, and they are reported once', async () => {
     await using world = await setting()
-    const [dying, other] = [await world.gateway(), await world.gateway()]
-    const reapers = [await world.reaper(), await world.reaper()]
+    const [dying, other] = [await world.gateway(short), await world.gateway()]
+    const reapers = [await world.reaper(short), await world.reaper(short)]
     for (const userId of ['ann', 'ben']) await dying.connect(userId, '1')
     await other.connect('ben', '1')
     const died = Date.now()
     dying.crash()
-    expect(await world.raw.pttl(`presence:lease:${dying.epoch}`)).toBeLessThanOrEqual(timing.leaseMs)
+    expect(await world.raw.pttl(`presence:lease:${dying.epoch}`)).toBeLessThanOrEqual(short.leaseMs)
     await eventually(() => world.isAlive(dying), false)
     expect(await world.isOnline('ann')).toBe(false)
     expect(await world.isAlive(other)).toBe(true)
@@ -19,8 +19,8 @@ describe('a gateway that dies', () => {
     await eventually(() => reported().map(({ userId }) => userId), ['ann'])
     // About when it last renewed its lease, not when its death was detected.
     const [{ lastSeenAt = new Date(0), at = 0 } = {}] = reported()
-    expect(lastSeenAt.getTime()).toBeGreaterThanOrEqual(died - timing.leaseMs)
-    expect(lastSeenAt.getTime()).toBeLessThanOrEqual(at - timing.leaseMs)
+    expect(lastSeenAt.getTime()).toBeGreaterThanOrEqual(died - short.leaseMs)
+    expect(lastSeenAt.getTime()).toBeLessThanOrEqual(at - short.leaseMs)
     expect(await world.isOnline('ben')).toBe(true)
     await eventually(() => world.raw.smembers('presence:incarnations'), [`${other.epoch}.1`])
     expect(await world.raw.exists(`presence:people:${dying.epoch}.1`)).toBe(0)
@@ -29,7 +29,7 @@ describe('a gateway that dies', () => {
 
   it('does not keep users who come back after the lease from being announced', async () => {
     await using world = await setting()
-    const [dying, other] = [await world.gateway(), await world.gateway()]
+    const [dying, other] = [await world.gateway(short), await world.gateway()]
     await dying.connect('ann', '1')
     dying.crash()
     await eventually(() => world.isOnline('ann'), false)
@@ -100,7 +100,7 @@ describe('a Redis that goes down', () => {
   it('and comes back empty has everybody again at once, without any report', async () => {
     await using world = await setting()
     // Without waiting for the next renewal.
-    const seldom = { renewMs: 60_000, leaseMs: 60_000 }
+    const seldom = { renewMs: 60_000 }
     const [a, b] = [await world.gateway(seldom), await world.gateway(seldom)]
     const { reported } = await world.reaper()
     const people = Array.from({ length: 300 }, (_, index) => `p${index}`)
@@ -117,7 +117,7 @@ describe('a Redis that goes down', () => {
 
   it('and comes back empty still leads to reports of users who left during the outage or leave later', async () => {
     await using world = await setting()
-    const [a, b] = [await world.gateway(), await world.gateway()]
+    const [a, b] = [await world.gateway(), await world.gateway(short)]
     const { reported } = await world.reaper()
     for (const userId of ['ann', 'ben', 'eve']) await a.connect(userId, '1')
     await b.connect('zoe', '1')
@@ -137,7 +137,7 @@ describe('a Redis that goes down', () => {
 
   it('and is flushed under open connections has everybody again; users who leave before or after that are reported', async () => {
     await using world = await setting()
-    const [a, b] = [await world.gateway(), await world.gateway()]
+    const [a, b] = [await world.gateway(), await world.gateway(short)]
     const { reported } = await world.reaper({ confirmMs: 1_000 })
     for (const userId of ['ann', 'ben', 'eve']) await a.connect(userId, '1')
     await b.connect('zoe', '1')
@@ -210,12 +210,12 @@ describe('a Redis that goes down', () => {
 
   it('and freezes for longer than the leases takes nobody offline', async () => {
     await using world = await setting()
-    const gateway = await world.gateway()
+    const gateway = await world.gateway(short)
     const { reported } = await world.reaper({ confirmMs: 1_000 })
     await gateway.connect('ann', '1')
     const frozenAt = Date.now()
     await world.redis.pause()
-    await expect.poll(() => Date.now() - frozenAt, { timeout: 5_000 }).toBeGreaterThan(timing.leaseMs + 200)
+    await expect.poll(() => Date.now() - frozenAt, { timeout: 5_000 }).toBeGreaterThan(short.leaseMs + 200)
     await world.redis.resume()
     await eventually(async () => world.raw.get(`presence:lease:${gateway.epoch}`), `${gateway.epoch}.2`)
     await eventually(() => world.isOnline('ann'), true)

@@ -47,6 +47,7 @@ describe('a Redis whose answers are lost', () => {
     await eventually(() => reported.map(({ userId }) => userId), ['ben'])
     // Cleaning up after a dead gateway works as usual.
     redis.disconnect()
+    await world.raw.del(`presence:lease:${gateway.epoch}`)
     await eventually(() => reported.map(({ userId }) => userId), ['ben', 'ann'])
   })
 })
