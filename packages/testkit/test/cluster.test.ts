@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import {
   ConnectError,
   collect,
@@ -47,10 +47,15 @@ test('events are awaited by predicate and by count; a timeout lists those receiv
   for (const n of [1, 2, 3]) await emit(socket, 'echo', n)
   expect(await third).toBe(3)
   expect(await firstTwo).toEqual([1, 2])
+  // The time is up when the event has come, however slow the machine is.
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
   const never = next(socket, 'newMessage', undefined, { timeoutMs: 50 })
   const failed = expect(never).rejects.toThrow(/No newMessage within 50 ms. Events received: echoed/)
   await emit(socket, 'echo', 4)
+  vi.advanceTimersByTime(50)
   await failed
+  vi.useRealTimers()
 })
 
 test('a client of a killed gateway notices and reconnects after the restart', async () => {
