@@ -52,7 +52,8 @@ export function buildServer(
   // Longer than balancers keep idle connections, so that none sends a request on a connection that is just being closed.
   const keepAliveTimeout = settings.KEEP_ALIVE_SECONDS * 1_000
   // Requests without a Host header are refused below: Node's own refusal has no body.
-  const http = createServer({ keepAliveTimeout, ...times, requireHostHeader: false }, (request, response) => {
+  const options = { keepAliveTimeout, ...times, requireHostHeader: false, shouldUpgradeCallback: wantsWebSocket }
+  const http = createServer(options, (request, response) => {
     const error = namesHost(request) ? NOTHING_HERE : NO_HOST
     response.writeHead(error.status, { 'content-type': 'application/json', 'x-content-type-options': 'nosniff' })
     response.end(JSON.stringify(failure(error)))
@@ -83,7 +84,7 @@ export function buildServer(
   })
   io.engine.on('headers', (headers: Record<string, string>, request: IncomingMessage) => {
     headers['x-content-type-options'] = 'nosniff'
-    if (request.headers.upgrade !== undefined) joinFirstWrites(request.socket)
+    if (wantsWebSocket(request)) joinFirstWrites(request.socket)
   })
   io.engine.on('connection', (conn: Socket['conn']) => boundPackets(conn, limits))
   corkFrames(io, {
@@ -105,6 +106,11 @@ export function buildServer(
 function joinFirstWrites(socket: Duplex): void {
   socket.cork()
   setImmediate(() => socket.uncork())
+}
+
+/** Other protocols that a client offers are left alone (RFC 9110 section 7.8): Java's and curl's offer `h2c` with a plain poll. */
+function wantsWebSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket'
 }
 
 /**

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
 import { createConnection } from 'node:net'
 import type { Message } from '@parley/protocol'
 import {
@@ -91,6 +92,14 @@ it('the answer to an upgrade and the first packet come in one piece', async () =
   )
   const [piece]: Buffer[] = await once(tcp, 'data')
   expect(piece?.toString()).toMatch(/^HTTP\/1\.1 101 .*"sid":/s)
+})
+
+it('a poll that offers another protocol, as those of Java and curl do, is answered as if it did not', async () => {
+  const headers = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAMAAABkAAQAAP__' }
+  const poll = request(`${cluster.gateways[0]?.url}/socket.io/?EIO=4&transport=polling`, { headers }).end()
+  const [answer]: IncomingMessage[] = await once(poll, 'response')
+  expect(answer?.statusCode).toBe(200)
+  expect(await answer?.toArray().then((chunks) => chunks.join(''))).toMatch(/^0\{"sid":/)
 })
 
 describe('tokens', () => {

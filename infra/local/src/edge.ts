@@ -55,7 +55,8 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     return sid === null ? ordered : sessions.prefer(sid, ordered)
   }
 
-  const server = createServer({ requestTimeout: 600_000, keepAliveTimeout: 65_000 }, (request, response) => {
+  const limits = { requestTimeout: 600_000, keepAliveTimeout: 65_000 }
+  const server = createServer({ ...limits, shouldUpgradeCallback: wantsWebSocket }, (request, response) => {
     const url = locate(request)
     if (!url) answerError(response, 400, 'VALIDATION_FAILED', 'The request URL is not valid.')
     else if (isUnder(url, '/api')) {
@@ -85,7 +86,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     // Without a listener, a reset by the client would crash this process.
     socket.on('error', () => socket.destroy())
     const url = locate(request)
-    if (!url || !isUnder(url, '/socket.io') || request.headers.upgrade?.toLowerCase() !== 'websocket') {
+    if (!url || !isUnder(url, '/socket.io')) {
       return refuseUpgrade(request, socket, 404, 'There is no WebSocket at this address.')
     }
     forwardUpgrade(request, socket, head, gatewaysFor(url), { opened: (target) => gateways.open(target) })
@@ -114,6 +115,11 @@ function locate(request: IncomingMessage): URL | undefined {
   const target = request.url ?? '/'
   const url = target.startsWith('/') ? URL.parse(`http://edge${target}`) : URL.parse(target)
   return url?.protocol === 'http:' || url?.protocol === 'https:' ? url : undefined
+}
+
+/** Other protocols that a client offers are left alone (RFC 9110 section 7.8): Java's and curl's offer `h2c` with a plain request. */
+function wantsWebSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket'
 }
 
 function isUnder(url: URL, prefix: string): boolean {

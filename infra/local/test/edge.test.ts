@@ -48,6 +48,17 @@ test('requests under /api go to the pods in turn', async () => {
   expect(answers.sort()).toEqual(['a', 'a', 'b', 'b'])
 })
 
+test('a request that offers another protocol, as those of Java and curl do, is answered as if it did not', async () => {
+  const alive = await pod((incoming, response) => void incoming.pipe(response))
+  const { port } = await edgeFor([alive.target])
+  const headers = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAMAAABkAAQAAP__' }
+  const sent = request({ host: HOST, port, path: '/api/echo', method: 'POST', headers })
+  sent.end('the body')
+  const [answer]: IncomingMessage[] = await once(sent, 'response')
+  expect(answer?.statusCode).toBe(200)
+  expect(await answer?.toArray().then((chunks) => chunks.join(''))).toBe('the body')
+})
+
 test('a pod that is away is passed over, also for a request with a body', async () => {
   const alive = await pod((incoming, response) => void incoming.pipe(response))
   const { url } = await edgeFor([await deadTarget(), alive.target, await deadTarget()])
