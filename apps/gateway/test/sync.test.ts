@@ -118,6 +118,10 @@ describe('sync', () => {
     await send(a, id, 'without Fatima')
     expect(await sync(b, { [id]: 1 })).toEqual({ conversations: [], left: [id], hasMore: false, after: null })
     expect(await sync(stranger, { [id]: 0 })).toMatchObject({ conversations: [], left: [id] })
+    // The first and the last of all ids are answered as any other that nothing has.
+    const nowhere = ['00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff']
+    const named = Object.fromEntries(nowhere.map((none) => [none, 1]))
+    expect(await sync(stranger, named)).toMatchObject({ conversations: [], left: nowhere })
     await cluster.api(a).post(`${PATH}/${id}/participants`, { userIds: [b.id] })
     expect(only(await sync(b, {}))).toMatchObject({ id, joined: true, joinedSeq: 2 })
   })

@@ -1,8 +1,6 @@
 import {
   type ChangedHeadRow,
   type Database,
-  FIRST_ID,
-  LAST_ID,
   type SyncHeadRow,
   type SyncMemberRow,
   type SyncQuestion,
@@ -67,8 +65,11 @@ export class ConversationSync {
   }
 
   /** Returns the next page of what `userId` has missed, without anything they may not see (any longer). */
-  async changes(userId: string, { conversations, after, until }: SyncRequest): Promise<SyncAnswer> {
-    const question = { userId, known: conversations, after: after ?? FIRST_ID, until: until ?? LAST_ID }
+  async changes(
+    userId: string,
+    { conversations: known, after = null, until = null }: SyncRequest,
+  ): Promise<SyncAnswer> {
+    const question = { userId, known, after, until }
     const answer = await this.#loader.load(question)
     if (answer === undefined) throw new Error('a sync without an answer')
     return answer

@@ -1,14 +1,15 @@
 import type { ConversationType, ParticipantRole } from '@parley/protocol'
+import { FIRST_ID, LAST_ID } from '../id-range.ts'
 import type { Queryable } from '../pool.ts'
 import { type MessageRow, messageColumns } from './messages.ts'
 
-/** One person's query: what has changed in the conversations with `after < id <= until`. */
+/** One person's query: what has changed in the conversations with `after < id <= until`; null for no bound. */
 export interface SyncQuestion {
   userId: string
   /** The revs that the person's client has, by conversation id. */
   known: Readonly<Record<string, number>>
-  after: string
-  until: string
+  after: string | null
+  until: string | null
 }
 
 /** A conversation that has changed for the person who asks. */
@@ -52,7 +53,9 @@ export async function syncHeads(
   questions: readonly SyncQuestion[],
   limit: number,
 ): Promise<SyncHeadRow[]> {
-  const named = questions.map(({ known, after, until }) => Object.keys(known).filter((id) => id > after && id <= until))
+  const named = questions.map(({ known, after, until }) =>
+    Object.keys(known).filter((id) => (after === null || id > after) && (until === null || id <= until)),
+  )
   const { rows } = await db.query<ChangedHeadRow | { no: number; id: null }>({
     name: 'sync_heads',
     text: `
@@ -82,8 +85,8 @@ export async function syncHeads(
     values: [
       questions.map((q) => q.userId),
       questions.map((q) => JSON.stringify(q.known)),
-      questions.map((q) => q.after),
-      questions.map((q) => q.until),
+      questions.map((q) => q.after ?? FIRST_ID),
+      questions.map((q) => q.until ?? LAST_ID),
       named.map((ids) => ids.length),
       limit,
     ],
