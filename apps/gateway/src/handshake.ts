@@ -8,7 +8,7 @@ import { EventFlow } from './flow.ts'
 import { shownIn } from './online-news.ts'
 import { aboutSocket, type Session, sessionOf } from './session.ts'
 import { endSocket } from './token-guard.ts'
-import { TokenLife } from './token-life.ts'
+import { TokenLife, verifyForLife } from './token-life.ts'
 import { Waves } from './waves.ts'
 
 /** Handshakes per wave: as many people as one statement looks up (packages/messaging: membership.ts, people.ts). */
@@ -69,7 +69,7 @@ async function alone(conn: Socket['conn'], underWay: WeakSet<Socket['conn']>, wo
 }
 
 async function admit(socket: Socket, deps: GatewayDeps, waves: Waves): Promise<void> {
-  const identity = await deps.tokens.verify(socket.handshake.auth.token)
+  const identity = await verifyForLife(deps.tokens, socket.handshake.auth.token)
   if (identity.service) {
     throw new ParleyError('FORBIDDEN', { message: 'A service token cannot open a socket; use a person’s token.' })
   }

@@ -1,3 +1,6 @@
+import type { Identity, TokenVerifier } from '@parley/auth'
+import { ParleyError } from '@parley/protocol'
+
 /** The longest delay that setTimeout supports, in milliseconds: 2^31 - 1, about 25 days. */
 const TIMER_MAX = 2 ** 31 - 1
 
@@ -30,4 +33,15 @@ export class TokenLife {
     const left = Math.max(0, endsAt - Date.now())
     this.#timer = setTimeout(() => (left > TIMER_MAX ? this.#wait(endsAt) : this.#onEnd()), Math.min(left, TIMER_MAX))
   }
+}
+
+/**
+ * Checks a token that a socket is to live as long as. The seconds by which the issuer's clock may differ, which a request is
+ * granted, do not count here: the socket would be closed as soon as it is open.
+ * @throws {ParleyError} as `verify` does; TOKEN_EXPIRED from `exp` on
+ */
+export async function verifyForLife(tokens: TokenVerifier, token: unknown): Promise<Identity> {
+  const identity = await tokens.verify(token)
+  if (identity.expiresAt !== null && identity.expiresAt.getTime() <= Date.now()) throw new ParleyError('TOKEN_EXPIRED')
+  return identity
 }

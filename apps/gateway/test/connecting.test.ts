@@ -144,6 +144,7 @@ describe('tokens', () => {
       'TOKEN_EXPIRED',
       () => ({ token: cluster.token('x', { iat: now() - 7_200, exp: now() - 600 }) }),
     ],
+    ['a token that ended a second ago', 'TOKEN_EXPIRED', () => ({ token: cluster.token('x', { exp: now() - 1 }) })],
     ['a service’s token', 'FORBIDDEN', () => ({ token: cluster.token('svc', { role: 'service' }) })],
   ])('%s: connect_error with %s', async (_what, code, auth) => {
     const error = await refused({ auth: auth() })

@@ -1,9 +1,10 @@
 import { instantOf, ParleyError } from '@parley/protocol'
+import { verifyForLife } from '../token-life.ts'
 import type { EventHandler } from './handler.ts'
 
 /** Replaces the socket's token with a newer one of the same person. */
 export const renewToken: EventHandler<'renewToken'> = async ({ deps, session, payload }) => {
-  const identity = await deps.tokens.verify(payload.token)
+  const identity = await verifyForLife(deps.tokens, payload.token)
   if (identity.service || identity.userId !== session.identity.userId) {
     throw new ParleyError('FORBIDDEN', { message: 'The token does not belong to the person who connected.' })
   }
