@@ -36,8 +36,8 @@ export class TokenLife {
 }
 
 /**
- * Checks a token that a socket is to live as long as. The seconds by which the issuer's clock may differ, which a request is
- * granted, do not count here: the socket would be closed as soon as it is open.
+ * Verifies a token for a socket, which lives only as long as its token. Unlike requests, sockets get no tolerance for the
+ * issuer's clock after `exp`: the socket would be closed as soon as it opened.
  * @throws {ParleyError} as `verify` does; TOKEN_EXPIRED from `exp` on
  */
 export async function verifyForLife(tokens: TokenVerifier, token: unknown): Promise<Identity> {

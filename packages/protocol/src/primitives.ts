@@ -56,7 +56,14 @@ export function instantOf(date: Date): string {
 }
 
 /** A date with an optional time and offset. Captures at most six fractional digits: Postgres keeps microseconds. */
-const MOMENT = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.(\d{1,6})\d*)?)?(Z|[+-]\d\d:?\d\d)?)?$/i
+const MOMENT = /^(\d{4}-\d\d-\d\d)([T ]\d\d:\d\d(:\d\d(\.(\d{1,6})\d*)?)?(Z|[+-]\d\d:?\d\d)?)?$/i
+
+/** Returns whether the calendar has this day. Date accepts the 31st of any month and turns it into a day of the next one. */
+function isInCalendar(day: string): boolean {
+  return new Date(day).toISOString().startsWith(day)
+}
+
+export const NO_TIMESTAMP = 'must be a timestamp such as 2025-12-11T10:30:00Z'
 
 /**
  * A time in a query string: RFC 3339, a date, or milliseconds since 1970. A time without an offset is in UTC, whatever the time
@@ -66,12 +73,12 @@ export const timestamp = z
   .string()
   .max(64)
   .transform((value, ctx) => {
-    const [moment, time, , , fraction, offset] = MOMENT.exec(value) ?? []
+    const [moment, day, time, , , fraction, offset] = MOMENT.exec(value) ?? []
     const isLocal = time !== undefined && offset === undefined
     const date = new Date(/^\d{1,15}$/.test(value) ? Number(value) : `${moment}${isLocal ? 'Z' : ''}`)
     const year = date.getUTCFullYear()
-    if (Number.isNaN(year) || year < 1 || year > 9999) {
-      ctx.addIssue({ code: 'custom', message: 'must be a timestamp such as 2025-12-11T10:30:00Z' })
+    if (Number.isNaN(year) || year < 1 || year > 9999 || (day !== undefined && !isInCalendar(day))) {
+      ctx.addIssue({ code: 'custom', message: NO_TIMESTAMP })
       return z.NEVER
     }
     return fraction === undefined ? date.toISOString() : date.toISOString().replace(/\d+Z$/, `${fraction}Z`)

@@ -10,6 +10,7 @@ import {
   integer,
   isStorableText,
   messageId,
+  NO_TIMESTAMP,
   paging,
   STORABLE,
   storable,
@@ -136,15 +137,18 @@ export const upsertUsersBody = z.object({
 
 /** Without `before`, revokes all tokens issued until now. */
 export const revokeTokensBody = z
-  .object({ before: z.union([timestamp, z.int().min(0).transform(String).pipe(timestamp)]).nullish() })
+  .object({ before: z.union([timestamp, z.int().min(0).transform(String).pipe(timestamp)], NO_TIMESTAMP).nullish() })
   .nullish()
   .transform((body) => body ?? {})
 
 export const devSessionBody = z.object({
-  user: z.union([
-    userId.transform((id) => ({ id })),
-    z.object({ id: userId, fullName: text(LIMITS.nameLength).optional(), profilePhoto: profilePhoto.nullish() }),
-  ]),
+  user: z.union(
+    [
+      userId.transform((id) => ({ id })),
+      z.object({ id: userId, fullName: text(LIMITS.nameLength).optional(), profilePhoto: profilePhoto.nullish() }),
+    ],
+    'must be an id, or an object with an id and perhaps fullName and profilePhoto',
+  ),
 })
 
 /** Payloads of the events that a client may send. Any other event is rejected with UNKNOWN_EVENT. */

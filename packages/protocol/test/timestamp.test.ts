@@ -27,6 +27,17 @@ it.each([
   expect(read(value)).toBe(moment)
 })
 
+it.each([
+  ['2024-02-29', '2024-02-29T00:00:00.000Z'],
+  ['2025-12-31T23:30:00-01:00', '2026-01-01T00:30:00.000Z'],
+])('%s is a day of the calendar', (value, moment) => {
+  expect(read(value)).toBe(moment)
+})
+
+it.each(['2025-02-29', '2026-02-30T10:30:00Z', '2025-04-31 10:30'])('%s is none', (value) => {
+  expect(read(value)).toBeUndefined()
+})
+
 it.each(['1 2 3', '2025 12 11', '11-12-2025', '2025-13-01', '10:30', '2025-12-11T10:30:00 06:00', '99999-01-01', ''])(
   '%j is not a timestamp',
   (value) => {

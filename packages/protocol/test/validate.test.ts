@@ -1,12 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { ParleyError } from '../src/errors.ts'
+import { NO_TIMESTAMP } from '../src/primitives.ts'
 import {
   conversationParams,
   createConversationBody,
+  devSessionBody,
   listConversationsQuery,
   markAsReadBody,
   postMessageBody,
+  revokeTokensBody,
   userBody,
 } from '../src/requests.ts'
 import { syncBody } from '../src/sync.ts'
@@ -54,6 +57,13 @@ describe('an invalid request', () => {
       'content: must have at most 10000 characters',
     ],
     ['a photo that is not a URL', userBody, { fullName: 'A', profilePhoto: 'a.png' }, 'profilePhoto: must be a URL'],
+    ['an invalid time', revokeTokensBody, { before: 'now' }, `before: ${NO_TIMESTAMP}`],
+    [
+      'a number for a person',
+      devSessionBody,
+      { user: 5 },
+      'user: must be an id, or an object with an id and perhaps fullName and profilePhoto',
+    ],
     ['no known conversations', syncBody, {}, 'conversations: is missing'],
     [
       'a list of known conversations',
