@@ -28,7 +28,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     loggerInstance: deps.logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit: LIMITS.payloadBytes,
-    routerOptions: { maxParamLength: 4 * LIMITS.userIdLength },
+    routerOptions: { maxParamLength: 4 * LIMITS.userIdLength, ignoreTrailingSlash: true },
     // Long enough for a large file on a slow connection; limitBodyTime() sets shorter limits for everything else.
     requestTimeout: 900_000,
     keepAliveTimeout: deps.http.KEEP_ALIVE_SECONDS * 1_000,

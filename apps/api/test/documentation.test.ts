@@ -19,6 +19,16 @@ it('describes every route of the app, and no other', async () => {
   expect([...new Set(routes)].sort()).toEqual(described.sort())
 })
 
+it('answers every address with a slash at its end as without one', async () => {
+  for (const route of await routesOfTheApp()) {
+    const [method = '', pattern = ''] = route.split(' ')
+    const url = pattern.replace(/\/$/, '').replaceAll(/:\w+/g, () => crypto.randomUUID())
+    const asked = [url, `${url}/`].map((address) => app.inject({ method: method as 'GET', url: address }))
+    const [plain, slashed] = (await Promise.all(asked)).map((answer) => [answer.statusCode, answer.json().error?.code])
+    expect(slashed, route).toEqual(plain)
+  }
+})
+
 it('serves the document without a token', async () => {
   const answer = await app.inject('/api/docs/openapi.json')
   expect([answer.statusCode, answer.headers['content-type']]).toEqual([200, 'application/json; charset=utf-8'])
@@ -32,8 +42,10 @@ describe('the viewer', () => {
   it('is a page whose every script, style and picture comes from here', async () => {
     const page = await app.inject('/api/docs/')
     expect([page.statusCode, page.headers['content-type']]).toEqual([200, 'text/html; charset=utf-8'])
-    const withoutSlash = await app.inject('/api/docs')
-    expect([withoutSlash.statusCode, withoutSlash.headers.location]).toEqual([308, '/api/docs/'])
+    for (const address of ['/api/docs', '/api/docs?from=a-link']) {
+      const withoutSlash = await app.inject(address)
+      expect([withoutSlash.statusCode, withoutSlash.headers.location]).toEqual([308, '/api/docs/'])
+    }
     const files = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, address = '']) => address)
     expect(files.length).toBeGreaterThan(3)
     for (const file of files) {

@@ -22,6 +22,10 @@ type SwaggerDocument = Extract<Parameters<typeof swagger>[1], { mode: 'static' }
 export const documentationRoutes: FastifyPluginAsync = async (app) => {
   const document = openApiDocument({ version: VERSION })
   const text = JSON.stringify(document)
+  // The viewer's files are named relative to its address, with its slash.
+  app.addHook('onRequest', async ({ url }, reply) => {
+    if (url.split('?', 1)[0] === app.prefix) return reply.redirect(`${app.prefix}/`, 308)
+  })
   await app.register(swagger, { mode: 'static', specification: { document } as unknown as SwaggerDocument })
   await app.register(swaggerUi, {
     routePrefix: '/',
@@ -29,7 +33,5 @@ export const documentationRoutes: FastifyPluginAsync = async (app) => {
     theme: { title: 'Parley: HTTP API' },
     uiConfig: { layout: 'BaseLayout', deepLinking: true, defaultModelsExpandDepth: 0, persistAuthorization: false },
   })
-  // The viewer's files are relative to this path with a trailing slash.
-  app.get('', (_request, reply) => reply.redirect(`${app.prefix}/`, 308))
   app.get('/openapi.json', (_request, reply) => reply.type('application/json; charset=utf-8').send(text))
 }
