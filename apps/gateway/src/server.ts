@@ -14,6 +14,7 @@ import {
 import { Server, type Socket } from 'socket.io'
 import type { GatewayLimits } from './limits.ts'
 import type { GatewayMeasures } from './measures.ts'
+import { boundPackets } from './packets.ts'
 
 /** Largest packet that is read at all, in bytes. Over-long content gets a clear error well below this. */
 const PACKET_BYTES = 2 * 1024 * 1024
@@ -28,9 +29,6 @@ const UNSENT_HARD_BYTES = 8 * 1024 * 1024
  * retry after a second. Linux itself limits it to 4,096 (net.core.somaxconn).
  */
 const BACKLOG = 4_096
-
-/** CONNECT packets that one connection may send: a refused client may try again with another token. */
-const MAX_CONNECTS = 10
 
 /** How long a request's head, and a whole request, may take to arrive, in milliseconds. */
 const HEADERS_MS = 30_000
@@ -121,24 +119,6 @@ function mayConnect({ headers }: IncomingMessage, origins: AllowedOrigins): bool
   const { origin, host } = headers
   if (origin === undefined || origins === '*' || origins.includes(origin)) return true
   return host !== undefined && URL.parse(origin)?.host === host
-}
-
-/**
- * Closes a connection that sends too many CONNECT packets, or too many packets of any kind; the rest is dropped unread. Counted
- * before Socket.IO turns packets into sockets or events, because a single POST body can hold very many.
- */
-function boundPackets(conn: Socket['conn'], limits: GatewayLimits): void {
-  let connects = 0
-  conn.on('packet', ({ type, data }: { type: string; data?: unknown }) => {
-    try {
-      limits.takePacket(conn)
-    } catch {
-      return conn.close()
-    }
-    if (type !== 'message' || typeof data !== 'string') return
-    // Parsed as Socket.IO's parser does it, for which a blank is CONNECT, too.
-    if (Number(data.charAt(0)) === 0 && ++connects > MAX_CONNECTS) conn.close()
-  })
 }
 
 /**
