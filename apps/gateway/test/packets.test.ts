@@ -4,6 +4,7 @@ import type { Socket } from 'socket.io'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { GatewayLimits } from '../src/limits.ts'
 import { GatewayMeasures } from '../src/measures.ts'
+import { isCostly } from '../src/packets.ts'
 import { buildServer, listen } from '../src/server.ts'
 
 /* What a connection is closed for before it is taken apart: a body of very many packets costs more than all that they ask for. */
@@ -64,5 +65,43 @@ describe('a body', () => {
     await post(body(PACKETS)).catch(() => undefined)
     expect(seen).toEqual({ packets: 0, events: 0 })
     expect(limits.refused.counts.get('socket_packets')).toBe(refused + 1)
+  })
+})
+
+const LONG = 2 * 1024 * 1024 - 100
+
+describe('a packet', () => {
+  it.each([
+    ['of very many arrays in each other', `2["a",${'['.repeat(LONG / 2)}${']'.repeat(LONG / 2)}]`],
+    ['of very many objects beside each other', `2["a",[{}${',{}'.repeat(LONG / 3 - 1)}]]`],
+    ['of very many numbers', `2["a",[0${',0'.repeat(LONG / 2 - 1)}]]`],
+    ['of very many names', `2["a",{"b":0${',"b":0'.repeat(LONG / 6 - 1)}}]`],
+    ['whose ack has a number of very many digits', `2${'1'.repeat(LONG)}["a"]`],
+    ['of nested arrays behind a backslash', `2["\\\\",${'['.repeat(9_000)}${']'.repeat(9_000)}]`],
+  ])('%s is not read', async (_of, packet) => {
+    const { conn, post } = await open()
+    await post(`4${packet}`).catch(() => undefined)
+    expect(seen).toEqual({ packets: 1, events: 0 })
+    expect(conn.readyState).toBe('closing')
+  })
+
+  const id = 'c0ffee00-0000-7000-8000-00000000'
+  it.each([
+    ['a text that is too long by far', 'a'.repeat(LONG)],
+    ['a text of brackets, quotes and backslashes', '[{"\\'.repeat(LONG / 10)],
+    ['objects, as many as nothing asks for', Array(900).fill({})],
+    [
+      'the largest sync',
+      Object.fromEntries(Array.from({ length: 1_000 }, (_, at) => [`${id}${1_000 + at}`, Number.MAX_SAFE_INTEGER])),
+    ],
+  ])('with %s is read, and answered by what says what is wrong with it', async (_with, payload) => {
+    const { conn, post } = await open()
+    await post(`42${JSON.stringify(['a', payload])}`)
+    expect(seen).toEqual({ packets: 1, events: 1 })
+    expect(conn.readyState).toBe('open')
+  })
+
+  it('that ends within a string is looked at to its end', () => {
+    expect(isCostly(`2["${'[\\"'.repeat(20_000)}`)).toBe(false)
   })
 })
