@@ -64,6 +64,7 @@ const ATTACKS: [what: string, make: () => string, code: string][] = [
     'TOKEN_EXPIRED',
   ],
   ['not valid yet', () => sign({ ...good, nbf: now + 600 }), INVALID],
+  ['issued in the future', () => sign({ ...good, iat: now + 600 }), INVALID],
   ['a wrong issuer', () => sign({ ...good, iss: 'https://evil.example' }), INVALID],
   ['an issuer that begins alike', () => sign({ ...good, iss: `${JWT_ISSUER}.evil.example` }), INVALID],
   ['no issuer', () => sign({ ...good, iss: undefined }), INVALID],

@@ -20,16 +20,23 @@ export interface Identity {
 /** The end of the year 9999 in seconds, the last that RFC 3339 can write. A time given in milliseconds by mistake exceeds it. */
 const maxInstant = 253_402_300_799
 
+/**
+ * How far in the future a token may have been issued, in seconds, because the clocks of issuers and pods differ. A token from
+ * further ahead would outlive every revocation until then, and its name would override newer ones.
+ */
+const ISSUED_AHEAD_S = 60
+
 const instant = z.number().min(0).max(maxInstant)
 
 const requiredClaims = z.object({ sub: userId, exp: instant.optional(), iat: instant.optional().catch(undefined) })
 
 /**
  * Reads the claims of a token whose signature and times have been checked. Unusable names and photos count as absent; a bad
- * `sub` invalidates the token.
+ * `sub`, or an `iat` in the future, invalidates the token.
+ * @param now milliseconds since 1970
  * @throws ParleyError TOKEN_INVALID
  */
-export function identityFromClaims(claims: unknown): Identity {
+export function identityFromClaims(claims: unknown, now = Date.now()): Identity {
   const parsed = requiredClaims.safeParse(claims)
   if (!parsed.success) {
     const claim = parsed.error.issues[0]?.path[0] === 'exp' ? 'exp' : 'sub'
@@ -37,6 +44,9 @@ export function identityFromClaims(claims: unknown): Identity {
     throw new ParleyError('TOKEN_INVALID', { message: `The token’s ${claim} must be ${what}.` })
   }
   const { sub, exp, iat } = parsed.data
+  if (iat !== undefined && iat > now / 1_000 + ISSUED_AHEAD_S) {
+    throw new ParleyError('TOKEN_INVALID', { message: 'The token’s iat lies in the future.' })
+  }
   const all: Record<string, unknown> = { ...(claims as object) }
   return {
     userId: sub,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createTokenVerifier, signToken, type TokenSettings } from '../src/index.ts'
+import { createTokenVerifier, identityFromClaims, signToken, type TokenSettings } from '../src/index.ts'
 import { encode, hmacToken, nowInSeconds, secretSettings } from './tokens.ts'
 
 const verifier = createTokenVerifier(secretSettings)
@@ -107,6 +107,15 @@ describe('the times of a token', () => {
     for (const unusable of ['now', 1e300, null, -1, Date.now()]) {
       expect((await verifier.verify(hmacToken({ sub: 'u', iat: unusable }))).issuedAt).toBeNull()
     }
+  })
+
+  it('may say that it was issued a minute ahead, by a clock that is so far ahead of ours, and no more', () => {
+    const [now, sub] = [Date.UTC(2026, 10, 27, 12), 'u']
+    const issued = (seconds: number) => identityFromClaims({ sub, iat: now / 1_000 + seconds }, now)
+    expect(issued(60).issuedAt).toEqual(new Date(now + 60_000))
+    expect(() => issued(61)).toThrow(
+      expect.objectContaining({ code: 'TOKEN_INVALID', message: 'The token’s iat lies in the future.' }),
+    )
   })
 
   it.each(['tomorrow', 1e300, null, [1], Date.now()])('must be a number of seconds, not %j', (exp) =>
