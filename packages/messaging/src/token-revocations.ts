@@ -42,14 +42,17 @@ export class TokenRevocations {
   }
 
   /**
-   * Revokes a user's tokens issued before `before` (RFC 3339), in every process. Creates the user if they are not known yet.
+   * Revokes a user's tokens issued before `before` (RFC 3339), in every process. null stands for now by the clock of Postgres,
+   * so that the clock of this pod does not matter. Creates the user if they are not known yet.
    * @returns the time now in effect, which is later than `before` if a later one had been set already
    */
-  async revoke(userId: string, before: string): Promise<string> {
+  async revoke(userId: string, before: string | null): Promise<string> {
     const { db, tell } = this.#options
     const unnamed = { id: userId, fullName: null, profilePhoto: undefined, nameKey: null, profileAt: new Date(0) }
     await upsertUsers(db.pool, [unnamed])
-    const validFrom = (await revokeTokens(db.pool, userId, before)) ?? before
+    const validFrom = await revokeTokens(db.pool, userId, before)
+    // Deleted from the database in between.
+    if (validFrom === undefined) return this.revoke(userId, before)
     const revocation = { userId, validFrom: Date.parse(validFrom) }
     this.note(revocation)
     tell(revocation)

@@ -41,11 +41,10 @@ export const userRoutes: FastifyPluginAsync<{ deps: ApiDeps }> = async (app, { d
     requireService(request)
     const { userId } = parse(userParams, request.params)
     const { before } = parse(revokeTokensBody, request.body)
-    const moment = before ?? new Date().toISOString()
-    if (Date.parse(moment) > Date.now() + CLOCK_TOLERANCE_MS) {
+    if (before && Date.parse(before) > Date.now() + CLOCK_TOLERANCE_MS) {
       throw invalidRequest([{ path: 'before', message: 'must not be in the future' }])
     }
-    const tokensValidFrom = await revocations.revoke(userId, moment)
+    const tokensValidFrom = await revocations.revoke(userId, before ?? null)
     return { success: true, message: 'Tokens revoked', data: { userId, tokensValidFrom } }
   })
 }

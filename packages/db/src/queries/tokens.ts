@@ -14,16 +14,17 @@ export async function findTokensValidFrom(
 }
 
 /**
- * Revokes a person's tokens issued before `before`, and deletes the devices registered before then. Never moves backwards.
- * Locks the devices in the order of their ids, as does recordShown().
+ * Revokes a person's tokens issued before `before` (null: now, by the clock of Postgres), and deletes the devices registered
+ * before then. Never moves backwards. Locks the devices in the order of their ids, as does recordShown().
  * @returns since when the person's tokens are valid now; undefined if there is no such person
  */
-export async function revokeTokens(db: Queryable, userId: string, before: string): Promise<string | undefined> {
+export async function revokeTokens(db: Queryable, userId: string, before: string | null): Promise<string | undefined> {
   const { rows } = await db.query<{ tokens_valid_from: string }>({
     name: 'revoke_tokens',
     text: `
       with revoked as (
-        update users set tokens_valid_from = greatest(tokens_valid_from, $2::timestamptz) where id = $1
+        update users set tokens_valid_from = greatest(tokens_valid_from, coalesce($2::timestamptz, clock_timestamp()))
+        where id = $1
         returning id, tokens_valid_from
       ), forgotten as (
         delete from push_subscriptions where id = any (array(
