@@ -133,6 +133,11 @@ export const s3Settings = defineSettings({
     // Handed out by the S3 provider, so not ours to make longer: AWS has 40 characters, R2 64, MinIO asks for 8.
     secret: { minLength: 8 },
   }),
+  S3_SESSION_TOKEN: setting(z.string().max(8_000).optional(), 'The session token, where the key is a temporary one', {
+    expected: 'what came with a temporary access key',
+    secret: { minLength: 8 },
+    onlyWith: 'S3_ACCESS_KEY_ID',
+  }),
   S3_FORCE_PATH_STYLE: setting(flag, 'Put the bucket into the path rather than the host name (MinIO, local servers)', {
     expected: 'true or false',
     default: 'false',

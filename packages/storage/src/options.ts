@@ -8,6 +8,7 @@ export interface StorageSettings {
   readonly S3_BUCKET: string
   readonly S3_ACCESS_KEY_ID: string
   readonly S3_SECRET_ACCESS_KEY: string
+  readonly S3_SESSION_TOKEN?: string | undefined
   readonly S3_FORCE_PATH_STYLE: boolean
   readonly ATTACHMENT_MAX_BYTES: number
   readonly ATTACHMENT_DIRECT_MAX_BYTES: number
@@ -37,7 +38,11 @@ function withoutSlash(endpoint: string | undefined): string | undefined {
 
 /** Returns the key pair that requests are signed with. */
 export function credentialsOf(settings: StorageSettings): S3Credentials {
-  return { accessKeyId: settings.S3_ACCESS_KEY_ID, secretAccessKey: settings.S3_SECRET_ACCESS_KEY }
+  return {
+    accessKeyId: settings.S3_ACCESS_KEY_ID,
+    secretAccessKey: settings.S3_SECRET_ACCESS_KEY,
+    ...(settings.S3_SESSION_TOKEN === undefined ? {} : { sessionToken: settings.S3_SESSION_TOKEN }),
+  }
 }
 
 /** Returns the key of an attachment in the bucket. */

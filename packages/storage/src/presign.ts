@@ -13,6 +13,8 @@ export interface S3Location {
 export interface S3Credentials {
   accessKeyId: string
   secretAccessKey: string
+  /** Of a temporary key: it stands in each address. */
+  sessionToken?: string
 }
 
 export interface PresignRequest {
@@ -61,13 +63,15 @@ export class Presigner {
     const signedHeaders: Record<string, string> = { ...headers, host: this.#base.host }
     const names = Object.keys(signedHeaders).sort()
     const path = `${this.#base.pathname}${key.split('/').map(encode).join('/')}`
+    const { accessKeyId, sessionToken } = this.#credentials
     const canonicalQuery = Object.entries({
       ...query,
       'X-Amz-Algorithm': 'AWS4-HMAC-SHA256',
       'X-Amz-Content-Sha256': 'UNSIGNED-PAYLOAD',
-      'X-Amz-Credential': `${this.#credentials.accessKeyId}/${scope}`,
+      'X-Amz-Credential': `${accessKeyId}/${scope}`,
       'X-Amz-Date': time,
       'X-Amz-Expires': String(expiresIn),
+      ...(sessionToken === undefined ? {} : { 'X-Amz-Security-Token': sessionToken }),
       'X-Amz-SignedHeaders': names.join(';'),
     })
       .map(([name, value]): [string, string] => [encode(name), encode(value)])

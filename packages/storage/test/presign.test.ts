@@ -3,8 +3,8 @@ import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { attachmentSettings, loadSettings, s3Settings } from '@parley/runtime'
 import { describe, expect, it } from 'vitest'
 import { contentDisposition } from '../src/delivery.ts'
-import { locationOf } from '../src/options.ts'
-import { Presigner, type PresignRequest, type S3Location } from '../src/presign.ts'
+import { credentialsOf, locationOf } from '../src/options.ts'
+import { Presigner, type PresignRequest, type S3Credentials, type S3Location } from '../src/presign.ts'
 
 const credentials = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' }
 const at = Date.parse('2026-02-28T23:59:59.500Z')
@@ -22,11 +22,13 @@ const locations: S3Location[] = [
 ]
 const Key = 'attachments/a b/ü(1)*.pdf'
 
-function client({ endpoint, ...location }: S3Location): S3Client {
+const temporary = { ...credentials, sessionToken: 'IQoJb3JpZ2luX2VjEJr//wEaCXVzLWVhc3QtMSJHMEUCIQ==' }
+
+function client({ endpoint, ...location }: S3Location, key: S3Credentials): S3Client {
   return new S3Client({
     ...location,
     ...(endpoint === undefined ? {} : { endpoint }),
-    credentials,
+    credentials: key,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
   })
@@ -44,8 +46,9 @@ async function bySdk(
   location: S3Location,
   command: GetObjectCommand | PutObjectCommand | UploadPartCommand,
   signable: string[] = [],
+  key: S3Credentials = credentials,
 ): Promise<string> {
-  const s3 = client(location)
+  const s3 = client(location, key)
   s3.middlewareStack.add(
     (next) => (args) => {
       const request = args.request as { query: Record<string, string> }
@@ -94,6 +97,26 @@ describe('a presigned URL equals the SDK’s', () => {
     const signed = ours(location, { method: 'PUT', query, headers: { 'content-length': '5' } })
     expect(partsOf(signed)).toEqual(partsOf(await bySdk(location, command, ['content-length'])))
   })
+})
+
+it('signs with temporary credentials as the SDK does, session token included', async () => {
+  const env = {
+    NODE_ENV: 'test',
+    S3_ACCESS_KEY_ID: temporary.accessKeyId,
+    S3_SECRET_ACCESS_KEY: temporary.secretAccessKey,
+    S3_SESSION_TOKEN: temporary.sessionToken,
+  }
+  const settings = loadSettings({ ...s3Settings, ...attachmentSettings }, env)
+  const location = locationOf(settings)
+  const signed = new Presigner(location, credentialsOf(settings)).presign({
+    method: 'GET',
+    key: Key,
+    at,
+    expiresIn: 900,
+  })
+  const command = new GetObjectCommand({ Bucket: location.bucket, Key })
+  expect(partsOf(signed)).toEqual(partsOf(await bySdk(location, command, [], temporary)))
+  expect(new URL(signed).searchParams.get('X-Amz-Security-Token')).toBe(temporary.sessionToken)
 })
 
 it('signs fast enough for every attachment shown', () => {

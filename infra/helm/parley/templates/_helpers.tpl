@@ -56,9 +56,9 @@ securityContext:
   "worker" (list "DATABASE_URL" "REDIS_URL" "S3_ACCESS_KEY_ID" "S3_SECRET_ACCESS_KEY")
   "web" list -}}
 {{- $wants := dict
-  "api" (list "DATABASE_REPLICA_URL" "JWT_SECRET" "JWT_SECRET_PREVIOUS" "OTEL_EXPORTER_OTLP_HEADERS")
-  "gateway" (list "JWT_SECRET" "JWT_SECRET_PREVIOUS" "OTEL_EXPORTER_OTLP_HEADERS")
-  "worker" (list "VAPID_PRIVATE_KEY" "OTEL_EXPORTER_OTLP_HEADERS")
+  "api" (list "DATABASE_REPLICA_URL" "JWT_SECRET" "JWT_SECRET_PREVIOUS" "S3_SESSION_TOKEN" "OTEL_EXPORTER_OTLP_HEADERS")
+  "gateway" (list "JWT_SECRET" "JWT_SECRET_PREVIOUS" "S3_SESSION_TOKEN" "OTEL_EXPORTER_OTLP_HEADERS")
+  "worker" (list "VAPID_PRIVATE_KEY" "S3_SESSION_TOKEN" "OTEL_EXPORTER_OTLP_HEADERS")
   "web" list -}}
 {{- $secret := .root.Values.existingSecret -}}
 {{- range get $needs .component }}
