@@ -47,8 +47,9 @@ export class Bus extends EventEmitter<BusEvents> {
   /** Channels whose subscription changed in this turn of the event loop, and whether it is wanted now. */
   #changed = new Map<string, boolean>()
   #closed = false
+  /** Number of publishes, without retries. */
   publishes = 0
-  /** Number of publishes that Redis did not accept. */
+  /** Number of publishes that Redis did not accept at once. Retries do not count again. */
   failedPublishes = 0
 
   constructor(address: RedisAddress, name: string) {
@@ -91,22 +92,28 @@ export class Bus extends EventEmitter<BusEvents> {
    */
   async publish(channel: string, payload: string | Buffer, keep = false): Promise<boolean> {
     this.publishes++
-    this.#open++
     const taken = await this.#send(channel, payload)
-    if (!taken && keep) this.#keep(channel, payload)
+    if (taken) return true
+    this.failedPublishes++
+    if (keep) this.#keep(channel, payload)
+    return false
+  }
+
+  async #send(channel: string, payload: string | Buffer): Promise<boolean> {
+    this.#open++
+    const taken = await this.#follow(channel, payload)
     if (--this.#open === 0) for (const resolve of this.#settled.splice(0)) resolve()
     return taken
   }
 
   /** Publishes once, following a channel whose slot moves. */
-  async #send(channel: string, payload: string | Buffer): Promise<boolean> {
+  async #follow(channel: string, payload: string | Buffer): Promise<boolean> {
     for (let redirections = 0; ; redirections++) {
       try {
         await this.#pub.spublish(channel, payload)
         return true
       } catch (error) {
         if (redirections < REDIRECTIONS && (await hasMoved(this.#pub, error))) continue
-        this.failedPublishes++
         this.#report(error)
         return false
       }
@@ -126,7 +133,7 @@ export class Bus extends EventEmitter<BusEvents> {
   /** Retries the kept publishes. Those that fail again stay in front of those added since. */
   async #publishKept(): Promise<void> {
     const kept = this.#pub.status === 'ready' ? this.#kept.splice(0) : []
-    const taken = await Promise.all(kept.map(({ channel, payload }) => this.publish(channel, payload)))
+    const taken = await Promise.all(kept.map(({ channel, payload }) => this.#send(channel, payload)))
     this.#retry = undefined
     if (this.#closed) return
     this.#kept.unshift(...kept.filter((_, index) => !taken[index]))

@@ -1,5 +1,6 @@
 import { SLOTS, slotOf } from '@parley/redis'
 import { type ClusterNode, redisCluster, type TestRedisCluster } from '@parley/testkit'
+import { Cluster } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { Bus } from '../src/index.ts'
 
@@ -53,17 +54,19 @@ it('publishes kept messages later in their original order, even if they are refu
   expect(await listener.barrier(5_000)).toBe(true)
   await owner.call('acl', 'setuser', 'default', '-spublish')
   expect(await speaker.publish(CHANNEL, 'first', true)).toBe(false)
-  const publish = speaker.publish.bind(speaker)
+  const { spublish } = Cluster.prototype
   const next = new Promise<boolean>((resolve) => {
     // Just before the first one is retried.
-    vi.spyOn(speaker, 'publish').mockImplementationOnce((...again) => {
-      resolve(publish(CHANNEL, 'second', true))
-      return publish(...again)
+    vi.spyOn(Cluster.prototype, 'spublish').mockImplementationOnce(function (this: Cluster, ...again) {
+      resolve(speaker.publish(CHANNEL, 'second', true))
+      return spublish.apply(this, again)
     })
   })
   expect(await next).toBe(false)
   await owner.call('acl', 'setuser', 'default', '+spublish')
   await expect.poll(() => heard).toEqual(['first', 'second'])
+  // However often each was tried.
+  expect([speaker.publishes, speaker.failedPublishes]).toEqual([2, 2])
   await Promise.all([speaker.close(), listener.close()])
 })
 
