@@ -26,6 +26,9 @@ export class ChannelConnection {
   readonly #redis: RedisClient
   /** Resolves when subscriptions to everything wanted have been sent on the current connection. */
   #subscribed = Promise.withResolvers<void>()
+  /** Channels whose subscription Redis has not confirmed on the current connection, with the number of the latest command for each. */
+  readonly #unconfirmed = new Map<string, number>()
+  #commands = 0
   #current = false
   #wasReady = false
   #closed = false
@@ -51,12 +54,26 @@ export class ChannelConnection {
   subscribe(channels: readonly string[]): void {
     if (!this.#current) return
     for (const names of this.#options.commandsOf(channels)) {
-      this.#redis.ssubscribe(...names).catch(this.#options.onRefused)
+      const command = ++this.#commands
+      for (const channel of names) this.#unconfirmed.set(channel, command)
+      this.#redis.ssubscribe(...names).then(() => this.#confirm(names, command), this.#options.onRefused)
     }
+  }
+
+  #confirm(channels: readonly string[], command: number): void {
+    for (const channel of channels) {
+      if (this.#unconfirmed.get(channel) === command) this.#unconfirmed.delete(channel)
+    }
+  }
+
+  /** Returns whether a channel was subscribed on the current connection, and Redis has refused it or not answered yet. */
+  isUnconfirmed(channel: string): boolean {
+    return this.#unconfirmed.has(channel)
   }
 
   unsubscribe(channels: readonly string[]): void {
     if (!this.#current) return
+    for (const channel of channels) this.#unconfirmed.delete(channel)
     for (const names of this.#options.commandsOf(channels)) {
       // If it fails, Redis has no such subscription any more.
       this.#redis.sunsubscribe(...names).catch(() => undefined)
@@ -99,6 +116,7 @@ export class ChannelConnection {
   #onClose(): void {
     if (this.#current) this.#subscribed = Promise.withResolvers()
     this.#current = false
+    this.#unconfirmed.clear()
   }
 
   #onReady(): void {

@@ -1,11 +1,12 @@
 import { openNode, type RedisAddress, SLOTS, slotOf } from '@parley/redis'
+import { backoffMs } from '@parley/runtime/backoff'
 import { noAnswer, within } from '@parley/runtime/within'
 import type { Cluster } from 'ioredis'
 import { ChannelConnection } from './channel-connection.ts'
 import type { Subscriptions, SubscriptionsOptions } from './subscriptions.ts'
 
-/** How long after a sign that slots have moved the slot map is read again, in milliseconds. */
-const LOOK_AGAIN_MS = 100
+/** How long after a sign that slots have moved the slot map is read again, in milliseconds: longer with each read that did not help. */
+const lookAgainMs = (looks: number) => backoffMs(looks, 100, 1_000)
 const CONFIRM_MS = 5_000
 /**
  * How long to keep listening to a node that the map no longer names, in milliseconds: three times the interval at which
@@ -18,6 +19,7 @@ const UNASKED_ANSWER = 'Command queue state error'
 
 interface Node {
   connection: ChannelConnection
+  /** What it is asked for: the wanted channels of its slots. */
   channels: Set<string>
 }
 
@@ -41,9 +43,11 @@ export class ClusterSubscriptions implements Subscriptions {
   #covered = false
   #firstMap = Promise.withResolvers<void>()
   #lookAgain: NodeJS.Timeout | undefined
-  /** A node has refused or ended a subscription: all are sent again once the map has been read again. */
+  /** Reads of the slot map since all subscriptions were last in force. */
+  #looks = 0
+  /** A node has refused or ended a subscription: what is missing is sent again once the map has been read again. */
   #doubtful = false
-  /** Number of times that all channels have been subscribed (again). */
+  /** Number of times that missing channels have been subscribed (again). */
   #moves = 0
   #telling = false
   #closed = false
@@ -141,13 +145,18 @@ export class ClusterSubscriptions implements Subscriptions {
   }
 
   /**
-   * Subscribes each channel at its current node. Subscribing a second time changes nothing, and a node that a slot has left has
-   * ended the subscriptions there by itself.
+   * Subscribes, at its current node, each channel that is not known to be in force there. A subscription that is refused for
+   * long (by an ACL, say) therefore costs nothing for the others. Subscribing a second time changes nothing, and a node that a slot
+   * has left has ended the subscriptions there by itself.
    */
   #moveChannels(): void {
     this.#moves++
-    for (const node of this.#nodes.values()) node.channels.clear()
-    this.subscribe([...this.#options.wanted()])
+    const wanted = this.#byNode([...this.#options.wanted()])
+    for (const node of this.#nodes.values()) {
+      const [before, own] = [node.channels, wanted.get(node) ?? []]
+      node.channels = new Set(own)
+      node.connection.subscribe(own.filter((name) => !before.has(name) || node.connection.isUnconfirmed(name)))
+    }
   }
 
   #leave(key: string): void {
@@ -162,7 +171,7 @@ export class ClusterSubscriptions implements Subscriptions {
     this.#leave(key)
     const colon = key.lastIndexOf(':')
     const node = { host: key.slice(0, colon), port: Number(key.slice(colon + 1)) }
-    const { connection: options, onMessage, onRestored } = this.#options
+    const { connection: options, onMessage } = this.#options
     const redis = openNode(this.#address, node, {
       ...options,
       onError: (error) => {
@@ -183,7 +192,7 @@ export class ClusterSubscriptions implements Subscriptions {
       onMessage,
       // If doubtful, adopting the next map will notify.
       onRestored: () => {
-        if (!this.#doubtful) onRestored()
+        if (!this.#doubtful) this.#allRestored()
       },
       onRefused: () => this.#doubt(key),
     })
@@ -204,10 +213,13 @@ export class ClusterSubscriptions implements Subscriptions {
 
   #look(): void {
     if (this.#closed) return
-    this.#lookAgain ??= setTimeout(() => {
-      this.#lookAgain = undefined
-      if (!this.#closed) this.#cluster.refreshSlotsCache()
-    }, LOOK_AGAIN_MS)
+    this.#lookAgain ??= setTimeout(
+      () => {
+        this.#lookAgain = undefined
+        if (!this.#closed) this.#cluster.refreshSlotsCache()
+      },
+      lookAgainMs(++this.#looks),
+    )
   }
 
   /** Waits as long as the nodes take. If doubtful, or with a slot without a node, the next map leads here again. */
@@ -216,11 +228,16 @@ export class ClusterSubscriptions implements Subscriptions {
     this.#telling = true
     while (!this.#closed && !this.#doubtful) {
       if (await this.#allAnswer(CONFIRM_MS)) {
-        if (!this.#closed) this.#options.onRestored()
+        if (!this.#closed) this.#allRestored()
         break
       }
     }
     this.#telling = false
+  }
+
+  #allRestored(): void {
+    this.#looks = 0
+    this.#options.onRestored()
   }
 }
 

@@ -1,7 +1,7 @@
 import { openRedis, redisReady, slotOf } from '@parley/redis'
 import { redisCluster, type TestRedisCluster } from '@parley/testkit'
 import type { Cluster } from 'ioredis'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { ChannelConnection } from '../src/channel-connection.ts'
 import { Bus } from '../src/index.ts'
 import { openSubscriptions } from '../src/subscriptions.ts'
@@ -102,6 +102,30 @@ describe('the bus on a cluster', () => {
     expect(await told).toBe('restored')
     expect(await heard.barrier(5_000)).toBe(true)
     await allAreHeard('allowed again')
+  })
+
+  it('retries only the refused subscriptions, less and less often', async () => {
+    await Promise.all(redis.nodes.map((node) => node.call('acl', 'setuser', 'default', 'resetchannels', '&channel?*')))
+    const asked: { channel: string; at: number }[] = []
+    const refused = Promise.withResolvers<void>()
+    const { subscribe } = ChannelConnection.prototype
+    vi.spyOn(ChannelConnection.prototype, 'subscribe').mockImplementation(function (this: ChannelConnection, channels) {
+      subscribe.call(this, channels)
+      for (const channel of channels) asked.push({ channel, at: performance.now() })
+      if (asked.filter(({ channel }) => channel === 'refused').length >= 6) refused.resolve()
+    })
+    onTestFinished(() => void vi.restoreAllMocks())
+    const told = restored()
+    heard.subscribe('refused', () => undefined)
+    await refused.promise
+    expect(new Set(asked.map(({ channel }) => channel))).toEqual(new Set(['refused']))
+    // The fifth pause is at least half a second; without backoff it would be a tenth.
+    const pauses = asked.slice(1).map(({ at }, index) => at - (asked[index]?.at ?? 0))
+    expect(Math.max(...pauses)).toBeGreaterThan(400)
+    await Promise.all(redis.nodes.map((node) => node.call('acl', 'setuser', 'default', 'allchannels')))
+    expect(await told).toBe('restored')
+    heard.unsubscribe('refused')
+    await allAreHeard('all the while')
   })
 
   it('does not take an earlier answer as confirmation of channels that were subscribed again', async () => {
