@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import type { Plugin } from 'vite'
 
-/** The part of a bundle's chunk that counts here. */
+/** The parts of a bundle's chunk that are used here. */
 export interface SizedChunk {
   fileName: string
   code: string
@@ -9,7 +9,7 @@ export interface SizedChunk {
   imports: readonly string[]
 }
 
-/** The entries and what they import statically, each with its gzipped size in bytes. */
+/** Returns the entry chunks and their static imports, each with its gzipped size in bytes. */
 export function initialChunks(chunks: readonly SizedChunk[]): { fileName: string; bytes: number }[] {
   const byName = new Map(chunks.map((chunk) => [chunk.fileName, chunk]))
   const reached = new Set<string>()
@@ -26,7 +26,7 @@ export function initialChunks(chunks: readonly SizedChunk[]): { fileName: string
   }))
 }
 
-/** Fails a build whose initial JavaScript is larger than `limit` bytes, gzipped; says how large it is. */
+/** Reports the gzipped size of the initial JavaScript, and fails the build if it exceeds `limit` bytes. */
 export function initialSize(limit: number): Plugin {
   return {
     name: 'parley:initial-size',
@@ -38,7 +38,7 @@ export function initialSize(limit: number): Plugin {
       const total = initial.reduce((sum, { bytes }) => sum + bytes, 0)
       const parts = initial.map(({ fileName, bytes }) => `  ${fileName} ${kilobytes(bytes)}`).join('\n')
       const line = `Initial JavaScript: ${kilobytes(total)} of ${kilobytes(limit)} gzipped\n${parts}`
-      if (total > limit) this.error(`${line}\nToo large: load something of it later.`)
+      if (total > limit) this.error(`${line}\nToo large: load some of it lazily.`)
       this.info(line)
     },
   }

@@ -4,12 +4,12 @@ import { promisify } from 'node:util'
 import { brotliCompress, constants, gzip } from 'node:zlib'
 import type { Plugin } from 'vite'
 
-/** What is text; pictures and fonts are compressed as they are. */
+/** Text files; pictures and fonts are already compressed. */
 const TEXT = /\.(css|html|js|json|map|mjs|svg|txt|webmanifest)$/
-/** Below this a compressed file saves no packet. Bytes. */
+/** Smaller files would not save a packet. Bytes. */
 const LEAST = 1_024
 
-/** Puts `NAME.br` and `NAME.gz` beside each file of text, for servers that hand out what is compressed already. */
+/** Writes `NAME.br` and `NAME.gz` next to each text file, for servers that can serve precompressed files. */
 export function precompress(): Plugin {
   let folder = ''
   return {
@@ -18,7 +18,7 @@ export function precompress(): Plugin {
     configResolved: ({ root, build }) => {
       folder = resolve(root, build.outDir)
     },
-    // All files are written by then, those of public/ included.
+    // By now all files have been written, including those from public/.
     async closeBundle() {
       const entries = await readdir(folder, { recursive: true, withFileTypes: true })
       const texts = entries.filter((entry) => entry.isFile() && TEXT.test(entry.name))

@@ -3,17 +3,17 @@ import { defineConfig } from 'vite'
 import { initialSize } from './initial-size.ts'
 import { precompress } from './precompress.ts'
 
-/** What a first visit loads at most, gzipped: the entry and everything that it imports statically. */
+/** Size limit of the initial JavaScript, gzipped: the entry and all of its static imports. */
 const INITIAL_BYTES = 120 * 1024
 
-/** The oldest that have all that is used; `URL.parse` came last. */
+/** The oldest supported browsers; the newest required feature is `URL.parse`. */
 const BROWSERS = ['chrome126', 'firefox128', 'safari18']
 
-/** Behind `npm run web:dev`. */
+/** The cluster that `npm run web:dev` proxies to. */
 const CLUSTER = process.env.PARLEY ?? 'http://localhost:4000'
 
 export default defineConfig({
-  // Relative addresses: dist/ works at any path.
+  // Relative URLs, so that dist/ works at any path.
   base: './',
   plugins: [react(), initialSize(INITIAL_BYTES), precompress()],
   build: {

@@ -9,7 +9,7 @@ import { pushTests } from './push.ts'
 import { signInTests } from './sign-in.ts'
 import { type Stage, startStage } from './stage.ts'
 
-// One file, so that all tests share one cluster and one browser: starting those takes longer than the tests do.
+// One file, so that all tests share one cluster and one browser, which take longer to start than the tests take.
 let stage: Stage
 beforeAll(async () => {
   stage = await startStage()

@@ -5,7 +5,7 @@ import type { Stage } from './stage.ts'
 import { gone, seen } from './visitor.ts'
 
 export function directTests(stage: () => Stage): void {
-  test('two people at two gateways: a new chat, typing, messages, receipts and who is there', async () => {
+  test('two people on two gateways: a new chat, typing, messages, receipts and presence', async () => {
     const { cluster, visit } = stage()
     const [omar, lena] = [someone('Omar'), someone('Lena')]
     await cluster.register(omar, lena)
@@ -18,7 +18,7 @@ export function directTests(stage: () => Stage): void {
     await dialog.getByRole('button', { name: 'Start chat' }).click()
     await gone(dialog)
 
-    // Typing is told every three seconds, to those who are in the conversation by then.
+    // Typing is repeated every three seconds for those who have opened the conversation since.
     await seen(atLenas.row(omar.fullName))
     await atOmars.composer.fill('Good morning!')
     await seen(atLenas.row(omar.fullName).getByText('typing…'))
@@ -46,7 +46,7 @@ export function directTests(stage: () => Stage): void {
     await seen(heading.getByText(/last seen/i))
   })
 
-  test('what came while one was away is counted, marked by a line, and read by looking', async () => {
+  test('messages that arrived meanwhile are counted, marked by a line, and read by looking at them', async () => {
     const { cluster, visit, omar, lena, id, post } = await pair(stage())
     for (let n = 1; n <= 3; n++) await post(lena, `Message ${n}`)
     await post(omar, 'Read until here')
@@ -68,7 +68,7 @@ export function directTests(stage: () => Stage): void {
     await seen(line)
   })
 
-  test('each message is announced to screen readers, the same words once more as well', async () => {
+  test('each message is announced to screen readers, even if its words repeat', async () => {
     const { omar, lena, enter, post } = await pair(stage())
     const visitor = await enter(omar)
     await visitor.page.evaluate(() => {
@@ -86,7 +86,7 @@ export function directTests(stage: () => Stage): void {
     }
   })
 
-  test('what one person has begun to write is not shown to the next one in the same tab', async () => {
+  test('a draft is not shown to the next person in the same tab', async () => {
     const { cluster, omar, lena, enter } = await pair(stage())
     const visitor = await enter(omar)
     await visitor.composer.fill('begun by Omar')
@@ -98,7 +98,7 @@ export function directTests(stage: () => Stage): void {
     expect(await visitor.composer.inputValue()).toBe('')
   })
 
-  test('a message full of HTML and script stands there as text; addresses become links, safely', async () => {
+  test('HTML and scripts in a message are shown as text, and URLs become safe links', async () => {
     const { omar, lena, enter, post } = await pair(stage(), { omar: user('Omar <b>Haddad</b>') })
     const hostile = [
       '<img src=x onerror="globalThis.hacked = 1"><script>globalThis.hacked = 1</script>',
@@ -119,10 +119,10 @@ export function directTests(stage: () => Stage): void {
     expect(await visitor.page.evaluate(() => 'hacked' in globalThis)).toBe(false)
   })
 
-  test('what is written from right to left is shown so', async () => {
+  test('right-to-left text is shown right to left', async () => {
     const { lena, enter } = await pair(stage(), { omar: user('عمر حداد') })
     const visitor = await enter(lena)
-    // The title stands beside the picture, not at the other end of the page.
+    // The title is next to the picture, not at the other end of the page.
     const title = await visitor.page.getByRole('heading', { level: 1, name: 'عمر حداد' }).boundingBox()
     expect(title?.width).toBeLessThan(200)
     await visitor.say('مرحبا! كيف حالك؟ 🙂')
@@ -132,7 +132,7 @@ export function directTests(stage: () => Stage): void {
     expect(await directionOf('Good, thanks')).toBe('ltr')
   })
 
-  test('whoever has a picture that is not there is shown by their initials', async () => {
+  test('a person whose picture cannot be loaded is shown by their initials', async () => {
     const profilePhoto = `${stage().addresses[0]}/icon.png`
     const { visit, omar, lena } = await pair(stage(), { lena: { ...user('Lena Xi'), profilePhoto } })
     const visitor = await visit(omar)
@@ -144,7 +144,7 @@ export function directTests(stage: () => Stage): void {
     expect(visitor.problems.splice(0)).toEqual([expect.stringContaining('status of 404')])
   })
 
-  test('what is too long is kept whole, says by how much, and is not sent', async () => {
+  test('a message that is too long stays in the composer, says by how much, and is not sent', async () => {
     const { cluster, omar, id, enter } = await pair(stage())
     const visitor = await enter(omar)
     await visitor.composer.focus()
@@ -160,7 +160,7 @@ export function directTests(stage: () => Stage): void {
     expect(rows).toEqual([{ length: 10_000 }])
   })
 
-  test('text that a word processor gives together with a picture of it is pasted as text', async () => {
+  test('text that a word processor copies along with a picture of it is pasted as text', async () => {
     const { omar, enter } = await pair(stage())
     const visitor = await enter(omar)
     const left = await visitor.composer.evaluate((area) => {
@@ -170,12 +170,12 @@ export function directTests(stage: () => Stage): void {
       clipboardData.items.add(new File(['a picture'], 'image.png', { type: 'image/png' }))
       return area.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }))
     })
-    // Left to the browser, which puts the text in.
+    // Left to the browser, which inserts the text.
     expect(left).toBe(true)
     expect(await visitor.button('Remove image.png').count()).toBe(0)
   })
 
-  test('the browser’s way back closes a dialog over a conversation', async () => {
+  test('the browser’s back button closes a dialog over a conversation', async () => {
     const { cluster, omar, lena, enter } = await pair(stage())
     const yuki = someone('Yuki')
     await direct(cluster, omar, yuki)
@@ -188,12 +188,12 @@ export function directTests(stage: () => Stage): void {
     await seen(visitor.page.getByRole('heading', { level: 1, name: lena.fullName }))
   })
 
-  test('today is yesterday after midnight, though nobody has written anything', async () => {
-    // Of a group nothing is fetched anew that would have it drawn anew.
+  test('"Today" becomes "Yesterday" at midnight, even without new messages', async () => {
+    // A group, because nothing is refetched for it that would cause a render.
     const { omar, lena, enter, post } = await pair(stage(), { group: 'Harbour' })
     await post(lena, 'Good night')
     const visitor = await enter(omar)
-    // Minutes pass in a tenth of a second.
+    // A minute passes in a tenth of a second.
     await visitor.page.addInitScript(() => {
       const every = setInterval
       Object.assign(globalThis, { setInterval: (run: () => void, ms: number) => every(run, ms === 60_000 ? 100 : ms) })

@@ -6,7 +6,7 @@ import type { Stage } from './stage.ts'
 import { gone, seen, type Visitor } from './visitor.ts'
 
 export function faultTests(stage: () => Stage): void {
-  test('offline: it says so, keeps what is written, and sends it once when there is a network again', async () => {
+  test('offline: says so, keeps messages, and sends them once when back online', async () => {
     const { cluster, goOffline, omar, lena, id, enter } = await pair(stage())
     const [atOmars, atLenas] = [await enter(omar), await enter(lena, { gateway: 1 })]
     await atOmars.say('Before')
@@ -32,7 +32,7 @@ export function faultTests(stage: () => Stage): void {
   })
 
   test.each(['script', 'stylesheet'])(
-    'a page whose %s is of another build, as while servers change to it, is loaded again until both are of one',
+    'a page whose %s comes from another build, as during an upgrade, reloads until both match',
     async (type) => {
       const { omar, lena, enter } = await pair(stage())
       const visitor = await enter(omar)
@@ -52,13 +52,13 @@ export function faultTests(stage: () => Stage): void {
     },
   )
 
-  test('what was written offline outlives a reload of the page', async () => {
+  test('messages written offline survive a reload', async () => {
     const { cluster, goOffline, omar, id, enter } = await pair(stage())
     const visitor = await enter(omar)
     await goOffline(visitor)
     await visitor.say('Kept over a reload')
     await expect.poll(() => kept(visitor)).toBe(1)
-    // The page can be had again, the cluster cannot yet.
+    // The page can be loaded again, but the cluster cannot be reached yet.
     await visitor.intercept(/\/(api|socket\.io)\//, (route) => route.abort('connectionrefused'))
     await visitor.context.setOffline(false)
     await visitor.page.reload()
@@ -68,7 +68,7 @@ export function faultTests(stage: () => Stage): void {
       .toEqual(['Kept over a reload'])
   })
 
-  test('what was written offline outlives a reload also where the browser had cleared its storage before', async () => {
+  test('messages written offline survive a reload even if the browser had cleared its storage before', async () => {
     const { cluster, goOffline, omar, id, enter } = await pair(stage())
     const visitor = await enter(omar)
     await visitor.say('Kept and stored')
@@ -85,11 +85,11 @@ export function faultTests(stage: () => Stage): void {
       .toEqual(['Kept and stored', 'Kept over a reload'])
   })
 
-  test('offline: dialogs that were not opened before open all the same', async () => {
+  test('offline: dialogs that were never opened before still open', async () => {
     const { goOffline, omar, enter } = await pair(stage())
     const visitor = await enter(omar)
     await visitor.page.waitForLoadState('networkidle')
-    // Loaded beside the list, and not by a click.
+    // Loaded along with the list, not on a click.
     const loaded = () => visitor.page.evaluate(() => performance.getEntriesByType('resource').map(({ name }) => name))
     for (const part of ['search-messages', 'conversation-details', 'new-conversation'])
       await expect.poll(loaded).toContainEqual(expect.stringMatching(new RegExp(`/${part}-[^/]+[.]js$`)))
@@ -102,7 +102,7 @@ export function faultTests(stage: () => Stage): void {
     }
   })
 
-  test('what came while there was no network is below a line, as what came while one was away', async () => {
+  test('messages that arrived while offline are below a line, like those that arrived while away', async () => {
     const { goOffline, omar, lena, enter, post } = await pair(stage())
     const visitor = await enter(omar)
     await visitor.say('Before')
@@ -118,11 +118,11 @@ export function faultTests(stage: () => Stage): void {
     await gone(visitor.row(lena.fullName).getByText('unread'))
   })
 
-  test('whoever comes back to the page does not wait for the next try', async () => {
+  test('coming back to the page reconnects at once', async () => {
     const { cluster, visit, omar, lena } = await pair(stage())
     const visitor = await visit(omar, { signedOut: true })
     await visitor.page.addInitScript((token) => {
-      // The longest pauses that there can be: half a second, one, two, four, eight.
+      // The longest possible pauses: half a second, one, two, four, eight.
       Math.random = () => 0.999
       const parley = {
         away: true,
@@ -149,7 +149,7 @@ export function faultTests(stage: () => Stage): void {
     await seen(visitor.row(lena.fullName))
   })
 
-  test('offline: what one asks for is refused in words', async () => {
+  test('offline: actions fail with a message', async () => {
     const { goOffline, omar, enter } = await pair(stage(), { group: 'Harbour' })
     const visitor = await enter(omar)
     await visitor.button('Conversation details').click()
@@ -160,7 +160,7 @@ export function faultTests(stage: () => Stage): void {
     await seen(dialog.getByRole('alert').getByText('The server cannot be reached. Please try again.'))
   })
 
-  test('on a phone, a conversation that is not there yet says what it waits for, and leads back', async () => {
+  test('on a phone, a conversation that has not loaded yet says why, and has a way back', async () => {
     const { omar, enter } = await pair(stage())
     const { defaultBrowserType: _, ...phone } = devices['iPhone SE'] ?? { defaultBrowserType: '' }
     const visitor = await enter(omar, phone)
@@ -173,7 +173,7 @@ export function faultTests(stage: () => Stage): void {
     await seen(visitor.list)
   })
 
-  test('a gateway is killed in the middle: the other takes over, without a reload, and nothing is lost or doubled', async () => {
+  test('a gateway is killed: the other takes over without a reload, and nothing is lost or duplicated', async () => {
     const { cluster, omar, lena, id, enter } = await pair(stage())
     const [atOmars, atLenas] = [await enter(omar), await enter(lena, { gateway: 1 })]
     await atOmars.page.evaluate(() => Object.assign(globalThis, { sameDocument: true }))
@@ -200,11 +200,11 @@ export function faultTests(stage: () => Stage): void {
   })
 }
 
-/** How many messages the page keeps until there is a connection. */
+/** Returns how many messages the page keeps until it is connected. */
 function kept({ page }: Visitor): Promise<number> {
   return page.evaluate(async () => {
     const databases = await indexedDB.databases()
-    // Opening it would make it.
+    // Opening the database would create it.
     if (!databases.some(({ name }) => name === 'parley-web')) return 0
     const result = <T>(request: IDBRequest<T>) =>
       new Promise<T>((resolve, reject) => {
@@ -220,7 +220,7 @@ function kept({ page }: Visitor): Promise<number> {
   })
 }
 
-/** What the server has of a conversation, oldest first. */
+/** Returns a conversation’s messages on the server, oldest first. */
 async function page(cluster: ReturnType<() => Stage>['cluster'], who: { id: string }, id: string) {
   const answer = await cluster.api(who.id).get<{ content: string }[]>(`/api/messages/conversations/${id}/messages`)
   return {

@@ -9,7 +9,7 @@ import type { Stage } from './stage.ts'
 import { gone, seen } from './visitor.ts'
 
 export function fileTests(stage: () => Stage): void {
-  test('a picture is uploaded, seen by the other, and opened in the viewer', async () => {
+  test('a picture is uploaded, seen by the other person, and opened in the viewer', async () => {
     const { omar, lena, enter } = await pair(stage())
     const [atOmars, atLenas] = [await enter(omar), await enter(lena, { gateway: 1 })]
     await atOmars.attach({ name: 'harbour.png', mimeType: 'image/png', buffer: solidPng(320, 200) })
@@ -29,7 +29,7 @@ export function fileTests(stage: () => Stage): void {
     await gone(viewer)
   })
 
-  test('a file is dropped and a picture pasted; what is no picture is a card to download', async () => {
+  test('a file is dropped and a picture pasted; anything but a picture is a card to download', async () => {
     const { omar, enter } = await pair(stage())
     const visitor = await enter(omar)
     await visitor.page.getByRole('main').evaluate((main) => {
@@ -57,11 +57,11 @@ export function fileTests(stage: () => Stage): void {
     await seen(visitor.log.getByRole('button', { name: 'View pasted.png' }))
   })
 
-  test('a file is downloaded and a picture viewed long after, when their addresses have ended', async () => {
+  test('a file is downloaded and a picture viewed after their URLs have expired', async () => {
     const { visit, omar, lena } = await pair(stage())
     const visitor = await visit(omar)
     const { page } = visitor
-    // The history as it was loaded long ago: what is fetched later is right.
+    // The history as loaded long ago: its URLs are broken, those fetched later are not.
     let ended = true
     await visitor.intercept(/\/messages\?/, async (route) => {
       const answer = await route.fetch()
@@ -88,14 +88,14 @@ export function fileTests(stage: () => Stage): void {
     await picture.click()
     const image = visitor.dialog('harbour.png').getByRole('img')
     await expect.poll(() => image.evaluate((it) => (it instanceof HTMLImageElement ? it.naturalWidth : 0))).toBe(320)
-    // What the browser says of the addresses that have ended.
+    // The browser logs the expired URLs.
     expect(visitor.problems.splice(0).every((problem) => problem.includes('status of 403'))).toBe(true)
   })
 
-  test('an upload shows how far it is and can be called off', async () => {
+  test('an upload shows its progress and can be cancelled', async () => {
     const { cluster, omar, id, enter } = await pair(stage())
     const visitor = await enter(omar)
-    // A slow line: two megabytes would take a minute.
+    // A slow connection: two megabytes would take a minute.
     const session = await visitor.context.newCDPSession(visitor.page)
     await session.send('Network.enable')
     await session.send('Network.emulateNetworkConditions', {
@@ -111,7 +111,7 @@ export function fileTests(stage: () => Stage): void {
     })
     await visitor.button('Send').click()
     await seen(visitor.page.getByRole('progressbar', { name: 'Uploading big.bin' }))
-    // It would go with the page: the browser asks first.
+    // The upload would be lost with the page, so the browser asks first.
     const asked = visitor.page.waitForEvent('dialog')
     await visitor.page.close({ runBeforeUnload: true })
     const question = await asked
@@ -125,7 +125,7 @@ export function fileTests(stage: () => Stage): void {
     expect(rows).toEqual([{ content: 'Never mind' }])
   })
 
-  test('chosen files, however many, stay chosen while one looks at another conversation', async () => {
+  test('any number of chosen files stay chosen while another conversation is open', async () => {
     const { cluster, omar, lena, enter } = await pair(stage())
     const yuki = someone('Yuki')
     await direct(cluster, omar, yuki)
@@ -147,7 +147,7 @@ export function fileTests(stage: () => Stage): void {
     expect(await chosen.count()).toBe(0)
   })
 
-  test('a picture that is looked at stays, however many messages come meanwhile', async () => {
+  test('a picture stays open in the viewer, however many messages arrive', async () => {
     const { omar, lena, enter, post } = await pair(stage())
     const visitor = await enter(omar)
     await visitor.attach({ name: 'harbour.png', mimeType: 'image/png', buffer: solidPng(32, 20) })
@@ -157,19 +157,19 @@ export function fileTests(stage: () => Stage): void {
     await seen(viewer)
     await Promise.all(Array.from({ length: 39 }, (_, index) => post(lena, `Message ${index + 1}.`)))
     await post(lena, 'Message 40.')
-    // The page below it is nothing that a screen reader sees now.
+    // The page under it is hidden from screen readers now.
     await visitor.page.locator('article', { hasText: 'Message 40.' }).waitFor()
     await seen(viewer.getByRole('img'))
   })
 
-  test('a file that could not go goes by itself; one that is refused says why', async () => {
+  test('a file that could not be sent is retried automatically; a refused one says why', async () => {
     const { omar, enter } = await pair(stage())
     const visitor = await enter(omar)
     const send = async (name: string) => {
       await visitor.attach({ name, mimeType: 'text/plain', buffer: Buffer.from(name) })
       await visitor.button('Send').click()
     }
-    // The sockets are open: nothing tells the page that it is connected again.
+    // The socket stays open, so no reconnect tells the page to retry.
     await visitor.intercept(/\/messages$/, (route) => route.abort('connectionrefused'), { times: 1 })
     await send('boats.txt')
     await seen(visitor.log.getByRole('link', { name: 'Download boats.txt' }))
@@ -185,7 +185,7 @@ export function fileTests(stage: () => Stage): void {
     expect(visitor.problems.splice(0)).toEqual([expect.stringContaining('status of 415')])
   })
 
-  test('a film that the browser cannot play is a card to download', async () => {
+  test('a video that the browser cannot play is a card to download', async () => {
     const { omar, enter } = await pair(stage())
     const visitor = await enter(omar)
     const buffer = Buffer.concat([Buffer.from('RIFF\xf0\0\0\0AVI LIST', 'latin1'), Buffer.alloc(232)])
@@ -194,8 +194,8 @@ export function fileTests(stage: () => Stage): void {
     await seen(visitor.log.getByRole('link', { name: 'Download old.avi' }))
   })
 
-  test('where the browser keeps the store from the page, a file goes in a form, and one too large for it says so', async () => {
-    // A store that answers, and has no CORS rule for anybody.
+  test('if the browser blocks the object store, files are sent as forms, and larger ones say that they are too large', async () => {
+    // An object store that answers, but has no CORS rule.
     let asked = 0
     const store = createServer((_, answer) => {
       asked++
@@ -204,7 +204,7 @@ export function fileTests(stage: () => Stage): void {
     await once(store, 'listening')
     const { port } = store.address() as AddressInfo
     const { omar, enter } = await pair(stage())
-    // The policy of the page names the store of its own cluster alone.
+    // The page’s policy allows only its own cluster’s object store.
     const visitor = await enter(omar, { bypassCSP: true })
     await visitor.page.addInitScript((url) => {
       const ask = fetch
@@ -235,7 +235,7 @@ export function fileTests(stage: () => Stage): void {
     const before = asked
     await send('second-film.bin', 8 * 1024 * 1024 + 1)
     await seen(visitor.log.getByRole('link', { name: 'Download second-film.bin' }))
-    // The page knows by now.
+    // By now the page knows.
     expect(asked).toBe(before)
     await send('long-film.bin', 25 * 1024 * 1024 + 1)
     await seen(visitor.log.getByText('Not sent'))

@@ -27,7 +27,7 @@ export function groupTests(stage: () => Stage): void {
     await question(visitor, name).getByRole('button', { name: 'Remove' }).click()
   }
 
-  test('a group is made, renamed, joined, read by some and by all, and lost again', async () => {
+  test('a group is created, renamed, joined, read by some and by everyone, and left', async () => {
     const { cluster, visit } = stage()
     const [omar, lena, yuki] = [someone('Omar'), someone('Lena'), someone('Yuki')]
     await cluster.register(omar, lena, yuki)
@@ -55,7 +55,7 @@ export function groupTests(stage: () => Stage): void {
     await seen(atLenas.page.getByRole('heading', { level: 1, name: 'Harbour launch' }))
     await remove(atOmars, yuki.fullName)
     await gone(dialog.getByRole('list', { name: 'Members' }).getByText(yuki.fullName))
-    await seen(atOmars.message('Welcome').locator('[aria-label="Read by all"]'))
+    await seen(atOmars.message('Welcome').locator('[aria-label="Read by everyone"]'))
 
     await dialog.getByRole('button', { name: 'Add people' }).click()
     const adding = atOmars.dialog('Add people')
@@ -68,7 +68,7 @@ export function groupTests(stage: () => Stage): void {
     await seen(atLenas.page.getByText('you are no longer in it'))
   })
 
-  test('nobody is removed without a question, which the keyboard answers; the focus comes back', async () => {
+  test('removing somebody asks first; the keyboard can answer, and the focus returns', async () => {
     const { omar, lena, enter } = await pair(stage(), { group: 'Harbour' })
     const visitor = await enter(omar)
     const { keyboard } = visitor.page
@@ -87,7 +87,7 @@ export function groupTests(stage: () => Stage): void {
     }
     await button.press('Enter')
     await expect.poll(() => hasFocus(cancel)).toBe(true)
-    // Nothing but the one removal is to fail, whatever the page may ask about members meanwhile.
+    // Only the removal must fail, not other requests about members.
     const removals: Request[] = []
     await visitor.intercept(/\/participants\//, (route) => {
       const isRemoval = route.request().method() === 'DELETE'
@@ -101,11 +101,11 @@ export function groupTests(stage: () => Stage): void {
     await keyboard.press('Enter')
     await gone(asked)
     await gone(member)
-    // The button that asked is no more.
+    // The button that asked is gone.
     await expect.poll(() => dialog.evaluate((it) => it.contains(document.activeElement))).toBe(true)
   })
 
-  test('the search for people says that there are more than it shows', async () => {
+  test('the search for people says if there are more than it shows', async () => {
     const { cluster, visit } = stage()
     const omar = someone('Omar')
     const { fullName } = someone('Lena')
@@ -116,7 +116,7 @@ export function groupTests(stage: () => Stage): void {
     const status = dialog.getByRole('status')
     const box = dialog.getByRole('searchbox', { name: 'Search people' })
     await box.fill(fullName)
-    await expect.poll(() => status.textContent()).toBe('The first 30 are shown. Type more of the name to find others.')
+    await expect.poll(() => status.textContent()).toBe('Showing the first 30. Type more of the name to find others.')
     expect(await dialog.getByRole('checkbox').count()).toBe(30)
     await box.fill(`${fullName} 30`)
     await expect.poll(() => dialog.getByRole('checkbox').count()).toBe(1)
@@ -127,14 +127,14 @@ export function groupTests(stage: () => Stage): void {
     await expect.poll(() => status.textContent()).toBe('Nobody else found.')
   })
 
-  test('a muted group counts quietly; one who leaves has it no more', async () => {
+  test('a muted group counts quietly; a group that was left is gone from the list', async () => {
     const { cluster, omar, lena, enter, post } = await pair(stage(), { group: 'Harbour' })
     const visitor = await enter(lena)
     const dialog = await details(visitor)
     await dialog.getByRole('button', { name: 'Mute' }).click()
     await visitor.page.getByRole('menuitem', { name: 'For 8 hours' }).click()
     await seen(dialog.getByRole('button', { name: 'Unmute' }))
-    // The button that had the focus is no more.
+    // The button that had the focus is gone.
     await expect.poll(() => dialog.evaluate((it) => it.contains(document.activeElement))).toBe(true)
     const { rows } = await cluster.sql.query(
       'select muted_until > now() as muted from participants where user_id = $1',
@@ -156,7 +156,7 @@ export function groupTests(stage: () => Stage): void {
     expect(await visitor.page.getByRole('heading', { level: 1, name: 'Harbour' }).count()).toBe(0)
   })
 
-  test('people are chosen by Enter, which does not make a conversation of those who were chosen so far', async () => {
+  test('Enter chooses people and does not submit the form', async () => {
     const { cluster, visit } = stage()
     const [omar, lena, yuki] = [someone('Omar'), someone('Lena'), someone('Yuki')]
     await cluster.register(omar, lena, yuki)
@@ -166,7 +166,7 @@ export function groupTests(stage: () => Stage): void {
     const box = dialog.getByRole('searchbox', { name: 'Search people' })
     for (const { fullName: name } of [lena, yuki]) {
       await box.fill(name)
-      // Before the search has begun.
+      // Before the search has started.
       await box.press('Enter')
       await seen(dialog.getByRole('list', { name: 'Chosen people' }).getByText(name))
       expect(await box.inputValue()).toBe('')

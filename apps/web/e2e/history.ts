@@ -5,11 +5,11 @@ import type { Stage } from './stage.ts'
 import { seen, type Visitor } from './visitor.ts'
 
 const MANY = 100_000
-/** Rows that may be in the page: what is in sight, and some above and below. */
+/** Most rows in the DOM: the visible ones, and some above and below. */
 const MOST_ROWS = 80
 
 export function historyTests(stage: () => Stage): void {
-  test('a hundred thousand messages: few are in the page at a time, and what one reads stays where it is', async () => {
+  test('a hundred thousand messages: few are in the DOM at a time, and the view does not jump', async () => {
     const { cluster, omar, lena, id, enter } = await pair(stage())
     await insertHistory(cluster, id, [omar.id, lena.id], 0, MANY)
     const visitor = await enter(omar)
@@ -25,7 +25,7 @@ export function historyTests(stage: () => Stage): void {
       oldest = Math.min(oldest, first)
     }
 
-    // A page that is put in above moves nothing: what is in the middle stays there.
+    // A page inserted above moves nothing: the message in the middle stays there.
     const page = await heldPage(visitor)
     while (!page.asked()) {
       await visitor.page.mouse.wheel(0, -400)
@@ -44,10 +44,10 @@ export function historyTests(stage: () => Stage): void {
     await seen(visitor.message('At the end of it').getByRole('img', { name: 'Sent' }))
   })
 
-  test('only what has been in sight is read, though messages turn out higher than was guessed', async () => {
+  test('only visible messages are marked as read, even if they are taller than estimated', async () => {
     const { omar, lena, enter, post } = await pair(stage(), { group: 'Harbour' })
     for (let n = 1; n <= 20; n++) await post(omar, `Read ${n}`)
-    // Taken for one line, and two of them with a name above.
+    // Estimated as one line, but two of them also have a name above.
     for (let n = 1; n <= 30; n++)
       await post(lena, `Message ${n}. It is something that has been said while you were away.`)
     const visitor = await enter(omar)
@@ -60,11 +60,11 @@ export function historyTests(stage: () => Stage): void {
         const shown = [...log.querySelectorAll('article')].filter((it) => it.getBoundingClientRect().top < bottom)
         return 30 - Number(/Message (\d+)\./.exec(shown.at(-1)?.textContent ?? '')?.[1])
       })
-    // What has been read stays so: a difference would not go away.
+    // A wrong read mark would stay.
     await expect.poll(async () => (await unread()) - (await below())).toBe(0)
   })
 
-  test('a search finds a message far back, marks what matched, and opens the history at its place', async () => {
+  test('a search finds an old message, highlights the match, and opens the history there', async () => {
     const { cluster, omar, lena, id, enter, post, indexed } = await pair(stage())
     await post(lena, 'The old lighthouse is open on Sundays')
     await indexed(omar, 'lighthouse sun', 1)
@@ -80,12 +80,12 @@ export function historyTests(stage: () => Stage): void {
     await hit.click()
     await seen(visitor.message('The old lighthouse is open on Sundays'))
     await seen(visitor.message('Message 10.'))
-    // From there one reads on, and gets back to the end.
+    // Reading on from there leads back to the end.
     await visitor.button('Jump to newest').click()
     await seen(visitor.message('Message 3001.'))
   })
 
-  test('a conversation that was left far back is shown at its end again', async () => {
+  test('a conversation that was left far back opens at its end', async () => {
     const { cluster, visit, omar, lena, id } = await pair(stage())
     const yuki = someone('Yuki')
     await direct(cluster, omar, yuki)
@@ -97,7 +97,7 @@ export function historyTests(stage: () => Stage): void {
     await seen(visitor.message('Message 1000.'))
   })
 
-  test('more of what a search has found comes once, and can be asked for again where that failed', async () => {
+  test('further search results are loaded once, and can be retried if that failed', async () => {
     const { visit, omar, lena, post, indexed } = await pair(stage())
     for (let n = 1; n <= 25; n++) await post(lena, `The lighthouse, ${n}`)
     await indexed(omar, 'lighthouse', 25)
@@ -107,7 +107,7 @@ export function historyTests(stage: () => Stage): void {
     await dialog.getByRole('searchbox', { name: 'Search messages' }).fill('lighthouse')
     const hits = dialog.getByRole('list', { name: 'Results' }).getByRole('link')
     await expect.poll(() => hits.count()).toBe(20)
-    // Results, however many, leave their number its room.
+    // However many results there are, their number stays visible.
     expect(await dialog.getByRole('status').evaluate((it) => it.scrollHeight - it.clientHeight)).toBe(0)
 
     await visitor.intercept(/\/search\?/, (route) => route.abort('connectionrefused'))
@@ -124,7 +124,7 @@ export function historyTests(stage: () => Stage): void {
   })
 }
 
-/** Messages written straight into the database, the last of them now: sending so many would take minutes. */
+/** Inserts messages directly into the database, the last one with the current time: sending them would take minutes. */
 async function insertHistory(
   cluster: Cluster,
   id: string,
@@ -148,7 +148,7 @@ async function insertHistory(
   await cluster.sql.query('update participants set last_read_seq = $2, rev = $2 where conversation_id = $1', [id, last])
 }
 
-/** Holds the next page of older messages back until it is released, which resolves when the page has it. */
+/** Holds back the next page of older messages. Releasing it resolves once the page has it. */
 async function heldPage(visitor: Visitor): Promise<{ asked: () => boolean; release: () => Promise<void> }> {
   const { page } = visitor
   const held = Promise.withResolvers<void>()
@@ -170,14 +170,14 @@ async function heldPage(visitor: Visitor): Promise<{ asked: () => boolean; relea
   }
 }
 
-/** Two frames: what a scroll has brought in has been drawn by then. */
+/** Waits two frames, after which scrolled-in rows have been rendered. */
 function frames({ page }: Visitor): Promise<void> {
   return page.evaluate(
     () => new Promise<void>((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => resolve()))),
   )
 }
 
-/** Resolves when nothing scrolls any more. */
+/** Resolves when scrolling has stopped. */
 function atRest({ log }: Visitor): Promise<void> {
   return log.evaluate(
     (scroller) =>
@@ -194,7 +194,7 @@ function atRest({ log }: Visitor): Promise<void> {
   )
 }
 
-/** How many messages are in the page, and the number of the first of them. */
+/** Returns how many messages are in the DOM, and the number of the first one. */
 function inPage({ log }: Visitor): Promise<{ rows: number; first: number }> {
   return log.getByRole('article').evaluateAll((all) => {
     const numbers = all.flatMap((it) => {
@@ -205,7 +205,7 @@ function inPage({ log }: Visitor): Promise<{ rows: number; first: number }> {
   })
 }
 
-/** The message in the middle of what is in sight, and where it is. */
+/** Returns the message in the middle of the view, and its position. */
 async function middle({ log }: Visitor): Promise<{ text: string; y: number }> {
   return log.evaluate((scroller) => {
     const { top, height } = scroller.getBoundingClientRect()

@@ -9,7 +9,7 @@ import type { Stage } from './stage.ts'
 import { gone, seen, type Visitor } from './visitor.ts'
 
 export function looksTests(stage: () => Stage): void {
-  test('dark by choice and like the system; the choice is kept', async () => {
+  test('dark by choice and by the system’s setting; the choice is kept', async () => {
     const { omar, enter } = await pair(stage())
     const visitor = await enter(omar, { colorScheme: 'light' })
     expect(await brightness(visitor)).toBeGreaterThan(200)
@@ -20,13 +20,13 @@ export function looksTests(stage: () => Stage): void {
     await seen(visitor.composer)
     expect(await brightness(visitor)).toBeLessThan(60)
     await visitor.button('Settings').click()
-    await visitor.page.getByRole('menuitemradio', { name: 'Like the system' }).click()
+    await visitor.page.getByRole('menuitemradio', { name: 'System' }).click()
     await expect.poll(() => brightness(visitor)).toBeGreaterThan(200)
     await visitor.page.emulateMedia({ colorScheme: 'dark' })
     await expect.poll(() => brightness(visitor)).toBeLessThan(60)
   })
 
-  test('on a phone: one of the two at a time, nothing wider than the screen, and back again', async () => {
+  test('on a phone: the list or a conversation, nothing wider than the screen, and back', async () => {
     const { visit, omar, lena } = await pair(stage())
     const { defaultBrowserType: _, ...phone } = devices['iPhone SE'] ?? { defaultBrowserType: '' }
     const visitor = await visit(omar, phone)
@@ -34,7 +34,7 @@ export function looksTests(stage: () => Stage): void {
     await expectNoSidewaysScroll(visitor)
     await visitor.open(lena.fullName)
     await gone(visitor.list)
-    // What a screen reader goes on from; in the composer it would call up the keyboard.
+    // Where screen readers continue; focusing the composer would open the keyboard.
     await expect.poll(() => focused(visitor)).toBe(lena.fullName)
     await visitor.composer.fill(`A long one: ${'abcdefghij'.repeat(30)} https://example.com/${'path/'.repeat(30)}`)
     await visitor.button('Send').tap()
@@ -50,7 +50,7 @@ export function looksTests(stage: () => Stage): void {
     await expect.poll(() => focused(visitor)).toContain(lena.fullName)
   })
 
-  test('on a phone: no finding of axe at all, at the list and in a conversation, each with its one heading', async () => {
+  test('on a phone: axe finds nothing in the list or a conversation, each of which has one h1', async () => {
     const { visit, omar, lena, post } = await pair(stage())
     await post(lena, 'Hello!')
     const { defaultBrowserType: _, ...phone } = devices['iPhone SE'] ?? { defaultBrowserType: '' }
@@ -65,7 +65,7 @@ export function looksTests(stage: () => Stage): void {
     expect(await findings(visitor)).toEqual([])
   })
 
-  test('names as long as they may be push nothing out of a dialog', async () => {
+  test('the longest names push nothing out of a dialog', async () => {
     const long = user('W'.repeat(200))
     const { omar, enter } = await pair(stage(), { lena: long, group: 'G'.repeat(200) })
     const visitor = await enter(omar)
@@ -86,7 +86,7 @@ export function looksTests(stage: () => Stage): void {
     expect(await pushedOut('New conversation')).toBe(0)
   })
 
-  test('a name as long as it may be takes one line above what they wrote', async () => {
+  test('the longest name takes one line above a message', async () => {
     const long = user('W'.repeat(200))
     const { omar, enter, post } = await pair(stage(), { lena: long, group: 'Harbour' })
     await post(long, 'Hello')
@@ -101,7 +101,7 @@ export function looksTests(stage: () => Stage): void {
     await expectNoSidewaysScroll(visitor)
   })
 
-  test('what stands in an empty composer is read whole on a narrow phone, whatever a conversation is called', async () => {
+  test('the placeholder fits into the composer on a narrow phone, whatever the conversation’s name', async () => {
     const { omar, enter } = await pair(stage(), { lena: user('W'.repeat(200)) })
     const visitor = await enter(omar, { viewport: { width: 320, height: 640 }, isMobile: true, hasTouch: true })
     const [wanted = 0, there = 0] = await visitor.composer.evaluate((area) => {
@@ -117,13 +117,13 @@ export function looksTests(stage: () => Stage): void {
     await expectNoSidewaysScroll(visitor)
   })
 
-  test('a filter that finds nothing says so, to screen readers, too', async () => {
+  test('a filter that finds nothing says so, also to screen readers', async () => {
     const { omar, lena, enter } = await pair(stage())
     const visitor = await enter(omar)
-    const said = visitor.list.getByRole('status').filter({ hasText: 'No conversation has such a name.' })
+    const said = visitor.list.getByRole('status').filter({ hasText: 'No matching conversations.' })
     const box = visitor.page.getByRole('searchbox', { name: 'Filter conversations' })
     await seen(visitor.row(lena.fullName))
-    // A region that comes with its words is not told: this one is there before.
+    // A live region is announced only if it existed before its text: this one did.
     const regions = await visitor.list.getByRole('status').count()
     await box.fill('nobody is called this')
     await seen(said)
@@ -132,7 +132,7 @@ export function looksTests(stage: () => Stage): void {
     await gone(said)
   })
 
-  test('code in a message has a font of its own, and stays within the bubble', async () => {
+  test('code in a message is monospaced and stays within the bubble', async () => {
     const { omar, enter } = await pair(stage())
     const visitor = await enter(omar, { viewport: { width: 320, height: 640 } })
     await visitor.composer.fill(`Run \`npm start\`:\n\`\`\`\n${'const harbour = 1 '.repeat(9)}\n\`\`\``)
@@ -149,7 +149,7 @@ export function looksTests(stage: () => Stage): void {
     await expectNoSidewaysScroll(visitor)
   })
 
-  test('code is read without its backticks in the list and among what is found, too', async () => {
+  test('code is shown without its backticks in the list and in search results, too', async () => {
     const { omar, lena, enter, post, indexed } = await pair(stage())
     await post(lena, 'Run `npm start`:\n```sh\nnpm test\n```')
     const visitor = await enter(omar)
@@ -163,7 +163,7 @@ export function looksTests(stage: () => Stage): void {
     expect(await result.locator('mark').allTextContents()).toEqual(['npm', 'start', 'npm'])
   })
 
-  test('with the keyboard alone: choose a conversation, write, search, look at the details, and out of them', async () => {
+  test('with only the keyboard: choose a conversation, write, search, and open and close the details', async () => {
     const { visit, omar, lena } = await pair(stage())
     const visitor = await visit(omar)
     const { page } = visitor
@@ -184,7 +184,7 @@ export function looksTests(stage: () => Stage): void {
     await seen(dialog)
     for (let press = 0; press < 10; press++) {
       await page.keyboard.press('Tab')
-      // On its edges the focus stands on guards that are part of neither.
+      // At the edges the focus is on guards that belong to neither.
       expect(await page.evaluate(() => document.activeElement?.closest('nav, main') ?? null)).toBe(null)
     }
     await page.keyboard.press('Escape')
@@ -194,11 +194,11 @@ export function looksTests(stage: () => Stage): void {
       .toBe(true)
   })
 
-  test('Enter that ends a composition sends nothing, in Safari either', async () => {
+  test('Enter that ends a composition does not send, not even in Safari', async () => {
     const { omar, enter } = await pair(stage())
     const visitor = await enter(omar)
     await visitor.composer.fill('にほん')
-    // What Safari tells of the key after `compositionend`.
+    // What Safari reports for the key after `compositionend`.
     await visitor.composer.evaluate((area) =>
       area.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', keyCode: 229, bubbles: true, cancelable: true })),
     )
@@ -207,13 +207,13 @@ export function looksTests(stage: () => Stage): void {
     await seen(visitor.message('にほん'))
   })
 
-  test.each(['light', 'dark'] as const)('no serious finding of axe, %s', async (colorScheme) => {
+  test.each(['light', 'dark'] as const)('axe finds nothing serious, %s', async (colorScheme) => {
     const { cluster, visit, omar, lena, post } = await pair(stage(), { group: 'Harbour' })
     await direct(cluster, omar, lena)
     await post(lena, 'Hello! See https://example.com/harbour')
     await post(omar, 'مرحبا')
     await post(lena, 'And again')
-    // axe is put in as a script, which the policy forbids to everybody else.
+    // axe is injected as a script, which the page’s policy would block.
     const visitor = await visit(omar, { colorScheme, bypassCSP: true, reducedMotion: 'reduce' })
     await seen(visitor.row('Harbour'))
     const found: Record<string, string[]> = { list: await seriousFindings(visitor) }
@@ -253,7 +253,7 @@ export function looksTests(stage: () => Stage): void {
   })
 }
 
-/** The mean of the page's background, 0 to 255. */
+/** Returns the mean brightness of the page's background, 0 to 255. */
 async function brightness({ page }: Visitor): Promise<number> {
   const picture = await page.evaluate(() => {
     const canvas = new OffscreenCanvas(1, 1)
@@ -267,7 +267,7 @@ async function brightness({ page }: Visitor): Promise<number> {
   return (red + green + blue) / 3
 }
 
-/** The text of what has the focus. */
+/** Returns the text of the focused element. */
 function focused({ page }: Visitor): Promise<string | null> {
   return page.evaluate(() => document.activeElement?.textContent ?? null)
 }
@@ -277,7 +277,7 @@ async function expectNoSidewaysScroll({ page }: Visitor): Promise<void> {
   expect(content).toBeLessThanOrEqual(screen ?? 0)
 }
 
-/** Presses Tab until the control has the focus. */
+/** Presses Tab until the control is focused. */
 async function tabTo({ page }: Visitor, control: ReturnType<Visitor['row']>, key = 'Tab'): Promise<void> {
   for (let press = 0; press < 40; press++) {
     await page.keyboard.press(key)
@@ -288,10 +288,10 @@ async function tabTo({ page }: Visitor, control: ReturnType<Visitor['row']>, key
 
 const axeSource = readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-/** What axe finds: the rule and where. */
+/** Returns what axe finds: the rule and the elements. */
 async function findings({ page }: Visitor, impacts?: readonly string[]): Promise<string[]> {
   await page.evaluate(await axeSource)
-  // What fades in is looked at when it is there.
+  // Wait for transitions to end.
   await page.evaluate(() => Promise.allSettled(document.getAnimations().map((animation) => animation.finished)))
   return page.evaluate(async (impacts) => {
     const { axe } = globalThis as unknown as { axe: typeof import('axe-core') }
@@ -302,7 +302,7 @@ async function findings({ page }: Visitor, impacts?: readonly string[]): Promise
   }, impacts)
 }
 
-/** What axe finds that keeps somebody from using the page. */
+/** Returns only those findings of axe that keep somebody from using the page. */
 function seriousFindings(visitor: Visitor): Promise<string[]> {
   return findings(visitor, ['serious', 'critical'])
 }

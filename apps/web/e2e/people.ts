@@ -5,34 +5,34 @@ import { expect } from 'vitest'
 import type { Stage, VisitOptions } from './stage.ts'
 import type { Visitor } from './visitor.ts'
 
-/** Somebody whose name nobody else in the cluster has, so that searching for people finds this one alone. */
+/** Creates a person with a unique name, so that searching for people finds only them. */
 export function someone(firstName: string): User {
   const letters = Array.from({ length: 6 }, () => String.fromCharCode(97 + randomInt(26))).join('')
   return user(`${firstName} ${letters.charAt(0).toUpperCase()}${letters.slice(1)}`)
 }
 
 export interface PairOptions {
-  /** A group of this name in place of a direct conversation. */
+  /** Creates a group of this name instead of a direct conversation. */
   group?: string
   omar?: User
   lena?: User
 }
 
-/** The stage with two people on it, and a conversation of theirs. */
+/** The stage with two people and their conversation. */
 export interface Pair extends Omit<Stage, typeof Symbol.asyncDispose> {
   readonly omar: User
   readonly lena: User
   /** The conversation's id. */
   readonly id: string
-  /** Opens the page as this person, at the conversation, where they can write. */
+  /** Opens the page as this person, with the conversation open and ready for writing. */
   enter(who: User, options?: VisitOptions): Promise<Visitor>
-  /** Writes into the conversation without a page. */
+  /** Sends a message without a page. */
   post(from: User, content: string): Promise<Message>
-  /** Resolves when the worker has indexed so many messages that this person finds by these words. */
+  /** Resolves when a search for these words finds this many messages for this person. */
   indexed(who: User, words: string, count: number): Promise<void>
 }
 
-/** What most tests begin with. */
+/** Creates two people and a conversation: the start of most tests. */
 export async function pair(stage: Stage, options: PairOptions = {}): Promise<Pair> {
   const { omar = someone('Omar'), lena = someone('Lena') } = options
   const { cluster, visit } = stage

@@ -5,7 +5,7 @@ import type { Stage } from './stage.ts'
 import { gone, seen, type Visitor } from './visitor.ts'
 
 export function pushTests(stage: () => Stage): void {
-  test('a push shows a notification, a click on it opens the conversation, reading elsewhere closes it', async () => {
+  test('a push shows a notification; clicking it opens the conversation; reading elsewhere closes it', async () => {
     const { visit, addresses, omar, lena, id } = await pair(stage())
     const visitor = await visit(omar, { permissions: ['notifications'] })
     await seen(visitor.row(lena.fullName))
@@ -16,7 +16,7 @@ export function pushTests(stage: () => Stage): void {
     const data = { type: 'NEW_MESSAGE', conversationId: id, messageId: id }
     const first = { kind: 'show', title: lena.fullName, body: 'Are you there? <b>Hello</b>', tag: id, data }
     await comesUp(visitor, () => deliver(first), [lena.fullName, first.body, id])
-    // Nonsense shows nothing and breaks nothing.
+    // Invalid payloads show nothing and break nothing.
     await deliver('no object')
     await deliver({ kind: 'show' })
 
@@ -25,7 +25,7 @@ export function pushTests(stage: () => Stage): void {
     expect(new URL(visitor.page.url()).hash).toBe(`#/c/${id}`)
     await expect.poll(() => shown(visitor)).toEqual([])
 
-    // Of another conversation: browsers close by the tag, and late, so one of the same could go with the first.
+    // For another conversation: browsers close by tag, and with a delay, so one with the same tag could be closed along with the first.
     const tag = randomUUID()
     const second = { kind: 'show', title: 'Group', body: 'Once more', tag, data: { conversationId: tag } }
     await comesUp(visitor, () => deliver(second), ['Group', 'Once more', tag])
@@ -33,11 +33,11 @@ export function pushTests(stage: () => Stage): void {
     await expect.poll(() => shown(visitor)).toEqual([])
   })
 
-  test('notifications are offered only after one has sent something, and not again after a no', async () => {
+  test('notifications are offered only after the person has sent something, and not again once declined', async () => {
     const { visit, omar, lena } = await pair(stage())
     const visitor = await visit(omar)
     const offer = visitor.page.getByRole('region', { name: 'Notifications' })
-    // What a browser says that has never asked; headless ones say that they were refused.
+    // The state before anybody was asked; headless browsers report "denied".
     await visitor.page.addInitScript(() => {
       Object.defineProperty(Notification, 'permission', { get: () => 'default' })
     })
@@ -46,7 +46,7 @@ export function pushTests(stage: () => Stage): void {
     expect(await offer.count()).toBe(0)
     await visitor.say('Hello')
     await seen(offer)
-    // It lay over the word that there is no connection, and could not have been taken.
+    // It would cover the connection status, and could not be accepted.
     await visitor.context.setOffline(true)
     await gone(offer)
     await visitor.context.setOffline(false)
@@ -57,7 +57,7 @@ export function pushTests(stage: () => Stage): void {
     expect(await offer.count()).toBe(0)
   })
 
-  test('where the cluster sends no notifications, none can be turned on', async () => {
+  test('notifications cannot be turned on if the cluster sends none', async () => {
     const { visit, omar } = await pair(stage())
     const visitor = await visit(omar, { permissions: ['notifications'] })
     const message = 'Push notifications are not set up on this server.'
@@ -71,7 +71,7 @@ export function pushTests(stage: () => Stage): void {
   })
 }
 
-/** Hands pushes to the page's service worker as a push service would, by the browser's own tools. */
+/** Delivers pushes to the page's service worker, as a push service would, through the DevTools protocol. */
 async function pushes({ page, context }: Visitor, origin: string): Promise<(payload: unknown) => Promise<void>> {
   const session = await context.newCDPSession(page)
   const registered = new Promise<string>((resolve) => {
@@ -88,8 +88,8 @@ async function pushes({ page, context }: Visitor, origin: string): Promise<(payl
 }
 
 /**
- * That a push brings this notification and no other. Where none stands a second later it is handed over again: once in some
- * twenty runs of the whole suite the browser kept none of it, why was not found.
+ * Asserts that a push shows this notification and no other. If there is none a second later, the push is delivered again: once
+ * in about twenty runs of the whole suite the browser dropped it, for an unknown reason.
  */
 async function comesUp(visitor: Visitor, deliver: () => Promise<void>, notification: string[]): Promise<void> {
   const look = async () => {
@@ -99,7 +99,7 @@ async function comesUp(visitor: Visitor, deliver: () => Promise<void>, notificat
   await expect.poll(look, { interval: 1_000 }).toEqual([notification])
 }
 
-/** The notifications that stand: title, body and tag of each. */
+/** Returns the title, body and tag of each open notification. */
 function shown({ page }: Visitor): Promise<[string, string, string][]> {
   return page.evaluate(async () => {
     const registration = await navigator.serviceWorker.ready
@@ -108,7 +108,7 @@ function shown({ page }: Visitor): Promise<[string, string, string][]> {
   })
 }
 
-/** A click on the notification, as the browser tells the service worker of it; headless ones draw none. */
+/** Dispatches a click on the notification to the service worker; headless browsers do not draw notifications. */
 async function click({ context }: Visitor): Promise<void> {
   const [worker] = context.serviceWorkers()
   if (worker === undefined) throw new Error('no service worker')

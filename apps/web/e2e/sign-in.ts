@@ -6,7 +6,7 @@ import type { Stage } from './stage.ts'
 import { seen } from './visitor.ts'
 
 export function signInTests(stage: () => Stage): void {
-  test('by a click on a demo person; the tab stays signed in over a reload; and out again', async () => {
+  test('by clicking a demo person; the tab stays signed in after a reload; and signing out', async () => {
     const visitor = await stage().visit(someone('Ines'), { signedOut: true })
     const { page } = visitor
     await seen(page.getByRole('heading', { name: 'Parley' }))
@@ -19,14 +19,14 @@ export function signInTests(stage: () => Stage): void {
     await seen(visitor.button('Ahmed Hassan'))
   })
 
-  test('with a token that the page around it hands in', async () => {
+  test('with a token from a script on the page', async () => {
     const { visit, omar, lena } = await pair(stage())
     const visitor = await visit(omar)
     await seen(visitor.row(lena.fullName))
     expect(await visitor.button('Ahmed Hassan').count()).toBe(0)
   })
 
-  test('in a frame: the page around it, of another origin, is asked for a token, and hands it in as README.md has it', async () => {
+  test('in a frame: the embedding page, on another origin, provides a token as described in README.md', async () => {
     const { addresses, cluster, visit } = stage()
     const [chat, product] = addresses
     const [omar, lena] = [someone('Omar'), someone('Lena')]
@@ -38,7 +38,7 @@ export function signInTests(stage: () => Stage): void {
       .replace('fetchTokenFromYourServer()', JSON.stringify(cluster.token(omar)))
     const visitor = await visit(omar, { signedOut: true })
     const { page, context } = visitor
-    // A host of its own for dist/, as README.md wants it: it lists the product's origin, and lets it frame the page.
+    // A separate host for dist/, as README.md describes: it lists the product's origin and allows it to frame the page.
     await context.route(`${chat}/`, async (route) => {
       const served = await route.fetch()
       const html = await served.text()
@@ -60,17 +60,17 @@ export function signInTests(stage: () => Stage): void {
     )
   })
 
-  test('a token that the server refuses: the page says so, and the console why', async () => {
+  test('with a token that the server refuses: the page says so, and the console says why', async () => {
     const visitor = await stage().visit(someone('Ines'), { signedOut: true })
     const said: string[] = []
     visitor.page.on('console', (message) => said.push(message.text()))
     await visitor.bringToken('nonsense')
     await visitor.page.reload()
-    await seen(visitor.list.getByRole('status').getByText('You could not be signed in.'))
+    await seen(visitor.list.getByRole('status').getByText('Could not sign you in.'))
     expect(said).toContainEqual(expect.stringContaining('TOKEN_INVALID'))
   })
 
-  test('the page comes under the strict policy, and the files by their names for ever', async () => {
+  test('the page has a strict Content-Security-Policy, and hashed files are cached forever', async () => {
     const { addresses, visit } = stage()
     const answer = await fetch(addresses[0])
     const policy = answer.headers.get('content-security-policy') ?? ''
@@ -80,7 +80,7 @@ export function signInTests(stage: () => Stage): void {
     const file = await fetch(addresses[0] + script, { headers: { 'accept-encoding': 'br' } })
     expect(file.headers.get('cache-control')).toBe('public, max-age=31536000, immutable')
     expect(file.headers.get('content-encoding')).toBe('br')
-    // That it is obeyed: text does not become elements, and nothing is fetched from elsewhere.
+    // The policy is enforced: text does not become elements, and nothing is fetched from elsewhere.
     const { page, problems } = await visit(someone('Ines'), { signedOut: true })
     const refused = await page.evaluate(async () => {
       const picture = new Image()

@@ -5,7 +5,7 @@ import { type Cluster, type Pod, providedServices, startCluster, vapidSettings }
 import { type Browser, type BrowserContextOptions, chromium } from 'playwright-core'
 import { Visitor } from './visitor.ts'
 
-/** Nothing of the browser's own may ask for anything in the background. */
+/** The browser itself must not send requests in the background. */
 const BROWSER_FLAGS = [
   '--no-sandbox',
   '--disable-quic',
@@ -17,29 +17,29 @@ const BROWSER_FLAGS = [
 ]
 
 export interface VisitOptions extends BrowserContextOptions {
-  /** Which gateway the page is at, 0 or 1. While that one is down, the other. */
+  /** The gateway that the page connects to, 0 or 1; the other one while that is down. */
   gateway?: 0 | 1
-  /** Signs nobody in: the page shows its sign-in. */
+  /** Whether to sign nobody in, so that the page shows its sign-in. */
   signedOut?: boolean
-  /** Where the page is opened, e.g. `#/c/<conversation>`. */
+  /** The fragment to open, for example `#/c/<conversation>`. */
   hash?: string
 }
 
-/** A real cluster with two gateways, an address for each of them, and a browser. All tests share it. */
+/** A real cluster with two gateways, a URL for each of them, and a browser. Shared by all tests. */
 export interface Stage extends AsyncDisposable {
   readonly cluster: Cluster
   readonly browser: Browser
-  /** The addresses of the page, each at a gateway of its own. */
+  /** The URLs of the page, one for each gateway. */
   readonly addresses: readonly [string, string]
-  /** Opens the page as this person, in a browser context of its own. */
+  /** Opens the page as this person, in a new browser context. */
   visit(who: User, options?: VisitOptions): Promise<Visitor>
-  /** Takes the network from a page. Browsers keep open websockets over that: those at the page's address are cut, too. */
+  /** Takes a page offline. Browsers keep open WebSockets, so those at the page's URL are cut, too. */
   goOffline(visitor: Visitor): Promise<void>
-  /** Ends all visits; returns what was wrong with any of them: errors, violations of the policy, strange requests. */
+  /** Closes all pages. Returns their problems: errors, violations of the policy, requests to other origins. */
   leave(): Promise<string[]>
 }
 
-/** Builds the web client where it is not built, then starts the cluster, the edges and the browser. */
+/** Builds the web client if necessary, then starts the cluster, the edges and the browser. */
 export async function startStage(): Promise<Stage> {
   const program = findChromium()
   if (program === undefined) {
@@ -47,7 +47,7 @@ export async function startStage(): Promise<Stage> {
   }
   await using undo = new AsyncDisposableStack()
   const { directory } = await ensureWebClient()
-  // With keys the cluster offers push; the browser of these tests reaches no push service.
+  // With VAPID keys the cluster offers push, although this browser cannot reach a push service.
   const cluster = undo.use(await startCluster({ env: vapidSettings() }))
   const web = { directory, storageOrigin: providedServices().s3?.endpoint }
   const api = () => targetsOf(cluster.apis)
@@ -94,7 +94,7 @@ export async function startStage(): Promise<Stage> {
   }
 }
 
-/** One of the page's addresses. */
+/** An edge whose connections can be cut. */
 class Door {
   readonly address: string
   readonly #open: (port: number) => Promise<Edge>
@@ -106,7 +106,7 @@ class Door {
     this.address = `http://localhost:${edge.port}`
   }
 
-  /** Cuts all connections; new ones are taken at once. */
+  /** Cuts all connections; new ones are accepted at once. */
   async cut(): Promise<void> {
     const { port } = this.#edge
     await this.#edge.close()

@@ -6,25 +6,25 @@ export interface VisitorOptions {
   who: User
   context: BrowserContext
   page: Page
-  /** Where the page comes from. */
+  /** The origin of the page. */
   address: string
-  /** The only origins that the page may ask. */
+  /** The only origins that the page may send requests to. */
   origins: readonly string[]
 }
 
-/** How long a test waits for what it expects to see, in ms. */
+/** How long a test waits for what it expects, in ms. */
 const PATIENCE_MS = 20_000
-/** What Chromium logs by itself: that a request finds no network or no server, that a test's profile has no push service. */
+/** Errors that Chromium itself logs when there is no network, server or push service. */
 const NO_FAULT =
   /net::ERR_(INTERNET_DISCONNECTED|CONNECTION_\w+|NETWORK_CHANGED|EMPTY_RESPONSE|ABORTED)|WebSocket connection to .* failed|status of 50[234]|Push API in incognito mode/
 
-/** One person at a page of the chat, in a browser context of their own. */
+/** One person using the chat, in their own browser context. */
 export class Visitor {
   readonly who: User
   readonly context: BrowserContext
   readonly page: Page
   readonly address: string
-  /** What must never happen: uncaught errors, errors in the console, violations of the policy, requests to strangers. */
+  /** What must never happen: uncaught errors, console errors, violations of the policy, requests to other origins. */
   readonly problems: string[] = []
 
   constructor({ who, context, page, address, origins }: VisitorOptions) {
@@ -36,9 +36,9 @@ export class Visitor {
     const allowed = new Set(origins.flatMap((origin) => [origin, origin.replace(/^http/, 'ws')]))
     const check = (url: string) => {
       if (/^(blob|data):/.test(url) || allowed.has(new URL(url).origin)) return
-      this.problems.push(`asked a stranger: ${url}`)
+      this.problems.push(`request to another origin: ${url}`)
     }
-    // The context's, not the page's: what the service worker asks for counts too.
+    // On the context, not the page, to include the service worker's requests.
     context.on('request', (request) => check(request.url()))
     page.on('websocket', (socket) => check(socket.url()))
     context.on('console', (message) => {
@@ -48,7 +48,7 @@ export class Visitor {
     context.on('weberror', (error) => this.problems.push(`uncaught: ${error.error().stack ?? error.error().message}`))
   }
 
-  /** Signs in as an embedding page does: by a script that hands in a token. */
+  /** Signs in as an embedding page does: with a script that provides a token. */
   async bringToken(token: string): Promise<void> {
     await this.page.addInitScript((handedIn) => {
       Object.assign(globalThis, { parley: { getToken: async () => handedIn } })
@@ -56,8 +56,8 @@ export class Visitor {
   }
 
   /**
-   * Has the page's requests to these addresses answered by the test, from when this resolves. `page.route` alone resolves
-   * before: on a busy machine a request that came soon after still went past it, unseen.
+   * Lets the test answer the page's requests to these URLs from when this resolves. `page.route` alone resolves too early: on a
+   * busy machine, a request made soon after still bypassed it.
    */
   async intercept(...route: Parameters<Page['route']>): Promise<void> {
     await this.page.route(...route)
@@ -72,7 +72,7 @@ export class Visitor {
     return this.page.getByRole('navigation', { name: 'Conversations' })
   }
 
-  /** The conversation's link in the list; its name begins with the title. */
+  /** Returns the conversation's link in the list, whose name starts with the title. */
   row(title: string): Locator {
     return this.list.getByRole('link').filter({ hasText: title })
   }
@@ -81,12 +81,12 @@ export class Visitor {
     return this.page.getByRole('log', { name: 'Messages' })
   }
 
-  /** The bubble whose text contains this. */
+  /** Returns the bubble whose text contains this. */
   message(text: string): Locator {
     return this.log.getByRole('article').filter({ hasText: text })
   }
 
-  /** The element that has a message's text, with its direction. */
+  /** Returns the element with a message's text and its direction. */
   textOf(text: string): Locator {
     return this.message(text).locator('[dir="auto"]').filter({ hasText: text }).last()
   }
@@ -103,7 +103,7 @@ export class Visitor {
     return this.page.getByRole('dialog', { name })
   }
 
-  /** Chooses files, to go with the next message. */
+  /** Chooses files for the next message. */
   attach(files: Parameters<Locator['setInputFiles']>[0]): Promise<void> {
     return this.page.getByLabel('Files to attach').setInputFiles(files)
   }
@@ -115,7 +115,7 @@ export class Visitor {
     await this.composer.waitFor()
   }
 
-  /** Writes and sends by Enter, and waits until the message stands in the log. */
+  /** Writes a message, sends it with Enter, and waits until it is shown. */
   async say(text: string): Promise<void> {
     await this.composer.fill(text)
     await this.composer.press('Enter')
@@ -123,12 +123,12 @@ export class Visitor {
   }
 }
 
-/** Resolves when this is to be seen. */
+/** Resolves when the element is visible. */
 export function seen(locator: Locator, timeout = PATIENCE_MS): Promise<void> {
   return locator.first().waitFor({ state: 'visible', timeout })
 }
 
-/** Resolves when this is not to be seen, or no longer. */
+/** Resolves when the element is hidden or absent. */
 export function gone(locator: Locator, timeout = PATIENCE_MS): Promise<void> {
   return locator.first().waitFor({ state: 'hidden', timeout })
 }

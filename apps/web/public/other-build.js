@@ -1,5 +1,5 @@
-// While servers change to another build the page may come from one of them and its files from another, which has none of these
-// names: an empty page. It is loaded again then until both come from one, for a minute or so.
+// During an upgrade, the page may come from a server with one build and its files from a server with another, which does not have
+// them, and the page would stay empty. So it is reloaded until both come from the same build, for up to a minute or so.
 const TRIES = 30
 const PAUSE_MS = 2_000
 
@@ -9,10 +9,10 @@ addEventListener(
   ({ target }) => {
     if (target instanceof HTMLScriptElement || target instanceof HTMLLinkElement) lacking = true
   },
-  // Such an event does not bubble.
+  // These events do not bubble.
   true,
 )
-// It waits for all of these files. What is loaded later takes no running page away.
+// 'load' waits for the initial files only, so a file that fails later does not reload a running page.
 addEventListener('load', () => {
   const tries = history.state?.tries ?? 0
   if (lacking && tries < TRIES) {

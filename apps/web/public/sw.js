@@ -1,6 +1,6 @@
 /**
- * The service worker of Parley's web client. It shows and closes notifications and opens what is clicked. It keeps no
- * files: the page is always the server's newest.
+ * The service worker of Parley's web client. It shows and closes notifications, and opens the conversation when one is clicked.
+ * It caches nothing, so the page is always the server's newest.
  */
 
 self.addEventListener('install', () => self.skipWaiting())
@@ -17,7 +17,7 @@ self.addEventListener('notificationclick', (event) => {
   event.waitUntil(open(event.notification.data?.conversationId))
 })
 
-/** What a push holds (docs/PROTOCOL.md); null for what is none of Parley's. */
+/** Returns a push's payload (docs/PROTOCOL.md); null if it is not one of Parley's. */
 function read(data) {
   try {
     const payload = data?.json()
@@ -27,7 +27,7 @@ function read(data) {
   }
 }
 
-/** The icon is the application's own: a picture from another host would tell that host of each message. */
+/** Shows a notification with the application's own icon: a picture from another host would tell that host of each message. */
 function show({ title, body, tag, data }) {
   return self.registration.showNotification(String(title), {
     body: String(body),
@@ -43,10 +43,10 @@ async function closeAll(tag) {
   for (const notification of await self.registration.getNotifications({ tag })) notification.close()
 }
 
-/** A window that is open goes to the conversation; else there is a new one. */
+/** Opens the conversation in an existing window, or in a new one. */
 async function open(conversationId) {
   const all = await self.clients.matchAll({ type: 'window', includeUncontrolled: true })
-  // Other pages of the same origin are those of the product around this one.
+  // Other pages of this origin belong to the product that embeds the chat.
   const windows = all.filter(({ url }) => url.startsWith(self.registration.scope))
   const [shown] = windows.sort((a, b) => Number(b.focused) - Number(a.focused))
   const id = typeof conversationId === 'string' && /^[\w-]{1,64}$/.test(conversationId) ? conversationId : null

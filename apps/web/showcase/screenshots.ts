@@ -1,4 +1,4 @@
-/** `npm run screenshots`: pictures of the main views in docs/images, of a cluster of its own with the demo conversations. */
+/** `npm run screenshots`: takes the pictures in docs/images, of a separate cluster with the demo conversations. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,7 +8,7 @@ import { launchBrowser } from './browser.ts'
 
 const FOLDER = fileURLToPath(new URL('../../../docs/images/', import.meta.url))
 const QUALITY = 82
-/** A README with all of them is to load on a phone. */
+/** Size limit of a picture, because the README shows all of them, on phones too. */
 const MOST_BYTES = 150_000
 
 const WIDE: BrowserContextOptions = { viewport: { width: 1_180, height: 760 }, deviceScaleFactor: 1.5 }
@@ -29,7 +29,7 @@ try {
 }
 
 async function photograph(browser: Browser, address: string): Promise<void> {
-  // Three who are there, so that it does not look deserted.
+  // Three people online, so that the chat does not look deserted.
   const [fatimas, kwames] = [
     await signedIn(browser, address, 'Fatima Rahman'),
     await signedIn(browser, address, 'Kwame Mensah'),
@@ -85,12 +85,12 @@ async function open(page: Page, title: string): Promise<void> {
   await page.getByRole('log').getByRole('article').first().waitFor()
 }
 
-/** As WebP: a third of the size of a PNG, and every browser shows it. Playwright itself makes none. */
+/** Takes a screenshot as WebP, a third of the size of a PNG. Playwright's own API cannot, so this uses CDP. */
 async function take(page: Page, name: string): Promise<void> {
-  // Pictures, fonts, and what moves after them.
+  // Wait for pictures and fonts.
   await page.waitForLoadState('networkidle')
   await page.evaluate(() => document.fonts.ready)
-  // The day that floats over a history while it scrolls, and fades after that.
+  // Wait until the floating date, shown while the history scrolls, has faded.
   await page.locator('[aria-hidden="true"][data-shown="true"]').waitFor({ state: 'detached' })
   await page.evaluate(async () => {
     const fading = document.getAnimations().filter((animation) => animation instanceof CSSTransition)
@@ -99,7 +99,7 @@ async function take(page: Page, name: string): Promise<void> {
   const session = await page.context().newCDPSession(page)
   const { data } = await session.send('Page.captureScreenshot', { format: 'webp', quality: QUALITY })
   const picture = Buffer.from(data, 'base64')
-  if (picture.length > MOST_BYTES) throw new Error(`${name} has ${picture.length} bytes; ${MOST_BYTES} are the most.`)
+  if (picture.length > MOST_BYTES) throw new Error(`${name} has ${picture.length} bytes; the limit is ${MOST_BYTES}.`)
   await writeFile(join(FOLDER, `${name}.webp`), picture)
   console.log(`docs/images/${name}.webp  ${Math.round(picture.length / 1_024)} KB`)
 }

@@ -1,4 +1,4 @@
-/** `npm run web:speed`: how long the first list of conversations takes to be there, on a cluster of this machine. */
+/** `npm run web:speed`: measures how long the chat takes to show its first list of conversations, on a local cluster. */
 import { startDemoCluster } from '@parley/local/demo'
 import type { Browser } from 'playwright-core'
 import { launchBrowser } from './browser.ts'
@@ -15,16 +15,14 @@ try {
     cold.push(first)
     warm.push(again)
   }
-  console.log(
-    `\nFrom the request for the page to the list with its conversations, ${TRIES} visits by a signed-in person:`,
-  )
+  console.log(`\nTime from requesting the page to showing the conversations, ${TRIES} visits by a signed-in person:`)
   console.log(`  empty cache   ${describe(cold)}`)
   console.log(`  second visit  ${describe(warm)}`)
 } finally {
   await browser.close()
 }
 
-/** Visits twice in a new browser profile; milliseconds until a conversation stands in the list. */
+/** Visits twice in a new browser profile; returns the milliseconds until the list shows a conversation. */
 async function firstList(browser: Browser, address: string): Promise<[number, number]> {
   const context = await browser.newContext()
   try {
@@ -35,7 +33,7 @@ async function firstList(browser: Browser, address: string): Promise<[number, nu
     })
     const visit = async () => {
       await page.goto(address, { waitUntil: 'commit' })
-      // The moment at which the row is drawn, by the page's own clock, which begins with the request.
+      // When the row appears, by the page's own clock, which starts with the request.
       const handle = await page.waitForFunction(() =>
         document.querySelector('nav a[href^="#/c/"]') === null ? 0 : performance.now(),
       )

@@ -8,7 +8,7 @@ import { initialSize } from '../initial-size.ts'
 let root: string
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'parley-size-'))
-  // Text that does not compress: some 6 KB imported at once, some 6 KB later.
+  // Incompressible text: some 6 KB imported statically, some 6 KB lazily.
   const noise = (seed: number) =>
     Array.from({ length: 1_000 }, (_, index) =>
       ((index * 2_654_435_761 + seed * 40_503) % 4_294_967_291).toString(36),
@@ -26,12 +26,12 @@ function buildWithin(bytes: number) {
   return build({ root, configFile: false, logLevel: 'silent', plugins: [initialSize(bytes)], build: { write: true } })
 }
 
-test('a build fails whose initial JavaScript is too large, and says by how much', async () => {
+test('a build with too much initial JavaScript fails and reports its size', async () => {
   await expect(buildWithin(2 * 1024)).rejects.toThrow(
     /Initial JavaScript: \d+\.\d KB of 2\.0 KB gzipped[\s\S]*Too large/,
   )
 })
 
-test('what is loaded later does not count', async () => {
+test('lazily loaded chunks do not count', async () => {
   await expect(buildWithin(8 * 1024)).resolves.toBeDefined()
 })

@@ -38,13 +38,13 @@ describe('linkify', () => {
     expect(links(text)).toEqual([])
   })
 
-  it('ends an address at what could hide another one', () => {
+  it('ends a URL before characters that could hide another one', () => {
     expect(links('https://example.com/\u202egnp.exe')).toEqual([['https://example.com/', 'https://example.com/']])
     expect(links('https://example.com/"onclick="x')).toEqual([['https://example.com/', 'https://example.com/']])
     expect(links('<https://example.com>')).toEqual([['https://example.com', 'https://example.com/']])
   })
 
-  it('loses nothing of a text, whatever is in it', () => {
+  it('loses nothing of any text', () => {
     const texts = [
       '',
       'plain',

@@ -4,7 +4,7 @@ import { bytesOf, subscribe } from '../src/push/push.ts'
 
 afterEach(() => void vi.unstubAllGlobals())
 
-/** A browser that is subscribed with one key, and a client whose cluster has another. Answers with what was done in order. */
+/** Subscribes a browser with one key and a client whose cluster has another. Returns what was done, in order. */
 function setting(clusterKey: string) {
   const did: string[] = []
   let subscription: object | null = browserSubscription('old', bytesOf('AAAA'))
@@ -35,13 +35,13 @@ function setting(clusterKey: string) {
   return { did, client: client as unknown as ParleyClient }
 }
 
-it('a browser that is subscribed with another key has the cluster forget its old address', async () => {
+it('a browser subscribed with another key removes its old endpoint from the cluster', async () => {
   const { did, client } = setting('BBBB')
   await subscribe(client)
   expect(did).toEqual(['removed old', 'unsubscribed old', 'saved new'])
 })
 
-it('a browser that is subscribed with the cluster’s key is registered as it is', async () => {
+it('a browser subscribed with the cluster’s key is registered unchanged', async () => {
   const { did, client } = setting('AAAA')
   await subscribe(client)
   expect(did).toEqual(['saved old'])

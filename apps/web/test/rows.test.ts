@@ -49,7 +49,7 @@ function rowsOf(input: Partial<RowsInput>) {
   })
 }
 
-/** Like `day m1(fl) unread`: f and l for the first and last of a group. */
+/** Describes rows as `day m1(fl) unread`, with f and l for the first and last of a group. */
 function shape(input: Partial<RowsInput>): string {
   return rowsOf(input)
     .map((row) => {
@@ -74,7 +74,7 @@ describe('the rows of a history', () => {
     expect(shape({ messages })).toBe('day m1(f) m2(l) m3(fl) m4(fl) day m5(fl) system m7(fl)')
   })
 
-  it('begin with no day and no name while there are older ones: nothing above may go when they come', () => {
+  it('start without a day or name while there are older ones: nothing may disappear when those are loaded', () => {
     const messages = [message(50, 'a', at(1, 9)), message(51, 'a', at(1, 9, 1))]
     expect(shape({ messages, hasOlder: true })).toBe('m50() m51(l)')
     expect(shape({ messages: [message(49, 'a', at(1, 8, 59)), ...messages], hasOlder: true })).toBe(
@@ -82,7 +82,7 @@ describe('the rows of a history', () => {
     )
   })
 
-  it('have a line before the first unread message of others', () => {
+  it('have a line before the first unread message from others', () => {
     const messages = [message(1, 'a', at(1, 9)), message(2, 'a', at(1, 9, 1)), message(3, 'a', at(1, 9, 2))]
     expect(shape({ messages, unreadAfter: 1 })).toBe('day m1(fl) unread m2(f) m3(l)')
     expect(shape({ messages, unreadAfter: 0 })).toBe('day unread m1(f) m2() m3(l)')
@@ -91,25 +91,25 @@ describe('the rows of a history', () => {
     expect(shape({ messages: own, unreadAfter: 1 })).toBe('day m1(fl) m2(fl) unread m3(fl)')
   })
 
-  it('have no line where what was read is not loaded', () => {
+  it('have no line if no read message is loaded', () => {
     const messages = [message(60, 'a', at(1, 9)), message(61, 'a', at(1, 9, 1))]
     expect(shape({ messages, hasOlder: true, unreadAfter: 10 })).toBe('m60() m61(l)')
   })
 
-  it('end with what is not sent yet, once, in the order of sending', () => {
+  it('end with unsent messages, once each, in the order of sending', () => {
     const messages = [message(1, 'me', at(1, 9))]
     const waiting = [pending('client 1', at(1, 9)), pending('p', at(1, 9, 1))]
     expect(shape({ messages, pending: waiting })).toBe('day m1(f) pending(l)')
     expect(shape({ messages, pending: waiting, hasNewer: true })).toBe('day m1(fl)')
   })
 
-  it('keep the key of one’s own message when it is stored', () => {
+  it('keep the key of the person’s own message when it is stored', () => {
     const before = rowsOf({ pending: [pending('p', at(1, 9))] })
     const after = rowsOf({ messages: [message(1, 'me', at(1, 9), { clientMessageId: 'p' })] })
     expect(after.map(({ key }) => key)).toEqual(before.map(({ key }) => key))
   })
 
-  it('have keys of their own, even where people choose the same ids', () => {
+  it('have unique keys, even if people choose the same ids', () => {
     const same = { clientMessageId: 'x' }
     const messages = [
       message(1, 'a', at(1, 9), same),

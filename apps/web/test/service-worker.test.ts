@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 
 const SCOPE = 'https://product.example/chat/'
 
-/** The service worker at work where these windows are open. Answers with what it did upon a click on a notification. */
+/** Runs the service worker with these open windows. Returns what it did on a click on a notification. */
 async function clickWith(urls: readonly string[], conversationId: string): Promise<string[]> {
   const did: string[] = []
   const windows = urls.map((url) => ({
@@ -31,11 +31,11 @@ async function clickWith(urls: readonly string[], conversationId: string): Promi
   return did
 }
 
-it('a click on a notification goes to a window of the chat', async () => {
+it('a click on a notification focuses a window of the chat', async () => {
   const chat = `${SCOPE}#/`
   expect(await clickWith(['https://product.example/', chat], 'c')).toEqual([`told ${chat} of c`, `focused ${chat}`])
 })
 
-it('a click opens a window where only other pages of the same origin are open', async () => {
+it('a click opens a window if only other pages of the same origin are open', async () => {
   expect(await clickWith(['https://product.example/shop'], 'c')).toEqual(['opened ./#/c/c'])
 })

@@ -3,7 +3,7 @@ import { initialChunks } from '../initial-size.ts'
 import { personIn } from '../src/session/demo.ts'
 
 describe('what was kept of a demo person', () => {
-  it('is read with suspicion', () => {
+  it('is not trusted', () => {
     expect(personIn('{"id":"a","fullName":"A"}')).toEqual({ id: 'a', fullName: 'A' })
     for (const text of [null, '', '{', 'null', '[]', '{"id":1,"fullName":"A"}', '{"id":"a"}']) {
       expect(personIn(text)).toBeNull()
@@ -12,7 +12,7 @@ describe('what was kept of a demo person', () => {
 })
 
 describe('the limit on initial JavaScript', () => {
-  it('counts entries and what they import statically, once', () => {
+  it('counts entries and their static imports, once each', () => {
     const chunk = (fileName: string, imports: string[], isEntry = false) => ({
       fileName,
       imports,

@@ -39,7 +39,7 @@ const me = person('me', 'Me Myself')
 const [ana, bo, zoe] = [person('a', 'Ana Lúcia'), person('b', 'Bo Ek'), person('z', 'Zoë')]
 
 describe('names', () => {
-  it('call a conversation by its name, the other person, or its first people', () => {
+  it('name a conversation by its name, the other person, or its first members', () => {
     expect(titleOf(conversation([ana, me], { type: 'DIRECT' }), 'me')).toBe('Ana Lúcia')
     expect(titleOf(conversation([ana, bo, me], { name: 'Team' }), 'me')).toBe('Team')
     expect(titleOf(conversation([ana, bo, me]), 'me')).toBe('Ana, Bo')
@@ -64,7 +64,7 @@ describe('names', () => {
     expect(listNames(['A', 'B', 'C', 'D'])).toBe('A, B and 2 others')
   })
 
-  it('are found whatever their case and accents', () => {
+  it('are found regardless of case and accents', () => {
     const all = [conversation([ana, me], { type: 'DIRECT' }), conversation([zoe, bo, me], { name: 'Team' })]
     const found = (text: string) => filterConversations(all, text, (one) => titleOf(one, 'me')).length
     expect([found(''), found('LUCIA'), found('zoe team'), found('zoe ana')]).toEqual([2, 1, 1, 0])
@@ -72,7 +72,7 @@ describe('names', () => {
 })
 
 describe('a row of the list', () => {
-  it('says whose the last message is where that is not plain', () => {
+  it('says who sent the last message if that is not obvious', () => {
     const message = {
       senderId: 'a',
       sender: ana,
@@ -94,7 +94,7 @@ describe('a row of the list', () => {
     expect(previewOf({ ...direct, lastMessage: photo }, 'me').words).toBe('Photo')
   })
 
-  it('tells who is there', () => {
+  it('says who is online', () => {
     expect(subtitleOf(conversation([person('a', 'A', { isOnline: true }), me], { type: 'DIRECT' }), 'me')).toBe(
       'Online',
     )
@@ -104,17 +104,17 @@ describe('a row of the list', () => {
 })
 
 describe('read state', () => {
-  it('is sent, read by some, read by all', () => {
+  it('is sent, read by some, read by everyone', () => {
     const group = conversation([ana, bo, me])
     const by = (...readBy: string[]) => deliveryOf({ senderId: 'me', readBy: ['me', ...readBy] }, group)
     expect(by()).toEqual({ state: 'sent' })
     expect(by('a')).toEqual({ state: 'partly', readers: ['a'] })
     expect(by('a', 'b')).toEqual({ state: 'read', readers: ['a', 'b'] })
-    // Somebody who has left had read it, too.
+    // Somebody who has since left had read it, too.
     expect(by('a', 'b', 'z').state).toBe('read')
   })
 
-  it('goes up to the newest message in sight', () => {
+  it('goes up to the newest visible message', () => {
     const rows = [undefined, 5, 6, undefined, 7, undefined]
     expect([-1, 0, 1, 3, 4, 5, 99].map((last) => newestVisible(rows, last))).toEqual([
       undefined,
@@ -136,7 +136,7 @@ describe('the tab', () => {
     expect(marked).toMatch(/<circle[^>]*\/><\/svg>$/)
   })
 
-  it('has its place in the address', () => {
+  it('is encoded in the URL', () => {
     expect(parseRoute('#/c/0af-1')).toEqual({ conversationId: '0af-1', seq: null })
     expect(parseRoute('#/c/0af-1/m/12')).toEqual({ conversationId: '0af-1', seq: 12 })
     for (const hash of ['', '#/', '#/c/', '#/c/a/m/0', '#/c/a/m/x', '#/c/a"b', '#/c/../x']) {
@@ -150,13 +150,13 @@ describe('times and sizes', () => {
     const day = (date: number, hour: number) => new Date(2026, 2, date, hour)
     expect(daysBetween(day(1, 23), day(2, 0))).toBe(1)
     expect(daysBetween(day(1, 0), day(1, 23))).toBe(0)
-    // Clocks go forward on the 8th and the 29th, here and there.
+    // Clocks go forward on the 8th in some places and on the 29th in others.
     expect(daysBetween(day(1, 12), day(31, 12))).toBe(30)
     expect(listTimeOf(day(1, 23), day(2, 1))).toBe('Yesterday')
     expect(listTimeOf(day(2, 13), day(2, 20))).toMatch(/\d/)
   })
 
-  it('tell when somebody was last seen', () => {
+  it('say when somebody was last seen', () => {
     const now = new Date('2026-03-02T12:00:00Z')
     const ago = (minutes: number) => lastSeenOf(new Date(now.getTime() - 60_000 * minutes).toISOString(), now)
     expect(lastSeenOf(null, now)).toBe('Offline')
@@ -190,7 +190,7 @@ describe('times and sizes', () => {
 })
 
 describe('a message of emoji alone', () => {
-  it('is told from text, numbers and a row of them', () => {
+  it('is distinguished from text, numbers and longer rows', () => {
     for (const few of ['🎉', ' 👍🏽 ', '❤️ 👩‍👩‍👧 🇩🇪', '🏴󠁧󠁢󠁳󠁣󠁴󠁿🏴󠁧󠁢󠁳󠁣󠁴󠁿🏴󠁧󠁢󠁳󠁣󠁴󠁿']) expect(isEmojiOnly(few), few).toBe(true)
     for (const text of ['', ' ', '1', '#*', 'ok 👍', '©', '👍👍👍👍', ' '.repeat(100_000)])
       expect(isEmojiOnly(text), text.slice(0, 9)).toBe(false)
@@ -198,7 +198,7 @@ describe('a message of emoji alone', () => {
 })
 
 describe('what a search has found', () => {
-  it('is marked, ranges out of order or out of the text as they may be', () => {
+  it('is marked, even if ranges are out of order or out of bounds', () => {
     const parts = markParts('one two three', [
       { start: 8, end: 99 },
       { start: 0, end: 3 },
@@ -207,7 +207,7 @@ describe('what a search has found', () => {
     expect(parts.map(({ text, marked }) => (marked ? `[${text}]` : text)).join('')).toBe('[one][ t]wo [three]')
   })
 
-  it('is cut to what is around the first match', () => {
+  it('is cut to the text around the first match', () => {
     const text = `${'word '.repeat(100)}needle and more ${'word '.repeat(100)}`
     const start = text.indexOf('needle')
     const cut = excerpt(text, [{ start, end: start + 6 }], 80)

@@ -15,7 +15,7 @@ interface Sent {
   fail: (error: Error) => void
 }
 
-/** A client whose files go when the test says so. */
+/** A client that sends files when the test says so. */
 function standIn() {
   const sent: Sent[] = []
   let onState: (state: ConnectionState) => void = () => undefined
@@ -37,7 +37,7 @@ const settled = () => new Promise((resolve) => setImmediate(resolve))
 const shown = (queue: UploadQueue) => queue.of('c').map((upload) => `${upload.file.name} ${upload.status}`)
 
 describe('files on their way', () => {
-  it('go one after the other, the text with the first', async () => {
+  it('are sent one after the other, the text with the first', async () => {
     const { queue, sent } = standIn()
     queue.add('c', [file('a'), file('b')], 'both')
     expect(shown(queue)).toEqual(['a sending', 'b waiting'])
@@ -57,7 +57,7 @@ describe('files on their way', () => {
     expect([queue.of('c'), queue.of('d')].map(([upload]) => upload?.status)).toEqual(['sending', 'sending'])
   })
 
-  it('show how far they have come; the snapshot is the same until something changes', () => {
+  it('show their progress; the snapshot is the same until something changes', () => {
     const { queue, sent } = standIn()
     queue.add('c', [file('a')])
     const before = queue.of('c')
@@ -66,7 +66,7 @@ describe('files on their way', () => {
     expect(queue.of('c')[0]).toMatchObject({ sentBytes: 7, totalBytes: 7 })
   })
 
-  it('go again under the same id, at once when there is a connection again, where that can help; the others wait', async () => {
+  it('are retried under the same id if that can help, at once on reconnect; the others wait', async () => {
     const { queue, sent, live } = standIn()
     queue.add('c', [file('a'), file('b')])
     sent[0]?.fail(new ParleyClientError('NETWORK', 'gone'))
@@ -83,7 +83,7 @@ describe('files on their way', () => {
     queue.close()
   })
 
-  it('go again by themselves after a pause', async () => {
+  it('are retried automatically after a pause', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     try {
       const { queue, sent } = standIn()
@@ -102,7 +102,7 @@ describe('files on their way', () => {
     }
   })
 
-  it('that cannot be read have failed for good', async () => {
+  it('that cannot be read fail for good', async () => {
     const { queue, sent, live } = standIn()
     const folder = file('folder')
     folder.slice = () => ({ arrayBuffer: () => Promise.reject(new Error('NotReadableError')) }) as unknown as Blob
@@ -113,7 +113,7 @@ describe('files on their way', () => {
     expect(queue.of('c')).toMatchObject([{ status: 'failed', error: 'The file cannot be read.' }])
   })
 
-  it('can be cancelled; the next one goes', async () => {
+  it('can be cancelled; the next one is sent', async () => {
     const { queue, sent } = standIn()
     queue.add('c', [file('a'), file('b')])
     queue.cancel(queue.of('c')[0]?.id ?? '')

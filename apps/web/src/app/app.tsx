@@ -7,12 +7,12 @@ import { type Session, startDemoSession, startSession } from '../session/session
 import { SignIn } from '../session/sign-in.tsx'
 import { ErrorBoundary } from './error-boundary.tsx'
 
-/** The sign-in, or the chat of whoever is signed in. */
+/** Shows the sign-in page, or the chat of the person who is signed in. */
 export function App() {
   const [session, setSession] = useState<Session | null>(null)
   const [ready, setReady] = useState(false)
 
-  // A session opens a connection, so it is begun in an effect and ended with it.
+  // A session opens a connection, so it is started in an effect, which also ends it.
   useEffect(() => {
     const begun = resume()
     setSession(begun)

@@ -1,8 +1,8 @@
 import type { KeyboardEvent } from 'react'
 
 /**
- * Whether a key belongs to an input method that is composing: Enter chooses a word there. Safari ends a composition before
- * it tells of the key that ended it; the key's code is 229 there as well (WebKit 165004).
+ * Returns whether a key event belongs to an input method that is composing, where Enter chooses a word. Safari ends the
+ * composition before the keydown of the key that ended it; the key code is still 229 then (WebKit bug 165004).
  */
 export function isComposing({ nativeEvent, keyCode }: KeyboardEvent): boolean {
   return nativeEvent.isComposing || keyCode === 229

@@ -1,12 +1,12 @@
-/** What index.html says of where the page is used. */
+/** The page's configuration in index.html. */
 export interface PageConfig {
-  /** The cluster's address. */
+  /** The cluster's URL. */
   server: string
-  /** Origins whose pages may embed this one and hand in a token. */
+  /** Origins whose pages may embed this one and provide a token. */
   embedders: ReadonlySet<string>
 }
 
-/** Reads the page's `<meta name="parley-…">`. @param origin the page's own */
+/** Reads the page's `<meta name="parley-…">` tags. @param origin the page's own */
 function readConfig(meta: (name: string) => string | null, origin: string): PageConfig {
   const server = meta('parley-server')?.trim() || origin
   const listed = (meta('parley-embedders') ?? '').split(/\s+/).flatMap((entry) => {

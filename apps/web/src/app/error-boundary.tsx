@@ -1,7 +1,7 @@
 import { Component, type ReactNode } from 'react'
 import styles from './error-boundary.module.css'
 
-/** What is seen when a view breaks: a word and a way back, in place of an empty page. */
+/** Shows a message and a reload button instead of an empty page when a view throws. */
 export class ErrorBoundary extends Component<{ children: ReactNode }, { failed: boolean }> {
   override state = { failed: false }
 

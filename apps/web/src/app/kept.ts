@@ -1,17 +1,17 @@
-/** `sessionStorage` lasts as long as the tab and is its own; `localStorage` is one for all tabs. */
+/** `sessionStorage` is per tab and lasts as long as the tab; `localStorage` is shared by all tabs. */
 type Place = 'localStorage' | 'sessionStorage'
 
-/** Keeps a text, or forgets it (null). Storage may be full or forbidden: then it lasts until the page is closed, at most. */
+/** Stores a text, or removes it (null). Does nothing if storage is full or not allowed. */
 export function keep(place: Place, key: string, value: string | null): void {
   try {
     if (value === null) globalThis[place].removeItem(key)
     else globalThis[place].setItem(key, value)
   } catch {
-    // As said above.
+    // Full or not allowed.
   }
 }
 
-/** What {@link keep} has put there; null where there is nothing, or the browser keeps nothing for this page. */
+/** Returns what {@link keep} has stored; null if there is nothing, or storage is not allowed. */
 export function kept(place: Place, key: string): string | null {
   try {
     return globalThis[place].getItem(key)

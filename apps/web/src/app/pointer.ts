@@ -1,4 +1,4 @@
-/** Whether there is a mouse or the like, and with it a real keyboard: one on a screen would cover half of the page. */
+/** Returns whether there is a mouse, and so probably a real keyboard: an on-screen one would cover half of the page. */
 export function hasKeyboard(): boolean {
   return matchMedia('(pointer: fine)').matches
 }

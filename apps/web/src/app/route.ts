@@ -1,39 +1,39 @@
 import { useSyncExternalStore } from 'react'
 
-/** What the page shows; kept in the address's fragment, so that any static host will do. */
+/** What the page shows. Kept in the URL's fragment, so that any static host works. */
 export interface Route {
   conversationId: string | null
-  /** A message to go to. */
+  /** The message to scroll to, if any. */
   seq: number | null
 }
 
 const NOWHERE: Route = { conversationId: null, seq: null }
 
-/** The route in a fragment such as `#/c/<conversation>/m/<seq>`. What is none leads nowhere. */
+/** Parses a fragment such as `#/c/<conversation>/m/<seq>`. An invalid one means no conversation. */
 export function parseRoute(hash: string): Route {
   const match = /^#\/c\/([\w-]{1,64})(?:\/m\/([1-9]\d{0,14}))?$/.exec(hash)
   if (match?.[1] === undefined) return NOWHERE
   return { conversationId: match[1], seq: match[2] === undefined ? null : Number(match[2]) }
 }
 
-/** The address of a conversation, or of a message in it. */
+/** Returns the link to a conversation, or to a message in it. */
 export function hrefOf(conversationId: string, seq?: number): string {
   return seq === undefined ? `#/c/${conversationId}` : `#/c/${conversationId}/m/${seq}`
 }
 
-/** Goes to one of this page's addresses, such as `#/c/<conversation>`, as a step that the back button undoes. */
+/** Navigates to a fragment such as `#/c/<conversation>`, with a history entry for the back button. */
 export function navigate(href: string): void {
   location.hash = href
 }
 
-/** Back to the list alone if it is shown, without a step in the history that the back button would have to undo. */
+/** Goes back to the list if this conversation is shown, without adding a history entry. */
 export function leaveConversation(conversationId: string): void {
   if (snapshot().conversationId !== conversationId) return
   history.replaceState(null, '', '#/')
   dispatchEvent(new HashChangeEvent('hashchange'))
 }
 
-/** The message has been gone to: a later click on the same result goes there again. */
+/** Removes the message from the route once it has been shown, so that another click on the same search result works. */
 export function forgetTarget(conversationId: string): void {
   history.replaceState(null, '', hrefOf(conversationId))
   dispatchEvent(new HashChangeEvent('hashchange'))
@@ -51,7 +51,7 @@ function snapshot(): Route {
   return last.route
 }
 
-/** The route that is shown; renders anew when it changes. */
+/** Returns the current route; re-renders when it changes. */
 export function useRoute(): Route {
   return useSyncExternalStore(subscribe, snapshot)
 }

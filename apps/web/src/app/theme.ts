@@ -5,13 +5,13 @@ export type Theme = 'light' | 'dark' | 'system'
 /** Also in public/theme.js, which runs before the first paint. */
 const KEY = 'parley-theme'
 
-/** What was chosen: `system` where nothing was. */
+/** Returns the chosen theme; `system` by default. */
 export function currentTheme(): Theme {
   const { theme } = document.documentElement.dataset
   return theme === 'light' || theme === 'dark' ? theme : 'system'
 }
 
-/** Shows it at once, and in this browser from now on. */
+/** Applies a theme and remembers it in this browser. */
 export function setTheme(theme: Theme): void {
   if (theme === 'system') delete document.documentElement.dataset.theme
   else document.documentElement.dataset.theme = theme

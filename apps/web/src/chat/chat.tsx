@@ -10,15 +10,15 @@ import { UnreadBadge } from './unread-badge.tsx'
 const ConversationView = lazy(() => parts.conversation().then((module) => ({ default: module.ConversationView })))
 const DevicePush = lazy(() => parts.push().then((module) => ({ default: module.DevicePush })))
 
-/** The list, and the conversation that is looked at; on a phone one of the two. */
+/** The list and the open conversation; on a phone only one of the two. */
 export function Chat() {
   const { conversationId, seq } = useRoute()
   const isOpen = conversationId !== null
 
-  // Beside the first list, so that the first click does not wait for it.
+  // Load the other parts while the first list is shown, so that the first click need not wait.
   useEffect(loadParts, [])
 
-  // Back at the list one goes on where one was: without a focus a keyboard and a screen reader begin at the top.
+  // Back at the list, restore the focus: otherwise keyboard and screen reader users would start over at the top.
   const before = useRef(conversationId)
   useEffect(() => {
     if (conversationId === null && before.current !== null) {
@@ -29,7 +29,7 @@ export function Chat() {
 
   return (
     <DialogProvider>
-      {/* Where no conversation is open the list is what the page is for: on a phone nothing else is there. */}
+      {/* If no conversation is open, the list is the page's main content; on a phone there is nothing else. */}
       <div className={styles.chat} data-open={isOpen} role={isOpen ? undefined : 'main'}>
         <Sidebar openId={conversationId} />
         {conversationId === null ? (

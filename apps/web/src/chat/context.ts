@@ -12,14 +12,17 @@ export interface ChatContextValue {
 
 export const ChatContext = createContext<ChatContextValue | null>(null)
 
-/** The client and what goes with it; only inside a chat. */
+/**
+ * Returns the chat's context.
+ * @throws outside of a chat
+ */
 export function useChat(): ChatContextValue {
   const value = use(ChatContext)
-  if (value === null) throw new Error('There is no chat around this component.')
+  if (value === null) throw new Error('This component must be inside a chat.')
   return value
 }
 
-/** A store's value, kept current. */
+/** Returns a store's value; re-renders when it changes. */
 export function useStore<T>(store: Store<T>): T {
   return useSyncExternalStore(store.subscribe, store.getSnapshot)
 }

@@ -7,7 +7,7 @@ const ConversationDetails = lazy(() => parts.details().then((module) => ({ defau
 const SearchMessages = lazy(() => parts.search().then((module) => ({ default: module.SearchMessages })))
 const Viewer = lazy(() => parts.viewer().then((module) => ({ default: module.Viewer })))
 
-/** A dialog and what it is about. */
+/** A dialog and its subject. */
 export type OpenDialog =
   | { kind: 'new' }
   | { kind: 'details'; conversationId: string }
@@ -16,18 +16,18 @@ export type OpenDialog =
 
 const DialogContext = createContext<(dialog: OpenDialog) => void>(() => undefined)
 
-/** Opens a dialog over the chat. */
+/** Returns a function that opens a dialog over the chat. */
 export function useDialog(): (dialog: OpenDialog) => void {
   return use(DialogContext)
 }
 
-/** Holds the one dialog that may be open; it closes when the page below becomes another one. */
+/** Holds the one open dialog, which closes when the page under it changes. */
 export function DialogProvider({ children }: { children: ReactNode }) {
   const [dialog, setDialog] = useState<OpenDialog | null>(null)
   const close = useCallback(() => setDialog(null), [])
   const { conversationId } = useRoute()
   const [under, setUnder] = useState(conversationId)
-  // The page below is another one: the browser's back button, a notification that was clicked.
+  // The page under the dialog has changed: by the back button, or a click on a notification.
   if (under !== conversationId) {
     setUnder(conversationId)
     setDialog(null)

@@ -4,7 +4,7 @@ import { useChat, useStore } from './context.ts'
 
 type Mutes = ReadonlyMap<string, Date>
 
-/** What is muted, as far as this page knows; fetched anew with each connection. */
+/** The muted conversations, fetched again on each connection. */
 class MuteStore {
   #mutes: Mutes = new Map()
   readonly #listeners = new Set<() => void>()
@@ -31,7 +31,7 @@ function storeOf(client: ParleyClient): MuteStore {
     const load = () =>
       client.mutes().then(
         (mutes) => made.set(mutes),
-        // The list is shown without; the next connection asks again.
+        // Show the list without them; the next connection tries again.
         () => undefined,
       )
     client.on('state', (state) => state === 'live' && void load())
@@ -42,10 +42,10 @@ function storeOf(client: ParleyClient): MuteStore {
   return store
 }
 
-/** A year in which nobody chats any more. */
+/** Stands for "until unmuted". */
 const FOREVER = new Date('9999-12-31T00:00:00Z')
 
-/** Silences a conversation for some hours, for good (`null`), or no longer (0). */
+/** Mutes a conversation for some hours or for good (`null`), or unmutes it (0). */
 export async function muteFor(client: ParleyClient, conversationId: string, hours: number | null): Promise<void> {
   const until = hours === null ? FOREVER : new Date(Date.now() + hours * 3_600_000)
   await client.mute(conversationId, hours === 0 ? null : until)
@@ -55,7 +55,7 @@ export async function muteFor(client: ParleyClient, conversationId: string, hour
   storeOf(client).set(mutes)
 }
 
-/** Unread messages of conversations that are not muted. */
+/** Returns the number of unread messages in conversations that are not muted. */
 export function useLoudUnread(): number {
   const { client } = useChat()
   const store = storeOf(client)
@@ -65,12 +65,12 @@ export function useLoudUnread(): number {
   return loud.reduce((sum, { unreadCount }) => sum + unreadCount, 0)
 }
 
-/** Whether a conversation is muted now. */
+/** Returns whether a conversation is muted now. */
 export function useMuted(conversationId: string): boolean {
   const { client } = useChat()
   const store = storeOf(client)
   const until = useSyncExternalStore(store.subscribe, () => store.getSnapshot().get(conversationId))
-  // It ends by itself; a timer holds no more than 24 days.
+  // Mutes expire; timers cannot run for longer than 24 days.
   useEffect(() => {
     const left = (until?.getTime() ?? 0) - Date.now()
     if (left <= 0 || left > 2 ** 31 - 1) return

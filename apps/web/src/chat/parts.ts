@@ -1,4 +1,4 @@
-/** Parts of the page that the first sight does without. */
+/** Parts of the page that are not needed for the first view. */
 export const parts = {
   conversation: () => import('../conversation/conversation-view.tsx'),
   settings: () => import('../dialogs/settings-menu.tsx'),
@@ -10,8 +10,8 @@ export const parts = {
 }
 
 /**
- * Loads them all: later there may be no network, or a newer build in place of this one, and a part that cannot be loaded
- * takes the page with it.
+ * Loads them all early: later there may be no network, or a newer build on the server, and a part that cannot be loaded breaks
+ * the page.
  */
 export function loadParts(): void {
   for (const load of Object.values(parts)) load().catch(() => undefined)

@@ -2,16 +2,14 @@ import { useEffect, useRef } from 'react'
 import { useLoudUnread } from './mutes.ts'
 import { iconFor, titleFor } from './unread.ts'
 
-/**
- * Shows what is unread, and not muted, in the tab's title, on its icon, and on the installed application's. Renders nothing.
- */
+/** Shows the number of unread, unmuted messages in the tab's title and icon and on the installed app's icon. Renders nothing. */
 export function UnreadBadge() {
   const unread = useLoudUnread()
   const icon = useRef<Promise<string> | null>(null)
 
   useEffect(() => {
     document.title = titleFor(unread)
-    // Not all browsers have badges, and those that do only show them on installed pages.
+    // Not all browsers support badges, and those that do show them only for installed apps.
     const badge = unread > 0 ? navigator.setAppBadge?.(unread) : navigator.clearAppBadge?.()
     badge?.catch(() => undefined)
   }, [unread])
@@ -30,7 +28,7 @@ export function UnreadBadge() {
     }
   }, [marked])
 
-  // Nobody is signed in any more.
+  // Reset everything when the person signs out.
   useEffect(
     () => () => {
       document.title = titleFor(0)

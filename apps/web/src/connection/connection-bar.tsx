@@ -5,22 +5,22 @@ import { useChat, useStore } from '../chat/context.ts'
 import styles from './connection-bar.module.css'
 import { useNetwork } from './use-network.ts'
 
-/** A connection that is back within this is not worth a word, in milliseconds. */
+/** Interruptions shorter than this are not shown, in milliseconds. */
 const PATIENCE_MS = 1_200
 
 const WORDS: Readonly<Record<Exclude<ConnectionState, 'live'>, string>> = {
-  offline: 'You are offline. What you send goes out later.',
+  offline: 'You are offline. Your messages will be sent later.',
   connecting: 'Connecting…',
   syncing: 'Catching up…',
 }
-const REFUSED = 'You could not be signed in. Trying again…'
+const REFUSED = 'Could not sign you in. Trying again…'
 
-/** A quiet word above the list while there is no connection or something is being fetched. */
+/** A status line above the list while there is no connection or the client is catching up. */
 export function ConnectionBar() {
   const { client } = useChat()
   const state = useStore(client.state)
   const network = useNetwork()
-  // The browser knows of a lost network long before a connection is given up.
+  // The browser notices a lost network long before the connection times out.
   const troubled = state !== 'live' || !network
   const [shown, setShown] = useState(false)
 
@@ -52,7 +52,7 @@ export function ConnectionBar() {
   )
 }
 
-/** Whether there is no connection for want of a token that the server takes: the product has ended the session, perhaps. */
+/** Returns whether the server refuses the token, perhaps because the product has ended the session. */
 function useRefused(): boolean {
   const { client } = useChat()
   const [refused, setRefused] = useState(false)

@@ -9,7 +9,7 @@ function subscribe(listener: () => void): () => void {
   }
 }
 
-/** Whether the browser believes that there is a network. */
+/** Returns whether the browser believes that it is online. */
 export function useNetwork(): boolean {
   return useSyncExternalStore(subscribe, () => navigator.onLine)
 }

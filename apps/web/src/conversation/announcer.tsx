@@ -2,7 +2,7 @@ import { useEffect, useState } from 'react'
 import { useChat } from '../chat/context.ts'
 import { wordsOf } from '../conversations/preview.ts'
 
-/** Tells screen readers of each new message of the conversation that is open, once. Nothing is seen of it. */
+/** Announces each new message in the open conversation to screen readers, once. Visually hidden. */
 export function Announcer({ conversationId, me }: { conversationId: string; me: string }) {
   const { client } = useChat()
   const [said, setSaid] = useState<{ id: string; words: string } | null>(null)
@@ -20,7 +20,7 @@ export function Announcer({ conversationId, me }: { conversationId: string; me: 
   )
   return (
     <div className="visually-hidden" aria-live="polite">
-      {/* An element of its own for each: the same words once more are a change, too. */}
+      {/* A new element for each message, so that repeated words are announced again. */}
       {said !== null && <span key={said.id}>{said.words}</span>}
     </div>
   )

@@ -8,7 +8,7 @@ import { FileIcon } from './file-icon.tsx'
 import { fitted, isShownImage } from './file-kinds.ts'
 import { useRefresh } from './use-refresh.ts'
 
-/** A message's files: pictures, players, and cards for the others. */
+/** A message's files: pictures, players, and cards for all other files. */
 export function Attachments({ message }: { message: Message }) {
   const dialog = useDialog()
   const refresh = useRefresh()
@@ -36,7 +36,7 @@ interface AttachmentViewProps {
 
 function AttachmentView({ message, attachment, onView, onExpired }: AttachmentViewProps) {
   const { fileName, fileSize, fileType, url } = attachment
-  /** The address at which this browser could not play it: it has ended, or the format is none of this browser's. */
+  /** The URL that could not be played: it has expired, or this browser does not support the format. */
   const [unplayable, setUnplayable] = useState<string | null>(null)
   if (isShownImage(fileType)) return <Picture attachment={attachment} onView={onView} onExpired={onExpired} />
   const playable = unplayable !== url

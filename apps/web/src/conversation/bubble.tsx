@@ -18,7 +18,7 @@ interface BubbleProps extends Place {
   flash: boolean
 }
 
-/** A message that is stored. */
+/** A stored message. */
 export const Bubble = memo(function Bubble({ message, me, conversation, first, last, flash }: BubbleProps) {
   const own = message.senderId === me
   const group = conversation.type === 'GROUP'
@@ -48,7 +48,7 @@ export const Bubble = memo(function Bubble({ message, me, conversation, first, l
           </p>
         )}
         {attachments.length > 0 && <Attachments message={message} />}
-        {/* The time stands in the last line where there is room. */}
+        {/* The time is in the last line if there is room. */}
         <div className={styles.text} dir="auto" data-large={isEmojiOnly(content)}>
           <RichText text={content} />
           <span className={styles.meta} dir="ltr">

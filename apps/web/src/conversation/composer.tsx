@@ -30,7 +30,7 @@ interface ComposerProps {
   ref: Ref<ComposerHandle>
 }
 
-/** Where one writes, and the files that go along. */
+/** The input for a message and its files. */
 export function Composer({ conversationId, me, ref }: ComposerProps) {
   const { client, uploads } = useChat()
   const [text, setText] = useState(() => draftOf(me, conversationId))
@@ -65,7 +65,7 @@ export function Composer({ conversationId, me, ref }: ComposerProps) {
   const send = () => {
     if (!canSend) return
     const content = text.trim()
-    // Files carry the text; what fails stays in the history, where it can be sent again.
+    // With files, the text goes with the first one. Whatever fails stays in the history and can be retried there.
     if (files.length > 0) {
       uploads.add(
         conversationId,
@@ -84,7 +84,7 @@ export function Composer({ conversationId, me, ref }: ComposerProps) {
     send()
   }
   const onKeyDown = (event: KeyboardEvent) => {
-    // While an input method is composing, Enter chooses a word. On a touch screen it is a new line.
+    // While an input method is composing, Enter chooses a word. On a touch screen it inserts a new line.
     if (event.key !== 'Enter' || event.shiftKey || isComposing(event)) return
     if (!hasKeyboard()) return
     event.preventDefault()
@@ -92,7 +92,7 @@ export function Composer({ conversationId, me, ref }: ComposerProps) {
   }
   const onPaste = (event: ClipboardEvent) => {
     const { files: pasted, types } = event.clipboardData
-    // Office programs put a picture of what was copied beside its text.
+    // Office programs also put a picture of the copied text on the clipboard.
     const isText = types.includes('text/plain') && types.includes('text/html')
     if (pasted.length === 0 || isText) return
     event.preventDefault()
@@ -111,7 +111,7 @@ export function Composer({ conversationId, me, ref }: ComposerProps) {
           aria-label="Files to attach"
           onChange={(event) => {
             attach([...(event.target.files ?? [])])
-            // The same file may be chosen again.
+            // Allow choosing the same file again.
             event.target.value = ''
           }}
         />
@@ -153,7 +153,7 @@ export function Composer({ conversationId, me, ref }: ComposerProps) {
   )
 }
 
-/** A text area as high as its text, for browsers without `field-sizing`. */
+/** Makes a text area as high as its text, for browsers without `field-sizing`. */
 function useGrowing(area: { readonly current: HTMLTextAreaElement | null }, text: string): void {
   useEffect(() => {
     const { current } = area

@@ -15,11 +15,11 @@ import { TypingLine } from './typing-line.tsx'
 
 interface ViewProps {
   conversationId: string
-  /** A message to go to. */
+  /** The message to scroll to, if any. */
   targetSeq: number | null
 }
 
-/** One conversation: who it is with, its history, and where one writes. */
+/** One conversation: its header, history and composer. */
 export function ConversationView({ conversationId, targetSeq }: ViewProps) {
   const { client } = useChat()
   const conversations = useStore(client.conversations)
@@ -45,7 +45,7 @@ export function ConversationView({ conversationId, targetSeq }: ViewProps) {
   return (
     <main className={styles.view} {...drop.handlers}>
       <Header conversationId={conversationId} />
-      {/* On a phone the list, where it else stands, is not seen. */}
+      {/* On a phone the list, which usually shows it, is hidden. */}
       <div className={styles.connection}>
         <ConnectionBar />
       </div>
@@ -62,7 +62,7 @@ export function ConversationView({ conversationId, targetSeq }: ViewProps) {
   )
 }
 
-/** A sync does not tell when somebody was last seen: that is asked for where it is shown. */
+/** Fetches when the other person was last seen, which a sync does not include. */
 function useLastSeen(conversationId: string): void {
   const { client } = useChat()
   const live = useStore(client.state) === 'live'
@@ -80,7 +80,7 @@ function Header({ conversationId }: { conversationId: string }) {
   const now = useNow(30_000)
   useLastSeen(conversationId)
   const heading = useRef<HTMLHeadingElement>(null)
-  // Where one writes at once, that has the focus; elsewhere what a screen reader reads first.
+  // With a keyboard the composer has the focus; otherwise the heading, which screen readers then read first.
   useEffect(() => {
     if (!hasKeyboard()) heading.current?.focus({ preventScroll: true })
   }, [])
@@ -130,12 +130,12 @@ function Header({ conversationId }: { conversationId: string }) {
   )
 }
 
-/** Whether a conversation that is not in the list is known not to be there. It is asked for once the client is live. */
+/** Returns whether a conversation that is not in the list is known not to exist. Asks the server once the client is live. */
 function useMissing(conversationId: string, known: boolean): boolean {
   const { client } = useChat()
   const state = useStore(client.state)
   const [missing, setMissing] = useState(false)
-  /** One was in it while one looked. */
+  /** Whether it was in the list earlier, so the person has left or was removed. */
   const [was, setWas] = useState(known)
   if (known && !was) setWas(true)
   useEffect(() => {
@@ -152,10 +152,10 @@ function useMissing(conversationId: string, known: boolean): boolean {
   return (was || missing) && !known
 }
 
-/** Files dragged over an element. */
+/** Handles files dragged onto an element. */
 function useFileDrop(onFiles: (files: File[]) => void) {
   const [over, setOver] = useState(false)
-  // Children fire enter and leave, too: it is left when as many were left as entered.
+  // Children fire enter and leave, too, so count them.
   const depth = useRef(0)
   const hasFiles = (event: DragEvent) => event.dataTransfer.types.includes('Files')
   const set = (change: number) => {

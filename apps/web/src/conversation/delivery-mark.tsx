@@ -10,7 +10,7 @@ interface DeliveryMarkProps {
   conversation: Conversation
 }
 
-/** Sent, or read; in groups by whom. */
+/** Shows whether a message is sent or read; in groups, by whom. */
 export function DeliveryMark({ message, conversation }: DeliveryMarkProps) {
   const delivery = deliveryOf(message, conversation)
   if (delivery.state === 'sent') return <Check className={styles.mark} role="img" aria-label="Sent" />
@@ -19,7 +19,7 @@ export function DeliveryMark({ message, conversation }: DeliveryMarkProps) {
   }
   const { readers } = delivery
   const people = readers.flatMap((id) => conversation.participants.find((person) => person.id === id) ?? [])
-  const words = delivery.state === 'read' ? 'Read by all' : `Read by ${readers.length}`
+  const words = delivery.state === 'read' ? 'Read by everyone' : `Read by ${readers.length}`
   return (
     <Popover.Root>
       <Popover.Trigger className={styles.button} aria-label={words} title={words}>

@@ -6,19 +6,19 @@ interface DownloadLinkProps {
   message: Pick<Message, 'conversationId' | 'seq'>
   attachment: Attachment
   className: string | undefined
-  /** What is seen. Words in it are the file's name first: the link is called `Download`, and these. */
+  /** The visible content, which starts with the file's name: the link's accessible name is `Download` plus its text. */
   children: ReactNode
 }
 
 /**
- * Leads to a file. Its address ends after a while, which a page that stays open is not told: a click asks for the one of
- * now first, and goes by the old one where there is no answer.
+ * A link to a file. Its URL expires while the page stays open, so a click first fetches the current one, and falls back to the
+ * old one if that fails.
  */
 export function DownloadLink({ message, attachment, className, children }: DownloadLinkProps) {
   const { client } = useChat()
   const { id, fileName, url } = attachment
   const onClick = async (event: MouseEvent<HTMLAnchorElement>) => {
-    // The second click, from below; or one that the browser knows better what to do with.
+    // Let the browser handle the second click, made below, and clicks with modifier keys.
     if (!event.isTrusted || event.ctrlKey || event.metaKey || event.shiftKey) return
     event.preventDefault()
     const link = event.currentTarget

@@ -24,7 +24,7 @@ const BY_ENDING: Readonly<Record<string, FileKind>> = {
   odt: 'text',
 }
 
-/** What a file is, for its icon: by its media type, then by its name's ending. */
+/** Returns a file's kind, for its icon: by its media type, otherwise by its file extension. */
 export function kindOf(type: string, name: string): FileKind {
   const [main] = type.split('/')
   if (main === 'image' || main === 'video' || main === 'audio') return main
@@ -32,17 +32,17 @@ export function kindOf(type: string, name: string): FileKind {
   return Object.hasOwn(BY_ENDING, ending) ? (BY_ENDING[ending] ?? 'file') : 'file'
 }
 
-/** Pictures that every browser shows in an `<img>`; scripts in an SVG do not run there, and it is never opened itself. */
+/** Media types that every browser shows in an `<img>`. */
 const SHOWN = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/avif'])
 
-/** Whether files of this media type are shown as pictures; others, SVG among them, are cards to download. */
+/** Returns whether files of this media type are shown as pictures. All others, including SVG, are cards to download. */
 export function isShownImage(type: string): boolean {
   return SHOWN.has(type)
 }
 
 /**
- * The size at which a picture is shown: its own, at most so large. Known before the picture is there, so that nothing
- * moves when it comes.
+ * Returns the size at which a picture is shown: its own size, scaled down to `max`. Known before the picture has loaded, so that
+ * the layout does not shift.
  */
 export function fitted(
   width = 320,

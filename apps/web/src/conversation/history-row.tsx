@@ -11,7 +11,7 @@ interface HistoryRowProps {
   row: Row
   me: string
   conversation: Conversation
-  /** It stands out: one has come to see it. */
+  /** Whether it is highlighted because the person has just jumped to it. */
   flash: boolean
 }
 
@@ -42,7 +42,7 @@ export const HistoryRow = memo(function HistoryRow({ row, me, conversation, flas
   }
 })
 
-/** Today is yesterday after midnight, though nobody has written anything. */
+/** A divider between days. Updated each minute, because "Today" becomes "Yesterday" at midnight. */
 function Day({ date }: { date: Date }) {
   const now = useNow(60_000)
   return (

@@ -17,7 +17,7 @@ import { useStayAtEnd } from './use-stay-at-end.ts'
 import { useUnreadLine } from './use-unread-line.ts'
 import { useVisible } from './use-visible.ts'
 
-/** Nearer to the end than this, new messages are followed. Pixels. */
+/** Within this distance of the end, the view follows new messages. Pixels. */
 const END_PX = 80
 const TOP_PX = 56
 const OVERSCAN = 10
@@ -29,8 +29,8 @@ interface HistoryProps {
 }
 
 /**
- * A conversation's messages. Only those in sight are in the page; pages are loaded at both ends as one scrolls, and what
- * one reads stays where it is.
+ * A conversation's messages. Only visible ones are in the DOM; pages are loaded at both ends while scrolling, without moving
+ * what the person is reading.
  */
 export function History({ conversation, me, targetSeq }: HistoryProps) {
   const { client, uploads } = useChat()
@@ -45,7 +45,7 @@ export function History({ conversation, me, targetSeq }: HistoryProps) {
     [messages, pending, files, me, hasOlder, hasNewer, unreadAfter],
   )
   const scroller = useRef<HTMLDivElement>(null)
-  // What scrolls has to be within reach of the keyboard; not all browsers see to that.
+  // Scrollable elements must be focusable by keyboard; not all browsers make them so.
   useEffect(() => {
     if (scroller.current !== null) scroller.current.tabIndex = 0
   }, [])
@@ -85,8 +85,8 @@ export function History({ conversation, me, targetSeq }: HistoryProps) {
     rows,
     messages,
     lastVisible: range?.endIndex ?? -1,
-    // Until the rows have been measured it is a guess which of them are in sight. And the line is drawn first where what was
-    // missed begins.
+    // Until the rows have been measured, which of them are visible is a guess. While syncing, the line before unread messages
+    // must be placed first.
     enabled: settled && visible && state !== 'syncing',
   })
 
@@ -109,7 +109,11 @@ export function History({ conversation, me, targetSeq }: HistoryProps) {
       <div ref={scroller} className={styles.scroller} role="log" aria-label="Messages" aria-live="off">
         <div className={styles.content} style={{ height: virtualizer.getTotalSize() }}>
           <p className={styles.top}>
-            {hasOlder ? 'Loading earlier messages…' : status === 'ready' ? 'This is where it begins.' : ''}
+            {hasOlder
+              ? 'Loading earlier messages…'
+              : status === 'ready'
+                ? 'This is the start of the conversation.'
+                : ''}
           </p>
           {items.map((item) => {
             const row = rows[item.index]
@@ -152,7 +156,7 @@ function isTarget(row: Row, seq: number | null): boolean {
   return seq !== null && 'message' in row && row.message.seq === seq
 }
 
-/** The day of the topmost row in sight. */
+/** Returns the day of the topmost visible row. */
 function floatingDay(rows: readonly Row[], index: number | undefined): Date | null {
   const row = index === undefined ? undefined : rows[index]
   if (row === undefined) return null

@@ -6,7 +6,7 @@ export type Delivery =
   | { readonly state: 'read'; readonly readers: readonly string[] }
   | { readonly state: 'partly'; readonly readers: readonly string[] }
 
-/** How far one's own message has come. `readers` are the ids of the others who have read it. */
+/** Returns the delivery state of the person's own message. `readers` are the ids of the others who have read it. */
 export function deliveryOf(message: Pick<Message, 'senderId' | 'readBy'>, conversation: Conversation): Delivery {
   const readers = message.readBy.filter((id) => id !== message.senderId)
   if (readers.length === 0) return { state: 'sent' }
@@ -15,8 +15,8 @@ export function deliveryOf(message: Pick<Message, 'senderId' | 'readBy'>, conver
 }
 
 /**
- * The newest message of those in sight, to mark as read: the last whose row lies within the visible range.
- * @param rows seq by row, undefined for rows that are no message
+ * Returns the seq of the newest visible message, to be marked as read.
+ * @param rows the seq of each row; undefined for rows that are not messages
  */
 export function newestVisible(rows: readonly (number | undefined)[], lastVisible: number): number | undefined {
   for (let index = Math.min(lastVisible, rows.length - 1); index >= 0; index--) {

@@ -2,10 +2,10 @@ import type { Message, PendingMessage } from '@parley/client'
 import { isSameDay } from '../text/dates.ts'
 import type { Upload } from '../uploads/upload-queue.ts'
 
-/** Messages of one person that are no further apart than this stand together, in milliseconds. */
+/** Messages from one person within this time are grouped, in milliseconds. */
 const GROUP_MS = 5 * 60_000
 
-/** Where a bubble stands among those of the same person: names stand above the first, pictures beside the last. */
+/** A bubble's position in its group: the first has the name above it, the last the picture beside it. */
 export interface Place {
   readonly first: boolean
   readonly last: boolean
@@ -24,11 +24,11 @@ export interface RowsInput {
   readonly pending: readonly PendingMessage[]
   readonly uploads: readonly Upload[]
   readonly me: string
-  /** There are messages before the first: what stands above it is not known yet. */
+  /** Whether there are messages before the first, so that what comes above it is not known yet. */
   readonly hasOlder: boolean
-  /** There are messages after the last that are not here: what waits is not shown among them. */
+  /** Whether there are messages after the last, in which case unsent messages are not shown. */
   readonly hasNewer: boolean
-  /** The line stands before the first message of others past this seq; null for none. */
+  /** The line for unread messages is before the first message from others after this seq; null for no line. */
   readonly unreadAfter: number | null
 }
 
@@ -41,9 +41,9 @@ interface Entry {
 }
 
 /**
- * What a history shows, from the oldest to the newest. A row's key stays the same when a message of one's own has been
- * stored, and when older messages are put before it. Nothing is put above the first message while there are older ones,
- * for it would have to go when they come.
+ * Builds the rows of a history, oldest first. A row's key stays the same when the person's own message has been stored, and when
+ * older messages are added. Nothing is put above the first message while there are older ones, because it would have to be
+ * removed when they are loaded.
  */
 export function buildRows(input: RowsInput): Row[] {
   const { hasOlder, unreadAfter, me } = input
@@ -57,7 +57,7 @@ export function buildRows(input: RowsInput): Row[] {
     if (newDay) rows.push({ kind: 'day', key: `day ${entry.key}`, date: entry.at })
     const seq = input.messages[index]?.seq ?? 0
     const isFirstUnread = !lineDrawn && seq > (unreadAfter ?? 0) && entry.senderId !== me
-    // Where the read part is not here, the line is not known to be here.
+    // If no read message is loaded, the first unread one may be further up.
     if (isFirstUnread && (before !== undefined || !hasOlder)) {
       rows.push({ kind: 'unread', key: 'unread' })
     }
@@ -70,7 +70,7 @@ export function buildRows(input: RowsInput): Row[] {
   return rows
 }
 
-/** The next message is the one that the line will stand before. */
+/** Returns whether the next message is the one that the line will be before. */
 function isUnreadBoundary({ messages, unreadAfter, me }: RowsInput, index: number, lineDrawn: boolean): boolean {
   const next = messages[index + 1]
   return !lineDrawn && next !== undefined && next.seq > (unreadAfter ?? 0) && next.senderId !== me
@@ -83,7 +83,7 @@ function together(a: Entry | undefined, b: Entry | undefined): boolean {
 
 function entriesOf({ messages, pending, uploads, me, hasNewer }: RowsInput): Entry[] {
   const stored = messages.map((message): Entry => {
-    // What one has sent keeps its key when it is stored; others' could choose the same.
+    // The person's own messages keep their key when stored; other people's clientMessageIds could collide with them.
     const key = message.senderId === me ? `own ${message.clientMessageId}` : message.id
     const single = message.type === 'SYSTEM'
     return {
@@ -122,7 +122,7 @@ function entriesOf({ messages, pending, uploads, me, hasNewer }: RowsInput): Ent
   ]
 }
 
-/** A guess at a row's height in pixels, until it has been measured. @param width of the column */
+/** Estimates a row's height in pixels, until it has been measured. @param width of the column */
 export function estimateHeight(row: Row, width: number): number {
   switch (row.kind) {
     case 'day':
@@ -145,6 +145,6 @@ export function estimateHeight(row: Row, width: number): number {
 function textHeight(text: string, width: number): number {
   const perLine = Math.max(20, Math.floor((Math.min(width * 0.72, 560) - 28) / 7.2))
   const lines = text.split('\n').reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / perLine)), 0)
-  // The time goes into the last line where there is room.
+  // The time is in the last line if there is room.
   return 22 * lines + 16
 }

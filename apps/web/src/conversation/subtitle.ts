@@ -2,7 +2,7 @@ import type { Conversation } from '@parley/client'
 import { partnerOf } from '../people/names.ts'
 import { lastSeenOf } from '../text/dates.ts'
 
-/** What stands below a conversation's title: whether the other is there, or how many people are in it. */
+/** Returns a conversation's subtitle: whether the other person is online, or the number of members. */
 export function subtitleOf(conversation: Conversation, me: string, now = new Date()): string {
   const partner = partnerOf(conversation, me)
   if (partner !== undefined) return partner.isOnline ? 'Online' : lastSeenOf(partner.lastSeen, now)

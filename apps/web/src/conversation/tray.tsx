@@ -4,7 +4,7 @@ import { FileIcon } from './file-icon.tsx'
 import { isShownImage } from './file-kinds.ts'
 import styles from './tray.module.css'
 
-/** A file that was chosen; the same one may be chosen twice. */
+/** A chosen file. It has an id because the same file may be chosen twice. */
 export interface ChosenFile {
   id: string
   file: File
@@ -15,7 +15,7 @@ interface TrayProps {
   onRemove: (id: string) => void
 }
 
-/** Files that were chosen and go with the next message. */
+/** The chosen files, which are sent with the next message. */
 export function Tray({ files, onRemove }: TrayProps) {
   if (files.length === 0) return null
   return (

@@ -2,7 +2,7 @@ import { useChat, useStore } from '../chat/context.ts'
 import { firstName, listNames } from '../people/names.ts'
 import styles from './typing-line.module.css'
 
-/** Who is typing, above where one writes. Its place is always there, so that nothing moves. */
+/** Shows who is typing, above the composer. It always takes up space, so that the layout does not shift. */
 export function TypingLine({ conversationId }: { conversationId: string }) {
   const { client } = useChat()
   const people = useStore(client.typing(conversationId))

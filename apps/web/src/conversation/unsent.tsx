@@ -9,7 +9,7 @@ import styles from './bubble.module.css'
 import { FileIcon } from './file-icon.tsx'
 import type { Place } from './rows.ts'
 
-/** Whether what is on its way waits for a connection. */
+/** Returns whether unsent messages are waiting for a connection. */
 function useWaits(): boolean {
   const { client } = useChat()
   const state = useStore(client.state)
@@ -17,7 +17,7 @@ function useWaits(): boolean {
   return !network || state === 'offline' || state === 'connecting'
 }
 
-/** One's own message that is not stored yet. */
+/** The person's own message that is not stored yet. */
 export function PendingBubble({ pending, first, last }: Place & { pending: PendingMessage }) {
   const { client } = useChat()
   const waits = useWaits()
@@ -70,10 +70,10 @@ function Trouble({ why, onRetry, onDiscard }: { why: string; onRetry: () => void
   )
 }
 
-/** The server was there, or the network, and still it did not go. */
+/** Shown when sending failed although there is a connection. */
 const TRYING = 'Not sent yet. Trying again…'
 
-/** A file on its way. */
+/** A file that is being uploaded. */
 export function UploadBubble({ upload, first, last }: Place & { upload: Upload }) {
   const { uploads } = useChat()
   const waits = useWaits()

@@ -1,6 +1,6 @@
 import { useEffect, useRef } from 'react'
 
-/** What one sends oneself is seen, wherever one was reading. @param count of what is not stored yet */
+/** Scrolls to the end when the person sends something, wherever they were reading. @param count of unsent messages */
 export function useFollowingOwn(count: number, enabled: boolean, goToNewest: () => Promise<void>): void {
   const before = useRef(count)
   const go = useRef(goToNewest)

@@ -8,13 +8,13 @@ interface MarkingOptions {
   conversationId: string
   rows: readonly Row[]
   messages: readonly Message[]
-  /** Index of the last row in sight; -1 while none is. */
+  /** Index of the last visible row; -1 if there is none. */
   lastVisible: number
-  /** The page is in sight, and the history stands where it is opened and is whole. */
+  /** Whether the page is visible, and the history is complete and scrolled to where it opens. */
   enabled: boolean
 }
 
-/** What has been in sight is read. */
+/** Marks visible messages as read. */
 export function useMarking({ conversationId, rows, messages, lastVisible, enabled }: MarkingOptions): void {
   const { client } = useChat()
   const seqs = useMemo(() => rows.map((row) => ('message' in row ? row.message.seq : undefined)), [rows])

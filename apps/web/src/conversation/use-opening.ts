@@ -5,11 +5,11 @@ import { forgetTarget } from '../app/route.ts'
 import { useChat } from '../chat/context.ts'
 import type { Row } from './rows.ts'
 
-/** More unread messages than this are not on the newest page: the page around the first of them is loaded. */
+/** With more unread messages than this, the first one is not on the newest page, so the page around it is loaded. */
 const ON_NEWEST_PAGE = 40
-/** The way to a row is found by its index, as rows are measured; pages that come meanwhile would move it. Milliseconds. */
+/** Pause before paging starts, in milliseconds: scrolling to a row takes several steps, and new pages would shift its index. */
 const SETTLE_MS = 300
-/** How long a message that was gone to stands out, in milliseconds. */
+/** How long a message is highlighted after jumping to it, in milliseconds. */
 const FLASH_MS = 2_000
 
 interface OpeningOptions {
@@ -29,9 +29,9 @@ interface Opening {
 }
 
 /**
- * Where the history is shown at first: at a message that is asked for, at the first unread one, else at the end, also
- * where one had gone back far when one left it.
- * `opened` once it is there; `settled` when pages may be loaded around it; `flash` is the seq of the message that is to stand out.
+ * Scrolls the history to where it opens: to the requested message, else to the first unread one, else to the end, even if the
+ * person had scrolled far back when they left it.
+ * @returns `opened` once it is there; `settled` when pages may be loaded around it; `flash`, the seq of the highlighted message
  */
 export function useOpening(options: OpeningOptions): Opening {
   const { conversation, rows, virtualizer, targetSeq, unreadAfter, status, hasNewer } = options
@@ -41,7 +41,7 @@ export function useOpening(options: OpeningOptions): Opening {
   const [settled, setSettled] = useState(false)
   const [flash, setFlash] = useState<number | null>(null)
   const wanted = useRef<number | null>(null)
-  /** Where it begins, unless that is what is held or loads by itself: the first unread message, or the newest. */
+  /** What must be loaded first: the first unread message or the newest page. Null if it is held or loads by itself. */
   const [start] = useState((): number | 'newest' | null => {
     if (unreadAfter !== null && conversation.unreadCount > ON_NEWEST_PAGE) return unreadAfter + 1
     return hasNewer ? 'newest' : null
@@ -49,7 +49,7 @@ export function useOpening(options: OpeningOptions): Opening {
   const begun = useRef(false)
   const [loading, setLoading] = useState(targetSeq !== null || start !== null)
 
-  // At first, and when a result of a search is clicked.
+  // On mount, and when a search result is clicked.
   useEffect(() => {
     const place = targetSeq ?? (begun.current ? null : start)
     if (place === null) return

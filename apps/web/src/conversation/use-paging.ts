@@ -2,7 +2,7 @@ import type { VirtualItem } from '@tanstack/react-virtual'
 import { useEffect } from 'react'
 import { useChat, useStore } from '../chat/context.ts'
 
-/** A page is asked for when so many rows are left before the end of what is held. */
+/** The next page is loaded when this many rows are left. */
 const AHEAD = 12
 
 interface PagingOptions {
@@ -14,7 +14,7 @@ interface PagingOptions {
   enabled: boolean
 }
 
-/** Loads what comes before and after the messages held, as one gets near. The same page is asked for once at a time. */
+/** Loads older and newer pages when the person scrolls near the ends. The client never requests the same page twice at once. */
 export function usePaging({ conversationId, items, count, hasOlder, hasNewer, enabled }: PagingOptions): void {
   const { client } = useChat()
   const live = useStore(client.state) === 'live'
@@ -23,7 +23,7 @@ export function usePaging({ conversationId, items, count, hasOlder, hasNewer, en
   const nearStart = enabled && hasOlder && first <= AHEAD
   const nearEnd = enabled && hasNewer && last >= count - 1 - AHEAD
 
-  // `count` and `live`: after a page has come, or a connection is back, there may be more to load.
+  // `count` and `live`: there may be more to load after a page has arrived or the connection is back.
   useEffect(() => {
     if (nearStart && count >= 0 && live) client.loadOlder(conversationId).catch(() => undefined)
   }, [client, conversationId, nearStart, count, live])

@@ -1,7 +1,7 @@
 import { type RefObject, useEffect } from 'react'
 
 /**
- * Keeps a history at its end when its height changes: a keyboard comes up, one writes a second line, a bar appears.
+ * Keeps a history scrolled to its end when its height changes: the keyboard opens, the composer grows, a bar appears.
  * @param near pixels from the end that count as the end
  */
 export function useStayAtEnd(scroller: RefObject<HTMLElement | null>, near: number, goToEnd: () => void): void {

@@ -2,9 +2,9 @@ import type { Conversation } from '@parley/client'
 import { useEffect, useRef, useState } from 'react'
 
 /**
- * The seq after which messages were unread when the person began to look: where the conversation was opened, where the page
- * came back into sight, or where there was a connection again. The line stays there while they read on.
- * @param live nothing is missing
+ * Returns the seq after which messages were unread when the person started reading: when the conversation was opened, the page
+ * became visible, or the connection was back. The line stays there while they read.
+ * @param live whether the messages are complete
  */
 export function useUnreadLine(
   { unreadCount, lastReadSeq }: Conversation,
@@ -17,7 +17,7 @@ export function useUnreadLine(
   useEffect(() => {
     if (visible && live && unread.current.unreadCount > 0) setAfter(unread.current.lastReadSeq)
   }, [visible, live])
-  // What was new to them is not new when they come back.
+  // Remove the line when they leave: those messages are not new when they come back.
   useEffect(() => {
     if (visible) return () => setAfter(null)
   }, [visible])

@@ -4,7 +4,7 @@ import { firstName } from '../people/names.ts'
 
 const KINDS = { IMAGE: 'Photo', VIDEO: 'Video', AUDIO: 'Audio', FILE: 'File' } as const
 
-/** A message in a few words, for lists and announcements. */
+/** Returns a message in a few words, for lists and announcements. */
 export function wordsOf(message: Pick<Message, 'content' | 'type' | 'attachments'>): string {
   const { content, type, attachments } = message
   const words = withoutBackticks(content).text.replace(/\s+/g, ' ').trim()
@@ -14,7 +14,7 @@ export function wordsOf(message: Pick<Message, 'content' | 'type' | 'attachments
   return type === 'TEXT' || type === 'SYSTEM' ? '' : KINDS[type]
 }
 
-/** The last message as the list shows it, and whose it is where that is to be said. */
+/** Returns the last message as the list shows it, and its sender if that should be shown. */
 export function previewOf({ type, lastMessage }: Conversation, me: string): { who: string | null; words: string } {
   if (lastMessage === null) return { who: null, words: 'No messages yet' }
   const words = wordsOf(lastMessage)
@@ -23,7 +23,7 @@ export function previewOf({ type, lastMessage }: Conversation, me: string): { wh
   return { who: type === 'GROUP' ? firstName(lastMessage.sender.fullName) : null, words }
 }
 
-/** Conversations whose title or people's names have all words of a text, whatever their case and accents. */
+/** Returns the conversations whose title or members' names contain all words of a text, ignoring case and accents. */
 export function filterConversations(
   conversations: readonly Conversation[],
   text: string,

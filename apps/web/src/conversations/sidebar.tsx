@@ -12,10 +12,10 @@ import { useNow } from './use-now.ts'
 
 const SettingsMenu = lazy(() => parts.settings().then((module) => ({ default: module.SettingsMenu })))
 
-/** More rows than this are drawn only when asked for: a list of thousands would be slow to draw at once. */
+/** Rows shown at first, and added by each click on "Show more": rendering thousands at once would be slow. */
 const SHOWN = 100
 
-/** The list of conversations with what is above it. */
+/** The list of conversations, with its header and filter. */
 export function Sidebar({ openId }: { openId: string | null }) {
   const { client } = useChat()
   const dialog = useDialog()
@@ -26,7 +26,7 @@ export function Sidebar({ openId }: { openId: string | null }) {
   const [shown, setShown] = useState(SHOWN)
   const now = useNow(60_000)
   const me = client.userId ?? ''
-  // The page's own heading is that of the open conversation, where there is one.
+  // If a conversation is open, its heading is the page's h1.
   const Heading = openId === null ? 'h1' : 'h2'
   const found = filterConversations(conversations, wanted, (conversation) => titleOf(conversation, me))
   const empty = found.length === 0 && (wanted !== '' || state === 'live')
@@ -93,11 +93,11 @@ export function Sidebar({ openId }: { openId: string | null }) {
         )}
       </ul>
       <div className={styles.none}>
-        {/* There from the start: screen readers tell what changes in it. */}
-        <p role="status">{empty && (wanted === '' ? 'No conversations yet.' : 'No conversation has such a name.')}</p>
+        {/* Always rendered: screen readers announce only changes in an existing element. */}
+        <p role="status">{empty && (wanted === '' ? 'No conversations yet.' : 'No matching conversations.')}</p>
         {empty && wanted === '' && (
           <button type="button" className="primary" onClick={() => dialog({ kind: 'new' })}>
-            Start the first one
+            Start a conversation
           </button>
         )}
       </div>

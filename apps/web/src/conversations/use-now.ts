@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react'
 
-/** The time, anew every `ms` milliseconds: what is said of days and minutes grows old. */
+/** Returns the current time, updated every `ms` milliseconds, for relative times and days. */
 export function useNow(ms: number): Date {
   const [now, setNow] = useState(() => new Date())
   useEffect(() => {

@@ -21,13 +21,13 @@ interface DetailsProps {
   onClose: () => void
 }
 
-/** Who is in a conversation, its name, and whether it may make a sound. */
+/** A conversation's members and name, and whether it is muted. */
 export function ConversationDetails({ conversationId, onClose }: DetailsProps) {
   const { client } = useChat()
   const conversation = useStore(client.conversations).find(({ id }) => id === conversationId)
   const [adding, setAdding] = useState(false)
 
-  // A list has a hundred people at most; here are all.
+  // The list contains at most a hundred members per conversation; fetch all of them.
   useEffect(() => {
     client.fetchConversation(conversationId).catch(() => undefined)
   }, [client, conversationId])
@@ -109,7 +109,7 @@ function Details({ conversation, onAdd }: { conversation: Conversation; onAdd: (
           }}
           onClose={() => setLeaving(false)}
         >
-          You will get no more of its messages.
+          You will no longer receive its messages.
         </Question>
       )}
       {problem !== null && (

@@ -6,7 +6,7 @@ import { Avatar } from '../people/avatar.tsx'
 import styles from './fields.module.css'
 import { Question } from './question.tsx'
 
-/** More than these are shown only when asked for. */
+/** Members shown at first. */
 const SHOWN = 50
 
 interface MembersProps {
@@ -14,7 +14,7 @@ interface MembersProps {
   me: string
 }
 
-/** The people of a group. Its owner can take others out. */
+/** The members of a group. Its owner can remove others. */
 export function Members({ conversation, me }: MembersProps) {
   const { client } = useChat()
   const [removing, setRemoving] = useState<Participant | null>(null)
@@ -66,7 +66,7 @@ export function Members({ conversation, me }: MembersProps) {
           onYes={() => client.removeParticipant(conversation.id, removing.id)}
           onClose={() => setRemoving(null)}
         >
-          They get no more of its messages, until somebody adds them again.
+          They will no longer receive its messages, unless somebody adds them again.
         </Question>
       )}
     </>

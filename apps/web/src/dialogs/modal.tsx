@@ -7,7 +7,7 @@ interface ModalProps {
   title: string
   onClose: () => void
   children: ReactNode
-  /** What takes the focus first; the first control where it is not said. */
+  /** What to focus first; default: the first control. */
   initialFocus?: React.RefObject<HTMLElement | null>
   footer?: ReactNode
 }
@@ -34,8 +34,8 @@ export function Modal({ title, onClose, children, initialFocus, footer }: ModalP
 }
 
 /**
- * What has the focus may go: the button that removed somebody, one that becomes another. Then the dialog has it; else a
- * keyboard and a screen reader would be thrown out of it.
+ * Moves the focus to the dialog when the focused element disappears, such as the button that removed somebody. Otherwise
+ * keyboard and screen reader users would be thrown out of the dialog.
  */
 function keepFocus(popup: HTMLElement | null) {
   if (popup === null) return

@@ -6,7 +6,7 @@ const CHOICES: readonly { words: string; hours: number | null }[] = [
   { words: 'For 1 hour', hours: 1 },
   { words: 'For 8 hours', hours: 8 },
   { words: 'For a week', hours: 168 },
-  { words: 'Until I turn it on again', hours: null },
+  { words: 'Until I turn it back on', hours: null },
 ]
 
 interface MuteMenuProps {
@@ -15,7 +15,7 @@ interface MuteMenuProps {
   children: ReactNode
 }
 
-/** For how long a conversation is to be silent. */
+/** Lets the person choose how long to mute a conversation. */
 export function MuteMenu({ disabled, onMute, children }: MuteMenuProps) {
   return (
     <Menu.Root>

@@ -8,7 +8,7 @@ import { Modal } from './modal.tsx'
 import { PeoplePicker } from './people-picker.tsx'
 import { useAction } from './use-action.ts'
 
-/** One person makes a direct conversation, several make a group. */
+/** Creates a conversation: direct with one person, a group with several. */
 export function NewConversation({ onClose }: { onClose: () => void }) {
   const { client } = useChat()
   const [chosen, setChosen] = useState<readonly User[]>([])
@@ -51,7 +51,7 @@ export function NewConversation({ onClose }: { onClose: () => void }) {
         {chosen.length === 1 && (
           <label className={`${styles.person} ${styles.choice}`}>
             <input type="checkbox" checked={asGroup} onChange={(event) => setAsGroup(event.target.checked)} />
-            <span>Make it a group, to add more people later</span>
+            <span>Make it a group, so you can add more people later</span>
           </label>
         )}
         {group && (

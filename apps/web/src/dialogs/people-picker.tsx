@@ -6,24 +6,24 @@ import { useChat } from '../chat/context.ts'
 import { Avatar } from '../people/avatar.tsx'
 import styles from './fields.module.css'
 
-/** A pause in typing after which the server is asked, in milliseconds. */
+/** Pause in typing before the server is asked, in milliseconds. */
 const PAUSE_MS = 150
 const SHOWN = 30
 
 interface PeoplePickerProps {
   chosen: readonly User[]
   onChange: (chosen: readonly User[]) => void
-  /** Ids of people who are not offered: oneself, those who are in it already. */
+  /** Ids of people not offered: the person themself, and current members. */
   without: ReadonlySet<string>
   input: RefObject<HTMLInputElement | null>
 }
 
-/** People found by name, to be ticked. */
+/** A search for people by name, with a checkbox for each. */
 export function PeoplePicker({ chosen, onChange, without, input }: PeoplePickerProps) {
   const [text, setText] = useState('')
   const wanted = text.trim()
   const { people, more, state } = usePeople(wanted)
-  /** The text at which Enter was pressed: the first whom it finds is chosen, at once or when the answer is there. */
+  /** The text when Enter was pressed: its first result is chosen, as soon as the answer is there. */
   const [entered, setEntered] = useState('')
   const ids = new Set(chosen.map(({ id }) => id))
   const offered = people.filter(({ id }) => !without.has(id))
@@ -31,7 +31,7 @@ export function PeoplePicker({ chosen, onChange, without, input }: PeoplePickerP
     onChange(ids.has(person.id) ? chosen.filter(({ id }) => id !== person.id) : [...chosen, person])
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key !== 'Enter' || isComposing(event)) return
-    // It chooses who was found, and does not send off the form around it with those who were chosen so far.
+    // Enter chooses the first result; it must not submit the surrounding form.
     event.preventDefault()
     setEntered(wanted)
   }
@@ -41,7 +41,7 @@ export function PeoplePicker({ chosen, onChange, without, input }: PeoplePickerP
     const [first] = offered
     if (entered !== wanted || state !== 'found' || first === undefined) return
     if (!ids.has(first.id)) toggle(first)
-    // The next name can be written.
+    // Ready for the next name.
     setText('')
   })
 
@@ -85,7 +85,7 @@ export function PeoplePicker({ chosen, onChange, without, input }: PeoplePickerP
           </li>
         ))}
       </ul>
-      {/* There from the start: screen readers tell what changes in it. */}
+      {/* Always rendered: screen readers announce only changes in an existing element. */}
       <p className={styles.hint} role="status">
         {state !== 'asking' && wordsOf({ state, wanted, found: people.length, offered: offered.length, more })}
       </p>
@@ -97,18 +97,18 @@ interface Found {
   state: 'found' | 'failed'
   /** What was searched for. */
   wanted: string
-  /** How many people the answer has, and how many of them are shown. */
+  /** The number of people in the answer, and how many of them are offered. */
   found: number
   offered: number
-  /** Whether there are others whom the search finds. */
+  /** Whether the search has further results. */
   more: boolean
 }
 
-/** What is to be said of a list of people beside the list; nothing where it is all there is. */
+/** Returns the hint below the list; empty if the list is complete. */
 function wordsOf({ state, wanted, found, offered, more }: Found): string {
-  if (state === 'failed') return 'People cannot be searched now.'
+  if (state === 'failed') return 'Could not search for people.'
   if (more) {
-    const shown = offered === 0 ? '' : `The first ${offered} are shown. `
+    const shown = offered === 0 ? '' : `Showing the first ${offered}. `
     return `${shown}${wanted === '' ? 'Type a name' : 'Type more of the name'} to find others.`
   }
   if (offered > 0) return ''
@@ -117,12 +117,12 @@ function wordsOf({ state, wanted, found, offered, more }: Found): string {
 
 interface People {
   people: readonly User[]
-  /** Whether the name finds others besides. */
+  /** Whether the search has further results. */
   more: boolean
   state: 'asking' | 'found' | 'failed'
 }
 
-/** The first people that a name finds; the last ones stay until new ones are there. */
+/** Returns the first people that a name finds. Previous results stay until new ones have arrived. */
 function usePeople(text: string): People {
   const { client } = useChat()
   const [{ people, more }, setFound] = useState<Omit<People, 'state'>>({ people: [], more: false })

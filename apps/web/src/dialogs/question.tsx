@@ -6,20 +6,20 @@ import { useAction } from './use-action.ts'
 interface QuestionProps {
   /** The question itself. */
   title: string
-  /** What follows from a yes. */
+  /** The consequences of a yes. */
   children: ReactNode
-  /** The words of the two buttons. */
+  /** The labels of the two buttons. */
   yes: string
   no: string
-  /** Does it; where it fails, the question stays and says why. */
+  /** Performs the action. If it fails, the dialog stays open and shows why. */
   onYes: () => Promise<unknown>
   onClose: () => void
 }
 
-/** Asks before what is not easily undone. The focus begins at "no", and goes back to where it was. */
+/** Asks before an action that is not easily undone. The focus starts on "no", and returns to where it was. */
 export function Question({ title, children, yes, no, onYes, onClose }: QuestionProps) {
   const { busy, problem, run } = useAction()
-  // What asked may be gone by the answer, with whom it was about: then the dialog around it has the focus.
+  // The element that asked may be gone by then, for example with the removed member; then focus the surrounding dialog.
   const [before] = useState(() => {
     const { activeElement } = document
     return [activeElement, activeElement?.closest('[role="dialog"]')].filter((it) => it instanceof HTMLElement)
@@ -48,7 +48,7 @@ export function Question({ title, children, yes, no, onYes, onClose }: QuestionP
             <button
               type="button"
               className="danger"
-              // It keeps the focus meanwhile, which a disabled one would lose.
+              // Not `disabled`, which would lose the focus.
               aria-disabled={busy}
               onClick={async () => {
                 if (!busy && (await run(onYes))) onClose()

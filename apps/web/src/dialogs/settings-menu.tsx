@@ -9,10 +9,10 @@ import styles from './menu.module.css'
 const THEMES = [
   { theme: 'light', words: 'Light', Icon: Sun },
   { theme: 'dark', words: 'Dark', Icon: Moon },
-  { theme: 'system', words: 'Like the system', Icon: Monitor },
+  { theme: 'system', words: 'System', Icon: Monitor },
 ] as const
 
-/** How it looks, notifications, and the way out. */
+/** Theme, notifications and sign-out. */
 export function SettingsMenu() {
   const { person, signOut } = useChat()
   const [theme, choose] = useState<Theme>(currentTheme)
@@ -58,7 +58,7 @@ export function SettingsMenu() {
 }
 
 const PUSH_WORDS: Readonly<Record<PushState, string>> = {
-  unsupported: 'No notifications in this browser',
+  unsupported: 'This browser does not support notifications',
   unavailable: 'Notifications are not set up here',
   blocked: 'Notifications are blocked',
   off: 'Turn on notifications',
@@ -68,7 +68,7 @@ const PUSH_WORDS: Readonly<Record<PushState, string>> = {
 function PushItem() {
   const { client } = useChat()
   const [state, setState] = useState(pushState)
-  // A cluster without keys sends none, whatever the browser allows.
+  // Without VAPID keys the cluster sends no notifications.
   useEffect(() => {
     client.pushPublicKey().then(
       (key) => key === null && setState((now) => (now === 'unsupported' ? now : 'unavailable')),

@@ -1,11 +1,11 @@
 import { useState } from 'react'
 import { problemOf } from '../text/problems.ts'
 
-/** Something asked of the server: one at a time, and what went wrong with the last. */
+/** Tracks an action on the server: whether it is running, and what went wrong with the last one. */
 export function useAction(): {
   busy: boolean
   problem: string | null
-  /** Resolves to whether it went well. */
+  /** Resolves to whether it succeeded. */
   run: (work: () => Promise<unknown>) => Promise<boolean>
 } {
   const [busy, setBusy] = useState(false)

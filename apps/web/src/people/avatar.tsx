@@ -12,7 +12,7 @@ interface AvatarProps {
   online?: boolean
 }
 
-/** A person's or a group's picture. Says nothing to screen readers: the name stands beside it. */
+/** A person's or group's picture. Hidden from screen readers, because the name is next to it. */
 export function Avatar({ id, name, size, photo, group = false, online = false }: AvatarProps) {
   const [broken, setBroken] = useState<string | null>(null)
   const own = photo ? ownAddress(photo) : null
@@ -30,7 +30,7 @@ export function Avatar({ id, name, size, photo, group = false, online = false }:
   )
 }
 
-/** Pictures on other hosts are not fetched: each of them would learn who reads what, and when. */
+/** Returns a picture's URL if it is on this origin: other hosts would learn who reads what, and when. */
 function ownAddress(photo: string): string | null {
   const url = URL.parse(photo, location.href)
   return url !== null && url.origin === location.origin ? url.href : null

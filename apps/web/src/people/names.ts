@@ -1,6 +1,6 @@
 import type { Conversation, Participant } from '@parley/client'
 
-/** The other person of a direct conversation. */
+/** Returns the other person in a direct conversation. */
 export function partnerOf(
   conversation: Pick<Conversation, 'type' | 'participants'>,
   me: string,
@@ -10,7 +10,7 @@ export function partnerOf(
 
 type Titled = Pick<Conversation, 'type' | 'name' | 'participants' | 'participantCount'>
 
-/** What a conversation is called: its name, the other's, or those of the first few people. */
+/** Returns a conversation's title: the other person's name, its own name, or the names of the first few members. */
 export function titleOf(conversation: Titled, me: string): string {
   const partner = partnerOf(conversation, me)
   if (partner !== undefined) return partner.fullName
@@ -22,14 +22,14 @@ export function titleOf(conversation: Titled, me: string): string {
   return more > 0 ? `${named.join(', ')} +${more}` : named.join(', ')
 }
 
-/** The name up to its first space. */
+/** Returns the name up to its first space. */
 export function firstName(fullName: string): string {
   return fullName.trim().split(/\s+/)[0] ?? fullName
 }
 
 const segmenter = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
 
-/** One or two letters for somebody without a picture. */
+/** Returns one or two initials for somebody without a picture. */
 export function initialsOf(name: string): string {
   const words = name
     .trim()
@@ -42,15 +42,15 @@ export function initialsOf(name: string): string {
 
 export const TONES = 12
 
-/** One of {@link TONES} colours, always the same for an id. */
+/** Returns one of {@link TONES} colours, always the same for an id. */
 export function toneOf(id: string): number {
-  // FNV-1a: ids that differ in one letter come out far apart.
+  // FNV-1a: spreads ids that differ in a single letter.
   let hash = 0x811c9dc5
   for (const character of id) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193) >>> 0
   return ((hash ^ (hash >>> 15)) >>> 0) % TONES
 }
 
-/** Like "Ahmed", "Ahmed and Fatima", "Ahmed, Fatima and 3 others". */
+/** Returns "Ahmed", "Ahmed and Fatima" or "Ahmed, Fatima and 3 others". */
 export function listNames(names: readonly string[], shown = 2): string {
   const [first = '', second = ''] = names
   if (names.length <= 1) return first

@@ -8,7 +8,7 @@ import styles from './device-push.module.css'
 import { closeNotifications, declineOffer, mayOffer, pushState, subscribe, turnOn } from './push.ts'
 import { useSentSomething } from './sent.ts'
 
-/** Keeps this browser registered, closes what has been read, opens what is clicked; and offers notifications once. */
+/** Keeps this browser's push subscription, closes notifications that have been read, opens clicked ones, and offers them once. */
 export function DevicePush({ openId }: { openId: string | null }) {
   const { client } = useChat()
   const live = useStore(client.state) === 'live'
@@ -32,15 +32,15 @@ export function DevicePush({ openId }: { openId: string | null }) {
   return <Offer reachable={live && network} />
 }
 
-/** The conversation of a notification that was clicked, as the service worker tells it. */
+/** Returns the conversation of a clicked notification from the service worker's message; null for any other message. */
 function clickedConversation(data: unknown): string | null {
   if (typeof data !== 'object' || data === null || !('type' in data) || !('conversationId' in data)) return null
   return data.type === 'parley:open' && typeof data.conversationId === 'string' ? data.conversationId : null
 }
 
 /**
- * A quiet offer, after the person has sent something: now they may want to hear of the answer. Without a connection it could
- * not be taken, and on a phone it would lie over the word of that.
+ * Offers notifications after the person has sent something, when they may want to hear about the reply. Hidden without a
+ * connection: it could not be accepted, and on a phone it would cover the connection status.
  */
 function Offer({ reachable }: { reachable: boolean }) {
   const { client } = useChat()
@@ -61,7 +61,7 @@ function Offer({ reachable }: { reachable: boolean }) {
   return (
     <section className={styles.offer} aria-label="Notifications">
       <Bell aria-hidden="true" />
-      <p>Hear of new messages when this page is closed?</p>
+      <p>Get notified of new messages when this page is closed?</p>
       <div>
         <button
           type="button"

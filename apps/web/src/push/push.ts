@@ -1,35 +1,35 @@
 import type { ParleyClient } from '@parley/client'
 import { keep, kept } from '../app/kept.ts'
 
-/** 'on' where this browser is wanted to get pushes; 'no' where the offer was declined. */
+/** Storage key: 'on' if the person wants pushes in this browser, 'no' if they declined. */
 const KEY = 'parley-push'
 
-/** What can be done about notifications here. */
+/** The state of notifications in this browser. */
 export type PushState = 'unsupported' | 'unavailable' | 'off' | 'on' | 'blocked'
 
 function isSupported(): boolean {
   return 'serviceWorker' in navigator && 'PushManager' in globalThis && 'Notification' in globalThis
 }
 
-/** How notifications stand in this browser. Whether the cluster sends any (`unavailable`) is not known here. */
+/** Returns the state of notifications in this browser. Does not know whether the cluster sends any (`unavailable`). */
 export function pushState(): PushState {
   if (!isSupported()) return 'unsupported'
   if (Notification.permission === 'denied') return 'blocked'
   return Notification.permission === 'granted' && kept('localStorage', KEY) === 'on' ? 'on' : 'off'
 }
 
-/** Notes that the person wants none, so that they are not offered again. */
+/** Remembers that the person declined, so that notifications are not offered again. */
 export function declineOffer(): void {
   keep('localStorage', KEY, 'no')
 }
 
-/** Whether to offer notifications at all: nothing has been decided yet, and the cluster sends them. */
+/** Returns whether to offer notifications: nothing has been decided yet, and the cluster sends them. */
 export async function mayOffer(client: ParleyClient): Promise<boolean> {
   if (!isSupported() || Notification.permission !== 'default' || kept('localStorage', KEY) !== null) return false
   return (await client.pushPublicKey()) !== null
 }
 
-/** Asks for the permission and registers this browser. To be called from a click. @returns how it is then */
+/** Asks for permission and registers this browser. Must be called from a click. @returns the new state */
 export async function turnOn(client: ParleyClient): Promise<PushState> {
   if (!isSupported()) return 'unsupported'
   if ((await Notification.requestPermission()) !== 'granted') return pushState()
@@ -38,21 +38,21 @@ export async function turnOn(client: ParleyClient): Promise<PushState> {
   return 'on'
 }
 
-/** Forgets this browser's subscription, here and, where it can be reached, at the cluster. */
+/** Removes this browser's subscription, here and, if it can be reached, in the cluster. @returns the new state */
 export async function turnOff(client: ParleyClient): Promise<PushState> {
   keep('localStorage', KEY, 'no')
   await forgetDevice(client)
   return pushState()
 }
 
-/** Registers the browser for the person who is signed in; done at each start, for an address may have changed. */
+/** Registers the browser for the signed-in person. Repeated at each start, because the endpoint may have changed. */
 export async function subscribe(client: ParleyClient): Promise<void> {
   const key = await client.pushPublicKey()
   if (key === null) return
   const registration = await register()
   const wanted = bytesOf(key)
   let subscription = await registration.pushManager.getSubscription()
-  // A cluster with another key cannot use it.
+  // The cluster cannot use a subscription for another key.
   if (subscription !== null && !sameKey(subscription, wanted)) {
     await withdraw(client, subscription)
     subscription = null
@@ -61,7 +61,7 @@ export async function subscribe(client: ParleyClient): Promise<void> {
   await client.savePushSubscription(subscription.toJSON())
 }
 
-/** The person leaves: this browser gets no more of their messages. */
+/** Unregisters this browser when the person signs out. */
 export async function forgetDevice(client: ParleyClient): Promise<void> {
   if (!isSupported()) return
   const registration = await navigator.serviceWorker.getRegistration()
@@ -70,13 +70,13 @@ export async function forgetDevice(client: ParleyClient): Promise<void> {
   if (subscription) await withdraw(client, subscription)
 }
 
-/** The cluster forgets it first: a push service need not say of an address that it is gone. */
+/** Removes a subscription from the cluster first: a push service need not report that an endpoint is gone. */
 async function withdraw(client: ParleyClient, subscription: PushSubscription): Promise<void> {
   await client.removePushSubscription(subscription.endpoint).catch(() => undefined)
   await subscription.unsubscribe()
 }
 
-/** Closes what is shown of a conversation on this device, or of all: it is being read here. */
+/** Closes this device's notifications of a conversation that is being read, or of all conversations. */
 export async function closeNotifications(conversationId?: string): Promise<void> {
   if (!('serviceWorker' in navigator)) return
   const registration = await navigator.serviceWorker.getRegistration()
@@ -99,7 +99,7 @@ interface TrustedTypes {
   }
 }
 
-/** Under Trusted Types an address of a script has to come from a policy. This one knows a single address. */
+/** Returns the service worker's URL. Trusted Types require script URLs to come from a policy; this one allows a single URL. */
 function workerUrl(): string {
   const url = './sw.js'
   const { trustedTypes } = globalThis as { trustedTypes?: TrustedTypes }
@@ -110,7 +110,7 @@ function workerUrl(): string {
 
 let policy: ReturnType<TrustedTypes['createPolicy']> | undefined
 
-/** The bytes of a base64url key. */
+/** Decodes a base64url key. */
 export function bytesOf(key: string): Uint8Array<ArrayBuffer> {
   const text = atob(key.replaceAll('-', '+').replaceAll('_', '/'))
   return Uint8Array.from(text, (character) => character.charCodeAt(0))

@@ -8,7 +8,7 @@ function subscribe(listener: () => void): () => void {
   return () => listeners.delete(listener)
 }
 
-/** Call it when the person has sent something: from then on they may be offered notifications. */
+/** Returns a function to call when the person has sent something; from then on notifications may be offered. */
 export function useHasSent(): () => void {
   return useCallback(() => {
     if (sent) return
@@ -17,7 +17,7 @@ export function useHasSent(): () => void {
   }, [])
 }
 
-/** Whether something has been sent since the page was opened. */
+/** Returns whether something has been sent since the page was opened. */
 export function useSentSomething(): boolean {
   return useSyncExternalStore(subscribe, () => sent)
 }

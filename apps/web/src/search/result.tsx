@@ -14,7 +14,7 @@ interface ResultProps {
   onOpen: () => void
 }
 
-/** A message that was found, with what matched of it. */
+/** A search result, with its matches highlighted. */
 export function Result({ hit, me, href, onOpen }: ResultProps) {
   const date = new Date(hit.createdAt)
   const { conversation, highlights, sender } = hit

@@ -9,7 +9,7 @@ import { titleOf } from '../people/names.ts'
 import { Result } from './result.tsx'
 import styles from './search.module.css'
 
-/** A pause in typing after which the server is asked, in milliseconds. */
+/** Pause in typing before the server is asked, in milliseconds. */
 const PAUSE_MS = 200
 const PAGE = 20
 
@@ -19,7 +19,7 @@ interface SearchProps {
   onClose: () => void
 }
 
-/** Messages found by their words. A result opens the conversation at that message. */
+/** Full-text search. Clicking a result opens the conversation at that message. */
 export function SearchMessages({ conversationId, onClose }: SearchProps) {
   const { client } = useChat()
   const [text, setText] = useState('')
@@ -76,7 +76,7 @@ function stateWords(state: SearchState, total: number): string {
   return total === 1 ? '1 message' : `${total >= 1_000 ? '1,000 or more' : total} messages`
 }
 
-/** What is found of a text so far, and how to get more of it. The last results stay until new ones are there. */
+/** Returns the results so far, and a function that loads more. Previous results stay until new ones have arrived. */
 function useSearch(text: string, conversationId: string | null) {
   const { client } = useChat()
   const [hits, setHits] = useState<readonly SearchHit[]>([])
@@ -103,7 +103,7 @@ function useSearch(text: string, conversationId: string | null) {
       const options = { page, limit: PAGE, ...(conversationId === null ? {} : { conversationId }) }
       const found = await client.search(text, options)
       if (!current) return
-      // What came meanwhile moves the others on: some of them come once more.
+      // New messages shift the pages, so some results may come twice.
       setHits((before) => (page === 1 ? found.data : [...before, ...found.data].filter(isFirst)))
       setTotal(found.total)
       setState('found')

@@ -1,12 +1,12 @@
 import { keep, kept } from '../app/kept.ts'
 
-/** Somebody to try the chat as, outside production. */
+/** A person to try the chat as, outside production. */
 export interface DemoPerson {
   id: string
   fullName: string
 }
 
-/** The people whom a local cluster starts with (infra/local). */
+/** The people of a local cluster (infra/local). */
 export const DEMO_PEOPLE: readonly DemoPerson[] = [
   { id: 'ahmed', fullName: 'Ahmed Hassan' },
   { id: 'fatima', fullName: 'Fatima Rahman' },
@@ -17,13 +17,19 @@ export const DEMO_PEOPLE: readonly DemoPerson[] = [
 
 const KEY = 'parley-demo-person'
 
-/** Whether the cluster gives out demo sessions: not in production. Throws where it cannot be reached. */
+/**
+ * Returns whether the cluster offers demo sessions, which it does not in production.
+ * @throws when it cannot be reached
+ */
 export async function demoIsOn(server: string): Promise<boolean> {
   const answer = await fetch(new URL('/api/dev/session', server))
   return answer.ok
 }
 
-/** A token for a demo person. */
+/**
+ * Fetches a token for a demo person.
+ * @throws when the server does not create a session
+ */
 export async function demoToken(server: string, person: DemoPerson): Promise<string> {
   const answer = await fetch(new URL('/api/dev/session', server), {
     method: 'POST',
@@ -31,7 +37,7 @@ export async function demoToken(server: string, person: DemoPerson): Promise<str
     body: JSON.stringify({ user: person }),
   })
   const token = tokenIn(await answer.json().catch(() => undefined))
-  if (token === undefined) throw new Error(`The server gave no session (HTTP ${answer.status}).`)
+  if (token === undefined) throw new Error(`The server did not create a session (HTTP ${answer.status}).`)
   return token
 }
 
@@ -42,19 +48,19 @@ function tokenIn(body: unknown): string | undefined {
   return typeof data.token === 'string' ? data.token : undefined
 }
 
-/** A tab keeps its person, so that two tabs can be two people; a new one begins with the last that was chosen. */
+/** Remembers the person per tab, so that two tabs can be two people. A new tab starts with the last one chosen. */
 export function rememberPerson(person: DemoPerson | null): void {
   const text = JSON.stringify(person)
   keep('sessionStorage', KEY, text)
   keep('localStorage', KEY, person === null ? null : text)
 }
 
-/** Who signed in last in this tab, else in this browser; null where nobody did. */
+/** Returns who last signed in in this tab, or else in this browser; null if nobody has. */
 export function rememberedPerson(): DemoPerson | null {
   return personIn(kept('sessionStorage', KEY) ?? kept('localStorage', KEY))
 }
 
-/** Reads what was kept; anybody may have written it. */
+/** Parses a remembered person. The text is not trusted. */
 export function personIn(text: string | null): DemoPerson | null {
   try {
     const value: unknown = JSON.parse(text ?? 'null')

@@ -1,18 +1,18 @@
 import { config } from '../app/config.ts'
 
-/** How long the embedding page may take to hand in a token, in milliseconds. */
+/** How long the embedding page may take to provide a token, in milliseconds. */
 const ANSWER_MS = 15_000
 
 type GetToken = () => string | Promise<string>
 
-/** Where tokens come from when the page is part of a product; null where it stands alone. */
+/** Returns the source of tokens if the page is part of a product; null if it stands alone. */
 export function embeddedTokens(): GetToken | null {
   const given = tokensOnPage(globalThis)
   if (given !== null) return given
   return window.parent === window ? null : () => askParent(window.parent, config.embedders)
 }
 
-/** `globalThis.parley.getToken`, as a script of the page may have set it. */
+/** Returns `globalThis.parley.getToken` if a script on the page has set it. */
 function tokensOnPage(scope: object): GetToken | null {
   if (!('parley' in scope) || typeof scope.parley !== 'object' || scope.parley === null) return null
   const { parley } = scope
@@ -20,12 +20,12 @@ function tokensOnPage(scope: object): GetToken | null {
   const { getToken } = parley
   return async () => {
     const token: unknown = await getToken.call(parley)
-    if (typeof token !== 'string') throw new Error('parley.getToken() gave no token.')
+    if (typeof token !== 'string') throw new Error('parley.getToken() did not return a token.')
     return token
   }
 }
 
-/** Asks the page around this frame. Only pages of the listed origins are asked, and only they are listened to. */
+/** Asks the embedding page for a token. Only listed origins are asked and listened to. */
 function askParent(parent: Window, origins: ReadonlySet<string>): Promise<string> {
   return new Promise((resolve, reject) => {
     const end = () => {
@@ -34,7 +34,7 @@ function askParent(parent: Window, origins: ReadonlySet<string>): Promise<string
     }
     const timer = setTimeout(() => {
       end()
-      reject(new Error('The page that embeds this one handed in no token.'))
+      reject(new Error('The embedding page did not provide a token.'))
     }, ANSWER_MS)
     const onMessage = (event: MessageEvent<unknown>) => {
       const token = event.source === parent && origins.has(event.origin) ? handedToken(event.data) : null
@@ -43,12 +43,12 @@ function askParent(parent: Window, origins: ReadonlySet<string>): Promise<string
       resolve(token)
     }
     addEventListener('message', onMessage)
-    // The browser delivers it to that one of these origins which the parent has, if any.
+    // The browser delivers only the message whose target origin is the parent's.
     for (const origin of origins) parent.postMessage({ type: 'parley:token-wanted' }, origin)
   })
 }
 
-/** The token in a `{type: 'parley:token', token}`. */
+/** Returns the token in a `{type: 'parley:token', token}` message; null for any other message. */
 function handedToken(data: unknown): string | null {
   if (typeof data !== 'object' || data === null || !('type' in data) || !('token' in data)) return null
   return data.type === 'parley:token' && typeof data.token === 'string' ? data.token : null

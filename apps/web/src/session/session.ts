@@ -3,33 +3,33 @@ import { config } from '../app/config.ts'
 import { UploadQueue } from '../uploads/upload-queue.ts'
 import { type DemoPerson, demoToken } from './demo.ts'
 
-/** A person's stay: the client, and what hangs on it. */
+/** A signed-in person's client and what depends on it. */
 export interface Session {
   readonly client: ParleyClient
   readonly uploads: UploadQueue
-  /** Null where the product that embeds the page signs people in and out. */
+  /** Null if the embedding product signs people in and out. */
   readonly person: DemoPerson | null
   end(): void
 }
 
-/** Connects as whom the tokens are for. `person` is null where the page around this one knows who that is. */
+/** Connects as the person the tokens are for. `person` is null if only the embedding page knows who that is. */
 export function startSession(getToken: () => string | Promise<string>, person: DemoPerson | null): Session {
   const client = new ParleyClient({ url: config.server, getToken, storage: indexedDbStorage('parley-web') })
   const uploads = new UploadQueue(client)
   const report = () => {
     const visible = document.visibilityState === 'visible'
     client.setVisibility(visible)
-    // Phones put pages to sleep, and those find no network meanwhile: whoever is back does not wait for the next try.
+    // Phones suspend pages, whose connections then fail: reconnect at once when the page is visible again.
     if (visible) client.reconnectNow()
   }
   report()
   document.addEventListener('visibilitychange', report)
-  // The browser asks first whether the page may go with the files that are on their way.
+  // Makes the browser ask before the page is closed during an upload.
   const warn = (event: BeforeUnloadEvent) => {
     if (uploads.busy) event.preventDefault()
   }
   addEventListener('beforeunload', warn)
-  // For those who embed the chat: what the page says of it does not tell them what to mend.
+  // For developers who embed the chat: the page itself does not say what to fix.
   client.on('error', ({ code, message }) => console.warn(`Parley: ${code}: ${message}`))
   client.connect()
   return {
@@ -45,7 +45,7 @@ export function startSession(getToken: () => string | Promise<string>, person: D
   }
 }
 
-/** Connects as a demo person, with tokens of the cluster's own. */
+/** Connects as a demo person, with tokens from the cluster. */
 export function startDemoSession(person: DemoPerson): Session {
   return startSession(() => demoToken(config.server, person), person)
 }

@@ -6,7 +6,7 @@ import styles from './sign-in.module.css'
 
 type Offer = 'asking' | 'demo' | 'embedded' | 'unreachable'
 
-/** A click on a demo person, outside production; elsewhere, a word on where to sign in. */
+/** Lets visitors choose a demo person outside production; elsewhere, says where to sign in. */
 export function SignIn({ onPerson }: { onPerson: (person: DemoPerson) => void }) {
   const [offer, setOffer] = useState<Offer>('asking')
   const ask = useCallback(() => {

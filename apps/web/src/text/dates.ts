@@ -7,32 +7,32 @@ const shortDay = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'sh
 const longDay = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' })
 const withYear = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', year: 'numeric' })
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'short' })
-/** In the language of the words around it. */
+/** In English, like the surrounding text. */
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
 
-/** Local midnights between two moments: 0 today, 1 yesterday, negative in the future. */
+/** Returns the number of local midnights between two moments: 0 today, 1 yesterday, negative in the future. */
 export function daysBetween(earlier: Date, later: Date): number {
   const midnight = (date: Date) => new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime()
-  // Days of summer time's changes have 23 or 25 hours.
+  // Days on which the clocks change have 23 or 25 hours.
   return Math.round((midnight(later) - midnight(earlier)) / DAY_MS)
 }
 
-/** Whether the two are on one day of the reader's time zone. */
+/** Returns whether two moments are on the same day in the reader's time zone. */
 export function isSameDay(a: Date, b: Date): boolean {
   return daysBetween(a, b) === 0
 }
 
-/** The time of day, as the reader writes it. */
+/** Formats the time of day in the reader's locale. */
 export function timeOf(date: Date): string {
   return time.format(date)
 }
 
-/** Day and time, as the reader writes them. */
+/** Formats date and time in the reader's locale. */
 export function fullTimeOf(date: Date): string {
   return full.format(date)
 }
 
-/** As a list of conversations shows it: the time today, then the day. */
+/** Formats a time for the list of conversations: today the time, otherwise the day. */
 export function listTimeOf(date: Date, now = new Date()): string {
   const days = daysBetween(date, now)
   if (days <= 0) return time.format(date)
@@ -41,7 +41,7 @@ export function listTimeOf(date: Date, now = new Date()): string {
   return date.getFullYear() === now.getFullYear() ? shortDay.format(date) : withYear.format(date)
 }
 
-/** As a divider between days shows it. */
+/** Formats a day for a divider between days. */
 export function dayOf(date: Date, now = new Date()): string {
   const days = daysBetween(date, now)
   if (days === 0) return 'Today'
@@ -50,7 +50,7 @@ export function dayOf(date: Date, now = new Date()): string {
   return date.getFullYear() === now.getFullYear() ? longDay.format(date) : withYear.format(date)
 }
 
-/** Like "Last seen 5 minutes ago"; nothing where it is not known. */
+/** Returns text such as "Last seen 5 minutes ago"; "Offline" if it is not known. */
 export function lastSeenOf(lastSeen: string | null, now = new Date()): string {
   if (lastSeen === null) return 'Offline'
   const date = new Date(lastSeen)

@@ -1,8 +1,8 @@
-/** More than three in a row are text again. */
+/** One to three emoji and nothing else. */
 const EMOJI_ONLY = /^\s*(?:\p{RGI_Emoji}\s*){1,3}$/v
 
-/** Whether a message is nothing but an emoji or a few: those are drawn large. */
+/** Returns whether a message consists of one to three emoji, which are shown large. */
 export function isEmojiOnly(text: string): boolean {
-  // As many code units as three of the longest may have; a long text is not looked through.
+  // Three of the longest emoji fit in this many code units; do not scan longer texts.
   return text.length <= 64 && EMOJI_ONLY.test(text)
 }

@@ -1,11 +1,11 @@
 export interface MarkedPart {
   readonly text: string
   readonly marked: boolean
-  /** Its place in the text. */
+  /** Its offset in the text. */
   readonly start: number
 }
 
-/** A text in parts, those within the ranges marked. Ranges in UTF-16 code units, in any order; what lies outside is cut. */
+/** Splits a text into marked and unmarked parts. Ranges are in UTF-16 code units, in any order, and clipped to the text. */
 export function markParts(text: string, ranges: readonly { start: number; end: number }[]): MarkedPart[] {
   const parts: MarkedPart[] = []
   let done = 0
@@ -21,7 +21,7 @@ export function markParts(text: string, ranges: readonly { start: number; end: n
   return parts
 }
 
-/** About `length` characters around the first range, with the ranges moved along. */
+/** Returns about `length` characters around the first range, with the ranges shifted accordingly. */
 export function excerpt(
   text: string,
   ranges: readonly { start: number; end: number }[],
@@ -31,7 +31,7 @@ export function excerpt(
   if (text.length <= length || ranges.length === 0)
     return { text: text.slice(0, characterAt(text, length)), ranges: [...ranges] }
   const wanted = Math.max(0, Math.min(first - Math.floor(length / 4), text.length - length))
-  // At a space, so that no word is cut.
+  // Start after a space, so that no word is split.
   const space = wanted === 0 ? 0 : text.indexOf(' ', wanted)
   const from = characterAt(text, space > 0 && space <= first ? space + 1 : wanted)
   const lead = from > 0 ? '…' : ''
@@ -43,7 +43,7 @@ export function excerpt(
   }
 }
 
-/** The beginning of the character that is at an index: half of one is shown as a question mark. */
+/** Returns the start of the character at an index, because half a surrogate pair would be shown as a question mark. */
 function characterAt(text: string, index: number): number {
   return (text.codePointAt(index - 1) ?? 0) > 0xffff ? index - 1 : index
 }

@@ -1,27 +1,27 @@
 export interface TextPart {
   readonly text: string
-  /** Where it leads; null for what is no address. */
+  /** The link's target; null for plain text. */
   readonly href: string | null
-  /** Its place in the text. */
+  /** Its offset in the text. */
   readonly start: number
 }
 
 /*
- * Addresses with a scheme, `www.` ones, and e-mail addresses. Neither spaces, quotes, angle brackets nor characters that
- * turn the direction of text (they can make an address look like another one) are taken into them. An e-mail address is
- * looked for once in a run of its characters, not at each of them: a message of ten thousand would take long.
+ * URLs with a scheme, `www.` addresses, and e-mail addresses. They end before spaces, quotes, angle brackets, and characters that
+ * change the direction of text, which could make a URL look like another one. E-mail addresses are matched only at the start of a
+ * run of their characters: otherwise ten thousand such characters in a row would take very long.
  */
 const CANDIDATE =
   /(?:https?:\/\/|mailto:|www\.)[^\s<>"'`\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+|(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+/giu
 const SAFE = new Set(['http:', 'https:', 'mailto:'])
 const CLOSERS: Readonly<Record<string, string>> = { ')': '(', ']': '[', '}': '{' }
 
-/** A text in parts, those that are addresses with where they lead. Joined, the parts are the text again. */
+/** Splits a text into plain text and links. The parts joined are the original text. */
 export function linkify(text: string): TextPart[] {
   const parts: TextPart[] = []
   let done = 0
   for (const match of text.matchAll(CANDIDATE)) {
-    // In the middle of a word it is none.
+    // Not a link in the middle of a word.
     if (match.index < done || /[\p{L}\p{N}_@/]/u.test(text[match.index - 1] ?? ' ')) continue
     const found = trimEnd(match[0])
     const href = hrefOf(found)

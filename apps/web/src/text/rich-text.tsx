@@ -2,7 +2,7 @@ import { codeParts } from '@parley/protocol/code'
 import { linkify } from './linkify.ts'
 import styles from './rich-text.module.css'
 
-/** A message's text with its addresses as links, and its code in a font of its own. Text is only ever put in as text. */
+/** A message's text, with links and formatted code. Text is only ever inserted as text, never as HTML. */
 export function RichText({ text }: { text: string }) {
   return codeParts(text).map(({ text: part, kind, start }) =>
     kind === 'text' ? (

@@ -1,6 +1,6 @@
 const UNITS = ['B', 'KB', 'MB', 'GB'] as const
 
-/** Like "1.4 MB". */
+/** Formats a size, such as "1.4 MB". */
 export function sizeOf(bytes: number): string {
   let [value, unit] = [bytes, 0]
   while (value >= 999.5 && unit < UNITS.length - 1) {
@@ -11,7 +11,7 @@ export function sizeOf(bytes: number): string {
   return `${value.toFixed(digits)} ${UNITS[unit]}`
 }
 
-/** A badge's number: beyond 99 it only gets wider. */
+/** Formats a badge's number; beyond 99 it is "99+". */
 export function countOf(count: number): string {
   return count > 99 ? '99+' : String(count)
 }

@@ -2,16 +2,16 @@ import { type ParleyClient, ParleyClientError } from '@parley/client'
 import { randomId } from '../app/random-id.ts'
 import { problemOf } from '../text/problems.ts'
 
-/** A file on its way, or one that has failed to go. */
+/** A file that is being sent, or that could not be sent. */
 export interface Upload {
   /** Also the clientMessageId of its message. */
   readonly id: string
   readonly conversationId: string
   readonly file: File
   readonly content: string
-  /** A picture's own bytes, to show meanwhile. */
+  /** For pictures, an object URL of the file, shown until it is sent. */
   readonly previewUrl: string | null
-  /** waiting: for those before it, or for a server that can be reached. failed: trying again by itself would not help. */
+  /** waiting: for earlier files, or for the server to be reachable. failed: automatic retries would not help. */
   readonly status: 'waiting' | 'sending' | 'failed'
   readonly sentBytes: number
   readonly totalBytes: number
@@ -27,21 +27,21 @@ interface Item {
 }
 
 const NONE: readonly Upload[] = []
-/** A browser shows no faster; and each step is a render. Milliseconds. */
+/** Minimum interval between progress updates, each of which renders. Milliseconds. */
 const PROGRESS_MS = 100
-/** First and longest pause before the next try, in milliseconds. A connection that is back ends it. */
+/** First and longest pause before a retry, in milliseconds. A restored connection ends it. */
 const PAUSE = { first: 1_000, longest: 30_000 }
 
 /**
- * Files on their way, one of each conversation at a time, each until it is sent or cannot be. They live as long as the page
- * does.
+ * Sends files, one at a time per conversation, and retries each until it is sent or has failed for good. The queue lasts as long
+ * as the page.
  */
 export class UploadQueue {
   readonly #client: Pick<ParleyClient, 'sendFile' | 'on'>
   readonly #items: Item[] = []
   readonly #snapshots = new Map<string, readonly Upload[]>()
   readonly #listeners = new Set<() => void>()
-  /** Conversations whose next file waits before another try. */
+  /** Retry timers by conversation. */
   readonly #pauses = new Map<string, ReturnType<typeof setTimeout>>()
   readonly #stop: () => void
 
@@ -57,7 +57,7 @@ export class UploadQueue {
     return () => this.#listeners.delete(listener)
   }
 
-  /** The files of one conversation, in the order in which they were sent. The same array until one changes. */
+  /** Returns the files of a conversation, in the order in which they were added. The same array until one changes. */
   of(conversationId: string): readonly Upload[] {
     let snapshot = this.#snapshots.get(conversationId)
     if (snapshot === undefined) {
@@ -68,12 +68,12 @@ export class UploadQueue {
     return snapshot
   }
 
-  /** Something would be lost with the page. */
+  /** Whether closing the page would lose files. */
   get busy(): boolean {
     return this.#items.some(({ upload }) => upload.status !== 'failed')
   }
 
-  /** Sends files, each as a message; `content` goes with the first. */
+  /** Adds files to send, each as one message; `content` goes with the first. */
   add(conversationId: string, files: readonly File[], content = ''): void {
     files.forEach((file, index) => {
       const isPicture = /^image\/(png|jpeg|gif|webp|avif)$/.test(file.type)
@@ -102,7 +102,7 @@ export class UploadQueue {
     this.#pump(item.upload.conversationId)
   }
 
-  /** Cancels a file on its way, or discards one that has failed. */
+  /** Cancels a file that is being sent, or discards one that has failed. */
   cancel(id: string): void {
     const item = this.#find(id)
     if (item === undefined) return
@@ -198,7 +198,7 @@ export class UploadQueue {
   }
 }
 
-/** A folder cannot be read, nor can a file that was moved or changed since it was chosen: browsers tell no more than that. */
+/** Returns whether a file can be read: folders cannot, nor files moved or changed since, and browsers do not say which it is. */
 function isReadable(file: File): Promise<boolean> {
   return file
     .slice(0, 1)

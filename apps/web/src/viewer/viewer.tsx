@@ -9,7 +9,7 @@ import { useRefresh } from '../conversation/use-refresh.ts'
 import { sizeOf } from '../text/sizes.ts'
 import styles from './viewer.module.css'
 
-/** A picture and the message that it is of. */
+/** A picture and its message. */
 interface Shown {
   message: Message
   attachment: Attachment
@@ -21,7 +21,7 @@ interface ViewerProps {
   onClose: () => void
 }
 
-/** A picture as large as the page, with the conversation's others before and after it. */
+/** A full-page picture, with navigation to the conversation's other pictures. */
 export function Viewer({ conversationId, attachmentId, onClose }: ViewerProps) {
   const { client } = useChat()
   const { messages } = useStore(client.messages(conversationId))
