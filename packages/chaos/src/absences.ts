@@ -2,21 +2,21 @@
 export interface Absence {
   from: number
   to: number | null
-  /** Why it ended, in the client's words: who closes by itself has the grace alone to come back. */
+  /** The client's reason for the disconnect: if the client closed the connection itself, only the grace remains to come back. */
   why: string
 }
 
-/** Somebody was told that this person had gone offline; `at` by `performance.now()`. */
+/** A notice that this person went offline; `at` by `performance.now()`. */
 export interface OfflineNotice {
   userId: string
   at: number
 }
 
-/** When a client had no connection. */
+/** The times when a client had no connection. */
 export class Absences {
   readonly all: Absence[] = []
 
-  /** Notes how it stands now, and why; to be called at each change, and may be called more often. */
+  /** Records the current state and the reason. Call it at each change; repeated calls do no harm. */
   note(connected: boolean, why: string): void {
     const last = this.all.at(-1)
     const away = last !== undefined && last.to === null
@@ -26,9 +26,9 @@ export class Absences {
 }
 
 /**
- * One line for each person whom others were told to be offline: to how many, and how long they had been away by then.
- * @param absencesOf those of a person's client, in order
- * @param nameOf what a person is called
+ * Describes, in one line per person, who was shown as offline: to how many, and how long they had been disconnected by then.
+ * @param absencesOf returns the absences of a person's client, in order
+ * @param nameOf returns a person's name
  */
 export function describeFlickers(
   notices: readonly OfflineNotice[],
@@ -36,19 +36,19 @@ export function describeFlickers(
   nameOf: (userId: string) => string,
 ): string[] {
   const byPerson = Map.groupBy(notices, ({ userId }) => userId)
-  return [...byPerson].map(([userId, told]) => {
-    const at = Math.min(...told.map((notice) => notice.at))
+  return [...byPerson].map(([userId, notices]) => {
+    const at = Math.min(...notices.map((notice) => notice.at))
     const absence = absencesOf(userId).findLast(({ from }) => from <= at)
-    return `${nameOf(userId)} was shown as offline to ${told.length} of the clients, ${standing(absence, at)}`
+    return `${nameOf(userId)} was shown as offline to ${notices.length} of the clients, ${stateAt(absence, at)}`
   })
 }
 
-function standing(absence: Absence | undefined, at: number): string {
-  if (absence === undefined) return 'without having been away'
+function stateAt(absence: Absence | undefined, at: number): string {
+  if (absence === undefined) return 'without having been disconnected'
   const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`
   const { from, to, why } = absence
   if (to !== null && to <= at)
-    return `${seconds(at - to)} after they had come back from ${seconds(to - from)} away (${why})`
-  const back = to === null ? 'and are still away' : `and came back after ${seconds(to - from)}`
-  return `${seconds(at - from)} after their connection had ended (${why}), ${back}`
+    return `${seconds(at - to)} after they had reconnected, having been disconnected for ${seconds(to - from)} (${why})`
+  const back = to === null ? 'and are still disconnected' : `and reconnected after ${seconds(to - from)}`
+  return `${seconds(at - from)} after they were disconnected (${why}), ${back}`
 }

@@ -5,22 +5,22 @@ import { type ChaosClient, codeOf, type View } from './client.ts'
 
 export interface ChangesOptions {
   clients: ReadonlyMap<string, ChaosClient>
-  /** Makes a person's tokens worthless, as the product's server would. */
+  /** Revokes a person's tokens, as the product's server would. */
   revoke: (userId: string) => Promise<unknown>
 }
 
-/** How many change something at a time, for each person. */
-const LANES_EACH = 0.08
-/** Shortest and longest pause of a lane, in milliseconds. */
+/** Concurrent loops of changes per person. */
+const LOOPS_EACH = 0.08
+/** The shortest and longest pause of a loop, in milliseconds. */
 const PAUSE_MS = [200, 800] as const
-/** New conversations in all: everybody writes in all of theirs. */
+/** The most conversations that are created: everybody writes in all of theirs. */
 const CREATED_MAX = 40
-/** Groups with more people than this rather lose some. */
+/** Groups larger than this rather lose members. */
 const LARGE = 8
-/** What may be answered to one who does not know yet what has changed. */
+/** Errors that are right for somebody who does not know yet what has changed. */
 const EXPECTED: readonly string[] = ['CONVERSATION_NOT_FOUND', 'FORBIDDEN', 'USER_NOT_FOUND', 'TOKEN_INVALID']
 
-/** What a person does to one of their groups. */
+/** A person, and one of their groups that they will change. */
 interface Choice {
   client: ChaosClient
   id: string
@@ -28,36 +28,36 @@ interface Choice {
 }
 
 /**
- * People come and go all the time: they are removed and added again, leave, make conversations, rename them and have their
- * tokens revoked. Whether it came to be is left to the database.
+ * Continually changes memberships: people are removed and added again, leave, create and rename conversations, and have their
+ * tokens revoked. Whether a change took effect is read from the database.
  */
 export class Changes {
-  /** Answers that nobody should have got. */
+  /** Errors that should not have occurred. */
   failures: string[] = []
-  /** How often something was changed, by what it was. */
+  /** The number of changes made, by kind. */
   readonly made: Record<string, number> = {}
   readonly #options: ChangesOptions
   #stop = new AbortController()
-  #lanes: Promise<void>[] = []
+  #loops: Promise<void>[] = []
   #created = 0
-  /** Who was taken out of which group, to be put back. */
+  /** Who was removed from which group and may be added again. */
   readonly #outside: { id: string; userId: string }[] = []
 
   constructor(options: ChangesOptions) {
     this.#options = options
   }
 
-  /** @param revocations whether tokens are revoked: those people are away for a second or more */
+  /** @param revocations whether to revoke tokens, which disconnects people for a second or more */
   start(revocations: boolean): void {
     this.#stop = new AbortController()
-    const lanes = Math.ceil(this.#options.clients.size * LANES_EACH)
-    this.#lanes = Array.from({ length: lanes }, () => this.#change(revocations, this.#stop.signal))
+    const loops = Math.ceil(this.#options.clients.size * LOOPS_EACH)
+    this.#loops = Array.from({ length: loops }, () => this.#change(revocations, this.#stop.signal))
   }
 
-  /** Lets every lane finish what it is at. Resolves to false if some could not within `boundMs`. */
+  /** Lets every loop finish its change. Resolves to false if one could not within `boundMs`. */
   async stop(boundMs: number): Promise<boolean> {
     this.#stop.abort()
-    const done = Promise.all(this.#lanes).then(() => true)
+    const done = Promise.all(this.#loops).then(() => true)
     return within(boundMs, done, () => false)
   }
 
@@ -70,7 +70,7 @@ export class Changes {
   }
 
   async #once(revocations: boolean): Promise<void> {
-    const client = any([...this.#options.clients.values()])
+    const client = randomOf([...this.#options.clients.values()])
     if (client === undefined) return
     const roll = Math.random()
     if (roll < 0.08) {
@@ -79,11 +79,11 @@ export class Changes {
     }
     if (roll < 0.2) return this.#create(client)
     const groups = [...client.views()].filter(([, { type }]) => type === 'GROUP')
-    const [id, view] = any(groups) ?? []
+    const [id, view] = randomOf(groups) ?? []
     if (id !== undefined && view !== undefined) await this.#alter({ client, id, view }, Math.random())
   }
 
-  /** A direct conversation is made by both at once. */
+  /** Creates a conversation; a direct one is created by both people at once. */
   async #create(client: ChaosClient): Promise<void> {
     if (this.#created++ >= CREATED_MAX) return
     const others = this.#people(1 + Math.floor(Math.random() * 4), [client.user.id])
@@ -103,13 +103,13 @@ export class Changes {
     if (roll < 0.1) return void (await this.#make('renamed', client.rename(id, `Name ${Math.random()}`)))
     if (roll < 0.25) return this.#take(client, id, client.user.id)
     if (roll < (view.members.size > LARGE ? 0.35 : 0.6)) return this.#add(client, id, view)
-    // Whom the client takes for the owner.
+    // Who is the owner in this client's view.
     const [ownerId] = [...view.members].find(([, { role }]) => role === 'OWNER') ?? []
     const owner = this.#options.clients.get(ownerId ?? '')
-    const other = any([...view.members.keys()].filter((userId) => userId !== ownerId))
+    const other = randomOf([...view.members.keys()].filter((userId) => userId !== ownerId))
     if (owner === undefined || other === undefined) return
     await this.#take(owner, id, other)
-    // Some come back before anybody may have heard that they went.
+    // Add some again before anybody may have heard that they were removed.
     if (roll > 0.85) await this.#make('added', owner.add(id, [other]))
   }
 
@@ -118,7 +118,7 @@ export class Changes {
     if (await this.#make(what, client.remove(id, userId))) this.#outside.push({ id, userId })
   }
 
-  /** Whoever was taken out, else somebody new. */
+  /** Adds somebody who was removed, or else somebody new. */
   async #add(client: ChaosClient, id: string, view: View): Promise<void> {
     const place = this.#outside.findIndex((outside) => outside.id === id)
     const [back] = place < 0 ? [] : this.#outside.splice(place, 1)
@@ -126,7 +126,7 @@ export class Changes {
     if (userIds.length > 0) await this.#make('added', client.add(id, userIds))
   }
 
-  /** @returns whether it is known to have been done */
+  /** @returns whether the change is known to have been made */
   async #make(what: string, work: Promise<unknown>): Promise<boolean> {
     try {
       await work
@@ -135,7 +135,7 @@ export class Changes {
     } catch (error) {
       const code = codeOf(error)
       const known = code !== undefined && Object.hasOwn(ERRORS, code)
-      // Without an answer it may have been done or not.
+      // Without an answer, the change may have been made or not.
       if (known && !EXPECTED.includes(code) && !ERRORS[code as ErrorCode].retry) this.failures.push(`${what}: ${error}`)
       return false
     }
@@ -149,6 +149,6 @@ export class Changes {
   }
 }
 
-function any<T>(list: readonly T[]): T | undefined {
+function randomOf<T>(list: readonly T[]): T | undefined {
   return list[Math.floor(Math.random() * list.length)]
 }

@@ -6,13 +6,13 @@ export interface Verdict {
   lost: number
   duplicated: number
   misordered: number
-  /** Messages that reached somebody who was not in the conversation. */
+  /** Messages that reached somebody who was not a member. */
   leaked: number
-  /** In words, the first few of each kind. */
+  /** Descriptions of the first few problems of each kind. */
   problems: string[]
 }
 
-/** Which members do not have everything up to these heads, and of what; who came in after them need not. */
+/** Describes the members who do not have everything up to these heads; people who joined later need not have it. */
 export function lagging(
   standings: Standings,
   clients: ReadonlyMap<string, ChaosClient>,
@@ -28,7 +28,7 @@ export function lagging(
   })
 }
 
-/** Problems of one kind that are put into words. */
+/** The number of problems of each kind that are described. */
 const EXAMPLES = 6
 
 export interface Evidence {
@@ -37,18 +37,18 @@ export interface Evidence {
   failed: readonly Failed[]
   truth: Truth
   standings: Standings
-  /** Seq up to which each conversation was checked before. */
+  /** The seq up to which each conversation has been checked before. */
   checked: ReadonlyMap<string, number>
 }
 
-/** Compares what was acked, what is stored and what each client has delivered. */
+/** Compares what was acked, what is stored, and what each client has delivered. */
 export function judge({ clients, acked, failed, truth, standings, checked }: Evidence): Verdict {
   const verdict: Verdict = { lost: 0, duplicated: 0, misordered: 0, leaked: 0, problems: [] }
-  const told = new Map<string, number>()
+  const described = new Map<string, number>()
   const blame: Blame = (kind, what, problem) => {
     verdict[kind]++
-    const before = told.get(what) ?? 0
-    told.set(what, before + 1)
+    const before = described.get(what) ?? 0
+    described.set(what, before + 1)
     if (before < EXAMPLES) verdict.problems.push(`${kind}: ${problem}`)
   }
   judgeAcks(acked, truth, blame)
@@ -61,7 +61,7 @@ export function judge({ clients, acked, failed, truth, standings, checked }: Evi
     for (const [userId, { joinedSeq }] of members) {
       const from = Math.max(checked.get(id) ?? 0, joinedSeq)
       const client = clients.get(userId)
-      if (client !== undefined) judgeWhole(id, (truth.get(id) ?? []).slice(from), client, blame)
+      if (client !== undefined) judgeComplete(id, (truth.get(id) ?? []).slice(from), client, blame)
     }
   }
   verdict.problems.push(...judgeFailed(failed, truth, standings))
@@ -70,35 +70,35 @@ export function judge({ clients, acked, failed, truth, standings, checked }: Evi
 
 type Blame = (kind: 'lost' | 'duplicated' | 'misordered' | 'leaked', what: string, problem: string) => void
 
-/** Every acked message is stored once, with the content sent, where its ack said. */
+/** Checks that every acked message is stored once, with the content sent and the seq of its ack. */
 function judgeAcks(acked: readonly Acked[], truth: Truth, blame: Blame): void {
   for (const { conversationId, id, seq, content, senderId } of acked) {
     const rows = truth.get(conversationId) ?? []
     const row = rows[seq - 1]?.id === id ? rows[seq - 1] : rows.find((candidate) => candidate.id === id)
     const about = `"${content}" in ${conversationId}`
-    if (row === undefined) blame('lost', 'an ack', `${about} was acked and is not stored`)
+    if (row === undefined) blame('lost', 'an ack', `${about} was acked but is not stored`)
     else if (row.content !== content || row.senderId !== senderId)
-      blame('lost', 'content', `${about} is stored changed`)
+      blame('lost', 'content', `${about} is stored with other content`)
     else if (row.seq !== seq) blame('misordered', 'a seq', `${about} was acked as ${seq} and is stored as ${row.seq}`)
   }
 }
 
-/** seq counts from 1 without a gap, nothing is stored twice, and one sender's messages stand as they were sent. */
+/** Checks that seqs have no gaps, that nothing is stored twice, and that each sender's messages are in the order of sending. */
 function judgeRows(conversationId: string, rows: readonly Stored[], blame: Blame): void {
   const contents = new Set<string>()
   const lastOf = new Map<string, number>()
   rows.forEach(({ seq, content, senderId, system }, index) => {
-    if (seq !== index + 1) blame('misordered', 'a gap', `${conversationId} has seq ${seq} at place ${index + 1}`)
+    if (seq !== index + 1) blame('misordered', 'a gap', `${conversationId} has seq ${seq} at position ${index + 1}`)
     if (system !== null) return
     if (contents.has(content)) blame('duplicated', 'a row', `"${content}" is stored twice`)
     contents.add(content)
     const count = Number.parseInt(content, 10)
-    if (count < (lastOf.get(senderId) ?? 0)) blame('misordered', 'a sender', `"${content}" stands after a later one`)
+    if (count < (lastOf.get(senderId) ?? 0)) blame('misordered', 'a sender', `"${content}" is stored after a later one`)
     lastOf.set(senderId, count)
   })
 }
 
-/** Whatever was shown is stored, was shown once and in the order of seq. */
+/** Checks that everything shown is stored, and was shown once and in the order of seq. */
 function judgeDelivered(
   id: string,
   rows: readonly Stored[],
@@ -111,7 +111,8 @@ function judgeDelivered(
   for (const message of delivered) {
     const { seq, content } = message
     if (shown.has(message.id)) blame('duplicated', 'a delivery', `${nameOf(client)} was shown "${content}" twice`)
-    else if (seq <= last) blame('misordered', 'a delivery', `${nameOf(client)} has "${content}" after a later one`)
+    else if (seq <= last)
+      blame('misordered', 'a delivery', `${nameOf(client)} was shown "${content}" after a later one`)
     const row = rows[seq - 1]
     if (row?.id !== message.id || row.content !== content)
       blame('lost', 'a content', `${nameOf(client)} has "${content}" as ${seq} of ${id}, which is another message`)
@@ -120,18 +121,18 @@ function judgeDelivered(
   }
 }
 
-/** A member has all of these. */
-function judgeWhole(id: string, rows: readonly Stored[], client: ChaosClient, blame: Blame): void {
-  const had = new Set(client.delivered.get(id)?.map((message) => message.id))
+/** Checks that a member has all of these. */
+function judgeComplete(id: string, rows: readonly Stored[], client: ChaosClient, blame: Blame): void {
+  const delivered = new Set(client.delivered.get(id)?.map((message) => message.id))
   for (const row of rows) {
-    if (had.has(row.id)) continue
-    blame('lost', 'a delivery', `${nameOf(client)} lacks "${row.content}" (${id}, seq ${row.seq})`)
+    if (delivered.has(row.id)) continue
+    blame('lost', 'a delivery', `${nameOf(client)} is missing "${row.content}" (${id}, seq ${row.seq})`)
   }
 }
 
 /**
- * Nobody got anything of a conversation that was stored after they had been taken out, unless they were in it again by then:
- * who is added sees all of it.
+ * Checks that nobody received a message stored after they were removed, unless they were a member again when it arrived: members
+ * who are added again see all messages.
  */
 function judgeArrivals(client: ChaosClient, truth: Truth, standings: Standings, blame: Blame): void {
   const { id: userId } = client.user
@@ -140,13 +141,13 @@ function judgeArrivals(client: ChaosClient, truth: Truth, standings: Standings, 
     for (const { seq, at } of arrivals) {
       const absence = absences.find(({ fromSeq, until }) => seq >= fromSeq && at < until)
       if (absence === undefined) continue
-      const since = absence.fromSeq === 0 ? 'not in it' : `taken out by ${absence.fromSeq}`
-      blame('leaked', 'a leak', `${nameOf(client)} got seq ${seq} of ${id}, ${since}`)
+      const since = absence.fromSeq === 0 ? 'without being a member' : `after being removed in seq ${absence.fromSeq}`
+      blame('leaked', 'a leak', `${nameOf(client)} received seq ${seq} of ${id} ${since}`)
     }
   }
 }
 
-/** Only who was not in a conversation may be told that there is none. */
+/** Returns the failures, except that a person who had been removed may be told that there is no such conversation. */
 function judgeFailed(failed: readonly Failed[], truth: Truth, standings: Standings): string[] {
   return failed.flatMap(({ conversationId, senderId, code, problem }) => {
     const isMember = standings.get(conversationId)?.members.has(senderId) ?? false

@@ -1,10 +1,10 @@
 import type { ConversationType, Message, Participant, User } from '@parley/protocol'
 import type { Absence, OfflineNotice } from './absences.ts'
 
-/** A message as a client's user would see it. */
+/** A message as the client's user would see it. */
 export type Seen = Pick<Message, 'id' | 'seq' | 'senderId' | 'content'>
 
-/** What was sent, and what its ack said. */
+/** What was sent, and the values from its ack. */
 export interface Acked {
   conversationId: string
   senderId: string
@@ -13,7 +13,7 @@ export interface Acked {
   seq: number
 }
 
-/** A message that reached a client, by whatever way. */
+/** A message that reached a client by any route. */
 export interface Arrival {
   conversationId: string
   seq: number
@@ -21,56 +21,56 @@ export interface Arrival {
   at: number
 }
 
-/** A conversation as somebody has it: a client by what it was told, or the database. */
+/** A conversation according to a client, or to the database. */
 export interface View {
   type: ConversationType
   name: string | null
   lastSeq: number
-  /** The person's own. */
+  /** The person's own read mark. */
   lastReadSeq: number
   unreadCount: number
   members: ReadonlyMap<string, Pick<Participant, 'role' | 'lastReadSeq'>>
 }
 
 /**
- * A client under test, of whatever make. It comes back by itself after every fault, catches up by itself, and is never
- * told that anything is wrong.
+ * A client under test, of any implementation. It reconnects and catches up by itself after every fault, and is not told of
+ * faults.
  */
 export interface ChaosClient {
   readonly user: User
-  /** Its make and how it stands, for the report. */
+  /** Describes its implementation and state, for the report. */
   describe(): string
-  /** Resolves when it is connected for the first time. */
+  /** Resolves when it has connected for the first time. */
   start(): Promise<void>
   stop(): Promise<void>
-  /** Resolves when the message is acked; tries for as long as it takes. Rejects with what retrying cannot mend. */
+  /** Resolves when the message is acked; retries indefinitely. Rejects with an error that a retry would not fix. */
   send(conversationId: string, content: string): Promise<Acked>
-  /** Marks what it has of a conversation as read; gives up where that fails. */
+  /** Marks everything it has of a conversation as read; ignores failures. */
   read(conversationId: string): Promise<void>
 
-  /* Each of these is asked for once, and rejects where it was refused or not answered. */
+  /* The following make one request each, and reject if it is refused or unanswered. */
   create(type: ConversationType, participantIds: readonly string[]): Promise<unknown>
   rename(conversationId: string, name: string): Promise<unknown>
   add(conversationId: string, userIds: readonly string[]): Promise<unknown>
   remove(conversationId: string, userId: string): Promise<unknown>
 
-  /** What it has delivered, by conversation and in the order of delivery; each entry was shown to the user once. */
+  /** The messages shown to the user, by conversation and in the order of delivery. */
   readonly delivered: ReadonlyMap<string, readonly Seen[]>
-  /** All that has reached it since this was emptied. */
+  /** Everything that has arrived since this was last emptied. */
   readonly arrivals: Arrival[]
-  /** The conversations that it takes its person to be in. */
+  /** The conversations of its person, in its own view. */
   views(): ReadonlyMap<string, View>
-  /** Those whom it takes for online, itself left out; null while it cannot tell. */
+  /** The people it considers online, without its own person; null if it cannot tell. */
   online(): Promise<Set<string> | null>
-  /** Each time it was told that somebody had gone offline; null for a client that does not say. */
+  /** Each notice that somebody went offline; null for a client that does not expose them. */
   readonly offlineNotices: readonly OfflineNotice[] | null
   /** When it had no connection. */
   readonly absences: readonly Absence[]
-  /** What went wrong with it that it should not have met. */
+  /** Its problems that should not have occurred. */
   readonly complaints: string[]
 }
 
-/** The server's code of an error that a client met; undefined for one that has none. */
+/** Returns the server's error code of an error; undefined if it has none. */
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined
 }

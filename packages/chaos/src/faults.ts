@@ -4,9 +4,9 @@ import type { Stage } from './stage.ts'
 
 export interface Fault {
   name: string
-  /** Part of the short form, which runs within the tests. */
+  /** Whether it is part of the short run in the tests. */
   short: boolean
-  /** Injects the fault and lifts it; resolves when everything is there again. */
+  /** Injects the fault and lifts it; resolves when everything is available again. */
   run: (stage: Stage) => Promise<void>
 }
 

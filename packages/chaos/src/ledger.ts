@@ -4,11 +4,11 @@ import type { View } from './client.ts'
 interface Entry extends Omit<View, 'unreadCount'> {
   rev: number
   members: Map<string, { role: ParticipantRole; lastReadSeq: number }>
-  /** How far each sender has read by their own messages, which may come before the sync that tells of them. */
+  /** How far each sender has read according to their own messages, which may arrive before the sync that lists them. */
   wrote: Map<string, number>
 }
 
-/** A person's conversations as `sync` tells of them, and the least that new messages say. */
+/** A person's conversations according to `sync`, with the minimum that new messages imply. */
 export class Ledger {
   readonly #userId: string
   readonly #entries = new Map<string, Entry>()
@@ -17,7 +17,7 @@ export class Ledger {
     this.#userId = userId
   }
 
-  /** What to name in a `sync`. */
+  /** The revs to send in a `sync`. */
   get known(): Record<string, number> {
     return Object.fromEntries([...this.#entries].map(([id, { rev }]) => [id, rev]))
   }
@@ -33,7 +33,10 @@ export class Ledger {
     return conversations.filter(({ joined }) => joined).map(({ id }) => id)
   }
 
-  /** Who writes has read, but not whom a server acts for. @returns false for a conversation that is not known */
+  /**
+   * Records a message. Its sender has read up to it, unless a server acted for them.
+   * @returns false for an unknown conversation
+   */
   saw({
     conversationId,
     seq,
@@ -70,7 +73,7 @@ function merged(before: Entry | undefined, synced: SyncedConversation): Entry {
     members.set(id, { role, lastReadSeq: Math.max(lastReadSeq, known) })
   }
   for (const id of synced.gone) members.delete(id)
-  // A message may have come after the answer was made.
+  // A message may have arrived after the answer was created.
   const lastSeq = Math.max(synced.lastSeq, before?.lastSeq ?? 0)
   const lastReadSeq = Math.max(synced.lastReadSeq, before?.lastReadSeq ?? 0)
   return { type, name, rev, lastSeq, lastReadSeq, members, wrote }

@@ -6,26 +6,26 @@ import { runChaos } from './run.ts'
 
 const USAGE = `npm run chaos -- [--fault NAME ...] [--short] [--clients N] [--json FILE] [--logs FILE]
 
-Injects one fault after another into a cluster under load, and checks that nothing was lost, doubled or out of order.
+Injects one fault after another into a cluster under load, and checks that nothing was lost, duplicated or out of order.
 
 Faults: ${FAULTS.map(({ name }) => name).join(', ')}
 
-  --fault NAME  this one only; may be given several times (all, if left out)
-  --short       the quick ones only: ${FAULTS.filter(({ short }) => short)
+  --fault NAME  only this fault; may be repeated (default: all)
+  --short       only the quick ones: ${FAULTS.filter(({ short }) => short)
     .map(({ name }) => name)
     .join(', ')}
-  --clients N   how many clients talk meanwhile, from 4 (40)
-  --json FILE   writes the figures to this file, too
-  --logs FILE   keeps what the processes wrote
+  --clients N   the number of clients, at least 4 (default: 40)
+  --json FILE   also writes the figures to this file
+  --logs FILE   writes the processes' logs to this file
   --help        shows this
 
-What is checked, and what came out: docs/RELIABILITY.md.`
+What is checked, and the results: docs/RELIABILITY.md.`
 
 process.exitCode = await main()
 
-/** @returns the exit code: 0 when nothing was lost, 1 when something was, 2 for wrong arguments */
+/** @returns the exit code: 0 if all is well, 1 if anything was lost or wrong, 2 for wrong arguments */
 async function main(): Promise<number> {
-  const values = argumentsOrWhy()
+  const values = parseArguments()
   if (typeof values === 'string') {
     console.error(`${values}\n\n${USAGE}`)
     return 2
@@ -51,8 +51,8 @@ async function main(): Promise<number> {
   return isGood(report) ? 0 : 1
 }
 
-/** What was asked for, or what is wrong with it. */
-function argumentsOrWhy() {
+/** Returns the arguments, or what is wrong with them. */
+function parseArguments() {
   try {
     const { values } = parseArgs({
       options: {
@@ -67,7 +67,7 @@ function argumentsOrWhy() {
     const clients = Number(values.clients)
     const unknown = values.fault?.filter((name) => !FAULTS.some((fault) => fault.name === name)) ?? []
     if (unknown.length > 0) return `There is no fault ${unknown.join(', ')}.`
-    if (!Number.isInteger(clients) || clients < 4) return '--clients: a whole number from 4'
+    if (!Number.isInteger(clients) || clients < 4) return '--clients must be a whole number of at least 4.'
     return { ...values, clients }
   } catch (error) {
     return error instanceof Error ? error.message : String(error)

@@ -4,42 +4,42 @@ import type { ChaosClient } from './client.ts'
 import type { Standings } from './truth.ts'
 import { until } from './waiting.ts'
 
-/** Milliseconds, measured; design §7 says what they may be. */
+/** Measured times in milliseconds; their limits are in §7 of the design. */
 export interface PresenceBounds {
   /** From a first connection to `userOnline` at a contact. */
   onlineMs: number
-  /** From a clean disconnect to `userOffline` at a contact; 3,000 of it are the grace. */
+  /** From a clean disconnect to `userOffline` at a contact, including the grace of 3,000. */
   offlineAfterDisconnectMs: number
-  /** From a gateway's SIGKILL to `userOffline` of a person who was on it; null where that fault was not run. */
+  /** From the SIGKILL of a gateway to `userOffline` for a person connected to it; null if that fault was not run. */
   offlineAfterKillMs: number | null
-  /** Longest time after a fault until everybody's view of who is online was right again. */
+  /** The longest time after a fault until everybody's view of who is online was right again. */
   convergedMs: number
-  /** People who were shown as offline during the rolling restart; null where it was not run. */
+  /** People shown as offline during the rolling restart; null if it was not run. */
   flickers: number | null
 }
 
-/** What design §7 allows, in milliseconds; the grace of 3 s is in the second. */
+/** The limits of §7 of the design, in milliseconds, including the grace of 3 s. */
 const ALLOWED = { offlineAfterDisconnectMs: 6_000, offlineAfterKillMs: 20_000 }
 
-/** Which bounds were not kept. */
+/** Describes the limits that were exceeded. */
 export function judgeBounds({ offlineAfterDisconnectMs, offlineAfterKillMs, flickers }: PresenceBounds): string[] {
   const late = (what: string, measured: number | null, allowed: number) =>
     measured !== null && measured > allowed ? [`presence: offline ${what} after ${measured} ms, not ${allowed}`] : []
   return [
     ...late('after a clean disconnect', offlineAfterDisconnectMs, ALLOWED.offlineAfterDisconnectMs),
     ...late('after a SIGKILL', offlineAfterKillMs, ALLOWED.offlineAfterKillMs),
-    ...(flickers ? [`presence: ${flickers} times somebody was shown as offline during the rolling restart`] : []),
+    ...(flickers ? [`presence: somebody was shown as offline ${flickers} times during the rolling restart`] : []),
   ]
 }
 
 const SAMPLES = 3
 const BOUND_MS = 40_000
-/** Which gateways the watcher and the watched are on. */
+/** The gateways of the watcher and of the watched person. */
 const WATCHER = 2
 const WATCHED = 0
 
-/** How long others take to see that somebody came, and that they left in order: the longest of some, in ms. */
-export async function measureComingAndGoing(
+/** Measures how long others take to see that somebody came online, and went offline in order: the longest of some samples. */
+export async function measurePresence(
   cluster: Cluster,
 ): Promise<Pick<PresenceBounds, 'onlineMs' | 'offlineAfterDisconnectMs'>> {
   const online: number[] = []
@@ -63,7 +63,10 @@ export async function measureComingAndGoing(
   return { onlineMs: worst(online), offlineAfterDisconnectMs: worst(offline) }
 }
 
-/** Puts a person on the gateway that is about to be killed. @returns the time from the call of the answer to `userOffline` */
+/**
+ * Connects a person to the gateway about to be killed.
+ * @returns a function that measures the time from its call to `userOffline`, in milliseconds
+ */
 export async function watchOverKill(cluster: Cluster): Promise<() => Promise<number>> {
   const { watcher, watched } = await pair(cluster)
   const watching = await cluster.socket(watcher, { gateway: WATCHER })
@@ -79,8 +82,8 @@ export async function watchOverKill(cluster: Cluster): Promise<() => Promise<num
 }
 
 /**
- * Waits until everybody takes exactly their contacts for online.
- * @returns how long it took, or whose view stayed wrong
+ * Waits until everybody considers exactly their contacts online.
+ * @returns how long it took in milliseconds, or descriptions of the views that stayed wrong
  */
 export async function presenceConverged(
   standings: Standings,
@@ -105,11 +108,11 @@ export async function presenceConverged(
     online: ReadonlySet<string> | null,
     expected: ReadonlySet<string> = new Set(),
   ): string[] {
-    if (online === null) return [`${who} cannot tell who is online`]
+    if (online === null) return [`${who} does not know who is online`]
     const name = (id: string) => clients.get(id)?.user.fullName ?? id
-    const missing = [...expected].filter((id) => !online.has(id)).map((id) => `${who} takes ${name(id)} for offline`)
-    const odd = [...online].filter((id) => !expected.has(id)).map((id) => `${who} takes ${name(id)} for online`)
-    return [...missing, ...odd]
+    const missing = [...expected].filter((id) => !online.has(id)).map((id) => `${who} considers ${name(id)} offline`)
+    const unexpected = [...online].filter((id) => !expected.has(id)).map((id) => `${who} considers ${name(id)} online`)
+    return [...missing, ...unexpected]
   }
 }
 

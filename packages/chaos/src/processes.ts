@@ -3,23 +3,23 @@ import { promisify } from 'node:util'
 import type { Cluster, Pod } from '@parley/testkit'
 
 const run = promisify(execFile)
-/** What a process may have grown by since it was first looked at, in MB: caches fill, heaps breathe. */
+/** How much a process may have grown since its first measurement, in MB; caches fill up and heaps fluctuate. */
 const GROWTH_MB = 250
 
 function podsOf({ apis, gateways, workers }: Cluster): Pod[] {
   return [...apis, ...gateways, ...workers]
 }
 
-/** Processes that have ended since the last look though nobody ended them. They stay away, as nobody restarts them here. */
+/** Describes the processes that have exited unexpectedly since the last call. They stay down, as nothing restarts them here. */
 export function judgeCrashes(cluster: Cluster, before: Map<string, number>): string[] {
   return podsOf(cluster).flatMap(({ name, crashes }) => {
     const fresh = crashes > (before.get(name) ?? 0)
     before.set(name, crashes)
-    return fresh ? [`${name} ended by itself`] : []
+    return fresh ? [`${name} exited unexpectedly`] : []
   })
 }
 
-/** Resident memory of each process in MB. A process that was started anew begins anew. */
+/** Returns the resident memory of each process in MB. A restarted process counts as a new one. */
 export async function readMemory(cluster: Cluster): Promise<Map<string, number>> {
   const pods = podsOf(cluster).filter(({ running }) => running)
   const sizes = await Promise.all(
@@ -28,7 +28,7 @@ export async function readMemory(cluster: Cluster): Promise<Map<string, number>>
   return new Map(pods.map(({ name, pid }, index) => [`${name} (${pid})`, Math.round(sizes[index] ?? 0)]))
 }
 
-/** Which processes have grown beyond the bound, in words; sizes are megabytes by process. */
+/** Describes the processes that have grown beyond the limit; sizes are in MB by process. */
 export function judgeMemory(first: ReadonlyMap<string, number>, last: ReadonlyMap<string, number>): string[] {
   return [...last].flatMap(([name, size]) => {
     const before = first.get(name)

@@ -25,25 +25,25 @@ export interface RawClientOptions {
   user: User
   getToken: () => string
   transports: ('websocket' | 'polling')[]
-  /** Sends and read marks go over HTTP rather than over the socket. */
-  posts: boolean
+  /** Whether sends and read marks go over HTTP instead of the socket. */
+  usesHttp: boolean
 }
 
 const CONNECT_BOUND_MS = 20_000
 const ANSWER_BOUND_MS = 4_000
 const RETRY_MS = 250
-/** A token that was made within the second of a revocation does not count. */
+/** A token issued in the same second as a revocation is not valid. */
 const NEW_TOKEN_MS = 1_000
-/** Between two syncs for what events tell. */
+/** The pause between two syncs triggered by events. */
 const SYNC_PAUSE_MS = 500
-/** After so many unanswered sends in a row a connection is taken for dead and opened anew. */
+/** After this many consecutive unanswered sends, a connection is considered dead and replaced. */
 const SILENT_SENDS = 2
-/** Events that tell of what is no message; a sync says what holds now. */
-const NEWS = ['conversationCreated', 'conversationUpdated', 'messageRead']
+/** Events about changes other than messages; a sync returns the current state. */
+const CHANGE_EVENTS = ['conversationCreated', 'conversationUpdated', 'messageRead']
 
 /**
- * A stock socket.io-client with the least that a careful product would add: retry, fresh tokens, a sync where something but
- * messages has changed, and history after a gap.
+ * The standard socket.io-client with the minimum that a careful product would add: retries, fresh tokens, a sync after changes
+ * other than messages, and history after a gap.
  */
 export class RawClient implements ChaosClient {
   readonly user: User
@@ -52,21 +52,21 @@ export class RawClient implements ChaosClient {
   readonly delivered = new Map<string, readonly Seen[]>()
   readonly offlineNotices: OfflineNotice[] = []
   readonly #absences = new Absences()
-  readonly #posts: boolean
+  readonly #usesHttp: boolean
   readonly #requests: RawRequests
   readonly #socket: Socket
   readonly #ledger: Ledger
   readonly #transcripts = new Map<string, Transcript>()
   readonly #filling = new Map<string, Rerun>()
   readonly #sync = new Rerun(() => this.#syncAll())
-  #silent = 0
+  #unanswered = 0
   #connects = 0
   #heardAt = 0
   #stopped = false
 
-  constructor({ url, user, getToken, transports, posts }: RawClientOptions) {
+  constructor({ url, user, getToken, transports, usesHttp }: RawClientOptions) {
     this.user = user
-    this.#posts = posts
+    this.#usesHttp = usesHttp
     this.#requests = new RawRequests(url, getToken)
     this.#ledger = new Ledger(user.id)
     this.#socket = io(url, {
@@ -83,8 +83,8 @@ export class RawClient implements ChaosClient {
     const socket = this.#socket
     socket.on('connect', () => {
       this.#connects++
-      // What the connection before left unanswered says nothing of this one.
-      this.#silent = 0
+      // Unanswered sends on the previous connection say nothing about this one.
+      this.#unanswered = 0
       this.#absences.note(true, 'connect')
       this.#catchUp()
     })
@@ -96,16 +96,16 @@ export class RawClient implements ChaosClient {
     socket.on('newMessage', (message: Message) => {
       if (!this.#accept(message)) this.#fill(message.conversationId)
     })
-    // Whoever is put back may lack what was written without them.
+    // A person who is added again may lack what was written in their absence.
     socket.on('conversationCreated', ({ id }: Conversation) => this.#fill(id))
-    for (const event of NEWS) socket.on(event, () => this.#sync.ask())
+    for (const event of CHANGE_EVENTS) socket.on(event, () => this.#sync.ask())
     socket.on('userOffline', ({ userId }: { userId: string }) => {
       this.offlineNotices.push({ userId, at: performance.now() })
     })
     socket.on('exception', ({ error }: { error: ErrorBody }) => {
       if (error.code !== 'TOKEN_INVALID') this.complaints.push(`exception ${JSON.stringify(error)}`)
     })
-    // A refusal is final for a stock client; one that is only away comes as a transport error, which is not.
+    // A standard client treats a server's refusal as final; a server that is away causes a transport error, which is not.
     socket.on('connect_error', (error: Error & { data?: { code: string } }) => {
       if (error.data?.code === 'TOKEN_INVALID') setTimeout(() => this.#stopped || socket.connect(), NEW_TOKEN_MS)
       else if (error.data !== undefined) this.complaints.push(`refused: ${error.message}`)
@@ -135,20 +135,22 @@ export class RawClient implements ChaosClient {
     const quiet = Math.round((performance.now() - this.#heardAt) / 1_000)
     const busy = [...this.#filling.values()].filter(({ underWay }) => underWay).length
     const fetching = busy > 0 ? `, fetching in ${busy}` : ''
-    return `${transport}${this.#posts ? ' and HTTP' : ''}, ${connection}, heard something ${quiet} s ago${fetching}`
+    return `${transport}${this.#usesHttp ? ' and HTTP' : ''}, ${connection}, last event ${quiet} s ago${fetching}`
   }
 
   async send(conversationId: string, content: string): Promise<Acked> {
     const body = { content, type: 'TEXT', clientMessageId: randomUUID() }
     while (!this.#stopped) {
-      const answer = await (this.#posts ? this.#requests.post(conversationId, body) : this.#emit(conversationId, body))
+      const answer = await (this.#usesHttp
+        ? this.#requests.post(conversationId, body)
+        : this.#emit(conversationId, body))
       if (answer?.success) {
         const { id, seq, senderId } = answer.data
         return { conversationId, senderId, content, id, seq }
       }
       const error: ErrorBody | undefined = answer?.error
-      const mends = error === undefined || error.code === 'TOKEN_INVALID' || ERRORS[error.code]?.retry
-      if (!mends) throw new Refusal(error)
+      const isRetryable = error === undefined || error.code === 'TOKEN_INVALID' || ERRORS[error.code]?.retry
+      if (!isRetryable) throw new Refusal(error)
       await delay(error?.retryAfterMs ?? RETRY_MS)
     }
     throw new Error('the client was stopped')
@@ -157,7 +159,7 @@ export class RawClient implements ChaosClient {
   async read(conversationId: string): Promise<void> {
     const messageId = this.delivered.get(conversationId)?.at(-1)?.id
     if (messageId === undefined || !this.#socket.connected) return
-    await (this.#posts
+    await (this.#usesHttp
       ? this.#requests.read(conversationId, messageId)
       : this.#ask('markAsRead', { conversationId, messageId })
     ).catch(() => undefined)
@@ -193,23 +195,23 @@ export class RawClient implements ChaosClient {
     return this.#socket.timeout(ANSWER_BOUND_MS).emitWithAck(event, payload)
   }
 
-  /** Undefined where there was no answer: then nobody knows whether the message was stored. */
+  /** Undefined without an answer: the message may have been stored or not. */
   async #emit(conversationId: string, body: object): Promise<Reply<Message> | undefined> {
     if (!this.#socket.connected) return undefined
     try {
       const answer = await this.#ask<Message>('sendMessage', { ...body, conversationId })
-      this.#silent = 0
+      this.#unanswered = 0
       return answer
     } catch {
-      if (this.#socket.connected && ++this.#silent >= SILENT_SENDS) {
-        this.#silent = 0
+      if (this.#socket.connected && ++this.#unanswered >= SILENT_SENDS) {
+        this.#unanswered = 0
         this.#socket.io.engine.close()
       }
       return undefined
     }
   }
 
-  /** @returns false when something before it is missing */
+  /** @returns false if an earlier message is missing */
   #accept(message: Message): boolean {
     const { conversationId, seq } = message
     this.arrivals.push({ conversationId, seq, at: Date.now() })
@@ -227,13 +229,13 @@ export class RawClient implements ChaosClient {
     return transcript
   }
 
-  /** Whatever has been missed: what changed, and the messages of all conversations. */
+  /** Fetches whatever was missed: changes, and the messages of all conversations. */
   #catchUp(): void {
     this.#sync.ask()
     for (const id of this.#ledger.ids) this.#fill(id)
   }
 
-  /** An event that has no answer is asked again while there is a connection; the next one syncs by itself. */
+  /** Syncs all pages. An unanswered request is repeated while connected; the next connection syncs anyway. */
   async #syncAll(): Promise<void> {
     for (let after: string | null = null, hasMore = true; hasMore && this.#socket.connected; ) {
       const payload: SyncRequest = { conversations: this.#ledger.known, after }
@@ -258,7 +260,7 @@ export class RawClient implements ChaosClient {
   async #fetchMissing(conversationId: string): Promise<void> {
     while (!this.#stopped) {
       const page = await this.#requests.after(conversationId, this.#transcript(conversationId).last)
-      // No longer in it.
+      // No longer a member.
       if (page === null) return
       for (const message of page?.messages ?? []) this.#accept(message)
       if (page?.hasMore === false) return

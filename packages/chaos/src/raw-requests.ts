@@ -4,7 +4,7 @@ import { type Api, apiClient, type HttpAnswer, type Reply } from '@parley/testki
 const CONVERSATIONS = '/api/messages/conversations'
 const PAGE = 100
 
-/** What the server refused, with its code. */
+/** A refusal by the server, with its error code. */
 export class Refusal extends Error {
   readonly code: string
 
@@ -14,7 +14,7 @@ export class Refusal extends Error {
   }
 }
 
-/** What a stock client asks over HTTP, each time with a fresh token. */
+/** The HTTP requests of a standard client, each with a fresh token. */
 export class RawRequests {
   readonly #url: string
   readonly #getToken: () => string
@@ -24,7 +24,7 @@ export class RawRequests {
     this.#getToken = getToken
   }
 
-  /** The messages after a seq; null where the person is not in the conversation, undefined where there is no answer. */
+  /** Returns the messages after a seq; null if the person is not a member, undefined without an answer. */
   async after(
     conversationId: string,
     seq: number,
@@ -36,12 +36,12 @@ export class RawRequests {
     return answer?.status === 404 ? null : undefined
   }
 
-  /** Undefined where there was no answer: then nobody knows whether the message was stored. */
+  /** Undefined without an answer: the message may have been stored or not. */
   async post(conversationId: string, body: object): Promise<Reply<Message> | undefined> {
     const answer = await this.#api
       .post<Message>(`${CONVERSATIONS}/${conversationId}/messages`, body)
       .catch(() => undefined)
-    // The balancer's own answer while no pod is there.
+    // 502 and 504 come from the balancer while no pod is available.
     return answer === undefined || answer.status === 502 || answer.status === 504 ? undefined : answer.body
   }
 

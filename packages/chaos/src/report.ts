@@ -7,18 +7,18 @@ export interface FaultReport {
   duplicated: number
   misordered: number
   leaked: number
-  /** From the moment the fault was lifted until every client had everything; null if that did not come to be. */
+  /** From the lifting of the fault until every client had everything; null if that did not happen. */
   recoveryMs: number | null
 }
 
 export interface Report {
   faults: FaultReport[]
   presence: PresenceBounds
-  /** In words; empty when all is well. */
+  /** Descriptions; empty if all is well. */
   problems: string[]
 }
 
-/** Nothing lost, duplicated, misordered or leaked, and no other promise broken. */
+/** Whether nothing was lost, duplicated, misordered or leaked, and no other promise was broken. */
 export function isGood({ faults, problems }: Report): boolean {
   return (
     problems.length === 0 &&
@@ -31,7 +31,7 @@ export function isGood({ faults, problems }: Report): boolean {
 
 const HEAD = ['fault', 'acked', 'lost', 'duplicated', 'misordered', 'leaked', 'whole after']
 
-/** A table in Markdown, as docs/RELIABILITY.md shows it. */
+/** Returns a Markdown table as in docs/RELIABILITY.md. */
 export function table(faults: readonly FaultReport[]): string {
   const rows = faults.map(({ fault, acked, lost, duplicated, misordered, leaked, recoveryMs }) => [
     fault,
@@ -49,7 +49,7 @@ export function table(faults: readonly FaultReport[]): string {
   return [line(HEAD), rule, ...rows.map(line)].join('\n')
 }
 
-/** What was measured of presence, as one line. */
+/** Returns the presence measurements as one line. */
 export function presenceLines(presence: PresenceBounds): string {
   const ms = (value: number | null) => (value === null ? 'not measured' : `${(value / 1_000).toFixed(1)} s`)
   return [

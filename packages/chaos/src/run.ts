@@ -6,13 +6,7 @@ import { Changes } from './changes.ts'
 import { judge, lagging } from './check.ts'
 import type { ChaosClient } from './client.ts'
 import { FAULTS, type Fault } from './faults.ts'
-import {
-  judgeBounds,
-  measureComingAndGoing,
-  type PresenceBounds,
-  presenceConverged,
-  watchOverKill,
-} from './presence.ts'
+import { judgeBounds, measurePresence, type PresenceBounds, presenceConverged, watchOverKill } from './presence.ts'
 import { judgeCrashes, judgeMemory, readMemory } from './processes.ts'
 import { RawClient } from './raw-client.ts'
 import type { FaultReport, Report } from './report.ts'
@@ -24,39 +18,37 @@ import { judgeUnread, viewsConverged } from './views.ts'
 import { until } from './waiting.ts'
 
 export interface RunOptions {
-  /** Names of faults; all of them without it. */
+  /** Names of faults; default: all. */
   faults?: readonly string[]
   clients: number
-  /** Settings for every process, for the negative control. */
+  /** Settings for every process, used for the negative control. */
   env?: Record<string, string>
   log: (line: string) => void
-  /** Traffic before and after each fault, in milliseconds. */
+  /** The duration of traffic before and after each fault, in milliseconds. */
   calmMs?: number
-  /** Leaves out what only the full report needs. */
+  /** Skips what only the full report needs. */
   short?: boolean
-  /** A file for what the processes have written last. */
+  /** A file for the last lines of the processes' logs. */
   logs?: string | undefined
-  /** Stock socket.io clients only, without the SDK. */
+  /** Uses standard socket.io clients only, without the SDK. */
   rawOnly?: boolean
 }
 
 const PAUSE_MS = [100, 500] as const
-const WHOLE_BOUND_MS = 60_000
+const COMPLETE_BOUND_MS = 60_000
 const LONG_MS = 5_000
 const STOP_BOUND_MS = 30_000
 const ROLLING = 'rolling-restart'
 
-/** Runs the faults one after another on a cluster of its own and checks everything after each. */
+/** Runs the faults one after another on a new cluster, and checks everything after each. */
 export async function runChaos(options: RunOptions): Promise<Report> {
   const chosen = FAULTS.filter(({ name }) => options.faults?.includes(name) ?? true)
   await using stage = await setStage(options)
   const clients = makeClients(stage, options.rawOnly ?? false)
   await Promise.all([...clients.values()].map((client) => client.start()))
   const { size } = await readStandings(stage)
-  options.log(`${clients.size} clients, ${size} conversations to begin with; 3 gateways, 2 apis, 2 workers`)
-  const bounds = options.short
-    ? { onlineMs: 0, offlineAfterDisconnectMs: 0 }
-    : await measureComingAndGoing(stage.cluster)
+  options.log(`${clients.size} clients, ${size} initial conversations; 3 gateways, 2 apis, 2 workers`)
+  const bounds = options.short ? { onlineMs: 0, offlineAfterDisconnectMs: 0 } : await measurePresence(stage.cluster)
   const run = new Run(stage, clients, options, { ...bounds, offlineAfterKillMs: null, convergedMs: 0, flickers: null })
   try {
     for (const fault of chosen) await run.phase(fault)
@@ -91,7 +83,7 @@ class Run {
     this.#changes = new Changes({ clients, revoke })
   }
 
-  /** How many there were, of each kind. */
+  /** The number of changes of each kind. */
   get changes(): string {
     return Object.entries(this.#changes.made)
       .map(([what, count]) => `${count} ${what}`)
@@ -103,28 +95,28 @@ class Run {
     const { acked } = this.#traffic
     acked.length = 0
     this.#traffic.start()
-    // Whoever is away for a new token would be counted among those whom the restart showed as offline.
+    // No revocations during the rolling restart: people who wait for a new token would count as flickers.
     this.#changes.start(fault.name !== ROLLING)
     await delay(calmMs)
     const recoveryMs = await this.#inject(fault)
     await delay(calmMs)
     const ended = await Promise.all([this.#traffic.stop(STOP_BOUND_MS), this.#changes.stop(STOP_BOUND_MS)])
-    if (ended.includes(false)) this.#blame(fault, ['some sends or changes did not come to an end'])
-    const settled = await this.#untilWhole()
-    if (settled === null) this.#blame(fault, ['some clients do not have everything'])
+    if (ended.includes(false)) this.#blame(fault, ['some sends or changes did not finish'])
+    const completeMs = await this.#untilComplete()
+    if (completeMs === null) this.#blame(fault, ['some clients do not have everything'])
     const row = await this.#check(fault, recoveryMs)
     this.report.faults.push(row)
-    log(`${fault.name}: ${row.acked} acked, ${row.lost} lost, whole after ${row.recoveryMs ?? '?'} ms`)
+    log(`${fault.name}: ${row.acked} acked, ${row.lost} lost, complete after ${row.recoveryMs ?? '?'} ms`)
   }
 
-  /** @returns the time from the fault's end until everybody has what was stored by then */
+  /** @returns the time from the end of the fault until everybody has what was stored by then, in milliseconds */
   async #inject(fault: Fault): Promise<number | null> {
     const { presence } = this.report
     const kill = fault.name === 'kill-gateway' && !this.#options.short ? await watchOverKill(this.#stage.cluster) : null
     const offline = kill?.().catch(() => null)
     const before = this.#offlineNotices().length
     await fault.run(this.#stage)
-    const recoveryMs = await this.#untilWhole()
+    const recoveryMs = await this.#untilComplete()
     if (fault.name === ROLLING) presence.flickers = this.#flickers(before)
     if (offline !== undefined) {
       presence.offlineAfterKillMs = await offline
@@ -158,14 +150,14 @@ class Run {
         complaints.splice(0).map((c) => `${user.fullName}: ${c}`),
       ),
     )
-    // Each process is measured against the first look at it.
+    // Keep the first measurement of each process for comparison.
     this.#memory = new Map([...memory, ...this.#memory])
     this.#blame(fault, problems)
     return { fault: fault.name, acked: acked.length, ...counts, recoveryMs }
   }
 
-  /** @returns the milliseconds it took, or null where it did not come to be; who were the last is logged where it took long */
-  async #untilWhole(): Promise<number | null> {
+  /** @returns how long it took in milliseconds, or null on timeout; if it took long, logs who was last */
+  async #untilComplete(): Promise<number | null> {
     let heads: ReadonlyMap<string, number> | undefined
     let last: string[] = []
     const took = await until(async () => {
@@ -175,12 +167,12 @@ class Run {
       const now = lagging(standings, this.#clients, heads)
       if (now.length > 0) last = now
       return now.length === 0
-    }, WHOLE_BOUND_MS)
+    }, COMPLETE_BOUND_MS)
     if (took === null || took > LONG_MS) for (const line of last.slice(0, 5)) this.#options.log(`  ${line}`)
     return took
   }
 
-  /** @returns how many notices there are beyond the first so many; who they were about is logged */
+  /** Logs whom the notices after the first `before` are about. @returns the number of these notices */
   #flickers(before: number): number {
     const notices = this.#offlineNotices().slice(before)
     const clientOf = (userId: string) => this.#clients.get(userId)
@@ -193,7 +185,7 @@ class Run {
     return notices.length
   }
 
-  /** Of all clients, in order. */
+  /** Returns the notices of all clients, in order of time. */
   #offlineNotices(): OfflineNotice[] {
     const all = [...this.#clients.values()].flatMap(({ offlineNotices }) => offlineNotices ?? [])
     return all.sort((one, other) => one.at - other.at)
@@ -207,11 +199,11 @@ class Run {
   }
 }
 
-/** Every other one is the SDK; of the rest one in four polls, and one in five sends over HTTP. */
+/** Creates the clients: half of them use the SDK; one in four of the others polls, and one in five sends over HTTP. */
 function makeClients({ cluster, users }: Stage, rawOnly: boolean): Map<string, ChaosClient> {
   return new Map(
     users.map((user, place): [string, ChaosClient] => {
-      // Groups take every second place or so, hence the pairs: both kinds are in most of them.
+      // In pairs, since groups take about every second position: this way most groups have both kinds.
       if (!rawOnly && Math.floor(place / 2) % 2 === 1) {
         return [user.id, new SdkClient({ url: cluster.url, user, getToken: () => cluster.token(user) })]
       }
@@ -222,7 +214,7 @@ function makeClients({ cluster, users }: Stage, rawOnly: boolean): Map<string, C
         user,
         getToken: () => cluster.token(user),
         transports: [...transports],
-        posts: index % 5 === 4,
+        usesHttp: index % 5 === 4,
       }
       return [user.id, new RawClient(options)]
     }),

@@ -11,28 +11,28 @@ export interface SdkClientOptions {
 }
 
 const CONNECT_BOUND_MS = 20_000
-/** What a client reported is kept for the last so many. */
-const TROUBLES = 5
+/** How many of the client's last errors to keep. */
+const ERRORS_KEPT = 5
 
-/** The SDK as a product would use it: it is told what its person does, and nothing else. */
+/** Uses the SDK as a product would: only the person's actions are passed to it. */
 export class SdkClient implements ChaosClient {
   readonly user: User
   readonly complaints: string[] = []
   readonly arrivals: Arrival[] = []
   readonly delivered = new Map<string, Seen[]>()
-  /** What its users see also follows from who is in which conversation. */
+  /** The SDK does not expose them: what it shows also depends on memberships. */
   readonly offlineNotices = null
   readonly #absences = new Absences()
   readonly #client: ParleyClient
-  /** The last things that the client reported, each with when, by `performance.now()`. */
-  readonly #troubles: { at: number; what: string }[] = []
+  /** The last errors that the client reported, each with its time by `performance.now()`. */
+  readonly #errors: { at: number; what: string }[] = []
 
   constructor({ url, user, getToken }: SdkClientOptions) {
     this.user = user
     this.#client = new ParleyClient({ url, getToken })
     this.#client.on('error', ({ code, message }) => {
-      this.#troubles.push({ at: performance.now(), what: `${code} ${message}` })
-      if (this.#troubles.length > TROUBLES) this.#troubles.shift()
+      this.#errors.push({ at: performance.now(), what: `${code} ${message}` })
+      if (this.#errors.length > ERRORS_KEPT) this.#errors.shift()
     })
     const { state } = this.#client
     state.subscribe(() => this.#absences.note(state.getSnapshot() === 'live', state.getSnapshot()))
@@ -55,10 +55,8 @@ export class SdkClient implements ChaosClient {
 
   describe(): string {
     const now = performance.now()
-    const troubles = this.#troubles
-      .map(({ at, what }) => `; ${((now - at) / 1_000).toFixed(1)} s ago: ${what}`)
-      .join('')
-    return `SDK, ${this.#client.state.getSnapshot()}, ${this.#client.pendingCount} pending${troubles}`
+    const errors = this.#errors.map(({ at, what }) => `; ${((now - at) / 1_000).toFixed(1)} s ago: ${what}`).join('')
+    return `SDK, ${this.#client.state.getSnapshot()}, ${this.#client.pendingCount} pending${errors}`
   }
 
   async send(conversationId: string, content: string): Promise<Acked> {

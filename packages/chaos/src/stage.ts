@@ -19,21 +19,21 @@ const GROUP_SIZES = [3, 5, 8, 12]
 
 export interface StageOptions {
   clients: number
-  /** Settings for every process, on top of the usual ones. */
+  /** Settings for every process, which override the usual ones. */
   env?: Record<string, string>
 }
 
-/** The cluster under test, its services in our hands, and its people, who are in conversations already. */
+/** The cluster under test, its services, and its people with their initial conversations. */
 export interface Stage extends AsyncDisposable {
   cluster: Cluster
   postgres: OwnPostgres
   redis: TestRedis
-  /** The network between each gateway and Redis. */
+  /** The proxies between each gateway and Redis. */
   proxies: TcpProxy[]
   users: User[]
 }
 
-/** Starts a cluster with services of its own, a proxy before each gateway's Redis, and so many people. */
+/** Starts a cluster with its own services, a proxy between each gateway and Redis, and this many people. */
 export async function setStage({ clients, env = {} }: StageOptions): Promise<Stage> {
   await using undo = new AsyncDisposableStack()
   const log = () => undefined
@@ -64,7 +64,7 @@ export async function setStage({ clients, env = {} }: StageOptions): Promise<Sta
   return { cluster, postgres, redis, proxies, users, [Symbol.asyncDispose]: () => parts.disposeAsync() }
 }
 
-/** Groups that overlap all round the circle of people, and a direct conversation of each with a neighbour. */
+/** Creates groups that overlap all around the circle of people, and direct conversations between neighbors. */
 async function converse(cluster: Cluster, users: User[]): Promise<void> {
   const at = (index: number) => users[index % users.length] as User
   const create = async (members: User[], type: ConversationType) => {
@@ -75,7 +75,7 @@ async function converse(cluster: Cluster, users: User[]): Promise<void> {
   }
   for (let from = 0, turn = 0; from < users.length; from += 3, turn++) {
     const size = GROUP_SIZES[turn % GROUP_SIZES.length] ?? 3
-    // Every third of the circle, so that groups cut across neighbourhoods.
+    // Take every third person, so that groups cut across neighborhoods.
     await create(
       Array.from({ length: size }, (_, step) => at(from + step * 3 + (step % 2))),
       'GROUP',

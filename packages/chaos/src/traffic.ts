@@ -4,11 +4,11 @@ import { type Acked, type ChaosClient, codeOf } from './client.ts'
 
 export interface TrafficOptions {
   clients: readonly ChaosClient[]
-  /** Shortest and longest pause of a client between an ack and its next message, in milliseconds. */
+  /** The shortest and longest pause of a client between an ack and its next message, in milliseconds. */
   pauseMs: readonly [number, number]
 }
 
-/** A send that ended in an error no retry mends. */
+/** A send that failed with an error that a retry would not fix. */
 export interface Failed {
   conversationId: string
   senderId: string
@@ -16,12 +16,12 @@ export interface Failed {
   problem: string
 }
 
-/** How often a client marks a conversation as read after having written. */
+/** The probability that a client marks a conversation as read after writing in it. */
 const READ_CHANCE = 0.2
 
-/** Everybody writes all the time, in what they are in: a client's next message follows the ack of the one before. */
+/** Everybody continually writes in their conversations: a client's next message follows the ack of its previous one. */
 export class Traffic {
-  /** Of the current phase. */
+  /** The acks of the current phase. */
   acked: Acked[] = []
   failed: Failed[] = []
   readonly #options: TrafficOptions
@@ -38,7 +38,7 @@ export class Traffic {
     this.#loops = this.#options.clients.map((client) => this.#write(client, this.#stop.signal))
   }
 
-  /** Lets every client finish the message it is at. Resolves to false if some could not within `boundMs`. */
+  /** Lets every client finish its message. Resolves to false if one could not within `boundMs`. */
   async stop(boundMs: number): Promise<boolean> {
     this.#stop.abort()
     const done = Promise.all(this.#loops).then(() => true)

@@ -2,8 +2,8 @@ import type { Message } from '@parley/protocol'
 import type { Seen } from './client.ts'
 
 /**
- * One conversation as a client has it: delivers each message once, in the order of seq. What comes too early waits for
- * what is missing.
+ * A conversation in a client: delivers each message once, in the order of seq. A message that arrives too early waits for the
+ * missing ones.
  */
 export class Transcript {
   readonly delivered: Seen[] = []
@@ -14,17 +14,17 @@ export class Transcript {
     this.#complain = complain
   }
 
-  /** Seq of the last message delivered. */
+  /** The seq of the last delivered message. */
   get last(): number {
     return this.delivered.length
   }
 
-  /** @returns false when something before it is missing */
+  /** @returns false if an earlier message is missing */
   accept({ id, seq, senderId, content }: Message): boolean {
     const seen = { id, seq, senderId, content }
     if (seq <= this.last) {
       const before = this.delivered[seq - 1]
-      // Again is fine: a message is published anew when its gateway has died. Another one in its place is not.
+      // Repetition is fine: a message is published again if its gateway died. A different message with its seq is not.
       if (before?.id !== id || before.content !== content) this.#complain(`two messages with seq ${seq}`)
       return true
     }

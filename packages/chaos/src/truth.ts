@@ -8,10 +8,10 @@ export interface Stored extends Seen {
   at: number
 }
 
-/** Every message of each conversation, in the order of seq. */
+/** All messages of each conversation, in the order of seq. */
 export type Truth = ReadonlyMap<string, readonly Stored[]>
 
-/** All messages that Postgres has, by conversation, in the order of their seq. */
+/** Reads all messages from Postgres, by conversation, in the order of seq. */
 export async function readTruth({ postgres }: Stage): Promise<Truth> {
   const { rows } = await postgres.sql.query<Row>(
     `select conversation_id, id, seq::int, sender_id, content, system, extract(epoch from created_at) * 1000 as at
@@ -35,7 +35,7 @@ interface Row {
   at: string
 }
 
-/** Conversations with those who are in them now. */
+/** Conversations with their current members. */
 export type Standings = ReadonlyMap<string, Standing>
 
 export interface Standing extends Pick<View, 'type' | 'name' | 'lastSeq'> {
@@ -45,11 +45,11 @@ export interface Standing extends Pick<View, 'type' | 'name' | 'lastSeq'> {
 interface Member {
   role: ParticipantRole
   lastReadSeq: number
-  /** Of the last message before they were put in. */
+  /** The seq of the last message before they joined. */
   joinedSeq: number
 }
 
-/** All conversations as Postgres has them, with who is in them, by id. */
+/** Reads all conversations from Postgres with their members, by id. */
 export async function readStandings({ postgres }: Stage): Promise<Standings> {
   const { rows } = await postgres.sql.query<
     { id: string } & Omit<Standing, 'members'> & { members: [string, Member][] }
@@ -62,7 +62,7 @@ export async function readStandings({ postgres }: Stage): Promise<Standings> {
   return new Map(rows.map(({ id, members, ...rest }) => [id, { ...rest, members: new Map(members) }]))
 }
 
-/** What a person should see. */
+/** Returns what a person should see. */
 export function viewsOf(userId: string, standings: Standings): Map<string, View> {
   const views = new Map<string, View>()
   for (const [id, { type, name, lastSeq, members }] of standings) {
@@ -74,26 +74,26 @@ export function viewsOf(userId: string, standings: Standings): Map<string, View>
   return views
 }
 
-/** A time for which a person was not in a conversation. */
+/** A time during which a person was not a member of a conversation. */
 export interface Absence {
-  /** The message that tells of their going; 0 where they were not in it from the beginning. */
+  /** The seq of the message about their removal; 0 if they were not a member from the beginning. */
   fromSeq: number
-  /** When the message that tells of their coming was stored, in milliseconds since 1970. */
+  /** When the message about their addition was stored, in milliseconds since 1970. */
   until: number
 }
 
-/** @param isMember whether they are in it now */
+/** Returns a person's absences from a conversation. @param isMember whether they are a member now */
 export function absencesOf(userId: string, rows: readonly Stored[], isMember: boolean): Absence[] {
   const absences: Absence[] = []
   let since: number | null = null
-  let inside: boolean | null = null
+  let isInside: boolean | null = null
   for (const { seq, system, at } of rows) {
     if (system === null || !('userIds' in system) || !system.userIds.includes(userId)) continue
-    const comes = system.event === 'participantsAdded'
-    if (comes) absences.push({ fromSeq: since ?? 0, until: at })
+    const isAddition = system.event === 'participantsAdded'
+    if (isAddition) absences.push({ fromSeq: since ?? 0, until: at })
     else since = seq
-    inside = comes
+    isInside = isAddition
   }
-  if (!(inside ?? isMember)) absences.push({ fromSeq: since ?? 0, until: Number.POSITIVE_INFINITY })
+  if (!(isInside ?? isMember)) absences.push({ fromSeq: since ?? 0, until: Number.POSITIVE_INFINITY })
   return absences
 }

@@ -7,8 +7,8 @@ import { until } from './waiting.ts'
 const BOUND_MS = 20_000
 
 /**
- * Waits until every client has the conversations, names, people, roles, read marks and counters that the database has.
- * @returns how long it took in milliseconds, or what stayed different
+ * Waits until every client has the conversations, names, members, roles, read marks and counters of the database.
+ * @returns how long it took in milliseconds, or descriptions of the differences that remained
  */
 export async function viewsConverged(
   stage: Stage,
@@ -16,7 +16,7 @@ export async function viewsConverged(
 ): Promise<number | string[]> {
   let wrong: string[] = []
   const took = await until(async () => {
-    // Read marks may still be on their way.
+    // Read marks may still be in transit.
     const standings = await readStandings(stage)
     wrong = [...clients.values()].flatMap((client) => compare(client, standings))
     return wrong.length === 0
@@ -29,16 +29,16 @@ function compare(client: ChaosClient, standings: Standings): string[] {
   return differences.map((difference) => `${client.user.fullName} (${client.describe()}) ${difference}`)
 }
 
-/** In words, what of each conversation is shown otherwise than it is. */
+/** Describes the differences between the conversations shown and the real ones. */
 export function compareViews(shown: ReadonlyMap<string, View>, real: ReadonlyMap<string, View>): string[] {
   return [...new Set([...shown.keys(), ...real.keys()])].flatMap((id) => {
     const [view, truth] = [shown.get(id), real.get(id)]
-    if (view === undefined) return [`lacks ${id}`]
-    if (truth === undefined) return [`shows ${id} without being in it`]
-    const [is, should] = [factsOf(view), factsOf(truth)]
-    return [...new Set([...is.keys(), ...should.keys()])]
-      .filter((fact) => is.get(fact) !== should.get(fact))
-      .map((fact) => `shows ${fact} of ${id} as ${is.get(fact)}; it is ${should.get(fact)}`)
+    if (view === undefined) return [`does not show ${id}`]
+    if (truth === undefined) return [`shows ${id} without being a member`]
+    const [shownFacts, realFacts] = [factsOf(view), factsOf(truth)]
+    return [...new Set([...shownFacts.keys(), ...realFacts.keys()])]
+      .filter((fact) => shownFacts.get(fact) !== realFacts.get(fact))
+      .map((fact) => `shows ${fact} of ${id} as ${shownFacts.get(fact)} instead of ${realFacts.get(fact)}`)
   })
 }
 
@@ -47,7 +47,7 @@ function factsOf({ type, name, lastSeq, lastReadSeq, unreadCount, members }: Vie
   return new Map(Object.entries({ type, name, lastSeq, lastReadSeq, unreadCount, ...Object.fromEntries(people) }))
 }
 
-/** The unread counts that the server tells equal what counting the messages gives. */
+/** Checks that the server's unread counts match the number of messages after the read mark. */
 export async function judgeUnread({ cluster, postgres, users }: Stage): Promise<string[]> {
   const { rows } = await postgres.sql.query<{ user_id: string; conversation_id: string; unread: number }>(`
     select p.user_id, p.conversation_id, count(m.seq)::int as unread from participants p
@@ -58,11 +58,13 @@ export async function judgeUnread({ cluster, postgres, users }: Stage): Promise<
     const answer = await cluster
       .api(id)
       .get<{ conversations: { conversationId: string; unreadCount: number }[] }>('/api/messages/unread')
-    const told = new Map(dataOf(answer).conversations.map((row) => [row.conversationId, row.unreadCount]))
+    const reported = new Map(dataOf(answer).conversations.map((row) => [row.conversationId, row.unreadCount]))
     const counted = new Map(countedOf.get(id)?.map((row) => [row.conversation_id, row.unread]))
-    return [...new Set([...told.keys(), ...counted.keys()])].flatMap((conversationId) => {
-      const [said, real] = [told.get(conversationId) ?? 0, counted.get(conversationId) ?? 0]
-      return said === real ? [] : [`${fullName} is told of ${said} unread in ${conversationId}; there are ${real}`]
+    return [...new Set([...reported.keys(), ...counted.keys()])].flatMap((conversationId) => {
+      const [shown, real] = [reported.get(conversationId) ?? 0, counted.get(conversationId) ?? 0]
+      return shown === real
+        ? []
+        : [`${fullName} has ${real} unread messages in ${conversationId}; the server reports ${shown}`]
     })
   })
   return (await Promise.all(judged)).flat()

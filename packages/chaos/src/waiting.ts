@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** Asks again and again until the answer is true. @returns the milliseconds it took, or null after `boundMs` */
+/** Polls until the condition is true. @returns how long it took in milliseconds, or null after `boundMs` */
 export async function until(condition: () => Promise<boolean> | boolean, boundMs: number): Promise<number | null> {
   const began = performance.now()
   while (performance.now() - began < boundMs) {

@@ -18,17 +18,17 @@ const describe = (...notices: [userId: string, at: number][]) =>
     (userId) => userId.toUpperCase(),
   )
 
-it('says of each person how they stood when they were first shown as offline', () => {
+it('describes each person’s connection when they were first shown as offline', () => {
   expect(describe()).toEqual([])
   expect(describe(['late', 26_000], ['late', 25_000], ['back', 12_500], ['gone', 30_000], ['never', 50_000])).toEqual([
-    'LATE was shown as offline to 2 of the clients, 15.0 s after their connection had ended (transport close), and came back after 17.5 s',
-    'BACK was shown as offline to 1 of the clients, 0.5 s after they had come back from 2.0 s away (transport close)',
-    'GONE was shown as offline to 1 of the clients, 20.0 s after their connection had ended (forced close), and are still away',
-    'NEVER was shown as offline to 1 of the clients, without having been away',
+    'LATE was shown as offline to 2 of the clients, 15.0 s after they were disconnected (transport close), and reconnected after 17.5 s',
+    'BACK was shown as offline to 1 of the clients, 0.5 s after they had reconnected, having been disconnected for 2.0 s (transport close)',
+    'GONE was shown as offline to 1 of the clients, 20.0 s after they were disconnected (forced close), and are still disconnected',
+    'NEVER was shown as offline to 1 of the clients, without having been disconnected',
   ])
 })
 
-it('notes each absence once, whatever it is told how often', () => {
+it('records each absence once, even if notified repeatedly', () => {
   const noted = new Absences()
   noted.note(true, 'connect')
   expect(noted.all).toEqual([])

@@ -6,7 +6,7 @@ import type { Failed } from '../src/traffic.ts'
 import { type Standing, type Stored, viewsOf } from '../src/truth.ts'
 import { compareViews } from '../src/views.ts'
 
-/* The checker on made-up evidence: it has to see each kind of damage, and none where there is none. */
+/* Tests the checker with fabricated evidence: it must detect every kind of damage, and report none if there is none. */
 
 const ROOM = 'room'
 const text = (seq: number): Seen => ({ id: `m${seq}`, seq, senderId: 'a', content: `${seq} from A` })
@@ -19,7 +19,7 @@ interface Made {
   acks?: readonly Acked[]
   failed?: readonly Failed[]
   arrivals?: Arrival[]
-  /** Who comes and goes: by seq, in place of that message's text. */
+  /** SYSTEM messages about members, by the seq of the text that they replace. */
   system?: Record<number, { event: 'participantsAdded' | 'participantRemoved'; userIds: string[] }>
   joinedSeq?: number
   isMember?: boolean
@@ -54,18 +54,18 @@ const counts = (made: Made) => {
 }
 const none = { lost: 0, duplicated: 0, misordered: 0, leaked: 0 }
 
-describe('of messages the checker', () => {
-  it('finds nothing where there is nothing', () => {
+describe('for messages, the checker', () => {
+  it('reports nothing if nothing is wrong', () => {
     expect(counts({})).toEqual(none)
   })
 
-  it('finds what was acked and is not stored, or stored as something else', () => {
+  it('detects an acked message that is not stored, or stored with other content', () => {
     expect(counts({ rows: stored.slice(0, 2) }).lost).toBe(1)
     const changed = [...stored.slice(0, 2), { ...text(3), content: '3 from somebody' }]
     expect(counts({ rows: changed }).lost).toBe(1)
   })
 
-  it('finds what a member has not got, has twice, in another order, or as something else', () => {
+  it('detects a message that a member does not have, or has twice, out of order or with other content', () => {
     expect(counts({ delivered: stored.slice(0, 2) })).toEqual({ ...none, lost: 1 })
     expect(counts({ delivered: [...stored, text(3)] })).toEqual({ ...none, duplicated: 1 })
     expect(counts({ delivered: [text(1), text(3), text(2)] })).toEqual({ ...none, misordered: 1 })
@@ -73,7 +73,7 @@ describe('of messages the checker', () => {
     expect(counts({ delivered: [text(1), text(2), other] })).toEqual({ ...none, lost: 1 })
   })
 
-  it('finds gaps, messages stored twice, wrong acks and one sender’s messages out of order', () => {
+  it('detects gaps, messages stored twice, wrong acks and a sender’s messages out of order', () => {
     expect(counts({ rows: [text(1), text(3)], acks: [] }).misordered).toBeGreaterThan(0)
     expect(counts({ rows: [text(1), { ...text(1), id: 'other', seq: 2 }], acks: [] })).toEqual({
       ...none,
@@ -89,12 +89,12 @@ describe('of messages the checker', () => {
   })
 })
 
-describe('of who comes and goes the checker', () => {
+describe('for memberships, the checker', () => {
   const added = { event: 'participantsAdded' as const, userIds: ['a'] }
   const removed = { event: 'participantRemoved' as const, userIds: ['a'] }
   const got = (seq: number, at: number) => [{ conversationId: ROOM, seq, at }]
 
-  it('asks of a member what was stored since they came in, and of others nothing', () => {
+  it('requires of members what was stored since they joined, and nothing of others', () => {
     expect(counts({ system: { 2: added }, joinedSeq: 1, delivered: stored.slice(1) })).toEqual(none)
     expect(counts({ system: { 2: added }, joinedSeq: 1, delivered: stored.slice(2) })).toEqual({ ...none, lost: 1 })
     expect(counts({ system: { 3: removed }, isMember: false, delivered: [] })).toEqual(none)
@@ -105,23 +105,23 @@ describe('of who comes and goes the checker', () => {
     expect(lagging(late.standings, late.clients, new Map([[ROOM, 2]]))).toEqual([])
   })
 
-  it('finds what reached somebody who had been taken out, from the message on that tells of it', () => {
+  it('detects what reached a removed member, from the message about the removal on', () => {
     const out = { system: { 2: removed }, isMember: false }
     expect(counts({ ...out, arrivals: got(1, 9_000) })).toEqual(none)
     expect(counts({ ...out, arrivals: got(2, 9_000) })).toEqual({ ...none, leaked: 1 })
     const back = { system: { 2: removed, 3: added } }
     expect(counts({ ...back, arrivals: got(2, 2_900) })).toEqual({ ...none, leaked: 1 })
-    // Who is added again sees all of it.
+    // A member who is added again sees all messages.
     expect(counts({ ...back, arrivals: got(2, 3_100) })).toEqual(none)
   })
 
-  it('finds what reached somebody who was not in it yet, or never', () => {
+  it('detects what reached somebody who was not a member yet, or never was', () => {
     expect(counts({ system: { 3: added }, arrivals: got(1, 2_900) })).toEqual({ ...none, leaked: 1 })
     expect(counts({ system: { 3: added }, arrivals: got(1, 3_100) })).toEqual(none)
     expect(counts({ isMember: false, arrivals: got(1, 9_000) })).toEqual({ ...none, leaked: 1 })
   })
 
-  it('takes a refusal for right only of somebody who had been taken out', () => {
+  it('accepts a refusal only for somebody who had been removed', () => {
     const failed = [{ conversationId: ROOM, senderId: 'a', code: 'CONVERSATION_NOT_FOUND', problem: 'refused' }]
     expect(judge(evidence({ failed })).problems).toEqual(['refused'])
     expect(judge(evidence({ failed, system: { 1: removed, 2: added } })).problems).toEqual([])
@@ -129,7 +129,7 @@ describe('of who comes and goes the checker', () => {
     expect(judge(evidence({ failed: other ? [other] : [], system: { 1: removed, 2: added } })).problems).toHaveLength(1)
   })
 
-  it('finds whatever is shown otherwise than it is', () => {
+  it('detects any difference between what is shown and what is real', () => {
     const member = { role: 'MEMBER' as const, lastReadSeq: 2, joinedSeq: 0 }
     const standing: Standing = {
       type: 'GROUP',
@@ -155,12 +155,12 @@ describe('of who comes and goes the checker', () => {
     expect(shown({ members: new Map([['a', member]]) })).toHaveLength(1)
     expect(shown({ members: new Map([...view.members, ['b', { ...member, role: 'OWNER' as const }]]) })).toHaveLength(1)
     expect(shown({ members: new Map([...view.members, ['b', { ...member, lastReadSeq: 1 }]]) })).toHaveLength(1)
-    expect(compareViews(new Map(), real)).toEqual([`lacks ${ROOM}`])
+    expect(compareViews(new Map(), real)).toEqual([`does not show ${ROOM}`])
     expect(compareViews(real, new Map())).toHaveLength(1)
   })
 })
 
-it('calls a run good when nothing at all is wrong', () => {
+it('calls a run good only if nothing is wrong', () => {
   const row = { fault: 'kill-api', acked: 7, ...none, recoveryMs: 1_250 }
   const presence = {
     onlineMs: 1,

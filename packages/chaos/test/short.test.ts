@@ -2,11 +2,11 @@ import { expect, it } from 'vitest'
 import { isGood } from '../src/report.ts'
 import { runChaos } from '../src/run.ts'
 
-/* The short form of `npm run chaos`, and proof that the checker can fail. */
+/* The short form of `npm run chaos`, and a negative control of the checker. */
 
 const log = () => undefined
 
-it('loses, doubles, reorders and leaks nothing over a killed gateway, a crashed Postgres and clients thrown off', {
+it('loses, duplicates, reorders and leaks nothing with a killed gateway, a crashed Postgres and dropped clients', {
   timeout: 120_000,
 }, async () => {
   const faults = ['kill-gateway', 'crash-postgres', 'drop-clients']
@@ -21,7 +21,7 @@ it('loses, doubles, reorders and leaks nothing over a killed gateway, a crashed 
   expect(isGood(report)).toBe(true)
 })
 
-it('reports losses where messages are acked before they are committed', async () => {
+it('reports losses if messages are acked before they are committed', async () => {
   const env = { PARLEY_TEST_ACK_BEFORE_COMMIT: 'true' }
   const options = { clients: 8, faults: ['stop-postgres'], env, log, calmMs: 1_000, short: true, rawOnly: true }
   const report = await runChaos(options)
