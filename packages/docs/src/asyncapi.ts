@@ -5,7 +5,7 @@ import { type JsonSchema, jsonSchemas } from './json-schema.ts'
 import { models } from './models.ts'
 import { failureWith, pascal, reference } from './references.ts'
 
-/** An AsyncAPI 3 document, as far as this package needs to know it. */
+/** The parts of an AsyncAPI 3 document that this package uses. */
 export interface AsyncApiDocument {
   asyncapi: string
   operations: Record<string, JsonSchema>
@@ -13,18 +13,18 @@ export interface AsyncApiDocument {
   [field: string]: unknown
 }
 
-const DESCRIPTION = `The events of a Parley gateway: Socket.IO (protocol 5, Engine.IO 4) under \`/socket.io\`, by WebSocket or
-polling, in the namespace \`/\`. A socket is opened with \`auth: {token}\`. Beside the token it may say \`visible: false\`: the person
-does not look at the application yet.
+const DESCRIPTION = `The events of a Parley gateway: Socket.IO (protocol 5, Engine.IO 4) at \`/socket.io\`, over WebSocket or
+polling, in the namespace \`/\`. A socket is opened with \`auth: {token}\`. In addition to the token, it may contain
+\`visible: false\`: the person is not looking at the application yet.
 
-Each event of a client takes an optional ack, whose one argument is the answer: \`{success: true, data}\` or
-\`{success: false, message, error}\`. Without an ack, a failure comes as an \`exception\` event. Clients ignore events and
-fields that they do not know: later versions add some.`
+Each client event takes an optional ack, whose only argument is the response: \`{success: true, data}\` or
+\`{success: false, message, error}\`. Without an ack, a failure arrives as an \`exception\` event. Clients must ignore unknown
+events and fields: later versions may add some.`
 
 const clientNames = Object.keys(clientEvents) as ClientEventName[]
 const serverNames = Object.keys(serverEvents) as ServerEventName[]
 
-/** The events of the gateway, both ways, as an AsyncAPI 3 document: the application that it describes is the gateway. */
+/** Returns the gateway's events in both directions as an AsyncAPI 3 document, whose application is the gateway. */
 export function asyncApiDocument({ version = '0.1.0' }: { version?: string } = {}): AsyncApiDocument {
   const messages = { ...clientMessages(), ...ackMessages(), ...serverMessages() }
   return {
@@ -47,7 +47,7 @@ export function asyncApiDocument({ version = '0.1.0' }: { version?: string } = {
         address: '/',
         title: 'The namespace /',
         description:
-          'One connection of one person. An event’s name is the message’s name; its payload is the one argument.',
+          'One connection of one person. An event’s name is the message’s name; its payload is its only argument.',
         messages: Object.fromEntries(
           Object.keys(messages).map((name) => [name, { $ref: `#/components/messages/${name}` }]),
         ),
@@ -62,8 +62,7 @@ export function asyncApiDocument({ version = '0.1.0' }: { version?: string } = {
           type: 'httpApiKey',
           name: 'token',
           in: 'query',
-          description:
-            'A JWT of the person, handed in as `auth: {token}` of the Socket.IO handshake (not in the address).',
+          description: 'The person’s JWT, passed as `auth: {token}` in the Socket.IO handshake (not in the URL).',
         },
       },
     },
@@ -112,7 +111,7 @@ function serverMessages(): Record<string, JsonSchema> {
   )
 }
 
-/** The gateway receives what a client sends, and replies in the ack. */
+/** The gateway receives what a client sends, and replies with the ack. */
 function clientOperations(): Record<string, JsonSchema> {
   return Object.fromEntries(
     clientNames.map((name) => [
@@ -150,7 +149,7 @@ function messageOf(name: string): JsonSchema {
   return { $ref: `#/channels/socket/messages/${name}` }
 }
 
-/** An event whose payload is a noun is described by the noun. */
+/** Returns the schema name of an event's payload: that of the model if the payload is one. */
 function serverPayload(name: ServerEventName): string {
   for (const [model, schema] of models) if (schema === serverEvents[name]) return model
   return payloadName(name)

@@ -18,22 +18,22 @@ Every failure has the same shape, over HTTP and in the acks and \`exception\` ev
 }
 \`\`\`
 
-\`code\` is what a program looks at; \`message\` is for people, in English, and may change. \`details\` is there where there is
-more to say. \`retryAfterMs\`, and over HTTP the header \`retry-after\`, are there with the codes that are worth another try;
-without it the same request fails again. New codes may come: treat one that you do not know by its HTTP status.
+Programs should look at \`code\`; \`message\` is for people, in English, and may change. \`details\` is present if there is more
+to say. \`retryAfterMs\`, and over HTTP the header \`retry-after\`, are present for the codes for which a retry may succeed;
+without them, the same request would fail again. There may be new codes: treat an unknown one by its HTTP status.
 
 `
 
 const FOOT = `
-The codes of any request are \`VALIDATION_FAILED\`, \`INTERNAL\` and \`UNAVAILABLE\`; of any that takes a token, the three of
-tokens, \`FORBIDDEN\`, \`RATE_LIMITED\` and (for servers that act for somebody) \`USER_NOT_FOUND\`; of any with a body,
-\`MALFORMED_JSON\`, \`UNSUPPORTED_MEDIA_TYPE\` and \`PAYLOAD_TOO_LARGE\`. What is no whole request yet, at any address, is
-answered with \`MALFORMED_REQUEST\`, \`REQUEST_TIMEOUT\` or \`HEADERS_TOO_LARGE\`. The last table says which requests and events have
-codes beside these; [openapi.json](openapi.json) and [asyncapi.json](asyncapi.json) list all of each.
+Any request may fail with \`VALIDATION_FAILED\`, \`INTERNAL\` and \`UNAVAILABLE\`; any that takes a token, with the three
+token errors, \`FORBIDDEN\`, \`RATE_LIMITED\` and (for servers that act for a person) \`USER_NOT_FOUND\`; any with a body, with
+\`MALFORMED_JSON\`, \`UNSUPPORTED_MEDIA_TYPE\` and \`PAYLOAD_TOO_LARGE\`. An incomplete or invalid HTTP request fails, at any
+URL, with \`MALFORMED_REQUEST\`, \`REQUEST_TIMEOUT\` or \`HEADERS_TOO_LARGE\`. The last table lists the requests and events with
+other codes; [openapi.json](openapi.json) and [asyncapi.json](asyncapi.json) list all codes of each.
 
 `
 
-/** docs/ERRORS.md. */
+/** Returns the content of docs/ERRORS.md. */
 export function errorsPage(): string {
   const codes = Object.keys(ERRORS) as ErrorCode[]
   const rows = codes.map((code) => {
@@ -47,7 +47,7 @@ export function errorsPage(): string {
   })
   return [
     HEAD,
-    table(['Code', 'HTTP', 'What it means', 'What a client does', 'Worth another try'], rows),
+    table(['Code', 'HTTP', 'Meaning', 'What a client should do', 'Retry'], rows),
     FOOT,
     table(['Code', 'Raised by'], uses),
   ].join('')

@@ -5,12 +5,12 @@ export interface JsonSchema {
   [keyword: string]: unknown
 }
 
-/** What a schema is about: what comes in (before transforms and defaults), or what goes out. */
+/** Whether a schema describes input (before transforms and defaults) or output. */
 export type Direction = 'input' | 'output'
 
 /**
- * Turns zod schemas into JSON Schemas that refer to each other by `#/components/schemas/<name>`.
- * @param named the schemas by their names; one that stands within another is referred to
+ * Converts zod schemas to JSON Schemas that refer to each other as `#/components/schemas/<name>`.
+ * @param named the schemas by name; a schema contained in another one is replaced by a reference
  */
 export function jsonSchemas(named: ReadonlyMap<string, z.ZodType>, io: Direction): Record<string, JsonSchema> {
   const registry = z.registry<{ id: string }>()
@@ -29,18 +29,18 @@ export function jsonSchemas(named: ReadonlyMap<string, z.ZodType>, io: Direction
   )
 }
 
-/** What zod says in a way that is right for a validator and hard on a reader. */
+/** Simplifies what zod generates correctly for validators, but hard to read for people. */
 function tidy(def: z.core.$ZodTypes['_zod']['def'], schema: JsonSchema): void {
-  // A later version may add fields, and clients must ignore those that they do not know.
+  // Later versions may add fields, and clients must ignore unknown ones.
   if (schema.additionalProperties === false) delete schema.additionalProperties
-  // The format says most of it; the pattern beside it is the same once more.
+  // The pattern only repeats the format, except for the number of fractional digits.
   if (schema.format === 'date-time') schema.pattern = '\\.\\d{6}Z$'
   if (schema.format === 'uuid') delete schema.pattern
   if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum
   if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum
-  // Left out by zod where a value is transformed after it was filled in.
+  // Zod omits the default of a value that is transformed after the default is applied.
   if (def.type === 'default' && isPlain(def.defaultValue)) schema.default = def.defaultValue
-  // A whole number in a query string is a text that becomes one: to whoever asks it is a number.
+  // An integer in a query string is parsed from a string, but documented as a number.
   if (def.type === 'pipe' && def.out instanceof z.ZodNumber) {
     const { $schema: _, ...number } = z.toJSONSchema(def.out)
     delete schema.pattern

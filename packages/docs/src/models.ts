@@ -1,7 +1,7 @@
 import * as protocol from '@parley/protocol'
 import type { z } from 'zod'
 
-/** The nouns that documents give a name of their own. */
+/** The models that have a name of their own in the documents. */
 export const models: ReadonlyMap<string, z.ZodType> = new Map<string, z.ZodType>([
   ['User', protocol.user],
   ['Participant', protocol.participant],

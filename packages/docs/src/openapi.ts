@@ -5,7 +5,7 @@ import { models } from './models.ts'
 import { errorsOf, type Operation, operations } from './operations/index.ts'
 import { failureWith, pascal, reference } from './references.ts'
 
-/** An OpenAPI 3.1 document, as far as this package needs to know it. */
+/** The parts of an OpenAPI 3.1 document that this package uses. */
 export interface OpenApiDocument {
   openapi: string
   info: Record<string, unknown>
@@ -21,17 +21,16 @@ export interface OpenApiOperation {
   [field: string]: unknown
 }
 
-const DESCRIPTION = `Conversations, messages, read marks, attachments, search and push of a Parley cluster. The other way in
-is Socket.IO under \`/socket.io\`; it is described by an AsyncAPI document (docs/asyncapi.json).
+const DESCRIPTION = `Conversations, messages, read marks, attachments, search and push of a Parley cluster. The realtime API is
+Socket.IO at \`/socket.io\`; an AsyncAPI document describes it (docs/asyncapi.json).
 
-Clients ignore fields that they do not know: later versions add some. Unknown fields in requests are ignored, fields that are
-known must be right. Times are RFC 3339 in UTC with six digits of a second. HEAD is answered wherever GET is.
-What is no whole request is answered, at any address, with \`MALFORMED_REQUEST\` (400), \`REQUEST_TIMEOUT\` (408) or
-\`HEADERS_TOO_LARGE\` (431).`
+Clients must ignore unknown fields: later versions may add some. Unknown fields in requests are ignored; known fields must be
+valid. Times are RFC 3339 in UTC with six fractional digits. HEAD is supported wherever GET is. An incomplete or invalid HTTP
+request fails, at any URL, with \`MALFORMED_REQUEST\` (400), \`REQUEST_TIMEOUT\` (408) or \`HEADERS_TOO_LARGE\` (431).`
 
 const TAGS = ['Conversations', 'Messages', 'Attachments', 'People', 'Push', 'Development']
 
-/** The HTTP API as an OpenAPI 3.1 document, made of the schemas that the routes parse with. */
+/** Returns the HTTP API as an OpenAPI 3.1 document, generated from the schemas with which the routes parse. */
 export function openApiDocument({ version = '0.1.0' }: { version?: string } = {}): OpenApiDocument {
   const names = namedSchemas()
   const paths = Object.fromEntries(
@@ -53,13 +52,13 @@ export function openApiDocument({ version = '0.1.0' }: { version?: string } = {}
           type: 'http',
           scheme: 'bearer',
           bearerFormat: 'JWT',
-          description: 'A token that the product signed for this person (sub is their id).',
+          description: 'A token signed by the product for this person (sub is their id).',
         },
         serviceToken: {
           type: 'http',
           scheme: 'bearer',
           bearerFormat: 'JWT',
-          description: 'A token of one of the product’s servers: it has the claim role: "service".',
+          description: 'A token of one of the product’s servers, with the claim role: "service".',
         },
       },
       parameters: { ActAs: ACT_AS },
@@ -68,7 +67,7 @@ export function openApiDocument({ version = '0.1.0' }: { version?: string } = {}
   }
 }
 
-/** The envelope of a success, under the name that the document gives it. */
+/** Returns the schema name of a success response's envelope. */
 function answerName(operation: Operation, status: string): string {
   const one = Object.keys(operation.answers).length === 1
   return `${pascal(operation.id)}Answer${one ? '' : status}`
@@ -88,15 +87,15 @@ function namedSchemas() {
       if (data) outputs.set(answerName(operation, status), successShape(data, meta))
     }
   }
-  // One schema may serve several operations; a registry keeps one name for each.
+  // A schema may serve several operations, but a registry has only one name for each.
   return {
     output: jsonSchemas(outputs, 'output'),
     bodies: jsonSchemas(bodies, 'input'),
-    input: eachAlone(input),
+    input: convertSeparately(input),
   }
 }
 
-function eachAlone(schemas: ReadonlyMap<string, z.ZodType>): Record<string, JsonSchema> {
+function convertSeparately(schemas: ReadonlyMap<string, z.ZodType>): Record<string, JsonSchema> {
   return Object.assign({}, ...[...schemas].map((entry) => jsonSchemas(new Map([entry]), 'input')))
 }
 
@@ -130,7 +129,7 @@ const ACT_AS = {
   in: 'header',
   required: false,
   description:
-    'With a service token: the id of the person it acts for, percent-encoded as in a path. Nobody else may send it.',
+    'With a service token: the id of the person it acts for, percent-encoded as in a path. Not allowed with other tokens.',
   schema: { type: 'string', minLength: 1 },
 }
 
@@ -155,7 +154,7 @@ function requestBody({ body, form, bodyIsOptional }: Operation, name: string): {
   return { requestBody: { required: bodyIsOptional !== true, content } }
 }
 
-/** The text fields, and the files under any name of a field. */
+/** The text fields, and the files, whose fields may have any name. */
 function formSchema(name: string): JsonSchema {
   const file = { type: 'array', items: { type: 'string', contentMediaType: 'application/octet-stream' }, maxItems: 10 }
   return { allOf: [reference(name), { type: 'object', properties: { file }, required: ['file'] }] }
@@ -167,12 +166,12 @@ function successes(operation: Operation): OpenApiOperation['responses'] {
     Object.entries(operation.answers).map(([status, { description, data }]) => {
       if (data !== undefined)
         return [status, { description, ...limits, content: json(reference(answerName(operation, status))) }]
-      return [status, { description, headers: { location: { description: 'Where to', schema: { type: 'string' } } } }]
+      return [status, { description, headers: { location: { description: 'The target', schema: { type: 'string' } } } }]
     }),
   )
 }
 
-/** One answer for each status, with the codes that it may carry. */
+/** Returns one response for each status, with the codes that it may carry. */
 function failures(operation: Operation): OpenApiOperation['responses'] {
   const byStatus = Map.groupBy(errorsOf(operation), (code) => ERRORS[code].status)
   return Object.fromEntries(
@@ -197,11 +196,11 @@ function failureHeaders(status: number): { headers?: JsonSchema } {
 
 const RATE_HEADERS = ['x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset']
 const HEADERS = {
-  'retry-after': { description: 'Seconds to wait before another try', schema: { type: 'integer' } },
+  'retry-after': { description: 'Seconds to wait before a retry', schema: { type: 'integer' } },
   'www-authenticate': { description: 'Bearer', schema: { type: 'string' } },
-  'x-ratelimit-limit': { description: 'Requests that a person has in ten seconds', schema: { type: 'integer' } },
-  'x-ratelimit-remaining': { description: 'Requests that are left', schema: { type: 'integer' } },
-  'x-ratelimit-reset': { description: 'Seconds until all are there again', schema: { type: 'integer' } },
+  'x-ratelimit-limit': { description: 'Requests allowed per person in ten seconds', schema: { type: 'integer' } },
+  'x-ratelimit-remaining': { description: 'Requests remaining', schema: { type: 'integer' } },
+  'x-ratelimit-reset': { description: 'Seconds until all requests are available again', schema: { type: 'integer' } },
 }
 
 function headerReferences(...names: string[]): JsonSchema {

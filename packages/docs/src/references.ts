@@ -1,12 +1,12 @@
 import type { ErrorCode } from '@parley/protocol'
 import type { JsonSchema } from './json-schema.ts'
 
-/** How a document refers to a schema that it has under this name. */
+/** Returns a reference to the schema with this name in the document. */
 export function reference(name: string): JsonSchema {
   return { $ref: `#/components/schemas/${name}` }
 }
 
-/** The envelope of a failure, with one of these codes. */
+/** Returns the schema of a failure's envelope with one of these codes. */
 export function failureWith(codes: readonly ErrorCode[]): JsonSchema {
   const code = { enum: codes }
   return {
@@ -14,7 +14,7 @@ export function failureWith(codes: readonly ErrorCode[]): JsonSchema {
   }
 }
 
-/** An operation's id or an event's name, as the names of its schemas begin: `SendMessage` for `sendMessage`. */
+/** Converts an operation's id or an event's name to the prefix of its schema names: `SendMessage` for `sendMessage`. */
 export function pascal(id: string): string {
   return id.charAt(0).toUpperCase() + id.slice(1)
 }

@@ -1,4 +1,4 @@
-/** A table in Markdown; bars and line ends in cells are taken care of. */
+/** Returns a Markdown table, escaping bars and line breaks in cells. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.map(cell).join(' | ')} |`
   return [line(head), line(head.map(() => '---')), ...rows.map(line), ''].join('\n')

@@ -8,7 +8,7 @@ import type { Operation } from './types.ts'
 
 export type { Access, Method, Operation, OperationAnswer } from './types.ts'
 
-/** Every request that the HTTP API answers. A test compares it with the routes of the app. */
+/** Every request of the HTTP API. A test compares this list with the app's routes. */
 export const operations: readonly Operation[] = [
   ...conversationOperations,
   ...messageOperations,
@@ -23,13 +23,13 @@ const WITH_TOKEN: readonly ErrorCode[] = [
   'TOKEN_INVALID',
   'TOKEN_EXPIRED',
   'FORBIDDEN',
-  // The person whom a service says it acts for.
+  // The person for whom a service acts.
   'USER_NOT_FOUND',
   'RATE_LIMITED',
 ]
 const WITH_BODY: readonly ErrorCode[] = ['MALFORMED_JSON', 'UNSUPPORTED_MEDIA_TYPE', 'PAYLOAD_TOO_LARGE']
 
-/** Every code that an operation may be answered with. */
+/** Returns every error code of an operation. */
 export function errorsOf({ access, method, errors }: Operation): ErrorCode[] {
   return [
     ...new Set([

@@ -18,7 +18,7 @@ import { z } from 'zod'
 import type { Operation } from './types.ts'
 
 const tag = 'Messages'
-/** What sending a message may be answered with, by a request or an event. */
+/** Error codes of sending a message, by request or event. */
 export const SEND_ERRORS: readonly ErrorCode[] = [
   'CONVERSATION_NOT_FOUND',
   'ATTACHMENT_NOT_FOUND',
@@ -30,7 +30,7 @@ export const SEND_ERRORS: readonly ErrorCode[] = [
   'STORAGE_UNAVAILABLE',
 ]
 
-/** What reading may be answered with, by a request or an event. */
+/** Error codes of marking as read, by request or event. */
 export const READ_ERRORS: readonly ErrorCode[] = ['CONVERSATION_NOT_FOUND', 'MESSAGE_NOT_FOUND', 'OVERLOADED']
 
 const ONE = '/api/messages/conversations/{conversationId}'
@@ -41,9 +41,9 @@ export const messageOperations: readonly Operation[] = [
     path: `${ONE}/messages`,
     id: 'listMessages',
     tag,
-    summary: 'A page of messages, in rising order',
+    summary: 'List a page of messages in ascending order',
     description:
-      'Page 1 is the newest, or what is next to the bound. At most one of before, beforeSeq and afterSeq. A page by beforeSeq or afterSeq costs the same at any depth.',
+      'Page 1 is the newest, or the one next to the bound. Use at most one of before, beforeSeq and afterSeq. A page by beforeSeq or afterSeq costs the same at any depth.',
     access: 'person',
     params: conversationParams,
     query: listMessagesQuery,
@@ -57,12 +57,12 @@ export const messageOperations: readonly Operation[] = [
     tag,
     summary: 'Send a message',
     description:
-      'The answer says that it is durable. Sent again under the same clientMessageId it is stored once, and the answer is the first message. As a form, the text fields come before the files.',
+      'A successful response means that the message is durable. If sent again with the same clientMessageId, it is stored only once, and the response is the first message. In a form, the text fields must precede the files.',
     access: 'person',
     params: conversationParams,
     body: postMessageBody,
     form: messageForm,
-    answers: { 201: { description: 'The message as it is stored', data: message } },
+    answers: { 201: { description: 'The stored message', data: message } },
     errors: SEND_ERRORS,
   },
   {
@@ -70,7 +70,7 @@ export const messageOperations: readonly Operation[] = [
     path: `${ONE}/read`,
     id: 'markAsRead',
     tag,
-    summary: 'Everything up to this message has been read',
+    summary: 'Mark everything up to this message as read',
     access: 'person',
     params: conversationParams,
     body: markAsReadBody,
@@ -82,12 +82,12 @@ export const messageOperations: readonly Operation[] = [
     path: '/api/messages/search',
     id: 'searchMessages',
     tag,
-    summary: "Search one's own conversations",
+    summary: 'Search your conversations',
     description:
-      'Finds the words of the query in any order, the last one as a prefix, "what is in quotes" in a row, in contents and in names of files.',
+      'Finds the words of the query in any order, the last one as a prefix, and "quoted words" as a phrase, in message content and file names.',
     access: 'person',
     query: searchMessagesQuery,
-    answers: { 200: { description: 'A page of messages that match', data: z.array(searchHit), meta: searchMetaShape } },
+    answers: { 200: { description: 'A page of matching messages', data: z.array(searchHit), meta: searchMetaShape } },
     errors: ['CONVERSATION_NOT_FOUND'],
   },
   {
@@ -95,10 +95,10 @@ export const messageOperations: readonly Operation[] = [
     path: '/api/messages/sync',
     id: 'sync',
     tag,
-    summary: 'What has changed since the revs that the client has',
+    summary: 'Get what has changed since the revs that the client has',
     access: 'person',
     body: syncBody,
-    answers: { 200: { description: 'What has changed', data: syncAnswer } },
+    answers: { 200: { description: 'The changes', data: syncAnswer } },
     errors: [],
   },
 ]

@@ -3,23 +3,23 @@ import type { z } from 'zod'
 
 export type Method = 'get' | 'head' | 'post' | 'put' | 'patch' | 'delete'
 
-/** Who may ask: a person (or a server for one), a server of the product, or anybody. */
+/** Who may make a request: a person (or a server acting for one), a server of the product, or anybody. */
 export type Access = 'person' | 'service' | 'anybody'
 
-/** One successful answer. */
+/** A success response. */
 export interface OperationAnswer {
   description: string
-  /** What `data` holds; left out where there is no body. */
+  /** The schema of `data`; omitted if there is no body. */
   data?: z.ZodType
   meta?: z.ZodType
 }
 
-/** One request of the HTTP API. The schemas are the ones that the routes parse with. */
+/** A request of the HTTP API. The schemas are those with which the routes parse. */
 export interface Operation {
   method: Method
-  /** As in OpenAPI: parameters in braces. */
+  /** As in OpenAPI, with parameters in braces. */
   path: string
-  /** `operationId`, and the name of the schemas that are its own. */
+  /** The `operationId`, and the prefix of the operation's own schema names. */
   id: string
   tag: string
   summary: string
@@ -27,12 +27,12 @@ export interface Operation {
   access: Access
   params?: z.ZodType
   query?: z.ZodType
-  /** JSON. */
+  /** The schema of a JSON body. */
   body?: z.ZodType
   bodyIsOptional?: boolean
-  /** The text fields of a form that may be sent in the place of JSON, with files. */
+  /** The text fields of a form with files, which may be sent instead of JSON. */
   form?: z.ZodType
   answers: Readonly<Record<number, OperationAnswer>>
-  /** Beside those that any request of this access and method may be answered with. */
+  /** Error codes in addition to those of any request with this access and method. */
   errors: readonly ErrorCode[]
 }
