@@ -1,6 +1,7 @@
 import { type EventEmitter, once } from 'node:events'
 import type { Conversation, Message } from '@parley/protocol'
 import {
+  apiClient,
   type Cluster,
   collect,
   dataOf,
@@ -226,7 +227,7 @@ describe('Postgres', () => {
     },
   )
 
-  it('only read: readiness says so, and forgets connections to what was the primary once there is one again', async () => {
+  it('only read: people read on and get in, readiness says so, and forgets connections to what was the primary once there is one again', async () => {
     const database = new URL(cluster.databaseUrl).pathname.slice(1)
     const onlyRead = (mode: 'on' | 'off') =>
       cluster.sql.query(
@@ -246,8 +247,19 @@ describe('Postgres', () => {
       `select pg_terminate_backend(pid) from pg_stat_activity
        where datname = current_database() and application_name like 'parley-%' and application_name <> 'parley-test'`,
     )
-    await expect.poll(readiness, { timeout: 10_000 }).toEqual(['503 takes no writes'])
+    // In service still: balancers would take all processes out of it, and nobody could read either.
+    await expect.poll(readiness, { timeout: 10_000 }).toEqual(['200 takes no writes'])
     expect(errorOf(await send(`${SECRET} to a standby`)).code).toBe('UNAVAILABLE')
+    // By a token that nobody has seen yet, and a name that cannot be written.
+    const fresh = cluster.token({ ...fatima, fullName: 'Fatima R.' }, { iat: Math.floor(Date.now() / 1_000) - 7 })
+    const api = apiClient(cluster.url, fresh)
+    expect((await api.get<Message[]>(`${path()}?limit=1`)).status).toBe(200)
+    expect(dataOf(await api.get('/api/users/me'))).toMatchObject({ fullName: fatima.fullName })
+    expect(errorOf(await api.post(path(), { content: 'To a standby' })).code).toBe('UNAVAILABLE')
+    expect(errorOf(await cluster.api(user('New')).get('/api/users/me')).code).toBe('UNAVAILABLE')
+    const reader = await cluster.socket(zainab, { gateway: 1, transports: ['websocket'], timeout: 9_000 })
+    expect(await emit(reader, 'sync', { conversations: {} })).toMatchObject({ success: true })
+    reader.disconnect()
     await onlyRead('off')
     // Nobody writes: sessions that began as those of a standby stay so.
     await expect.poll(readiness, { timeout: 20_000 }).toEqual(['200 ok'])

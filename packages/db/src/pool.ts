@@ -156,6 +156,11 @@ export function isTransient(error: unknown): boolean {
   return state === '40P01' || state === '40001'
 }
 
+/** Returns whether the error means that the database is read-only: the former primary is a standby now, or a setting makes it so. */
+export function isReadOnly(error: unknown): boolean {
+  return sqlState(error) === '25006'
+}
+
 /**
  * Whether the error means that the database is unavailable: unreachable, out of connections, starting or stopping, too slow to
  * answer, or it rolled back a transaction that was idle (25P03) or took too long (25P04), or it is read-only (25006: the former

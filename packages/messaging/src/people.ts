@@ -4,7 +4,9 @@ import {
   findByName,
   findByParts,
   findUsers,
+  isReadOnly,
   type UserProfile,
+  type UserRow,
   upsertUsers,
 } from '@parley/db'
 import type { PageMeta, User, UserBody } from '@parley/protocol'
@@ -30,6 +32,8 @@ const SEEN_MAX = 25_000
 const COUNTED_MS = 5 * 60_000
 /** A text is common if one name in a hundred contains it, so there are hundreds of common texts. */
 const COUNTED_MAX = 1_000
+/** After Postgres has refused a write, how long not to try again, in milliseconds: each attempt costs a connection. */
+const READ_ONLY_MS = 1_000
 /** Users per statement. */
 const SEE_BATCH = 500
 
@@ -40,6 +44,7 @@ export class People {
   /** `until` by `performance.now()`. */
   readonly #seen = new Recent<string, { claims: string; user: User; until: number }>(SEEN_MAX)
   readonly #counted = new Recent<string, { total: Promise<number>; until: number }>(COUNTED_MAX)
+  #writeAgainAt = 0
   /** Number of calls of {@link forget}. */
   #forgotten = 0
   /** Batched: one at a time, these statements were most of the cost of a connection (two for each of 4,000 at once). */
@@ -59,7 +64,9 @@ export class People {
 
   /**
    * Ensures that the user of a token exists, with the profile of the newest token or server write. What a server writes
-   * shows at once, if its notice arrives; a newer token's profile, seen by another process, within {@link SEEN_MS}.
+   * shows at once, if its notice arrives; a newer token's profile, seen by another process, within {@link SEEN_MS}. While
+   * Postgres takes no writes, users are returned as they are stored.
+   * @throws {ParleyError} UNAVAILABLE if the user is new and cannot be written
    */
   async see(claims: Claims, now = performance.now()): Promise<User> {
     const { userId, fullName, profilePhoto, issuedAt } = claims
@@ -68,7 +75,7 @@ export class People {
     if (seen !== undefined && seen.claims === fingerprint && seen.until > now) return seen.user
     const forgotten = this.#forgotten
     const user = await this.#loader.load(claims)
-    if (user === undefined) throw new ParleyError('USER_NOT_FOUND')
+    if (user === undefined) throw new ParleyError('UNAVAILABLE')
     // A notice that arrived meanwhile may be about a change that this statement came too early for.
     if (forgotten === this.#forgotten) this.#seen.set(userId, { claims: fingerprint, user, until: now + SEEN_MS })
     return user
@@ -84,13 +91,28 @@ export class People {
       const nameKey = fullName && foldText(fullName)
       newest.set(userId, { id: userId, fullName, profilePhoto: profilePhoto ?? undefined, nameKey, profileAt })
     }
-    const rows = await upsertUsers(this.#db.pool, [...newest.values()])
+    const rows = await this.#writeOrRead([...newest.values()])
     const users = new Map(rows.map((row) => [row.id, presentUser(row)]))
     return new Map(
       claims.flatMap((each) => {
         const user = users.get(each.userId)
         return user === undefined ? [] : [[each, user]]
       }),
+    )
+  }
+
+  async #writeOrRead(profiles: readonly UserProfile[], now = performance.now()): Promise<UserRow[]> {
+    if (now >= this.#writeAgainAt) {
+      try {
+        return await upsertUsers(this.#db.pool, profiles)
+      } catch (error) {
+        if (!isReadOnly(error)) throw error
+        this.#writeAgainAt = now + READ_ONLY_MS
+      }
+    }
+    return findUsers(
+      this.#db.pool,
+      profiles.map(({ id }) => id),
     )
   }
 

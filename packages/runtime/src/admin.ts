@@ -14,7 +14,7 @@ export interface AdminServerOptions {
   /** Asked at each GET /health/ready; one that rejects, or takes longer than `readyTimeoutMs`, counts as not ready. */
   ready: () => Promise<ReadyChecks>
   /** Checks that may fail without the process being taken out of service: the answer says `degraded`, with 200. */
-  optional?: (check: string) => boolean
+  optional?: (check: string, state: string) => boolean
   /** Milliseconds `ready` may take. Default 2000, below the usual probe's own limit. */
   readyTimeoutMs?: number
   /** More GET routes by path, e.g. `/metrics`. */
@@ -64,8 +64,8 @@ async function answerReady(
   options: AdminServerOptions,
 ): Promise<void> {
   const checks = await boundedChecks(options)
-  const failed = Object.keys(checks).filter((name) => checks[name] !== 'ok')
-  const ready = failed.every((name) => options.optional?.(name) ?? false)
+  const failed = Object.entries(checks).filter(([, state]) => state !== 'ok')
+  const ready = failed.every(([name, state]) => options.optional?.(name, state) ?? false)
   const status = failed.length === 0 ? 'ok' : ready ? 'degraded' : 'unavailable'
   const draining = checks.process === 'stopping' && request.url?.split('?', 2)[1] === 'drain=404'
   sendJson(response, ready ? 200 : draining ? 404 : 503, { status, checks })

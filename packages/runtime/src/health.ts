@@ -30,9 +30,10 @@ export interface Services {
 }
 
 /**
- * The health of a process: without Postgres or Redis it is not ready; without the bucket, which only files need, or the
- * replica, without which it is slower at most, it is degraded. It is live all the same: a restart brings no dependency
- * back, and a gateway that has lost Redis still serves its own sockets.
+ * The health of a process. Without Postgres or Redis it is not ready. It is degraded without the bucket, which only files need,
+ * without the replica, and while Postgres takes no writes: that hits all processes at once, for hours if a full disk is the cause,
+ * and reads still work. It is live all the same: a restart brings no dependency back, and a gateway that has lost Redis still
+ * serves its own sockets.
  */
 export function healthOf({ db, redis, bus, bucket, replica, stopping }: Services): Health {
   return new Health({
@@ -54,13 +55,14 @@ const WRITE_CHECK = `do $$ begin
 end $$`
 /** SQLSTATE of read_only_sql_transaction. */
 const READ_ONLY = '25006'
+const TAKES_NO_WRITES = 'takes no writes'
 
 async function takesWrites({ pool }: Services['db']): Promise<boolean | string> {
   try {
     await pool.query(WRITE_CHECK)
     return true
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === READ_ONLY) return 'takes no writes'
+    if (error instanceof Error && 'code' in error && error.code === READ_ONLY) return TAKES_NO_WRITES
     throw error
   }
 }
@@ -91,8 +93,9 @@ export class Health {
     return { process, ...(await this.#checks()) }
   }
 
-  /** Whether the process can do without this one. */
-  readonly optional = (name: string): boolean => this.#degrading.has(name)
+  /** Whether the process can do without this one, or with it as it is. */
+  readonly optional = (name: string, state: string): boolean =>
+    this.#degrading.has(name) || (name === 'postgres' && state === TAKES_NO_WRITES)
 
   /** Shows the same in numbers. */
   show(metrics: Metrics): void {

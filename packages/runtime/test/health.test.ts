@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { Health, Metrics } from '../src/index.ts'
+import { Health, healthOf, Metrics } from '../src/index.ts'
 
 const never = () => new Promise<boolean>(() => undefined)
 
@@ -17,7 +17,25 @@ it('names each dependency that is missing, also one that does not answer', async
     s3: 'away',
     bucket: 'no such bucket',
   })
-  expect([health.optional('s3'), health.optional('redis')]).toEqual([true, false])
+  expect([health.optional('s3', 'away'), health.optional('redis', 'away')]).toEqual([true, false])
+})
+
+it('can do with a Postgres that only serves reads, and not without one', async () => {
+  const error = Object.assign(new Error('read_only_sql_transaction'), { code: '25006' })
+  const health = healthOf({
+    db: { pool: { query: () => Promise.reject(error) } },
+    redis: { ping: async () => 'PONG' },
+    bus: { healthy: true },
+    bucket: () => true,
+    stopping: new AbortController().signal,
+  })
+  const { postgres = '' } = await health.ready()
+  expect(postgres).toBe('takes no writes')
+  expect([postgres, 'away', 'does not answer'].map((state) => health.optional('postgres', state))).toEqual([
+    true,
+    false,
+    false,
+  ])
 })
 
 it('is not ready while it stops', async () => {
