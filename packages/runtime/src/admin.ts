@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { within } from './within.ts'
 
-/** State of each dependency by its name: `ok`, or a few words on what is wrong. No secrets: the answer shows them. */
+/** State of each dependency by name: `ok`, or a few words on what is wrong. Contains no secrets, as the response shows it. */
 export type ReadyChecks = Record<string, 'ok' | (string & {})>
 
 export type AdminRoute = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
@@ -11,15 +11,15 @@ export interface AdminServerOptions {
   host: string
   /** 0 takes any free port. */
   port: number
-  /** Asked at each GET /health/ready; one that rejects, or takes longer than `readyTimeoutMs`, counts as not ready. */
+  /** Called for each GET /health/ready. If it rejects or takes longer than `readyTimeoutMs`, the process is not ready. */
   ready: () => Promise<ReadyChecks>
-  /** Checks that may fail without the process being taken out of service: the answer says `degraded`, with 200. */
+  /** Whether a check may fail without taking the process out of service: the response is then `degraded`, with status 200. */
   optional?: (check: string, state: string) => boolean
-  /** Milliseconds `ready` may take. Default 2000, below the usual probe's own limit. */
+  /** Milliseconds that `ready` may take. Default 2000, less than the timeout of common probes. */
   readyTimeoutMs?: number
-  /** More GET routes by path, e.g. `/metrics`. */
+  /** Additional GET routes by path, e.g. `/metrics`. */
   routes?: Readonly<Record<string, AdminRoute>>
-  /** Takes every request of any method whose path is `prefix` or below it. */
+  /** Handlers by path prefix, for requests of any method at or below it. */
   mounts?: Readonly<Record<`/${string}`, AdminRoute>>
 }
 
@@ -30,9 +30,9 @@ export interface AdminServer {
 }
 
 /**
- * Serves GET /health/live (200 while the event loop turns) and GET /health/ready (200, or 503; either names what is
- * missing). GET /health/ready?drain=404 answers 404 in place of 503 when the check named `process` says `stopping`:
- * HAProxy's way (`http-check disable-on-404`) to learn that sessions stay here and no new ones should come.
+ * Serves GET /health/live (200 while the event loop runs) and GET /health/ready (200 or 503; both list the state of each
+ * check). GET /health/ready?drain=404 returns 404 instead of 503 while the check named `process` says `stopping`: that is how
+ * HAProxy (`http-check disable-on-404`) learns to keep existing sessions here and send no new ones.
  */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const routes = new Map<string, AdminRoute>([
@@ -75,7 +75,7 @@ async function boundedChecks({ ready, readyTimeoutMs = 2_000 }: AdminServerOptio
   try {
     return await within(readyTimeoutMs, ready(), () => ({ checks: 'timed out' }))
   } catch {
-    // What failed is the check itself; its reason may hold addresses or credentials, so it is not shown here.
+    // The check itself failed. The reason may contain addresses or credentials, so it is not shown.
     return { checks: 'failed' }
   }
 }

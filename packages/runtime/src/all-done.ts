@@ -1,6 +1,6 @@
 /**
- * What all of `works` come to. Where one fails this rejects as the first of them did, but, unlike `Promise.all`, only when all have
- * ended: nothing goes on behind the back of whoever waits.
+ * Resolves to the results of all promises. If one rejects, this rejects with the first error, but, unlike `Promise.all`, only
+ * once all have settled: nothing keeps running unnoticed.
  */
 export async function allDone<T>(works: readonly Promise<T>[]): Promise<T[]> {
   await Promise.allSettled(works)

@@ -1,14 +1,14 @@
 import type { IncomingMessage } from 'node:http'
 import ipaddr from 'ipaddr.js'
 
-/** Whether `address`, which stands `hop` steps before this process (0: the peer itself), is a balancer of ours. */
+/** Whether `address`, which is `hop` hops away from this process (0: the peer itself), is one of our balancers. */
 export type TrustsProxy = (address: string, hop: number) => boolean
 
-/** So many balancers, or where they are. */
+/** The number of balancers in front, or their addresses and ranges. */
 export type TrustedProxies = number | readonly string[]
 
 /**
- * Reads `2`, or addresses and ranges with commas between them: `10.0.0.0/8, 2001:db8::/32, 192.0.2.7`.
+ * Parses `2`, or comma-separated addresses and ranges: `10.0.0.0/8, 2001:db8::/32, 192.0.2.7`.
  * @returns undefined for anything else
  */
 export function parseTrustedProxies(text: string): TrustedProxies | undefined {
@@ -17,7 +17,7 @@ export function parseTrustedProxies(text: string): TrustedProxies | undefined {
   return ranges.every((range) => parseRange(range) !== undefined) ? ranges : undefined
 }
 
-/** The same rule for Fastify's `trustProxy` and for {@link clientAddress}. */
+/** Returns one rule for both Fastify's `trustProxy` and {@link clientAddress}. */
 export function trustsProxy(trusted: TrustedProxies): TrustsProxy {
   if (typeof trusted === 'number') return (_address, hop) => hop < trusted
   const ranges = trusted.map(parseRange).filter((range) => range !== undefined)
@@ -29,8 +29,8 @@ export function trustsProxy(trusted: TrustedProxies): TrustsProxy {
 }
 
 /**
- * The address of the client: what the outermost of our own balancers saw. Whatever stands further left in
- * X-Forwarded-For the client may have written itself.
+ * Returns the client's address: the one seen by the outermost of our own balancers. The client may have written anything
+ * further left in X-Forwarded-For itself.
  */
 export function clientAddress(request: Pick<IncomingMessage, 'socket' | 'headers'>, trusts: TrustsProxy): string {
   const forwarded = String(request.headers['x-forwarded-for'] ?? '')
@@ -43,8 +43,8 @@ export function clientAddress(request: Pick<IncomingMessage, 'socket' | 'headers
 }
 
 /**
- * What one client is counted under: its IPv4 address, or the first 64 bits of its IPv6 address, of which a subscriber has
- * all the rest.
+ * Returns the key under which a client is counted: its IPv4 address, or the first 64 bits of its IPv6 address, as a subscriber
+ * has all addresses below those.
  */
 export function addressKey(text: string): string {
   const address = parseAddress(text)
@@ -60,7 +60,7 @@ function parseAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
 
 function parseRange(text: string): [ipaddr.IPv4 | ipaddr.IPv6, number] | undefined {
   if (ipaddr.isValidCIDR(text)) return ipaddr.parseCIDR(text)
-  // Not the short forms of old (`10`, `0x7f.1`), which are mistakes more often than meant.
+  // Not the legacy short forms (`10`, `0x7f.1`), which are usually mistakes.
   if (!ipaddr.IPv4.isValidFourPartDecimal(text) && !ipaddr.IPv6.isValid(text)) return undefined
   const address = ipaddr.process(text)
   return [address, address.kind() === 'ipv4' ? 32 : 128]

@@ -1,28 +1,28 @@
 import type { z } from 'zod'
 
-/** How one setting is declared. `T` is what the program sees after parsing. */
+/** The declaration of one setting. `T` is its type after parsing. */
 export interface Setting<T> {
   readonly schema: z.ZodType<T>
-  /** What the setting is, for docs/CONFIG.md. */
+  /** Description for docs/CONFIG.md. */
   readonly description: string
-  /** What a good value looks like; ends the sentence "it should be ...". Never a value of the setting itself. */
+  /** Describes a valid value; completes the sentence "it should be ...". Never a value of the setting itself. */
   readonly expected: string
-  /** Used in every environment where nothing more fitting is given. */
+  /** Default in all environments. */
   readonly default?: string
-  /** Used outside production only, before `default`. */
+  /** Default outside production; takes precedence over `default`. */
   readonly developmentDefault?: string
-  /** Marks a secret: in production the development default of any secret, and what is shorter than this, are refused. */
+  /** Marks a secret: in production, development defaults of any secret and values shorter than this are refused. */
   readonly secret?: { readonly minLength: number }
   /**
-   * Name of the setting that can take this one's place. With that one set, this one must not be set and reads as
-   * `undefined` (its default is left out too); without it, this one is needed.
+   * Name of the setting that can replace this one. If that one is set, this one must not be set and is `undefined` (its
+   * default does not apply either); otherwise this one is required.
    */
   readonly alternativeTo?: string
   /** Name of the setting without which this one must not be set. */
   readonly onlyWith?: string
-  /** Holds a credential whose strength is not ours to judge: a password in a URL, a key. To be kept as secrets are. */
+  /** Contains a credential whose strength we do not check (a password in a URL, a key). Must be kept like a secret. */
   readonly credential?: boolean
-  /** Breaks a promise on purpose, for tests: in production it must not be set. */
+  /** Breaks a guarantee on purpose, for tests: must not be set in production. */
   readonly testOnly?: boolean
 }
 
@@ -32,7 +32,7 @@ export type SettingsOf<D extends SettingsDefinition> = {
   readonly [K in keyof D]: D[K] extends Setting<infer T> ? T : never
 }
 
-/** The settings are wrong. The message is one line that names each variable and what it should be, never a value. */
+/** Settings are invalid. The message is one line that names each variable and what it should be, never a value. */
 export class SettingsError extends Error {
   override readonly name = 'SettingsError'
   readonly variables: readonly string[]
@@ -43,12 +43,12 @@ export class SettingsError extends Error {
   }
 }
 
-/** Declares one setting. `schema` gets the variable's text, or undefined when it is unset or empty. */
+/** Declares one setting. `schema` gets the variable's text, or undefined if it is unset or empty. */
 export function setting<T>(schema: z.ZodType<T>, description: string, options: SettingOptions): Setting<T> {
   return { schema, description, ...options }
 }
 
-/** Declares a group of settings; groups are put together by spreading them into a larger one. */
+/** Declares a group of settings. Groups are combined by spreading them into a larger one. */
 export function defineSettings<const D extends SettingsDefinition>(definition: D): D {
   return definition
 }
@@ -56,8 +56,8 @@ export function defineSettings<const D extends SettingsDefinition>(definition: D
 type Environment = Readonly<Record<string, string | undefined>>
 
 /**
- * Reads and checks all settings at once.
- * @throws SettingsError naming every variable that is missing or wrong.
+ * Reads and validates all settings.
+ * @throws {SettingsError} naming every variable that is missing or invalid
  */
 export function loadSettings<D extends SettingsDefinition>(
   definition: D,
@@ -73,11 +73,11 @@ export function loadSettings<D extends SettingsDefinition>(
     else values[variable] = read.value
   }
   if (problems.length > 0) throw new SettingsError(problems)
-  // Each value came out of its own schema under its own name, which is what SettingsOf says.
+  // Each value was parsed by the schema declared under its name, which is what SettingsOf states.
   return values as SettingsOf<D>
 }
 
-/** `loadSettings` for a main.ts: prints the one line to stderr and ends the process with 78 (EX_CONFIG of sysexits.h). */
+/** `loadSettings` for a main.ts: on an error, prints its line to stderr and exits with 78 (EX_CONFIG of sysexits.h). */
 export function loadSettingsOrExit<D extends SettingsDefinition>(definition: D): SettingsOf<D> {
   try {
     return loadSettings(definition)
@@ -87,7 +87,7 @@ export function loadSettingsOrExit<D extends SettingsDefinition>(definition: D):
   }
 }
 
-/** Ends the process with code 78 (EX_CONFIG of sysexits.h) and a line that names the variables, never their values. */
+/** Exits with code 78 (EX_CONFIG of sysexits.h) and a line on stderr that names the variables, never their values. */
 export function exitWithSettingsError(error: SettingsError): never {
   process.stderr.write(`settings: ${error.message}\n`)
   process.exit(78)
@@ -100,7 +100,7 @@ function readSetting(
   production: boolean,
   wellKnown: readonly string[],
 ): { value: unknown } | { problem: string } {
-  // An empty variable is what compose files and shells make of an unset one.
+  // Compose files and shells turn an unset variable into an empty one.
   const given = env[variable] || undefined
   const { expected, alternativeTo, onlyWith, testOnly } = declared
   if (production && testOnly && given !== undefined) return { problem: 'is for tests only: it must not be set here' }
@@ -124,7 +124,7 @@ function readSetting(
   return problem === undefined ? { value: parsed.data } : { problem }
 }
 
-/** Secrets that everybody can read here: the development defaults of secrets, and the passwords in those of addresses. */
+/** Returns the publicly known secrets of a setting: the development default of a secret, or the password in that of a URL. */
 function wellKnownOf({ secret, credential, developmentDefault }: Setting<unknown>): string[] {
   if (developmentDefault === undefined) return []
   if (secret) return [developmentDefault]
@@ -136,7 +136,7 @@ function passwordIn(url: string): string[] {
   return password ? [password] : []
 }
 
-/** Why a secret is none that production can go by. */
+/** Returns why a secret is too weak for production; undefined if it is not. */
 function weaknessOf(
   text: string,
   { secret, credential, expected }: Setting<unknown>,
@@ -151,7 +151,7 @@ function weaknessOf(
   return `is too short: in production it should have at least ${secret.minLength} characters`
 }
 
-/** What holds where a setting is not given, in words and Markdown. */
+/** Describes the default of a setting, in Markdown. */
 export function describeDefault(declared: Setting<unknown>): string {
   const { default: general, developmentDefault, schema, alternativeTo } = declared
   const ends = general !== undefined ? `\`${general}\`` : schema.safeParse(undefined).success ? 'none' : 'required'

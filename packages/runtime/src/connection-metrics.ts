@@ -1,15 +1,15 @@
 import type { Metrics, Series } from './metrics.ts'
 
-/** One connection to Redis, or one to a whole cluster. packages/redis keeps these. */
+/** State of one connection to Redis, or to a whole Redis Cluster. Provided by packages/redis. */
 export interface RedisState {
   readonly name: string
   readonly up: boolean
-  /** Times that it was made anew. */
+  /** Number of reconnects. */
   readonly reconnects: number
   readonly errors: number
 }
 
-/** The part of a pool of pg that is looked at. */
+/** The part of a pg pool that is measured. */
 export interface WatchedPool {
   readonly totalCount: number
   readonly idleCount: number
@@ -18,15 +18,15 @@ export interface WatchedPool {
   on(event: 'connect' | 'error', listener: () => void): unknown
 }
 
-/** Shows every connection to Redis by its name. */
+/** Registers metrics of every connection to Redis, by name. */
 export function watchRedis(metrics: Metrics, connections: () => Iterable<RedisState>): void {
   const show = (value: (state: RedisState) => number): Series =>
     [...connections()].map((state) => [{ connection: state.name }, value(state)])
   const labels = ['connection']
-  metrics.gauge('parley_redis_up', 'Whether the connection to Redis stands (1) or not (0)', labels, () =>
+  metrics.gauge('parley_redis_up', 'Whether the connection to Redis is up (1) or not (0)', labels, () =>
     show(({ up }) => (up ? 1 : 0)),
   )
-  metrics.counter('parley_redis_reconnects_total', 'Times that a connection to Redis was made anew', labels, () =>
+  metrics.counter('parley_redis_reconnects_total', 'Reconnects of a connection to Redis', labels, () =>
     show(({ reconnects }) => reconnects),
   )
   metrics.counter('parley_redis_errors_total', 'Errors of a connection to Redis', labels, () =>
@@ -34,30 +34,30 @@ export function watchRedis(metrics: Metrics, connections: () => Iterable<RedisSt
   )
 }
 
-/** Shows pools of connections to Postgres by their names. */
+/** Registers metrics of connection pools to Postgres, by name. */
 export function watchPools(metrics: Metrics, pools: Readonly<Record<string, WatchedPool>>): void {
-  const kept = Object.entries(pools).map(([pool, of]) => {
-    const counts = { of, made: of.totalCount, errors: 0 }
-    of.on('connect', () => counts.made++)
-    of.on('error', () => counts.errors++)
-    return [{ pool }, counts] as const
+  const watched = Object.entries(pools).map(([name, pool]) => {
+    const counts = { pool, made: pool.totalCount, errors: 0 }
+    pool.on('connect', () => counts.made++)
+    pool.on('error', () => counts.errors++)
+    return [{ pool: name }, counts] as const
   })
   metrics.gauge('parley_postgres_connections', 'Connections to Postgres by state', ['pool', 'state'], () =>
-    kept.flatMap(([{ pool }, { of }]): [Record<string, string>, number][] => [
-      [{ pool, state: 'idle' }, of.idleCount],
-      [{ pool, state: 'busy' }, of.totalCount - of.idleCount],
+    watched.flatMap(([labels, { pool }]): [Record<string, string>, number][] => [
+      [{ ...labels, state: 'idle' }, pool.idleCount],
+      [{ ...labels, state: 'busy' }, pool.totalCount - pool.idleCount],
     ]),
   )
-  metrics.gauge('parley_postgres_connections_max', 'Connections that the pool may hold', ['pool'], () =>
-    kept.map(([name, { of }]) => [name, of.options.max ?? 10]),
+  metrics.gauge('parley_postgres_connections_max', 'Maximum number of connections of the pool', ['pool'], () =>
+    watched.map(([labels, { pool }]) => [labels, pool.options.max ?? 10]),
   )
   metrics.gauge('parley_postgres_waiting', 'Statements that wait for a connection', ['pool'], () =>
-    kept.map(([name, { of }]) => [name, of.waitingCount]),
+    watched.map(([labels, { pool }]) => [labels, pool.waitingCount]),
   )
-  metrics.counter('parley_postgres_connects_total', 'Connections to Postgres that were made', ['pool'], () =>
-    kept.map(([name, { made }]) => [name, made]),
+  metrics.counter('parley_postgres_connects_total', 'Connections opened to Postgres', ['pool'], () =>
+    watched.map(([labels, { made }]) => [labels, made]),
   )
   metrics.counter('parley_postgres_errors_total', 'Idle connections to Postgres that broke', ['pool'], () =>
-    kept.map(([name, { errors }]) => [name, errors]),
+    watched.map(([labels, { errors }]) => [labels, errors]),
   )
 }

@@ -3,37 +3,37 @@ import type { Metrics } from './metrics.ts'
 import { within } from './within.ts'
 
 /**
- * Asks a dependency. False, an error, or no answer in time mean that it is away; a text says what is wrong with it
- * (without addresses or secrets: it is shown).
+ * Checks a dependency. False, an error or no answer in time mean that it is down; a string says what is wrong with it, and must
+ * not contain addresses or secrets, because it is shown.
  */
 export type DependencyCheck = (signal: AbortSignal) => boolean | string | Promise<boolean | string>
 
 export interface Dependencies {
-  /** Without one of these the process is not ready. */
+  /** Required: without one of these the process is not ready. */
   needed: Readonly<Record<string, DependencyCheck>>
-  /** Without one of these it does a part of its work: ready, and said to be degraded. */
+  /** Optional: without one of these the process is ready but degraded. */
   wanted?: Readonly<Record<string, DependencyCheck>>
-  /** The process is stopping: not ready, whatever there is. */
+  /** Aborted when the process is stopping: it is then not ready, whatever the checks say. */
   stopping: AbortSignal
 }
 
-/** What all processes of Parley work with. */
+/** The services that all Parley processes use. */
 export interface Services {
   db: { readonly pool: { query(text: string): Promise<unknown> } }
   redis: { ping(): Promise<unknown> }
   /** Publish and subscribe. */
   bus: { readonly healthy: boolean }
   bucket: DependencyCheck
-  /** Where there is one. The primary does its work while it is away. */
+  /** If there is one. While it is down, the primary does its work. */
   replica?: Services['db'] | undefined
   stopping: AbortSignal
 }
 
 /**
- * The health of a process. Without Postgres or Redis it is not ready. It is degraded without the bucket, which only files need,
- * without the replica, and while Postgres takes no writes: that hits all processes at once, for hours if a full disk is the cause,
- * and reads still work. It is live all the same: a restart brings no dependency back, and a gateway that has lost Redis still
- * serves its own sockets.
+ * Creates the health checks of a process. Without Postgres or Redis it is not ready. It is degraded without the bucket, which only
+ * files need, without the replica, and while Postgres takes no writes: that hits all processes at once, for hours if a full disk is
+ * the cause, and reads still work. It stays live in any case: a restart brings no dependency back, and a gateway that has lost Redis
+ * still serves its own sockets.
  */
 export function healthOf({ db, redis, bus, bucket, replica, stopping }: Services): Health {
   return new Health({
@@ -47,8 +47,8 @@ export function healthOf({ db, redis, bus, bucket, replica, stopping }: Services
 }
 
 /**
- * Has Postgres raise what it answers a write with where it only serves reads: it was the primary and is a standby now, or
- * somebody has set it so. As an error it also has the pool make that connection anew, to whatever is the primary by then.
+ * Makes Postgres raise the error of a write if it is read-only: it has become a standby, or somebody has set it so. The error
+ * also makes the pool reconnect, to whatever is the primary by then.
  */
 const WRITE_CHECK = `do $$ begin
   if current_setting('transaction_read_only') = 'on' then raise read_only_sql_transaction; end if;
@@ -73,10 +73,10 @@ async function answers({ pool }: Services['db']): Promise<boolean> {
 
 /** How long one dependency may take to answer, in milliseconds. */
 const CHECK_MS = 1_500
-/** Answers are good for this long: balancers, Kubernetes and Prometheus together ask more often. Milliseconds. */
-const KEPT_MS = 500
+/** How long results are cached, as balancers, Kubernetes and Prometheus together ask more often. Milliseconds. */
+const CACHE_MS = 500
 
-/** Says how each dependency is. Checks run side by side, each with a time limit of its own. */
+/** Reports the state of each dependency. Checks run concurrently, each with its own time limit. */
 export class Health {
   readonly #dependencies: Dependencies
   readonly #degrading: ReadonlySet<string>
@@ -87,21 +87,21 @@ export class Health {
     this.#degrading = new Set(Object.keys(dependencies.wanted ?? {}))
   }
 
-  /** For the admin server. */
+  /** Runs the checks, for the admin server. */
   readonly ready = async (): Promise<ReadyChecks> => {
     const process = this.#dependencies.stopping.aborted ? 'stopping' : 'ok'
     return { process, ...(await this.#checks()) }
   }
 
-  /** Whether the process can do without this one, or with it as it is. */
+  /** Whether the process can work without this dependency, or with it in this state. */
   readonly optional = (name: string, state: string): boolean =>
     this.#degrading.has(name) || (name === 'postgres' && state === TAKES_NO_WRITES)
 
-  /** Shows the same in numbers. */
+  /** Registers the same as a metric. */
   show(metrics: Metrics): void {
     metrics.gauge(
       'parley_dependency_up',
-      'Whether a service that the process works with answers (1) or not (0)',
+      'Whether a service that the process uses is up (1) or not (0)',
       ['dependency'],
       async () =>
         Object.entries(await this.#checks()).map(([dependency, state]) => [{ dependency }, state === 'ok' ? 1 : 0]),
@@ -110,7 +110,7 @@ export class Health {
 
   #checks(): Promise<ReadyChecks> {
     const now = performance.now()
-    if (this.#last === undefined || now - this.#last.at > KEPT_MS) this.#last = { at: now, checks: this.#ask() }
+    if (this.#last === undefined || now - this.#last.at > CACHE_MS) this.#last = { at: now, checks: this.#ask() }
     return this.#last.checks
   }
 
@@ -127,7 +127,7 @@ async function stateOf(check: DependencyCheck): Promise<string> {
     const state = await within(CHECK_MS, Promise.resolve(check(limit.signal)), () => 'does not answer')
     return state === true ? 'ok' : state === false ? 'away' : state
   } catch {
-    // The reason may hold addresses or credentials; the log has it.
+    // The reason may contain addresses or credentials; it is in the log.
     return 'away'
   } finally {
     limit.abort()

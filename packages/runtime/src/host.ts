@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 
 /**
- * Whether a request names its host as often as it has to: once, and before HTTP/1.1 at most once. Node looks whether there is
- * one, refuses the others without a word (`requireHostHeader`), and of two passes the first on.
+ * Whether a request has the required number of Host headers: one, or at most one before HTTP/1.1. Node itself refuses a request
+ * without one (`requireHostHeader`), but with an empty answer, and of two headers it silently uses the first.
  * @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2
  */
 export function namesHost({ rawHeaders, httpVersion }: Pick<IncomingMessage, 'rawHeaders' | 'httpVersion'>): boolean {

@@ -1,16 +1,16 @@
 import { exitWithSettingsError, SettingsError } from './config.ts'
 import type { Logger } from './logger.ts'
 
-/** Something that was started and has to be stopped: a server, a pool, a timer. */
+/** Something that was started and must be stopped: a server, a pool, a timer. */
 export interface Part {
   readonly name: string
   stop(): Promise<void>
 }
 
 export interface StartedProcess {
-  /** In the order they were started; they are stopped in the reverse order, one after the other. */
+  /** In the order in which they were started; they are stopped in reverse order, one at a time. */
   parts: readonly Part[]
-  /** Port for users; null for a process that serves none. */
+  /** Port for users; null if the process serves no users. */
   port: number | null
   adminPort: number
 }
@@ -18,20 +18,20 @@ export interface StartedProcess {
 export interface ProcessOptions {
   name: string
   logger: Logger
-  /** Starts everything. `stopping` is aborted when the stop begins, so that readiness can say so. */
+  /** Starts everything. `stopping` is aborted when the shutdown begins, so that readiness can report it. */
   start: (context: { stopping: AbortSignal }) => Promise<StartedProcess>
-  /** Milliseconds an ordered stop may take before the process ends anyway. Default 25000: below Kubernetes' 30 s. */
+  /** Milliseconds that an orderly shutdown may take before the process exits anyway. Default 25000: below Kubernetes' 30 s. */
   forceQuitMs?: number
-  /** Milliseconds for the attempt at an ordered stop after an uncaught error. Default 5000. */
+  /** Milliseconds for the attempt at an orderly shutdown after an uncaught error. Default 5000. */
   crashQuitMs?: number
-  /** A further signal within this many milliseconds of the first is ignored; a later one ends the process. Default 5000. */
+  /** Another signal within this many milliseconds of the first is ignored; a later one ends the process. Default 5000. */
   signalPatienceMs?: number
 }
 
 /**
- * Pause between the stop of the last part and the exit, in milliseconds. Node can hang for good in process.exit() when V8
- * is just then compiling on another thread (https://github.com/nodejs/node/issues/54918): seen here once in three runs of
- * the whole test suite, in a gateway that nobody was left to kill. What the stop itself made hot is compiled by then.
+ * Pause between stopping the last part and exiting, in milliseconds. Node can hang for ever in process.exit() while V8 is
+ * compiling on another thread (https://github.com/nodejs/node/issues/54918): seen once in three runs of the whole test suite, in
+ * a gateway that nobody was left to kill. After the pause, the code that the shutdown made hot has been compiled.
  */
 const EXIT_PAUSE_MS = 100
 
@@ -39,12 +39,12 @@ const EXIT_PAUSE_MS = 100
  * Runs one process from start to exit. States: starting -> serving -> stopping -> gone.
  *
  * - serving: the parent, if there is one, gets `{type: 'ready', port, adminPort}` over IPC.
- * - stopping begins with SIGTERM, SIGINT, the end of the IPC channel (the parent died) or an uncaught error. One that
- *   comes while starting waits for the start, so that what was opened is closed again.
- * - Exit codes: 0 after a clean stop, 1 after a crash, a failed start, a part that failed to stop or a forced end, 78
- *   for wrong settings.
+ * - stopping is triggered by SIGTERM, SIGINT, the end of the IPC channel (the parent died) or an uncaught error. If that happens
+ *   while starting, it waits for the start, so that everything opened is closed again.
+ * - Exit codes: 0 after a clean shutdown, 1 after a crash, a failed start, a part that failed to stop or a forced exit, 78 for
+ *   invalid settings.
  *
- * Resolves when the process serves.
+ * Resolves when the process is serving.
  */
 export async function runProcess(options: ProcessOptions): Promise<void> {
   const { name, logger, start } = options
@@ -64,7 +64,7 @@ export async function runProcess(options: ProcessOptions): Promise<void> {
   if (stopping.signal.aborted) return
   const { port, adminPort } = started
   logger.info({ port, adminPort }, `${name} is ready`)
-  // A parent that died meanwhile shows as a failed send and as 'disconnect', which is what stops the process.
+  // If the parent has died meanwhile, the send fails, and 'disconnect' stops the process.
   if (process.connected) process.send?.({ type: 'ready', port, adminPort }, () => undefined)
 }
 
@@ -77,10 +77,10 @@ function createStop(options: ProcessOptions, stopping: AbortController, starting
     if (begun !== null) return
     begun = performance.now()
     logger.info({ reason }, `${name} is stopping`)
-    // If nothing keeps the event loop alive any more before the stop has settled, this is how the process ends.
+    // Used if the event loop runs empty before the shutdown has finished.
     process.exitCode = 1
     setTimeout(() => {
-      logger.error({ limitMs }, `${name} did not stop in time and is ended`)
+      logger.error({ limitMs }, `${name} did not stop in time; forcing exit`)
       process.exit(1)
     }, limitMs).unref()
     stopping.abort()
@@ -98,14 +98,14 @@ function createStop(options: ProcessOptions, stopping: AbortController, starting
     } else if (performance.now() - begun < signalPatienceMs) {
       logger.info({ signal }, `${name} is stopping already`)
     } else {
-      logger.warn({ signal }, `${name} is ended by a further signal`)
+      logger.warn({ signal }, `${name} got another signal; forcing exit`)
       process.exit(1)
     }
   }
 
   const onCrash = (error: unknown, origin: string): void => {
     exitCode = 1
-    logger.fatal({ err: error, origin }, `${name} met an uncaught error`)
+    logger.fatal({ err: error, origin }, `${name} crashed with an uncaught error`)
     begin(origin, crashQuitMs)
   }
 
@@ -123,7 +123,7 @@ function createStop(options: ProcessOptions, stopping: AbortController, starting
   }
 }
 
-/** Stops the parts in reverse order. One that fails is logged and does not keep the others from being stopped. */
+/** Stops the parts in reverse order. A failure is logged and does not keep the others from being stopped. @returns failures */
 async function stopParts(parts: readonly Part[], logger: Logger): Promise<number> {
   let failures = 0
   for (const part of parts.toReversed()) {

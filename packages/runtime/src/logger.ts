@@ -2,21 +2,21 @@ import { type DestinationStream, type Logger, pino } from 'pino'
 
 export type { Logger } from 'pino'
 
-/** Keys whose values never reach a log: credentials, and what people write to each other. */
+/** Keys whose values are never logged: credentials and message content. */
 const redactedKeys = ['authorization', 'token', 'password', 'secret', 'content', 'cookie'] as const
 
-/** pino's paths match one depth each; three levels cover every object that is logged here. */
+/** Each of pino's paths matches one depth; three levels below the top cover every object that is logged. */
 const redactedPaths = redactedKeys.flatMap((key) => [key, `*.${key}`, `*.*.${key}`, `*.*.*.${key}`])
 
 export interface LoggerOptions {
   /** The process, e.g. `gateway`. */
   name: string
   level: string
-  /** Where lines go; stdout unless a test gives another. */
+  /** Where lines are written. Default: stdout. */
   destination?: DestinationStream
 }
 
-/** JSON lines on stdout, written synchronously so that none is lost when the process ends. */
+/** Creates a logger that writes JSON lines synchronously, so that none is lost when the process exits. */
 export function createLogger({ name, level, destination }: LoggerOptions): Logger {
   const options = {
     level,
@@ -29,8 +29,8 @@ export function createLogger({ name, level, destination }: LoggerOptions): Logge
 }
 
 /**
- * An error as a log line shows it: only named fields, since drivers hang whole queries with their parameters on theirs.
- * A text after `params:` in the message (drizzle puts the values of a failed query there) is cut off.
+ * Serialises an error for the log: known fields only, because drivers attach whole queries with their parameters. Text after
+ * `params:` in the message (where drizzle puts the values of a failed query) is cut off.
  */
 function describeError(error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) return error

@@ -1,17 +1,17 @@
 /*
- * What a hot path counts with: plain numbers, no allocation, no label look-up. metrics.ts reads them when Prometheus asks.
+ * Counters for hot paths: plain numbers, without allocation or label lookup. metrics.ts reads them when Prometheus scrapes.
  */
 
-/** Upper bounds of latencies, in seconds: from a lone message on an idle machine to a client's patience. */
+/** Bucket bounds for latencies, in seconds: from a single message on an idle machine to a client's patience. */
 export const LATENCY_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const
 
-/** Upper bounds of how many are done at once. */
+/** Bucket bounds for batch sizes. */
 export const BATCH_SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512] as const
 
-/** How values are spread: a histogram of fixed buckets. */
+/** A histogram with fixed buckets. */
 export class Distribution {
   readonly bounds: readonly number[]
-  /** How many values fell into each bucket; the last one has those above all bounds. */
+  /** Number of values in each bucket; the last one counts those above all bounds. */
   readonly counts: Float64Array
   sum = 0
 
@@ -28,11 +28,11 @@ export class Distribution {
   }
 }
 
-/** Counts by a name out of a small, fixed vocabulary: codes, reasons, outcomes. Never ids. */
+/** Counts by name. Names come from a small, fixed set: codes, reasons, outcomes. Never ids. */
 export class Tally {
   readonly counts = new Map<string, number>()
 
-  /** @param names shown from the beginning, at zero: a counter that springs up at 1 has no rate */
+  /** @param names reported as zero from the start: a counter that first appears at 1 has no rate */
   constructor(names: Iterable<string> = []) {
     for (const name of names) this.counts.set(name, 0)
   }

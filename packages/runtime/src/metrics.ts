@@ -3,17 +3,17 @@ import type { AdminRoute } from './admin.ts'
 import type { Distribution, Tally } from './measure.ts'
 import { within } from './within.ts'
 
-/** Values of a metric by its one label, or by several of them. */
+/** Values of a metric, each with its labels. */
 export type Series = Iterable<readonly [labels: Readonly<Record<string, string>>, value: number]>
 
-/** How often the event loop's delay is looked at, in milliseconds. */
+/** Sampling interval of the event loop's delay, in milliseconds. */
 const LOOP_PRECISION_MS = 20
-/** What is asked for when metrics are read may take this long; then it is left out of the answer. Milliseconds. */
+/** Timeout for values that are fetched when metrics are read; late ones are omitted. Milliseconds. */
 const READ_BOUND_MS = 2_000
 
 /**
- * One process's metrics. Nothing is told to it as things happen: it is given ways to read numbers that others keep, and
- * reads them when Prometheus asks.
+ * The metrics of one process. Values are pulled, not pushed: each metric has a function that reads numbers kept elsewhere, which
+ * is called when Prometheus scrapes.
  */
 export class Metrics {
   readonly registry = new Registry()
@@ -21,12 +21,12 @@ export class Metrics {
   /** @param processName api, gateway or worker */
   constructor(processName: string, version: string) {
     collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: LOOP_PRECISION_MS })
-    this.gauge('parley_info', 'Always 1; its labels say what runs', ['process', 'version'], () => [
+    this.gauge('parley_info', 'Always 1; its labels name the process and its version', ['process', 'version'], () => [
       [{ process: processName, version }, 1],
     ])
   }
 
-  /** A number that only rises. */
+  /** Registers a value that only rises. */
   counter(name: string, help: string, labelNames: readonly string[], read: () => Series): void {
     new Counter({
       name,
@@ -40,7 +40,7 @@ export class Metrics {
     })
   }
 
-  /** A number as it is now. One that has to be asked for and does not come in time is left out. */
+  /** Registers a current value. If it is fetched and does not arrive in time, it is omitted. */
   gauge(name: string, help: string, labelNames: readonly string[], read: () => Series | Promise<Series>): void {
     new Gauge({
       name,
@@ -50,19 +50,19 @@ export class Metrics {
       async collect() {
         const series = await bounded(read)
         this.reset()
-        // Without labels prom-client shows 0 for what it has not been told.
+        // Without labels, prom-client would show 0 for a missing value.
         if (series === undefined && labelNames.length === 0) this.set(Number.NaN)
         for (const [labels, value] of series ?? []) this.set(labels, value)
       },
     })
   }
 
-  /** Counts by one label. */
+  /** Registers counters by one label. */
   tally(name: string, help: string, labelName: string, read: () => Tally): void {
     this.counter(name, help, [labelName], () => [...read().counts].map(([value, n]) => [{ [labelName]: value }, n]))
   }
 
-  /** A histogram of one or several distributions with the same bounds. */
+  /** Registers a histogram of one or several distributions with the same bounds. */
   distribution(
     name: string,
     help: string,
@@ -71,11 +71,11 @@ export class Metrics {
   ): void {
     const base = { name, help, type: 'histogram', aggregator: 'sum', collect: () => undefined, labelNames }
     const get = async () => ({ ...base, values: [...read()].flatMap(([labels, of]) => bucketsOf(name, labels, of)) })
-    // The registry asks any metric for `get()`; its types know prom-client's own classes only.
+    // The registry only calls `get()`, but its types accept prom-client's own classes only.
     this.registry.registerMetric({ ...base, get } as unknown as Gauge)
   }
 
-  /** GET /metrics. */
+  /** Handler of GET /metrics. */
   readonly route: AdminRoute = async (_request, response) => {
     const text = await this.registry.metrics()
     response.writeHead(200, { 'content-type': this.registry.contentType, 'cache-control': 'no-store' })
@@ -106,12 +106,12 @@ async function bounded(read: () => Series | Promise<Series>): Promise<Series | u
   try {
     return await within(READ_BOUND_MS, Promise.resolve(read()), () => undefined)
   } catch {
-    // Whoever reads metrics while Postgres is away wants the rest of them.
+    // If Postgres is down, for example, the other metrics are still wanted.
     return undefined
   }
 }
 
-/** One value without labels. */
+/** Returns a single value without labels. */
 export function single(value: number): Series {
   return [[{}, value]]
 }

@@ -27,25 +27,27 @@ import { troubleLog } from './trouble.ts'
 import { VERSION } from './version.ts'
 import { within } from './within.ts'
 
-/** Loaded by tracing.ts, and only where there is an endpoint: OpenTelemetry is 40 files that nobody else needs. */
+/*
+ * Loaded by tracing.ts only if there is an endpoint: OpenTelemetry has 40 files that nothing else needs.
+ */
 
 export interface OtlpOptions {
   /** The collector's address; spans go to `/v1/traces` below it, as JSON. */
   endpoint: string
   serviceName: string
   headers: Readonly<Record<string, string>>
-  /** The part of traces that is kept, 0 to 1. What a request's own traceparent says counts more. */
+  /** The fraction of traces to keep, 0 to 1. The traceparent of a request takes precedence. */
   ratio: number
   logger: Logger
 }
 
-/** Spans that wait to be sent, at most; further ones are dropped. A span is about 1 KB. */
+/** Maximum number of spans waiting to be sent; further ones are dropped. A span takes about 1 KB. */
 const QUEUE = 8_192
 const BATCH = 512
 const SEND_EVERY_MS = 1_000
-/** How long the last spans may take at the end of the process, in milliseconds. */
+/** How long sending the last spans may take when the process stops, in milliseconds. */
 const LAST_MS = 3_000
-/** Links of one span; a batch has at most 256 messages. */
+/** Maximum number of links of a span; a batch has at most 256 messages. */
 const LINKS = 256
 
 const KINDS: Readonly<Record<SpanKind, OtelKind>> = {
@@ -56,7 +58,7 @@ const KINDS: Readonly<Record<SpanKind, OtelKind>> = {
   consumer: OtelKind.CONSUMER,
 }
 
-/** Spans for a collector: sent by the batch once a second, dropped where too many wait. */
+/** Opens tracing to a collector. Spans are sent in batches once a second, and dropped if too many are waiting. */
 export function openOtlp({ endpoint, serviceName, headers, ratio, logger }: OtlpOptions): Tracing {
   const report = troubleLog(logger, 'spans could not be sent to the collector')
   reportTrouble(report)
@@ -116,7 +118,7 @@ function wrap(span: OtelSpan): Span {
   }
 }
 
-/** Messages of errors may hold what people wrote; codes and names do not. */
+/** Returns an error's code or name. Its message is not used, as it may contain user content. */
 function kindOf(error: unknown): string {
   if (typeof error === 'string') return error
   if (!(error instanceof Error)) return 'unknown'
@@ -139,7 +141,7 @@ function linkTo(traceparent: TraceParent): Link[] {
   return context === undefined ? [] : [{ context }]
 }
 
-/** Takes what OpenTelemetry has to say, of a collector that is away or refuses the spans for one. */
+/** Routes OpenTelemetry's own diagnostics, such as a collector that is down or refuses spans, to `report`. */
 function reportTrouble(report: (trouble: unknown) => void): void {
   const silent = (): void => undefined
   diag.setLogger(

@@ -1,6 +1,6 @@
 /**
- * Items in their order, in parts of `max` at most: so many items, or so much weight between them. One that weighs more by
- * itself is a part of its own.
+ * Splits items, in order, into parts with a total weight of at most `max` (by default, a number of items). An item that weighs
+ * more than that by itself forms its own part.
  */
 export function* partsOf<T>(items: Iterable<T>, max: number, weightOf: (item: T) => number = () => 1): Generator<T[]> {
   let part: T[] = []

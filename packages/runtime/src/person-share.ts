@@ -1,35 +1,35 @@
-/** Of what is done at the same time one person may have an eighth under way, and one in any case. */
+/** The share of concurrent work that one user may have in progress. At least one in any case. */
 const SHARE = 1 / 8
 
-/** Keeps one person from taking up a process: what each has under way in it, up to their share. */
+/** Keeps one user from taking up a whole process: counts the work that each has in progress, up to their share. */
 export class PersonShare {
-  /** What one person may have under way. */
+  /** Maximum amount of work in progress for one user. */
   readonly most: number
-  readonly #underWay = new Map<string, number>()
+  readonly #inProgress = new Map<string, number>()
 
-  /** @param all how much the process does at the same time, for all people */
+  /** @param all maximum amount of concurrent work of the process, for all users */
   constructor(all: number) {
     this.most = Math.max(1, Math.floor(all * SHARE))
   }
 
-  /** Whether the person has all of their share under way. */
+  /** Whether a user's share is used up. */
   isTaken(userId: string): boolean {
     return this.#of(userId) >= this.most
   }
 
-  /** Counts `work` as the person's while it is under way. */
+  /** Counts `work` as the user's while it is in progress. */
   async hold<T>(userId: string, work: () => Promise<T>): Promise<T> {
-    this.#underWay.set(userId, this.#of(userId) + 1)
+    this.#inProgress.set(userId, this.#of(userId) + 1)
     try {
       return await work()
     } finally {
       const left = this.#of(userId) - 1
-      if (left === 0) this.#underWay.delete(userId)
-      else this.#underWay.set(userId, left)
+      if (left === 0) this.#inProgress.delete(userId)
+      else this.#inProgress.set(userId, left)
     }
   }
 
   #of(userId: string): number {
-    return this.#underWay.get(userId) ?? 0
+    return this.#inProgress.get(userId) ?? 0
   }
 }

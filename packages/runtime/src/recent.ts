@@ -1,26 +1,26 @@
 /**
- * Holds what was put in last: the latest `most` values at least, and twice as many at most.
+ * A bounded cache of the most recently set values: at least the last `min`, at most twice as many.
  *
- * Two maps, of which the older one is let go of as a whole. In one map from which the oldest is taken out, each look for the oldest
- * steps over all that was taken out before: with 10,000 in it, 80,000 notes were a sixth of what a gateway spent on 4,000
- * connections (docs/PERFORMANCE.md, "The oldest of many").
+ * Uses two maps, and drops the older one as a whole. In a single map, each search for the oldest entry steps over all those
+ * deleted before: with 10,000 entries, 80,000 insertions were a sixth of what a gateway spent on 4,000 connections
+ * (docs/PERFORMANCE.md, "The oldest of many").
  */
 export class Recent<Key, Value> {
-  readonly #most: number
+  readonly #min: number
   #latest = new Map<Key, Value>()
   #before = new Map<Key, Value>()
 
-  constructor(most: number) {
-    this.#most = most
+  constructor(min: number) {
+    this.#min = min
   }
 
   get(key: Key): Value | undefined {
     return this.#latest.get(key) ?? this.#before.get(key)
   }
 
-  /** It becomes the latest. */
+  /** Sets a value, which becomes the most recent one. */
   set(key: Key, value: Value): void {
-    if (this.#latest.size >= this.#most && !this.#latest.has(key)) {
+    if (this.#latest.size >= this.#min && !this.#latest.has(key)) {
       this.#before = this.#latest
       this.#latest = new Map()
     }

@@ -1,4 +1,4 @@
-/** Work that runs one at a time; asked for while it runs, it runs once more after that. It must not reject. */
+/** Runs work one at a time; if it is requested while running, it runs once more afterwards. The work must not reject. */
 export class Rerun {
   readonly #work: () => Promise<void>
   #again = false
@@ -12,11 +12,12 @@ export class Rerun {
     return this.#running !== undefined
   }
 
-  /** Resolves when it is not under way. */
+  /** Resolves when the work is not running. */
   get ended(): Promise<void> {
     return this.#running ?? Promise.resolve()
   }
 
+  /** Requests a run. */
   ask(): void {
     this.#again = true
     this.#running ??= this.#run()

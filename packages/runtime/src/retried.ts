@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** Pause before work is tried again, in milliseconds: the database may be away for a moment. */
+/** Pause before a retry, in milliseconds: the database may be down for a moment. */
 const RETRY_MS = 1_000
 
-/** Does work that may fail for a while, `tries` times at most. Rejects as the last try did. */
+/** Runs work, up to `tries` times in all until it succeeds. Rejects with the error of the last attempt. */
 export async function retried<T>(work: (attempt: number) => Promise<T>, tries: number): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {

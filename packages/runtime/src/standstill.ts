@@ -1,9 +1,9 @@
 const LOOK_MS = 1_000
 
 /**
- * Notices that this process has stood still (SIGSTOP, a container that was paused). What came for it meanwhile is read when
- * it wakes, and is not to be served then: whoever sent it has gone elsewhere, where the same may have been refused, and has
- * written on since.
+ * Notices that this process was frozen (SIGSTOP, a paused container). Requests that arrived meanwhile are read when it resumes
+ * and must not be served then: their senders have moved to other processes, where the same request may have been refused, and
+ * have sent more since.
  */
 export class Standstill {
   readonly #longestMs: number
@@ -13,8 +13,8 @@ export class Standstill {
   #endedAt = Number.NEGATIVE_INFINITY
 
   /**
-   * @param longestMs how long it may stand still before others take it for dead
-   * @param onEnd called when it has stood still for longer
+   * @param longestMs how long it may be frozen before others consider it dead
+   * @param onEnd called after it was frozen for longer than that
    */
   constructor(longestMs: number, onEnd: () => void = () => undefined) {
     this.#longestMs = longestMs
@@ -23,8 +23,8 @@ export class Standstill {
   }
 
   /**
-   * Call before what came in is served: it may be read before timers run.
-   * @returns whether it has stood still since the last look
+   * Checks for a freeze. Call it before serving input, which may be read before timers run.
+   * @returns whether the process was frozen since the last check
    */
   look(): boolean {
     const now = performance.now()
@@ -38,8 +38,8 @@ export class Standstill {
   }
 
   /**
-   * Whether what was read at a moment (`performance.now()`) may have come before or during a standstill. What has waited for
-   * it, in connections that had yet to be accepted too, is read within a second of its end.
+   * Whether input read at a given time (`performance.now()`) may have arrived before or during a freeze. Everything that was
+   * waiting, even in connections not accepted yet, is read within a second of its end.
    */
   covers(readAt: number): boolean {
     this.look()

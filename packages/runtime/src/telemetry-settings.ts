@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { defineSettings, setting } from './config.ts'
 import { webUrl } from './setting-values.ts'
 
-/** `a=b,c=d`, values percent-encoded, as OpenTelemetry writes headers. */
+/** Headers in OpenTelemetry's format: `a=b,c=d`, values percent-encoded. */
 const headers = z
   .string()
   .default('')
@@ -20,15 +20,15 @@ const headers = z
     }
   })
 
-/** Where traces go. The names are OpenTelemetry's own, so that what is known of them holds here. */
+/** Settings for tracing, with OpenTelemetry's standard names and meanings. */
 export const tracingSettings = defineSettings({
   OTEL_EXPORTER_OTLP_ENDPOINT: setting(
     webUrl.optional(),
     'The OpenTelemetry collector (OTLP over HTTP) that traces are sent to; without it nothing is traced',
     { expected: 'an http:// or https:// URL, such as http://collector:4318' },
   ),
-  OTEL_EXPORTER_OTLP_HEADERS: setting(headers, 'Headers for the collector, for a key for example', {
-    expected: 'name=value pairs with commas between them, values percent-encoded',
+  OTEL_EXPORTER_OTLP_HEADERS: setting(headers, 'Headers for the collector, for example with a key', {
+    expected: 'comma-separated name=value pairs, values percent-encoded',
     credential: true,
   }),
   OTEL_TRACES_SAMPLER_ARG: setting(
@@ -36,7 +36,7 @@ export const tracingSettings = defineSettings({
       .string()
       .regex(/^(0(\.\d+)?|1(\.0+)?)$/)
       .transform(Number),
-    'The part of all traces that is kept; a request that brings a traceparent of its own decides for itself',
+    'The fraction of traces to keep; a request with its own traceparent decides for itself',
     { expected: 'a number from 0 to 1', default: '1' },
   ),
 })

@@ -8,8 +8,8 @@ interface Window {
 }
 
 /**
- * So many of something for each key in a window of time, which begins with the key's first. In memory and without a timer for
- * each key: at a thousand connections a second, those were a cost of their own.
+ * A fixed-window limiter: up to `most` per key in a window of time, which starts with the key's first one. Kept in memory,
+ * without a timer per key: at a thousand connections a second, timers were a cost of their own.
  */
 export class Windows<Key = string> {
   readonly #most: number
@@ -17,15 +17,15 @@ export class Windows<Key = string> {
   readonly #open = new Map<Key, Window>()
   #sweepAt = 0
 
-  /** @param most in a window; 0 for any number */
+  /** @param most maximum per window; 0 for no limit */
   constructor(most: number, lengthMs: number) {
     this.#most = most
     this.#lengthMs = lengthMs
   }
 
   /**
-   * Counts one, or `count` in one go, which is taken whole or not at all; the first of a window in any case.
-   * @returns 0 where it is taken, else the milliseconds until the next one is
+   * Takes `count`, all or nothing; the first of a window is always accepted.
+   * @returns 0 if accepted, else the milliseconds until the window ends
    */
   take(key: Key, count = 1, now = performance.now()): number {
     if (this.#most === 0) return 0
@@ -40,7 +40,7 @@ export class Windows<Key = string> {
     return 0
   }
 
-  /** Keys that are remembered. */
+  /** Number of keys in memory. */
   get size(): number {
     return this.#open.size
   }

@@ -1,4 +1,4 @@
-/** What `work` comes to, or what `late` says once it has taken longer than `ms`: nobody waits for what comes after. */
+/** Resolves to the result of `work`, or to that of `late` if it takes longer than `ms`; its later outcome is ignored. */
 export async function within<T, L>(ms: number, work: Promise<T>, late: () => L): Promise<T | L> {
   let timer: NodeJS.Timeout | undefined
   const bound = new Promise<void>((resolve) => {
@@ -7,7 +7,7 @@ export async function within<T, L>(ms: number, work: Promise<T>, late: () => L):
   return Promise.race([work, bound.then(late)]).finally(() => clearTimeout(timer))
 }
 
-/** For those to whom no answer in time is an error. */
+/** Returns a `late` for {@link within} that throws. */
 export function noAnswer(what: string, ms: number): () => never {
   return () => {
     throw new Error(`${what} did not answer within ${ms} ms`)

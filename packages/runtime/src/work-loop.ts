@@ -1,14 +1,14 @@
 export interface WorkLoopOptions {
-  /** Does a round of the work; resolves to whether there may be more at once. */
+  /** Runs one round of work. Resolves to whether another round should follow immediately. */
   round: () => Promise<boolean>
   onError: (error: unknown) => void
-  /** Pause after a round that left nothing, in milliseconds. */
+  /** Pause after a round that left nothing to do, in milliseconds. */
   idleMs: number
-  /** Pause after a round that failed, in milliseconds; `idleMs` where it is left out. */
+  /** Pause after a failed round, in milliseconds. Default: `idleMs`. */
   failedMs?: number
 }
 
-/** Round after round of some work, one at a time, from `start` until `stop`. */
+/** Runs rounds of work, one at a time, from `start` until `stop`. */
 export class WorkLoop {
   readonly #options: Required<WorkLoopOptions>
   #timer: NodeJS.Timeout | undefined
@@ -19,7 +19,7 @@ export class WorkLoop {
     this.#options = { failedMs: options.idleMs, ...options }
   }
 
-  /** `stop` was called: a round that would go on for long ends. */
+  /** Whether `stop` was called: long rounds should end early then. */
   get stopped(): boolean {
     return this.#stopped
   }
@@ -29,7 +29,7 @@ export class WorkLoop {
     this.#next(delayMs)
   }
 
-  /** Resolves when the round that is under way has ended. */
+  /** Resolves when the current round has ended. */
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#timer)

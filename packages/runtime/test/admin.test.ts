@@ -31,7 +31,7 @@ it('names the dependency that is missing', async () => {
   })
 })
 
-it('is degraded, and takes work, without what it can do without', async () => {
+it('is degraded, with status 200, if only optional checks fail', async () => {
   const ready = async () => ({ database: 'ok', s3: 'away' })
   const answer = await get('/health/ready', { ready, optional: (name) => name === 's3' })
   expect(answer.status).toBe(200)
@@ -48,7 +48,7 @@ it('is not ready when the check hangs', async () => {
   expect(answer).toEqual({ status: 503, text: '{"status":"unavailable","checks":{"checks":"timed out"}}' })
 })
 
-it('tells a balancer that drains by 404 of a stop, and of nothing else', async () => {
+it('answers ?drain=404 with 404 while stopping, and never otherwise', async () => {
   const ready = async () => ({ process: 'stopping', database: 'ok' })
   expect((await get('/health/ready?drain=404', { ready })).status).toBe(404)
   await server?.stop()
@@ -58,7 +58,7 @@ it('tells a balancer that drains by 404 of a stop, and of nothing else', async (
   expect((await get('/health/ready?drain=404', { ready: away })).status).toBe(503)
 })
 
-it('serves further routes, and 404 for the rest', async () => {
+it('serves additional routes, and 404 for the rest', async () => {
   const routes = { '/metrics': (_: unknown, response: { end(text: string): void }) => response.end('up 1\n') }
   expect(await get('/metrics', { routes })).toEqual({ status: 200, text: 'up 1\n' })
   await server?.stop()
@@ -72,7 +72,7 @@ it('answers 500 for a route that throws', async () => {
   expect(await get('/metrics', { routes })).toEqual({ status: 500, text: '{"status":"failed"}' })
 })
 
-it('reports a port that is taken', async () => {
+it('rejects if the port is in use', async () => {
   server = await startAdminServer({ host: '127.0.0.1', port: 0, ready: async () => ({}) })
   const second = startAdminServer({ host: '127.0.0.1', port: server.port, ready: async () => ({}) })
   await expect(second).rejects.toMatchObject({ code: 'EADDRINUSE' })

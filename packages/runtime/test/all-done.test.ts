@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { allDone } from '../src/all-done.ts'
 
-it('waits for all also where one fails, and fails as the first of them did', async () => {
+it('waits for all even if one fails, and rejects with the first error', async () => {
   const last = Promise.withResolvers<number>()
   let ended = false
   const all = allDone([Promise.resolve(1), Promise.reject(new Error('first')), last.promise])

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { parseTrustedProxies } from '../src/client-address.ts'
 import { addressKey, clientAddress, trustsProxy } from '../src/index.ts'
 
-/* Whose word on the client's address is believed: the balancers', and nobody else's. */
+/* Only our own balancers are trusted for the client's address. */
 
 const seenBy = (trusted: string, peer: string, forwarded?: string) => {
   const request = {
@@ -10,7 +10,7 @@ const seenBy = (trusted: string, peer: string, forwarded?: string) => {
     headers: forwarded === undefined ? {} : { 'x-forwarded-for': forwarded },
   }
   const parsed = parseTrustedProxies(trusted)
-  if (parsed === undefined) throw new Error(`${trusted} is no list of proxies`)
+  if (parsed === undefined) throw new Error(`${trusted} is not a list of proxies`)
   return clientAddress(request as Parameters<typeof clientAddress>[0], trustsProxy(parsed))
 }
 
@@ -41,7 +41,7 @@ it.each(['', '-1', '100', '10.0.0.0/33', 'loopback', '10.0.0.1,', 'balancer.exam
   },
 )
 
-it('counts one IPv4 address, and one IPv6 network of 64 bits, as one client', () => {
+it('counts an IPv4 address, or an IPv6 network of 64 bits, as one client', () => {
   expect(addressKey('::ffff:192.0.2.7')).toBe(addressKey('192.0.2.7'))
   expect(addressKey('2001:db8:1:2::1')).toBe(addressKey('2001:db8:1:2:ffff:ffff:ffff:ffff'))
   expect(addressKey('2001:db8:1:2::1')).not.toBe(addressKey('2001:db8:1:3::1'))

@@ -45,11 +45,11 @@ function problemOf(env: Record<string, string | undefined>): SettingsError {
 }
 
 describe('a second secret for tokens', () => {
-  it('goes with the first only, and is held to the same length', () => {
+  it('requires the first one and has the same minimum length', () => {
     const secret = 'y'.repeat(32)
     expect(loadSettings(all, { ...production, JWT_SECRET_PREVIOUS: secret }).JWT_SECRET_PREVIOUS).toBe(secret)
     expect(problemOf({ ...production, JWT_SECRET_PREVIOUS: 'short' }).variables).toEqual(['JWT_SECRET_PREVIOUS'])
-    // Everybody knows it, whichever setting it stands in.
+    // It is publicly known, whichever setting it is used for.
     const { JWT_SECRET } = loadSettings(tokenSettings, {})
     expect(problemOf({ ...production, JWT_SECRET_PREVIOUS: JWT_SECRET }).message).toBe(
       'JWT_SECRET_PREVIOUS has a development default: in production it should be a random text of 32 characters or more',
@@ -62,7 +62,7 @@ describe('a second secret for tokens', () => {
 })
 
 describe('settings', () => {
-  it('need nothing in development, and listen on this machine only', () => {
+  it('have defaults for everything in development, and listen on this machine only', () => {
     const settings = loadSettings(all, {})
     expect(settings).toMatchObject({ NODE_ENV: 'development', HOST: '127.0.0.1', PORT: 0, S3_FORCE_PATH_STYLE: true })
     expect(settings.JWT_SECRET?.length).toBeGreaterThanOrEqual(32)
@@ -76,7 +76,7 @@ describe('settings', () => {
     expect(settings.HOST).toBe('0.0.0.0')
   })
 
-  it('take an empty variable for an unset one', () => {
+  it('treat an empty variable as unset', () => {
     expect(loadSettings(all, { PORT: '', JWT_ISSUER: '' })).toMatchObject({ PORT: 0, JWT_ISSUER: undefined })
   })
 
@@ -84,7 +84,7 @@ describe('settings', () => {
     expect(problemOf({ PORT }).message).toBe('PORT is wrong: it should be a port number from 0 to 65535')
   })
 
-  it('name every wrong variable in one line that holds no value', () => {
+  it('name every invalid variable in one line without values', () => {
     const error = problemOf({ DATABASE_URL: 'mysql://root:hunter2@db/x', LOG_LEVEL: 'loud', JWT_JWKS_URL: 'file:///k' })
     expect(error.variables).toEqual(['LOG_LEVEL', 'DATABASE_URL', 'JWT_JWKS_URL'])
     expect(error.message).toContain('DATABASE_URL is wrong: it should be a postgres:// URL')
@@ -136,7 +136,7 @@ describe('settings in production', () => {
     expect(problemOf({ ...production, JWT_SECRET }).variables).toEqual(['JWT_SECRET'])
   })
 
-  it('take a JWKS URL in place of the secret, never both', () => {
+  it('accept a JWKS URL instead of the secret, but not both', () => {
     const { JWT_SECRET, ...rest } = production
     const JWT_JWKS_URL = 'https://id.example.com/jwks.json'
     expect(loadSettings(all, { ...rest, JWT_JWKS_URL })).toMatchObject({ JWT_JWKS_URL, JWT_SECRET: undefined })

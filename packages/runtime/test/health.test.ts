@@ -3,7 +3,7 @@ import { Health, healthOf, Metrics } from '../src/index.ts'
 
 const never = () => new Promise<boolean>(() => undefined)
 
-it('names each dependency that is missing, also one that does not answer', async () => {
+it('names each dependency that is down, also one that does not answer', async () => {
   const { signal: stopping } = new AbortController()
   const health = new Health({
     needed: { postgres: () => true, redis: never },
@@ -46,7 +46,7 @@ it('is not ready while it stops', async () => {
   expect(await health.ready()).toEqual({ process: 'stopping' })
 })
 
-it('asks once for those who ask at the same time, and shows the same in numbers', async () => {
+it('runs the checks once for concurrent requests, and reports the same as metrics', async () => {
   let asked = 0
   const postgres = () => ++asked > 0
   const health = new Health({ needed: { postgres, redis: () => false }, stopping: new AbortController().signal })

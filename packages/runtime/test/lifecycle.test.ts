@@ -21,7 +21,7 @@ function launch(behaviour: string) {
   let errors = ''
   child.stdout?.on('data', (data) => (output += data))
   child.stderr?.on('data', (data) => (errors += data))
-  // Not 'close', which never comes once the IPC channel has been closed from this side.
+  // Not 'close', which is never emitted once the IPC channel has been closed from this side.
   const closed = Promise.all([once(child, 'exit'), ended(child.stdout), ended(child.stderr)]).then(
     ([[code]]) => code as number | null,
   )
@@ -31,7 +31,7 @@ function launch(behaviour: string) {
   return { child, closed, printed, output: () => output, errors: () => errors, ready: once(child, 'message') }
 }
 
-it('tells the parent when it serves, and stops its parts in reverse order at SIGTERM', async () => {
+it('notifies the parent when it is serving, and stops its parts in reverse order on SIGTERM', async () => {
   const { child, closed, ready, output } = launch('normal')
   expect((await ready)[0]).toEqual({ type: 'ready', port: null, adminPort: expect.any(Number) })
   child.kill('SIGTERM')
@@ -49,7 +49,7 @@ it('stops when its parent is gone', async () => {
   expect(output()).toContain('first stops')
 })
 
-it('stops the other parts when one fails to, and exits 1', async () => {
+it('stops the other parts when one fails to stop, and exits with 1', async () => {
   const { child, closed, ready, output } = launch('failed-stop')
   await ready
   child.kill('SIGINT')
@@ -58,7 +58,7 @@ it('stops the other parts when one fails to, and exits 1', async () => {
   expect(output()).toContain('first stops')
 })
 
-it('is ended when a stop takes too long', async () => {
+it('exits forcibly when the shutdown takes too long', async () => {
   const { child, closed, ready, output } = launch('stuck-stop')
   await ready
   child.kill('SIGTERM')
@@ -66,17 +66,17 @@ it('is ended when a stop takes too long', async () => {
   expect(output()).toContain('did not stop in time')
 })
 
-it('is ended by a further signal once the patience is over', async () => {
+it('exits forcibly on another signal once the patience is over', async () => {
   const { child, closed, ready, printed, output } = launch('slow-stop')
   await ready
   child.kill('SIGINT')
   await printed('is stopping')
   child.kill('SIGINT')
   expect(await closed).toBe(1)
-  expect(output()).toContain('further signal')
+  expect(output()).toContain('another signal')
 })
 
-it.each(['throw', 'reject'])('logs an uncaught error (%s), stops its parts and exits 1', async (how) => {
+it.each(['throw', 'reject'])('logs an uncaught error (%s), stops its parts and exits with 1', async (how) => {
   const { child, closed, ready, output } = launch('normal')
   await ready
   child.send(how)
@@ -85,20 +85,20 @@ it.each(['throw', 'reject'])('logs an uncaught error (%s), stops its parts and e
   expect(output()).toContain('first stops')
 })
 
-it('ends after an uncaught error even if a part cannot be stopped', async () => {
+it('exits after an uncaught error even if a part cannot be stopped', async () => {
   const { child, closed, ready } = launch('crash-stuck')
   await ready
   child.send('throw')
   expect(await closed).toBe(1)
 })
 
-it('exits 1 when it fails to start', async () => {
+it('exits with 1 when it fails to start', async () => {
   const { closed, output } = launch('failed-start')
   expect(await closed).toBe(1)
   expect(output()).toContain('no database')
 })
 
-it('prints one line and exits 78 when its settings are wrong', async () => {
+it('prints one line and exits with 78 when its settings are invalid', async () => {
   const { closed, output, errors } = launch('bad-settings')
   expect(await closed).toBe(78)
   expect(errors()).toMatch(/^settings: JWT_SECRET is missing: [^\n]*\n$/)

@@ -7,7 +7,7 @@ function capture(write: (logger: ReturnType<typeof createLogger>) => void): Reco
   return lines.map((line) => JSON.parse(line) as Record<string, unknown>)
 }
 
-it('writes JSON lines with name and pid, from its level up', () => {
+it('writes JSON lines with name and pid, at or above its level', () => {
   const lines = capture((logger) => {
     logger.debug('unseen')
     logger.info({ conversations: 3 }, 'seen')

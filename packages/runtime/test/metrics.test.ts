@@ -6,7 +6,7 @@ async function linesOf(metrics: Metrics, name: string): Promise<string[]> {
   return (await metrics.registry.metrics()).split('\n').filter((line) => line.startsWith(name))
 }
 
-it('shows what others count, as it is when it is read', async () => {
+it('reads values kept elsewhere at the time of the scrape', async () => {
   const metrics = new Metrics('test', '1.2.3')
   const codes = new Tally(['OK'])
   let open = 1
@@ -26,7 +26,7 @@ it('shows what others count, as it is when it is read', async () => {
   expect(await linesOf(metrics, 'nodejs_eventloop_lag_p99_seconds')).toHaveLength(1)
 })
 
-it('shows a distribution as a histogram whose buckets add up', async () => {
+it('reports a distribution as a histogram with cumulative buckets', async () => {
   const metrics = new Metrics('test', '0')
   const sizes = new Distribution([1, 10, 100])
   for (const size of [1, 2, 10, 11, 1_000]) sizes.observe(size)
@@ -43,14 +43,14 @@ it('shows a distribution as a histogram whose buckets add up', async () => {
   ])
 })
 
-it('leaves out what cannot be asked for just now, and shows the rest', async () => {
+it('omits values that cannot be fetched, and reports the rest', async () => {
   const metrics = new Metrics('test', '0')
   metrics.gauge('parley_rows', 'Rows', [], () => Promise.reject(new Error('away')))
   metrics.gauge('parley_states', 'States', ['state'], () => Promise.reject(new Error('away')))
   expect(await linesOf(metrics, 'parley_')).toEqual([expect.stringContaining('parley_info'), 'parley_rows Nan'])
 })
 
-it('tells the connections of a process apart', async () => {
+it('distinguishes the connections of a process', async () => {
   const metrics = new Metrics('test', '0')
   const redis = { name: 'main', up: true, reconnects: 0, errors: 0 }
   const pool = Object.assign(new EventEmitter(), { totalCount: 3, idleCount: 1, waitingCount: 2, options: { max: 4 } })

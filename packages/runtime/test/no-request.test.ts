@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { answerNoRequest } from '../src/no-request.ts'
 
-/* Of what comes on a connection and is no request there is one answer in the envelope, and none in the middle of another. */
+/* Input that is not a valid request gets one response in the envelope, but never in the middle of another response. */
 
 let server: Server
 let client: Socket
@@ -22,7 +22,7 @@ afterEach(() => {
   server.close()
 })
 
-it('a second request that is none takes nothing from the answer to the first', async () => {
+it('a malformed second request does not corrupt the response to the first', async () => {
   const begun = new Promise<ServerResponse>((resolve) => {
     answer = (response) => {
       response.writeHead(200, { 'content-length': 10 })

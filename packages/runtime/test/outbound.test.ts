@@ -4,7 +4,7 @@ import { guardedLookup } from '../src/index.ts'
 
 type Answer = (error: NodeJS.ErrnoException | null, found: LookupAddress[]) => void
 
-/** Look-ups that the DNS has not answered. */
+/** Lookups that the DNS has not answered. */
 let asked: { name: string; answer: Answer }[] = []
 vi.mock('node:dns', async (original) => ({
   ...(await original<typeof import('node:dns')>()),
@@ -24,7 +24,7 @@ const addressOf = (name: string, through = lookup) =>
     through(name, { all: true }, (error, found) => (error ? reject(error) : resolve(found))),
   )
 
-it('asks for a name once at a time, however many sockets wait for it or have given it up', async () => {
+it('runs one lookup per name at a time, however many sockets wait for it or have given up', async () => {
   const waiting = Array.from({ length: 50 }, () => addressOf('slow.example'))
   expect(asked.map(({ name }) => name)).toEqual(['slow.example'])
   asked[0]?.answer(Object.assign(new Error('no answer'), { code: 'EAI_AGAIN' }), [])
@@ -35,7 +35,7 @@ it('asks for a name once at a time, however many sockets wait for it or have giv
   expect(asked).toHaveLength(2)
 })
 
-it('goes on with what a name answered before while the DNS is busy with others, for an hour', async () => {
+it('uses the previous result for up to an hour while the DNS is busy with other names', async () => {
   const first = addressOf('push.example')
   asked[0]?.answer(null, PUBLIC)
   expect(await first).toEqual(PUBLIC)
@@ -53,7 +53,7 @@ it('goes on with what a name answered before while the DNS is busy with others, 
   expect(asked).toHaveLength(2)
 })
 
-it('forgets a name that is no more, and gives nobody an address that may not be called', async () => {
+it('drops a name that no longer exists, and never returns a forbidden address', async () => {
   const first = addressOf('gone.example')
   asked[0]?.answer(null, [...PUBLIC, { address: '10.1.2.3', family: 4 }])
   expect(await first).toEqual(PUBLIC)

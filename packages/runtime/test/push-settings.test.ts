@@ -30,27 +30,27 @@ function variablesOf(work: () => unknown): readonly string[] {
 describe('the keys of web push', () => {
   const { publicKey, privateKey } = pair()
 
-  it('are taken as a pair, also where the private one begins with zeros', () => {
+  it('are accepted as a pair, even if the private one starts with zeros', () => {
     expect(keysOf(publicKey, privateKey)).toEqual({ publicKey, privateKey, subject })
     const small = pair(Buffer.from('0102030405060708090a0b0c0d0e0f', 'hex'))
     expect(keysOf(small.publicKey, small.privateKey)).toEqual({ ...small, subject })
   })
 
-  it('are no keys where neither is set', () => {
+  it('are null if neither is set', () => {
     expect(keysOf()).toBe(null)
   })
 
-  it('are refused where one is missing', () => {
+  it('are refused if one is missing', () => {
     expect(variablesOf(() => keysOf(publicKey))).toEqual(['VAPID_PRIVATE_KEY'])
     expect(variablesOf(() => keysOf(undefined, privateKey))).toEqual(['VAPID_PUBLIC_KEY'])
   })
 
-  it('are refused where they are of two pairs, or the private one is no scalar of the curve', () => {
+  it('are refused if they do not match, or the private one is not a scalar of the curve', () => {
     expect(variablesOf(() => keysOf(pair().publicKey, privateKey))).toEqual(['VAPID_PRIVATE_KEY'])
     expect(variablesOf(() => keysOf(publicKey, 'A'.repeat(43)))).toEqual(['VAPID_PRIVATE_KEY'])
   })
 })
 
-it('an undelivered push is worth delivering for a second at least', () => {
+it('the time to live of a push is at least a second', () => {
   expect(variablesOf(() => loadSettings(pushSettings, { PUSH_TTL_SECONDS: '0' }))).toEqual(['PUSH_TTL_SECONDS'])
 })

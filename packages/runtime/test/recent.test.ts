@@ -11,7 +11,7 @@ function held(recent: Recent<number, string>, count: number): number[] {
   return Array.from({ length: count }, (_, n) => n).filter((n) => recent.get(n) !== undefined)
 }
 
-it('holds the latest, and twice as many at most', () => {
+it('keeps at least the most recent values, and at most twice as many', () => {
   for (let count = 0; count <= 35; count++) {
     const numbers = held(filled(10, count), count)
     expect(numbers.length).toBeLessThanOrEqual(20)
@@ -20,18 +20,18 @@ it('holds the latest, and twice as many at most', () => {
   }
 })
 
-it('keeps what is put in again, with its new value', () => {
+it('keeps a value that is set again, with its new value', () => {
   const recent = filled(10, 10)
   recent.set(0, 'again')
   for (let n = 10; n < 19; n++) recent.set(n, `value ${n}`)
   expect(recent.get(0)).toBe('again')
-  // What is put in again while the map is full makes nobody go.
+  // Setting an existing key while the map is full evicts nothing.
   const full = filled(10, 20)
   for (let n = 0; n < 100; n++) full.set(19, 'again')
   expect(held(full, 20)).toEqual(Array.from({ length: 20 }, (_, n) => n))
 })
 
-it('forgets what is deleted, wherever it is', () => {
+it('deletes from both maps', () => {
   const recent = filled(10, 15)
   recent.set(3, 'again')
   recent.delete(3)

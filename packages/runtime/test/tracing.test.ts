@@ -15,13 +15,13 @@ async function opened(...endpoint: string[]): Promise<{ loaded: number; tracer: 
   return JSON.parse((await run(process.execPath, [fixture, ...endpoint])).stdout)
 }
 
-it('loads nothing of OpenTelemetry’s SDK where nothing is traced', async () => {
+it('does not load OpenTelemetry’s SDK if tracing is off', async () => {
   expect(await opened()).toEqual({ loaded: 0, tracer: false })
   const { loaded, tracer } = await opened('http://127.0.0.1:9')
   expect([loaded > 10, tracer]).toEqual([true, true])
 })
 
-it.each(['while it runs', 'as it ends'])('a process says %s why a collector does not take its spans', async (when) => {
+it.each(['while running', 'on exit'])('a process logs %s why a collector refuses its spans', async (when) => {
   const collector = createServer((request, response) => {
     request.resume().once('end', () => response.writeHead(401).end())
   })
@@ -33,7 +33,7 @@ it.each(['while it runs', 'as it ends'])('a process says %s why a collector does
     const endpoint = `http://127.0.0.1:${port}`
     const traces = openOtlp({ endpoint, serviceName: 'test', headers: { 'x-key': 'SECRET' }, ratio: 1, logger })
     traces.tracer?.start('work')?.end()
-    if (when === 'as it ends') await traces.stop()
+    if (when === 'on exit') await traces.stop()
     const line = await told.promise
     expect(line).toMatch(/Unauthorized.*spans could not be sent to the collector/)
     expect(line).not.toContain('SECRET')
@@ -43,7 +43,7 @@ it.each(['while it runs', 'as it ends'])('a process says %s why a collector does
   }
 })
 
-it('takes a traceparent as W3C has it, and nothing else', () => {
+it('accepts a W3C traceparent and nothing else', () => {
   const good = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
   expect(parseTraceParent(good)).toBe(good)
   for (const bad of [undefined, ['x'], '', 'x', good.toUpperCase(), `${good}-x`, `01${good.slice(2)}`]) {
@@ -53,7 +53,7 @@ it('takes a traceparent as W3C has it, and nothing else', () => {
   expect(parseTraceParent(`00-${'a'.repeat(32)}-${'0'.repeat(16)}-01`)).toBeUndefined()
 })
 
-it('is off by default; headers and ratio are what OpenTelemetry says they are', () => {
+it('is off by default; headers and ratio have OpenTelemetry’s format', () => {
   expect(loadSettings(tracingSettings, {})).toEqual({
     OTEL_EXPORTER_OTLP_ENDPOINT: undefined,
     OTEL_EXPORTER_OTLP_HEADERS: {},

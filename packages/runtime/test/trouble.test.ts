@@ -10,7 +10,7 @@ function watched() {
   return { lines, time, tell: troubleLog(logger, 'trouble', () => time.now) }
 }
 
-it('says once what thousands of commands say at a time, and how many there were with the next of them', () => {
+it('logs thousands of equal errors once, and their number with the next one', () => {
   const { lines, time, tell } = watched()
   for (let i = 0; i < 5_000; i++) tell(new Error('Command timed out'))
   expect(lines).toMatchObject([{ level: 40, msg: 'trouble', err: { message: 'Command timed out' } }])
@@ -26,7 +26,7 @@ it('says once what thousands of commands say at a time, and how many there were 
   expect(lines[2]).not.toHaveProperty('leftOut')
 })
 
-it('lets no kind of trouble hide another', () => {
+it('does not let one kind of error hide another', () => {
   const { lines, tell } = watched()
   const refused = Object.assign(new Error('no connection'), { code: 'ECONNREFUSED' })
   const reset = Object.assign(new Error('no connection'), { code: 'ECONNRESET' })
@@ -34,7 +34,7 @@ it('lets no kind of trouble hide another', () => {
   expect(lines).toHaveLength(4)
 })
 
-it('takes what is past a hundred kinds within that time for one', () => {
+it('treats errors beyond a hundred kinds within that time as one kind', () => {
   const { lines, time, tell } = watched()
   for (let slot = 0; slot < 5_000; slot++) tell(new Error(`MOVED ${slot}`))
   expect(lines).toHaveLength(101)

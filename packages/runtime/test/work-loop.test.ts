@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { WorkLoop } from '../src/work-loop.ts'
 
-it('goes round at once while there is more, and after the pause otherwise, also after a failure, until it is stopped', async () => {
+it('runs rounds immediately while there is more, otherwise after the pause, even after a failure, until stopped', async () => {
   const errors: unknown[] = []
   const answers = [true, false, new Error('away'), false]
   const began: number[] = []
@@ -28,7 +28,7 @@ it('goes round at once while there is more, and after the pause otherwise, also 
   expect(loop.stopped).toBe(true)
 })
 
-it('stops when the round that is under way has ended, and begins no other', async () => {
+it('stops when the current round has ended, and starts no other', async () => {
   let rounds = 0
   const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
   const { promise: ended, resolve: end } = Promise.withResolvers<boolean>()
