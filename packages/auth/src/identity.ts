@@ -45,7 +45,7 @@ export function identityFromClaims(claims: unknown, now = Date.now()): Identity 
   }
   const { sub, exp, iat } = parsed.data
   if (iat !== undefined && iat > now / 1_000 + ISSUED_AHEAD_S) {
-    throw new ParleyError('TOKEN_INVALID', { message: 'The token’s iat lies in the future.' })
+    throw new ParleyError('TOKEN_INVALID', { message: 'The token’s iat is in the future.' })
   }
   const all: Record<string, unknown> = { ...(claims as object) }
   return {

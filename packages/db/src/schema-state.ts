@@ -52,7 +52,7 @@ export interface AwaitSchemaOptions {
 export async function awaitSchema(db: Pick<Database, 'pool'>, options: AwaitSchemaOptions): Promise<void> {
   const { signal, logger, boundMs = 60_000 } = options
   const end = performance.now() + boundMs
-  for (let told = ''; ; ) {
+  for (let reported = ''; ; ) {
     const reason = await whatIsMissing(db)
     if (signal.aborted) return
     if (reason === undefined) {
@@ -64,8 +64,8 @@ export async function awaitSchema(db: Pick<Database, 'pool'>, options: AwaitSche
       return
     }
     if (performance.now() >= end) throw new Error(`gave up after ${boundMs / 1_000} s: ${reason}`)
-    if (reason !== told) logger.warn({ reason }, 'waiting for the schema')
-    told = reason
+    if (reason !== reported) logger.warn({ reason }, 'waiting for the schema')
+    reported = reason
     await delay(INTERVAL_MS, undefined, { signal }).catch(() => undefined)
   }
 }

@@ -63,7 +63,7 @@ function isInCalendar(day: string): boolean {
   return new Date(day).toISOString().startsWith(day)
 }
 
-export const NO_TIMESTAMP = 'must be a timestamp such as 2025-12-11T10:30:00Z'
+export const INVALID_TIMESTAMP = 'must be a timestamp such as 2025-12-11T10:30:00Z'
 
 /**
  * A time in a query string: RFC 3339, a date, or milliseconds since 1970. A time without an offset is in UTC, whatever the time
@@ -78,7 +78,7 @@ export const timestamp = z
     const date = new Date(/^\d{1,15}$/.test(value) ? Number(value) : `${moment}${isLocal ? 'Z' : ''}`)
     const year = date.getUTCFullYear()
     if (Number.isNaN(year) || year < 1 || year > 9999 || (day !== undefined && !isInCalendar(day))) {
-      ctx.addIssue({ code: 'custom', message: NO_TIMESTAMP })
+      ctx.addIssue({ code: 'custom', message: INVALID_TIMESTAMP })
       return z.NEVER
     }
     return fraction === undefined ? date.toISOString() : date.toISOString().replace(/\d+Z$/, `${fraction}Z`)

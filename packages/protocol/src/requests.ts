@@ -7,10 +7,10 @@ import {
   clientConversationId,
   clientMessageId,
   conversationId,
+  INVALID_TIMESTAMP,
   integer,
   isStorableText,
   messageId,
-  NO_TIMESTAMP,
   paging,
   STORABLE,
   storable,
@@ -137,7 +137,9 @@ export const upsertUsersBody = z.object({
 
 /** Without `before`, revokes all tokens issued until now. */
 export const revokeTokensBody = z
-  .object({ before: z.union([timestamp, z.int().min(0).transform(String).pipe(timestamp)], NO_TIMESTAMP).nullish() })
+  .object({
+    before: z.union([timestamp, z.int().min(0).transform(String).pipe(timestamp)], INVALID_TIMESTAMP).nullish(),
+  })
   .nullish()
   .transform((body) => body ?? {})
 
@@ -147,7 +149,7 @@ export const devSessionBody = z.object({
       userId.transform((id) => ({ id })),
       z.object({ id: userId, fullName: text(LIMITS.nameLength).optional(), profilePhoto: profilePhoto.nullish() }),
     ],
-    'must be an id, or an object with an id and perhaps fullName and profilePhoto',
+    'must be an id, or an object with an id and optionally fullName and profilePhoto',
   ),
 })
 

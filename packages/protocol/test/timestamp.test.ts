@@ -30,11 +30,11 @@ it.each([
 it.each([
   ['2024-02-29', '2024-02-29T00:00:00.000Z'],
   ['2025-12-31T23:30:00-01:00', '2026-01-01T00:30:00.000Z'],
-])('%s is a day of the calendar', (value, moment) => {
+])('%s is a calendar day', (value, moment) => {
   expect(read(value)).toBe(moment)
 })
 
-it.each(['2025-02-29', '2026-02-30T10:30:00Z', '2025-04-31 10:30'])('%s is none', (value) => {
+it.each(['2025-02-29', '2026-02-30T10:30:00Z', '2025-04-31 10:30'])('%s is not a calendar day', (value) => {
   expect(read(value)).toBeUndefined()
 })
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { ParleyError } from '../src/errors.ts'
-import { NO_TIMESTAMP } from '../src/primitives.ts'
+import { INVALID_TIMESTAMP } from '../src/primitives.ts'
 import {
   conversationParams,
   createConversationBody,
@@ -57,12 +57,12 @@ describe('an invalid request', () => {
       'content: must have at most 10000 characters',
     ],
     ['a photo that is not a URL', userBody, { fullName: 'A', profilePhoto: 'a.png' }, 'profilePhoto: must be a URL'],
-    ['an invalid time', revokeTokensBody, { before: 'now' }, `before: ${NO_TIMESTAMP}`],
+    ['an invalid time', revokeTokensBody, { before: 'now' }, `before: ${INVALID_TIMESTAMP}`],
     [
-      'a number for a person',
+      'a number instead of a person',
       devSessionBody,
       { user: 5 },
-      'user: must be an id, or an object with an id and perhaps fullName and profilePhoto',
+      'user: must be an id, or an object with an id and optionally fullName and profilePhoto',
     ],
     ['no known conversations', syncBody, {}, 'conversations: is missing'],
     [

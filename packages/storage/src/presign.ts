@@ -13,7 +13,7 @@ export interface S3Location {
 export interface S3Credentials {
   accessKeyId: string
   secretAccessKey: string
-  /** Of a temporary key: it stands in each address. */
+  /** The session token of temporary credentials; it is part of every URL. */
   sessionToken?: string
 }
 

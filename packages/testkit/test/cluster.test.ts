@@ -47,7 +47,7 @@ test('events are awaited by predicate and by count; a timeout lists those receiv
   for (const n of [1, 2, 3]) await emit(socket, 'echo', n)
   expect(await third).toBe(3)
   expect(await firstTwo).toEqual([1, 2])
-  // The time is up when the event has come, however slow the machine is.
+  // Fake timers, so that the timeout only passes once the event has arrived, however slow the machine is.
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   onTestFinished(() => void vi.useRealTimers())
   const never = next(socket, 'newMessage', undefined, { timeoutMs: 50 })
