@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os'
 import { migrate } from '@parley/db'
 import { redisProgram, type S3Address, startPgBouncer } from '@parley/local/services'
 import type { TestProject } from 'vitest/node'
@@ -5,6 +6,7 @@ import { createTestCertificate } from './certificate.ts'
 import { adminClient, databaseUrl, uniqueName } from './database-names.ts'
 import { postgresOnThisMachine, s3OnThisMachine } from './local-services.ts'
 import { chosenProfile, type Profile } from './profiles.ts'
+import { openRunFolder } from './run-folder.ts'
 import { tlsFiles, tlsInFront } from './tls.ts'
 
 /** The same collation and case mapping on every server, independent of the machine; requires Postgres 17. */
@@ -33,6 +35,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   // Test files start their own Redis. If it must be installed, do that once, before they all try.
   if (ownRedis) await redisProgram((line) => console.log(line))
   await using undo = new AsyncDisposableStack()
+  // For every process of the run: each takes the temporary folder from here.
+  const folder = await openRunFolder(tmpdir())
+  undo.defer(() => folder.stop())
+  process.env.TMPDIR = folder.value
   const tls = profile === 'tls' ? await certificate(undo) : null
   const [postgres, s3] = await Promise.all([postgresFor(containers, tls ?? undefined), s3For(containers)])
   undo.defer(() => postgres.stop())
