@@ -24,3 +24,13 @@ it('keeps nothing of a socket that went while its token was being renewed', () =
   life.start(inAnHour())
   expect(vi.getTimerCount()).toBe(0)
 })
+
+it('waits for the end of a token that is further away than a timer can wait', () => {
+  const onEnd = vi.fn()
+  const days = 86_400_000
+  new TokenLife(onEnd).start(new Date(Date.now() + 60 * days))
+  vi.advanceTimersByTime(60 * days - 1)
+  expect(onEnd).not.toHaveBeenCalled()
+  vi.advanceTimersByTime(1)
+  expect(onEnd).toHaveBeenCalledOnce()
+})

@@ -83,6 +83,14 @@ it('retries a failed fetch of messages on an open connection, even if no sync re
   catchUp.stop()
 })
 
+it('reports announced messages that cannot be fetched, for example from a lagging replica', async () => {
+  const { inbox, catchUp, onError } = catchingUp([], 5_000, 1)
+  inbox.onMessage(messageOf('ahmed', 3, 7))
+  await vi.advanceTimersByTimeAsync(PATIENCE_MS)
+  expect(onError.mock.calls).toMatchObject([[{ code: 'BAD_ANSWER' }]])
+  catchUp.stop()
+})
+
 it('syncs again on an open connection after a failed sync', async () => {
   const { room, catchUp, call, onError } = catchingUp()
   room.revisions.saw(7)

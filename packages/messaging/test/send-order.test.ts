@@ -79,6 +79,21 @@ it('keeps a sender’s order: a message after one with a file waits until the fi
   await writer.close()
 })
 
+it('also keeps it for a message sent after the first file has been checked and before the second has', async () => {
+  const { writer, looks, upload, send } = await setting()
+  const [first, second] = [send('a file', [await upload()]), send('another', [await upload()])]
+  await expect.poll(() => looks.length).toBe(2)
+  looks[0]?.resolve(FILE)
+  expect(await first).toMatchObject({ seq: 1 })
+  const third = send('the end')
+  looks[1]?.resolve(FILE)
+  expect((await Promise.all([second, third])).map(({ content, seq }) => `${seq} ${content}`)).toEqual([
+    '2 another',
+    '3 the end',
+  ])
+  await writer.close()
+})
+
 it('continues after a refused file', async () => {
   const { writer, looks, upload, send } = await setting()
   const sent = [send('a file', [await upload()]), send('unknown', [{ id: randomUUID() }]), send('the end')]

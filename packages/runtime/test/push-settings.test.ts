@@ -1,6 +1,6 @@
 import { createECDH } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { loadSettings, pushSettings, SettingsError, vapidKeysOf } from '../src/index.ts'
+import { loadSettings, pushEndpointPolicy, pushSettings, SettingsError, vapidKeysOf } from '../src/index.ts'
 
 const subject = 'mailto:push@parley.example'
 
@@ -53,4 +53,12 @@ describe('the keys of web push', () => {
 
 it('the time to live of a push is at least a second', () => {
   expect(variablesOf(() => loadSettings(pushSettings, { PUSH_TTL_SECONDS: '0' }))).toEqual(['PUSH_TTL_SECONDS'])
+})
+
+it('endpoints on this machine are for tests: in production a process that would take them does not start', () => {
+  const policyOf = (NODE_ENV: 'production' | 'test', PUSH_ALLOW_PRIVATE_ENDPOINTS: string) =>
+    pushEndpointPolicy({ ...loadSettings(pushSettings, { PUSH_ALLOW_PRIVATE_ENDPOINTS }), NODE_ENV })
+  expect(policyOf('test', 'true')).toEqual({ allowLoopback: true })
+  expect(policyOf('production', 'false')).toEqual({ allowLoopback: false })
+  expect(variablesOf(() => policyOf('production', 'true'))).toEqual(['PUSH_ALLOW_PRIVATE_ENDPOINTS'])
 })
