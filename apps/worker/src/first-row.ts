@@ -31,9 +31,11 @@ export class FirstRow {
   async id(): Promise<number> {
     const now = this.#now()
     if (now >= this.#lookAt) {
+      const first = await this.#look()
+      // Ids start over, as after a restore: what was taken before says nothing about the rows to come.
+      if (first !== undefined && first < this.#taken - IDS_BEFORE) this.#taken = first
       // An empty table: everything up to the last row taken is gone.
-      const first = (await this.#look()) ?? this.#taken
-      this.#start = Math.max(0, first - IDS_BEFORE)
+      this.#start = Math.max(0, (first ?? this.#taken) - IDS_BEFORE)
       this.#lookAt = now + LOOK_MS
     }
     return this.#start
