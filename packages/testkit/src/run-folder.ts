@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isRunning } from '@parley/local/services'
-import type { Held } from './global-setup.ts'
+import type { StartedService } from './global-setup.ts'
 
 const NAME = /^parley-tests-(\d+)-/
 
@@ -10,7 +10,7 @@ const NAME = /^parley-tests-(\d+)-/
  * holds a database or more. Stopping it removes it.
  * @param pid the process whose end is that of the run
  */
-export async function openRunFolder(parent: string, pid: number = process.pid): Promise<Held<string>> {
+export async function openRunFolder(parent: string, pid: number = process.pid): Promise<StartedService<string>> {
   for (const name of await readdir(parent)) {
     const owner = Number(NAME.exec(name)?.[1])
     // Another user's cannot be removed.
