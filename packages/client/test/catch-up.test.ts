@@ -32,7 +32,7 @@ function catchingUp(stored: Message[] = [], limit = 5_000, total = stored.at(-1)
 }
 
 const fromTwoTo = (last: number) => Array.from({ length: last - 1 }, (_, i) => messageOf('ahmed', i + 2, i + 6))
-const network = () => new ParleyClientError('NETWORK', 'The network is away.')
+const network = () => new ParleyClientError('NETWORK', 'The network is down.')
 
 describe('what is missing when the connection breaks is still fetched on the next one', () => {
   it('by a sync', async () => {

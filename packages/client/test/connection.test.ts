@@ -167,7 +167,7 @@ describe('a connection', () => {
   })
 
   it('restarts the backoff on hurry(), and cancels the delay it was waiting for', async () => {
-    const getToken = vi.fn(() => Promise.reject(new Error('the login server is away')))
+    const getToken = vi.fn(() => Promise.reject(new Error('the login server is down')))
     const { connection, being } = await connect({ tokens: new TokenSource(getToken) })
     await being('offline')
     vi.advanceTimersByTime(500)
@@ -236,7 +236,7 @@ describe('a token', () => {
     const { getToken, token, tokens, pass } = renewals()
     const { connection, states, errors, being } = await connect({ tokens })
     await being('live')
-    getToken.mockRejectedValue(new Error('the login server is away'))
+    getToken.mockRejectedValue(new Error('the login server is down'))
     await pass(FIRST_RENEWAL_MS - 1)
     expect(getToken).toHaveBeenCalledTimes(1)
     for (const [failures, pause] of [1, 1_000, 2_000].entries()) {

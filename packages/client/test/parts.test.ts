@@ -251,7 +251,7 @@ it('a read mark is sent even if it was made while an older one was in flight', a
 })
 
 it('a connection that is waiting to reconnect does so at once on hurry()', async () => {
-  const getToken = vi.fn(() => Promise.reject(new Error('the login server is away')))
+  const getToken = vi.fn(() => Promise.reject(new Error('the login server is down')))
   const ignore = () => undefined
   const told = { onState: ignore, onEvent: ignore, onConnect: async () => undefined, onError: ignore }
   const tokens = new TokenSource(getToken)

@@ -130,7 +130,7 @@ describe('tokens', () => {
     await cluster.register(a)
     let asked = 0
     const getToken = async () => {
-      if (++asked === 1) throw new Error('the login server is away')
+      if (++asked === 1) throw new Error('the login server is down')
       return cluster.token(a)
     }
     using ahmed = clientOf(cluster, a, { getToken })

@@ -26,7 +26,7 @@ export class ChannelConnection {
   readonly #redis: RedisClient
   /** Resolves when subscriptions to everything wanted have been sent on the current connection. */
   #subscribed = Promise.withResolvers<void>()
-  /** Channels whose subscription Redis has not confirmed on the current connection, with the number of the latest command for each. */
+  /** Channels not confirmed on the current connection, each with the number of its latest command. */
   readonly #unconfirmed = new Map<string, number>()
   #commands = 0
   #current = false

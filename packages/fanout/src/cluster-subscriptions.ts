@@ -5,8 +5,8 @@ import type { Cluster } from 'ioredis'
 import { ChannelConnection } from './channel-connection.ts'
 import type { Subscriptions, SubscriptionsOptions } from './subscriptions.ts'
 
-/** How long after a sign that slots have moved the slot map is read again, in milliseconds: longer with each read that did not help. */
-const lookAgainMs = (looks: number) => backoffMs(looks, 100, 1_000)
+/** Delay of reading the slot map after a sign that slots have moved, in milliseconds: longer after reads that did not help. */
+const refreshDelayMs = (attempt: number) => backoffMs(attempt, 100, 1_000)
 const CONFIRM_MS = 5_000
 /**
  * How long to keep listening to a node that the map no longer names, in milliseconds: three times the interval at which
@@ -15,11 +15,11 @@ const CONFIRM_MS = 5_000
  */
 const LINGER_MS = 15_000
 /** The error of ioredis when Redis has ended a subscription by itself, as it does for a slot that has moved. */
-const UNASKED_ANSWER = 'Command queue state error'
+const UNSOLICITED_ANSWER = 'Command queue state error'
 
 interface Node {
   connection: ChannelConnection
-  /** What it is asked for: the wanted channels of its slots. */
+  /** The wanted channels of its slots. */
   channels: Set<string>
 }
 
@@ -42,14 +42,14 @@ export class ClusterSubscriptions implements Subscriptions {
   /** Whether each slot has a node. */
   #covered = false
   #firstMap = Promise.withResolvers<void>()
-  #lookAgain: NodeJS.Timeout | undefined
-  /** Reads of the slot map since all subscriptions were last in force. */
-  #looks = 0
+  #refreshTimer: NodeJS.Timeout | undefined
+  /** Number of times the slot map was read since all subscriptions were last active. */
+  #refreshes = 0
   /** A node has refused or ended a subscription: what is missing is sent again once the map has been read again. */
   #doubtful = false
   /** Number of times that missing channels have been subscribed (again). */
-  #moves = 0
-  #telling = false
+  #resubscriptions = 0
+  #notifying = false
   #closed = false
 
   constructor(address: RedisAddress, cluster: Cluster, options: SubscriptionsOptions) {
@@ -71,16 +71,16 @@ export class ClusterSubscriptions implements Subscriptions {
   }
 
   subscribe(channels: readonly string[]): void {
-    for (const [node, some] of this.#byNode(channels)) {
-      for (const channel of some) node.channels.add(channel)
-      node.connection.subscribe(some)
+    for (const [node, names] of this.#byNode(channels)) {
+      for (const channel of names) node.channels.add(channel)
+      node.connection.subscribe(names)
     }
   }
 
   unsubscribe(channels: readonly string[]): void {
-    for (const [node, some] of this.#byNode(channels)) {
-      for (const channel of some) node.channels.delete(channel)
-      node.connection.unsubscribe(some)
+    for (const [node, names] of this.#byNode(channels)) {
+      for (const channel of names) node.channels.delete(channel)
+      node.connection.unsubscribe(names)
     }
   }
 
@@ -91,15 +91,15 @@ export class ClusterSubscriptions implements Subscriptions {
   /** Whether all nodes confirm that their subscriptions are active. */
   async #allAnswer(timeoutMs: number): Promise<boolean> {
     if (this.#nodes.size === 0 || this.#doubtful) return false
-    const moves = this.#moves
+    const before = this.#resubscriptions
     const answers = await Promise.all([...this.#nodes.values()].map(({ connection }) => connection.ping(timeoutMs)))
     // Subscriptions that were sent again meanwhile may have been sent after the ping.
-    return !this.#doubtful && moves === this.#moves && answers.every((answer) => answer)
+    return !this.#doubtful && before === this.#resubscriptions && answers.every((answer) => answer)
   }
 
   close(): void {
     this.#closed = true
-    clearTimeout(this.#lookAgain)
+    clearTimeout(this.#refreshTimer)
     this.#cluster.off('refresh', this.#onRefresh)
     for (const { connection } of this.#nodes.values()) connection.close()
     this.#nodes.clear()
@@ -112,9 +112,9 @@ export class ClusterSubscriptions implements Subscriptions {
     for (const channel of channels) {
       const node = this.#nodes.get(this.#ownerOf[slotOf(channel)] ?? '')
       if (node === undefined) continue
-      const some = found.get(node)
-      if (some === undefined) found.set(node, [channel])
-      else some.push(channel)
+      const names = found.get(node)
+      if (names === undefined) found.set(node, [channel])
+      else names.push(channel)
     }
     return found
   }
@@ -141,16 +141,16 @@ export class ClusterSubscriptions implements Subscriptions {
     this.#moveChannels()
     this.#doubtful = false
     this.#firstMap.resolve()
-    if (!first) void this.#tellRestored()
+    if (!first) void this.#notifyRestored()
   }
 
   /**
-   * Subscribes, at its current node, each channel that is not known to be in force there. A subscription that is refused for
-   * long (by an ACL, say) therefore costs nothing for the others. Subscribing a second time changes nothing, and a node that a slot
-   * has left has ended the subscriptions there by itself.
+   * Subscribes, at its current node, each channel that is not known to be active there. A subscription that is refused for a
+   * long time (by an ACL, say) therefore does not affect the others. Subscribing a second time changes nothing, and a node that
+   * a slot has left has ended the subscriptions there by itself.
    */
   #moveChannels(): void {
-    this.#moves++
+    this.#resubscriptions++
     const wanted = this.#byNode([...this.#options.wanted()])
     for (const node of this.#nodes.values()) {
       const [before, own] = [node.channels, wanted.get(node) ?? []]
@@ -175,7 +175,7 @@ export class ClusterSubscriptions implements Subscriptions {
     const redis = openNode(this.#address, node, {
       ...options,
       onError: (error) => {
-        if (error.message.startsWith(UNASKED_ANSWER)) this.#unasked(key)
+        if (error.message.startsWith(UNSOLICITED_ANSWER)) this.#onUnsolicitedAnswer(key)
         options.onError(error)
       },
     })
@@ -183,7 +183,7 @@ export class ClusterSubscriptions implements Subscriptions {
     redis.on('moved', () => this.#doubt(key))
     redis.on('close', () => {
       this.#leave(key)
-      this.#look()
+      this.#planRefresh()
     })
     const connection = new ChannelConnection({
       redis,
@@ -202,41 +202,41 @@ export class ClusterSubscriptions implements Subscriptions {
   #doubt(key: string): void {
     if (!this.#nodes.has(key)) return
     this.#doubtful = true
-    this.#look()
+    this.#planRefresh()
   }
 
-  #unasked(key: string): void {
+  #onUnsolicitedAnswer(key: string): void {
     this.#doubt(key)
     // On this connection, answers can no longer be matched to their commands.
     this.#nodes.get(key)?.connection.renew()
   }
 
-  #look(): void {
+  #planRefresh(): void {
     if (this.#closed) return
-    this.#lookAgain ??= setTimeout(
+    this.#refreshTimer ??= setTimeout(
       () => {
-        this.#lookAgain = undefined
+        this.#refreshTimer = undefined
         if (!this.#closed) this.#cluster.refreshSlotsCache()
       },
-      lookAgainMs(++this.#looks),
+      refreshDelayMs(++this.#refreshes),
     )
   }
 
   /** Waits as long as the nodes take. If doubtful, or with a slot without a node, the next map leads here again. */
-  async #tellRestored(): Promise<void> {
-    if (this.#telling) return
-    this.#telling = true
+  async #notifyRestored(): Promise<void> {
+    if (this.#notifying) return
+    this.#notifying = true
     while (!this.#closed && !this.#doubtful) {
       if (await this.#allAnswer(CONFIRM_MS)) {
         if (!this.#closed) this.#allRestored()
         break
       }
     }
-    this.#telling = false
+    this.#notifying = false
   }
 
   #allRestored(): void {
-    this.#looks = 0
+    this.#refreshes = 0
     this.#options.onRestored()
   }
 }

@@ -61,11 +61,11 @@ const FAMILIES = { IMAGE: 'image/', VIDEO: 'video/', AUDIO: 'audio/' } as const
 export function messageTypeOf(wanted: MessageType | undefined, files: readonly StoredAttachment[]): MessageType {
   if (wanted === undefined) return files.length === 0 ? 'TEXT' : commonType(files)
   if (wanted === 'IMAGE' || wanted === 'VIDEO' || wanted === 'AUDIO') {
-    const odd = files.find((file) => !fits(wanted, file))
-    if (odd === undefined) return wanted
+    const mismatch = files.find((file) => !fits(wanted, file))
+    if (mismatch === undefined) return wanted
     throw new ParleyError('ATTACHMENT_TYPE_MISMATCH', {
-      message: `The message is of type ${wanted}, but “${odd.fileName}” is ${odd.fileType}.`,
-      details: { id: odd.id, fileType: odd.fileType },
+      message: `The message is of type ${wanted}, but “${mismatch.fileName}” is ${mismatch.fileType}.`,
+      details: { id: mismatch.id, fileType: mismatch.fileType },
     })
   }
   return wanted

@@ -95,9 +95,9 @@ export class ConversationSync {
   async #changes(byKey: ReadonlyMap<string, SyncRange>): Promise<Map<string, Changes>> {
     const changes = new Map<string, Changes>()
     for (const part of partsOf(byKey, PART_ROWS, ([, range]) => rowsOf(range))) {
-      const told = await this.#changesOf(part.map(([, range]) => range))
+      const found = await this.#changesOf(part.map(([, range]) => range))
       for (const [index, [key]] of part.entries()) {
-        const change = told[index]
+        const change = found[index]
         if (change !== undefined) changes.set(key, change)
       }
     }
@@ -107,11 +107,11 @@ export class ConversationSync {
   async #changesOf(ranges: readonly SyncRange[]): Promise<Changes[]> {
     const messages = await syncMessages(this.#db.pool, ranges, LIMITS.syncMessages + 1)
     const messagesOf = Map.groupBy(messages, (row) => row.range)
-    const told = ranges.map((_, index) => {
+    const shown = ranges.map((_, index) => {
       const rows = messagesOf.get(index + 1) ?? []
       return rows.length > LIMITS.syncMessages ? rows.slice(-1) : rows
     })
-    const marked = ranges.map((range, index) => ({ ...range, fromSeq: told[index]?.[0]?.seq ?? range.lastSeq + 1 }))
+    const marked = ranges.map((range, index) => ({ ...range, fromSeq: shown[index]?.[0]?.seq ?? range.lastSeq + 1 }))
     const members = await syncMembers(this.#db.pool, marked, LIMITS.listedParticipants)
     const membersOf = Map.groupBy(members, (row) => row.range)
     return ranges.map((_, index) => {
@@ -119,7 +119,7 @@ export class ConversationSync {
       const marks = people.filter((row) => !row.gone)
       const all = messagesOf.get(index + 1)?.length ?? 0
       const changes = {
-        messages: (told[index] ?? []).map((row) => presentMessage(row, marks, this.#links)),
+        messages: (shown[index] ?? []).map((row) => presentMessage(row, marks, this.#links)),
         tooLong: all > LIMITS.syncMessages,
         members: marks.filter((row) => row.changed).map(presentMember),
         gone: people.filter((row) => row.gone && row.changed).map((row) => row.user_id),

@@ -240,7 +240,7 @@ describe('a match', () => {
     }
     const everybody = async () => new Set([me])
     expect(await isOnline(everybody)).toEqual([[true]])
-    expect(await isOnline(() => Promise.reject(new Error('Redis is away')))).toEqual([[false]])
+    expect(await isOnline(() => Promise.reject(new Error('Redis is down')))).toEqual([[false]])
     await bed.db.pool.query('update conversations set participant_count = $2 where id = $1', [
       conversation,
       LIMITS.presenceGroupSize + 1,

@@ -67,7 +67,7 @@ it('a Redis that does not respond delays only the requests that asked it', async
   await expect.poll(() => asked.length).toBe(1)
   const second = await conversations.list('reader-1', PAGE)
   expect(second.data[0]?.participants.every(({ isOnline }) => isOnline)).toBe(true)
-  stuck.reject(new Error('Redis is away'))
+  stuck.reject(new Error('Redis is down'))
   expect((await first).data[0]?.participants.some(({ isOnline }) => isOnline)).toBe(false)
 })
 

@@ -33,10 +33,10 @@ export function createPresenceReader(options: PresenceReaderOptions): PresenceRe
   const { redis, graceMs = defaultTiming.graceMs, answerMs = 2_000 } = options
 
   async function read(userIds: readonly string[]): Promise<{ people: Person[]; alive: Set<string> }> {
-    const asked = [...new Set(userIds)]
-    if (asked.length === 0) return { people: [], alive: new Set() }
-    const found = await runOnEach(redis, readScript, asked.map(userKey), graceMs)
-    const people = asked.map((userId, index) => parsePerson(userId, String(found[index] ?? '')))
+    const unique = [...new Set(userIds)]
+    if (unique.length === 0) return { people: [], alive: new Set() }
+    const found = await runOnEach(redis, readScript, unique.map(userKey), graceMs)
+    const people = unique.map((userId, index) => parsePerson(userId, String(found[index] ?? '')))
     const incarnations = people.flatMap(({ entries }) => entries.map(({ incarnation }) => incarnation))
     return { people, alive: await aliveOf(redis, incarnations) }
   }

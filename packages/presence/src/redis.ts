@@ -55,12 +55,12 @@ const KEYS_PER_CALL = 500
 
 /** Returns those of the incarnations that hold their lease. */
 export async function aliveOf(redis: RedisClient, incarnations: Iterable<string>): Promise<Set<string>> {
-  const asked = [...new Set(incarnations)]
+  const unique = [...new Set(incarnations)]
   const holders = await getEach(
     redis,
-    asked.map((incarnation) => leaseKey(epochOf(incarnation))),
+    unique.map((incarnation) => leaseKey(epochOf(incarnation))),
   )
-  return new Set(asked.filter((incarnation, index) => holders[index] === incarnation))
+  return new Set(unique.filter((incarnation, index) => holders[index] === incarnation))
 }
 
 /** Reads keys: with one command on a single Redis, with one concurrent command per key on a Cluster. */
