@@ -2,32 +2,32 @@ import { ParleyError } from '@parley/protocol'
 import type { Socket } from 'socket.io'
 import type { GatewayLimits } from './limits.ts'
 
-/** CONNECT packets that one connection may send: a client that was refused may try again with another token. */
+/** CONNECT packets that one connection may send: a refused client may try again with another token. */
 const MAX_CONNECTS = 10
 
 /**
- * Objects and arrays of one packet: an event has some ten. A million of them, one in the other, were half a second of parsing
- * and of collecting the garbage.
+ * Objects and arrays allowed in one packet; an event has about ten. A million nested ones took half a second to parse and
+ * garbage-collect.
  */
 const MAX_NESTED = 1_000
 /**
- * Characters of one packet that stand outside of strings, in UTF-16 code units. The largest event, a sync, has 20,000. Two million
- * digits, where Socket.IO reads the number of an ack, took half a second.
+ * UTF-16 code units allowed outside of strings in one packet. The largest event, a sync, has 20,000. Two million digits in place
+ * of an ack id took Socket.IO half a second.
  */
 const MAX_OUTSIDE = 64 * 1024
-/** Shorter packets cost too little to be looked at, in UTF-16 code units. Of a message of 10,000 it takes a microsecond. */
+/** Shorter packets are too cheap to check, in UTF-16 code units. Checking a message of 10,000 takes a microsecond. */
 const LOOKED_AT_LENGTH = 4 * 1024
 
 const [QUOTE, BACKSLASH, BRACKET, BRACE] = ['"', '\\', '[', '{'].map((char) => char.charCodeAt(0))
 
-/** How Engine.IO hands over what a client has posted. Not in its published types. */
+/** How Engine.IO receives the body of a POST. Not in its published types. */
 interface PollingTransport {
   onData(body: string): void
 }
 
 /**
- * Closes a connection that sends CONNECT, or packets of whatever kind, more often than one may, or one that costs too much to
- * be read; what it has sent besides is dropped unread. Done before Socket.IO makes a socket or an event of each: one body that a client posts holds very many.
+ * Closes a connection that sends too many CONNECT packets, too many packets of any kind, or one that costs too much to parse; the
+ * rest is dropped unread. Done before Socket.IO turns packets into sockets or events, because one POST body can hold very many.
  */
 export function boundPackets(conn: Socket['conn'], limits: GatewayLimits): void {
   if (conn.transport.name === 'polling') boundBodies(conn, limits)
@@ -37,18 +37,18 @@ export function boundPackets(conn: Socket['conn'], limits: GatewayLimits): void 
     try {
       limits.takePacket(conn)
       if (type !== 'message' || typeof data !== 'string') return
-      // As Socket.IO's parser reads the type, to which a blank is CONNECT too.
+      // Parsed as Socket.IO's parser does it, for which a blank is CONNECT, too.
       if (Number(data.charAt(0)) === 0 && ++connects > MAX_CONNECTS) throw new ParleyError('RATE_LIMITED')
       if (isCostly(data)) throw new ParleyError('PAYLOAD_TOO_LARGE')
     } catch {
-      // Engine.IO reads the type after this: it hands on what comes on a connection that is open still.
+      // Engine.IO reads the type after this, and would still process the packet.
       packet.type = 'noop'
       conn.close()
     }
   })
 }
 
-/** Engine.IO takes a body apart as a whole before it hands over the first packet, on a connection that was closed as well. */
+/** Checks bodies before Engine.IO splits them: it splits a whole body before the first packet, even on a closed connection. */
 function boundBodies(conn: Socket['conn'], limits: GatewayLimits): void {
   const transport = conn.transport as unknown as PollingTransport
   const takeApart = transport.onData.bind(transport)
@@ -63,7 +63,7 @@ function boundBodies(conn: Socket['conn'], limits: GatewayLimits): void {
   }
 }
 
-/** Whether reading a packet would cost far more than that of any event there is, in which case nobody needs its answer. */
+/** Returns whether parsing a packet would cost far more than parsing any real event. */
 export function isCostly(packet: string): boolean {
   if (packet.length < LOOKED_AT_LENGTH) return false
   let nested = 0
@@ -76,7 +76,7 @@ export function isCostly(packet: string): boolean {
   return false
 }
 
-/** @returns where the string ends that begins at `start`; the end of all where it does not */
+/** Returns the index of the closing quote of the string that starts at `start`; the length of `json` if there is none. */
 function endOfString(json: string, start: number): number {
   for (let end = json.indexOf('"', start + 1); end !== -1; end = json.indexOf('"', end + 1)) {
     let escapes = 0

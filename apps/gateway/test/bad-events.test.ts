@@ -17,10 +17,10 @@ import type { Socket } from 'socket.io-client'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 
 /*
- * Whatever a client sends: a clear error with a code, and neither the connection nor the process ends of it.
+ * Whatever a client sends gets a clear error with a code, and ends neither the connection nor the process.
  */
 
-/** Nobody else may find this text outside of the messages themselves. */
+/** This text must not appear anywhere but in the messages themselves, above all not in logs. */
 const SECRET = `secret-${crypto.randomUUID()}`
 const [ahmed, fatima, stranger] = [user('Ahmed Hassan'), user('Fatima Rahman'), user('Stranger')]
 let cluster: Cluster
@@ -90,7 +90,7 @@ const INVALID: [string, ClientEventName, unknown][] = [
   ['a message that is no id', 'markAsRead', { conversationId: '00000000-0000-0000-0000-000000000000', messageId: 'x' }],
 ]
 
-describe('payloads that are not valid', () => {
+describe('invalid payloads', () => {
   it.each(INVALID)('%s: %s', async (_what, event, payload) => {
     const error = errorOf(await emit(socket, event, typeof payload === 'function' ? payload() : payload))
     expect(error.code).toBe('VALIDATION_FAILED')
@@ -99,14 +99,14 @@ describe('payloads that are not valid', () => {
     expect(socket.connected).toBe(true)
   })
 
-  it('nothing of all this was stored', async () => {
+  it('none of this was stored', async () => {
     const page = await cluster.api(ahmed).get<Message[]>(`/api/messages/conversations/${conversation.id}/messages`)
     expect(dataOf(page)).toEqual([message])
     expect(({} as Record<string, unknown>).admin).toBeUndefined()
   })
 })
 
-describe('what is unusual and allowed', () => {
+describe('unusual but allowed input', () => {
   it.each([
     ['SQL', `'; drop table messages; -- ${SECRET}`],
     ['markup', '<script>alert(1)</script>'],
@@ -114,7 +114,7 @@ describe('what is unusual and allowed', () => {
     ['surrogate pairs, right to left, joiners', '👩‍👩‍👧 \u202eabc\u202c ﷽'],
     ['control characters', '\u0001\u001b[31m\u007f'],
     ['JSON and printf', '{"$ne":1} %s %n $x \\u0000'],
-  ])('%s as content comes back as it was', async (_what, content) => {
+  ])('%s as content comes back unchanged', async (_what, content) => {
     const stored = dataOf(await emit<Message>(socket, 'sendMessage', send({ content })))
     expect(stored.content).toBe(content)
     const page = await cluster
@@ -123,7 +123,7 @@ describe('what is unusual and allowed', () => {
     expect(dataOf(page)).toEqual([stored])
   })
 
-  it('fields that nobody knows and arguments too many are passed over', async () => {
+  it('unknown fields and extra arguments are ignored', async () => {
     const payload = {
       ...send({ content: 'With more' }),
       ...keyed('__proto__'),
@@ -138,7 +138,7 @@ describe('what is unusual and allowed', () => {
   })
 })
 
-describe('events that there are not', () => {
+describe('unknown events', () => {
   it.each(['unknown', 'newMessage', 'sendmessage', '__proto__', 'constructor', 'toString', 'hasOwnProperty', ''])(
     '%j',
     async (event) => {
@@ -149,13 +149,13 @@ describe('events that there are not', () => {
     },
   )
 
-  it('a name of 100,000 characters is not sent back', async () => {
+  it('a name of 100,000 characters is not echoed', async () => {
     const exception = next(socket, 'exception')
     socket.emit('x'.repeat(100_000))
     expect(JSON.stringify(await exception).length).toBeLessThan(1_000)
   })
 
-  it('others hear nothing of an event that a client makes up', async () => {
+  it('an event that a client makes up is not relayed to others', async () => {
     const f = await cluster.socket(fatima, { gateway: 1, transports: ['websocket'] })
     const heard: string[] = []
     f.onAny((event: string) => heard.push(event))
@@ -169,8 +169,8 @@ describe('events that there are not', () => {
   })
 })
 
-describe('one who is not in the conversation', () => {
-  /** What each event says of a conversation; null for those that name none. */
+describe('somebody who is not in the conversation', () => {
+  /** A payload for each event that names a conversation; null for the others. */
   const payloads: Record<ClientEventName, object | null> = {
     sendMessage: { content: 'Let me in' },
     typing: {},
@@ -178,37 +178,40 @@ describe('one who is not in the conversation', () => {
     markAsRead: { messageId: '00000000-0000-0000-0000-000000000000' },
     getOnlineUsers: null,
     setVisibility: null,
-    // Says for each conversation that it is gone: its own tests hold it to that.
+    // Answers that each conversation is gone; sync.test.ts checks that.
     sync: null,
     renewToken: null,
   }
 
-  it.each(Object.keys(clientEvents) as ClientEventName[])('%s finds no such conversation', async (event) => {
-    expect(payloads, `${event} is missing in the table`).toHaveProperty(event)
-    const fields = payloads[event]
-    if (fields === null) return
-    const other = await cluster.socket(stranger, { gateway: 1, transports: ['websocket'] })
-    const fromStranger = errorOf(await emit(other, event, { conversationId: conversation.id, ...fields }))
-    const fromNowhere = errorOf(await emit(other, event, { conversationId: crypto.randomUUID(), ...fields }))
-    expect(fromStranger.code).toBe('CONVERSATION_NOT_FOUND')
-    // Not a word that tells a conversation that exists from one that does not.
-    expect(fromNowhere).toEqual(fromStranger)
-    const withMessage = errorOf(
-      await emit(other, event, { conversationId: conversation.id, ...fields, messageId: message.id }),
-    )
-    expect(withMessage).toEqual(fromStranger)
-    other.disconnect()
-  })
+  it.each(Object.keys(clientEvents) as ClientEventName[])(
+    '%s answers that there is no such conversation',
+    async (event) => {
+      expect(payloads, `${event} is missing in the table`).toHaveProperty(event)
+      const fields = payloads[event]
+      if (fields === null) return
+      const other = await cluster.socket(stranger, { gateway: 1, transports: ['websocket'] })
+      const fromStranger = errorOf(await emit(other, event, { conversationId: conversation.id, ...fields }))
+      const fromNowhere = errorOf(await emit(other, event, { conversationId: crypto.randomUUID(), ...fields }))
+      expect(fromStranger.code).toBe('CONVERSATION_NOT_FOUND')
+      // The answer does not reveal whether the conversation exists.
+      expect(fromNowhere).toEqual(fromStranger)
+      const withMessage = errorOf(
+        await emit(other, event, { conversationId: conversation.id, ...fields, messageId: message.id }),
+      )
+      expect(withMessage).toEqual(fromStranger)
+      other.disconnect()
+    },
+  )
 
-  it('a message of another conversation cannot be read here', async () => {
+  it('a message of another conversation cannot be marked as read here', async () => {
     const { id: conversationId } = await group(cluster, ahmed, [stranger])
     const error = errorOf(await emit(socket, 'markAsRead', { conversationId, messageId: message.id }))
     expect(error.code).toBe('MESSAGE_NOT_FOUND')
   })
 })
 
-describe('what is not even Socket.IO', () => {
-  /** A WebSocket of one's own that has come as far as being connected. */
+describe('packets that are not valid Socket.IO', () => {
+  /** Opens a raw WebSocket and connects it to the namespace. */
   async function raw(): Promise<WebSocket> {
     const url = cluster.gateways[0]?.url.replace('http', 'ws')
     const ws = new WebSocket(`${url}/socket.io/?EIO=4&transport=websocket`)
@@ -235,16 +238,16 @@ describe('what is not even Socket.IO', () => {
     ['another namespace', '40/admin,{}'],
     ['a second connect', '40{"token":"x"}'],
     ['an Engine.IO packet of no type', '9hello'],
-  ])('%s costs its sender the connection at most', async (_what, packet) => {
+  ])('%s closes its sender’s connection at most', async (_what, packet) => {
     const ws = await raw()
     ws.send(packet)
     ws.send(new Uint8Array([1, 2, 3]))
-    // The process has read it when it answers what was sent after it on another connection.
+    // The process has read it once it answers what was sent later on another connection.
     expect(await emit(socket, 'getOnlineUsers')).toMatchObject({ success: true })
     ws.close()
   })
 
-  it('an event whose name is a number is answered like any that there is not', async () => {
+  it('an event whose name is a number is answered like any unknown event', async () => {
     const ws = await raw()
     const answered = once(ws, 'message') as Promise<[MessageEvent]>
     ws.send('42[1]')
@@ -253,7 +256,7 @@ describe('what is not even Socket.IO', () => {
     ws.close()
   })
 
-  it('a packet of 3 MB closes the connection that sent it; it comes back by itself', async () => {
+  it('a packet of 3 MB closes its connection; the client reconnects on its own', async () => {
     const f = await cluster.socket(fatima, { gateway: 0, transports: ['websocket'] })
     const gone = disconnected(f)
     f.emit('sendMessage', send({ content: 'x'.repeat(3 * 1_048_576) }))
@@ -264,7 +267,7 @@ describe('what is not even Socket.IO', () => {
   })
 })
 
-it('after all this the first connection still works, and the logs hold neither content nor token nor secret', async () => {
+it('after all this the first connection still works, and the logs contain no content, token or secret', async () => {
   expect(socket.connected).toBe(true)
   expect(await emit(socket, 'sendMessage', send({ content: 'Still here' }))).toMatchObject({ success: true })
   const logs = cluster.logs()
@@ -272,6 +275,6 @@ it('after all this the first connection still works, and the logs hold neither c
   for (const hidden of [SECRET, cluster.jwtSecret, cluster.token(ahmed).split('.')[1] ?? '', 'Still here']) {
     expect(logs).not.toContain(hidden)
   }
-  // A client's mistakes are no faults of ours.
+  // A client's mistakes are not logged as errors.
   expect(logs).not.toMatch(/"level":(50|60)/)
 })

@@ -30,7 +30,7 @@ afterEach(() => {
   for (const socket of open.splice(0)) socket.disconnect()
 })
 
-/** Resolves when the engine has moved to WebSocket. */
+/** Resolves when the connection has been upgraded to WebSocket. */
 function upgraded({ io: { engine } }: Socket): Promise<void> {
   if (engine.transport.name === 'websocket') return Promise.resolve()
   return new Promise((resolve, reject) => {
@@ -65,7 +65,7 @@ describe('through the edge to three gateways', () => {
     return sockets
   }
 
-  it('the default client polls first, keeps no cookies, and upgrades: thirty of thirty', async () => {
+  it('the default client polls first, without cookies, and upgrades: thirty out of thirty', async () => {
     const sockets = await chatOfThirty({}, upgraded)
     expect(sockets.map(({ io }) => io.engine.transport.name)).toEqual(sockets.map(() => 'websocket'))
   })
@@ -75,14 +75,14 @@ describe('through the edge to three gateways', () => {
     expect(sockets.map(({ io }) => io.engine.transport.name)).toEqual(sockets.map(() => 'polling'))
   })
 
-  it('the handshake’s answer names its session in a cookie, for the balancer', async () => {
+  it('the handshake’s response has the session id in a cookie, for the balancer', async () => {
     const answer = await fetch(`${cluster.url}/socket.io/?EIO=4&transport=polling`)
     const { sid } = JSON.parse((await answer.text()).slice(1)) as { sid: string }
     expect(answer.headers.get('set-cookie')).toMatch(new RegExp(`^io=${sid};`))
   })
 })
 
-it('the answer to an upgrade and the first packet come in one piece', async () => {
+it('the response to an upgrade and the first packet arrive together', async () => {
   const { hostname, port } = new URL(cluster.gateways[0]?.url ?? '')
   const tcp = createConnection({ host: hostname, port: Number(port) })
   onTestFinished(() => void tcp.destroy())
@@ -152,7 +152,7 @@ describe('tokens', () => {
     expect(error).toMatchObject({ code, message: expect.stringMatching(/^[A-Z].+\.$/) })
   })
 
-  it('a socket that has not connected gets nothing and can do nothing', async () => {
+  it('a socket that has not connected receives nothing and can do nothing', async () => {
     const [owner, member] = [user('Owner'), user('Member')]
     const { id } = await group(cluster, owner, [member])
     const error = await refused({ auth: { token: `${cluster.token(owner)}x` } })
@@ -161,7 +161,7 @@ describe('tokens', () => {
     expect(body).toMatchObject({ data: [], meta: { total: 0 } })
   })
 
-  it('a socket lives as long as its token: at exp it is told, and its transport closed', async () => {
+  it('a socket lives as long as its token: at exp it gets an exception, and its transport is closed', async () => {
     const [owner, member] = [user('Owner'), user('Member')]
     const { id: conversationId } = await group(cluster, owner, [member])
     const socket = await cluster.socket(owner, { reconnection: false })
@@ -173,7 +173,7 @@ describe('tokens', () => {
     // Now, and not when it connects: nothing has to be done before it ends.
     dataOf(await emit(socket, 'renewToken', { token: cluster.token(owner, { exp: now() + 1 }) }))
     expect(await told).toMatchObject({ success: false, error: { code: 'TOKEN_EXPIRED' } })
-    // Not "io server disconnect", after which a stock client would not try again with the token it has by then.
+    // Not "io server disconnect", after which a stock client would not reconnect with its new token.
     expect(await gone).toBe('transport close')
     expect(await refused({ auth: { token: cluster.token(owner, { exp: now() - 60 }) } })).toMatchObject({
       code: 'TOKEN_EXPIRED',

@@ -10,7 +10,7 @@ import { TokenLife } from '../src/token-life.ts'
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-it('nothing is kept of a socket that is gone, whose token would last for long', () => {
+it('keeps nothing of a disconnected socket, even if its token is valid for long', () => {
   const [forget, disconnect] = [vi.fn(), vi.fn()]
   const identity = { userId: 'ahmed', issuedAt: null, expiresAt: new Date(Date.now() + 3_600_000) }
   const session = { user: { id: 'ahmed' }, identity, flow: new EventFlow(), tokenLife: new TokenLife(vi.fn()) }

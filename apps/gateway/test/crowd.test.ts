@@ -4,7 +4,7 @@ import { Crowd } from '../src/crowd.ts'
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
 afterEach(() => void vi.useRealTimers())
 
-it('lets a few wait for nothing, several for a moment, and very many for each other until they have been answered', () => {
+it('lets a few connect at once, delays several for a moment, and gathers a crowd until it has been served', () => {
   let people = 1
   const crowd = new Crowd(() => people)
   const pauses = () => [crowd.wavePauseMs, crowd.questionsPauseMs]

@@ -17,7 +17,7 @@ import {
 import type { Socket } from 'socket.io-client'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 
-/* One of two gateways is cut off from Redis for a while, or hears nothing of it. */
+/* One of two gateways is cut off from Redis for a while, or Redis does not answer it. */
 
 const CONVERSATIONS = '/api/messages/conversations'
 
@@ -47,7 +47,7 @@ const far = (who: User) => cluster.socket(who, { gateway: 1, transports: ['webso
 const send = async (socket: Socket, conversationId: string, content: string) =>
   dataOf(await emit<Message>(socket, 'sendMessage', { conversationId, content }))
 
-it('who was removed and added again meanwhile is not put out by the message that tells of the removal', async () => {
+it('somebody removed and added again meanwhile is not removed by the late news of the removal', async () => {
   const [owner, back, witness] = [user('Owner'), user('Back'), user('Witness')]
   const { id } = await group(cluster, owner, [back, witness])
   const [o, b, w] = await Promise.all([near(owner), far(back), far(witness)])
@@ -69,12 +69,12 @@ it('who was removed and added again meanwhile is not put out by the message that
   await again
 })
 
-it('who was removed meanwhile gets nothing more, though more was missed than is looked up', async () => {
+it('somebody removed meanwhile receives nothing more, even if too many messages were missed to fetch', async () => {
   const [owner, witness, gone] = [user('Owner'), user('Witness'), user('Gone')]
   const { id } = await group(cluster, owner, [witness, gone])
   const o = await near(owner)
   const first = await far(witness)
-  // So many that those who came last are asked to sync, and their rooms set right, some seconds after the cut.
+  // So many sockets that the last ones are resynced, and their rooms corrected, some seconds after the cut.
   for (let i = 0; i < 30; i++) await far(witness)
   const g = await far(gone)
   const heard: string[] = []
@@ -92,7 +92,7 @@ it('who was removed meanwhile gets nothing more, though more was missed than is 
   expect(heard).toEqual([])
 })
 
-it('whose tokens were revoked meanwhile is closed once Redis is back', async () => {
+it('sockets whose tokens were revoked meanwhile are closed once Redis is back', async () => {
   const who = user('Revoked')
   const gone = disconnected(await far(who), { timeoutMs: 15_000 })
   proxy.cut()
@@ -101,7 +101,7 @@ it('whose tokens were revoked meanwhile is closed once Redis is back', async () 
   expect(await gone).toBe('transport close')
 })
 
-it('who was let in while Redis was silent is asked to sync once their rooms are in force', async () => {
+it('somebody let in while Redis was silent is told to sync once their subscriptions are confirmed', async () => {
   const [owner, late] = [user('Owner'), user('Late')]
   const { id } = await direct(cluster, owner, late)
   const o = await near(owner)

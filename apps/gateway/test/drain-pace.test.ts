@@ -8,7 +8,7 @@ import { EventFlow } from '../src/flow.ts'
 const pauses = vi.hoisted((): number[] => [])
 vi.mock('node:timers/promises', () => ({ setTimeout: async (ms: number) => void pauses.push(ms) }))
 
-/** Sockets that close as soon as they are asked to. */
+/** Sockets that close as soon as they are told to. */
 function socketsOf(counts: Record<string, number>) {
   const sockets = new Map<string, Socket>()
   for (const [name, count] of Object.entries(counts)) {
@@ -26,7 +26,7 @@ function socketsOf(counts: Record<string, number>) {
   return sockets
 }
 
-it('pauses for ten seconds at most between its batches, whatever its clients connect by', async () => {
+it('pauses for ten seconds in total at most, whatever transports its clients use', async () => {
   const sockets = socketsOf({ polling: 6_000, websocket: 6_000 })
   const http = createServer()
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))

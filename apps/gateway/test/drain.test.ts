@@ -13,11 +13,11 @@ import type { Socket } from 'socket.io-client'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 
 /*
- * SIGTERM while people write: a gateway answers what it has taken, leaves the rest unanswered, and lets go of its sockets
- * in a way that makes stock clients connect elsewhere.
+ * SIGTERM while people are writing: a gateway answers what it has accepted, leaves the rest unanswered, and closes its sockets
+ * so that stock clients reconnect elsewhere.
  */
 
-/** A clean stop takes a moment; an orchestrator kills after 30 s. */
+/** A clean stop takes a moment; an orchestrator kills the process after 30 s. */
 const STOP_BOUND_MS = 10_000
 
 const people = Array.from({ length: 12 }, (_, index) => user(`Person ${index + 1}`))
@@ -33,12 +33,12 @@ async function stop(index: number): Promise<void> {
   expect(performance.now() - began).toBeLessThan(STOP_BOUND_MS)
 }
 
-/** Sends one message after the other until the socket is gone. */
+/** Sends one message after the other until the socket disconnects. */
 async function sendUntilGone(socket: Socket, conversationId: string): Promise<Reply<Message>[]> {
   const answers: Reply<Message>[] = []
   for (let count = 1; socket.connected; count++) {
     const payload = { conversationId, content: `${socket.id} ${count}`, clientMessageId: `${socket.id}-${count}` }
-    // Rejects when the socket goes before the answer has come.
+    // Rejects if the socket disconnects before the answer arrives.
     const answer: Reply<Message> | undefined = await socket.emitWithAck('sendMessage', payload).catch(() => undefined)
     if (answer !== undefined) answers.push(answer)
   }
@@ -48,7 +48,7 @@ async function sendUntilGone(socket: Socket, conversationId: string): Promise<Re
 it.each<[string, ConnectOptions]>([
   ['WebSocket', { transports: ['websocket'] }],
   ['polling', { transports: ['polling'] }],
-])('answers every send that it has taken, none with a failure (%s)', async (_name, options) => {
+])('answers every accepted send, none with a failure (%s)', async (_name, options) => {
   const [owner, ...others] = people as [User, ...User[]]
   const conversation = await group(cluster, owner, others)
   const sockets = await Promise.all(
@@ -66,11 +66,11 @@ it.each<[string, ConnectOptions]>([
   ])
   const stored = new Set(rows.map(({ id }) => id))
   expect(acked.filter((id) => !stored.has(id))).toEqual([])
-  // Over WebSocket nothing is stored that was not answered, either: the answer goes out before the socket is closed.
+  // Over WebSocket, everything stored was also answered: the answer is sent before the socket is closed.
   if (options.transports?.[0] === 'websocket') expect(stored.size).toBe(acked.length)
 })
 
-it('lets stock clients connect elsewhere, and nobody is shown as offline meanwhile', async () => {
+it('lets stock clients reconnect elsewhere, and nobody is shown as offline meanwhile', async () => {
   const [watcher, ...others] = people as [User, ...User[]]
   await group(cluster, watcher, others)
   const watching = await cluster.socket(watcher, { gateway: 1 })
@@ -89,7 +89,7 @@ it('lets stock clients connect elsewhere, and nobody is shown as offline meanwhi
   expect(offline).toEqual([])
 })
 
-it('does not wait for a client that has frozen: its WebSocket is cut off', async () => {
+it('does not wait for a frozen client: its WebSocket is destroyed', async () => {
   const [frozen] = people as [User, ...User[]]
   const socket = await cluster.socket(frozen, { gateway: 0, transports: ['websocket'], reconnection: false })
   const transport = socket.io.engine.transport as unknown as { ws: { pause(): void } }

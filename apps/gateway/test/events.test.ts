@@ -4,8 +4,8 @@ import type { Socket } from 'socket.io-client'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 
 /*
- * Every event of the protocol between two gateways: its payload to the field, its ack, its failure. Presence and
- * membership have files of their own.
+ * Every event of the protocol between two gateways: its exact payload, its ack, its failure. Presence and membership have
+ * their own files.
  */
 
 const INSTANT = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/)
@@ -15,7 +15,7 @@ const [ahmed, fatima, omar] = [user('Ahmed Hassan', 'https://example.com/a.jpg')
 const stranger = user('Nobody Here')
 let cluster: Cluster
 let team: Conversation
-/** Ahmed on the first gateway; Ahmed's other device, Fatima and Omar on the second. */
+/** Connects Ahmed to the first gateway; Ahmed's other device, Fatima and Omar to the second. */
 let a: Socket
 let a2: Socket
 let f: Socket
@@ -29,10 +29,10 @@ beforeAll(async () => {
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
 
-/** Less than the six seconds after which typing ends by itself. */
+/** Less than the six seconds after which typing expires. */
 const BEFORE_IT_ENDS = { timeoutMs: 5_000 }
 
-/** The events that the socket gets from what `work` does. */
+/** Returns the events that the socket receives because of `work`. */
 async function heardBy(socket: Socket, work: () => Promise<unknown>): Promise<string[]> {
   await markedBy(socket)
   const heard: string[] = []
@@ -44,7 +44,7 @@ async function heardBy(socket: Socket, work: () => Promise<unknown>): Promise<st
   return heard.slice(0, -1)
 }
 
-/** Sends a message that everything sent before is ahead of, and waits for it. */
+/** Sends a message and waits for it: everything sent earlier has arrived by then. */
 async function markedBy(socket: Socket): Promise<void> {
   const clientMessageId = crypto.randomUUID()
   const mark = next(socket, 'newMessage', (message) => message.clientMessageId === clientMessageId)
@@ -86,7 +86,7 @@ it('sendMessage: newMessage to every device of every member, the same as the ack
   expect(dataOf(page)).toEqual([message])
 })
 
-it('sendMessage: under the name that the product’s server gave the person since, on every gateway', async () => {
+it('sendMessage: with the name that a service has since given the person, on every gateway', async () => {
   const [who, other] = [user('Omar'), user('Lena')]
   const { id: conversationId } = await direct(cluster, who, other)
   const sockets = await Promise.all([0, 1].map((gateway) => cluster.socket(who, { gateway })))
@@ -111,7 +111,7 @@ it('a message posted over HTTP reaches every socket, too', async () => {
   expect(await received).toEqual([message, message, message, message])
 })
 
-it('typing and stopTyping: the others are told who and where, one’s own devices are not', async () => {
+it('typing and stopTyping: the others are told who and where; the person’s own devices are not', async () => {
   const payload = { conversationId: team.id, userId: ahmed.id, userName: 'Ahmed Hassan' }
   const own = await heardBy(a2, async () => {
     const typing = Promise.all([next(f, 'userTyping'), next(o, 'userTyping')])
@@ -124,7 +124,7 @@ it('typing and stopTyping: the others are told who and where, one’s own device
   expect(own).toEqual([])
 })
 
-it('typing on and on is told once, stopTyping without typing not at all', async () => {
+it('continuous typing is announced once, stopTyping without typing not at all', async () => {
   const heard = await heardBy(f, async () => {
     for (let i = 0; i < 20; i++) await emit(a, 'typing', { conversationId: team.id })
     for (let i = 0; i < 3; i++) await emit(a, 'stopTyping', { conversationId: team.id })
@@ -132,14 +132,14 @@ it('typing on and on is told once, stopTyping without typing not at all', async 
   expect(heard).toEqual(['userTyping', 'userStoppedTyping'])
 })
 
-it('the message itself ends the typing', async () => {
+it('sending the message ends the typing', async () => {
   const ended = next(f, 'userStoppedTyping', undefined, BEFORE_IT_ENDS)
   await emit(a, 'typing', { conversationId: team.id })
   await emit(a, 'sendMessage', { conversationId: team.id, content: 'There.' })
   expect(await ended).toMatchObject({ userId: ahmed.id })
 })
 
-it('typing ends when the socket goes', async () => {
+it('typing ends when the socket disconnects', async () => {
   const device = await cluster.socket(omar, { gateway: 0, transports: ['websocket'] })
   const started = next(f, 'userTyping')
   await emit(device, 'typing', { conversationId: team.id })
@@ -149,18 +149,18 @@ it('typing ends when the socket goes', async () => {
   expect(await ended).toEqual({ conversationId: team.id, userId: omar.id, userName: 'Omar' })
 })
 
-it('typing ends by itself 6 s after the last sign of it', async () => {
+it('typing expires 6 s after the last `typing` event', async () => {
   const quiet = next(f, 'userStoppedTyping')
   const asked = performance.now()
   await emit(a, 'typing', { conversationId: team.id })
   const acked = performance.now()
   expect(await quiet).toEqual({ conversationId: team.id, userId: ahmed.id, userName: 'Ahmed Hassan' })
-  // The six seconds began between the two.
+  // The six seconds started between these two moments.
   expect(performance.now() - asked).toBeGreaterThan(5_500)
   expect(performance.now() - acked).toBeLessThan(8_000)
 })
 
-it('who only polls is told of everybody who types, however fast they come', async () => {
+it('a polling client is told of everybody who types, however many at once', async () => {
   const people = Array.from({ length: 8 }, (_, i) => user(`Typist ${i}`))
   const crowd = await group(cluster, omar, [...people, stranger])
   const poller = await cluster.socket(stranger, { gateway: 1, transports: ['polling'] })
@@ -188,7 +188,7 @@ it('markAsRead: messageRead to everybody, and the marks in history and lists', a
   }
   expect(ack).toEqual({ success: true, data: receipt })
   expect(await told).toEqual([dataOf(ack), dataOf(ack), dataOf(ack)])
-  // Reading what has been read changes nothing and is told to nobody.
+  // Marking read messages again changes nothing and is announced to nobody.
   const again = await heardBy(a, async () => {
     expect(dataOf(await emit(f, 'markAsRead', { conversationId, messageId: first.id }))).toMatchObject({ seq: 1 })
     expect(dataOf(await emit(f, 'markAsRead', { conversationId, messageId: second.id }))).toMatchObject({ seq: 2 })
@@ -209,14 +209,14 @@ it('getOnlineUsers: as an event and in the ack, with and without a payload', asy
   expect(await emit(a, 'getOnlineUsers', { anything: 1 })).toEqual(ack)
 })
 
-it('conversationCreated: to the creator’s other devices and to everybody in it, as each of them sees it', async () => {
+it('conversationCreated: to the creator’s other devices and to every member, as each of them sees it', async () => {
   const told = Promise.all([a, a2, f].map((socket) => next(socket, 'conversationCreated')))
   const body = { type: 'GROUP', name: 'New', participantIds: [fatima.id] }
   const created = await cluster.api(ahmed).post<Conversation>('/api/messages/conversations', body)
   const [own, other, hers] = await told
   const seen = dataOf(created)
   expect(seen).toMatchObject({ name: 'New', participantCount: 2, createdBy: ahmed.id, lastSeq: 0, lastReadSeq: 0 })
-  // The others first, oneself last. lastSeen is the time of asking for those who are online.
+  // The others first, the person themself last. For people who are online, lastSeen is the time of the request.
   const withoutTimes = (c: Conversation) => ({
     ...c,
     participants: c.participants.map(({ lastSeen, ...rest }) => rest),
@@ -247,7 +247,7 @@ it('conversationUpdated: a new name, with its SYSTEM message, on every device', 
   }
 })
 
-it('a failure is in the ack where there is one, and otherwise comes as an exception', async () => {
+it('a failure is in the ack if there is one, and otherwise arrives as an exception', async () => {
   const payload = { conversationId: team.id, content: ' ' }
   const acked = await emit(a, 'sendMessage', payload)
   expect(errorOf(acked)).toMatchObject({ code: 'VALIDATION_FAILED', details: [{ path: 'content' }] })

@@ -4,7 +4,7 @@ import { EventFlow } from '../src/flow.ts'
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-it('closes once all that was accepted is answered, and keeps no timer', async () => {
+it('closes once everything accepted is answered, and leaves no timer', async () => {
   const flow = new EventFlow()
   flow.begin()
   flow.begin()
@@ -19,7 +19,7 @@ it('closes once all that was accepted is answered, and keeps no timer', async ()
   expect(vi.getTimerCount()).toBe(0)
 })
 
-it('waits for an answer no longer than it is told', async () => {
+it('waits for answers no longer than its limit', async () => {
   const flow = new EventFlow()
   flow.begin()
   const closed = vi.fn()

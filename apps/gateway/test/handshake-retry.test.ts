@@ -2,7 +2,7 @@ import { ownPostgres, ownRedis, providedServices, startCluster, tcpProxy, user }
 import { io } from 'socket.io-client'
 import { expect, it } from 'vitest'
 
-it('a stock client that comes while the database is away is connected when it is back', async () => {
+it('a stock client that connects while the database is away is connected once it is back', async () => {
   await using postgres = await ownPostgres(() => undefined)
   await using redis = await ownRedis()
   await using cluster = await startCluster({
@@ -21,7 +21,7 @@ it('a stock client that comes while the database is away is connected when it is
     forceNew: true,
   })
   try {
-    // A refusal in words would be final: stock clients do not try again after one.
+    // A connect_error would be final: stock clients do not retry after one.
     const refusals: unknown[] = []
     socket.on('connect_error', (error: Error & { data?: unknown }) => refusals.push(error.data))
     const connected = new Promise<void>((resolve) => socket.once('connect', resolve))
@@ -34,7 +34,7 @@ it('a stock client that comes while the database is away is connected when it is
   }
 })
 
-it('a client that comes just before the database is back is let in on the connection that it came by', async () => {
+it('a client that connects just before the database is back is let in on the same connection', async () => {
   const { hostname, port } = new URL(providedServices().postgres.adminUrl)
   await using postgres = await tcpProxy({ host: hostname, port: Number(port || 5432) })
   await using cluster = await startCluster({

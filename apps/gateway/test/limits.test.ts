@@ -19,7 +19,7 @@ import type { Socket } from 'socket.io-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { GatewayLimits } from '../src/limits.ts'
 
-/* What one client may take of a gateway: events, events at a time, connections, and bytes that it does not read. */
+/* The limits of one client: events, events in flight, connections, and unread bytes. */
 
 const run = promisify(execFile)
 
@@ -31,7 +31,7 @@ function codes(answers: Reply<unknown>[]): string[] {
   return answers.map((answer) => (answer.success ? 'ok' : answer.error.code))
 }
 
-/** Each gateway has a limit of its own that is low; the last has them all as they usually are. */
+/** Each gateway has one low limit; the last one has the default limits. */
 const LIMITS: Record<string, string>[] = [
   { SOCKET_EVENTS_PER_10S: '20' },
   { SOCKET_EVENTS_IN_FLIGHT: '5' },
@@ -48,10 +48,10 @@ beforeAll(async () => {
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
 
-it('takes so many events of a socket in ten seconds, and says when the next', async () => {
+it('limits the events of a socket in ten seconds, and says when the next one is accepted', async () => {
   const open = () => cluster.socket(user(), { gateway: FEW_EVENTS })
   const [flooding, other] = await Promise.all([open(), open()])
-  // Those that there are not, and those that are not valid, cost as much.
+  // Unknown and invalid events count as well.
   const events = ['nothing', 'typing', ...Array(23).fill('getOnlineUsers')]
   const answers = await Promise.all(events.map((event) => emit(flooding, event, {})))
   const taken = ['UNKNOWN_EVENT', 'VALIDATION_FAILED', ...Array(18).fill('ok')]
@@ -63,7 +63,7 @@ it('takes so many events of a socket in ten seconds, and says when the next', as
   dataOf(await emit(other, 'getOnlineUsers', {}))
 })
 
-it('takes so many events of a socket at a time', async () => {
+it('limits the unanswered events of a socket', async () => {
   const socket = await cluster.socket(user(), { gateway: FEW_AT_A_TIME, transports: ['websocket'] })
   const answers = codes(await Promise.all(Array.from({ length: 50 }, () => emit(socket, 'getOnlineUsers', {}))))
   expect(answers.filter((code) => code === 'ok').length).toBeGreaterThanOrEqual(5)
@@ -71,7 +71,7 @@ it('takes so many events of a socket at a time', async () => {
   dataOf(await emit(socket, 'getOnlineUsers', {}))
 })
 
-it('takes as many unanswered events of a socket as it says, and not one more', () => {
+it('accepts exactly the configured number of unanswered events per socket', () => {
   const none = { HANDSHAKES_PER_10S: 0, HANDSHAKES_PER_ADDRESS_PER_10S: 0, TRUSTED_PROXIES: 0 }
   const limits = new GatewayLimits({ ...none, SOCKET_EVENTS_PER_10S: 0, SOCKET_EVENTS_IN_FLIGHT: 5 })
   limits.takeEvent('socket', 5)
@@ -79,7 +79,7 @@ it('takes as many unanswered events of a socket as it says, and not one more', (
   expect(limits.refused.counts.get('socket_events_in_flight')).toBe(1)
 })
 
-describe('a connection that sends on after it was refused', () => {
+describe('a connection that keeps sending after being refused', () => {
   const url = () => cluster.gateways[FEW_EVENTS]?.url ?? ''
 
   it('is closed, with what its body holds besides unread', async () => {
@@ -113,7 +113,7 @@ describe('a connection that sends on after it was refused', () => {
   })
 })
 
-it('takes so many connections from all addresses together; one that floods uses up nobody else’s', () => {
+it('limits connections from all addresses together; a flood from one does not use up the total', () => {
   const none = { SOCKET_EVENTS_PER_10S: 0, SOCKET_EVENTS_IN_FLIGHT: 5, TRUSTED_PROXIES: 0 }
   const limits = new GatewayLimits({ ...none, HANDSHAKES_PER_10S: 3, HANDSHAKES_PER_ADDRESS_PER_10S: 2 })
   const from = (remoteAddress: string) => () =>
@@ -123,12 +123,12 @@ it('takes so many connections from all addresses together; one that floods uses 
   from('198.18.0.2')()
   expect(from('198.18.0.3')).toThrow('Too many')
   expect([limits.refused.counts.get('handshakes_per_address'), limits.refused.counts.get('handshakes')]).toEqual([2, 1])
-  // 0 is no limit.
+  // 0 means no limit.
   for (let event = 0; event < 10; event++) limits.takeEvent('a socket', 5)
   expect(() => limits.takeEvent('a socket', 6)).toThrow('still unanswered')
 })
 
-it('counts an address as the balancer says it, and an IPv6 network as one', () => {
+it('counts the address that the balancer reports, and an IPv6 network as one', () => {
   const none = { SOCKET_EVENTS_PER_10S: 0, SOCKET_EVENTS_IN_FLIGHT: 5, HANDSHAKES_PER_10S: 0 }
   const limits = new GatewayLimits({ ...none, HANDSHAKES_PER_ADDRESS_PER_10S: 1, TRUSTED_PROXIES: 1 })
   const from = (client: string) => () =>
@@ -140,13 +140,13 @@ it('counts an address as the balancer says it, and an IPv6 network as one', () =
   for (const client of ['198.18.0.1', '2001:db8:1:2::2']) expect(from(client)).toThrow('Too many')
 })
 
-it('takes so many connections from an address; a stock client that is refused comes back by itself', async () => {
+it('limits connections from an address; a refused stock client retries on its own', async () => {
   const options = { gateway: FEW_CONNECTIONS, transports: ['websocket' as const] }
   await Promise.all(Array.from({ length: 10 }, () => cluster.socket(user(), options)))
   const url = cluster.gateways[FEW_CONNECTIONS]?.url ?? ''
   const auth = { token: cluster.token(user()) }
   const refused = connect(url, { auth, transports: ['websocket'], reconnection: false })
-  // By the transport and without a word of ours: a refusal with data would be final for a stock client.
+  // A transport error without data: a refusal with data would be final for a stock client.
   await expect(refused).rejects.toMatchObject({ data: undefined })
   await expect
     .poll(() => connect(url, { auth }).then(closed, () => false), { timeout: 15_000, interval: 500 })
@@ -161,7 +161,7 @@ function closed(socket: Socket): boolean {
 describe('CONNECT packets of one connection', () => {
   const gateway = () => cluster.gateways[USUAL] as Pod
 
-  /** A connection past the stock client, and what came on it. */
+  /** Opens a raw connection and collects what it receives. */
   async function raw() {
     const ws = new WebSocket(`${gateway().url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`)
     const closed = once(ws, 'close', { signal: AbortSignal.timeout(15_000) })
@@ -173,14 +173,14 @@ describe('CONNECT packets of one connection', () => {
 
   const connectWith = (token: string, type = '0') => `4${type}${JSON.stringify({ token })}`
 
-  /** The sum of a gateway's metric over its labels. */
+  /** Returns the sum of a gateway's metric over its labels. */
   async function metric(name: string): Promise<number> {
     const text = await (await fetch(`${gateway().adminUrl}/metrics`)).text()
     const lines = text.split('\n').filter((line) => line.startsWith(name))
     return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
   }
 
-  it.each([2, 1_000])('%i that come at once close it; no more than one is let in', async (count) => {
+  it.each([2, 1_000])('%i at once close it; at most one is let in', async (count) => {
     const before = await metric('parley_gateway_connects_total')
     const { ws, came, closed } = await raw()
     const connect = connectWith(cluster.token(user()))
@@ -193,7 +193,7 @@ describe('CONNECT packets of one connection', () => {
   it.each([
     ['as they should be', '0'],
     ['with a blank, which is a nought to Socket.IO', ' '],
-  ])('that come one after the other, %s, close it after ten, refused as they are', async (_how, type) => {
+  ])('one after the other, %s, close it after ten refusals', async (_how, type) => {
     const { ws, came, closed } = await raw()
     ws.addEventListener('message', () => ws.send(connectWith('no token', type)))
     ws.send(connectWith('no token', type))
@@ -201,7 +201,7 @@ describe('CONNECT packets of one connection', () => {
     expect(came.filter((packet) => packet.startsWith('44')).length).toBe(10)
   })
 
-  it('in one body of a client that polls are looked at up to ten', async () => {
+  it('in one body of a polling client are processed up to ten', async () => {
     const url = `${gateway().url}/socket.io/?EIO=4&transport=polling`
     const { sid } = JSON.parse((await (await fetch(url)).text()).slice(1))
     const refused = 'parley_errors_total{surface="handshake"'
@@ -213,7 +213,7 @@ describe('CONNECT packets of one connection', () => {
     expect(more).toBeLessThanOrEqual(11)
   })
 
-  it('after a refusal let a client in that has a good token by then', async () => {
+  it('let a refused client in once it has a valid token', async () => {
     const { ws, came } = await raw()
     ws.send(connectWith('no token'))
     await expect.poll(() => came.at(-1)).toMatch(/^44/)
@@ -223,7 +223,7 @@ describe('CONNECT packets of one connection', () => {
   })
 })
 
-it('lets a client go that reads nothing while its room is busy; nobody else notices', async () => {
+it('closes a client that reads nothing while its room is busy; nobody else notices', async () => {
   const [deaf, writer, reader] = [user('Deaf'), user('Writer'), user('Reader')]
   const conversation = await group(cluster, deaf, [writer, reader])
   const open = (who: User) => cluster.socket(who, { gateway: USUAL, transports: ['websocket'], reconnection: false })
@@ -239,7 +239,7 @@ it('lets a client go that reads nothing while its room is busy; nobody else noti
   expect(r.connected && w.connected).toBe(true)
 })
 
-/** Sends in rounds until `done`; each round has to reach the reader whole and in order. @returns how many were sent */
+/** Sends in rounds until `done`; each must reach the reader completely and in order. @returns how many were sent */
 async function writeUntil(writer: Socket, reader: Socket, id: string, done: () => boolean) {
   const content = 'x'.repeat(9_000)
   let sent = 0
@@ -256,7 +256,7 @@ async function writeUntil(writer: Socket, reader: Socket, id: string, done: () =
   return sent
 }
 
-/** The connection below a Node client's WebSocket. */
+/** Returns the TCP socket under a Node client's WebSocket. */
 function tcpOf(socket: Socket): { pause(): void } {
   const transport = socket.io.engine.transport as unknown as { ws: { _socket: { pause(): void } } }
   return transport.ws._socket

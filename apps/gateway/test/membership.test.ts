@@ -20,7 +20,7 @@ const add = (actor: User, id: string, ...people: User[]) =>
 const remove = (actor: User, id: string, who: User) =>
   cluster.api(actor).delete(`${CONVERSATIONS}/${id}/participants/${who.id}`)
 
-/** The messages of one conversation that a socket gets, as they come. */
+/** Collects the messages of one conversation that a socket receives. */
 function messagesOf(socket: Socket, conversationId: string): Message[] {
   const heard: Message[] = []
   socket.on('newMessage', (message: Message) => {
@@ -29,7 +29,7 @@ function messagesOf(socket: Socket, conversationId: string): Message[] {
   return heard
 }
 
-/** Resolves when whatever was published to this person's sockets before has arrived on all of them. */
+/** Resolves when everything published to this person's sockets so far has arrived on all of them. */
 async function settled(who: User, sockets: Socket[]): Promise<void> {
   const friend = user('A friend')
   const { id } = await direct(cluster, friend, who)
@@ -38,7 +38,7 @@ async function settled(who: User, sockets: Socket[]): Promise<void> {
   await Promise.all(marks)
 }
 
-it('a person who is added gets messages at once, on all open sockets of both gateways', async () => {
+it('a person who is added receives messages at once, on all open sockets of both gateways', async () => {
   const [owner, member, late] = [user('Owner'), user('Member'), user('Late')]
   const { id } = await group(cluster, owner, [member], 'Club')
   await cluster.register(late)
@@ -51,19 +51,19 @@ it('a person who is added gets messages at once, on all open sockets of both gat
   expect(dataOf(await add(owner, id, late, late, member))).toMatchObject({ participantCount: 3 })
   await send(o, id, 'after')
   for (const conversation of await created) {
-    // It brings the SYSTEM message that tells of it, the first one they have not read; `newMessage` goes on from there.
+    // It includes the SYSTEM message about it, their first unread message; `newMessage` continues from there.
     expect(conversation).toMatchObject({ id, name: 'Club', lastSeq: 2, lastReadSeq: 1, unreadCount: 1 })
     expect(conversation.lastMessage).toMatchObject({ seq: 2, type: 'SYSTEM', content: 'Owner added Late' })
     expect(conversation.participants.at(-1)).toMatchObject({ id: late.id, role: 'MEMBER' })
   }
   for (const message of await told) expect(message).toMatchObject({ seq: 3, content: 'after' })
   expect(await updated).toMatchObject({ conversationId: id, added: [late.id], removed: [], participantCount: 3 })
-  // Adding who is there already changes nothing.
+  // Adding a current member changes nothing.
   const before = dataOf(await cluster.api(owner).get<Conversation>(`${CONVERSATIONS}/${id}`)).rev
   expect(dataOf(await add(member, id, late))).toMatchObject({ rev: before })
 })
 
-it('one who is removed gets nothing more, neither on this gateway nor on the other, and can do nothing', async () => {
+it('a removed person receives nothing more, on either gateway, and can do nothing', async () => {
   const [owner, member, gone] = [user('Owner'), user('Member'), user('Gone')]
   const { id } = await group(cluster, owner, [member, gone])
   const [o, m] = await Promise.all([open(owner, 0), open(member, 1)])
@@ -103,7 +103,7 @@ it('one who is removed gets nothing more, neither on this gateway nor on the oth
   expect(dataOf(await cluster.api(gone).get<Conversation[]>(CONVERSATIONS)).some((c) => c.id === id)).toBe(false)
 })
 
-it('what is sent once a removal is answered has never overtaken it, not even in a room where nothing was said', async () => {
+it('a message sent after a removal is answered never overtakes it, not even in a silent room', async () => {
   const [owner, gone] = [user('Owner'), user('Gone')]
   const [o, ...devices] = await Promise.all([open(owner, 0), open(gone, 1), open(gone, 0)])
   const heard: string[] = []
@@ -117,7 +117,7 @@ it('what is sent once a removal is answered has never overtaken it, not even in 
   expect(heard).not.toContain('not for you')
 })
 
-it('who was put in and taken out again stays out, though they hear of the first after the second', async () => {
+it('somebody added and removed again stays out, even if the news arrives in the wrong order', async () => {
   const [owner, gone] = [user('Owner'), user('Gone')]
   const conversation = await group(cluster, owner, [gone])
   const [o, ...devices] = await Promise.all([open(owner, 0), open(gone, 0), open(gone, 1)])
@@ -132,7 +132,7 @@ it('who was put in and taken out again stays out, though they hear of the first 
   expect(heard).toEqual([[], []])
 })
 
-it('one who is removed and added again sees all of it again, as having read what was there', async () => {
+it('a person removed and added again sees everything again, with the old messages as read', async () => {
   const [owner, back] = [user('Owner'), user('Back')]
   const { id } = await group(cluster, owner, [back])
   const [o, b] = await Promise.all([open(owner, 0), open(back, 1)])
@@ -147,11 +147,11 @@ it('one who is removed and added again sees all of it again, as having read what
   expect(dataOf(await send(b, id, 'thanks'))).toMatchObject({ seq: 5 })
   const page = dataOf(await cluster.api(back).get<Message[]>(`${CONVERSATIONS}/${id}/messages`))
   expect(page.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5])
-  // What was there before they came counts as read, yet not as read by them.
+  // Earlier messages count as read, but not as read by them.
   expect(page[1]?.readBy).toEqual([owner.id])
 })
 
-it('who leaves tells the others, and their role goes to the member of longest standing', async () => {
+it('leaving is announced to the others, and the owner’s role passes to the longest-standing member', async () => {
   const [owner, second, third] = [user('Owner'), user('Second'), user('Third')]
   const { id } = await group(cluster, owner, [second, third])
   const s = await open(second, 1)
@@ -166,7 +166,7 @@ it('who leaves tells the others, and their role goes to the member of longest st
   expect((await remove(owner, id, third)).status).toBe(404)
 })
 
-it('a removal in the middle of a flood: a clean cut, the same for every device, and no gap for the others', async () => {
+it('a removal during a flood of messages: the same clean cut on every device, and no gap for the others', async () => {
   const [owner, member, gone] = [user('Owner'), user('Member'), user('Gone')]
   const { id } = await group(cluster, owner, [member, gone])
   const senders = await Promise.all([open(owner, 0), open(member, 1), open(owner, 1), open(member, 0)])
@@ -193,12 +193,12 @@ it('a removal in the middle of a flood: a clean cut, the same for every device, 
   for (const messages of heard) {
     const seqs = messages.map(({ seq }) => seq)
     expect(seqs).toEqual(Array.from({ length: seqs.length }, (_, i) => i + 1))
-    // Nothing of what was stored after them; the last ones before may have been overtaken by the removal itself.
+    // Nothing stored after the removal; the last messages before it may have been overtaken by it.
     expect(seqs.length).toBeLessThanOrEqual(cut)
   }
 })
 
-it('a person removed and added over and over while everybody sends misses nothing of what is theirs', async () => {
+it('a person removed and added over and over while everybody sends misses none of their messages', async () => {
   const [owner, restless] = [user('Owner'), user('Restless')]
   const { id } = await group(cluster, owner, [restless])
   const [o0, o1] = await Promise.all([open(owner, 0), open(owner, 1)])

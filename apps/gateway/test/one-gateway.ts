@@ -7,7 +7,7 @@ import { Server, type Socket as ServerSocket } from 'socket.io'
 import { io as connect, type Socket } from 'socket.io-client'
 import { expect } from 'vitest'
 
-/** Patience that does not run out in a test: what is early waits for what is late, however late that is. */
+/** Patience that does not run out in a test: early messages wait for late ones, however late. */
 export const ENDLESS = { patienceMs: 2 ** 31 - 1 }
 
 export type Entered = { conversationId: string; lastSeq: number }
@@ -23,9 +23,9 @@ export const created = (id: string) => ({ id }) as ServerEvents['conversationCre
 export const left = (conversationId: string) => ({ conversationId }) as ServerEvents['conversationUpdated']
 
 /**
- * The rooms of one gateway, with a hand on when the database answers, and another process that publishes.
- * @param redisUrl the Redis of both
- * @param options.ownUrl the gateway's own way to it
+ * Creates the rooms of one gateway, with control over when the database answers, and another process that publishes.
+ * @param redisUrl the Redis that both use
+ * @param options.ownUrl the gateway's own URL for it
  * @param options.patienceMs how long a message waits for the one before it
  */
 export async function oneGateway(redisUrl: string, options: { ownUrl?: string; patienceMs?: number } = {}) {
@@ -37,7 +37,7 @@ export async function oneGateway(redisUrl: string, options: { ownUrl?: string; p
   const http = createServer()
   const io = new Server(http)
   undo.defer(() => io.close())
-  /** What the database holds. */
+  /** The content of the database. */
   const base = {
     stored: async (_conversationId: string, _from: number, _to: number) => [] as ReturnType<typeof stored>[],
     memberships: async (_userId: string): Promise<Entered[]> => [],
@@ -67,7 +67,7 @@ export async function oneGateway(redisUrl: string, options: { ownUrl?: string; p
     return { socket, heard, server: io.sockets.sockets.get(socket.id ?? '') as ServerSocket }
   }
   const speaker = new Publisher(other, 'speaker')
-  /** Closes a socket, and waits until the rooms that only it was in are no more. */
+  /** Closes a socket, and waits until the rooms that only it was in are gone. */
   const close = async ({ socket, server }: { socket: Socket; server: ServerSocket }) => {
     const gone = new Promise((resolve) => server.once('disconnect', resolve))
     socket.disconnect()

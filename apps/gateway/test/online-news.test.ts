@@ -3,7 +3,7 @@ import { OnlineNews, type OnlineNewsOptions } from '../src/online-news.ts'
 
 afterEach(() => void vi.useRealTimers())
 
-it('tells of one who comes alone at once, of the next after a second, and of a crowd after two at most', () => {
+it('announces a lone arrival at once, the next one after a second, and a crowd after two at most', () => {
   vi.useFakeTimers()
   const told: { at: number; people: number }[] = []
   const began = performance.now()
@@ -35,7 +35,7 @@ it('tells of one who comes alone at once, of the next after a second, and of a c
   ])
 })
 
-it('tells of who came while Redis was away once they can be looked up, and of nobody who has gone again by then', async () => {
+it('announces arrivals from while Redis was away once they can be looked up, unless they have left again', async () => {
   const told: string[] = []
   const get = vi.fn(async (id: string) => ({ id, fullName: id, profilePhoto: null }))
   for (let person = 0; person < 2; person++) get.mockRejectedValueOnce(new Error('the database is away'))

@@ -15,8 +15,8 @@ const oneTo = (n: number) => Array.from({ length: n }, (_, i) => i + 1)
 const pathOf = (id: string) => `/api/messages/conversations/${id}/messages`
 
 /**
- * The seqs of the messages of a conversation, as they come, up to the mark (see {@link sendMark}): one that comes twice would
- * come before it.
+ * Collects the seqs of a conversation's messages as they arrive, up to the mark (see {@link sendMark}). A duplicate would arrive
+ * before it.
  */
 function arrivals(socket: Socket, conversationId: string): Promise<number[]> {
   return new Promise((resolve, reject) => {
@@ -33,12 +33,12 @@ function arrivals(socket: Socket, conversationId: string): Promise<number[]> {
 
 const MARK = 'The mark'
 
-/** Sends what comes after all that has been published in a conversation. */
+/** Sends a message that arrives after everything published in the conversation so far. */
 async function sendMark(socket: Socket, conversationId: string): Promise<void> {
   dataOf(await emit<Message>(socket, 'sendMessage', { conversationId, content: MARK }))
 }
 
-it('50 people send at once over both gateways and HTTP: 1..n without a gap, in this order for each of them', async () => {
+it('50 people send at once over both gateways and HTTP: everybody receives 1..n in order, without a gap', async () => {
   const people = oneTo(50).map((n) => user(`Sender ${n}`))
   const [owner, ...members] = people
   if (owner === undefined) throw new RangeError('there are fifty')
@@ -70,7 +70,7 @@ it('50 people send at once over both gateways and HTTP: 1..n without a gap, in t
   for (const seqs of await received) expect(seqs).toEqual(expected)
   const stored = acked.flat().sort((one, other) => one.seq - other.seq)
   expect(stored.map(({ seq }) => seq)).toEqual(expected)
-  // Each person's own messages keep the order in which they were sent, and time goes the way of seq.
+  // Each person's own messages keep their order, and createdAt increases with seq.
   for (const own of acked)
     expect(own.map(({ seq }) => seq)).toEqual(own.map(({ seq }) => seq).toSorted((a, b) => a - b))
   expect(stored.map(({ createdAt }) => createdAt)).toEqual(stored.map(({ createdAt }) => createdAt).toSorted())
@@ -80,7 +80,7 @@ it('50 people send at once over both gateways and HTTP: 1..n without a gap, in t
   )
 })
 
-it('a message that is lost on its way to the gateways is fetched by them, and comes in its place', async () => {
+it('a message lost on its way to the gateways is fetched by them and delivered in its place', async () => {
   const [owner, member] = [user('Owner'), user('Member')]
   const { id: conversationId } = await group(cluster, owner, [member])
   const [o, m] = await Promise.all([
@@ -88,7 +88,7 @@ it('a message that is lost on its way to the gateways is fetched by them, and co
     cluster.socket(member, { gateway: 1, transports: ['websocket'] }),
   ])
   const received = Promise.all([arrivals(o, conversationId), arrivals(m, conversationId)])
-  // Stored by a process that lives, so that the worker leaves it to that process, which never publishes it.
+  // Stored under a live process's epoch, so that the worker leaves it alone, but never published.
   const redis = await redisClient(cluster.redisUrl)
   const origin = `${randomUUID()}.0`
   await redis.set(`parley:published:${origin}`, 0, 'PX', 60_000)
@@ -104,7 +104,7 @@ it('a message that is lost on its way to the gateways is fetched by them, and co
   ])
 })
 
-it('one connection sends without waiting for acks: its messages are stored in the order of sending', async () => {
+it('messages sent on one connection without waiting for acks are stored in the order of sending', async () => {
   const [owner, member] = [user('Owner'), user('Member')]
   const { id } = await group(cluster, owner, [member])
   const [o, m] = await Promise.all([
@@ -120,7 +120,7 @@ it('one connection sends without waiting for acks: its messages are stored in th
   expect(await received).toEqual(oneTo(200))
 })
 
-it('the same clientMessageId ten times at once from two gateways and HTTP: stored once, all answers equal', async () => {
+it('the same clientMessageId ten times at once over two gateways and HTTP: stored once, with equal answers', async () => {
   const [owner, member] = [user('Owner'), user('Member')]
   const { id: conversationId } = await group(cluster, owner, [member])
   const [first, second, other] = await Promise.all([
@@ -141,7 +141,7 @@ it('the same clientMessageId ten times at once from two gateways and HTTP: store
     ])
     const messages = answers.map(dataOf)
     expect(messages).toEqual(messages.map(() => messages[0]))
-    // The mark comes after whatever the round has published.
+    // The mark arrives after everything published in this round.
     const mark = next(other, 'newMessage', ({ content }) => content === `After ${round}`)
     await emit(second, 'sendMessage', { conversationId, content: `After ${round}` })
     const { id } = await mark
@@ -152,7 +152,7 @@ it('the same clientMessageId ten times at once from two gateways and HTTP: store
   expect(body).toMatchObject({ meta: { total: 20 } })
 })
 
-it('the same clientMessageId of two people, or in two conversations, is not the same message', async () => {
+it('the same clientMessageId from two people, or in two conversations, means different messages', async () => {
   const [owner, member] = [user('Owner'), user('Member')]
   const [one, two] = await Promise.all([group(cluster, owner, [member]), group(cluster, owner, [member])])
   const body = { content: 'Hello', clientMessageId: '1' }
@@ -165,6 +165,6 @@ it('the same clientMessageId of two people, or in two conversations, is not the 
   const { id: messageId } = dataOf(sent[0])
   dataOf(await cluster.api(member).post(`/api/messages/conversations/${one.id}/read`, { messageId }))
   const again = await cluster.api(owner).post<Message>(pathOf(one.id), { ...body, content: 'Another text' })
-  // As it is now: who has read it meanwhile has.
+  // With its current read marks.
   expect(dataOf(again)).toMatchObject({ id: messageId, content: 'Hello', readBy: [owner.id, member.id] })
 })

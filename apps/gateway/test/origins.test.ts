@@ -4,7 +4,7 @@ import { connect as connectTcp } from 'node:net'
 import { type Cluster, connect, startCluster, user } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
-/* Who may open a connection at all: pages of which origins, and how many from one address. */
+/* Who may open a connection: pages from which origins, and how many from one address. */
 
 const CHAT = 'https://chat.example.com'
 const LIMIT = 8
@@ -17,7 +17,7 @@ beforeAll(async () => {
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
 
-/** An address that no other test has. */
+/** Returns an address that no other test uses. */
 const someAddress = () => `198.18.${randomInt(256)}.${randomInt(1, 255)}`
 
 function handshake(headers: Record<string, string>, query = ''): Promise<Response> {
@@ -25,7 +25,7 @@ function handshake(headers: Record<string, string>, query = ''): Promise<Respons
   return fetch(`${url}/socket.io/?EIO=4&transport=polling${query}`, { headers: all })
 }
 
-it('has nothing but sockets, and says so as everything else is said', async () => {
+it('serves nothing but sockets, and says so in the envelope', async () => {
   for (const path of ['/', '/socket.io', '/api/users/me']) {
     const answer = await fetch(url + path)
     const message = 'There is nothing at this address.'
@@ -34,12 +34,12 @@ it('has nothing but sockets, and says so as everything else is said', async () =
   }
 })
 
-/** What is answered to a GET with these lines of headers, as it comes over the connection. */
+/** Returns the raw response to a GET with these header lines. */
 function answerTo(path: string, headers: readonly string[]): Promise<string> {
   return answerToBytes([`GET ${path} HTTP/1.1`, ...headers, '', ''].join('\r\n'))
 }
 
-/** What is answered to whatever is sent. */
+/** Sends raw bytes and returns the raw response. */
 async function answerToBytes(sent: string): Promise<string> {
   const { hostname, port } = new URL(url)
   const socket = connectTcp(Number(port), hostname)
@@ -75,17 +75,17 @@ it.each([
   expect(await answerTo(`${socketIo}websocket`, [...hosts, ...UPGRADE])).toMatch(/^HTTP\/1\.1 400 .*Bad request/s)
 })
 
-it('says why it opens no WebSocket', async () => {
+it('says why it refuses a WebSocket', async () => {
   const headers = ['Host: x', 'Origin: https://evil.example', ...UPGRADE]
   const path = '/socket.io/?EIO=4&transport=websocket'
   const answer = await answerTo(path, headers)
   expect(answer).toMatch(/^HTTP\/1\.1 400 .*Pages from this origin may not connect\.$/s)
-  // Where it opens one, the first packet comes with the answer, in one write.
+  // If it accepts one, the first packet is sent along with the response, in one write.
   expect(await answerTo(path, ['Host: x', ...UPGRADE])).toMatch(/^HTTP\/1\.1 101 .*"sid"/s)
 })
 
-describe('a page of another origin', () => {
-  it('opens a socket and reads the answers where CORS_ORIGINS names it', async () => {
+describe('a page from another origin', () => {
+  it('may open a socket and read the answers if CORS_ORIGINS lists it', async () => {
     const answer = await handshake({ origin: CHAT })
     expect([answer.status, answer.headers.get('access-control-allow-origin')]).toEqual([200, CHAT])
     expect(answer.headers.get('access-control-allow-credentials')).toBeNull()
@@ -104,7 +104,7 @@ describe('a page of another origin', () => {
     },
   )
 
-  it('is not what the cluster’s own page is, nor a client that is no browser', async () => {
+  it('does not include the cluster’s own page, nor clients that are not browsers', async () => {
     expect((await handshake({ origin: new URL(url).origin })).status).toBe(200)
     expect((await handshake({})).status).toBe(200)
   })
@@ -115,19 +115,19 @@ describe('new connections from one address', () => {
     (await Promise.all(Array.from({ length: LIMIT + 4 }, (_, index) => make(index)))).map(({ status }) => status).sort()
   const bounded = [...Array<number>(LIMIT).fill(200), ...Array<number>(4).fill(403)]
 
-  it('are counted by the address that the balancer saw, whatever the client writes before it', async () => {
+  it('are counted by the address that the balancer saw, whatever the client adds to the header', async () => {
     const seen = someAddress()
     const forged = (index: number) => ({ 'x-forwarded-for': `203.0.113.${index}, ${seen}` })
     expect(await statuses((index) => handshake(forged(index)))).toEqual(bounded)
     expect((await handshake({ 'x-forwarded-for': `${seen}, ${someAddress()}` })).status).toBe(200)
   })
 
-  it('are counted by the network of 64 bits with IPv6', async () => {
+  it('are counted by the /64 network with IPv6', async () => {
     const network = `2001:db8:${randomInt(65_536).toString(16)}:1`
     expect(await statuses((index) => handshake({ 'x-forwarded-for': `${network}::${index + 1}` }))).toEqual(bounded)
   })
 
-  it.each(['&sid=', '&xsid=1', '&q=sid%3Dabc&sid='])('are counted although the address says %s', async (query) => {
+  it.each(['&sid=', '&xsid=1', '&q=sid%3Dabc&sid='])('are counted even if the URL contains %s', async (query) => {
     const headers = { 'x-forwarded-for': someAddress() }
     expect(await statuses(() => handshake(headers, query))).toEqual(bounded)
   })

@@ -4,7 +4,7 @@ import type { Socket } from 'socket.io-client'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 
 /*
- * Somebody who is not in a conversation tries every event on it and learns and changes nothing. An event that is not in the
+ * Somebody who is not in a conversation tries every event on it, and learns and changes nothing. An event missing from the
  * table fails the type check and the test.
  */
 
@@ -25,7 +25,7 @@ beforeAll(async () => {
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
 
-/** The answer is that of a conversation that does not exist, to the letter. */
+/** Asserts that the answer is exactly that of a conversation that does not exist. */
 async function noSuchConversation(event: ClientEventName, fields: object): Promise<void> {
   const theirs = errorOf(await emit(socket, event, { conversationId: conversation.id, ...fields }))
   expect(theirs.code).toBe('CONVERSATION_NOT_FOUND')
@@ -64,7 +64,7 @@ it.each(Object.keys(clientEvents) as ClientEventName[])('%s', async (event) => {
   await attempts[event]()
 })
 
-it('nobody in it heard of all this, and nothing changed', async () => {
+it('its members noticed none of this, and nothing changed', async () => {
   const path = `/api/messages/conversations/${conversation.id}/messages`
   dataOf(await cluster.api(ahmed).post(path, { content: 'A mark' }))
   await expect.poll(() => heard).toContain('newMessage')

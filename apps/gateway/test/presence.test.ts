@@ -23,7 +23,7 @@ beforeAll(async () => {
   cluster = await startCluster({ gateways: 3 })
   redis = await redisClient(cluster.redisUrl)
   killed = killGateway()
-  // Awaited by the last test: it takes as long as all others together.
+  // Awaited by the last test, as it takes as long as all others together.
   killed.catch(() => undefined)
 })
 afterAll(async () => {
@@ -40,7 +40,7 @@ async function pair(): Promise<[User, User]> {
   return people
 }
 
-/** Every presence event that a socket gets. */
+/** Collects every presence event that a socket receives. */
 function presenceOf(socket: Socket): [string, string][] {
   const heard: [string, string][] = []
   for (const event of ['userOnline', 'userOffline'] as const) {
@@ -49,30 +49,30 @@ function presenceOf(socket: Socket): [string, string][] {
   return heard
 }
 
-/** The gateways that hold connections of somebody, as they are called in Redis. */
+/** Returns the epochs of the gateways that hold connections of a person, from Redis. */
 async function holdersOf({ id }: User): Promise<string[]> {
   return (await redis.hkeys(`presence:user:${id}`)).map((connection) => connection.slice(0, connection.indexOf(':')))
 }
 
-/** Resolves once somebody's last connection at a gateway is gone, and the worker has looked at that a grace later, and told. */
+/** Resolves once a person's last connection at a gateway is gone and the worker has reported that, after the grace. */
 async function lookedAt({ id }: User, holder: string): Promise<void> {
   await expect.poll(() => redis.sismember(`presence:people:${holder}`, id)).toBe(0)
   await expect.poll(() => redis.zscore('presence:leaving', id)).toBeNull()
 }
 
-/** SIGKILLs the third gateway with two people on it, of whom one has a device on another gateway, too. */
+/** SIGKILLs the third gateway, with two people on it, one of whom also has a device on another gateway. */
 async function killGateway() {
   const [watcher, lost, elsewhere] = [user('Watcher'), user('Lost'), user('Elsewhere')]
   await group(cluster, watcher, [lost, elsewhere])
   const w = await open(watcher, 0)
   const came = presenceOf(w)
   await Promise.all([open(lost, 2), open(elsewhere, 2), open(elsewhere, 1)])
-  // Told, too: what is said of them from here on is said of the kill.
+  // Announced as well, so that whatever is announced from here on is about the kill.
   await expect.poll(() => came).toHaveLength(2)
   await expect.poll(() => onlineFor(w)).toHaveLength(2)
   const heard = presenceOf(w)
   const offline = next(w, 'userOffline', undefined, { timeoutMs: 30_000 })
-  // The clients would connect again and be online: these processes are gone with their gateway.
+  // Otherwise the clients would reconnect and be online again.
   await cluster.gateways[2]?.kill('SIGKILL')
   const since = performance.now()
   const said = await offline
@@ -101,7 +101,7 @@ it('userOnline on the first device, not on the second; userOffline after the las
   const toldAt = Date.now()
   expect(toldAt - closedAt).toBeGreaterThan(2_500)
   expect(said).toEqual({ userId: fatima.id, userName: 'Fatima Rahman', lastSeen: expect.any(String) })
-  // When she went, which was a grace before it was told.
+  // The time she disconnected, which was a grace before it was reported.
   expect(Date.parse(said.lastSeen)).toBeGreaterThanOrEqual(closedAt)
   expect(toldAt - Date.parse(said.lastSeen)).toBeGreaterThan(2_500)
   expect(await onlineFor(a)).toEqual([])
@@ -116,7 +116,7 @@ it('userOnline on the first device, not on the second; userOffline after the las
   ])
 })
 
-it('who comes back within the grace, on another gateway, has never been away', async () => {
+it('somebody who reconnects within the grace, on another gateway, was never offline', async () => {
   const [ahmed, fatima] = await pair()
   const a = await open(ahmed, 0)
   const online = next(a, 'userOnline')
@@ -124,7 +124,7 @@ it('who comes back within the grace, on another gateway, has never been away', a
   await online
   const heard = presenceOf(a)
   const [holder = ''] = await holdersOf(fatima)
-  // All but the last step is done before, so that she is back in time on a busy machine, too.
+  // Everything but the last step is done beforehand, so that she is back in time even on a busy machine.
   const auth = { token: cluster.token(fatima) }
   const again = io(cluster.gateways[0]?.url ?? '', {
     auth,
@@ -139,7 +139,7 @@ it('who comes back within the grace, on another gateway, has never been away', a
   again.connect()
   await reconnected(again)
   await lookedAt(fatima, holder)
-  // Whatever was said of her came before this.
+  // Anything announced about her would have arrived before this.
   const last = user('The last')
   await direct(cluster, ahmed, last)
   const told = next(a, 'userOnline', ({ userId }) => userId === last.id)
@@ -149,14 +149,14 @@ it('who comes back within the grace, on another gateway, has never been away', a
   expect(again.connected).toBe(true)
 })
 
-it('first connections on both gateways at once are told once', async () => {
+it('simultaneous first connections on both gateways are announced once', async () => {
   const [ahmed, fatima] = await pair()
   const a = await open(ahmed, 0)
   const heard = presenceOf(a)
   const online = next(a, 'userOnline')
   await Promise.all([0, 1, 0, 1, 0, 1].map((gateway) => open(fatima, gateway)))
   await online
-  // Her next message comes after whatever else was said of her.
+  // Her next message arrives after anything else announced about her.
   const { id: conversationId } = await direct(cluster, ahmed, fatima)
   const message = next(a, 'newMessage')
   await emit(await open(fatima, 1), 'sendMessage', { conversationId, content: 'Here.' })
@@ -164,7 +164,7 @@ it('first connections on both gateways at once are told once', async () => {
   expect(heard).toEqual([['userOnline', 'Fatima Rahman']])
 })
 
-it('many who come at once are each told once to those who were there, over either transport, and not to themselves', async () => {
+it('many simultaneous arrivals are each announced once to those online, over either transport, and not to themselves', async () => {
   const watcher = user('Watcher')
   const crowd = Array.from({ length: 40 }, (_, i) => user(`One of the crowd ${i}`))
   await group(cluster, watcher, crowd)
@@ -179,7 +179,7 @@ it('many who come at once are each told once to those who were there, over eithe
   })
   const all = crowd.map(({ fullName }) => ['userOnline', fullName]).sort()
   for (const news of heard) await expect.poll(() => news.toSorted()).toEqual(all)
-  // Whatever else was said of the crowd came before this.
+  // Anything else announced about the crowd would have arrived before this.
   const last = user('The last')
   await group(cluster, watcher, [last])
   const told = watching.map((socket) => next(socket, 'userOnline', ({ userId }) => userId === last.id))
@@ -205,7 +205,7 @@ it('presence is shown to people who share a conversation, in groups up to 100, a
   expect([...strangerHeard, ...mateHeard]).toEqual([])
 })
 
-it('a SIGKILLed gateway’s people are offline within 20 s; who is on another one as well stays online', async () => {
+it('a SIGKILLed gateway’s people are offline within 20 s; those also on another gateway stay online', async () => {
   const { tookMs, said, cameBack, online } = await killed
   expect(said).toMatchObject({ userName: 'Lost', lastSeen: expect.any(String) })
   expect(tookMs).toBeLessThan(20_000)

@@ -6,7 +6,7 @@ import { type Cluster, startCluster, user } from '@parley/testkit'
 import { afterAll, beforeAll, it } from 'vitest'
 
 const README = new URL('../../../README.md', import.meta.url)
-/** Where `socket.io-client` is found, as it is in a folder where a reader has installed it. */
+/** A folder in which `socket.io-client` can be resolved, as if a reader had installed it. */
 const HERE = fileURLToPath(new URL('../../../packages/testkit', import.meta.url))
 
 let cluster: Cluster
@@ -15,7 +15,7 @@ beforeAll(async () => {
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
 
-it('the chat of the README works as it stands', async () => {
+it('the chat in the README works unchanged', async () => {
   const code = /```js\n(?<code>[\s\S]*?)```/.exec(await readFile(README, 'utf8'))?.groups?.code
   if (code === undefined) throw new Error('the README has no block of JavaScript')
   const [ahmed, fatima] = [user('Ahmed Hassan'), user('Fatima Rahman')]

@@ -2,7 +2,7 @@ import { TokenRevocations } from '@parley/messaging'
 import { expect, it } from 'vitest'
 import { renewToken } from '../src/events/renew-token.ts'
 
-/** A socket whose own token, of second 3, is to be replaced by an older one, of second 1. */
+/** A socket whose token, issued in second 3, is to be replaced by an older one, issued in second 1. */
 function setting(see: () => Promise<object>) {
   const revocations = new TokenRevocations({ db: {} as never, tell: () => expect.unreachable() })
   const revokeBefore = (validFrom: number) => revocations.note({ userId: 'ahmed', validFrom })
@@ -15,9 +15,9 @@ function setting(see: () => Promise<object>) {
   return { before, session, revokeBefore, renew: () => renewToken(context) }
 }
 
-it('a token that is revoked while its person is written takes the place of no other', async () => {
+it('a token revoked while its person is being written does not replace the old one', async () => {
   const { before, session, revokeBefore, renew } = setting(async () => {
-    // The socket's own token is newer: the guard leaves it open.
+    // The socket's own token is newer, so the guard leaves the socket open.
     revokeBefore(2_000)
     return { id: 'ahmed' }
   })
@@ -25,7 +25,7 @@ it('a token that is revoked while its person is written takes the place of no ot
   expect(session).toMatchObject(before)
 })
 
-it('nothing that a revoked token says of its person is written', async () => {
+it('nothing from a revoked token is written about its person', async () => {
   const { revokeBefore, renew } = setting(() => expect.unreachable())
   revokeBefore(2_000)
   await expect(renew()).rejects.toMatchObject({ code: 'TOKEN_INVALID' })

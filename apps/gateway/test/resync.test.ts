@@ -3,7 +3,7 @@ import type { Server, Socket } from 'socket.io'
 import { expect, it, vi } from 'vitest'
 import { Resync, type ResyncOptions } from '../src/resync.ts'
 
-/* What sockets hear after their gateway was cut off from Redis. */
+/* What sockets are told after their gateway was cut off from Redis. */
 
 function socketOf(issued = 0, confirmed = true) {
   return {
@@ -29,12 +29,12 @@ function resyncOf(
   return { io, onError, resync: new Resync(options) }
 }
 
-it('asks a socket once its rooms are right, also where the database is away at first', async () => {
+it('tells a socket to sync once its rooms are correct, even if the database is away at first', async () => {
   const socket = socketOf()
   const conversationsOf = vi.fn(async () => []).mockRejectedValueOnce(new Error('away'))
   const { resync, onError } = resyncOf([socket], conversationsOf)
   resync.start()
-  // Cut off once more: it begins anew.
+  // Cut off once more: it starts over.
   resync.start()
   await expect.poll(() => socket.emit.mock.calls).toEqual([['resync', {}]])
   expect(onError).toHaveBeenCalledOnce()
@@ -43,8 +43,8 @@ it('asks a socket once its rooms are right, also where the database is away at f
   resync.stop()
 })
 
-it('does not go on about a socket that is gone', async () => {
-  // The one that stays is asked after it: when that is tried again, the other would have been.
+it('does not keep trying for a disconnected socket', async () => {
+  // The remaining socket comes after it: once that is retried, the other would have been, too.
   const [gone, staying] = [socketOf(), socketOf()]
   gone.data.session.user.id = 'gone'
   const conversationsOf = vi.fn((userId: string) => {
@@ -59,7 +59,7 @@ it('does not go on about a socket that is gone', async () => {
   resync.stop()
 })
 
-it('goes on about nobody once the gateway stops', async () => {
+it('keeps trying for nobody once the gateway stops', async () => {
   const conversationsOf = vi.fn((userId: string) => {
     if (userId === 'ahmed') resync.stop()
     return Promise.reject(new Error('away'))
@@ -68,7 +68,7 @@ it('goes on about nobody once the gateway stops', async () => {
   const [socket, other] = [socketOf(), socketOf()]
   other.data.session.user.id = 'other'
   const { resync } = resyncOf([socket], conversationsOf)
-  // One that goes on tells when this one would have.
+  // Another one that keeps going shows when this one would have acted.
   const { resync: clock } = resyncOf([other], conversationsOf)
   resync.start()
   await expect.poll(() => asked('ahmed')).toBe(1)
@@ -78,7 +78,7 @@ it('goes on about nobody once the gateway stops', async () => {
   clock.stop()
 })
 
-it('asks those who were on their way in when Redis came back, and nobody who comes later', async () => {
+it('tells sockets that were in their handshake when Redis came back, but none that connect later', async () => {
   const { io, resync } = resyncOf([])
   const [before, later] = [socketOf(Date.now()), socketOf(Date.now() + 60_000)]
   resync.start()
@@ -88,7 +88,7 @@ it('asks those who were on their way in when Redis came back, and nobody who com
   resync.stop()
 })
 
-it('asks who was let in while Redis was silent, once it has confirmed their rooms', async () => {
+it('tells sockets let in while Redis was silent, once it has confirmed their subscriptions', async () => {
   const { io, resync } = resyncOf([])
   const socket = socketOf(0, false)
   io.emit('connection', socket)
@@ -96,7 +96,7 @@ it('asks who was let in while Redis was silent, once it has confirmed their room
   resync.stop()
 })
 
-it('asks every socket of very many, each of them once', async () => {
+it('tells every one of very many sockets exactly once', async () => {
   const sockets = Array.from({ length: 100 }, () => socketOf())
   const { resync } = resyncOf(sockets)
   resync.start()

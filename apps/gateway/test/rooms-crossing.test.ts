@@ -3,7 +3,7 @@ import { createTestRedis, next, type TestRedis } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { created, ENDLESS, hears, left, message, oneGateway, stored } from './one-gateway.ts'
 
-/* People who come and go while something that was asked for is under way. */
+/* People who are added and removed while a query or a handshake is under way. */
 
 let redis: TestRedis
 beforeAll(async () => {
@@ -11,7 +11,7 @@ beforeAll(async () => {
 })
 afterAll(() => redis?.[Symbol.asyncDispose]())
 
-/** An answer of the database that is given when it is released. */
+/** A database answer that is held back until released. */
 function held<T>(answer: T) {
   const asked = Promise.withResolvers<void>()
   const released = Promise.withResolvers<void>()
@@ -23,13 +23,13 @@ function held<T>(answer: T) {
   return { ask, asked: asked.promise, release: released.resolve }
 }
 
-describe('who waits to be let in', () => {
-  it('and is put out and in again meanwhile gets each message once', async () => {
+describe('somebody who is being let in', () => {
+  it('and is removed and added again meanwhile gets each message once', async () => {
     await using world = await oneGateway(redis.url)
     const id = crypto.randomUUID()
     const there = await world.open('there', { conversationId: id, lastSeq: 5 })
     const late = await world.open('late')
-    // Message 5 told of their coming, 7 of their going, 8 of their return; all were delivered here before the news of it.
+    // Message 5 announced that they were added, 7 that they left, 8 that they returned; all were delivered here before the news.
     const all = [6, 7, 8, 9].map((seq) => message(id, seq))
     await Promise.all([hears(there.socket, 9), world.speaker.messages(all)])
     const first = held([6, 7, 8, 9].map((seq) => stored(id, seq)))
@@ -49,7 +49,7 @@ describe('who waits to be let in', () => {
     expect(there.heard).toEqual([6, 7, 8, 9, 10])
   })
 
-  it('gets what is theirs, though somebody else is put in meanwhile', async () => {
+  it('gets their messages, even if somebody else is added meanwhile', async () => {
     await using world = await oneGateway(redis.url)
     const id = crypto.randomUUID()
     const there = await world.open('there', { conversationId: id, lastSeq: 5 })
@@ -72,7 +72,7 @@ describe('who waits to be let in', () => {
     ])
   })
 
-  it('and is the first here gets what comes meanwhile in its order', async () => {
+  it('and is the first one here gets messages that arrive meanwhile in order', async () => {
     await using world = await oneGateway(redis.url)
     const id = crypto.randomUUID()
     const late = await world.open('late')
@@ -81,7 +81,7 @@ describe('who waits to be let in', () => {
     await world.speaker.join('late', 5, created(id))
     await missed.asked
     await world.speaker.message(message(id, 7))
-    // Comes after that message.
+    // Arrives after that message.
     const other = left(crypto.randomUUID())
     await Promise.all([next(late.socket, 'conversationUpdated'), world.speaker.leave('late', 1, other)])
     const last = hears(late.socket, 7)
@@ -91,7 +91,7 @@ describe('who waits to be let in', () => {
   })
 })
 
-it('who is told once more that they were put in gets nothing twice', async () => {
+it('repeated news of having been added causes no duplicates', async () => {
   await using world = await oneGateway(redis.url)
   const id = crypto.randomUUID()
   const { socket, heard } = await world.open('there', { conversationId: id, lastSeq: 5 })
@@ -102,7 +102,7 @@ it('who is told once more that they were put in gets nothing twice', async () =>
   expect(heard).toEqual([6, 7, 'created', 8])
 })
 
-it('those who enter a room one after the other get what is still on its way in its order', async () => {
+it('people who enter a room one after the other get messages still in flight in order', async () => {
   await using world = await oneGateway(redis.url, ENDLESS)
   const id = crypto.randomUUID()
   const there = await world.open('there', { conversationId: id, lastSeq: 5 })
@@ -113,8 +113,8 @@ it('those who enter a room one after the other get what is still on its way in i
   expect(there.heard).toEqual([6, 7, 8])
 })
 
-describe('who enters a room that has been empty gets nothing of before that', () => {
-  it('where nothing had been said in it', async () => {
+describe('somebody who enters a room that was empty gets nothing from before', () => {
+  it('when the room had been silent', async () => {
     await using world = await oneGateway(redis.url)
     const id = crypto.randomUUID()
     await world.close(await world.open('there', { conversationId: id, lastSeq: 5 }))
@@ -125,7 +125,7 @@ describe('who enters a room that has been empty gets nothing of before that', ()
     expect(heard).toEqual([21])
   })
 
-  it('where a message was waiting for another', async () => {
+  it('when a message was waiting for another', async () => {
     await using world = await oneGateway(redis.url)
     const [id, other] = [crypto.randomUUID(), crypto.randomUUID()]
     const there = await world.open('there', { conversationId: id, lastSeq: 5 }, { conversationId: other, lastSeq: 0 })
@@ -140,13 +140,13 @@ describe('who enters a room that has been empty gets nothing of before that', ()
     const both = [id, other].map((conversationId) => ({ conversationId, lastSeq: 7 }))
     const { socket, heard } = await world.open('later', ...both)
     await Promise.all([hears(socket, 8), world.speaker.message(message(id, 8))])
-    // Waits for its patience, too, and began to do so later.
+    // It waits for its patience, too, and started later.
     await Promise.all([hears(socket, 9), world.speaker.message(message(other, 9))])
     expect(heard).toEqual([8, 9])
     expect(asked).toEqual([other])
   })
 
-  it('where a message was being looked up', async () => {
+  it('when a message was being fetched', async () => {
     await using world = await oneGateway(redis.url)
     const id = crypto.randomUUID()
     const there = await world.open('there', { conversationId: id, lastSeq: 5 })
@@ -161,7 +161,7 @@ describe('who enters a room that has been empty gets nothing of before that', ()
     expect(heard).toEqual([8])
   })
 
-  it('where somebody was waiting to be let in', async () => {
+  it('when somebody was being let in', async () => {
     await using world = await oneGateway(redis.url)
     const id = crypto.randomUUID()
     const gone = await world.open('gone')
@@ -177,7 +177,7 @@ describe('who enters a room that has been empty gets nothing of before that', ()
   })
 })
 
-it('nothing is kept of sockets that have entered their rooms', async () => {
+it('keeps nothing of sockets that have entered their rooms', async () => {
   await using world = await oneGateway(redis.url)
   const { server } = await world.open('there')
   const enter = () => world.rooms.enter(server, 'there', async () => [])

@@ -3,7 +3,7 @@ import { createTestRedis, next, type TestRedis } from '@parley/testkit'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { created, ENDLESS, hears, left, message, oneGateway, stored } from './one-gateway.ts'
 
-/* The rooms of one gateway, with a hand on when the database answers. */
+/* The rooms of one gateway, with control over when the database answers. */
 
 let redis: TestRedis
 beforeAll(async () => {
@@ -13,12 +13,12 @@ afterAll(() => redis?.[Symbol.asyncDispose]())
 
 const setting = (options = {}) => oneGateway(redis.url, options)
 
-it('who is put in hears of the conversation first and then its messages in order, those of meanwhile too', async () => {
+it('somebody added hears of the conversation first, and then gets its messages in order, including those in between', async () => {
   await using world = await setting()
   const id = crypto.randomUUID()
   const there = await world.open('there', { conversationId: id, lastSeq: 5 })
   const late = await world.open('late')
-  // The SYSTEM message 5 told of their coming; 6 and 7 were delivered here before the news of it.
+  // SYSTEM message 5 announced that they were added; 6 and 7 were delivered here before that news.
   await Promise.all([hears(there.socket, 7), world.speaker.messages([message(id, 6), message(id, 7)])])
   const asked = Promise.withResolvers<void>()
   const answer = Promise.withResolvers<void>()
@@ -38,7 +38,7 @@ it('who is put in hears of the conversation first and then its messages in order
   expect(there.heard).toEqual([6, 7, 8, 9])
 })
 
-it('a removal that is found in the database when somebody else is put in holds as one that arrives', async () => {
+it('a removal found in the database while adding somebody else counts like one that arrives', async () => {
   await using world = await setting()
   const id = crypto.randomUUID()
   const there = await world.open('there', { conversationId: id, lastSeq: 5 })
@@ -52,14 +52,14 @@ it('a removal that is found in the database when somebody else is put in holds a
   expect(gone.heard).toEqual(['created'])
 })
 
-it('what is heard of a person while their rooms are set right counts more than what was looked up before it', async () => {
+it('news of a person during a resync of their rooms overrides an earlier look-up', async () => {
   await using world = await setting()
   const [stays, out] = [crypto.randomUUID(), crypto.randomUUID()]
   const [back, gone] = [crypto.randomUUID(), crypto.randomUUID()]
   const all = [stays, out, back, gone].map((conversationId) => ({ conversationId, lastSeq: 1 }))
   const { socket, server } = await world.open('ahmed', ...all)
   await world.rooms.enter(server, 'ahmed', async () => {
-    // Looked up before a removal, and between another and their return.
+    // Looked up before one removal, and between another one and their return.
     await Promise.all([next(socket, 'conversationUpdated'), world.speaker.leave('ahmed', 2, left(out))])
     await Promise.all([next(socket, 'conversationCreated'), world.speaker.join('ahmed', 3, created(back))])
     return all.slice(0, 2)
@@ -68,7 +68,7 @@ it('what is heard of a person while their rooms are set right counts more than w
   expect(inside.sort()).toEqual([`conv:${stays}`, `conv:${back}`].sort())
 })
 
-it('who went without this gateway hearing of it gets nothing more, though too much was missed to be looked up', async () => {
+it('somebody removed without this gateway noticing gets nothing more, even if too much was missed to fetch', async () => {
   await using world = await setting()
   const [id, other] = [crypto.randomUUID(), crypto.randomUUID()]
   const there = await world.open('there', { conversationId: id, lastSeq: 5 })
@@ -82,11 +82,11 @@ it('who went without this gateway hearing of it gets nothing more, though too mu
   expect([...gone.server.rooms]).not.toContain(`conv:${id}`)
 })
 
-it('who went before they came here is not put in by what is told late of their having been added', async () => {
+it('somebody removed before connecting here is not put back by late news of having been added', async () => {
   await using world = await setting()
   const [id, other] = [crypto.randomUUID(), crypto.randomUUID()]
   const there = await world.open('there', { conversationId: id, lastSeq: 5 })
-  // Message 5 told of their coming, 6 of their going.
+  // Message 5 announced that they were added, 6 that they left.
   await Promise.all([hears(there.socket, 7), world.speaker.messages([message(id, 6), message(id, 7)])])
   const gone = await world.open('gone')
   world.base.stored = async (conversationId) => (conversationId === id ? [stored(id, 6, ['gone']), stored(id, 7)] : [])
@@ -97,7 +97,7 @@ it('who went before they came here is not put in by what is told late of their h
   expect([...gone.server.rooms]).not.toContain(`conv:${id}`)
 })
 
-it('messages that are published together and do not follow each other come each in its place', async () => {
+it('messages published together but not consecutive are each delivered in order', async () => {
   await using world = await setting(ENDLESS)
   const id = crypto.randomUUID()
   const there = await world.open('there', { conversationId: id, lastSeq: 5 })
@@ -108,7 +108,7 @@ it('messages that are published together and do not follow each other come each 
   expect(there.heard).toEqual([6, 7, 8])
 })
 
-it('looks up what is missing again and again, in any number of rooms', async () => {
+it('fetches missing messages repeatedly, in any number of rooms', async () => {
   await using world = await setting()
   const rooms = Array.from({ length: 60 }, () => ({ conversationId: crypto.randomUUID(), lastSeq: 5 }))
   const there = await world.open('there', ...rooms)
@@ -119,7 +119,7 @@ it('looks up what is missing again and again, in any number of rooms', async () 
   expect(world.rooms.delivered).toMatchObject({ messages: 2 * rooms.length, fetches: rooms.length })
 })
 
-it('what came for a room while nobody here was in it keeps those waiting for nothing who enter it later', async () => {
+it('messages for a room that was empty here do not delay people who enter it later', async () => {
   await using world = await setting()
   const id = crypto.randomUUID()
   const packets = [encodeEvent('newMessage', message(id, 3))]
@@ -134,7 +134,7 @@ it('what came for a room while nobody here was in it keeps those waiting for not
   expect(world.rooms.delivered.fetches).toBe(0)
 })
 
-it('who leaves gets what was said before that, also where it is let through at the same time', async () => {
+it('somebody who leaves gets the messages before that, even if they are released at the same time', async () => {
   await using world = await setting(ENDLESS)
   const [id, other] = [crypto.randomUUID(), crypto.randomUUID()]
   const there = await world.open('there', { conversationId: id, lastSeq: 5 })
@@ -148,7 +148,7 @@ it('who leaves gets what was said before that, also where it is let through at t
   ])
 })
 
-it('of two changes of one person that counts which came to hold last, in whichever order they are heard of', async () => {
+it('of two changes of one person the later one counts, in whichever order they arrive', async () => {
   await using world = await setting()
   const [id, other] = [crypto.randomUUID(), crypto.randomUUID()]
   const there = await world.open('there', { conversationId: id, lastSeq: 7 })
@@ -171,11 +171,11 @@ it.each([
   ],
   ['its message tells of', (speaker: Publisher, id: string) => speaker.message(message(id, 5), ['back'])],
 ])(
-  'who came here after their return stays, though their removal, which %s, comes later still',
+  'somebody who connected after their return stays, even if their removal, which %s, arrives later',
   async (_what, tellLate) => {
     await using world = await setting()
     const [id, other] = [crypto.randomUUID(), crypto.randomUUID()]
-    // Message 5 told of their going, 6 of their return.
+    // Message 5 announced that they left, 6 that they returned.
     const { socket, heard, server } = await world.open('back', { conversationId: id, lastSeq: 6 })
     await tellLate(world.speaker, id)
     await Promise.all([next(socket, 'conversationCreated'), world.speaker.join('back', 0, created(other))])

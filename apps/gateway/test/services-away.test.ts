@@ -21,7 +21,7 @@ import { io, type Socket } from 'socket.io-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 /*
- * Redis and Postgres go and come back under a running cluster. What is acked is stored, nobody hangs, no process ends.
+ * Redis and Postgres go away and come back under a running cluster. What is acked is stored, nobody hangs, no process exits.
  */
 
 const SECRET = `secret-${crypto.randomUUID()}`
@@ -29,7 +29,7 @@ const [ahmed, fatima, zainab] = [user('Ahmed Hassan'), user('Fatima Rahman'), us
 let cluster: Cluster
 let postgres: TcpProxy
 let conversation: Conversation
-/** Both on the first gateway; Fatima's other device on the second. */
+/** Connects both to the first gateway, and Fatima's other device to the second. */
 let a: Socket
 let near: Socket
 let far: Socket
@@ -57,14 +57,14 @@ const send = (content: string, more: object = {}) =>
 const path = () => `/api/messages/conversations/${conversation.id}/messages`
 const newest = async () => dataOf(await cluster.api(fatima).get<Message[]>(`${path()}?limit=1`))[0]
 
-/** Runs `work` and says how long it took, in ms. */
+/** Runs `work` and returns how long it took, in ms. */
 async function timed<T>(work: () => Promise<T>): Promise<{ result: T; ms: number }> {
   const since = performance.now()
   const result = await work()
   return { result, ms: performance.now() - since }
 }
 
-/** A message crosses from the first gateway to the second; tried again while things come back. */
+/** Resolves when a message has reached the second gateway from the first; retries while services come back. */
 async function crossesAgain(): Promise<void> {
   await expect
     .poll(
@@ -82,7 +82,7 @@ async function crossesAgain(): Promise<void> {
 }
 
 describe('Redis', () => {
-  it('away: a socket connects all the same', async () => {
+  it('away: a socket still connects', async () => {
     await cluster.redis.kill()
     const { ms } = await timed(() => cluster.socket(zainab, { gateway: 0, transports: ['websocket'], timeout: 10_000 }))
     expect(ms).toBeLessThan(6_000)
@@ -108,7 +108,7 @@ describe('Redis', () => {
     expect((await cluster.api(ahmed).get('/api/messages/conversations')).status).toBe(200)
   })
 
-  it('back: messages cross again, those of meanwhile come after, and people are online, of whom contacts are told', async () => {
+  it('back: messages cross again, missed ones follow, and people are announced as online', async () => {
     const came = next(a, 'userOnline', ({ userId }) => userId === zainab.id, { timeoutMs: 25_000 })
     const missed = next(far, 'newMessage', ({ content }) => content === `${SECRET} without Redis 3`, {
       timeoutMs: 25_000,
@@ -123,7 +123,7 @@ describe('Redis', () => {
     expect(pidsNow()).toEqual(pids)
   })
 
-  it('frozen: nobody waits for it longer than two seconds or so', async () => {
+  it('frozen: nobody waits for it for more than about two seconds', async () => {
     await cluster.redis.pause()
     try {
       const { result, ms } = await timed(() => send(`${SECRET} while frozen`))
@@ -139,7 +139,7 @@ describe('Redis', () => {
     expect(pidsNow()).toEqual(pids)
   })
 
-  it('frozen: conversations are made and changed all the same, and everybody hears of it when it is back', async () => {
+  it('frozen: conversations can still be created and changed, and everybody is told once it is back', async () => {
     const api = cluster.api(ahmed)
     const { id } = await group(cluster, ahmed, [fatima], 'Before')
     const made = next(far, 'conversationCreated', ({ name }) => name === 'While frozen', { timeoutMs: 30_000 })
@@ -162,7 +162,7 @@ describe('Redis', () => {
     await crossesAgain()
   })
 
-  it('full: messages cross all the same; gateways say that they hold no lease, and take one when there is room', async () => {
+  it('full: messages still cross; gateways report that they hold no lease, and take one once there is room', async () => {
     const client = await redisClient(cluster.redisUrl)
     const servers = 'nodes' in client ? client.nodes('master') : [client]
     const bound = (bytes: string) => Promise.all(servers.map((server) => server.config('SET', 'maxmemory', bytes)))
@@ -174,7 +174,7 @@ describe('Redis', () => {
         }),
       )
     try {
-      // Less than an empty one takes: it is answered, and writes are not.
+      // Less than an empty Redis uses: reads are answered, writes are refused.
       await bound('1mb')
       await expect.poll(leases, { timeout: 30_000 }).toEqual(['0', '0'])
       await crossesAgain()
@@ -196,7 +196,7 @@ describe('Postgres', () => {
     ['silent', () => postgres.stall()],
   ]
   it.each(broken)(
-    '%s: UNAVAILABLE within two seconds, with a time to try again; then it works again',
+    '%s: UNAVAILABLE within two seconds, with a retry time; then it works again',
     async (what, break_) => {
       break_()
       const clientMessageId = `once-${what}`
@@ -207,9 +207,9 @@ describe('Postgres', () => {
       expect([posted.result.status, errorOf(posted.result).code]).toEqual([503, 'UNAVAILABLE'])
       expect(Number(posted.result.headers.get('retry-after'))).toBeGreaterThan(0)
       expect(posted.ms).toBeLessThan(6_000)
-      // Not refused, which a stock client would take for the last word: it comes back until it is let in.
+      // Not refused, which would be final for a stock client: it retries until it is let in.
       const connecting = cluster.socket(user('New'), { gateway: 1, transports: ['websocket'], timeout: 9_000 })
-      // What needs no database goes on.
+      // Whatever needs no database still works.
       const typing = next(near, 'userTyping')
       expect(await emit(a, 'typing', { conversationId: conversation.id })).toMatchObject({ success: true })
       await typing
@@ -227,7 +227,7 @@ describe('Postgres', () => {
     },
   )
 
-  it('only read: people read on and get in, readiness says so, and forgets connections to what was the primary once there is one again', async () => {
+  it('read-only: people can read and connect, readiness says so, and connections to the former primary are dropped once there is a new one', async () => {
     const database = new URL(cluster.databaseUrl).pathname.slice(1)
     const onlyRead = (mode: 'on' | 'off') =>
       cluster.sql.query(
@@ -242,7 +242,7 @@ describe('Postgres', () => {
       return [...new Set(await Promise.all(answers))]
     }
     await onlyRead('on')
-    // As a failover does: connections end, and new ones are made to a server that only reads.
+    // As in a failover: connections end, and new ones reach a read-only server.
     await cluster.sql.query(
       `select pg_terminate_backend(pid) from pg_stat_activity
        where datname = current_database() and application_name like 'parley-%' and application_name <> 'parley-test'`,
@@ -261,15 +261,15 @@ describe('Postgres', () => {
     expect(await emit(reader, 'sync', { conversations: {} })).toMatchObject({ success: true })
     reader.disconnect()
     await onlyRead('off')
-    // Nobody writes: sessions that began as those of a standby stay so.
+    // Without writes, sessions that started on a standby would stay as they are.
     await expect.poll(readiness, { timeout: 20_000 }).toEqual(['200 ok'])
     await crossesAgain()
     expect(pidsNow()).toEqual(pids)
   })
 
-  it('silent: who goes while they wait to be let in is not let in when it works again', async () => {
+  it('silent: somebody who disconnects while waiting to be let in is not let in later', async () => {
     const [waiting, impatient] = [user('Waiting'), user('Impatient')]
-    /** Resolves when the transport is open; CONNECT has been sent then. */
+    /** Resolves when the transport is open and CONNECT has been sent. */
     const begin = async (who: typeof waiting, options: { reconnection: boolean }) => {
       const auth = { token: cluster.token(who) }
       const address = cluster.gateways[0]?.url ?? ''
@@ -284,10 +284,10 @@ describe('Postgres', () => {
       return socket
     }
     postgres.stall()
-    // Comes again where the gateway has lost patience with the database before it is back.
+    // Reconnects if the gateway gives up on the database before it is back.
     const first = await begin(waiting, { reconnection: true })
     const gone = await begin(impatient, { reconnection: false })
-    // Closed once the gateway has answered so: it has read all that came before, CONNECT among it.
+    // Closed once the gateway has answered this: it has then read everything before it, including CONNECT.
     const { ws } = gone.io.engine.transport as unknown as { ws: EventEmitter }
     const closed = once(ws, 'close')
     gone.disconnect()
@@ -298,13 +298,13 @@ describe('Postgres', () => {
     await letIn
     first.disconnect()
     await cluster.socket(user('Next'), { gateway: 0, transports: ['websocket'] })
-    // Those who are let in are written down.
+    // Everybody who is let in is recorded.
     const { rows } = await cluster.sql.query('select id from users where id = any($1)', [[waiting.id, impatient.id]])
     expect(rows).toEqual([{ id: waiting.id }])
   })
 })
 
-/** Sends again as a client does that is told to. */
+/** Retries as a client does that is told to. */
 async function retried(attempt: () => Promise<Awaited<ReturnType<typeof send>>>): Promise<Message> {
   for (let tries = 1; ; tries++) {
     const answer = await attempt()
@@ -313,7 +313,7 @@ async function retried(attempt: () => Promise<Awaited<ReturnType<typeof send>>>)
   }
 }
 
-it('after all this every process lives, and no log holds content, token or secret', () => {
+it('after all this every process is alive, and no log contains content, a token or a secret', () => {
   expect(pidsNow()).toEqual(pids)
   const logs = cluster.logs()
   expect(logs).toContain('error from a service')

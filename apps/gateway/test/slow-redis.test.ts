@@ -3,7 +3,7 @@ import { createTestRedis, type TestRedis, tcpProxy } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { created, hears, left, message, oneGateway } from './one-gateway.ts'
 
-/* A proxy stands before the one Redis: on a cluster these are left out (infra/local/profiles.mjs). */
+/* These put a proxy in front of a single Redis, so they are skipped on Redis Cluster (infra/local/profiles.mjs). */
 
 let redis: TestRedis
 beforeAll(async () => {
@@ -11,8 +11,8 @@ beforeAll(async () => {
 })
 afterAll(() => redis?.[Symbol.asyncDispose]())
 
-describe('where Redis is slow', () => {
-  /** A gateway that is 100 ms away from Redis; who publishes is close to it. */
+describe('with a slow Redis', () => {
+  /** Creates a gateway with 100 ms latency to Redis, and a publisher without. */
   async function farFromRedis() {
     const undo = new AsyncDisposableStack()
     const { hostname: host, port } = new URL(redis.url)
@@ -22,10 +22,10 @@ describe('where Redis is slow', () => {
     return { ...world, [Symbol.asyncDispose]: () => undo.disposeAsync() }
   }
 
-  it('a change of a person’s conversations does not go unnoticed while they connect', async () => {
+  it('a change of a person’s conversations is not missed while they connect', async () => {
     await using world = await farFromRedis()
     const id = crypto.randomUUID()
-    // Taken out right after it was looked up.
+    // Removed right after the look-up.
     world.base.memberships = async (userId) => {
       await world.speaker.leave(userId, 6, left(id))
       return [{ conversationId: id, lastSeq: 5 }]
@@ -34,7 +34,7 @@ describe('where Redis is slow', () => {
     expect([...server.rooms]).not.toContain(conversationRoom(id))
   })
 
-  it('what is said once a socket is connected reaches it', async () => {
+  it('messages sent once a socket is connected reach it', async () => {
     await using world = await farFromRedis()
     const id = crypto.randomUUID()
     const { socket, heard } = await world.open('there', { conversationId: id, lastSeq: 5 })
@@ -42,11 +42,11 @@ describe('where Redis is slow', () => {
     expect(heard).toEqual([6])
   })
 
-  it('what is said while somebody is put in reaches them', async () => {
+  it('messages sent while somebody is being added reach them', async () => {
     await using world = await farFromRedis()
     const id = crypto.randomUUID()
     const { socket, heard } = await world.open('late')
-    // Stored right after it was asked for.
+    // Stored right after the query.
     world.base.stored = async () => {
       await world.speaker.message(message(id, 6))
       return []

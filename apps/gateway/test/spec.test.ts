@@ -6,8 +6,8 @@ import { io, type Socket } from 'socket.io-client'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 
 /*
- * The tests that the specification lists, by its names and in its words: raw socket.io-client and fetch, at the one
- * public address, with no more than what that page says.
+ * The tests that the specification lists, under its names: plain socket.io-client and fetch at the public address, using only
+ * what that page describes.
  */
 
 let cluster: Cluster
@@ -61,7 +61,7 @@ async function unreadCount(who: User, conversationId: string): Promise<number | 
   return data.find(({ id }) => id === conversationId)?.unreadCount
 }
 
-/** Connects as the page does. */
+/** Connects as the page describes. */
 async function connect(who: User): Promise<Socket> {
   const socket = io(cluster.url, { auth: { token: cluster.token(who) }, forceNew: true })
   sockets.push(socket)
@@ -159,7 +159,7 @@ describe('MessagesService', () => {
     const id = await conversationOfTwo()
     const { createdAt } = await send(ahmed, id, 'Pomegranates, if you please')
     const search = async (who: User) => (await request<Message[]>(who, 'GET', '/search?query=pomegranates')).body
-    // The index follows what is sent within a second.
+    // The index is updated within a second.
     await expect.poll(async () => (await search(fatima)).data).toHaveLength(1)
     expect(await search(fatima)).toMatchObject({
       success: true,
@@ -281,7 +281,7 @@ describe('Messages Gateway', () => {
   })
 })
 
-/** What the class calls and leaves to its user. */
+/** The callbacks that the class leaves to its user. */
 interface ChatService {
   sendMessage(conversationId: string, content: string): void
   startTyping(conversationId: string): void
@@ -289,7 +289,7 @@ interface ChatService {
   markAsRead(conversationId: string, messageId: string): void
 }
 
-/** The class as it stands in the specification; only the address that it names is looked up as this cluster's. */
+/** Loads the class exactly as in the specification, except that its address is replaced by this cluster's. */
 async function chatService(): Promise<new (token: string) => ChatService> {
   const code = await readFile(new URL('fixtures/chat-service.txt', import.meta.url), 'utf8')
   const [importLine = ''] = /^import .*$/m.exec(code) ?? []
@@ -304,7 +304,7 @@ async function chatService(): Promise<new (token: string) => ChatService> {
 }
 
 describe('The ChatService of the specification', () => {
-  it('chats as it stands', async () => {
+  it('works unchanged', async () => {
     const conversationId = await conversationOfTwo()
     const Base = await chatService()
     const heard: unknown[][] = []

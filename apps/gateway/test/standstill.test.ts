@@ -1,7 +1,7 @@
 import { direct, disconnected, next, redisClient, startCluster, user } from '@parley/testkit'
 import { expect, it } from 'vitest'
 
-it('a gateway that was frozen leaves unserved what came meanwhile: its clients have gone elsewhere with it', async () => {
+it('a gateway that was frozen does not serve what arrived meanwhile: its clients have retried elsewhere', async () => {
   await using cluster = await startCluster({ gateways: 2 })
   const [ann, ben] = [user('Ann'), user('Ben')]
   const { id } = await direct(cluster, ann, ben)
@@ -10,11 +10,11 @@ it('a gateway that was frozen leaves unserved what came meanwhile: its clients h
   const socket = await cluster.socket(ann, { gateway: 0, transports: ['websocket'], reconnection: false })
   await online
   const offline = next(watching, 'userOffline', ({ userId }) => userId === ann.id, { timeoutMs: 40_000 })
-  // The shortest time in which it may lose its lease: it freezes just before it would have renewed it.
+  // The shortest time to lose its lease: it freezes just before a renewal.
   await leaseOf(cluster.redisUrl, ann.id, 10_500)
   await cluster.gateways[0]?.kill('SIGSTOP')
   socket.emit('sendMessage', { conversationId: id, content: 'old', clientMessageId: 'old' })
-  // Its lease has run out.
+  // Its lease has expired.
   await offline
   const gone = disconnected(socket)
   await cluster.gateways[0]?.kill('SIGCONT')
@@ -24,7 +24,7 @@ it('a gateway that was frozen leaves unserved what came meanwhile: its clients h
   expect(sent.data.seq).toBe(1)
 })
 
-/** Waits until the lease of a person's gateway has no more than so many milliseconds to run. */
+/** Waits until the lease of a person's gateway has at most this many milliseconds left. */
 async function leaseOf(redisUrl: string, userId: string, atMostMs: number): Promise<void> {
   const redis = await redisClient(redisUrl)
   try {

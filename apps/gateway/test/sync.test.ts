@@ -44,7 +44,7 @@ describe('sync', () => {
     })
   })
 
-  it('tells of messages, read marks, names, and people who came and went', async () => {
+  it('reports messages, read marks, names, and people who joined and left', async () => {
     const [a, b, c, d] = [user('Ahmed'), user('Fatima'), user('Omar'), user('Zayd')]
     const { id, rev } = await group(cluster, a, [b, c], 'Team')
     await cluster.register(d)
@@ -69,7 +69,7 @@ describe('sync', () => {
     expect(found.rev).toBe(shown.rev)
   })
 
-  it('a message changed later comes by its rev', async () => {
+  it('a message changed later is included by its rev', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id } = await direct(cluster, a, b)
     const message = await send(a, id, 'teh')
@@ -84,7 +84,7 @@ describe('sync', () => {
     expect(found.messages).toMatchObject([{ id: message.id, seq: 1, content: 'the', rev: rev + 1 }])
   })
 
-  it('answers tooLong past a hundred messages, with the newest alone', async () => {
+  it('answers tooLong past a hundred messages, with only the newest', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id, rev } = await direct(cluster, a, b)
     const socket = await cluster.socket(a)
@@ -98,11 +98,11 @@ describe('sync', () => {
     const found = only(await sync(b, { [id]: rev }))
     expect(found).toMatchObject({ tooLong: true, lastSeq: 101 })
     expect(found.messages.map(({ seq }) => seq)).toEqual([101])
-    // What the server never had (its database was set back): all there is, and not as one that is new to the client.
+    // A rev that the server never had (its database was restored): everything, and not marked as new to the client.
     expect(only(await sync(b, { [id]: 1_000_000 }))).toMatchObject({ tooLong: true, joined: false })
   })
 
-  it('answers tooLong where there are few messages and many bytes', async () => {
+  it('answers tooLong for few messages with many bytes', async () => {
     const [a, b] = [user('Ahmed'), user('Fatima')]
     const { id, rev } = await direct(cluster, a, b)
     await Promise.all(Array.from({ length: 10 }, () => send(a, id, 'x'.repeat(9_000))))
@@ -111,7 +111,7 @@ describe('sync', () => {
     expect(found.messages.map(({ seq }) => seq)).toEqual([10])
   })
 
-  it('shows nothing to those who are not in a conversation, and tells those who left', async () => {
+  it('shows nothing to people who are not in a conversation, and tells those who left', async () => {
     const [a, b, c, stranger] = [user('Ahmed'), user('Fatima'), user('Omar'), user('Stranger')]
     const { id } = await group(cluster, a, [b, c])
     await cluster.api(a).delete(`${PATH}/${id}/participants/${b.id}`)
@@ -153,7 +153,7 @@ describe('sync', () => {
     expect(part.conversations.every(({ id }) => id <= half)).toBe(true)
   })
 
-  it('leaves out none of more than a thousand', async () => {
+  it('omits none of more than a thousand', async () => {
     const a = user('Ahmed')
     await cluster.register(a)
     await cluster.sql.query(
@@ -171,7 +171,7 @@ describe('sync', () => {
     } while (answer.hasMore && seen.length < 2_000)
     expect(new Set(seen).size).toBe(1_100)
     expect(seen).toHaveLength(1_100)
-    // Of those that it knows nearly all of, an answer holds the most.
+    // An answer is largest when the client already knows nearly everything.
     await cluster.sql.query('update conversations set rev = 2 where id = any($1::uuid[])', [seen])
     const named = seen.slice(0, 1_000)
     const known = Object.fromEntries(named.map((id) => [id, 1]))
@@ -182,7 +182,7 @@ describe('sync', () => {
     expect([...first.conversations, ...second.conversations].map(({ id }) => id)).toEqual(named)
   })
 
-  it('refuses what is not right', async () => {
+  it('refuses invalid requests', async () => {
     const a = user('Ahmed')
     await cluster.register(a)
     const post = (body: unknown) => cluster.api(a).post('/api/messages/sync', body)
@@ -196,7 +196,7 @@ describe('sync', () => {
     expect(dataOf(await post({ conversations: { [upper]: 1 } }))).toMatchObject({ left: [upper.toLowerCase()] })
   })
 
-  it('a storm of people who sync at once shares its statements', async () => {
+  it('many people who sync at once share statements', async () => {
     const people = Array.from({ length: 200 }, (_, i) => user(`Person ${i}`))
     const [owner, ...others] = people
     if (owner === undefined) throw new Error('nobody')
@@ -212,7 +212,7 @@ describe('sync', () => {
   })
 })
 
-/** A database that counts what is asked of it. */
+/** A database that counts its queries. */
 function countingDatabase(url: string) {
   const db = openDatabase({ url, max: 2, applicationName: 'parley-test' })
   const query = vi.spyOn(db.pool, 'query')
@@ -220,14 +220,14 @@ function countingDatabase(url: string) {
 }
 
 describe('resync', () => {
-  it('asks every socket after Redis was away, with the rooms set right', async () => {
+  it('tells every socket after Redis was away, with the rooms corrected', async () => {
     await using own = await startCluster({ gateways: 1 })
     const [a, b] = [user('Ahmed'), user('Fatima')]
     await own.register(a, b)
     const socket = await own.socket(b)
     const asked = next(socket, 'resync', () => true, { timeoutMs: 40_000 })
     await own.redis.kill()
-    // The api's word of this does not reach the gateway: there is nobody to carry it.
+    // The api's news of this does not reach the gateway, because Redis is away.
     const { id } = await group(own, a, [b])
     await own.redis.start()
     await asked

@@ -2,7 +2,7 @@ import { createHmac, createPublicKey, generateKeyPairSync, randomBytes } from 'n
 import { apiClient, type Cluster, connect, emit, startCluster, user } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
-/* Every way of forging a token, against every way in: HTTP, the handshake, and renewToken on an open socket. */
+/* Every kind of forged token against every entry point: HTTP, the handshake, and renewToken on an open socket. */
 
 const JWT_ISSUER = 'https://id.example.com'
 const JWT_AUDIENCE = 'chat'
@@ -31,7 +31,7 @@ function sign(
 
 const unsigned = (alg: string) => `${encode({ alg, typ: 'JWT' })}.${encode(good)}.`
 
-/** A token that is signed with its own key, which it brings along. */
+/** A token signed with its own key, which it contains. */
 function selfMade() {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2_048 })
   const jwk = createPublicKey(privateKey).export({ format: 'jwk' })
@@ -82,7 +82,7 @@ const ATTACKS: [what: string, make: () => string, code: string][] = [
 ]
 
 describe.each(ATTACKS)('%s', (_what, make, code) => {
-  it('is refused over HTTP, in the handshake and by renewToken', async () => {
+  it('is refused by HTTP, the handshake and renewToken', async () => {
     const token = make()
     const answer = await apiClient(cluster.url, token).get('/api/users/me')
     expect([answer.status, answer.body]).toMatchObject([401, { error: { code } }])
@@ -96,7 +96,7 @@ describe.each(ATTACKS)('%s', (_what, make, code) => {
   })
 })
 
-it.each(['the secret', 'the previous secret'])('a good token under %s is accepted by all three', async (which) => {
+it.each(['the secret', 'the previous secret'])('a valid token under %s is accepted by all three', async (which) => {
   const token = sign(good, which === 'the secret' ? {} : { key: JWT_SECRET_PREVIOUS })
   expect((await apiClient(cluster.url, token).get('/api/users/me')).status).toBe(200)
   const socket = await connect(cluster.gateways[0]?.url ?? '', { auth: { token } })
@@ -104,7 +104,7 @@ it.each(['the secret', 'the previous secret'])('a good token under %s is accepte
   socket.disconnect()
 })
 
-it('a role that is not the word itself makes no server', async () => {
+it('a role that is not exactly "service" is not a service', async () => {
   for (const role of ['Service', ['service'], { role: 'service' }, true]) {
     const token = sign({ ...good, role })
     expect((await apiClient(cluster.url, token).put(`/api/users/${who.id}`, { fullName: 'X' })).status).toBe(403)

@@ -6,7 +6,7 @@ import { TokenGuard } from '../src/token-guard.ts'
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-it('ends within a minute what a lost notice would have ended, also where a look fails', async () => {
+it('ends sockets within a minute if a notice is lost, even if a check fails', async () => {
   const socketOf = (userId: string) => ({
     data: { session: { identity: { userId, issuedAt: new Date(1_000) } } },
     emit: vi.fn(),

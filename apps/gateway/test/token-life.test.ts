@@ -6,7 +6,7 @@ afterEach(() => void vi.useRealTimers())
 
 const inAnHour = () => new Date(Date.now() + 3_600_000)
 
-it('ends with the newest token, once', () => {
+it('expires with the newest token, once', () => {
   const onEnd = vi.fn()
   const life = new TokenLife(onEnd)
   life.start(new Date(Date.now() + 1_000))
@@ -17,7 +17,7 @@ it('ends with the newest token, once', () => {
   expect(onEnd).toHaveBeenCalledOnce()
 })
 
-it('keeps nothing of a socket that went while its token was being renewed', () => {
+it('keeps nothing of a socket that disconnected while its token was being renewed', () => {
   const life = new TokenLife(() => expect.unreachable())
   life.start(inAnHour())
   life.stop()

@@ -11,7 +11,7 @@ import { EventFlow } from '../src/flow.ts'
 import { TokenGuard } from '../src/token-guard.ts'
 import { TokenLife } from '../src/token-life.ts'
 
-/* A socket lives as long as its token; a newer one can be handed in; a revoked one counts nowhere. */
+/* A socket lives as long as its token, which can be renewed; a revoked token is accepted nowhere. */
 
 const now = () => Math.floor(Date.now() / 1_000)
 let cluster: Cluster
@@ -20,9 +20,9 @@ beforeAll(async () => {
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
 
-describe('a token that ends', () => {
-  it('closes the socket with TOKEN_EXPIRED, so that a stock client comes back', async () => {
-    // Listened to from the beginning: where connecting takes long, the token ends as soon as it is done.
+describe('a token that expires', () => {
+  it('closes the socket with TOKEN_EXPIRED, so that a stock client reconnects', async () => {
+    // Listen from the start: if connecting is slow, the token expires as soon as it is done.
     const socket = io(cluster.url, {
       auth: { token: cluster.token(user(), { exp: now() + 2 }) },
       reconnection: false,
@@ -34,10 +34,10 @@ describe('a token that ends', () => {
     expect(await reason).toBe('transport close')
   })
 
-  it('is replaced by a newer one of the same person on the open socket', async () => {
+  it('can be replaced by a newer one of the same person on the open socket', async () => {
     const who = user()
     const socket = await cluster.socket(who, { reconnection: false })
-    // The first of these ends soon, and is replaced at once.
+    // The first of these expires soon, and is replaced at once.
     const [soon, exp] = [now() + 4, now() + 600]
     dataOf(await emit(socket, 'renewToken', { token: cluster.token(who, { exp: soon }) }))
     const answer = await emit(socket, 'renewToken', { token: cluster.token(who, { exp }) })
@@ -47,7 +47,7 @@ describe('a token that ends', () => {
     dataOf(await emit(socket, 'getOnlineUsers', {}))
   })
 
-  it('goes with the name that it gave the person, where the newer one gives another', async () => {
+  it('is replaced along with the person’s name, if the newer one has another', async () => {
     const [who, other] = [user('Before'), user()]
     const socket = await cluster.socket(who, { claims: { iat: now() - 100 } })
     await cluster.register(other)
@@ -58,7 +58,7 @@ describe('a token that ends', () => {
     expect(dataOf(sent).sender.fullName).toBe('After')
   })
 
-  it('is not replaced by somebody else’s, a server’s or a bad one', async () => {
+  it('is not replaced by somebody else’s, a service’s or an invalid one', async () => {
     const who = user()
     const socket = await cluster.socket(who)
     const renew = async (token: unknown) => errorOf(await emit(socket, 'renewToken', { token })).code
@@ -79,7 +79,7 @@ describe('a token that lasts longer than a timer can', () => {
     vi.useRealTimers()
   })
 
-  it('ends when it ends', () => {
+  it('expires at its time', () => {
     vi.useFakeTimers()
     const ended = vi.fn()
     const life = new TokenLife(ended)
@@ -95,7 +95,7 @@ describe('a token that lasts longer than a timer can', () => {
 })
 
 describe('a revoked token', () => {
-  it('ends the person’s sockets on every gateway at once, and opens no other', async () => {
+  it('ends the person’s sockets on every gateway at once, and opens no new one', async () => {
     const [who, other] = [user(), user()]
     const old = { iat: now() - 100 }
     const sockets = await Promise.all(
@@ -105,7 +105,7 @@ describe('a revoked token', () => {
     const renewed = await cluster.socket(who, { claims: old })
     dataOf(await emit(renewed, 'renewToken', { token: cluster.token(who) }))
     const told = Promise.all(sockets.map((socket) => next(socket, 'exception')))
-    // By the notice: the next look at everybody is a minute away.
+    // By the notice: the next periodic check is a minute away.
     const closed = Promise.all(sockets.map((socket) => disconnected(socket)))
     const before = new Date((now() - 50) * 1_000).toISOString()
     dataOf(await cluster.service().post(`/api/users/${who.id}/revoke-tokens`, { before }))
@@ -119,20 +119,20 @@ describe('a revoked token', () => {
     for (const socket of [newer, renewed, bystander]) dataOf(await emit(socket, 'getOnlineUsers', {}))
   })
 
-  it('changes nothing of its person any more', async () => {
+  it('no longer changes its person', async () => {
     const who = user('Before')
     await cluster.socket(who, { gateway: 0, claims: { iat: now() - 100 }, reconnection: false })
     const before = new Date((now() - 20) * 1_000).toISOString()
     dataOf(await cluster.service().post(`/api/users/${who.id}/revoke-tokens`, { before }))
     const auth = { token: cluster.token({ ...who, fullName: 'After' }, { iat: now() - 50 }) }
     await expect(connect(cluster.gateways[0]?.url ?? '', { auth })).rejects.toMatchObject({ code: 'TOKEN_INVALID' })
-    // Whoever comes next is written after whatever was said of those before.
+    // The next person is written after everything about earlier ones.
     await cluster.socket(user(), { gateway: 0 })
     const { rows } = await cluster.sql.query('select full_name from users where id = $1', [who.id])
     expect(rows).toEqual([{ full_name: 'Before' }])
   })
 
-  it('ends a socket that was let in while it was being revoked', async () => {
+  it('ends a socket that was let in during the revocation', async () => {
     const close = vi.fn()
     const identity = { userId: 'ahmed', issuedAt: null, expiresAt: null }
     const session = { user: { id: 'ahmed' }, identity, flow: new EventFlow(), tokenLife: new TokenLife(vi.fn()) }
@@ -149,7 +149,7 @@ describe('a revoked token', () => {
     await expect.poll(() => close.mock.calls.length).toBe(1)
   })
 
-  it('is looked for among the person’s own sockets', () => {
+  it('is looked for only among the person’s own sockets', () => {
     const socket = (issuedAt: Date | null) => ({
       data: { session: { identity: { issuedAt } } },
       emit: vi.fn(),
@@ -160,7 +160,7 @@ describe('a revoked token', () => {
       ['old', old],
       ['newer', newer],
       ['undated', undated],
-      // Whoever looked at it would fail.
+      // Looking at this one would throw.
       ['of somebody else', {}],
     ])
     const rooms = new Map([[userRoom('ahmed'), new Set(['old', 'newer', 'undated', 'connecting'])]])

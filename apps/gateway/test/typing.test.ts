@@ -6,7 +6,7 @@ import { TypingIndicators } from '../src/typing.ts'
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-it('tells of who goes on typing every three seconds, and of their end so long after the last sign of it', () => {
+it('repeats userTyping every three seconds, and announces the end six seconds after the last event', () => {
   const told: string[] = []
   const others = { emit: (event: string) => told.push(event) }
   const session = { user: { id: 'ahmed', fullName: 'Ahmed' } }

@@ -3,7 +3,7 @@ import { Waves } from '../src/waves.ts'
 
 const there = () => true
 
-it('lets the first in at once, those who come meanwhile together after them, and no more than a wave holds', async () => {
+it('runs the first at once, later ones together after it, and at most a wave’s size at a time', async () => {
   const waves = new Waves({ maxSize: 3, pauseMs: () => 0 })
   const began: string[] = []
   const doors: Record<string, () => void> = {}
@@ -27,7 +27,7 @@ it('lets the first in at once, those who come meanwhile together after them, and
   expect(await Promise.all(others)).toEqual(['b', 'c', 'd', 'e'])
 })
 
-it('gives no place to those who have gone while they waited', async () => {
+it('gives no place to those who left while waiting', async () => {
   const waves = new Waves({ maxSize: 1, pauseMs: () => 0 })
   const never = () => new Promise<never>(() => undefined)
   const gone = waves.join(never, () => false)
@@ -35,7 +35,7 @@ it('gives no place to those who have gone while they waited', async () => {
   expect(await gone).toBeUndefined()
 })
 
-it('goes on after one who is not let in', async () => {
+it('continues after one that fails', async () => {
   const waves = new Waves({ maxSize: 10, pauseMs: () => 0 })
   const refused = waves.join(() => Promise.reject(new Error('refused')), there)
   const other = waves.join(async () => 'in', there)
@@ -44,19 +44,19 @@ it('goes on after one who is not let in', async () => {
   expect(await waves.join(async () => 'later', there)).toBe('later')
 })
 
-it('holds waves apart while many are on their way', async () => {
+it('pauses between waves while many are pending', async () => {
   let crowded = true
   const waves = new Waves({ maxSize: 10, pauseMs: () => (crowded ? 50 : 0) })
   const began: { at: number; run: number }[] = []
   let run = 0
-  // All of a wave begin in one run of code: nothing of what is put off gets between them.
+  // A whole wave starts synchronously: no microtask or timer runs in between.
   const enter = () =>
     waves.join(async () => {
       began.push({ at: performance.now(), run })
       queueMicrotask(() => run++)
     }, there)
   await enter()
-  // One after the other, as they would come by the network: they share the next wave.
+  // One after the other, as from the network: they share the next wave.
   const late = [enter()]
   await new Promise((resolve) => setImmediate(resolve))
   late.push(enter())

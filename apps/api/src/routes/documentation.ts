@@ -22,7 +22,7 @@ type SwaggerDocument = Extract<Parameters<typeof swagger>[1], { mode: 'static' }
 export const documentationRoutes: FastifyPluginAsync = async (app) => {
   const document = openApiDocument({ version: VERSION })
   const text = JSON.stringify(document)
-  // The viewer's files are named relative to its address, with its slash.
+  // The viewer's files are relative to this path with a trailing slash.
   app.addHook('onRequest', async ({ url }, reply) => {
     if (url.split('?', 1)[0] === app.prefix) return reply.redirect(`${app.prefix}/`, 308)
   })
