@@ -63,7 +63,7 @@ async function bed() {
   }
 }
 
-it('removes what no message has named for a day, finished or not, and nothing else', async () => {
+it('removes uploads that no message has used within a day, finished or not, and nothing else', async () => {
   await using b = await bed()
   const files = await Promise.all(['a.txt', 'b.txt', 'c.txt', 'd.txt'].map(b.receive))
   const kept = files[0]?.id
@@ -79,13 +79,13 @@ it('removes what no message has named for a day, finished or not, and nothing el
   expect(b.cleaner.removed).toBe(4)
   expect(await b.rows()).toEqual([kept])
   expect(await b.objects()).toEqual([kept])
-  // Its parts are gone with it: it is over, and takes no more.
+  // Its parts are gone, too: it is over and accepts no more.
   const late = await fetch(begun.url ?? '', { method: 'PUT', body: 'x'.repeat(100) })
   expect(late.status).toBe(404)
   expect(await b.cleaner.cleanOnce()).toBe(0)
 })
 
-it('finishes a removal that another began, and passes over a file that a message is about to get', async () => {
+it('finishes a removal that another worker began, and skips a file that a message is about to use', async () => {
   await using b = await bed()
   const [left, wanted] = await Promise.all([b.receive('a.txt'), b.receive('b.txt')])
   await b.db.pool.query(`update attachments set state = 'DELETING' where id = $1`, [left?.id])
@@ -105,7 +105,7 @@ it('finishes a removal that another began, and passes over a file that a message
   expect(await b.objects()).toEqual([wanted?.id])
 })
 
-it('what waits to be removed, as after the store was away, keeps nobody from sending files', async () => {
+it('uploads waiting to be removed, as after an outage of the store, keep nobody from sending files', async () => {
   await using b = await bed()
   const { id } = (await b.receive('a.txt')) ?? {}
   await b.db.pool.query(
@@ -117,13 +117,13 @@ it('what waits to be removed, as after the store was away, keeps nobody from sen
   await expect(b.receive('c.txt')).rejects.toMatchObject({ code: 'RATE_LIMITED' })
 })
 
-it('what the store refuses to remove keeps nothing else from being removed, however much of it there is', async () => {
+it('uploads that the store refuses to remove, however many, do not block others', async () => {
   await using b = await bed()
   const names = Array.from({ length: 7 }, (_, i) => `${i}.txt`)
   const ids: string[] = []
   for (const name of names) ids.push((await b.receive(name))?.id ?? '')
   b.pass(25 * HOUR)
-  // One of the first two, both of the next, which are all that is looked at in one go, and one of the last.
+  // One of the first batch of two, both of the second, and one of the last.
   const refused = [0, 2, 3, 6].map((n) => ids[n] ?? '')
   b.front.judge = (method, url) =>
     method === 'DELETE' && refused.some((id) => url.pathname.endsWith(`/${id}`)) ? 403 : 'pass'
@@ -131,13 +131,13 @@ it('what the store refuses to remove keeps nothing else from being removed, howe
   expect(await b.cleaner.cleanOnce()).toBe(2)
   expect(await b.rows()).toEqual(refused)
   expect(b.errors).toMatchObject(Array(3).fill({ code: 'STORAGE_UNAVAILABLE' }))
-  // The next begins with the oldest again.
+  // The next round starts with the oldest again.
   b.front.judge = () => 'pass'
   expect(await b.cleaner.cleanOnce()).toBe(4)
   expect(await b.objects()).toEqual([])
 })
 
-it('stops at once while it waits for a store that does not answer, and leaves the rest to the next', async () => {
+it('stops at once while waiting for an unresponsive store, and leaves the rest to the next worker', async () => {
   await using b = await bed()
   const { id } = (await b.receive('a.txt')) ?? {}
   b.pass(25 * HOUR)

@@ -13,12 +13,12 @@ it('survives a connection that breaks between two statements of a transaction', 
     await tx.query('select 1')
   })
   await expect(broken).rejects.toSatisfy(isUnavailable)
-  // The pool has put another connection in its place.
+  // The pool has replaced the connection.
   expect(await transaction(db, async (tx) => (await tx.query('select 1 as one')).rows)).toEqual([{ one: 1 }])
   await db.close()
 })
 
-it('runs a transaction that lost a deadlock again, three times in all', async () => {
+it('retries a transaction that lost a deadlock, three tries in total', async () => {
   await using database = await createTestDatabase()
   const db = openDatabase({ url: database.url, max: 1, applicationName: 'test-transaction' })
   let runs = 0

@@ -3,7 +3,7 @@ import { dataOf, direct, emit, next, user } from '@parley/testkit'
 import { expect } from 'vitest'
 import { eventually, type PushSettingOptions, startPushSetting } from './push-setting.ts'
 
-/** Starts a whole cluster, of two gateways at least, and does everything that crosses Redis or the database, once. */
+/** Starts a whole cluster with at least two gateways, and exercises everything that uses Redis or the database, once. */
 export async function everythingOnce(options: PushSettingOptions): Promise<void> {
   await using setting = await startPushSetting(options)
   const { cluster, service } = setting

@@ -2,7 +2,7 @@ import { isUnavailable, openDatabase, transaction } from '@parley/db'
 import { createTestDatabase } from '@parley/testkit'
 import { expect, it } from 'vitest'
 
-it('gives up the locks of a process that is frozen, or gone without a word, in the middle of a transaction', async () => {
+it('releases the locks of a process that freezes or vanishes in the middle of a transaction', async () => {
   await using database = await createTestDatabase()
   const db = openDatabase({ url: database.url, max: 2, applicationName: 'test-transaction' })
   await db.pool.query('create table things (id int); insert into things values (1)')
@@ -24,14 +24,14 @@ it('gives up the locks of a process that is frozen, or gone without a word, in t
   thawed.resolve()
   await expect(frozen).rejects.toSatisfy(isUnavailable)
   expect((await db.pool.query(lock)).rowCount).toBe(1)
-  // One that says nothing else has five seconds; outside a transaction nothing ends a connection.
+  // The default limit is five seconds; outside of a transaction nothing ends an idle connection.
   const bound = 'show idle_in_transaction_session_timeout'
   expect((await transaction(db, (tx) => tx.query(bound))).rows).toEqual([{ idle_in_transaction_session_timeout: '5s' }])
   expect((await db.pool.query(bound)).rows).toEqual([{ idle_in_transaction_session_timeout: '0' }])
   await db.close()
 })
 
-it('says that the database was not to be had where a process thaws and goes on as if nothing had been', async () => {
+it('reports the database as unavailable when a process thaws and continues its transaction', async () => {
   await using database = await createTestDatabase()
   const db = openDatabase({ url: database.url, max: 1, applicationName: 'test-transaction' })
   const thawed = transaction(
@@ -48,7 +48,7 @@ it('says that the database was not to be had where a process thaws and goes on a
   await db.close()
 })
 
-it('says that the database was not to be had where it ends a transaction that took too long for it', async () => {
+it('reports the database as unavailable when it ends a transaction that took too long', async () => {
   await using database = await createTestDatabase()
   const db = openDatabase({ url: database.url, max: 1, applicationName: 'test-transaction' })
   const slow = transaction(db, async (tx) => {

@@ -2,10 +2,10 @@ import { isUnavailable, openDatabase } from '@parley/db'
 import { createTestDatabase } from '@parley/testkit'
 import { expect, it } from 'vitest'
 
-it('leaves nothing at work in Postgres of statements that were given up: they would take all of its connections', async () => {
+it('leaves no abandoned statements running in Postgres, where they would use up all connections', async () => {
   await using database = await createTestDatabase()
   await database.sql.query('create table things (id int)')
-  // Past a pooler, whose own bounds would have to do it.
+  // Bypasses a pooler, whose own limits would have to do this.
   const url = String(database.sql.options.connectionString)
   const db = openDatabase({ url, max: 1, applicationName: 'test-given-up', queryTimeoutMs: 200 })
   const holder = await database.sql.connect()

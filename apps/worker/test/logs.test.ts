@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually, idle, type PushSetting, startPushSetting } from './push-setting.ts'
 
 /*
- * What three kinds of processes log, at the most talkative level, while people write, search, fail and are pushed to.
+ * What the three kinds of processes log, at the most verbose level, while people write, search, fail and get pushes.
  */
 
 const MARK = 'marker-that-no-log-may-hold'
@@ -23,7 +23,7 @@ interface Line {
   [key: string]: unknown
 }
 
-/** Lines of a kind of process, and how often one was no JSON. */
+/** The log lines of a kind of process, and how many were not JSON. */
 function linesOf(name: string): Line[] {
   const texts = cluster
     .logs()
@@ -51,10 +51,10 @@ async function request(url: string, init: RequestInit = {}): Promise<Response> {
   })
 }
 
-describe('no log holds what is not its business', () => {
+describe('logs contain nothing private', () => {
   it('whatever people do and whatever fails', async () => {
     const device = await setting.device(fatima)
-    // The push service says in its refusal whom it was for, as some do.
+    // The push service quotes the endpoint in its refusal, as some do.
     setting.service.answer(device, {
       status: 403,
       body: `no such thing as ${device.subscription.endpoint}`,
@@ -73,7 +73,7 @@ describe('no log holds what is not its business', () => {
     expect((await request(path(), { method: 'POST', body: `{"content": "${MARK}` })).status).toBeGreaterThanOrEqual(400)
     expect((await request('/api/users/me', { headers: { authorization: `Bearer ${MARK}` } })).status).toBe(401)
     await expect(connect(cluster.url, { auth: { token: MARK }, transports: ['websocket'] })).rejects.toThrow()
-    // A statement that fails brings its parameters along in the driver's error.
+    // The driver's error for a failed statement contains its parameters.
     await cluster.sql.query('alter table messages rename column content to gone')
     try {
       errorOf(await emit(socket, 'sendMessage', { ...send, content: `${MARK} in a failing statement` }))
@@ -121,12 +121,12 @@ describe('one id throughout', () => {
     })
   })
 
-  it.each(['', 'x'.repeat(129), 'a b', 'a"b{}'])('one that could not stand in a log is made anew: %j', async (id) => {
+  it.each(['', 'x'.repeat(129), 'a b', 'a"b{}'])('an id that is not safe to log is replaced: %j', async (id) => {
     const answer = await request('/api/users/me', { headers: { 'x-request-id': id } })
     expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
   })
 
-  it('also where nothing is found, and where there is no token', async () => {
+  it('also for unknown routes, and without a token', async () => {
     for (const url of ['/api/nothing', '/api/users/me']) {
       const answer = await fetch(new URL(url, cluster.url))
       const { error } = (await answer.json()) as { error: { requestId: string } }
@@ -135,7 +135,7 @@ describe('one id throughout', () => {
     }
   })
 
-  it('of a socket: every line says which and whose', async () => {
+  it('of a socket: every line has its id and its person', async () => {
     const socket = await cluster.socket(fatima, { transports: ['websocket'] })
     const { id } = socket
     errorOf(await emit(socket, 'sendMessage', {}))

@@ -7,7 +7,7 @@ import { type DueMessage, OutboxDrain } from '../src/outbox-drain.ts'
 import { buildPush } from '../src/push/index.ts'
 import { type RepublishDeps, republish } from '../src/republish.ts'
 
-/** A conversation of these contents, each row of the outbox with some of them, and what a drain takes. */
+/** Creates a conversation with these messages, divided into outbox rows, and a drain. */
 async function setUp(rows: string[][]) {
   await using undo = new AsyncDisposableStack()
   const database = undo.use(await createTestDatabase())
@@ -40,7 +40,7 @@ async function setUp(rows: string[][]) {
   return { db, sql: database.sql, redis, conversationId, [Symbol.asyncDispose]: () => parts.disposeAsync() }
 }
 
-it('keeps what a dead process left behind until Redis has taken it', async () => {
+it('keeps rows of a dead process until Redis has accepted the messages', async () => {
   await using setting = await setUp([['Hello']])
   const { db, redis, conversationId } = setting
   let taken = false
@@ -61,7 +61,7 @@ it('keeps what a dead process left behind until Redis has taken it', async () =>
   expect(await drain.drainOnce()).toBe(0)
   const key = { conversationId, seq: 1 }
   expect(published).toEqual([key, key])
-  // One that lives has published it.
+  // A live process has published it.
   await redis.set('parley:published:alive', 1, 'PX', 30_000)
   await redis.sadd('parley:publishers', 'alive')
   await db.pool.query(
@@ -72,7 +72,7 @@ it('keeps what a dead process left behind until Redis has taken it', async () =>
   expect(published).toEqual([key, key])
 })
 
-it('says of all that is published again whether Redis has taken it', async () => {
+it('reports whether Redis accepted everything published again', async () => {
   await using setting = await setUp([['Hello']])
   const { db, conversationId } = setting
   const took = async () => true
@@ -99,7 +99,7 @@ it('publishes again in the order of the messages', async () => {
   expect(published).toEqual(['1', '2', '3'])
 })
 
-it('shows each step all messages of a round in order, and no more of them than it may hold', async () => {
+it('passes all messages of a round to each step in order, within the limit', async () => {
   await using setting = await setUp([['1', '2'], ['3', '4', '5'], ['6'], ['7', '8', '9', '10', '11']])
   const { db, redis, conversationId } = setting
   const file = { id: randomUUID(), fileName: 'report.pdf', fileSize: 1, fileType: 'application/pdf' }
@@ -128,7 +128,7 @@ it('shows each step all messages of a round in order, and no more of them than i
   expect(rounds[0]?.[1]?.attachments).toMatchObject([{ fileName: 'report.pdf' }])
 })
 
-it('keeps the rows of a round until each step has done its work', async () => {
+it('keeps the rows of a round until every step has succeeded', async () => {
   await using setting = await setUp([['Hello']])
   const { db, redis } = setting
   let away = true
@@ -154,7 +154,7 @@ it('keeps the rows of a round until each step has done its work', async () => {
   expect(rounds).toEqual([['Hello']])
 })
 
-it('counts what it has done once, though a round fails at its very end', async () => {
+it('counts its work once, even if a round fails at its very end', async () => {
   await using setting = await setUp([['1', '2']])
   const { db, redis } = setting
   let broken = true
@@ -166,7 +166,7 @@ it('counts what it has done once, though a round fails at its very end', async (
       {
         name: 'test',
         async run(_messages, _traces, tx) {
-          // The transaction is given up by this: nothing that comes after it in there will work.
+          // This aborts the transaction: every later statement in it fails.
           if (broken) await tx.query('select 1 / 0').catch(() => undefined)
         },
       },
@@ -179,7 +179,7 @@ it('counts what it has done once, though a round fails at its very end', async (
   expect(drain.measures).toMatchObject({ rows: 1, messages: 2 })
 })
 
-it('takes up nothing between the messages of a round that is not of it', async () => {
+it('includes no messages from between those of a round', async () => {
   await using setting = await setUp([['1', '2'], ['3', '4', '5'], ['6']])
   const { db, conversationId } = setting
   await db.pool.query('update messages set deleted_at = now() where conversation_id = $1 and seq = 2', [conversationId])
@@ -189,7 +189,7 @@ it('takes up nothing between the messages of a round that is not of it', async (
 })
 
 describe('a drain', () => {
-  /** A drain, the pages of the outbox and its index that each of its rounds reads, and a clock for it. */
+  /** Creates a drain with a clock, and counts the pages of the outbox and its index that each round reads. */
   async function reading() {
     await using undo = new AsyncDisposableStack()
     const setting = undo.use(await setUp([]))
@@ -222,7 +222,7 @@ describe('a drain', () => {
          select 'dead', n, array[gen_random_uuid()], array[n] from generate_series(1, $1) n`,
         [count],
       )
-    /** @returns how many rows there were */
+    /** @returns the number of rows */
     const drainAll = async () => {
       let all = 0
       for (let taken = -1; taken !== 0; all += taken) taken = await drain.drainOnce()
@@ -242,7 +242,7 @@ describe('a drain', () => {
     }
   }
 
-  it('does not pass again and again what is deleted, though a dump, say, keeps it in the table', async () => {
+  it('does not scan deleted rows again and again while an old transaction, such as a dump, keeps them', async () => {
     await using setting = await reading()
     const { sql, read, drain, store } = setting
     const dump = await sql.connect()
@@ -250,7 +250,7 @@ describe('a drain', () => {
       await dump.query('begin isolation level repeatable read; select from users')
       await store(20_000)
       await sql.query('delete from outbox')
-      // The first of these rounds looks where to begin.
+      // The first of these rounds looks up where to start.
       for (let n = 0; n < 2; n++) {
         await store(1)
         expect(await drain.drainOnce()).toBe(1)
@@ -261,7 +261,7 @@ describe('a drain', () => {
     }
   })
 
-  it('finds what is stored later than what came after it: at once where that is less than a thousand rows', async () => {
+  it('finds rows committed after rows with higher ids: at once if those are fewer than a thousand', async () => {
     await using setting = await reading()
     const { sql, drain, drainAll, store, pass } = setting
     const late = await sql.connect()
@@ -282,7 +282,7 @@ describe('a drain', () => {
     }
   })
 
-  it('goes back for what it could not take', async () => {
+  it('goes back for rows that were locked', async () => {
     await using setting = await reading()
     const { sql, drain, drainAll, store, pass } = setting
     const other = await sql.connect()
@@ -302,7 +302,7 @@ describe('a drain', () => {
   })
 })
 
-it('with push off, what the database notes to be closed on devices is dropped', async () => {
+it('with push off, recorded closings are dropped', async () => {
   await using setting = await setUp([])
   const { db, conversationId } = setting
   await db.pool.query(`insert into push_closings (conversation_id, user_id) values ($1, 'a')`, [conversationId])

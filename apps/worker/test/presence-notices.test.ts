@@ -15,13 +15,13 @@ function notices(change: Partial<PresenceNoticesOptions> = {}) {
   return { toPeople, ...presenceNotices(options) }
 }
 
-it('tells the contacts of somebody who came back while they were told of their going', async () => {
+it('tells contacts of somebody who came back while being reported offline', async () => {
   const { toPeople, onReturn } = notices()
   await onReturn('ann')
   expect(toPeople.mock.calls).toEqual([[['ben'], 'userOnline', { userId: 'ann', userName: 'Ann' }]])
 })
 
-it('keeps when somebody went, and tells their contacts', async () => {
+it('stores when somebody was last seen, and tells their contacts', async () => {
   await using database = await createTestDatabase()
   await database.sql.query(`insert into users (id, full_name, name_key) values ('ann', 'Ann', 'ann')`)
   const db = openDatabase({ url: database.url, max: 1, applicationName: 'test' })

@@ -15,8 +15,8 @@ import { expect, it } from 'vitest'
 import { everythingOnce } from './everything-once.ts'
 
 /*
- * A whole cluster on services that are not the usual ones: everything that crosses Redis or the database, once. That
- * every test passes on them is what `npm run test:profiles` shows.
+ * A whole cluster on unusual services: everything that uses Redis or the database, once. `npm run test:profiles` runs all other
+ * tests on them.
  */
 
 it('Redis Cluster', async () => {
@@ -33,7 +33,7 @@ it('PgBouncer in transaction mode', async () => {
 it.each([
   ['redis://a:6379,redis://:hunter2@b:6379', 'it should have the same scheme, user and password for all nodes'],
   ['redis://a:6379/1,redis://b:6379/1', 'it should name no database'],
-])('nodes of a Redis Cluster that do not go together are a wrong setting: %s', async (REDIS_URL, problem) => {
+])('inconsistent addresses of Redis Cluster nodes are a settings error: %s', async (REDIS_URL, problem) => {
   const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
   const { code, stdout, stderr } = await new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
     execFile(process.execPath, [main], { env: { REDIS_URL } }, (error, stdout, stderr) =>
@@ -48,7 +48,7 @@ it.each([
   expect(stderr).not.toContain('hunter2')
 })
 
-/** What docs/OPERATIONS.md has whoever owns the schema say of the role that the processes log in as. */
+/** The grants that docs/OPERATIONS.md lists for the role of the processes. */
 async function grantsOf(role: string): Promise<string> {
   return (await fromOperations(/```sql\n(GRANT[^`]*)```/)).replaceAll('parley_app', role)
 }
@@ -78,7 +78,7 @@ it('a role of Postgres without rights on the schema itself', async () => {
   expect(rows).toEqual([{ owned: 0 }])
 })
 
-/** A Redis of its own, database 3, with a user who has these rights and a password that a URL cannot hold as it is. */
+/** Starts a Redis, database 3, with a user that has these rights and a password that needs URL encoding. */
 async function redisOfUser(...rights: string[]) {
   const redis = await ownRedis()
   const password = 'p@ss:w/rd,#1?&%'
@@ -105,11 +105,11 @@ it.each([
   await expect(cluster).rejects.toThrow(`settings: REDIS_URL leads to a Redis that refuses “${asked}”: NOPERM`)
 })
 
-// It makes a database cluster and a Redis Cluster of its own first.
+// First creates its own database cluster and Redis Cluster.
 it('TLS and passwords: Postgres, Redis Cluster, S3', async () => {
   await using secured = await securedServices()
   const trusted = process.env.NODE_EXTRA_CA_CERTS
-  // The push service's file of certificates takes this one in.
+  // The push service's CA file is extended by this one.
   process.env.NODE_EXTRA_CA_CERTS = secured.caFile
   try {
     await everythingOnce({ services: secured, env: secured.env })

@@ -14,34 +14,34 @@ import { runNewsJob } from '../src/push/news-job.ts'
 import type { Outcome } from '../src/push/outcome.ts'
 import type { Delivery } from '../src/push/sender.ts'
 
-/** The jobs of push on a real database and Redis. What they send and what they queue is kept here. */
+/** The push jobs on a real database and Redis. What they send and queue is recorded. */
 export interface PushBed extends AsyncDisposable {
   readonly db: Database
   readonly redis: RedisClient
   readonly deps: PushDeps
-  /** Where the numbers of `deps.metrics` are shown. */
+  /** Where `deps.metrics` are registered. */
   readonly registry: Metrics['registry']
-  /** Who looks at the application. */
+  /** Ids of people with the application in the foreground. */
   readonly inFront: Set<string>
-  /** Jobs that were queued since the last look. */
+  /** Returns the jobs queued since the last call. */
   queued(): NewJob<'push'>[]
-  /** The one of them that is for this device. */
+  /** Returns the one for this device. */
   jobFor(deviceId: string): NewJob<'push'>
-  /** Runs a job at once, however long it is to wait; with `change`, on other deps. */
+  /** Runs a job at once, whatever its delay; `change` overrides deps. */
   run(job: NewJob<'push'>, change?: Partial<PushDeps>): Promise<void>
-  /** Makes a conversation of these people. */
+  /** Creates a conversation of these people. */
   conversation(...userIds: string[]): Promise<string>
   /** Registers a device. @returns its id */
   device(userId: string): Promise<string>
   say(conversationId: string, senderId: string, ...contents: string[]): Promise<void>
   read(userId: string, conversationId: string, seq: number): Promise<void>
-  /** Sets columns of a person's membership, as SQL says it. */
+  /** Sets columns of a person's membership, given as SQL. */
   set(columns: string, userId: string, conversationId: string): Promise<void>
-  /** What a push service answers for a device from now on; at first that it took the push. */
+  /** Sets what the push service answers for a device from now on; by default success. */
   answer(deviceId: string, outcome: Outcome | Promise<Outcome>): void
-  /** What was sent to a device, in order. */
+  /** Returns the payloads sent to a device, in order. */
   sentTo(deviceId: string): PushPayload[]
-  /** How that was sent. */
+  /** Returns the delivery options of those. */
   deliveriesTo(deviceId: string): Delivery[]
 }
 
@@ -149,7 +149,7 @@ export async function createPushBed(): Promise<PushBed> {
   }
 }
 
-/** Somebody with so many devices, somebody who writes to them, and so many conversations of these two. */
+/** Creates a person with this many devices, somebody who writes to them, and this many conversations of the two. */
 export async function people(bed: PushBed, devices: number, conversations = 1) {
   const [sender, person] = [`sender ${randomUUID()}`, `person ${randomUUID()}`]
   const made: string[] = []

@@ -13,13 +13,13 @@ import {
 } from './push-setting.ts'
 
 describe('push when processes are killed', () => {
-  it('reaches everybody, and twice only what was on its way when a worker died', { timeout: 240_000 }, async () => {
+  it('reaches everybody; only pushes in flight when a worker died arrive twice', { timeout: 240_000 }, async () => {
     await using setting = await startPushSetting({
       gateways: 0,
       workers: 2,
       edge: false,
       env: { PUSH_CONCURRENCY: '16', PUSH_BURST_MS: '0' },
-      // Pushes say whose they are.
+      // Pushes say whom they are for.
       podEnv: (name) => ({ VAPID_SUBJECT: `mailto:${name}@parley.example` }),
     })
     const { cluster, service } = setting
@@ -37,7 +37,7 @@ describe('push when processes are killed', () => {
       return new Set(rows.map(({ device, conversation }) => `${device} ${sent.get(conversation)}`))
     }
     const kills: { known: ReadonlySet<string>; pushes: number }[] = []
-    /** A process has a token of its own. */
+    /** Each process signs its own VAPID token. */
     const dead = new Set<string>()
     const killAt = async (count: number, index: number) => {
       await service.until((pushes) => pushes.length >= count, 60_000)
@@ -57,11 +57,11 @@ describe('push when processes are killed', () => {
     expect(byPair.size).toBe(600)
     expect(service.errors).toEqual([])
     const again = [...byPair.values()].filter((pushes) => pushes.length > 1)
-    // At most what one worker has under way, at each kill.
+    // At most the jobs that one worker has running, per kill.
     expect(again.length).toBeLessThanOrEqual(16 * kills.length)
     const repeated = again.flatMap((pushes) => pushes.slice(0, -1))
     expect(repeated.filter(({ authorization }) => !dead.has(authorization))).toEqual([])
-    // Nothing of what had been recorded by then.
+    // Nothing that had been recorded by then.
     for (const { known, pushes } of kills) {
       expect(service.pushes.slice(pushes).filter((push) => known.has(pairOf(push)))).toEqual([])
     }
@@ -117,7 +117,7 @@ describe('push when processes are killed', () => {
       await lock.query('rollback')
       lock.release()
     }
-    // What the worker had asked for is done without it.
+    // The job that the worker had queued runs without it.
     await eventually('it is recorded', async () => (await count('select from push_shown where digest')) === 0)
     await cluster.workers[0]?.restart()
     await service.until(() => service.shown(phone).length === 4, 60_000)
@@ -150,7 +150,7 @@ describe('push when processes are killed', () => {
 
 describe('push to very many', () => {
   it('drains ten thousand offline members with flat memory', { timeout: 300_000 }, async () => {
-    // A heap that is bounded: what V8 merely has not collected yet is not memory that grows with the number of people.
+    // With a limited heap, because garbage that V8 has not collected yet is not growth.
     const env = { NODE_OPTIONS: '--max-old-space-size=96 --max-semi-space-size=8' }
     await using setting = await startPushSetting({ gateways: 0, workers: 1, edge: false, read: false, env })
     const { cluster, service } = setting
@@ -170,7 +170,7 @@ describe('push to very many', () => {
     expect(service.count).toBe(expected)
     const [few = 0, many = 0] = peaks
     expect(few).toBeLessThan(400)
-    // Five times as many people, about the memory that the first took.
+    // Five times as many people, with about the same memory.
     expect(many).toBeLessThan(few * 1.4)
   })
 })
@@ -178,7 +178,7 @@ describe('push to very many', () => {
 const pairOf = ({ deviceId, payload }: PushSetting['service']['pushes'][number]) =>
   `${deviceId} ${payload.kind === 'show' ? payload.data.messageId : 'close'}`
 
-/** The most memory that the worker held until `done`, in MB. */
+/** Returns the peak memory of the worker until `done`, in MB. */
 async function peakWhile({ cluster }: PushSetting, done: () => boolean): Promise<number> {
   const pid = cluster.workers[0]?.pid
   const limit = Date.now() + 150_000

@@ -32,8 +32,8 @@ async function devicesOf({ id }: User): Promise<number> {
   return (await cluster.sql.query('select 1 from push_subscriptions where user_id = $1', [id])).rows.length
 }
 
-describe('what a push service answers', () => {
-  it.each([201, 202, 200])('takes %i for success', async (status) => {
+describe('answers of a push service', () => {
+  it.each([201, 202, 200])('treats %i as success', async (status) => {
     const { sender, conversation, phone } = await pair()
     setting.service.answer(phone, { status })
     await setting.send(sender, conversation)
@@ -41,7 +41,7 @@ describe('what a push service answers', () => {
     expect(statuses(phone)).toEqual([status])
   })
 
-  it.each([404, 410])('removes the device at %i, and tells the other one', async (status) => {
+  it.each([404, 410])('removes the device at %i, and notifies the other one', async (status) => {
     const { sender, person, conversation, phone } = await pair()
     const laptop = await setting.device(person)
     setting.service.answer(phone, { status })
@@ -54,7 +54,7 @@ describe('what a push service answers', () => {
     expect([statuses(phone), statuses(laptop)]).toEqual([[status], [201, 201]])
   })
 
-  it('waits at 429 as long as it is told, for every message to that device', async () => {
+  it('waits after a 429 as long as requested, with every message to that device', async () => {
     const { sender, person, conversation, phone } = await pair()
     const laptop = await setting.device(person)
     setting.service.answer(phone, { status: 429, headers: { 'retry-after': '6' } })
@@ -70,7 +70,7 @@ describe('what a push service answers', () => {
     expect(statuses(laptop)).toEqual([201, 201])
   })
 
-  it('pauses a device for no longer than a notification is worth delivering, whatever it is told', async () => {
+  it('pauses a device no longer than the TTL, whatever is requested', async () => {
     const { sender, person, conversation, phone } = await pair()
     setting.service.answer(phone, { status: 429, headers: { 'retry-after': '999999999' } })
     await setting.send(sender, conversation)
@@ -85,7 +85,7 @@ describe('what a push service answers', () => {
     await idle(setting)
   })
 
-  it('puts a retry off that finds the pause longer than it was', async () => {
+  it('postpones a retry again if the pause was extended', async () => {
     const { sender, person, conversation, phone } = await pair()
     setting.service.answer(phone, { status: 429, headers: { 'retry-after': '5' } })
     await setting.send(sender, conversation)
@@ -96,7 +96,7 @@ describe('what a push service answers', () => {
       return rows[0]
     }
     await eventually('the device is paused', async () => (await pauseOf()).retry_at !== null)
-    // By less than a second: a job of its own for that moment would have the id of the one that finds it.
+    // By less than a second: a job for that moment would have the same id as the one that finds it.
     const { id, retry_at } = await pauseOf()
     const until = new Date(Math.floor(Date.parse(retry_at) / 1_000) * 1_000 + 999)
     await pausePushDevice(cluster.sql, id, until)
@@ -106,7 +106,7 @@ describe('what a push service answers', () => {
     expect(toDevice(phone)[1]?.at).toBeGreaterThanOrEqual(until.getTime())
   })
 
-  it('tries again after a 500 and after a connection that is cut, and only on the device that failed', async () => {
+  it('retries after a 500 and after a cut connection, only on the device that failed', async () => {
     const { sender, person, conversation, phone } = await pair()
     const laptop = await setting.device(person)
     setting.service.answer(phone, { status: 500 }, { status: 0 })
@@ -116,7 +116,7 @@ describe('what a push service answers', () => {
     expect([statuses(phone), statuses(laptop)]).toEqual([[500, 0, 201], [201]])
   })
 
-  it('tries again when there is no answer within ten seconds', async () => {
+  it('retries when there is no answer within ten seconds', async () => {
     const { sender, conversation, phone } = await pair()
     const never = Promise.withResolvers<void>()
     setting.service.answer(phone, { status: 201, after: never.promise })
@@ -128,7 +128,7 @@ describe('what a push service answers', () => {
     expect(await setting.metric('parley_push_failed_total', 'timeout')).toBe(1)
   })
 
-  it('sends a shorter body at 413', async () => {
+  it('sends a shorter body after a 413', async () => {
     const { sender, conversation, phone } = await pair()
     setting.service.answer(phone, { status: 413 })
     await setting.send(sender, conversation, 'ö𝒜'.repeat(3_000))
@@ -141,7 +141,7 @@ describe('what a push service answers', () => {
     expect(short?.payload.kind === 'show' && short.payload.body).toMatch(/^(ö𝒜)+ö?…$/u)
   })
 
-  it.each([400, 403])('gives up at %i, and says once why', async (status) => {
+  it.each([400, 403])('gives up at %i, and logs why once', async (status) => {
     const cause = `cause ${status} of the test`
     for (const { sender, conversation, phone } of [await pair(), await pair()]) {
       setting.service.answer(phone, { status, body: cause })
@@ -155,7 +155,7 @@ describe('what a push service answers', () => {
         .split('\n')
         .filter((line) => line.includes(cause))
     await eventually('it is said', async () => said().length > 0)
-    // Each worker says it once for itself.
+    // Each worker logs it once.
     expect(said().length).toBeLessThanOrEqual(setting.cluster.workers.length)
     expect(await setting.metric('parley_push_failed_total', `status="${status}"`)).toBe(2)
   })
@@ -170,8 +170,8 @@ describe('what a push service answers', () => {
   })
 })
 
-describe('a device that was told nothing', () => {
-  it('is not told to close it, either, when it is read meanwhile', async () => {
+describe('a device that was not notified', () => {
+  it('is not told to close anything when the message is read meanwhile', async () => {
     const { sender, person, conversation, phone } = await pair()
     const read = Promise.withResolvers<void>()
     setting.service.answer(phone, { status: 500, after: read.promise })
@@ -183,7 +183,7 @@ describe('a device that was told nothing', () => {
     expect(statuses(phone)).toEqual([500])
   })
 
-  it('is told nothing once the message is older than a push may be', async () => {
+  it('is not notified once the message has outlived the TTL', async () => {
     const { sender, conversation, phone } = await pair()
     await cluster.sql.query(
       `with bumped as (update conversations set last_seq = 1, rev = rev + 1 where id = $1 returning rev),
@@ -203,7 +203,7 @@ describe('a device that was told nothing', () => {
 })
 
 describe('a device that cannot be told to close a notification', () => {
-  it('is tried less and less often, as one job, however much is read meanwhile', async () => {
+  it('is retried less and less often, as one job, however much is read meanwhile', async () => {
     const { sender, person, conversation, phone } = await pair()
     const read = ({ id: messageId }: Message) =>
       cluster.api(person).post(`/api/messages/conversations/${conversation.id}/read`, { messageId })
@@ -217,7 +217,7 @@ describe('a device that cannot be told to close a notification', () => {
     const waits = tries().map(({ at }, index) => at - (tries()[index - 1]?.at ?? at))
     expect(waits[2]).toBeGreaterThanOrEqual(2_000)
     expect(waits[3]).toBeGreaterThanOrEqual(4_000)
-    // Each of one's own moves one's mark, and notes the closing once more.
+    // Each message of the person's own moves their read mark, and records the closing once more.
     for (let said = 0; said < 3; said++) await setting.send(person, conversation, 'I am here')
     await setting.service.until(() => tries().length >= 7)
     const redis = await redisClient(cluster.redisUrl)
@@ -231,7 +231,7 @@ describe('a device that cannot be told to close a notification', () => {
 })
 
 describe('delivery', () => {
-  it('uses its connections and its VAPID token again', async () => {
+  it('reuses its connections and its VAPID token', async () => {
     const before = setting.service.connections
     const { sender, conversation, phone } = await pair()
     for (let turn = 0; turn < 6; turn++) {
@@ -244,7 +244,7 @@ describe('delivery', () => {
     expect(tokens.size).toBeLessThanOrEqual(setting.cluster.workers.length)
   })
 
-  it('calls no address that is not public, whatever the database says', async () => {
+  it('connects to public addresses only, whatever the database contains', async () => {
     const { sender, person, conversation, phone } = await pair()
     const endpoints = ['https://10.0.0.1/push', 'https://169.254.169.254/latest', 'http://127.0.0.1:9/push']
     const laptops = await Promise.all(endpoints.map(() => setting.device(person)))
@@ -259,7 +259,7 @@ describe('delivery', () => {
     expect(await setting.metric('parley_push_failed_total', 'address')).toBe(refused + endpoints.length)
   })
 
-  it('shows its numbers, its dead jobs and the board on the admin port alone', async () => {
+  it('shows its metrics, its dead jobs and the board on the admin port only', async () => {
     const [worker] = cluster.workers
     const { sender, conversation, phone } = await pair()
     setting.service.answer(phone, { status: 403, body: 'no' })

@@ -12,7 +12,7 @@ afterAll(() => setting?.[Symbol.asyncDispose]())
 
 const shown = (phone: TestDevice) => setting.service.shown(phone)
 
-/** One message in each of `count` conversations came in a person's quiet hours, which are over. */
+/** Stores one message in each of `count` conversations during a person's quiet hours, which are now over. */
 async function held(count: number) {
   const { cluster } = setting
   const person = user()
@@ -54,7 +54,7 @@ describe('a summary', () => {
     expect(new Set(closed.map(({ payload }) => `${payload.kind} ${payload.tag}`))).toEqual(new Set(['close digest']))
   })
 
-  it('stays while one of its conversations is unread', async () => {
+  it('stays as long as one of its conversations is unread', async () => {
     const { person, phone, messages } = await held(2)
     await promoteDelayed(setting)
     await setting.service.until(() => shown(phone).length === 1)
@@ -70,8 +70,8 @@ describe('a summary', () => {
   })
 })
 
-describe('a summary whose conversations get notifications of their own', () => {
-  it('is closed with the last of them, each of which counts what it did', async () => {
+describe('a summary whose conversations get their own notifications', () => {
+  it('is closed with the last of them, and each of them counts its share', async () => {
     const { phone, messages } = await held(2)
     await promoteDelayed(setting)
     await setting.service.until(() => shown(phone).length === 1)

@@ -22,7 +22,7 @@ const shownRows = async (deviceId: string) =>
   (await bed.db.pool.query('select seq from push_shown where subscription_id = $1', [deviceId])).rows
 
 describe('a summary', () => {
-  it('of one conversation hides content as a notification does, and is closed as that conversation’s own', async () => {
+  it('of one conversation hides content like a notification, and is closed like one', async () => {
     const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
     await savePushPreferences(bed.db.pool, person, { showContent: false })
@@ -34,7 +34,7 @@ describe('a summary', () => {
     expect(bed.sentTo(phone)[1]).toMatchObject({ kind: 'close', tag: conversation })
   })
 
-  it('is for each device that was not told of all of it', async () => {
+  it('goes to each device that has not been notified of everything', async () => {
     const { sender, person, conversations, devices } = await people(bed, 3, 2)
     const [phone = '', laptop = '', tablet = ''] = devices
     const [first = '', second = ''] = conversations
@@ -59,7 +59,7 @@ describe('a summary', () => {
     expect(bed.sentTo(phone)).toMatchObject([{ body: 'three', data: { count: 1 } }])
   })
 
-  it('that a push service refuses is given up', async () => {
+  it('that a push service refuses is given up on', async () => {
     const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
     bed.answer(phone, { kind: 'refused', reason: '403', detail: '' })
@@ -67,7 +67,7 @@ describe('a summary', () => {
     await expect(bed.run(digestOf(person))).rejects.toThrow(Dead)
   })
 
-  it('leaves nothing in Redis, nor does one that is never made', async () => {
+  it('leaves nothing in Redis, even if it is never sent', async () => {
     const { sender, person, conversations } = await people(bed, 1)
     const [conversation = ''] = conversations
     await savePushPreferences(bed.db.pool, person, { quietHours: quietNow() })
@@ -76,7 +76,7 @@ describe('a summary', () => {
     const [digest] = bed.queued()
     if (digest === undefined) throw new Error('no summary was queued')
     const key = `parley:push:held:${digest.id}`
-    // Two days past the end of the quiet hours, which is half an hour away.
+    // Two days after the end of the quiet hours, which is half an hour away.
     expect(await bed.redis.pttl(key)).toBeGreaterThan(2 * DAY_MS)
     expect(await bed.redis.pttl(key)).toBeLessThan(2 * DAY_MS + 3_600_000)
     await savePushPreferences(bed.db.pool, person, { quietHours: null })
@@ -85,12 +85,12 @@ describe('a summary', () => {
   })
 })
 
-describe('a device that cannot be told', () => {
+describe('a device that cannot be notified', () => {
   it.each([
     ['a message', newsOf],
     ['a summary', digestOf],
-  ])('of %s is tried by itself, later each time', async (_, jobOf) => {
-    // No time passes between the end of a try and the moment that the next is queued.
+  ])('of %s is retried on its own, later each time', async (_, jobOf) => {
+    // With frozen time, no time passes between the end of a try and queueing the next one.
     vi.useFakeTimers({ toFake: ['Date'] })
     onTestFinished(() => void vi.useRealTimers())
     const { sender, person, conversations, devices } = await people(bed, 2)
@@ -108,7 +108,7 @@ describe('a device that cannot be told', () => {
     expect([bed.sentTo(phone).length, bed.sentTo(laptop).length]).toEqual([4, 1])
     expect(jobs.map(({ data }) => 'tries' in data && data.tries)).toEqual([1, 2, 3])
     const [first = 0, , third = 0] = jobs.map(({ delayMs }) => delayMs ?? 0)
-    // 2, 4 and 8 s, of which up to a half is taken off.
+    // 2, 4 and 8 s, minus up to half.
     expect(first).toBeGreaterThanOrEqual(1_000)
     expect(third).toBeGreaterThanOrEqual(4_000)
     bed.answer(phone, { kind: 'sent', status: 201 })
@@ -117,7 +117,7 @@ describe('a device that cannot be told', () => {
     expect(await shownRows(phone)).toEqual([{ seq: 1 }])
   })
 
-  it('to close a notification is tried by itself', async () => {
+  it('is retried on its own for closing a notification', async () => {
     const { sender, person, conversations, devices } = await people(bed, 2)
     const [conversation = '', phone = '', laptop = ''] = [conversations[0], ...devices]
     await bed.say(conversation, sender, 'Hello')
@@ -132,7 +132,7 @@ describe('a device that cannot be told', () => {
     expect([await shownRows(phone), await shownRows(laptop)]).toEqual([[], [{ seq: 1 }]])
   })
 
-  it('to close a notification is not tried once that would have gone by itself', async () => {
+  it('is no longer retried for closing once the notification would have expired', async () => {
     const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
     await bed.say(conversation, sender, 'Hello')
@@ -150,7 +150,7 @@ describe('a device that cannot be told', () => {
     expect(await shownRows(phone)).toEqual([])
   })
 
-  it('to close an empty summary is tried again, as long as that may stand there', async () => {
+  it('is retried for closing an empty summary as long as that may still be shown', async () => {
     const { person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
     bed.answer(phone, LATER)
@@ -170,7 +170,7 @@ describe('a device that cannot be told', () => {
     expect(bed.sentTo(phone)).toMatchObject(Array(3).fill({ kind: 'close', tag: 'digest' }))
   })
 
-  it('is told of another conversation meanwhile', async () => {
+  it('is notified of another conversation meanwhile', async () => {
     const { sender, person, conversations, devices } = await people(bed, 1, 2)
     const [phone = ''] = devices
     const [first = '', second = ''] = conversations
@@ -187,7 +187,7 @@ describe('a turn', () => {
   const turn = (subject: string, jobId: string, work: () => Promise<void>) => takeTurn(bed.redis, subject, jobId, work)
   const nothing = async () => undefined
 
-  it('is one job’s until that is done, or has failed', async () => {
+  it('belongs to one job until that is done or has failed', async () => {
     const subject = randomUUID()
     await turn(subject, 'first', async () => {
       await expect(turn(subject, 'second', nothing)).rejects.toThrow(Later)
@@ -199,13 +199,13 @@ describe('a turn', () => {
     await turn(subject, 'third', nothing)
   })
 
-  it('that a killed process left behind is found by the job that it was', async () => {
+  it('that a killed process left behind is resumed by the same job', async () => {
     const subject = randomUUID()
     const { promise: never, resolve } = Promise.withResolvers<void>()
     const killed = turn(subject, 'first', () => never)
     const key = `parley:push:turn:${subject}`
     await expect.poll(() => bed.redis.exists(key)).toBe(1)
-    // Nearly over by now.
+    // Nearly expired by now.
     await bed.redis.pexpire(key, 5_000)
     await turn(subject, 'first', async () => expect(await bed.redis.pttl(key)).toBeGreaterThan(50_000))
     resolve()
@@ -213,8 +213,8 @@ describe('a turn', () => {
   })
 })
 
-describe('what was told', () => {
-  it('is written down though the database is away for a moment', async () => {
+describe('a record of a push', () => {
+  it('is stored even if the database is away for a moment', async () => {
     const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversationId = '', subscriptionId = ''] = [conversations[0], devices[0]]
     await bed.say(conversationId, sender, 'Hello')
@@ -241,7 +241,7 @@ describe('the queue', () => {
     return { person, said, run: (...messages: ReturnType<typeof said>[]) => run(messages, new Map(), bed.db.pool) }
   }
 
-  it('takes one job for the messages of a round, and none for what the server itself has written', async () => {
+  it('gets one job for the messages of a round, and none for SYSTEM messages', async () => {
     const { person, said, run } = await step(bed.deps.producer)
     await run(said(1, 'TEXT'), said(2, 'TEXT'), said(3, 'SYSTEM'))
     const [job, ...others] = bed.queued()
@@ -253,13 +253,13 @@ describe('the queue', () => {
     expect(bed.queued()).toEqual([])
   })
 
-  it('has nobody wait longer for a message whose time is ahead of this machine’s', async () => {
+  it('delays nobody for a message whose timestamp is ahead of this machine’s clock', async () => {
     const { said, run } = await step(bed.deps.producer)
     await run({ ...said(1, 'TEXT'), createdAt: new Date(Date.now() + 300_000).toISOString() })
     expect(bed.queued()).toMatchObject([{ delayMs: GATHER_MS }])
   })
 
-  it('takes a job for each who is to be told: not who wrote it, has muted it, looks, or has read or left it', async () => {
+  it('gets a job for each recipient: not the sender, nor who has muted, read or left it, or is looking', async () => {
     const names = ['writes', 'mutes', 'looks', 'looks as well', 'reads', 'left', 'told', 'told as well'].map(
       (name) => name + randomUUID(),
     )

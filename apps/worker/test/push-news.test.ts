@@ -54,7 +54,7 @@ describe('a job that fails because one device cannot be tried again', () => {
     await expect.poll(() => add.mock.calls.length).toBe(1)
     await expect.poll(() => bed.sentTo(laptop).length).toBe(before + 1)
     await setImmediate()
-    // Whoever comes now still has to wait for the turn.
+    // A job that starts now still has to wait for the turn.
     await expect(bed.run({ ...job, id: randomUUID() })).rejects.toThrow(Later)
     bed.answer(laptop, SENT)
     answer.resolve(SENT)
@@ -66,7 +66,7 @@ describe('a job that fails because one device cannot be tried again', () => {
 })
 
 describe('news', () => {
-  it('are told to nobody who looks when the job runs', async () => {
+  it('are not pushed to people in the foreground when the job runs', async () => {
     const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
     await bed.say(conversation, sender, 'Hello')
@@ -79,7 +79,7 @@ describe('news', () => {
     expect(bed.sentTo(phone)).toHaveLength(1)
   })
 
-  it('are told to nobody who looks, of all for whom jobs run at the same time', async () => {
+  it('are not pushed to those in the foreground among many whose jobs run at the same time', async () => {
     const persons = await Promise.all(Array.from({ length: 4 }, () => people(bed, 1)))
     const told: string[] = []
     for (const [index, { sender, person, conversations }] of persons.entries()) {
@@ -91,7 +91,7 @@ describe('news', () => {
     expect(told).toEqual([persons[0]?.person])
   })
 
-  it('whose latest has been deleted are told once, whatever jobs run for it', async () => {
+  it('whose latest message was deleted are pushed once, whatever jobs run', async () => {
     const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
     await bed.say(conversation, sender, 'one', 'two')
@@ -103,7 +103,7 @@ describe('news', () => {
     expect(bed.sentTo(phone)).toMatchObject([{ body: 'one', data: { seq: 1, count: 1 } }])
   })
 
-  it('that a device could not be told are all counted by what it is told at last', async () => {
+  it('that a device missed are all counted by its next notification', async () => {
     const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
     await bed.say(conversation, sender, 'one', 'two')
@@ -115,7 +115,7 @@ describe('news', () => {
     expect(bed.sentTo(phone)[1]).toMatchObject({ body: '3 new messages', data: { count: 3 } })
   })
 
-  it('wait at a push service no longer than they are worth it', async () => {
+  it('have a TTL of their remaining lifetime', async () => {
     const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
     await bed.say(conversation, sender, 'Hello')
@@ -126,7 +126,7 @@ describe('news', () => {
     expect(ttlSeconds).toBeLessThanOrEqual(3_600)
   })
 
-  it('count towards the delay unless a burst held them back', async () => {
+  it('count towards the delay metric unless a burst held them back', async () => {
     const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
     const delays = async () => {
@@ -141,7 +141,7 @@ describe('news', () => {
     await bed.run(newsOf(person, conversation))
     expect(await delays()).toBe(before + 1)
     await bed.say(conversation, sender, 'two', 'three')
-    // These were stored while the first was on its way.
+    // These were stored while the first was being sent.
     const sentAt = second.data.sentAt - 1_000
     await bed.run({ ...second, data: { ...second.data, sentAt } })
     expect(bed.sentTo(phone)[1]).toMatchObject({ data: { count: 3 } })
@@ -152,7 +152,7 @@ describe('news', () => {
     expect(await delays()).toBe(before + 1)
   })
 
-  it('are told to nobody who has muted the conversation since', async () => {
+  it('are not pushed to somebody who has since muted the conversation', async () => {
     const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
     await bed.say(conversation, sender, 'Hello')
@@ -164,7 +164,7 @@ describe('news', () => {
     expect(bed.sentTo(phone)).toHaveLength(1)
   })
 
-  it('say nothing of what was written to those who do not want it shown, nor count what the server writes', async () => {
+  it('hide the content if the person wants that, and do not count SYSTEM messages', async () => {
     const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
     await savePushPreferences(bed.db.pool, person, { showContent: false })
@@ -177,7 +177,7 @@ describe('news', () => {
     expect(JSON.stringify(bed.sentTo(phone))).not.toContain('secret')
   })
 
-  it('name a file, and show the photo of who sent it', async () => {
+  it('name a file, and show the sender’s photo', async () => {
     const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
     await bed.say(conversation, sender, ' ')
@@ -193,7 +193,7 @@ describe('news', () => {
 })
 
 describe('a turn', () => {
-  it('that took longer than it lasts leaves the next one’s alone', async () => {
+  it('that outlasted its time does not end the next one', async () => {
     const subject = randomUUID()
     const key = `parley:push:turn:${subject}`
     const now = performance.now.bind(performance)
@@ -226,7 +226,7 @@ describe('a round of the outbox', () => {
     return pushRecipients({ ...bed.deps, presence })
   }
 
-  it('queues jobs for all of its conversations, however many there are', async () => {
+  it('queues jobs for any number of conversations', async () => {
     const { sender, conversations } = await people(bed, 1, 60)
     for (const conversation of conversations) await bed.say(conversation, sender, 'Hello')
     const messages = conversations.map((conversation) => stored(conversation, sender))
@@ -236,7 +236,7 @@ describe('a round of the outbox', () => {
     )
   })
 
-  it('counts the age of its news from the first message on', async () => {
+  it('measures the age of its news from the first message', async () => {
     const { sender, conversations } = await people(bed, 1)
     const [conversation = ''] = conversations
     await bed.say(conversation, sender, 'one', 'two')

@@ -20,7 +20,7 @@ describe('quiet hours', () => {
   const quiet = (start: string, end: string, zone: string) => ({ quiet_start: start, quiet_end: end, time_zone: zone })
   const at = (text: string) => Date.parse(text)
 
-  it('are kept in the person’s own time zone, past midnight too', () => {
+  it('apply in the person’s own time zone, past midnight too', () => {
     const night = quiet('22:00', '07:00', 'Asia/Dhaka') // UTC+6
     expect(quietUntil(night, at('2025-12-11T15:59:59Z'))).toBeNull()
     expect(quietUntil(night, at('2025-12-11T16:00:00Z'))).toBe(at('2025-12-12T01:00:00Z'))
@@ -32,11 +32,11 @@ describe('quiet hours', () => {
     )
   })
 
-  it('end at the wall clock’s time in the night in which the clocks change', () => {
+  it('end at the wall-clock time in a night in which the clocks change', () => {
     const night = quiet('22:00', '07:00', 'Europe/Berlin')
     expect(quietUntil(night, at('2025-03-29T22:00:00Z'))).toBe(at('2025-03-30T05:00:00Z'))
     expect(quietUntil(night, at('2025-10-25T21:00:00Z'))).toBe(at('2025-10-26T06:00:00Z'))
-    // By half an hour, and past midnight into the day before.
+    // By half an hour, and back past midnight into the day before.
     expect(quietUntil(quiet('22:00', '07:00', 'Australia/Lord_Howe'), at('2025-04-05T12:00:00Z'))).toBe(
       at('2025-04-05T20:30:00Z'),
     )
@@ -45,37 +45,37 @@ describe('quiet hours', () => {
     )
   })
 
-  it('whose end the clocks leave out are over in the next minute', () => {
+  it('whose end is skipped by a clock change are over in the next minute', () => {
     const night = quiet('22:00', '02:30', 'Europe/Berlin')
     expect(quietUntil(night, at('2025-03-30T00:59:30Z'))).toBe(at('2025-03-30T01:00:00Z'))
     expect(quietUntil(night, at('2025-03-30T01:00:00Z'))).toBeNull()
-    // From 23:00 to 00:00: whoever looks again by then finds them over.
+    // From 23:00 to 00:00: at the next check they are over.
     const evening = quiet('20:00', '23:45', 'America/Nuuk')
     expect(quietUntil(evening, at('2024-03-31T00:30:00Z'))).toBeLessThanOrEqual(at('2024-03-31T01:00:00Z'))
     expect(quietUntil(evening, at('2024-03-31T01:00:00Z'))).toBeNull()
   })
 
-  it('are none where none are set', () => {
+  it('do not exist unless set', () => {
     expect(quietUntil({ quiet_start: null, quiet_end: null, time_zone: null }, NOW)).toBeNull()
   })
 })
 
 describe('answers of a push service', () => {
-  it('are read as RFC 8030 and the services mean them', () => {
+  it('are interpreted as in RFC 8030 and as the services use them', () => {
     const kind = (status: number) => outcomeOf(status, undefined).kind
     expect([201, 202, 404, 410, 413].map(kind)).toEqual(['sent', 'sent', 'gone', 'gone', 'too large'])
     expect([429, 500, 502, 503, 408].map(kind)).toEqual(Array(5).fill('later'))
     expect([400, 401, 403, 301, 307].map(kind)).toEqual(Array(5).fill('refused'))
   })
 
-  it('say when to try again in seconds or by a date', () => {
+  it('say when to retry, in seconds or as a date', () => {
     expect(parseRetryAfter('120', NOW)).toBe(120_000)
     expect(parseRetryAfter('Thu, 11 Dec 2025 10:31:00 GMT', NOW)).toBe(60_000)
     expect(parseRetryAfter('Thu, 11 Dec 2025 10:00:00 GMT', NOW)).toBe(0)
     expect([undefined, 'soon'].map((header) => parseRetryAfter(header, NOW))).toEqual([null, null])
   })
 
-  it('lead to waits that double up to a bound, a random half off', () => {
+  it('lead to delays that double up to a limit, minus up to half at random', () => {
     expect([1, 2, 3, 30].map((attempt) => backoffMs(attempt, 1_000, 60_000, 0))).toEqual([1_000, 2_000, 4_000, 60_000])
     expect(backoffMs(3, 1_000, 60_000, 1)).toBe(2_000)
   })
@@ -114,7 +114,7 @@ describe('a notification', () => {
     expect(bodyOf({ content: '``````' })).toBe('``````')
   })
 
-  it('is called after the group when it sums up what several may have written', () => {
+  it('has the group’s name as its title when it counts several messages', () => {
     expect(newsPayload(news)).toMatchObject({ title: 'Ahmed Hassan', icon: 'https://example.com/a.png' })
     expect(newsPayload({ ...news, count: 3 })).toMatchObject({ title: 'Project', body: '3 new messages' })
     const unnamed = { ...news, count: 3, conversation: { type: 'GROUP', name: null } } as const
@@ -124,13 +124,13 @@ describe('a notification', () => {
     expect(digestPayload(message, [2, 100])).toMatchObject({ title: '102+ new messages', body: 'In 2 conversations' })
   })
 
-  it('fits a push, cut between characters', () => {
+  it('fits into a push, truncated between characters', () => {
     for (const content of ['𝒜'.repeat(5_000), '"\\'.repeat(5_000), 'a'.repeat(10_000)]) {
       const text = encodePayload(newsPayload({ ...news, message: { ...message, content } }))
       expect(Buffer.byteLength(text)).toBeLessThanOrEqual(PAYLOAD_BYTES)
       expect(Buffer.byteLength(text)).toBeGreaterThan(PAYLOAD_BYTES - 10)
       expect(JSON.parse(text).body.isWellFormed()).toBe(true)
-      // Rather more of the text than an icon.
+      // More text is preferred to an icon.
       expect(JSON.parse(text)).not.toHaveProperty('icon')
     }
     const senderName = '𝒜'.repeat(60)
@@ -138,14 +138,14 @@ describe('a notification', () => {
     expect(title).toBe(`${'𝒜'.repeat(49)}…`)
   })
 
-  it('has a Topic that is the same for the same tag and says nothing of it', () => {
+  it('has a Topic that depends only on the tag and does not reveal it', () => {
     expect(topicOf(message.conversationId)).toMatch(/^[\w-]{32}$/)
     expect(topicOf(message.conversationId)).toBe(topicOf(message.conversationId))
     expect(topicOf(message.conversationId)).not.toBe(topicOf('digest'))
   })
 })
 
-describe('who is told, and of what', () => {
+describe('who is notified, and of what', () => {
   const member: PushMemberRow = {
     conversation_id: '',
     user_id: '',
@@ -188,7 +188,7 @@ describe('who is told, and of what', () => {
   const shown = (seq: number, agoMs: number) =>
     device({ seq, from_seq: seq, digest: false, pushed_at: new Date(NOW - agoMs).toISOString() })
 
-  it('is nobody who left, read, muted, looks, has no device or was told', () => {
+  it('excludes those who left, read, muted, are looking, have no device or were already notified', () => {
     const reason = (change: Partial<Parameters<typeof judge>[0]>) => {
       const verdict = decide(change)
       return verdict.kind === 'suppress' ? verdict.reason : verdict.kind
@@ -206,15 +206,15 @@ describe('who is told, and of what', () => {
   it('waits for the burst to end, and then counts what it replaces', () => {
     expect(decide({ devices: [shown(4, 1_000)] })).toEqual({ kind: 'wait', until: NOW + 2_000 })
     expect(decide({ devices: [shown(4, 2_900), shown(4, 1_000)] })).toEqual({ kind: 'wait', until: NOW + 2_000 })
-    // What another device shows, which is told of all already, holds this one up no more.
+    // Another device, which has already been notified of everything, does not delay this one.
     expect(decide({ devices: [shown(5, 1_000), shown(4, 60_000)] }).kind).toBe('tell')
-    // A summary is of many conversations: it starts no burst of this one.
+    // A summary covers many conversations and starts no burst of this one.
     expect(decide({ devices: [{ ...shown(4, 1_000), digest: true }] }).kind).toBe('tell')
     const counted = (verdict: ReturnType<typeof judge>) => (verdict.kind === 'tell' ? [...verdict.groups.keys()] : null)
     expect(counted(decide({ devices: [shown(4, 3_100)], sentAt: NOW - 1_000 }))).toEqual([3])
     expect(counted(decide({ devices: [shown(4, 60_000)] }))).toEqual([4])
     expect(counted(decide({}))).toEqual([4])
-    // In the place of its part of a summary, however old that is.
+    // It replaces its part of a summary, however old that is.
     expect(counted(decide({ devices: [{ ...shown(4, 60_000), from_seq: 2, digest: true }] }))).toEqual([1])
     expect(counted(decide({ member: { ...member, last_read_seq: 4 }, firstSeq: 2 }))).toEqual([4])
   })

@@ -10,7 +10,7 @@ import { VapidTokens } from '../src/push/vapid.ts'
 
 const INSIDE = 'inside.example'
 
-// A name of somebody outside for an address inside.
+// An external name that resolves to an internal address.
 vi.mock('node:dns', async (original) => {
   const dns = await original<typeof import('node:dns')>()
   const lookup = (name: string, options: LookupAllOptions, callback: (error: null, found: LookupAddress[]) => void) =>
@@ -30,7 +30,7 @@ const NOW = Date.parse('2025-12-11T10:30:00Z')
 const device = (endpoint: string) => ({ endpoint, p256dh: keys.publicKey, auth: 'AAAAAAAAAAAAAAAAAAAAAA' })
 const delivery = { ttlSeconds: 60, urgency: 'normal', topic: 'topic' } as const
 
-it('uses a VAPID token again while it lasts, one for each push service', () => {
+it('reuses a VAPID token while it is valid, one per push service', () => {
   let now = NOW
   const tokens = new VapidTokens(keys, () => now)
   const first = tokens.header('https://a.example')
@@ -41,7 +41,7 @@ it('uses a VAPID token again while it lasts, one for each push service', () => {
   expect(tokens.header('https://a.example')).not.toBe(first)
 })
 
-it('reaches neither private addresses, by any spelling or name, nor a server whose certificate nobody vouches for', async () => {
+it('reaches neither private addresses, in any notation or by name, nor servers with an untrusted certificate', async () => {
   const sender = new PushSender({ keys, policy: { allowLoopback: false }, perHost: 1 })
   const testing = new PushSender({ keys, policy: { allowLoopback: true }, perHost: 1, timeoutMs: 3_000 })
   await using server = await tlsServer({})
@@ -57,7 +57,7 @@ it('reaches neither private addresses, by any spelling or name, nor a server who
   }
 })
 
-it('takes a redirect for no success', async () => {
+it('does not treat a redirect as success', async () => {
   await using certificate = await createTestCertificate()
   setDefaultCACertificates([certificate.cert])
   await using server = await tlsServer(certificate, (_, response) => response.writeHead(307, { location: '/' }).end())
@@ -70,7 +70,7 @@ it('takes a redirect for no success', async () => {
   }
 })
 
-describe('an answer that comes in drips', () => {
+describe('an answer that trickles in', () => {
   const dripping = (closed: () => void): RequestListener => {
     return ({ url }, response) => {
       response.writeHead(Number(url?.slice(1)), { 'retry-after': '7' })
@@ -82,7 +82,7 @@ describe('an answer that comes in drips', () => {
     }
   }
 
-  it('is taken by its status at once; for the cause of a refusal it is waited for twice the time-out', async () => {
+  it('counts by its status at once; the cause of a refusal is waited for at most twice the timeout', async () => {
     await using certificate = await createTestCertificate()
     setDefaultCACertificates([certificate.cert])
     await using server = await tlsServer(
@@ -110,7 +110,7 @@ describe('an answer that comes in drips', () => {
     }
   })
 
-  it('gives its connection back in the end', async () => {
+  it('releases its connection in the end', async () => {
     await using certificate = await createTestCertificate()
     setDefaultCACertificates([certificate.cert])
     const closed = Promise.withResolvers<void>()

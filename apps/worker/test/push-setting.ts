@@ -15,19 +15,19 @@ import { Queue } from 'bullmq'
 
 const QUEUE = '{parley}:push'
 
-/** A cluster whose workers push to a push service of its own. */
+/** A cluster whose workers push to a test push service. */
 export interface PushSetting extends AsyncDisposable {
   cluster: Cluster
   service: PushService
   /** Registers a new device of this person. */
   device(person: User): Promise<TestDevice>
   send(sender: User, conversation: Conversation, content?: string): Promise<Message>
-  /** The sum of a counter over all workers, of all labels or of those that `labels` (`reason="muted"`) picks. */
+  /** Returns the sum of a counter over all workers, for all labels or those matching `labels` (`reason="muted"`). */
   metric(name: string, labels?: string): Promise<number>
 }
 
 export interface PushSettingOptions extends ClusterOptions {
-  /** Keep the pushes' content, or take them unread. */
+  /** Whether to keep the pushes' content or discard it unread. */
   read?: boolean
 }
 
@@ -74,7 +74,7 @@ export async function startPushSetting({ env, read, ...options }: PushSettingOpt
   }
 }
 
-/** Registers a device for each of these people past the API, thousands in a moment. */
+/** Registers a device for each of these people directly in the database, thousands at once. */
 export async function manyDevices(
   { cluster, service }: Pick<PushSetting, 'cluster' | 'service'>,
   people: readonly User[],
@@ -95,7 +95,7 @@ export async function manyDevices(
   return new Map(people.flatMap(({ id }, index) => (devices[index] === undefined ? [] : [[id, devices[index]]])))
 }
 
-/** Does something in a cluster's Redis, on a connection of its own. */
+/** Runs `work` on a separate connection to a cluster's Redis. */
 async function inRedis<T>({ redisUrl }: Cluster, work: (redis: RedisClient) => Promise<T>): Promise<T> {
   const redis = await redisClient(redisUrl)
   try {
@@ -105,14 +105,14 @@ async function inRedis<T>({ redisUrl }: Cluster, work: (redis: RedisClient) => P
   }
 }
 
-/** Jobs that wait, run, or are due within the next minutes. */
+/** Returns the number of jobs that are waiting, running, or due within the next minutes. */
 async function openJobs(redis: RedisClient): Promise<number> {
-  // In one moment: a job that passes from one to the next between two looks would be in none of them.
+  // Atomically: a job that moves from one state to the next between two reads would be in neither.
   const counts = await redis
     .multi()
     .llen(`${QUEUE}:wait`)
     .llen(`${QUEUE}:active`)
-    // BullMQ keeps the moment in the upper bits of the score.
+    // BullMQ stores the time in the upper bits of the score.
     .zcount(`${QUEUE}:delayed`, '-inf', (Date.now() + 300_000) * 4_096)
     .exec()
   if (counts === null) throw new Error('Redis did not count')
@@ -134,8 +134,8 @@ export async function idle({ cluster }: Pick<PushSetting, 'cluster'>, timeoutMs?
 }
 
 /**
- * Has the turns of these people's notifications of a conversation, so that their jobs wait. Not for longer than a minute.
- * @returns what ends it
+ * Holds the turns of these people's notifications of a conversation, so that their jobs wait, for at most a minute.
+ * @returns a function that releases them
  */
 export async function holdTurns(
   { cluster }: Pick<PushSetting, 'cluster'>,
@@ -147,16 +147,16 @@ export async function holdTurns(
   return async () => void (await inRedis(cluster, (redis) => Promise.all(keys.map((key) => redis.del(key)))))
 }
 
-/** Opens the application for a person, who looks at it: also by the word of Redis. */
+/** Opens the application in the foreground for a person, and waits until Redis has it. */
 export async function lookAt({ cluster }: Pick<PushSetting, 'cluster'>, person: User): Promise<void> {
   await cluster.socket(person)
-  // Presence is written down after the socket has been let in.
+  // Presence is recorded after the socket has been let in.
   await inRedis(cluster, (redis) =>
     eventually('they are there', async () => (await redis.exists(`presence:user:${person.id}`)) === 1),
   )
 }
 
-/** Has all jobs that wait run now, as if their time had come. */
+/** Makes all delayed jobs run now. */
 export async function promoteDelayed({ cluster }: Pick<PushSetting, 'cluster'>): Promise<void> {
   const connection = await redisClient(cluster.redisUrl)
   const queue = new Queue('push', { connection, prefix: '{parley}' })
@@ -168,7 +168,7 @@ export async function promoteDelayed({ cluster }: Pick<PushSetting, 'cluster'>):
   }
 }
 
-/** Resolves when `test` holds; looks every 50 ms. For what no event tells of: rows and counters. The bound is a watchdog. */
+/** Resolves when `test` holds; polls every 50 ms, for rows and counters without events. The limit is a watchdog. */
 export async function eventually(what: string, test: () => Promise<boolean>, timeoutMs = 30_000): Promise<void> {
   const limit = Date.now() + timeoutMs
   while (!(await test())) {
@@ -177,7 +177,7 @@ export async function eventually(what: string, test: () => Promise<boolean>, tim
   }
 }
 
-/** Quiet hours that have just begun. */
+/** Returns quiet hours that have just started. */
 export function quietNow(): { start: string; end: string; timeZone: string } {
   const minute = (offset: number) => new Date(Date.now() + offset * 60_000).toISOString().slice(11, 16)
   return { start: minute(-1), end: minute(30), timeZone: 'UTC' }

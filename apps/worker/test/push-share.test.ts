@@ -9,7 +9,7 @@ beforeAll(async () => {
 })
 afterAll(() => setting?.[Symbol.asyncDispose]())
 
-it('somebody whose push service never answers does not take up a worker; their others are told when it has', async () => {
+it('a person whose push service never answers does not occupy a whole worker; their other devices are notified later', async () => {
   const { cluster, service } = setting
   const [sender, deaf, person] = [user('Sender'), user('Deaf'), user('Person')]
   const others = [user('A'), user('B'), user('C')]

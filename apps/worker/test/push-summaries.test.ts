@@ -21,7 +21,7 @@ afterEach(() => {
 afterAll(() => bed?.[Symbol.asyncDispose]())
 
 describe('a summary', () => {
-  it('counts what a device has not been told of, and what replaces a part of it counts that and no more', async () => {
+  it('counts what a device has not been notified of, and a notification that replaces a part counts only that', async () => {
     const { sender, person, conversations, devices } = await people(bed, 1, 2)
     const [first = '', second = ''] = conversations
     const [phone = ''] = devices
@@ -31,14 +31,14 @@ describe('a summary', () => {
     await bed.say(second, sender, 'Hello')
     await bed.run(digestOf(person))
     expect(bed.sentTo(phone)[1]).toMatchObject({ tag: 'digest', data: { count: 2, conversations: 2 } })
-    // The latest is the one to open.
+    // Clicking opens the latest.
     expect(bed.sentTo(phone)[1]?.data).toMatchObject({ conversationId: second })
     await bed.say(first, sender, 'three')
     await bed.run(newsOf(person, first, 3))
     expect(bed.sentTo(phone)[2]).toMatchObject({ tag: first, data: { count: 2 } })
   })
 
-  it('of one conversation takes the place of its notification, and tells of what came after that', async () => {
+  it('of one conversation replaces its notification, and covers what came after it', async () => {
     const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
     await bed.say(conversation, sender, 'one')
@@ -49,7 +49,7 @@ describe('a summary', () => {
     expect(bed.deliveriesTo(phone).map(({ topic }) => topic)).toEqual(Array(2).fill(topicOf(conversation)))
   })
 
-  it('tells of nothing that is muted, or that its person has left', async () => {
+  it('covers nothing that is muted or that the person has left', async () => {
     const { sender, person, conversations, devices } = await people(bed, 1, 3)
     const [muted = '', left = '', told = ''] = conversations
     const [phone = ''] = devices
@@ -60,7 +60,7 @@ describe('a summary', () => {
     expect(bed.sentTo(phone)).toMatchObject([{ tag: told, data: { count: 1 } }])
   })
 
-  it('that fails begins where it would have begun when it is run again', async () => {
+  it('that fails covers the same period when it is retried', async () => {
     const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
     await bed.say(conversation, sender, 'the first')
@@ -75,11 +75,11 @@ describe('a summary', () => {
 })
 
 describe('quiet hours', () => {
-  it('have a summary for each end that they are set to, which begins with the first message that they held', async () => {
+  it('have a summary for each end they are set to, which starts with the first message held', async () => {
     const { sender, person, conversations } = await people(bed, 1)
     const [conversation = ''] = conversations
     await bed.say(conversation, sender, 'Hello')
-    // Once: a minute that begins meanwhile would be another end.
+    // Only once: a minute that starts meanwhile would be another end.
     const now = Date.now()
     const minute = (offset: number) => new Date(now + offset * 60_000).toISOString().slice(11, 16)
     const held = async (ends: number, sentAt: number) => {
@@ -97,7 +97,7 @@ describe('quiet hours', () => {
     expect(await held(40, now)).not.toBe(first)
   })
 
-  it('that have been set anew put the summary off', async () => {
+  it('that have been changed postpone the summary', async () => {
     const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
     await bed.say(conversation, sender, 'Hello')
@@ -108,7 +108,7 @@ describe('quiet hours', () => {
 })
 
 describe('a device', () => {
-  it('keeps a summary until all of it has been read, or has a notification of its own', async () => {
+  it('keeps a summary until everything in it has been read or has its own notification', async () => {
     const { sender, person, conversations, devices } = await people(bed, 1, 2)
     const [first = '', second = ''] = conversations
     const [phone = ''] = devices
@@ -124,7 +124,7 @@ describe('a device', () => {
     expect(told()).toEqual(['show digest', `show ${second}`, 'close digest'])
   })
 
-  it('is left alone for no longer than a notification is worth it, whatever its push service says', async () => {
+  it('is paused no longer than the TTL, whatever its push service says', async () => {
     const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
     await bed.say(conversation, sender, 'Hello')
@@ -133,7 +133,7 @@ describe('a device', () => {
     expect(bed.jobFor(phone).delayMs).toBeLessThanOrEqual(24 * HOUR_MS)
   })
 
-  it('of somebody who has left is told to close what it shows', async () => {
+  it('of somebody who has left is told to close its notification', async () => {
     const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
     await bed.say(conversation, sender, 'Hello')
@@ -143,8 +143,8 @@ describe('a device', () => {
     expect(bed.sentTo(phone)[1]).toMatchObject({ kind: 'close', tag: conversation })
   })
 
-  it('whose push service says to try again at once is tried again after a while', async () => {
-    // No time passes between the end of a try and the moment that the next is queued.
+  it('whose push service says to retry at once is retried after a while', async () => {
+    // With frozen time, no time passes between the end of a try and queueing the next one.
     vi.useFakeTimers({ toFake: ['Date'] })
     onTestFinished(() => void vi.useRealTimers())
     const { sender, person, conversations, devices } = await people(bed, 1)
@@ -153,11 +153,11 @@ describe('a device', () => {
     bed.answer(phone, { kind: 'later', reason: '429', afterMs: 0 })
     await bed.run(newsOf(person, conversation))
     const [again] = bed.queued()
-    // Two seconds, of which up to a half is taken off.
+    // Two seconds, minus up to half.
     expect(again?.delayMs).toBeGreaterThanOrEqual(1_000)
   })
 
-  it('whose push service finds the short one too large, too, is given up', async () => {
+  it('whose push service also finds the shorter payload too large is given up on', async () => {
     const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
     await bed.say(conversation, sender, 'Hello')
@@ -166,7 +166,7 @@ describe('a device', () => {
     expect(bed.sentTo(phone)).toHaveLength(2)
   })
 
-  it('is named in no log where a push service names it in a refusal', async () => {
+  it('does not appear in the log if a push service quotes it in a refusal', async () => {
     const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]
     await bed.say(conversation, sender, 'Hello')
@@ -182,8 +182,8 @@ describe('a device', () => {
   })
 })
 
-describe('what is noted to be closed', () => {
-  it('is queued once for each time that it was noted, whatever else is', async () => {
+describe('recorded closings', () => {
+  it('are each queued exactly once', async () => {
     const { person, conversations } = await people(bed, 1, 2)
     const [first = '', second = ''] = conversations
     const failed = Promise.withResolvers<never>()

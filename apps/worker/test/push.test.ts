@@ -17,8 +17,8 @@ beforeAll(async () => {
 })
 afterAll(() => setting?.[Symbol.asyncDispose]())
 
-describe('who is pushed to', () => {
-  it('tells an offline person once: title, body and data as the spec has them', async () => {
+describe('who gets a push', () => {
+  it('notifies an offline person once: title, body and data as specified', async () => {
     const { cluster, service } = setting
     const [ahmed, fatima] = [user('Ahmed Hassan'), user('Fatima Rahman')]
     const conversation = await direct(cluster, ahmed, fatima)
@@ -39,7 +39,7 @@ describe('who is pushed to', () => {
     expect(service.errors).toEqual([])
   })
 
-  it('tells each offline member of a group exactly once, and neither the sender nor those in front', async () => {
+  it('notifies each offline member of a group exactly once, but neither the sender nor those in the foreground', async () => {
     const { cluster, service } = setting
     const [owner, front, ...offline] = Array.from({ length: 12 }, (_, index) => user(`Person ${index}`))
     if (owner === undefined || front === undefined) throw new Error('there are twelve')
@@ -57,7 +57,7 @@ describe('who is pushed to', () => {
     expect(service.shown(phones[0])[0]?.urgency).toBe('normal')
   })
 
-  it('tells a person whose only tab is in the background, and not once it is in front again', async () => {
+  it('notifies a person whose only tab is in the background, but not once it is in the foreground again', async () => {
     const { cluster, service } = setting
     const [sender, person] = [user(), user()]
     const conversation = await direct(cluster, sender, person)
@@ -73,7 +73,7 @@ describe('who is pushed to', () => {
     expect(service.shown(phone)).toHaveLength(1)
   })
 
-  it('tells nobody who has muted the conversation, until the mute ends', async () => {
+  it('notifies nobody who has muted the conversation, until the mute ends', async () => {
     const { cluster, service } = setting
     const [sender, person] = [user(), user()]
     const conversation = await direct(cluster, sender, person)
@@ -90,7 +90,7 @@ describe('who is pushed to', () => {
     expect(await setting.metric('parley_push_suppressed_total', 'muted')).toBeGreaterThan(0)
   })
 
-  it('tells nobody who has read it before the job runs, and nobody who has left', async () => {
+  it('notifies nobody who has read the message before the job runs, or has left', async () => {
     const { cluster, service } = setting
     const [sender, reader, leaver] = [user(), user(), user()]
     const conversation = await group(cluster, sender, [reader, leaver])
@@ -107,7 +107,7 @@ describe('who is pushed to', () => {
 })
 
 describe('what is shown', () => {
-  it('makes one notification of a burst', async () => {
+  it('shows one notification for a burst', async () => {
     const { cluster, service } = setting
     const [sender, person] = [user('Ahmed Hassan'), user()]
     const conversation = await direct(cluster, sender, person)
@@ -123,7 +123,7 @@ describe('what is shown', () => {
     expect(messages.map(({ id }) => id)).toContain(shown[0]?.payload.kind === 'show' && shown[0].payload.data.messageId)
   })
 
-  it('replaces a notification that stands by one that counts its message too', async () => {
+  it('replaces an open notification with one that also counts its message', async () => {
     const { cluster, service } = setting
     const [sender, person] = [user('Ahmed Hassan'), user()]
     const conversation = await direct(cluster, sender, person)
@@ -142,7 +142,7 @@ describe('what is shown', () => {
     expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThanOrEqual(600)
     await idle(setting)
     expect(service.shown(phone)).toHaveLength(2)
-    // Long after the burst, what was shown before is not counted again.
+    // Long after the burst, earlier messages are not counted again.
     await new Promise((resolve) => setTimeout(resolve, 800))
     await setting.send(sender, conversation, 'four')
     await service.until(() => service.shown(phone).length === 3)
@@ -176,7 +176,7 @@ describe('what is shown', () => {
     })
   })
 
-  it('says nothing of the content to those who do not want it shown', async () => {
+  it('hides the content if the person wants that', async () => {
     const { cluster, service } = setting
     const [sender, person] = [user('Ahmed Hassan'), user()]
     const conversation = await direct(cluster, sender, person)
@@ -187,7 +187,7 @@ describe('what is shown', () => {
     expect(service.shown(phone)[0]?.payload).toMatchObject({ title: 'Ahmed Hassan', body: 'New message' })
   })
 
-  it('holds what comes in quiet hours and sums it up as one', async () => {
+  it('holds messages during quiet hours and sends one summary', async () => {
     const { cluster, service } = setting
     const [a, b, person] = [user('Ahmed Hassan'), user('Fatima Rahman'), user()]
     const conversations = [await direct(cluster, a, person), await direct(cluster, b, person)] as const
@@ -202,7 +202,7 @@ describe('what is shown', () => {
     await eventually('both are held', async () => (await held()) >= 2)
     await idle(setting)
     expect(service.shown(phone)).toEqual([])
-    // They have been set anew since, and last.
+    // They have been changed since, and still apply.
     await promoteDelayed(setting)
     await idle(setting)
     expect(service.shown(phone)).toEqual([])
@@ -215,7 +215,7 @@ describe('what is shown', () => {
     ])
   })
 
-  it('sums up nothing for somebody who looks by then', async () => {
+  it('sends no summary to somebody who is in the foreground by then', async () => {
     const { cluster, service } = setting
     const [sender, person] = [user('Ahmed Hassan'), user()]
     const conversation = await direct(cluster, sender, person)
@@ -232,7 +232,7 @@ describe('what is shown', () => {
     expect(service.shown(phone)).toEqual([])
   })
 
-  it('sums up what came first in quiet hours also where its job runs last', async () => {
+  it('includes the first message of quiet hours in the summary even if its job runs last', async () => {
     const { cluster, service } = setting
     const [a, b, person] = [user('Ahmed Hassan'), user('Fatima Rahman'), user()]
     const conversations = [await direct(cluster, a, person), await direct(cluster, b, person)] as const
@@ -240,7 +240,7 @@ describe('what is shown', () => {
     await cluster.api(person).put('/api/push/preferences', { quietHours: quietNow() })
     const suppressed = () => setting.metric('parley_push_suppressed_total', 'quiet')
     const before = await suppressed()
-    // Another job has the turn of the first message, until the second is held.
+    // Another job holds the turn of the first message until the second one is held back.
     const goOn = await holdTurns(setting, conversations[0], person)
     await setting.send(a, conversations[0])
     await setting.send(b, conversations[1])

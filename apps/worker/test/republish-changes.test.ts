@@ -6,8 +6,8 @@ import { type Cluster, collect, dataOf, emit, group, next, redisClient, startClu
 import { afterAll, beforeAll, expect, it } from 'vitest'
 
 /*
- * An api that is killed between its commit and its publish leaves changes of who is in a conversation that no gateway has
- * heard of. The worker tells of them. What such an api does is played by storing as one does and telling nobody.
+ * An api killed between its commit and its publish leaves membership changes that no gateway knows about. The worker announces
+ * them. The tests simulate such an api by storing changes without publishing them.
  */
 
 let cluster: Cluster
@@ -21,7 +21,7 @@ afterAll(async () => {
   await cluster?.[Symbol.asyncDispose]()
 })
 
-/** Changes conversations as an api does that dies before it has told anybody. */
+/** Changes conversations like an api that dies before publishing. */
 function dyingWriter(origin = `${randomUUID()}.0`): ConversationWriter {
   const links = { urlOf: () => '' }
   return new ConversationWriter({
@@ -33,7 +33,7 @@ function dyingWriter(origin = `${randomUUID()}.0`): ConversationWriter {
   })
 }
 
-/** Tells nobody but those who are given. */
+/** Publishes only to these people. */
 function newsTo(events: Partial<Events>, from = db): ConversationNews {
   const taken = async () => true
   return new ConversationNews({
@@ -47,7 +47,7 @@ function newsTo(events: Partial<Events>, from = db): ConversationNews {
 const outboxRows = async () => (await cluster.sql.query('select origin from outbox')).rows.map(({ origin }) => origin)
 const open = (who: User, gateway: number) => cluster.socket(who, { gateway, transports: ['websocket'] })
 
-it('who is taken out by an api that dies then gets nothing more and is told', async () => {
+it('somebody removed by an api that then dies gets nothing more and is told', async () => {
   const [left, gone] = [user('Left'), user('Gone')]
   const member = user('Member')
   const conversation = await group(cluster, left, [gone, member])
@@ -64,12 +64,12 @@ it('who is taken out by an api that dies then gets nothing more and is told', as
   await emit(l, 'sendMessage', { conversationId: conversation.id, content: 'not for you' })
   await last
   await expect.poll(outboxRows).toEqual([])
-  // What was sent to one of them after that has come by, so that anything before it would have come.
+  // A later message to one of them has arrived, so anything before it would have, too.
   for (const socket of devices) expect((await emit(socket, 'sync', { conversations: {} })).success).toBe(true)
   expect(heard).toEqual([])
 })
 
-it('who is put in by an api that dies then is in, and gets what was said meanwhile', async () => {
+it('somebody added by an api that then dies is in, and gets the messages since', async () => {
   const [inviter, late] = [user('Inviter'), user('Late')]
   const conversation = await group(cluster, inviter, [user('Member')])
   await cluster.register(late)
@@ -82,7 +82,7 @@ it('who is put in by an api that dies then is in, and gets what was said meanwhi
   for (const [message] of await Promise.all(heard)) expect(message).toMatchObject({ seq: 2, content: 'welcome' })
 })
 
-it('a conversation that was created by an api that died then is there for all of its people', async () => {
+it('a conversation created by an api that then died reaches all of its members', async () => {
   const [creator, other] = [user('Creator'), user('Other')]
   await cluster.register(creator, other)
   const [c, o] = await Promise.all([open(creator, 0), open(other, 1)])
@@ -94,11 +94,11 @@ it('a conversation that was created by an api that died then is there for all of
   expect(await heard).toMatchObject({ seq: 1, content: 'hello' })
 })
 
-it('what was undone since then is not done again', async () => {
+it('a change that has since been undone is not repeated', async () => {
   const [host, back] = [user('Host'), user('Back')]
   const conversation = await group(cluster, host, [back])
   const b = await open(back, 1)
-  // Stored, and told by nobody yet.
+  // Stored, but not published yet.
   const redis = await redisClient(cluster.redisUrl)
   const origin = `${randomUUID()}.0`
   await redis.set(`parley:published:${origin}`, 0, 'PX', 30_000)
@@ -117,7 +117,7 @@ it('what was undone since then is not done again', async () => {
   redis.disconnect()
 })
 
-it('who is put back while it is being told that they went is not told to have gone after that', async () => {
+it('somebody added back while their removal is being announced is not reported as removed afterwards', async () => {
   const [host, back] = [user('Host'), user('Back')]
   const conversation = await group(cluster, host, [back])
   const path = `/api/messages/conversations/${conversation.id}`
@@ -128,7 +128,7 @@ it('who is put back while it is being told that they went is not told to have go
   const putBack = async () => {
     rev ||= dataOf(await cluster.api(host).post<Conversation>(`${path}/participants`, { userIds: [back.id] })).rev
   }
-  // Between two queries there is time for anything.
+  // Anything can happen between two queries.
   const query = async (statement: unknown) => {
     const answer = await Reflect.apply(db.pool.query, db.pool, [statement])
     await putBack()
@@ -144,7 +144,7 @@ it('who is put back while it is being told that they went is not told to have go
   expect(gone.filter((told) => told >= rev)).toEqual([])
 })
 
-it('a change that is told again bears the rev that it took, whatever came after it', async () => {
+it('a change announced again has its original rev, whatever came after it', async () => {
   const [host, member, gone, late] = [user('Host'), user('Member'), user('Gone'), user('Late')]
   const conversation = await group(cluster, host, [member, gone])
   await cluster.register(late)
@@ -164,7 +164,7 @@ it('a change that is told again bears the rev that it took, whatever came after 
   expect(again).toEqual(revs)
 })
 
-it('what is there no more keeps nothing else from being told', async () => {
+it('a deleted conversation does not block other announcements', async () => {
   await cluster.sql.query(
     `insert into outbox (origin, batch, conversation_ids, seqs) values ('dead', 1, array[gen_random_uuid()], array[0])`,
   )

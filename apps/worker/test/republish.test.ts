@@ -5,8 +5,8 @@ import { type Cluster, collect, dataOf, emit, group, next, redisClient, startClu
 import { afterAll, beforeAll, expect, it } from 'vitest'
 
 /*
- * A gateway that is killed between its commit and its publish leaves messages that nobody has heard of. The worker
- * publishes them. A process like that is played by storing as one does, under an origin that is not alive.
+ * A gateway killed between its commit and its publish leaves messages that nobody has received. The worker publishes them. The
+ * tests simulate such a process by storing messages under an origin that is not alive.
  */
 
 const [owner, member] = [user('Owner'), user('Member')]
@@ -25,7 +25,7 @@ function draft(conversation: Conversation, sender: User, content: string): NewMe
 const outboxRows = async () => (await cluster.sql.query('select origin from outbox')).rows.map(({ origin }) => origin)
 const open = (who: User, gateway: number) => cluster.socket(who, { gateway, transports: ['websocket'] })
 
-it('what a dead gateway has stored reaches everybody once, in its place', async () => {
+it('messages stored by a dead gateway reach everybody once, in order', async () => {
   const conversation = await group(cluster, owner, [member])
   const sockets = await Promise.all([open(owner, 0), open(owner, 1), open(member, 0), open(member, 1)])
   // The last is sent when all else has been published.

@@ -6,7 +6,7 @@ import { expect, it } from 'vitest'
 const PROGRAM = fileURLToPath(new URL('../src/search/rebuild.ts', import.meta.url))
 const COUNT = 150
 
-/** Runs the command to its end. */
+/** Runs the command until it exits. */
 async function rebuild(databaseUrl: string, ...args: string[]): Promise<{ code: number | null; output: string }> {
   const child = spawn(process.execPath, [PROGRAM, ...args], { env: { ...process.env, DATABASE_URL: databaseUrl } })
   let output = ''
@@ -15,7 +15,7 @@ async function rebuild(databaseUrl: string, ...args: string[]): Promise<{ code: 
   return { code, output }
 }
 
-it('makes the index anew while messages are sent, and says how far it is', async () => {
+it('rebuilds the index while messages are sent, and reports its progress', async () => {
   await using cluster = await startCluster({ gateways: 0, edge: false })
   const [ahmed, fatima] = [user('Ahmed Hassan'), user('Fatima Rahman')]
   const { id } = await direct(cluster, ahmed, fatima)

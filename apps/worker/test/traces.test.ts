@@ -15,8 +15,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type PushSetting, startPushSetting } from './push-setting.ts'
 
 /*
- * One message is one trace, from the request or event that it came with to the push service: over two gateways, the api and
- * a worker, each a process of its own, into a collector.
+ * One message is one trace, from its request or event to the push service: across two gateways, the api and a worker, each in its
+ * own process, into a collector.
  */
 
 const [ahmed, fatima] = [user('Ahmed Hassan'), user('Fatima Rahman')]
@@ -40,7 +40,7 @@ beforeAll(async () => {
   await setting.device(fatima)
   sender = await cluster.socket(ahmed, { gateway: 0, transports: ['websocket'] })
   far = await cluster.socket(fatima, { gateway: 1, transports: ['websocket'] })
-  // Connected, and yet to be pushed to.
+  // Connected, but in the background, so still notified.
   dataOf(await emit(far, 'setVisibility', { visible: false }))
 })
 afterAll(async () => {
@@ -48,7 +48,7 @@ afterAll(async () => {
   await receiver?.[Symbol.asyncDispose]()
 })
 
-/** Waits for so many spans of a trace, in whichever order its processes send them: all, as `service: name < parent's name`. */
+/** Waits for this many spans of a trace, in any order, and returns them as `service: name < parent's name`. */
 async function wholeTrace(traceId: string, count: number): Promise<{ spans: ReceivedSpan[]; shape: string[] }> {
   const all = await receiver.until((spans) => spans.filter((span) => span.traceId === traceId).length >= count)
   const spans = all.filter((span) => span.traceId === traceId)
@@ -83,7 +83,7 @@ it('a message over a socket is one trace, to the other gateway and to the push s
   const { spans, shape } = await wholeTrace(root?.traceId ?? '', expected.length)
   expect(shape).toEqual(expected.sort())
   expect(new Set(spans.filter(({ name }) => name === 'deliver message').map(({ instance }) => instance)).size).toBe(2)
-  // The batches that the message shared with others are traces of their own, tied to it both ways.
+  // The batches that the message shared with others are separate traces, linked in both directions.
   const own = new Set(spans.map(({ spanId }) => spanId))
   const batchesOf = (all: readonly ReceivedSpan[]) =>
     all.filter(({ links }) => links.some(({ spanId }) => own.has(spanId)))
@@ -94,7 +94,7 @@ it('a message over a socket is one trace, to the other gateway and to the push s
   }
 })
 
-it('a message over HTTP goes on with the trace that the request brings', async () => {
+it('a message over HTTP continues the trace of its request', async () => {
   const traceId = randomBytes(16).toString('hex')
   const parent = randomBytes(8).toString('hex')
   const { cluster } = setting
@@ -124,7 +124,7 @@ it('a message over HTTP goes on with the trace that the request brings', async (
   expect(root?.attributes['parley.request.id']).toBe(answer.headers.get('x-request-id'))
 })
 
-it('leaves a request alone whose caller says that it is not traced', async () => {
+it('does not trace a request whose caller says that it is not sampled', async () => {
   const traceId = randomBytes(16).toString('hex')
   const headers = {
     authorization: `Bearer ${setting.cluster.token(ahmed)}`,
