@@ -11,11 +11,11 @@ export { type OwnPostgres, ownPostgres } from './postgres.ts'
 export { PROFILES, type Profile } from './profiles.ts'
 export { type ProvidedServices, providedServices } from './provided.ts'
 export { type TcpProxy, tcpProxy } from './proxy.ts'
+export type { ReceivedPush } from './push/received-push.ts'
 export {
   type PushAnswer,
   type PushService,
   type PushServiceOptions,
-  type ReceivedPush,
   startPushService,
   type TestDevice,
 } from './push/service.ts'

@@ -1,4 +1,5 @@
-import { connect, createServer, type Socket } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { listenOnLoopback } from './listen.ts'
 
 /** A TCP proxy in front of a service, for simulating network faults. */
 export interface TcpProxy extends AsyncDisposable {
@@ -26,69 +27,80 @@ interface Address {
 
 /** Starts a proxy to `target` on a free loopback port. */
 export async function tcpProxy(target: Address): Promise<TcpProxy> {
-  let to = target
-  const sockets = new Set<Socket>()
-  let cut = false
-  let stalled = false
-  let delayMs = 0
-  const hold = (socket: Socket) => {
-    sockets.add(socket)
+  const server = createServer()
+  return new LoopbackProxy(server, await listenOnLoopback(server), target)
+}
+
+class LoopbackProxy implements TcpProxy {
+  readonly port: number
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+  #target: Address
+  #cut = false
+  #stalled = false
+  #delayMs = 0
+
+  constructor(server: Server, port: number, target: Address) {
+    this.#server = server
+    this.port = port
+    this.#target = target
+    server.on('connection', (client) => this.#accept(client))
+  }
+
+  rewrite(url: string): string {
+    const rewritten = new URL(url)
+    rewritten.hostname = '127.0.0.1'
+    rewritten.port = String(this.port)
+    return rewritten.href
+  }
+
+  cut(): void {
+    this.#cut = true
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  stall(): void {
+    this.#stalled = true
+    this.strand()
+  }
+
+  strand(): void {
+    for (const socket of this.#sockets) socket.pause()
+  }
+
+  restore(): void {
+    this.#cut = false
+    this.#stalled = false
+    for (const socket of this.#sockets) socket.resume()
+  }
+
+  latency(ms: number): void {
+    this.#delayMs = ms
+  }
+
+  redirect(target: Address): void {
+    this.#target = target
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.cut()
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()))
+  }
+
+  #accept(client: Socket): void {
+    if (this.#cut) return void client.destroy()
+    const upstream = connect(this.#target)
+    pass(client, upstream, () => this.#delayMs)
+    pass(upstream, client, () => this.#delayMs)
+    this.#hold(client)
+    this.#hold(upstream)
+  }
+
+  #hold(socket: Socket): void {
+    this.#sockets.add(socket)
     socket.on('error', () => socket.destroy())
-    socket.once('close', () => sockets.delete(socket))
-    if (stalled) socket.pause()
-  }
-  const server = createServer((client) => {
-    if (cut) return void client.destroy()
-    const upstream = connect(to)
-    pass(client, upstream, () => delayMs)
-    pass(upstream, client, () => delayMs)
-    hold(client)
-    hold(upstream)
-  })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  const address = server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
-  const dropAll = () => {
-    for (const socket of sockets) socket.destroy()
-  }
-  return {
-    port,
-    rewrite: (url) => {
-      const rewritten = new URL(url)
-      rewritten.hostname = '127.0.0.1'
-      rewritten.port = String(port)
-      return rewritten.href
-    },
-    cut: () => {
-      cut = true
-      dropAll()
-    },
-    stall: () => {
-      stalled = true
-      for (const socket of sockets) socket.pause()
-    },
-    strand: () => {
-      for (const socket of sockets) socket.pause()
-    },
-    restore: () => {
-      cut = false
-      stalled = false
-      for (const socket of sockets) socket.resume()
-    },
-    latency: (ms) => {
-      delayMs = ms
-    },
-    redirect: (next) => {
-      to = next
-    },
-    [Symbol.asyncDispose]: async () => {
-      cut = true
-      dropAll()
-      await new Promise<void>((resolve) => server.close(() => resolve()))
-    },
+    socket.once('close', () => this.#sockets.delete(socket))
+    if (this.#stalled) socket.pause()
   }
 }
 

@@ -1,8 +1,7 @@
-import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import https from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { listenOnLoopback } from './listen.ts'
 import { providedServices } from './provided.ts'
 
 /** What happens to a request: it is forwarded, never answered, or refused with this status. */
@@ -21,10 +20,8 @@ export async function storeFront(endpoint: string): Promise<StoreFront> {
   const { request } = protocol === 'https:' ? https : http
   const onRequest = (incoming: IncomingMessage, answer: ServerResponse) => void serve(incoming, answer)
   const server = protocol === 'https:' ? await securedServer(onRequest) : http.createServer(onRequest)
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
   const front: StoreFront = {
-    endpoint: `${protocol}//127.0.0.1:${(server.address() as AddressInfo).port}`,
+    endpoint: `${protocol}//127.0.0.1:${await listenOnLoopback(server)}`,
     judge: () => 'pass',
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections()

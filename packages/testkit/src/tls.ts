@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createServer } from 'node:tls'
 import type { S3Address } from '@parley/local/services'
 import type { TestCertificate } from './certificate.ts'
+import { listenOnLoopback } from './listen.ts'
 
 /** The settings of a Redis server that only accepts TLS, and its URL. */
 export interface RedisTls {
@@ -70,15 +71,9 @@ export async function tlsInFront(
     upstream.on('close', () => client.destroy())
     client.on('close', () => upstream.destroy())
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  const address = server.address()
-  const own = typeof address === 'object' && address !== null ? address.port : 0
   return {
     ...s3,
-    endpoint: `https://127.0.0.1:${own}`,
+    endpoint: `https://127.0.0.1:${await listenOnLoopback(server)}`,
     // Does not wait for connections to close: a pool may keep them open forever.
     [Symbol.asyncDispose]: async () => void server.close(),
   }

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
+import { listenOnLoopback } from './listen.ts'
 
 /** A span as received by a collector. */
 export interface ReceivedSpan {
@@ -49,10 +50,8 @@ export async function startTraceReceiver(): Promise<TraceReceiver> {
     spans.push(...spansOf(JSON.parse(body) as OtlpBody))
     updates.emit('update')
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
   return {
-    url: `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`,
+    url: `http://127.0.0.1:${await listenOnLoopback(server)}`,
     spans,
     bodies,
     headers,
