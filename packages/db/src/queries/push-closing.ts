@@ -107,21 +107,6 @@ export async function findEmptySummary(
   return rows[0]
 }
 
-/** Deletes the record of a notification up to `seq`: the device was told to close it, or need not be. Keeps a newer one. */
-export async function forgetShown(
-  db: Queryable,
-  { conversationId, userId }: MemberKey,
-  subscriptionId: string,
-  seq: number,
-): Promise<void> {
-  await db.query({
-    name: 'forget_shown',
-    text: `delete from push_shown
-      where conversation_id = $1 and user_id = $2 and subscription_id = $3 and seq <= $4`,
-    values: [conversationId, userId, subscriptionId, seq],
-  })
-}
-
 /** A conversation with unread messages since some time. */
 export interface HeldConversationRow {
   conversation_id: string
