@@ -45,8 +45,11 @@ export type SyncHeadRow = ChangedHeadRow | LeftHeadRow
  * conversations that the person is not a member of. It takes one statement for any number of people and conversations, and a
  * second one if somebody is not a member of all they listed.
  *
+ * Reads at most `limit` conversations of each person beyond those they listed, which may be unchanged: before, every page of 300
+ * read all of a person's 50,000. If that ends before the last listed conversation, the second statement looks at the rest of those.
+ *
  * Plan: participants_user for each person; for each row, conversations by primary key and a lookup in the jsonb of known revs
- * (whose keys are sorted). `offset 0` keeps it so: see plans.test.ts.
+ * (whose keys are sorted). `offset 0`, like `limit`, keeps it so: see plans.test.ts.
  */
 export async function syncHeads(
   db: Queryable,
@@ -68,7 +71,7 @@ export async function syncHeads(
         left join lateral (
           select conversation_id, last_read_seq, joined_seq from participants
           where user_id = a.user_id and left_at is null and conversation_id > a.after_id and conversation_id <= a.until_id
-          offset 0
+          order by conversation_id limit a.named + $6
         ) p on true
         left join lateral (select id, rev from conversations where id = p.conversation_id offset 0) c on true
       ), changed as (
