@@ -214,7 +214,8 @@ describe('sync', () => {
 
 /** A database that counts its queries. */
 function countingDatabase(url: string) {
-  const db = openDatabase({ url, max: 2, applicationName: 'parley-test' })
+  // A storm may wait for its two connections longer than the two seconds that processes do.
+  const db = openDatabase({ url, max: 2, applicationName: 'parley-test', connectTimeoutMs: 20_000 })
   const query = vi.spyOn(db.pool, 'query')
   return { db, statements: () => query.mock.calls.length, [Symbol.asyncDispose]: () => db.close() }
 }
