@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { signToken } from '@parley/auth'
-import { appendMessages, migrate } from '@parley/db'
+import { appendMessages, migrate, type NewMessage } from '@parley/db'
 import { type AppProcess, generateVapidPair, spawnApp } from '@parley/local'
 import type pg from 'pg'
 import { startServices } from '../services.ts'
@@ -44,9 +44,7 @@ export async function startWorld({ groups, members, read }: WorldOptions): Promi
   const ids = Array.from({ length: groups }, () => randomUUID())
   await seed(sql, ids, members, devices)
   const jwtSecret = randomBytes(32).toString('base64url')
-  const start = (app: 'api' | 'worker') =>
-    spawnApp({ app, name: app, log: (line) => console.log(line), env: environment() })
-  const environment = () => ({
+  const env = {
     NODE_ENV: 'test',
     JWT_SECRET: jwtSecret,
     LOG_LEVEL: 'warn',
@@ -57,7 +55,8 @@ export async function startWorld({ groups, members, read }: WorldOptions): Promi
     VAPID_SUBJECT: keys.subject,
     PUSH_ALLOW_PRIVATE_ENDPOINTS: 'true',
     NODE_EXTRA_CA_CERTS: service.caFile,
-  })
+  }
+  const start = (app: 'api' | 'worker') => spawnApp({ app, name: app, log: (line) => console.log(line), env })
   const worker = await start('worker')
   undo.defer(() => worker.stop())
   const api = await start('api')
@@ -71,30 +70,40 @@ export async function startWorld({ groups, members, read }: WorldOptions): Promi
     devices,
     worker,
     async send(chosen) {
-      const messages = chosen.map((index) => ({
-        id: randomUUID(),
-        conversationId: ids[index] ?? '',
-        senderId: `sender-${index}`,
-        clientMessageId: randomUUID(),
-        content: CONTENT,
-        type: 'TEXT' as const,
-        attachments: [],
-        system: null,
-      }))
+      const messages = chosen.map((index) => messageTo(ids[index] ?? '', index))
       await appendMessages(sql, messages, origin, ++batch)
       return messages.map(({ id }) => id)
     },
     async post(group) {
-      const answer = await fetch(`http://127.0.0.1:${api.port}/api/messages/conversations/${ids[group]}/messages`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', authorization: `Bearer ${tokenOf(group, jwtSecret)}` },
-        body: JSON.stringify({ content: CONTENT }),
-      })
-      const { data } = (await answer.json()) as { data: { id: string } }
-      return data.id
+      const url = `http://127.0.0.1:${api.port}/api/messages/conversations/${ids[group]}/messages`
+      return postMessage(url, tokenOf(group, jwtSecret))
     },
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   }
+}
+
+function messageTo(conversationId: string, group: number): NewMessage {
+  return {
+    id: randomUUID(),
+    conversationId,
+    senderId: `sender-${group}`,
+    clientMessageId: randomUUID(),
+    content: CONTENT,
+    type: 'TEXT',
+    attachments: [],
+    system: null,
+  }
+}
+
+/** @returns the message's id */
+async function postMessage(url: string, token: string): Promise<string> {
+  const answer = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+    body: JSON.stringify({ content: CONTENT }),
+  })
+  const { data } = (await answer.json()) as { data: { id: string } }
+  return data.id
 }
 
 function tokenOf(group: number, secret: string): string {

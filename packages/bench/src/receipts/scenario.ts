@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { appendMessages } from '@parley/db'
 import { herdUsers } from '../load/herd-users.ts'
-import { startHerd } from '../load/run-herd.ts'
+import { type Herd, startHerd } from '../load/run-herd.ts'
 import type { BenchArguments } from '../main.ts'
 import { cpuSeconds } from '../process-usage.ts'
 import { round, verdict, writeReport } from '../report.ts'
-import { startServices } from '../services.ts'
+import { type BenchServices, startServices } from '../services.ts'
 import { describe, totalOf } from '../statement-log.ts'
 import { spreadOf } from '../statistics.ts'
-import { parley } from '../subjects/parley.ts'
+import { parley, type RunningParley } from '../subjects/parley.ts'
 import { uuidOf } from '../subjects/subject.ts'
 
 interface Figures {
@@ -32,30 +32,7 @@ export async function run({ quick, json, rounds }: BenchArguments): Promise<void
   try {
     await using herd = await startHerd(herdUsers(running.users, shape, false))
     await herd.request({ type: 'connect', atOnce: 50 })
-    for (let n = 0; n < (rounds ?? (quick ? 2 : 5)); n++) {
-      const messageId = randomUUID()
-      const conversationId = uuidOf(0)
-      const base = { id: messageId, conversationId, senderId: 'user-0', clientMessageId: messageId, content: 'Read me' }
-      // Stored directly in the database, so that nobody but its sender has read it.
-      const message = { ...base, type: 'TEXT' as const, attachments: [], system: null }
-      await appendMessages(running.sql, [message], `bench-${randomUUID()}`, 1)
-      // The sender's mark moved with the message, so their receipt is not sent.
-      const events = people * (people - 1)
-      const before = await cpuSeconds(running.gatewayPids)
-      const { result, counts } = await services.statements.count(() =>
-        herd.request({
-          type: 'emit',
-          event: 'markAsRead',
-          payload: { conversationId, messageId },
-          awaited: 'messageRead',
-          events,
-        }),
-      )
-      const cpu = (await cpuSeconds(running.gatewayPids)) - before
-      console.log(describe(counts))
-      const { seconds, p50Ms, p99Ms } = result
-      list.push({ seconds, p50Ms, p99Ms, statements: totalOf(counts, 'parley-gateway'), events, cpu })
-    }
+    for (let n = 0; n < (rounds ?? (quick ? 2 : 5)); n++) list.push(await measureRound(services, running, herd, people))
   } finally {
     await running.stop()
   }
@@ -79,4 +56,30 @@ export async function run({ quick, json, rounds }: BenchArguments): Promise<void
   const each = people / medians.statements.median
   verdict(`one statement for ${round(each)} reads, at least 50`, each >= 50)
   await writeReport(json, { people, receipts: medians })
+}
+
+/** Stores a message, and has every member read it at once. */
+async function measureRound(
+  services: BenchServices,
+  running: RunningParley,
+  herd: Herd,
+  people: number,
+): Promise<Figures> {
+  const messageId = randomUUID()
+  const conversationId = uuidOf(0)
+  const base = { id: messageId, conversationId, senderId: 'user-0', clientMessageId: messageId, content: 'Read me' }
+  // Stored directly in the database, so that nobody but its sender has read it.
+  const message = { ...base, type: 'TEXT' as const, attachments: [], system: null }
+  await appendMessages(running.sql, [message], `bench-${randomUUID()}`, 1)
+  // The sender's mark moved with the message, so their receipt is not sent.
+  const events = people * (people - 1)
+  const payload = { conversationId, messageId }
+  const before = await cpuSeconds(running.gatewayPids)
+  const { result, counts } = await services.statements.count(() =>
+    herd.request({ type: 'emit', event: 'markAsRead', payload, awaited: 'messageRead', events }),
+  )
+  const cpu = (await cpuSeconds(running.gatewayPids)) - before
+  console.log(describe(counts))
+  const { seconds, p50Ms, p99Ms } = result
+  return { seconds, p50Ms, p99Ms, statements: totalOf(counts, 'parley-gateway'), events, cpu }
 }
