@@ -156,7 +156,7 @@ export function isTransient(error: unknown): boolean {
   return state === '40P01' || state === '40001'
 }
 
-/** Returns whether the error means that the database is read-only: the former primary is a standby now, or a setting makes it so. */
+/** Whether the error means that the database is read-only, as the former primary is now a standby, or because of a setting. */
 export function isReadOnly(error: unknown): boolean {
   return sqlState(error) === '25006'
 }

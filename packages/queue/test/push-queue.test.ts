@@ -29,7 +29,7 @@ afterAll(async () => {
   await redis?.[Symbol.asyncDispose]()
 })
 
-// Each test has the queue to itself, in whatever order they run.
+// Empty the queue, so that the tests are independent of their order.
 afterEach(async () => {
   errors.length = 0
   await producer.queue.obliterate({ force: true })

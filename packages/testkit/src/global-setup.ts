@@ -35,7 +35,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   // Test files start their own Redis. If it must be installed, do that once, before they all try.
   if (ownRedis) await redisProgram((line) => console.log(line))
   await using undo = new AsyncDisposableStack()
-  // For every process of the run: each takes the temporary folder from here.
+  // All processes of the run take their temporary folder from TMPDIR.
   const folder = await openRunFolder(tmpdir())
   undo.defer(() => folder.stop())
   process.env.TMPDIR = folder.value

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { openRunFolder } from '../src/run-folder.ts'
 
-it('a run of tests takes away what a killed one has left, and nothing of those that run', async () => {
+it('a test run removes the folders of killed runs, but not those of running ones', async () => {
   const parent = await mkdtemp(join(tmpdir(), 'parley-runs-'))
   onTestFinished(() => rm(parent, { recursive: true }))
   const other = spawn(process.execPath, ['--eval', 'setInterval(() => {}, 1000)'])

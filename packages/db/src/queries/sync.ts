@@ -45,8 +45,9 @@ export type SyncHeadRow = ChangedHeadRow | LeftHeadRow
  * conversations that the person is not a member of. It takes one statement for any number of people and conversations, and a
  * second one if somebody is not a member of all they listed.
  *
- * Reads at most `limit` conversations of each person beyond those they listed, which may be unchanged: before, every page of 300
- * read all of a person's 50,000. If that ends before the last listed conversation, the second statement looks at the rest of those.
+ * Reads at most `limit` conversations of each person more than they listed, as the listed ones may be unchanged: without this
+ * bound, each page of 300 read all 50,000 conversations of a person. If the bound is reached before the last listed conversation,
+ * the second statement checks the remaining ones.
  *
  * Plan: participants_user for each person; for each row, conversations by primary key and a lookup in the jsonb of known revs
  * (whose keys are sorted). `offset 0`, like `limit`, keeps it so: see plans.test.ts.
