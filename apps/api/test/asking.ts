@@ -2,7 +2,7 @@ import { type Operation, operations } from '@parley/docs'
 import type { Cluster } from '@parley/testkit'
 import type { Example, World } from './examples.ts'
 
-/** What an operation was answered with. */
+/** The answer to an operation. */
 export interface Answer {
   status: number
   headers: Headers
@@ -16,8 +16,8 @@ export function operationOf(id: string): Operation {
 }
 
 /**
- * Makes the request of an example. A body that is a string is sent as it stands. The type is named where there is no body,
- * too, as many clients do.
+ * Sends the request of an example. A string is sent as the raw body. The content type is sent even without a body, as many clients
+ * do.
  */
 export async function ask(cluster: Cluster, world: World, operation: Operation, example: Example): Promise<Answer> {
   const path = operation.path.replaceAll(/\{(\w+)\}/g, (_, name) => encodeURIComponent(example.params?.[name] ?? ''))

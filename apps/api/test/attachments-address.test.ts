@@ -17,7 +17,7 @@ async function pair() {
   return { ahmed, fatima, id }
 }
 
-describe('an attachment’s address', () => {
+describe('an attachment’s URL', () => {
   const send = async (name: string, bytes: Uint8Array) => {
     const people = await pair()
     const [attachment] = dataOf(
@@ -27,7 +27,7 @@ describe('an attachment’s address', () => {
     return { ...people, attachment }
   }
 
-  it('works without a token, honours ranges and names the file', async () => {
+  it('works without a token, supports ranges and names the file', async () => {
     const { attachment } = await send('Bericht über “alles”.pdf', PDF)
     const whole = await fetch(attachment.url)
     expect(whole.status).toBe(200)
@@ -45,7 +45,7 @@ describe('an attachment’s address', () => {
     expect((await fetch(forged)).status).toBe(403)
   })
 
-  it('shows pictures in place, and never HTML or SVG', async () => {
+  it('shows pictures inline, but never HTML or SVG', async () => {
     const png = await sharp({ create: { width: 2, height: 2, channels: 3, background: 'red' } })
       .png()
       .toBuffer()
@@ -65,7 +65,7 @@ describe('an attachment’s address', () => {
     ])
   })
 
-  it('is signed anew for members, and for nobody else', async () => {
+  it('is freshly signed for members, and for nobody else', async () => {
     const { ahmed, fatima, attachment } = await send('a.pdf', PDF)
     const ask = (who: Parameters<Cluster['token']>[0] | null, id = attachment.id, method = 'GET') =>
       fetch(`${cluster.url}/api/messages/attachments/${id}`, {

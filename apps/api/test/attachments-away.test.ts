@@ -43,7 +43,7 @@ async function pair() {
   return { ahmed, id, path: `/api/messages/conversations/${id}` }
 }
 
-it('with the store away nothing is sent, the error says so, and messages without files go on', async () => {
+it('with the store away no files are sent, the error says so, and messages without files still work', async () => {
   const { ahmed, id, path } = await pair()
   const upload = dataOf(
     await cluster.api(ahmed).post<StartedUpload>(`${path}/attachments`, { fileName: 'a.pdf', fileSize: PDF.length }),
@@ -74,7 +74,7 @@ it('with the store away nothing is sent, the error says so, and messages without
   expect(message.attachments[0]?.url.startsWith(bucket.endpoint)).toBe(true)
 })
 
-it('a store that goes away in the middle of a file ends the upload with a clear error, and no message', async () => {
+it('a store that fails in the middle of a file ends the upload with a clear error and no message', async () => {
   const { ahmed, id, path } = await pair()
   const upload = openForm(cluster, ahmed, id, 'film.bin')
   const answer = upload.answer()
@@ -90,12 +90,12 @@ it('a store that goes away in the middle of a file ends the upload with a clear 
     proxy.restore()
   }
   expect(dataOf(await cluster.api(ahmed).get<Message[]>(`${path}/messages`))).toEqual([])
-  // What could not be removed is left to the worker, and no message can name it any more.
+  // What could not be removed is left to the worker, and no message can use it any more.
   const { rows } = await cluster.sql.query('select state from attachments where conversation_id = $1', [id])
   expect(rows).toEqual([{ state: 'DELETING' }])
 })
 
-it('a message that is there is answered also where the files of its second sending cannot be removed', async () => {
+it('a retry is answered with the stored message even if its own files cannot be removed', async () => {
   const { ahmed, id } = await pair()
   const once = () => post(cluster, ahmed, id, form({ content: 'x', clientMessageId: 'once' }, [['a.pdf', PDF]]))
   const first = dataOf(await once())
@@ -113,7 +113,7 @@ it('a message that is there is answered also where the files of its second sendi
   expect(rows).toEqual([{ state: 'CLAIMED' }, { state: 'DELETING' }])
 })
 
-it('a form that is broken off between two of its files is no message, and leaves none of them', async () => {
+it('a form cut off between two files becomes no message and leaves no files', async () => {
   const { ahmed, id, path } = await pair()
   const upload = openForm(cluster, ahmed, id, 'a.txt')
   await upload.write(Buffer.from('whole\r\n--b\r\n'))
@@ -129,7 +129,7 @@ it.each([
   ['a multipart upload is begun', 'POST', randomBytes(5 * 1024 ** 2 + 1_000)],
   ['a part is sent', 'PUT', randomBytes(5 * 1024 ** 2 + 1_000)],
   ['a file before the next one is removed', undefined, Buffer.from('whole\r\n--b\r\n')],
-])('forms whose client goes while the store is silent make room for the next: %s', async (_what, asked, bytes) => {
+])('forms whose client leaves while the store is silent free their slots: %s', async (_what, asked, bytes) => {
   const { ahmed, id } = await pair()
   let silent = 0
   front.judge = (method) => {
@@ -139,7 +139,7 @@ it.each([
   const whole = `select from attachments where conversation_id = $1 and state = 'READY'`
   const reached = async () => (asked === undefined ? (await cluster.sql.query(whole, [id])).rowCount : silent)
   try {
-    // As many as one person may have under way.
+    // As many as one person may send at a time.
     const forms = [1, 2, 3, 4].map((n) => openForm(cluster, ahmed, id, `${n}.bin`))
     for (const { write } of forms) await write(bytes)
     await expect.poll(reached).toBe(4)
@@ -153,7 +153,7 @@ it.each([
   }
 })
 
-it('a form whose client goes while the store is silent is over at once', async () => {
+it('a form whose client leaves while the store is silent ends at once', async () => {
   const { ahmed, id } = await pair()
   const asked = Promise.withResolvers<void>()
   front.judge = (method) => {
@@ -163,7 +163,7 @@ it('a form whose client goes while the store is silent is over at once', async (
   }
   try {
     const upload = openForm(cluster, ahmed, id, 'film.bin')
-    // A part and little more, so that the rest does not wait unread: behind it, its end would not be noticed.
+    // Little more than one part, so that no data is left unread: the connection’s end would not be noticed behind it.
     await upload.write(randomBytes(5 * 1024 ** 2 + 1_000))
     await asked.promise
     upload.destroy()

@@ -3,18 +3,18 @@ import { request } from 'node:http'
 import type { Message, User } from '@parley/protocol'
 import { type Cluster, createTestBucket, type HttpAnswer, type Reply, s3Environment } from '@parley/testkit'
 
-/** The smallest thing that is known for a PDF, and a little more. */
+/** The smallest content that is recognised as a PDF, and a little more. */
 export const PDF = Buffer.from('%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n')
 
 export interface Bucket {
   /** Settings for a cluster that stores its files there. */
   env: Record<string, string>
   endpoint: string
-  /** How many objects there are of a conversation. */
+  /** Returns the number of objects of a conversation. */
   count(conversationId: string): Promise<number>
 }
 
-/** A bucket that the test can look into. */
+/** Creates a bucket that the test can inspect. */
 export async function openBucket(): Promise<Bucket> {
   const s3 = await createTestBucket()
   if (s3 === null) throw new Error('these tests need an S3 server')
@@ -50,7 +50,7 @@ export async function post(
   return { status: answer.status, headers: answer.headers, body: (await answer.json()) as Reply<Message> }
 }
 
-/** A form whose one file does not end by itself, written by hand. */
+/** Sends a hand-written form whose one file does not end until the test says so. */
 export function openForm(cluster: Pick<Cluster, 'url' | 'token'>, who: User, conversationId: string, fileName: string) {
   const upload = request(`${cluster.url}/api/messages/conversations/${conversationId}/messages`, {
     method: 'POST',
@@ -60,19 +60,19 @@ export function openForm(cluster: Pick<Cluster, 'url' | 'token'>, who: User, con
       'transfer-encoding': 'chunked',
     },
   })
-  // Cut off in the middle: that is what it is for.
+  // It is meant to be cut off in the middle.
   upload.on('error', () => undefined)
   upload.write(`--b\r\nContent-Disposition: form-data; name="file"; filename="${fileName}"\r\n\r\n`)
   return {
-    /** Resolves when it has been taken, or never will be: a connection that is closed after an early answer does not drain. */
+    /** Resolves when it has been written, or never will be: a connection closed after an early answer does not drain. */
     write: async (bytes: Uint8Array) => {
       if (upload.write(bytes) || upload.destroyed) return
       await new Promise<void>((resolve) => upload.once('drain', resolve).once('close', resolve))
     },
-    /** Its one file ends, and the form with it. */
+    /** Ends the file, and the form with it. */
     end: () => void upload.end('\r\n--b--\r\n'),
     destroy: () => upload.destroy(),
-    /** The answer's status and error code. */
+    /** Returns the answer's status and error code. */
     answer: async () => {
       const [response] = await once(upload, 'response')
       const chunks: Buffer[] = []

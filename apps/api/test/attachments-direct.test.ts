@@ -35,7 +35,7 @@ async function put(upload: StartedUpload, bytes: Buffer, only?: number): Promise
   )
 }
 
-/** A finished upload of one's own, ready for a message. */
+/** Completes an upload, ready for a message. */
 async function uploaded(who: User, { id }: Pick<Conversation, 'id'>, bytes = PDF): Promise<Attachment> {
   const upload = dataOf(await start(who, id, { fileName: 'report.pdf', fileSize: bytes.length }))
   await put(upload, bytes)
@@ -49,7 +49,7 @@ async function pair() {
 }
 
 describe('a direct upload', () => {
-  it('of one part is a PUT, is completed, and named by a message', async () => {
+  it('of one part is a PUT, is completed, and used by a message', async () => {
     const { ahmed, fatima, id } = await pair()
     const upload = dataOf(await start(ahmed, id, { fileName: 'a/../report.pdf', fileSize: PDF.length }))
     expect(upload).toMatchObject({ fileName: 'report.pdf', method: 'PUT', url: upload.parts[0]?.url })
@@ -68,7 +68,7 @@ describe('a direct upload', () => {
     expect(await (await fetch(seen?.attachments[0]?.url ?? '')).text()).toBe(PDF.toString())
   })
 
-  it('of several parts tells which are missing, and goes on', async () => {
+  it('of several parts says which are missing, and can be continued', async () => {
     const { ahmed, id } = await pair()
     const bytes = Buffer.concat([PDF, randomBytes(PART)])
     const upload = dataOf(await start(ahmed, id, { fileName: 'large.pdf', fileSize: bytes.length }))
@@ -83,7 +83,7 @@ describe('a direct upload', () => {
     expect(dataOf(await complete(ahmed, id, upload.id)).fileSize).toBe(bytes.length)
   })
 
-  it('cannot be changed once it is complete, nor be longer than was said', async () => {
+  it('cannot be changed once it is complete, nor be longer than announced', async () => {
     const { ahmed, id } = await pair()
     const upload = dataOf(await start(ahmed, id, { fileName: 'a.pdf', fileSize: PDF.length }))
     const longer = await fetch(upload.url ?? '', { method: 'PUT', body: 'x'.repeat(PDF.length + 1) })
@@ -95,7 +95,7 @@ describe('a direct upload', () => {
     expect(await (await fetch(url)).text()).toBe(PDF.toString())
   })
 
-  it('of what is not allowed is gone when it is looked at', async () => {
+  it('of a disallowed type is removed when it is inspected', async () => {
     const { ahmed, id } = await pair()
     const upload = dataOf(await start(ahmed, id, { fileName: 'a.pdf', fileSize: PNG.length }))
     await put(upload, PNG)
@@ -105,7 +105,7 @@ describe('a direct upload', () => {
     expect((await complete(ahmed, id, upload.id)).status).toBe(404)
   })
 
-  it('is refused where it is too large, empty, or somebody else’s', async () => {
+  it('is refused if it is too large, empty, or somebody else’s', async () => {
     const { ahmed, fatima, id } = await pair()
     expect(errorOf(await start(ahmed, id, { fileName: 'a', fileSize: 2 * PART + 1 })).code).toBe('FILE_TOO_LARGE')
     expect(errorOf(await start(ahmed, id, { fileName: 'a', fileSize: 0 })).code).toBe('VALIDATION_FAILED')
@@ -116,7 +116,7 @@ describe('a direct upload', () => {
     expect((await cluster.api(ahmed).delete(`${pathOf(id)}/${upload}`)).status).toBe(200)
   })
 
-  it('is nothing that somebody who has left can complete or remove', async () => {
+  it('cannot be completed or removed by somebody who has left', async () => {
     const [owner, other] = [user('Owner'), user('Other')]
     const { id } = await group(cluster, owner, [other])
     const upload = dataOf(await start(other, id, { fileName: 'a.pdf', fileSize: PDF.length }))
@@ -128,7 +128,7 @@ describe('a direct upload', () => {
     }
   })
 
-  it('is seen by nobody else until a message names it', async () => {
+  it('is visible to nobody else until a message uses it', async () => {
     const { ahmed, fatima, conversation } = await pair()
     const { id } = await uploaded(ahmed, conversation)
     const ask = async (who: User) => {
@@ -140,8 +140,8 @@ describe('a direct upload', () => {
   })
 })
 
-describe('a message that names uploads', () => {
-  it('is sent over a socket, too, and takes its type from them', async () => {
+describe('a message with uploads', () => {
+  it('can be sent over a socket, too, and gets its type from them', async () => {
     const { ahmed, fatima, conversation, id } = await pair()
     const attachment = await uploaded(ahmed, conversation)
     const socket = await cluster.socket(ahmed)
@@ -152,7 +152,7 @@ describe('a message that names uploads', () => {
     expect(dataOf(await cluster.api(fatima).get<Message[]>(sendPath(id)))[0]?.attachments).toEqual([attachment])
   })
 
-  it('gets none that is not its sender’s, not finished, not of this conversation or not there', async () => {
+  it('cannot use uploads that are somebody else’s, unfinished, of another conversation or missing', async () => {
     const { ahmed, fatima, conversation, id } = await pair()
     const elsewhere = await group(cluster, ahmed, [fatima])
     const mine = await uploaded(ahmed, conversation)
@@ -171,7 +171,7 @@ describe('a message that names uploads', () => {
     expect(dataOf(await cluster.api(ahmed).get<Message[]>(sendPath(id)))).toEqual([])
   })
 
-  it('has it alone: of many at once, over two gateways and the api, one gets the file', async () => {
+  it('uses them exclusively: of many at once, over two gateways and the api, one gets the file', async () => {
     const { ahmed, conversation, id } = await pair()
     const { id: file } = await uploaded(ahmed, conversation)
     const [a, b] = [await cluster.socket(ahmed, { gateway: 0 }), await cluster.socket(ahmed, { gateway: 1 })]
@@ -190,7 +190,7 @@ describe('a message that names uploads', () => {
     expect(stored.map(({ seq, attachments }) => [seq, attachments.map((one) => one.id)])).toEqual([[1, [file]]])
   })
 
-  it('sent again under its clientMessageId is the same message, also at the same moment', async () => {
+  it('sent again under its clientMessageId is the same message, even simultaneously', async () => {
     const { ahmed, conversation, id } = await pair()
     const { id: file } = await uploaded(ahmed, conversation)
     const send = async () =>
@@ -204,7 +204,7 @@ describe('a message that names uploads', () => {
     expect(sent[3]?.attachments[0]?.id).toBe(file)
   })
 
-  it('leaves what it could not have for another, and takes nothing of a message that fails', async () => {
+  it('that fails leaves its uploads for another message', async () => {
     const { ahmed, conversation, id } = await pair()
     const [one, two] = [await uploaded(ahmed, conversation), await uploaded(ahmed, conversation)]
     const api = cluster.api(ahmed)
@@ -218,7 +218,7 @@ describe('a message that names uploads', () => {
     expect(dataOf(await api.post<Message>(sendPath(id), { content: 'x', attachments: [{ id: two.id }] })).seq).toBe(2)
   })
 
-  it('is refused where its file has changed in the store, or is gone', async () => {
+  it('is refused if its file has changed in the store, or is gone', async () => {
     const { ahmed, conversation, id } = await pair()
     const { id: file } = await uploaded(ahmed, conversation)
     await cluster.sql.query('update attachments set file_size = file_size + 1 where id = $1', [file])
@@ -231,7 +231,7 @@ describe('a message that names uploads', () => {
     expect([gone.status, errorOf(gone).code]).toEqual([404, 'ATTACHMENT_NOT_FOUND'])
   })
 
-  it('is refused over a socket, too, where its file has become one that may not be sent, with a code that is described', async () => {
+  it('is refused over a socket, too, with a documented code, if its file has become disallowed', async () => {
     const { ahmed, conversation, id } = await pair()
     const { id: file } = await uploaded(ahmed, conversation)
     const object = `${bucket.endpoint}/${bucket.env.S3_BUCKET}/attachments/${id}/${file}`

@@ -9,7 +9,7 @@ beforeAll(async () => {
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
 
-it('one person has an eighth of a pod’s forms under way at most, and the others theirs', async () => {
+it('one person can use at most an eighth of a pod’s form slots', async () => {
   const [ahmed, fatima] = [user('Ahmed Hassan'), user('Fatima Rahman')]
   const { id } = await direct(cluster, ahmed, fatima)
   const elsewhere = await direct(cluster, fatima, user())
@@ -26,12 +26,12 @@ it('one person has an eighth of a pod’s forms under way at most, and the other
   ])
   for (const { destroy } of forms) destroy()
   await expect.poll(() => send()).toBe(201)
-  // Also those that are refused are counted down.
+  // Refused forms release their slots, too.
   for (let time = 0; time < 3; time++) expect(await send(ahmed, elsewhere.id)).toBe(404)
   expect(await send()).toBe(201)
 })
 
-it('a form whose client has gone before it is looked at is over', async () => {
+it('a form whose client has left before it is read ends at once', async () => {
   const ahmed = user('Ahmed Hassan')
   const { id } = await direct(cluster, ahmed, user('Fatima Rahman'))
   const send = async () => (await post(cluster, ahmed, id, form({}, [['report.pdf', PDF]]))).status
@@ -43,7 +43,7 @@ it('a form whose client has gone before it is looked at is over', async () => {
   const before = await brokenOff()
   const lock = await cluster.sql.connect()
   try {
-    // Whether somebody is in the conversation cannot be looked up until this ends.
+    // Membership cannot be looked up until this ends.
     await lock.query('begin; lock table participants in access exclusive mode')
     const forms = [1, 2].map((n) => openForm(cluster, ahmed, id, `${n}.txt`))
     const waiting = `select 1 from pg_locks where relation = 'participants'::regclass and not granted`

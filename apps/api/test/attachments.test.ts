@@ -27,7 +27,7 @@ async function pair() {
 }
 
 describe('a form with files', () => {
-  it('is one message with attachments, for its sender and for every member', async () => {
+  it('becomes one message with attachments, for its sender and every member', async () => {
     const { ahmed, fatima, id } = await pair()
     const socket = await cluster.socket(fatima)
     const received = next(socket, 'newMessage')
@@ -70,7 +70,7 @@ describe('a form with files', () => {
     ])
   })
 
-  it('keeps a file of several parts byte for byte', async () => {
+  it('stores a file of several parts byte for byte', async () => {
     const { ahmed, id } = await pair()
     const bytes = randomBytes(11 * 1024 ** 2 + 17)
     const message = dataOf(await post(cluster, ahmed, id, form({ content: 'x' }, [['big.bin', bytes]])))
@@ -94,7 +94,7 @@ describe('a form with files', () => {
     expect(attachment?.preview?.length).toBeLessThan(1_000)
   })
 
-  it('takes the type from the bytes, and the message’s type has to fit', async () => {
+  it('detects the type from the content, which must match the message’s type', async () => {
     const { ahmed, id } = await pair()
     const png = await sharp({ create: { width: 2, height: 2, channels: 3, background: 'red' } })
       .png()
@@ -122,7 +122,7 @@ describe('a form with files', () => {
     expect(await bucket.count(id)).toBe(1)
   })
 
-  it('sent again under the same clientMessageId is stored once, with the files of the first time', async () => {
+  it('sent again under the same clientMessageId is stored once, with the first files', async () => {
     const { ahmed, id } = await pair()
     const once = () => post(cluster, ahmed, id, form({ content: 'x', clientMessageId: 'once' }, [['a.pdf', PDF]]))
     const first = dataOf(await once())
@@ -199,7 +199,7 @@ describe('a form that is refused', () => {
     await nothingStays(id, ahmed)
   })
 
-  it('for more than twenty fields, of which it is none that is too much', async () => {
+  it('for more than twenty fields, without naming one of them', async () => {
     const { ahmed, id } = await pair()
     const fields = Object.fromEntries(Array.from({ length: 21 }, (_, i) => [`field-${i}`, 'x']))
     const answer = await post(cluster, ahmed, id, form(fields, [['a.pdf', PDF]]))
@@ -211,7 +211,7 @@ describe('a form that is refused', () => {
     await nothingStays(id, ahmed)
   })
 
-  it('for a field that is not what it says it is, or has a name that none may have', async () => {
+  it('for a field that is not the JSON it claims to be, or has a forbidden name', async () => {
     const { ahmed, id, path } = await pair()
     const headers = {
       authorization: `Bearer ${cluster.token(ahmed)}`,
@@ -236,7 +236,7 @@ describe('a form that is refused', () => {
     await nothingStays(id, ahmed)
   })
 
-  it('for a form that is cut off or is none', async () => {
+  it('for a form that is cut off or invalid', async () => {
     const { ahmed, id, path } = await pair()
     const headers = {
       authorization: `Bearer ${cluster.token(ahmed)}`,
@@ -254,7 +254,7 @@ describe('a form that is refused', () => {
     await nothingStays(id, ahmed)
   })
 
-  it('when the client goes away in the middle', async () => {
+  it('when the client disconnects in the middle', async () => {
     const { ahmed, id } = await pair()
     const upload = openForm(cluster, ahmed, id, 'film.bin')
     await upload.write(randomBytes(7 * 1024 ** 2))

@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { user } from '@parley/testkit'
 
 /*
- * What a well-behaved client never sends, and what each of it is answered. `{pair}` and `{team}` in a path stand for the
- * ids of a DIRECT conversation of Ahmed and Fatima and a GROUP of the same two, owned by Ahmed, who asks.
+ * Requests that a well-behaved client never sends, with their answers. `{pair}` and `{team}` in a path stand for the ids of a
+ * DIRECT conversation of Ahmed and Fatima and a GROUP of the same two, owned by Ahmed, who sends the requests.
  */
 
 export const CONVERSATIONS = '/api/messages/conversations'
-/** The id of nothing. */
+/** An id that does not exist. */
 export const NOWHERE = '00000000-0000-0000-0000-000000000000'
 export const [ahmed, fatima, stranger] = [user('Ahmed Hassan'), user('Fatima Rahman'), user('Stranger')]
 

@@ -19,7 +19,7 @@ import {
 import { problemsOf } from './contract.ts'
 
 /*
- * Whatever a client asks: the status and the code that say what is wrong, in the envelope, from a process that lives on.
+ * Any invalid request gets the right status and code in the envelope, and does not harm the process.
  */
 
 const SECRET = `secret-${crypto.randomUUID()}`
@@ -43,7 +43,7 @@ afterEach(() => {
   expect(cluster.apis[0]).toMatchObject({ running: true, pid })
 })
 
-/** Sends what a well-behaved client never would. `{pair}` and `{team}` in the path stand for the ids. */
+/** Sends an invalid request. `{pair}` and `{team}` in the path stand for the ids. */
 async function call(method: string, path: string, { body, headers = {} }: Call = {}) {
   const address = cluster.url + path.replaceAll('{pair}', pair.id).replaceAll('{team}', team.id)
   const raw = typeof body === 'string' || body instanceof Uint8Array
@@ -89,7 +89,7 @@ describe.each([
   })
 })
 
-it('nothing of all this was stored', async () => {
+it('none of this was stored', async () => {
   const page = await cluster.api(fatima).get<Message[]>(`${CONVERSATIONS}/${pair.id}/messages`)
   expect(dataOf(page)).toEqual([message])
   expect(dataOf(await cluster.api(fatima).get(`${CONVERSATIONS}/${team.id}`))).toMatchObject({
@@ -99,9 +99,9 @@ it('nothing of all this was stored', async () => {
   })
 })
 
-it('the refusal of a body that is still being sent arrives, and the connection stays for the next request', async () => {
+it('the refusal of a body still being sent arrives, and the connection can be reused', async () => {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-  // Past the edge, which would forgive a pod that closes too early.
+  // Bypasses the edge, which would tolerate a pod that closes too early.
   const ports = new Set<number | undefined>()
   const send = async (headers: Record<string, string>, bytes: number) => {
     const outgoing = request(`${cluster.apis[0]?.url}${CONVERSATIONS}`, { method: 'POST', agent, headers })
@@ -122,12 +122,12 @@ it('the refusal of a body that is still being sent arrives, and the connection s
   agent.destroy()
 })
 
-it('one who is in it and may not: 403', async () => {
+it('a member without the right: 403', async () => {
   const removing = await cluster.api(fatima).delete(`${CONVERSATIONS}/${team.id}/participants/${ahmed.id}`)
   expect(removing).toMatchObject({ status: 403, body: failure('FORBIDDEN') })
 })
 
-it('what is unusual and allowed comes back as it was', async () => {
+it('unusual but allowed input comes back unchanged', async () => {
   const path = `${CONVERSATIONS}/${pair.id}/messages`
   for (const content of [
     `'; drop table messages; --`,
@@ -146,12 +146,12 @@ it('what is unusual and allowed comes back as it was', async () => {
   ).toEqual([])
 })
 
-it('after all this the logs hold neither content nor token nor secret', () => {
+it('after all this the logs contain no content, token or secret', () => {
   const logs = cluster.logs()
   expect(logs).toContain('is ready')
   for (const hidden of [SECRET, cluster.jwtSecret, cluster.token(ahmed).split('.')[1] ?? '']) {
     expect(logs).not.toContain(hidden)
   }
-  // A client's mistakes are no faults of ours.
+  // A client's mistakes are not logged as errors.
   expect(logs).not.toMatch(/"level":(50|60)/)
 })

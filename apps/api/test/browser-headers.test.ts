@@ -17,13 +17,13 @@ async function ask(env: Record<string, string>, origin?: string, preflight = fal
 }
 
 describe('CORS_ORIGINS', () => {
-  it('lets no page of another origin ask in production unless it says so', async () => {
+  it('in production allows no page from another origin by default', async () => {
     const answer = await ask({}, CHAT)
     expect(answer.headers['access-control-allow-origin']).toBeUndefined()
     expect((await ask({}, CHAT, true)).headers['access-control-allow-origin']).toBeUndefined()
   })
 
-  it('lets those ask that it names, by preflight too, and lets them read when to come back', async () => {
+  it('allows the listed origins, with preflight, and exposes when to retry', async () => {
     const env = { CORS_ORIGINS: `${CHAT}, https://app.example.com` }
     const [answer, preflight] = [await ask(env, CHAT), await ask(env, CHAT, true)]
     expect(answer.headers).toMatchObject({
@@ -48,13 +48,13 @@ describe('CORS_ORIGINS', () => {
     }
   })
 
-  it('lets any page ask with *, and never with credentials', async () => {
+  it('allows any page with *, but never with credentials', async () => {
     const { headers } = await ask({ CORS_ORIGINS: '*' }, 'https://anybody.example')
     expect(headers['access-control-allow-origin']).toBe('*')
     expect(headers['access-control-allow-credentials']).toBeUndefined()
   })
 
-  it('answers an OPTIONS that is no preflight as one, and where no page may ask as any address there is not', async () => {
+  it('answers any OPTIONS as a preflight, or like an unknown route if no origin is allowed', async () => {
     const ask = async (env: Record<string, string>) => {
       const app = await appWithoutServices('production', env)
       const answer = await app.inject({ method: 'OPTIONS', url: '/api/users/me' })
@@ -74,7 +74,7 @@ describe('CORS_ORIGINS', () => {
   )
 })
 
-it('every answer says that it is no page, is what it says it is, and may not be framed', async () => {
+it('every answer forbids rendering as a page, sniffing and framing', async () => {
   const { headers } = await ask({})
   expect(headers).toMatchObject({
     'content-security-policy': expect.stringContaining("default-src 'none'"),
@@ -87,7 +87,7 @@ it('every answer says that it is no page, is what it says it is, and may not be 
   expect(headers['strict-transport-security']).toBeUndefined()
 })
 
-it('tells browsers to keep to https where HSTS_SECONDS says so', async () => {
+it('tells browsers to use https only if HSTS_SECONDS is set', async () => {
   const { headers } = await ask({ HSTS_SECONDS: '31536000' })
   expect(headers['strict-transport-security']).toBe('max-age=31536000')
 })

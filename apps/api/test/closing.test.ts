@@ -32,13 +32,13 @@ afterEach(async () => {
   await app.close()
 })
 
-it('the answer that is under way ends its connection, which its client would have kept', async () => {
+it('an answer in progress closes its connection, which the client would have kept', async () => {
   client.write('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n')
   await slow.begun.promise
   const closed = closeApp(app)
   await closing.promise
   slow.end.resolve()
-  // To its end: the server closes the connection.
+  // Reads until the server closes the connection.
   const answer = await text(client)
   expect(answer).toMatch(/^HTTP\/1.1 200 OK\r\n/)
   expect(answer).toMatch(/\r\nconnection: close\r\n/i)
@@ -48,14 +48,14 @@ it('the answer that is under way ends its connection, which its client would hav
 
 const WHOLE = 'GET /api/users/me HTTP/1.1\r\nHost: x\r\n\r\n'
 
-/** A request that is answered, and of the next one the half, which the server has read with it. */
+/** Sends a complete request and half of the next one in the same packet. */
 async function askOnceAndAHalf(): Promise<void> {
   client.write(WHOLE + WHOLE.slice(0, 30))
   const [first] = await once(client, 'data')
   expect(String(first)).toContain('TOKEN_MISSING')
 }
 
-it('a request that had begun to come in is answered as any other', async () => {
+it('a request that has partly arrived is still answered', async () => {
   await askOnceAndAHalf()
   const closed = closeApp(app)
   await closing.promise
@@ -66,7 +66,7 @@ it('a request that had begun to come in is answered as any other', async () => {
   await closed
 })
 
-it('half a request, which never comes to its end, does not hold the process up', async () => {
+it('half a request that never completes does not keep the process alive', async () => {
   await askOnceAndAHalf()
   await closeApp(app, 50)
   expect(await text(client)).toBe('')

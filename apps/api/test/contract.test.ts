@@ -8,8 +8,8 @@ import { problemsOf, problemsOfBody, problemsOfEvent } from './contract.ts'
 import { CONVERSATIONS, type Example, examplesOf, makeWorld, type World } from './examples.ts'
 
 /*
- * Every operation of the OpenAPI document is carried out on the real server, and every event of the AsyncAPI document is sent
- * either way: all answers and payloads are held to the documents.
+ * Runs every operation of the OpenAPI document on the real server, and sends every event of the AsyncAPI document both ways, and
+ * checks all answers and payloads against the documents.
  */
 
 let cluster: Cluster
@@ -19,7 +19,7 @@ beforeAll(async () => {
   cluster = await startCluster({ gateways: 1, env: { ...vapidSettings(), SOCKET_EVENTS_PER_10S: '40' } })
   world = await makeWorld(cluster)
   examples = examplesOf(world)
-  // A search that finds nothing would say nothing of what a hit looks like.
+  // A search without results would not show what a hit looks like.
   const found = async () => dataOf(await cluster.api(world.ahmed).get<unknown[]>('/api/messages/search?query=example'))
   await vi.waitUntil(async () => (await found()).length === 1, { timeout: 30_000, interval: 100 })
 })
@@ -29,7 +29,7 @@ it('has an example of every operation', () => {
   expect(Object.keys(examples).sort()).toEqual(operations.map(({ id }) => id).sort())
 })
 
-// In the order of the examples, not of the document: some undo what others do.
+// In the order of the examples, not of the document, because some undo others.
 it.each(Object.keys(examplesOf({ pair: {}, team: {}, ...nobody() } as World)))(
   '%s is answered as it is described',
   async (id) => {
@@ -43,14 +43,14 @@ it.each(Object.keys(examplesOf({ pair: {}, team: {}, ...nobody() } as World)))(
   },
 )
 
-/** What the names of the examples can be read of without a cluster. */
+/** Enough to read the names of the examples without a cluster. */
 function nobody() {
   const none = { id: '' }
   return { ahmed: none, fatima: none, newcomer: none, message: none, upload: none, unwanted: none, subscription: none }
 }
 
-describe('what else is described', () => {
-  it('a new conversation, and a message that is sent as a form', async () => {
+describe('other documented variants', () => {
+  it('a new conversation, and a message sent as a form', async () => {
     const body = { type: 'GROUP', participantIds: [world.fatima.id] }
     const created = await cluster.api(world.ahmed).post<Conversation>(CONVERSATIONS, body)
     expect(problemsOf('POST', CONVERSATIONS, created.status, created.body)).toEqual([])
@@ -61,7 +61,7 @@ describe('what else is described', () => {
     expect(problemsOf('GET', `${CONVERSATIONS}/${id}/messages`, page.status, page.body)).toEqual([])
   })
 
-  it('a field that is not described, a status and an address would be found', () => {
+  it('an undocumented field, status or route would be detected', () => {
     const known = { id: 'u', fullName: 'U', profilePhoto: null }
     const me = (data: unknown) => problemsOf('GET', '/api/users/me', 200, { success: true, data })
     expect(me(known)).toEqual([])
@@ -75,10 +75,10 @@ describe('what else is described', () => {
 })
 
 describe('the gateway', () => {
-  /** They come after seconds, and after an outage: presence.test.ts and resync.test.ts of the gateway wait for them. */
+  /** Sent only after seconds or an outage; the gateway’s presence.test.ts and resync.test.ts cover them. */
   const ELSEWHERE = ['userOffline', 'resync']
 
-  it('sends and answers every event as it is described', async () => {
+  it('sends and answers every event as documented', async () => {
     const [ines, jon, late] = [user('Ines'), user('Jon'), user('Late')]
     await cluster.register(ines, jon, late)
     const [a, b] = await Promise.all([cluster.socket(ines), cluster.socket(jon)])
@@ -114,7 +114,7 @@ describe('the gateway', () => {
     await ask(a, 'sync', { conversations: {} })
     const rename = cluster.api(ines).patch(`${CONVERSATIONS}/${conversationId}`, { name: 'Team' })
     await Promise.all([next(b, 'conversationUpdated'), rename])
-    // Failures: in an ack, and without one; one that another try helps is told when.
+    // Failures in an ack and without one; retryable ones say when to retry.
     expect(errorOf(await ask(a, 'typing', { conversationId: crypto.randomUUID() })).code).toBe('CONVERSATION_NOT_FOUND')
     const limited = next(a, 'exception', ({ error }) => error.code === 'RATE_LIMITED')
     for (let n = 0; n < 100; n++) a.emit('setVisibility', {})

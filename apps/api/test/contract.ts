@@ -3,25 +3,24 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 
 /*
- * Holds what the real servers answer to the OpenAPI and the AsyncAPI document: the operation, its status, and the body, the
- * event, its ack, to the last field, those too many included.
+ * Checks real answers against the OpenAPI and AsyncAPI documents: operation, status and body, or event and ack, including
+ * undocumented fields.
  */
 
 const document = strict(openApiDocument())
 const ajv = new Ajv2020({ strict: false, allErrors: true })
 addFormats.default(ajv)
 ajv.addSchema(document, 'api')
-// The document's `id` means something else to a validator.
+// The document's `id` has another meaning for the validator.
 ajv.addSchema({ components: strict(asyncApiDocument()).components }, 'gateway')
 
 const templates = Object.keys(document.paths)
   .map((path) => ({ path, pattern: new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`) }))
-  // What is written out goes before what stands for anything.
+  // Literal paths take precedence over templates.
   .sort((a, b) => a.path.split('{').length - b.path.split('{').length)
 
 /**
- * What is wrong with an answer by the document; empty where nothing is. Answers of addresses and methods that are not
- * described have to be 404 or 400.
+ * Returns how an answer violates the document; empty if it does not. Undocumented routes and methods must answer 404 or 400.
  */
 export function problemsOf(method: string, address: string, status: number, body: unknown): string[] {
   const pathname = address.replace(/^https?:\/\/[^/]+/, '').split('?', 1)[0] ?? ''
@@ -46,13 +45,13 @@ export function problemsOf(method: string, address: string, status: number, body
   return violations('api', pointer, body).map((problem) => `${operation.operationId} ${status}: ${problem}`)
 }
 
-/** What is wrong with a JSON body that is sent, by the document. */
+/** Returns how a JSON request body violates the document. */
 export function problemsOfBody(method: string, path: string, body: unknown): string[] {
   const pointer = ['paths', path, method.toLowerCase(), 'requestBody', 'content', 'application/json', 'schema']
   return violations('api', pointer, body)
 }
 
-/** What is wrong by the document with an event of either way, or (`<event>Ack`) with an ack. */
+/** Returns how an event in either direction, or an ack (`<event>Ack`), violates the document. */
 export function problemsOfEvent(name: string, payload: unknown): string[] {
   return violations('gateway', ['components', 'messages', name, 'payload'], payload).map(
     (problem) => `${name}: ${problem}`,
@@ -69,7 +68,7 @@ function violations(of: 'api' | 'gateway', pointer: readonly string[], value: un
   )
 }
 
-/** The document allows fields to come; what is there today is all described. */
+/** Forbids additional fields: the document allows them for the future, but all current ones must be documented. */
 function strict<T extends { components: { schemas: Record<string, JsonSchema> } }>(source: T): T {
   const copy = structuredClone(source)
   for (const schema of Object.values(copy.components.schemas)) close(schema)

@@ -3,12 +3,12 @@ import { type Cluster, dataOf, direct, emit, errorOf, group, next, startCluster,
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 const CONVERSATIONS = '/api/messages/conversations'
-/** Of a second, in every instant: they compare as text. */
+/** Timestamps have six decimals, so they compare as text. */
 const SIX_DIGITS = /\.\d{6}Z$/
 
 let cluster: Cluster
 beforeAll(async () => {
-  // Two of each, as both sides of a race would meet them.
+  // Two of each, one for each side of a race.
   cluster = await startCluster({ gateways: 2, apis: 2 })
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
@@ -34,7 +34,7 @@ async function pair(): Promise<[User, User]> {
 }
 
 describe('creating', () => {
-  it('DIRECT: the same conversation for whoever asks again, 201 when new and 200 after that', async () => {
+  it('DIRECT: the same conversation whoever creates it again; 201 when new, then 200', async () => {
     const [ahmed, fatima] = await pair()
     const created = await create(ahmed, { participantIds: [fatima.id], name: 'Not for two' })
     expect(created).toMatchObject({ status: 201, body: { message: 'Conversation created' } })
@@ -42,14 +42,14 @@ describe('creating', () => {
     expect(again).toMatchObject({ status: 200, body: { message: 'Conversation already exists' } })
     expect(dataOf(again).id).toBe(dataOf(created).id)
     expect(dataOf(again)).toMatchObject({ type: 'DIRECT', name: null, participantCount: 2, createdBy: ahmed.id })
-    // The others first, the asker last.
+    // The others first, the person themself last.
     expect(dataOf(again).participants.map(({ id, role }) => [id, role])).toEqual([
       [ahmed.id, 'MEMBER'],
       [fatima.id, 'MEMBER'],
     ])
   })
 
-  it('DIRECT: both sides at once, twenty times: one 201, one 200, the same id', async () => {
+  it('DIRECT: both people at once, twenty times: one 201, one 200, the same id', async () => {
     for (let round = 0; round < 20; round++) {
       const [ahmed, fatima] = await pair()
       const answers = await Promise.all([
@@ -61,7 +61,7 @@ describe('creating', () => {
     }
   })
 
-  it('DIRECT: ids that look alike are not the same people', async () => {
+  it('DIRECT: similar ids are different people', async () => {
     const id = crypto.randomUUID()
     const who = (suffix: string): User => ({ id: id + suffix, fullName: suffix, profilePhoto: null })
     const [a, ab, b, comma] = [who('a'), who('a","b'), who('b'), who('a,b')]
@@ -74,7 +74,7 @@ describe('creating', () => {
     expect(made.map(({ status }) => status)).toEqual([201, 201, 201])
   })
 
-  it('GROUP: the creator is in it, named or not; each is a new one', async () => {
+  it('GROUP: the creator is always a member; each request creates a new group', async () => {
     const [owner, member] = await pair()
     const first = dataOf(await create(owner, { type: 'GROUP', participantIds: [member.id] }))
     const second = dataOf(
@@ -90,7 +90,7 @@ describe('creating', () => {
     }
   })
 
-  it('GROUP: once for each clientConversationId of its creator, also when it is asked for several times at once', async () => {
+  it('GROUP: created once per clientConversationId of its creator, even with simultaneous requests', async () => {
     const [owner, member] = await pair()
     const body = { type: 'GROUP', participantIds: [member.id], name: 'Once', clientConversationId: 'mine' }
     const answers = await Promise.all(Array.from({ length: 5 }, () => create(owner, body)))
@@ -111,7 +111,7 @@ describe('creating', () => {
     })
   })
 
-  it('names the people it does not know, and creates nothing', async () => {
+  it('lists unknown people, and creates nothing', async () => {
     const [owner, member] = await pair()
     const answer = await create(owner, { type: 'GROUP', participantIds: [member.id, 'nobody-1', 'nobody-2'] })
     expect(answer.status).toBe(400)
@@ -124,7 +124,7 @@ describe('creating', () => {
     const crowd = Array.from({ length: 1_000 }, (_, i) => user(`Person ${i}`))
     await cluster.register(owner, ...crowd)
     const ids = crowd.map(({ id }) => id)
-    // Listed are a hundred, who came at the same time in the order of their ids.
+    // A hundred are listed: they were added at the same time, so in the order of their ids.
     const last = crowd.slice(0, 998).reduce((a, b) => (a.id > b.id ? a : b))
     const put = next(await cluster.socket(last), 'conversationCreated', undefined, { timeoutMs: 30_000 })
     const tooMany = await create(owner, { type: 'GROUP', participantIds: ids })
@@ -180,12 +180,12 @@ describe('listing', () => {
     })
     expect((await list(ahmed)).data[0]).toMatchObject({ unreadCount: 0, lastReadSeq: 2 })
     const three = await send(fatima, id, 'three')
-    // Who answers has read what came before.
+    // Sending a message marks earlier ones as read.
     expect((await list(fatima)).data[0]).toMatchObject({ unreadCount: 0, lastMessage: three })
     expect((await list(ahmed)).data[0]).toMatchObject({ unreadCount: 1 })
   })
 
-  it('search finds the group’s name and the others’ names, whatever their case and accents', async () => {
+  it('search finds the group’s name and other members’ names, ignoring case and accents', async () => {
     const [ahmed = user(), zoe = user(), ali = user()] = await people('Ahmed Hassan', 'Zoë Müller', 'عَلِيّ 100% _x_')
     const zoes = (await direct(cluster, ahmed, zoe)).id
     const alis = (await direct(cluster, ahmed, ali)).id
@@ -196,15 +196,15 @@ describe('listing', () => {
     expect(await find('cafe elan')).toEqual([cafe])
     expect(await find('علي')).toEqual([alis, cafe].sort())
     expect(await find('100%')).toEqual([alis, cafe].sort())
-    // LIKE's own signs mean themselves.
+    // LIKE's wildcards are literal.
     expect(await find('_x_')).toEqual([alis, cafe].sort())
     expect(await find('%')).toEqual([alis, cafe].sort())
     expect(await find('a_e')).toEqual([])
-    // One's own name is in all of them and says nothing.
+    // The person's own name is in all of them, so it is not searched.
     expect(await find('hassan')).toEqual([])
     expect(await find('   ')).toHaveLength(3)
     expect((await list(ahmed, '?search=zoe&limit=1')).meta).toMatchObject({ total: 1, totalPages: 1 })
-    // As it is called now, and those who are in it now.
+    // By its current name and members.
     dataOf(await cluster.api(ahmed).patch(`${CONVERSATIONS}/${cafe}`, { name: 'Büro' }))
     await cluster.api(ahmed).delete(`${CONVERSATIONS}/${cafe}/participants/${ali.id}`)
     expect(await find('buro')).toEqual([cafe])
@@ -221,7 +221,7 @@ describe('listing', () => {
     expect(await other()).toMatchObject({ id: fatima.id, isOnline: false, lastSeen: null })
     const [a, f] = await Promise.all([cluster.socket(ahmed), cluster.socket(fatima)])
     await expect.poll(other).toMatchObject({ isOnline: true, lastSeen: expect.stringMatching(SIX_DIGITS) })
-    // Who is there is seen at the moment of asking.
+    // Presence is that of the moment of the request.
     const asked = Date.now()
     const seenAt = Date.parse((await other())?.lastSeen ?? '')
     expect(seenAt).toBeGreaterThanOrEqual(asked)
@@ -236,7 +236,7 @@ describe('listing', () => {
 })
 
 describe('changing', () => {
-  it('PATCH names a group and takes the name away; the same name again changes nothing', async () => {
+  it('PATCH sets and removes a group’s name; the same name again changes nothing', async () => {
     const [owner, member] = await pair()
     const { id } = await group(cluster, owner, [member], 'Before')
     const patch = async (who: User, name: string | null) =>
@@ -250,7 +250,7 @@ describe('changing', () => {
     })
   })
 
-  it('people: any member adds, the owner removes, anyone leaves; each with a SYSTEM message', async () => {
+  it('people: any member can add, the owner can remove, anyone can leave; each with a SYSTEM message', async () => {
     const [owner = user(), member = user(), third = user(), fourth = user()] = await people(
       'Owner',
       'Member',
@@ -275,7 +275,7 @@ describe('changing', () => {
     expect((await read(owner, id)).participants.map((person) => person.id)).toEqual([member.id, owner.id])
   })
 
-  it('people at once: adding the same person ten times adds them once', async () => {
+  it('people: adding the same person ten times at once adds them once', async () => {
     const [owner, late] = await pair()
     const { id } = await group(cluster, owner, [user('Member')])
     const path = `${CONVERSATIONS}/${id}/participants`
@@ -286,7 +286,7 @@ describe('changing', () => {
     expect(await read(owner, id)).toMatchObject({ participantCount: 3, lastSeq: 1 })
   })
 
-  it('the last one to leave leaves nothing behind that could be found', async () => {
+  it('when the last member leaves, nothing can be found any more', async () => {
     const [owner, member] = await pair()
     const { id } = await group(cluster, owner, [member])
     for (const who of [owner, member]) {
@@ -323,7 +323,7 @@ describe('reading', () => {
     expect(await unread()).toEqual({ total: 1, conversations: [{ conversationId: two, unreadCount: 1 }] })
   })
 
-  it('a read mark set over HTTP is told to sockets', async () => {
+  it('a read mark set over HTTP is announced to sockets', async () => {
     const [ahmed, fatima] = await pair()
     const { id } = await direct(cluster, ahmed, fatima)
     const socket = await cluster.socket(ahmed)

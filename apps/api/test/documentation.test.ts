@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { appWithoutServices, routesOfTheApp } from './routes-of-the-app.ts'
 
-/* /api/docs: the description of the HTTP API, whole and without a third party. */
+/* /api/docs: the documentation of the HTTP API, complete and without third parties. */
 
 let app: FastifyInstance
 beforeAll(async () => {
@@ -39,7 +39,7 @@ it('serves the document without a token', async () => {
 })
 
 describe('the viewer', () => {
-  it('is a page whose every script, style and picture comes from here', async () => {
+  it('is a page whose scripts, styles and pictures all come from this origin', async () => {
     const page = await app.inject('/api/docs/')
     expect([page.statusCode, page.headers['content-type']]).toEqual([200, 'text/html; charset=utf-8'])
     for (const address of ['/api/docs', '/api/docs?from=a-link']) {
@@ -56,7 +56,7 @@ describe('the viewer', () => {
     expect(page.body).not.toMatch(/<script(?![^>]*\bsrc=)/)
   })
 
-  it('is the one place with a policy that lets scripts run, and only those from here', async () => {
+  it('is the only page with a policy that allows scripts, and only from this origin', async () => {
     const policy = (await app.inject('/api/docs/')).headers['content-security-policy']
     expect(policy).toContain("default-src 'none'; script-src 'self';")
     expect(policy).not.toMatch(/https?:|\*|unsafe-eval/)
@@ -66,13 +66,13 @@ describe('the viewer', () => {
     }
   })
 
-  it('names no validator of a third party', async () => {
+  it('uses no third-party validator', async () => {
     const script = await app.inject('/api/docs/static/swagger-initializer.js')
     expect(script.body).toContain('validatorUrl: null')
     expect(script.body.replaceAll(/^\s*\/\/.*$/gm, '')).not.toMatch(/https?:\/\//)
   })
 
-  it('gives no file from outside of its folder', async () => {
+  it('serves no file from outside of its folder', async () => {
     for (const path of ['../package.json', '..%2fpackage.json', '%2e%2e/%2e%2e/package.json', '....//package.json']) {
       const answer = await app.inject(`/api/docs/static/${path}`)
       expect([400, 403, 404], path).toContain(answer.statusCode)

@@ -14,7 +14,7 @@ beforeAll(async () => {
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
 
-/** What OPERATIONS.md says to run for this person. */
+/** Returns the statements that OPERATIONS.md lists, for this person. */
 async function erasureOf(userId: string): Promise<string> {
   const page = await readFile(OPERATIONS, 'utf8')
   const statements = /## A person's data[\s\S]*?```sql\n(?<sql>[\s\S]*?)```/.exec(page)?.groups?.sql
@@ -22,13 +22,13 @@ async function erasureOf(userId: string): Promise<string> {
   return statements.replaceAll("'ahmed'", `'${userId}'`)
 }
 
-it('what a person wrote is gone for everybody after what OPERATIONS.md says, and nothing else is', async () => {
+it('the steps in OPERATIONS.md erase everything a person wrote, for everybody, and nothing else', async () => {
   const [ahmed, fatima, mei] = [user('Ahmed Hassan'), user('Fatima Rahman'), user('Mei Lin')]
   const { id } = await group(cluster, fatima, [mei])
   await cluster.register(ahmed)
   const at = `/api/messages/conversations/${id}`
   const say = (who: typeof ahmed, content: string) => cluster.api(who).post<Message>(`${at}/messages`, { content })
-  // The server tells of it in her name, with his.
+  // The SYSTEM message is sent in her name and contains his.
   dataOf(await cluster.api(fatima).post(`${at}/participants`, { userIds: [ahmed.id] }))
   dataOf(await say(ahmed, 'erasable words'))
   dataOf(await say(fatima, 'erasable words of hers'))
@@ -59,8 +59,8 @@ it('what a person wrote is gone for everybody after what OPERATIONS.md says, and
 })
 
 /*
- * Those who name or remove uploads lock them in the order of their ids, and the worker locks messages that it indexes in key order
- * while somebody deletes: who took them in another order could wait for them in a circle.
+ * Uploads are locked in the order of their ids, and the worker locks the messages it indexes in key order: deleting in another
+ * order could cause a deadlock.
  */
 it.each([
   [
@@ -76,7 +76,7 @@ it.each([
   const [table, key] = what === 'uploads' ? ['attachments', 'id'] : ['messages', 'conversation_id']
   const person = randomUUID()
   const keys = Array.from({ length: 10 }, () => randomUUID()).sort()
-  // Where they lie in the table the last is the first.
+  // Physically, the last one comes first in the table.
   for (const id of keys.toReversed()) await cluster.sql.query(insert, [id, person])
   const erasure = await erasureOf(person)
   const holder = await cluster.sql.connect()

@@ -3,16 +3,16 @@ import type { Conversation, Message, PushSubscription, StartedUpload, User } fro
 import { type Cluster, dataOf, direct, group, user } from '@parley/testkit'
 import { PDF } from './attachments-bed.ts'
 
-/** A good request of one operation. */
+/** A valid request for one operation. */
 export interface Example {
   params?: Record<string, string>
   query?: Record<string, string>
   body?: unknown
-  /** Who asks; Ahmed where nothing is said. */
+  /** Who sends it; default Ahmed. */
   as?: 'service' | 'nobody'
 }
 
-/** People, a pair, a group, a message, an upload and a device, for the examples to name. */
+/** The people, conversations, messages, uploads and devices that the examples refer to. */
 export interface World {
   ahmed: User
   fatima: User
@@ -20,10 +20,10 @@ export interface World {
   pair: Conversation
   team: Conversation
   message: Message
-  /** In the pair, by Ahmed: one whose parts are there, and one to give up. */
+  /** Ahmed’s uploads in the pair: one with all parts, and one to be removed. */
   upload: StartedUpload
   unwanted: StartedUpload
-  /** Of a message in the pair. */
+  /** The attachment of a message in the pair. */
   attachmentId: string
   subscription: PushSubscription
 }
@@ -60,7 +60,7 @@ export async function makeWorld(cluster: Cluster): Promise<World> {
   }
 }
 
-/** A good request of every operation by its `operationId`, in an order in which each of them succeeds. */
+/** Returns a valid request for every operation by its `operationId`, in an order in which all of them succeed. */
 export function examplesOf(world: World): Record<string, Example> {
   const { ahmed, fatima, newcomer, pair, team, message, upload, unwanted, attachmentId, subscription } = world
   const inPair = { conversationId: pair.id }

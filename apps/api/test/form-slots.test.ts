@@ -1,7 +1,7 @@
 import { expect, it, vi } from 'vitest'
 import { FormSlots } from '../src/form-slots.ts'
 
-it('a pod that has as many forms as it takes refuses everybody’s, until one of them ends', async () => {
+it('a pod without a free slot refuses everybody’s forms until one ends', async () => {
   const onLimited = vi.fn()
   const slots = new FormSlots(2, onLimited)
   const ends = new Map<string, () => void>()

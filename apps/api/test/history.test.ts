@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 const [ahmed, fatima] = [user('Ahmed Hassan'), user('Fatima Rahman')]
 let cluster: Cluster
 let conversation: Conversation
-/** Ten messages, by turns. */
+/** Sends ten messages, taking turns. */
 let messages: Message[]
 beforeAll(async () => {
   cluster = await startCluster({ gateways: 1, workers: 1 })
@@ -23,7 +23,7 @@ afterAll(() => cluster?.[Symbol.asyncDispose]())
 
 const pathOf = (id: string) => `/api/messages/conversations/${id}/messages`
 
-/** The seqs of a page, and its meta. */
+/** Returns the seqs of a page, and its meta. */
 async function page(query: string, id = conversation.id) {
   const { status, body } = await cluster.api(ahmed).get<Message[]>(`${pathOf(id)}?${query}`)
   if (!body.success) throw new Error(`${status} ${body.message}`)
@@ -55,7 +55,7 @@ describe('ten messages', () => {
     expect(await page('afterSeq=9007199254740991')).toMatchObject({ seqs: [], meta: meta(1, 50, false) })
   })
 
-  it('before: to the microsecond, as createdAt says it', async () => {
+  it('before: to the microsecond, as in createdAt', async () => {
     for (const [index, { createdAt }] of messages.entries()) {
       expect(createdAt).toMatch(/\.\d{6}Z$/)
       const before = await page(`before=${createdAt}&limit=100`)
@@ -76,7 +76,7 @@ describe('ten messages', () => {
     expect((await page(`before=${encodeURIComponent(east)}`)).seqs).toEqual([1, 2])
   })
 
-  it('before: cut to milliseconds, as a JavaScript Date has it, loses nothing that is older', async () => {
+  it('before: truncated to milliseconds, as a JavaScript Date is, loses no older message', async () => {
     const third = messages[2]?.createdAt ?? ''
     const cut = new Date(third).toISOString()
     const older = messages.filter(({ createdAt }) => createdAt < cut.replace('Z', '000Z')).map(({ seq }) => seq)
@@ -87,7 +87,7 @@ describe('ten messages', () => {
     expect((await page(`before=${encodeURIComponent(later)}`)).seqs).toEqual(older)
   })
 
-  it('before: the ends of time, and days without a time', async () => {
+  it('before: extreme dates, and dates without a time', async () => {
     const all = messages.map(({ seq }) => seq)
     expect(await page('before=2999-12-31')).toMatchObject({ seqs: all, meta: meta(1, 50, false) })
     expect(await page('before=1970-01-01T00:00:00Z')).toMatchObject({ seqs: [], meta: meta(1, 50, false) })
@@ -95,9 +95,9 @@ describe('ten messages', () => {
     expect(await page('before=9999-12-31T23:59:59.999999Z&limit=2')).toMatchObject({ seqs: [9, 10] })
   })
 
-  it('readBy: the sender first, then whoever has read so far', async () => {
+  it('readBy: the sender first, then everybody who has read so far', async () => {
     const { data } = await page('')
-    // Each has read all that was there when they wrote last: Fatima her ninth, Ahmed all ten.
+    // Each has read everything up to their own last message: Fatima nine, Ahmed all ten.
     expect(data[9]?.readBy).toEqual([ahmed.id])
     for (const message of data.slice(0, 9)) {
       const other = message.senderId === ahmed.id ? fatima.id : ahmed.id
@@ -105,7 +105,7 @@ describe('ten messages', () => {
     }
   })
 
-  it('senders are called as they are called now, with their photo', async () => {
+  it('senders have their current name and photo', async () => {
     const renamed = { fullName: 'Fatima R.', profilePhoto: 'https://example.com/f.jpg' }
     await cluster.service().put(`/api/users/${fatima.id}`, renamed)
     expect((await page('beforeSeq=2')).data[0]?.sender).toEqual({ id: fatima.id, ...renamed })
@@ -117,7 +117,7 @@ describe('two hundred thousand messages', () => {
   let deep: Conversation
   beforeAll(async () => {
     deep = await group(cluster, ahmed, [fatima])
-    // Written as they would be stored, one a second; append_messages() would take a minute for them.
+    // Inserted directly, one per second; append_messages() would take a minute for them.
     await cluster.sql.query(
       `insert into messages (conversation_id, seq, id, rev, sender_id, client_message_id, content, type, created_at)
        select $1, n, lpad(to_hex(n), 32, '0')::uuid, n + 1, $2, n::text, 'message ' || n, 'TEXT', timestamptz '2020-01-01Z' + n * interval '1 second'
@@ -131,7 +131,7 @@ describe('two hundred thousand messages', () => {
     await cluster.sql.query('analyze messages')
   })
 
-  it('are paged at both ends and in the middle', async () => {
+  it('can be paged at both ends and in the middle', async () => {
     expect(await page('limit=2', deep.id)).toMatchObject({ seqs: [COUNT - 1, COUNT], meta: meta(1, 2, true, COUNT) })
     expect(await page('beforeSeq=3', deep.id)).toMatchObject({ seqs: [1, 2], meta: meta(1, 50, false, COUNT) })
     expect(await page('page=2000&limit=100', deep.id)).toMatchObject({ meta: meta(2_000, 100, false, COUNT) })
@@ -140,7 +140,7 @@ describe('two hundred thousand messages', () => {
     expect((await page(`before=${noon}&limit=2`, deep.id)).seqs).toEqual([99_998, 99_999])
   })
 
-  /** Runs what a query function sends as EXPLAIN, and adds up the plan. */
+  /** Runs a query function’s statement under EXPLAIN, and sums up the plan. */
   async function cost(query: (db: Queryable) => Promise<unknown>) {
     let buffers = 0
     let nodes: string[] = []
@@ -168,28 +168,28 @@ describe('two hundred thousand messages', () => {
     ...(plan.Plans ?? []).flatMap(nodesOf),
   ]
 
-  it('cost at the far end what they cost at the near one: a range of the primary key', async () => {
+  it('cost the same at the far end as at the near one: a range of the primary key', async () => {
     const near = await cost((db) => listMessages(db, deep.id, COUNT - 49, COUNT))
     const far = await cost((db) => listMessages(db, deep.id, 1, 50))
     for (const { buffers, nodes } of [near, far]) {
       expect(nodes).toContain('Index Scan messages_conversation_id_seq_pk')
       expect(nodes.filter((node) => node.startsWith('Seq Scan'))).not.toContain('Seq Scan messages')
-      // Three levels of the index, a page or two of rows, and the sender's row; all messages fill over 2,000 pages.
+      // Three index levels, a page or two of rows, and the sender's row; all messages together fill over 2,000 pages.
       expect(buffers).toBeLessThan(70)
     }
     const pages = await cluster.sql.query(`select pg_relation_size('messages') / 8192 as pages`)
     expect(Number(pages.rows[0].pages)).toBeGreaterThan(2_000)
   })
 
-  it('the moment is found in twenty probes, and marks are read by the people, not by the messages', async () => {
+  it('a time is found in twenty probes, and the cost of read marks depends on members, not messages', async () => {
     const find = (second: number) => {
       const before = new Date(Date.UTC(2020, 0, 1) + second * 1_000).toISOString()
       return cost((db) => seqBefore(db, deep.id, before, COUNT))
     }
-    // A connection's first call reads the catalog, too.
+    // A connection's first call also reads the catalog.
     await find(0)
     for (const second of [1, 100_000, 199_999]) {
-      // Log2 of 200,000 is 18: as many probes, each of them four pages.
+      // Log2 of 200,000 is 18: that many probes of four pages each.
       expect((await find(second)).buffers).toBeLessThan(100)
     }
     const marks = await cost((db) => listReadMarks(db, [{ conversationId: deep.id, fromSeq: 1 }]))

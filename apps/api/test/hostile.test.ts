@@ -7,8 +7,8 @@ import { problemsOf } from './contract.ts'
 import { CONVERSATIONS, type Example, examplesOf, makeWorld, type World } from './examples.ts'
 
 /*
- * Every text of every request of the document is replaced, one at a time, by what has broken other servers. The answer
- * has to be one that is described, never a fault of the server, and the data has to be there afterwards.
+ * Replaces every string in every documented request, one at a time, by values that have broken other servers. The answer must be
+ * a documented one, never a server error, and the data must survive.
  */
 
 const STRINGS = [
@@ -41,7 +41,7 @@ beforeAll(async () => {
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
 
-/** Copies of a value in each of which one text, and only one, is another. */
+/** Returns copies of a value, in each of which exactly one string is replaced. */
 function* variants(value: unknown, text: string): Generator<unknown> {
   if (typeof value === 'string') yield text
   if (typeof value !== 'object' || value === null) return
@@ -64,7 +64,7 @@ async function check(id: string, example: Example): Promise<void> {
   expect(headers.get('x-injected'), sent).toBeNull()
 }
 
-describe('texts that mean something to others', () => {
+describe('strings with a special meaning elsewhere', () => {
   it.each(operations.map(({ id }) => id))('%s', async (id) => {
     const example = examples[id] ?? {}
     for (const text of STRINGS) {
@@ -80,7 +80,7 @@ describe('texts that mean something to others', () => {
   })
 })
 
-describe('keys that would set a prototype', () => {
+describe('keys that could pollute a prototype', () => {
   const keys = ['{"__proto__":{"polluted":true}}', '{"constructor":{"prototype":{"polluted":true}}}']
 
   it.each(operations.filter(({ body }) => body !== undefined).map(({ id }) => id))('%s', async (id) => {
@@ -92,7 +92,7 @@ describe('keys that would set a prototype', () => {
     }
   })
 
-  it('in queries and forms are texts like any other', async () => {
+  it('are ordinary names in queries and forms', async () => {
     const query = '__proto__[polluted]=1&constructor[prototype][polluted]=1&__proto__=1&prototype=x'
     const answer = await cluster.api(world.ahmed).get(`${CONVERSATIONS}?${query}`)
     expect(answer.status).toBe(200)
@@ -107,7 +107,7 @@ describe('keys that would set a prototype', () => {
     expect(await sent.text()).not.toContain('polluted')
   })
 
-  it('do not get through the schemas that everything passes', () => {
+  it('do not pass the schemas', () => {
     const payload = JSON.parse('{"conversationId":"x","__proto__":{"polluted":true},"constructor":{"polluted":true}}')
     for (const schema of Object.values(clientEvents)) {
       try {
@@ -120,7 +120,7 @@ describe('keys that would set a prototype', () => {
     expect(Reflect.get({}, 'polluted')).toBeUndefined()
   })
 
-  it('in a token’s claims give nobody a role', async () => {
+  it('in a token’s claims grant no role', async () => {
     for (const key of ['__proto__', 'constructor', 'prototype']) {
       const claims = JSON.parse(`{"${key}":{"role":"service"}}`) as Record<string, unknown>
       const headers = { authorization: `Bearer ${cluster.token(world.ahmed, claims)}` }
@@ -134,7 +134,7 @@ describe('keys that would set a prototype', () => {
   })
 })
 
-it('names of files come out as names of files', async () => {
+it('file names stay file names', async () => {
   const api = cluster.api(world.ahmed)
   const path = `${CONVERSATIONS}/${world.pair.id}/attachments`
   const name = async (fileName: string) =>
@@ -149,7 +149,7 @@ it('names of files come out as names of files', async () => {
   expect((await api.post(path, { fileName: 'a\0.txt', fileSize: 1 })).status).toBe(400)
 })
 
-it('after all this everything is where it was, and the logs hold no fault', async () => {
+it('after all this the data is intact, and the logs contain no errors', async () => {
   const page = await cluster
     .api(world.fatima)
     .get<{ id: string }[]>(`${CONVERSATIONS}/${world.pair.id}/messages?limit=100`)

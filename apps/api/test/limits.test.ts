@@ -13,7 +13,7 @@ beforeAll(async () => {
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
 
-/** Asks the pods by turns. */
+/** Sends requests to the pods in turn. */
 async function ask(token: string, times: number) {
   const answers = []
   for (let time = 0; time < times; time++) {
@@ -22,7 +22,7 @@ async function ask(token: string, times: number) {
   return answers
 }
 
-it('answers RATE_LIMITED past the limit, and says when to come back; others are served', async () => {
+it('answers RATE_LIMITED past the limit, and says when to retry; others are served', async () => {
   const answers = await ask(cluster.token(user()), LIMIT + 2)
   expect(answers.map(({ status }) => status)).toEqual([...Array.from({ length: LIMIT }, () => 200), 429, 429])
   expect(answers[0]?.headers.get('x-ratelimit-limit')).toBe(String(LIMIT))
@@ -41,7 +41,7 @@ it('answers RATE_LIMITED past the limit, and says when to come back; others are 
   }
 })
 
-it('lets a person put so many people into conversations, by making them or later; their servers any number', async () => {
+it('limits how many people a person adds, on creation or later; services are not limited', async () => {
   const [owner, other, ...members] = Array.from({ length: 6 }, () => user())
   if (owner === undefined || other === undefined) throw new RangeError('there are six')
   await cluster.register(owner, other, ...members)
@@ -59,7 +59,7 @@ it('lets a person put so many people into conversations, by making them or later
     expect(refused.status).toBe(429)
     expect(errorOf(refused)).toMatchObject({ code: 'RATE_LIMITED', retryAfterMs: expect.any(Number) })
   }
-  // What fits is taken; others have a share of their own, and servers of the product none.
+  // What fits is accepted; each person has their own limit, and services have none.
   dataOf(await api.post(path, { participantIds: [other.id] }))
   dataOf(await apiClient(url, cluster.token(other)).post(path, group))
   for (let time = 0; time < 2; time++) {
@@ -79,7 +79,7 @@ it('lets a person put so many people into conversations, by making them or later
   )
 })
 
-it('does not count the product’s servers', async () => {
+it('does not count services', async () => {
   const who = user()
   await cluster.register(who)
   const service = cluster.service()

@@ -8,13 +8,13 @@ beforeAll(async () => {
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
 
-it('who is written through one pod is called so by the others at once, and not when they next look', async () => {
+it('a name written through one pod is used by the others at once, not only at their next look-up', async () => {
   const who = user('Before')
   const pods = cluster.apis.map(({ url }) => apiClient(url, cluster.token(who)))
   const names = () => Promise.all(pods.map(async (pod) => dataOf(await pod.get<User>('/api/users/me')).fullName))
   expect(await names()).toEqual(['Before', 'Before'])
-  // To the first pod.
+  // Through the first pod.
   dataOf(await cluster.service().put(`/api/users/${who.id}`, { fullName: 'After' }))
-  // The other hears of it by a notice that may still be on its way; by itself it looks once a minute.
+  // The other is told by a notice that may still be in flight; on its own it checks once a minute.
   await expect.poll(names).toEqual(['After', 'After'])
 })

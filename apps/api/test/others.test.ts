@@ -7,8 +7,8 @@ import { CONVERSATIONS, device, makeWorld, type World } from './examples.ts'
 import { appWithoutServices, routesOfTheApp } from './routes-of-the-app.ts'
 
 /*
- * Somebody who is not in a conversation goes through every route of the app and learns and changes nothing of it. A route
- * that is not in the table fails the test.
+ * Somebody who is not in a conversation tries every route of the app, and learns and changes nothing. A route missing from the
+ * table fails the test.
  */
 
 const mallory: User = user('Mallory')
@@ -42,13 +42,13 @@ async function asMallory(method: string, path: string, body?: unknown): Promise<
   })
   const json = JSON.parse(await answer.text())
   expect(problemsOf(method, path, answer.status, json)).toEqual([])
-  // The one thing that differs from request to request.
+  // The only thing that differs between requests.
   if (json.error !== undefined) delete json.error.requestId
   const text = JSON.stringify(json)
   return { status: answer.status, text, code: json.error?.code, data: json.data }
 }
 
-/** All that a member sees of the two conversations, and Ahmed of what is his own. */
+/** Returns everything that a member sees of the two conversations, and everything of Ahmed’s own. */
 async function whatTheySee() {
   const [ahmed, fatima] = [cluster.api(world.ahmed), cluster.api(world.fatima)]
   const conversations = await Promise.all(
@@ -62,11 +62,11 @@ async function whatTheySee() {
       ahmed.get(path),
     ),
   )
-  // Addresses of files are signed anew; everything else stays as it is.
+  // File URLs are signed each time; everything else stays the same.
   return JSON.stringify([...conversations, ...own].map(dataOf)).replaceAll(/"url":"[^"]*"/g, '')
 }
 
-/** A request about a conversation: the answer is that of one that does not exist, to the letter. */
+/** Asserts that the answer is exactly that of a conversation that does not exist. */
 function noSuchConversation(method: string, rest: string, body?: unknown) {
   return async () => {
     for (const { id } of [world.pair, world.team]) {
@@ -85,7 +85,7 @@ async function refused(reply: Promise<Reply>, status: number, code: string) {
   expect(await reply).toMatchObject({ status, code })
 }
 
-/** An answer that has nothing of theirs in it. */
+/** Asserts that the answer contains nothing of theirs. */
 async function nothingOfTheirs(reply: Promise<Reply>): Promise<unknown> {
   const { status, text, data } = await reply
   expect(status).toBeLessThan(300)
@@ -154,7 +154,7 @@ const attempts: Record<string, () => Promise<unknown>> = {
     expect(answer.left.sort()).toEqual(Object.keys(conversations).sort())
   },
   'GET /api/users/me': async () => expect((await asMallory('GET', '/api/users/me')).data).toEqual(mallory),
-  // People find each other by name: that is what it is for, and a name and a picture is all there is to see.
+  // People can find each other by name, and see a name and a picture, nothing else.
   'GET /api/users': async () => {
     const { data } = await asMallory('GET', '/api/users?search=Ahmed')
     for (const found of data as User[]) expect(Object.keys(found).sort()).toEqual(['fullName', 'id', 'profilePhoto'])
@@ -168,7 +168,7 @@ const attempts: Record<string, () => Promise<unknown>> = {
   'GET /api/push/public-key': () => nothingOfTheirs(asMallory('GET', '/api/push/public-key')),
   'GET /api/push/subscriptions': async () =>
     expect(await nothingOfTheirs(asMallory('GET', '/api/push/subscriptions'))).toEqual([]),
-  // An endpoint goes to who registers it last; its address is a secret of the browser, so this takes one of her own.
+  // An endpoint belongs to whoever registers it last; it is a secret of the browser, so this uses one of her own.
   'POST /api/push/subscriptions': () => nothingOfTheirs(asMallory('POST', '/api/push/subscriptions', device())),
   'DELETE /api/push/subscriptions': () =>
     refused(
@@ -181,7 +181,7 @@ const attempts: Record<string, () => Promise<unknown>> = {
   'GET /api/push/preferences': () => nothingOfTheirs(asMallory('GET', '/api/push/preferences')),
   'PUT /api/push/preferences': () =>
     nothingOfTheirs(asMallory('PUT', '/api/push/preferences', { showContent: false, userId: world.ahmed.id })),
-  // Hands tokens to anybody, so that one can try things out: in production there is nothing at this address.
+  // Gives tokens to anybody, for trying things out; does not exist in production.
   'GET /api/dev/session': () => notInProduction('GET'),
   'POST /api/dev/session': () => notInProduction('POST'),
 }
@@ -194,8 +194,8 @@ async function notInProduction(method: 'GET' | 'POST') {
   expect([answer.statusCode, error.code]).toEqual([404, 'NOT_FOUND'])
 }
 
-describe('somebody who is not in it', () => {
-  it('has an attempt at every route of the app', async () => {
+describe('somebody who is not a member', () => {
+  it('has an attempt for every route of the app', async () => {
     const routes = (await routesOfTheApp()).map((route) => route.replace(/\/$/, ''))
     expect(Object.keys(attempts).sort()).toEqual([...new Set(routes)].sort())
   })
@@ -204,11 +204,11 @@ describe('somebody who is not in it', () => {
     await attempts[route]?.()
   })
 
-  it('changed nothing by all this', async () => {
+  it('has changed nothing', async () => {
     expect(await whatTheySee()).toBe(before)
   })
 
-  it('acts for nobody else: x-act-as is for servers', async () => {
+  it('cannot act for others: x-act-as is for services', async () => {
     const headers = { authorization: `Bearer ${cluster.token(mallory)}`, 'x-act-as': world.ahmed.id }
     const answer = await fetch(`${cluster.url}${CONVERSATIONS}`, { headers })
     expect([answer.status, await answer.text()]).toEqual([403, expect.stringContaining('FORBIDDEN')])
@@ -218,7 +218,7 @@ describe('somebody who is not in it', () => {
   })
 })
 
-it('somebody who was taken out of it is told that there is no such conversation', async () => {
+it('a removed member is told that there is no such conversation', async () => {
   const path = `${CONVERSATIONS}/${world.team.id}`
   dataOf(await cluster.api(world.ahmed).delete(`${path}/participants/${world.fatima.id}`))
   const answer = await cluster.api(world.fatima).get(`${path}/messages`)

@@ -34,12 +34,12 @@ const shownOn = (subscriptionId: string) =>
   ])
 
 describe('push over HTTP', () => {
-  it('gives the public key to those who have a token', async () => {
+  it('returns the public key to anybody with a token', async () => {
     expect(dataOf(await cluster.api(user()).get('/api/push/public-key'))).toEqual({ publicKey })
     expect((await cluster.api(null).get('/api/push/public-key')).status).toBe(401)
   })
 
-  it('keeps one subscription for each device, many for a person', async () => {
+  it('keeps one subscription per device, several per person', async () => {
     const api = cluster.api(user())
     const [phone, laptop] = [subscription(), subscription()]
     const saved = dataOf(await api.post<PushSubscription>('/api/push/subscriptions', phone))
@@ -50,7 +50,7 @@ describe('push over HTTP', () => {
     expect(listed.map(({ endpoint }) => endpoint).sort()).toEqual([phone.endpoint, laptop.endpoint].sort())
   })
 
-  it('keeps keys without the padding that some clients write', async () => {
+  it('strips the padding that some clients add to keys', async () => {
     const device = subscription()
     const padded = { ...device, keys: { p256dh: `${device.keys.p256dh}=`, auth: `${device.keys.auth}==` } }
     dataOf(await cluster.api(user()).post('/api/push/subscriptions', padded))
@@ -68,11 +68,11 @@ describe('push over HTTP', () => {
     await after.post('/api/push/subscriptions', device)
     expect(dataOf(await before.get('/api/push/subscriptions'))).toEqual([])
     expect(dataOf(await after.get('/api/push/subscriptions'))).toMatchObject([{ endpoint: device.endpoint }])
-    // Nobody will tell it to close what is another's.
+    // Nothing of the previous person's will be closed on it.
     expect((await shownOn(id)).rows).toEqual([])
   })
 
-  it('removes one by its id or by its endpoint, and nobody else’s', async () => {
+  it('removes one by id or endpoint, but nobody else’s', async () => {
     const [api, stranger] = [cluster.api(user()), cluster.api(user())]
     const [phone, laptop] = [subscription(), subscription()]
     const { id } = dataOf(await api.post<PushSubscription>('/api/push/subscriptions', phone))
@@ -81,13 +81,13 @@ describe('push over HTTP', () => {
     expect((await stranger.delete('/api/push/subscriptions', { endpoint: laptop.endpoint })).status).toBe(404)
     expect((await api.delete(`/api/push/subscriptions/${id}`)).status).toBe(200)
     expect((await api.delete(`/api/push/subscriptions/${id}`)).status).toBe(404)
-    // However its host is written: it is kept in the usual form.
+    // However its host is written: it is stored in normalised form.
     const endpoint = laptop.endpoint.replace('push.example', 'PUSH.example')
     expect((await api.delete('/api/push/subscriptions', { endpoint })).status).toBe(200)
     expect(dataOf(await api.get('/api/push/subscriptions'))).toEqual([])
   })
 
-  it('forgets devices that were registered before the moment up to which the person’s tokens are revoked', async () => {
+  it('removes devices registered with tokens that are then revoked', async () => {
     const [who, other] = [user(), user()]
     const [old, newer, others] = [subscription(), subscription(), subscription()]
     await cluster.api(who).post('/api/push/subscriptions', old)
@@ -99,7 +99,7 @@ describe('push over HTTP', () => {
     dataOf(await revoke('2020-01-01T00:00:00Z'))
     expect(await listed(cluster.api(who))).toEqual([old.endpoint])
     dataOf(await revoke())
-    // Of the next full second: one of this second may be from before the revocation.
+    // Issued in the next full second: one from this second may predate the revocation.
     const fresh = apiClient(cluster.url, cluster.token(who, { iat: Math.floor(Date.now() / 1_000) + 1 }))
     expect(await listed(fresh)).toEqual([])
     await fresh.post('/api/push/subscriptions', newer)
@@ -146,7 +146,7 @@ describe('push over HTTP', () => {
     expect([answer.status, errorOf(answer).code]).toEqual([400, 'VALIDATION_FAILED'])
   })
 
-  it('keeps preferences, those that are not named as they were', async () => {
+  it('stores preferences, and leaves omitted ones unchanged', async () => {
     const api = cluster.api(user())
     const read = async () => dataOf(await api.get('/api/push/preferences'))
     expect(await read()).toEqual({ showContent: true, quietHours: null })
@@ -162,7 +162,7 @@ describe('push over HTTP', () => {
     }
   })
 
-  it('keeps both of two preferences that are set at the same time', async () => {
+  it('stores two preferences set at the same time', async () => {
     const quietHours = { start: '22:00', end: '07:00', timeZone: 'Asia/Dhaka' }
     const both = Array.from({ length: 10 }, async () => {
       const api = cluster.api(user())
@@ -197,7 +197,7 @@ describe('push that is not set up', () => {
   })
   afterAll(() => off?.[Symbol.asyncDispose]())
 
-  it('is refused, with a code that says so', async () => {
+  it('is refused with its own code', async () => {
     const api = off.api(user())
     expect(errorOf(await api.get('/api/push/public-key')).code).toBe('PUSH_DISABLED')
     expect(errorOf(await api.post('/api/push/subscriptions', subscription())).code).toBe('PUSH_DISABLED')
@@ -205,7 +205,7 @@ describe('push that is not set up', () => {
 })
 
 describe('what devices show', () => {
-  it('is noted of their owner, the newest, and is to be closed at once where it has been read or left meanwhile', async () => {
+  it('is recorded for their owner, the newest only, and closed at once if read or left meanwhile', async () => {
     const [a, b] = [user(), user()]
     const { id: conversationId } = await direct(cluster, a, b)
     const subscribed = await cluster.api(b).post<PushSubscription>('/api/push/subscriptions', subscription())
@@ -220,7 +220,7 @@ describe('what devices show', () => {
         b.id,
       ])
     await told(1, 3)
-    // A slower job of an earlier message, and one of whoever had the device before.
+    // A slower job of an earlier message, and one of the device’s previous owner.
     await told(1, 2)
     await told(1, 4, a)
     expect((await shownOn(subscriptionId)).rows).toEqual([{ user_id: b.id, from_seq: 1, seq: 3 }])
@@ -237,14 +237,14 @@ describe('what devices show', () => {
     expect(await closings()).toBe(1)
     await told(5, 5)
     expect(await closings()).toBe(1)
-    // What is newer than what was to be closed stays.
+    // Anything newer than what was to be closed stays.
     await forgetShown(cluster.sql, { conversationId, userId: b.id }, subscriptionId, 4)
     expect((await shownOn(subscriptionId)).rows).toHaveLength(1)
     await forgetShown(cluster.sql, { conversationId, userId: b.id }, subscriptionId, 5)
     expect((await shownOn(subscriptionId)).rows).toEqual([])
   })
 
-  it('after quiet hours is what came in them and is unread, of conversations that are not muted', async () => {
+  it('after quiet hours covers what arrived in them and is unread, without muted conversations', async () => {
     const [a, b] = [user(), user()]
     const { id } = await direct(cluster, a, b)
     const path = `/api/messages/conversations/${id}`

@@ -13,8 +13,8 @@ import {
 import { afterAll, beforeAll, expect, it } from 'vitest'
 
 /*
- * History and search with a standby that follows by streaming replication. The tests follow one another: it serves, it
- * lags, it crashes, it is back.
+ * History and search with a standby that follows by streaming replication. The tests build on each other: it serves, lags,
+ * crashes, and comes back.
  */
 
 const [ahmed, fatima] = [user('Ahmed Hassan'), user('Fatima Rahman')]
@@ -53,18 +53,18 @@ async function found(query: string): Promise<string[]> {
   const hits = dataOf(await cluster.api(fatima).get<SearchHit[]>(`/api/messages/search?query=${query}`))
   return hits.map(({ content }) => content)
 }
-/** Until the worker has put a message's words into the index, on the primary. */
+/** Resolves when the worker has indexed a message on the primary. */
 async function indexed({ seq }: Message): Promise<void> {
   const text = 'select from message_search where conversation_id = $1 and $2 between from_seq and to_seq'
   await expect.poll(async () => (await primary.sql.query(text, [conversation.id, seq])).rowCount).toBe(1)
 }
-/** What the api shows: reads for the replica by who answered. */
+/** Returns the api’s counters of reads meant for the replica, by what answered. */
 async function answers(): Promise<Record<string, number>> {
   const text = await (await fetch(`${cluster.apis[0]?.adminUrl}/metrics`)).text()
   const shown = text.matchAll(/^parley_replica_reads_total\{answer="(\w+)"\} (\d+)$/gm)
   return Object.fromEntries([...shown].map(([, answer = '', count]) => [answer, Number(count)]))
 }
-/** Until the replica has answered: a slow machine may take longer to connect to it than the api waits. */
+/** Resolves when the replica has answered: on a slow machine, connecting may take longer than the api waits. */
 async function replicaServes(): Promise<void> {
   const served = async () => {
     await contents()
@@ -72,11 +72,11 @@ async function replicaServes(): Promise<void> {
   }
   await expect.poll(served).toBeGreaterThan(0)
 }
-/** By how much these have grown. */
+/** Returns by how much the counters have grown. */
 async function grownSince(before: Record<string, number>): Promise<Record<string, number>> {
   return Object.fromEntries(Object.entries(await answers()).map(([name, count]) => [name, count - (before[name] ?? 0)]))
 }
-/** The last statement of each of the api's connections to a server, of those that began after `since`. */
+/** Returns the last statement of each of the api's connections to a server, if it started after `since`. */
 async function statementsAt(server: Pick<OwnPostgres, 'sql'>, since: Date): Promise<string> {
   const { rows } = await server.sql.query<{ query: string }>(
     `select query from pg_stat_activity
@@ -90,7 +90,7 @@ async function health(): Promise<{ status: number; body: unknown }> {
   return { status: response.status, body: await response.json() }
 }
 
-it('serves pages and search; who may see them and who has read them is asked of the primary', async () => {
+it('serves pages and search; permissions and read marks come from the primary', async () => {
   await send('one')
   const newest = await send('two lighthouses')
   await indexed(newest)
@@ -98,22 +98,22 @@ it('serves pages and search; who may see them and who has read them is asked of 
   await replicaServes()
   const [before, since] = [await answers(), new Date()]
   expect(await contents()).toEqual(['one', 'two lighthouses'])
-  // Before anybody asks for metrics, which has the dependencies asked how they are.
+  // Before metrics are scraped, which checks the dependencies.
   expect(await statementsAt(standby, since)).toContain('from messages m')
   expect(await statementsAt(primary, since)).not.toContain('from messages m')
   expect(await grownSince(before)).toEqual({ replica: 1, behind: 0, away: 0 })
   expect(await found('lighthouses')).toEqual(['two lighthouses'])
   expect(await statementsAt(standby, since)).toContain('join messages m')
-  // The primary may have been asked for a list's last messages, by `join messages m`, before.
+  // The primary may have been asked earlier for a list's last messages (`join messages m`).
   expect(await statementsAt(primary, since)).not.toMatch(/search_slices|from messages m/)
-  // One look into the index, and the messages found.
+  // One index query, and the messages found.
   expect(await grownSince(before)).toEqual({ replica: 3, behind: 0, away: 0 })
   const stranger = await cluster.api(user('Omar')).get(pathOf())
   expect(stranger.status).toBe(404)
   expect(await health()).toMatchObject({ status: 200, body: { checks: { replica: 'ok' } } })
 })
 
-it('lags: history has all there is at once, read marks too; search has it later', async () => {
+it('lags: history and read marks are up to date at once, search later', async () => {
   await standby.pause()
   const before = await answers()
   const third = await send('three lighthouses')
@@ -122,7 +122,7 @@ it('lags: history has all there is at once, read marks too; search has it later'
   expect(await contents('?limit=1')).toEqual(['three lighthouses'])
   expect(await contents('?afterSeq=2')).toEqual(['three lighthouses'])
   expect((await answers()).behind).toBe((before.behind ?? 0) + 3)
-  // An older page is there.
+  // The replica has an older page.
   expect(await contents('?beforeSeq=3')).toEqual(['one', 'two lighthouses'])
   expect((await answers()).replica).toBe((before.replica ?? 0) + 1)
   const read = `/api/messages/conversations/${conversation.id}/read`
@@ -135,7 +135,7 @@ it('lags: history has all there is at once, read marks too; search has it later'
   expect(await found('lighthouses')).toEqual(['three lighthouses', 'two lighthouses'])
 })
 
-it('crashes: no request notices, the pod is ready and says what is missing', async () => {
+it('crashes: no request fails; the pod stays ready and reports what is missing', async () => {
   const all = ['one', 'two lighthouses', 'three lighthouses']
   let over = false
   const readers = Array.from({ length: 4 }, async () => {

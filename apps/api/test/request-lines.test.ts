@@ -76,7 +76,7 @@ it.each<[string, number, object[]]>([
   expect(JSON.stringify(found)).not.toContain(id)
 })
 
-it('a request whose address cannot be read is named to its client as any other, before which no hook runs', async () => {
+it('a request with an invalid URL, which no hook sees, still gets a request id', async () => {
   const whole = await appWithoutServices('test')
   for (const url of ['/api/%zz', `/api/users/${'x'.repeat(1_000)}`]) {
     const answer = await whole.inject({ method: 'PUT', url, headers: { 'x-request-id': 'edge-42' } })

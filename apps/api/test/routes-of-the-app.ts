@@ -7,7 +7,7 @@ import { buildApp } from '../src/app.ts'
 import type { ApiDeps } from '../src/deps.ts'
 import { HttpMeasures } from '../src/measures.ts'
 
-/** An app whose routes can be looked at and whose answers need no service; anything that needs one fails. */
+/** Builds an app without services, to inspect its routes; anything that needs a service fails. */
 export function appWithoutServices(
   NODE_ENV: TokenSettings['NODE_ENV'],
   env: Readonly<Record<string, string>> = {},
@@ -31,7 +31,7 @@ export function appWithoutServices(
   return buildApp(deps as unknown as ApiDeps)
 }
 
-/** Every route of the app, as `GET /api/users/me`; HEAD, which comes with each GET, and the viewer's files are left out. */
+/** Returns every route of the app, as `GET /api/users/me`, without HEAD, which comes with each GET, and the viewer's files. */
 export async function routesOfTheApp(): Promise<string[]> {
   const routes: string[] = []
   const listen = (message: unknown) => {
@@ -41,7 +41,7 @@ export async function routesOfTheApp(): Promise<string[]> {
       for (const name of [method].flat()) if (name !== 'HEAD' && name !== 'OPTIONS') routes.push(`${name} ${url}`)
     })
   }
-  // Told of each Fastify instance when it is made, before its routes are.
+  // Called for each Fastify instance when it is created, before its routes are added.
   subscribe('fastify.initialization', listen)
   try {
     const app = await appWithoutServices('test')

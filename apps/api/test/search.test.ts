@@ -48,13 +48,13 @@ describe('MessagesService', () => {
     })
     if (!body.success) throw new Error('not found')
     const [hit] = z.array(z.strictObject(searchHit.shape)).parse(body.data)
-    // The message itself is what history shows.
+    // The message is the same as in the history.
     const history = dataOf(await cluster.api(ahmed).get<unknown[]>(`/api/messages/conversations/${ours}/messages`))
     const { conversation: _, highlights: __, ...message } = hit ?? { conversation: null, highlights: null }
     expect(history).toContainEqual(message)
   })
 
-  it('searches what the asker is in, or one of these', async () => {
+  it('searches the person’s conversations, or one of them', async () => {
     expect(await contents(ahmed.id, `query=hello&conversationId=${ours}`)).toEqual(['Hello! How are you?'])
     expect(await contents(fatima.id, `query=hello&conversationId=${theirs}`)).toEqual(['Hello from elsewhere'])
     expect(await contents(stranger.id, 'query=hello')).toEqual(['Hello from elsewhere'])
@@ -102,12 +102,12 @@ describe('MessagesService', () => {
     '\u0001x',
     '%',
     '{"$gt":""}',
-  ])('takes %j for text', async (query) => {
+  ])('treats %j as text', async (query) => {
     const { status } = await cluster.api(ahmed).get(`${PATH}?query=${encodeURIComponent(query)}`)
     expect([200, 400]).toContain(status)
   })
 
-  it('finds a message within a second of its being sent', async () => {
+  it('finds a message within a second after it was sent', async () => {
     const socket = await cluster.socket(fatima)
     const took: number[] = []
     for (const word of ['erste', 'zweite', 'dritte']) {
@@ -120,7 +120,7 @@ describe('MessagesService', () => {
     expect(took.sort((a, b) => a - b)[1]).toBeLessThan(1_000)
   })
 
-  it('no longer finds what somebody may not see any more, or what is deleted', async () => {
+  it('no longer finds messages that the person may no longer see, or that were deleted', async () => {
     const conversation = await group(cluster, fatima, [ahmed], 'For a while')
     await post(conversation.id, 'ephemeral one')
     await post(conversation.id, 'ephemeral two')
@@ -130,7 +130,7 @@ describe('MessagesService', () => {
     dataOf(await cluster.api(fatima).delete(`/api/messages/conversations/${conversation.id}/participants/${ahmed.id}`))
     expect(await contents(ahmed.id, 'query=ephemeral')).toEqual([])
     expect(await contents(fatima.id, 'query=ephemeral')).toEqual(['ephemeral two'])
-    // What the server itself says in a conversation is not searched.
+    // SYSTEM messages are not searched.
     expect(await contents(fatima.id, 'query=removed')).toEqual([])
   })
 })

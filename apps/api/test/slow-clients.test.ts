@@ -8,7 +8,7 @@ import { appWithoutServices } from './routes-of-the-app.ts'
 /* Somebody who begins a request and does not end it holds a connection for a while, and no longer. */
 
 let app: FastifyInstance
-/** The server's ends of the connections. */
+/** The server's sockets. */
 const accepted: Socket[] = []
 
 beforeEach(() => {
@@ -25,7 +25,7 @@ async function listen(): Promise<void> {
   await app.listen({ port: 0, host: '127.0.0.1' })
 }
 
-/** Alone: a form is read where there are a person and a store for it only. */
+/** A separate app, because forms are only read with a person and a store. */
 function formApp(): FastifyInstance {
   const form = fastify()
   form.addHook('onRequest', limitBodyTime)
@@ -36,12 +36,12 @@ function formApp(): FastifyInstance {
 
 const BEGINNING = '{"user"'
 
-/** Sends the head of a POST and the beginning of its body, and no more. Resolves when the server has begun to answer it. */
+/** Sends the head of a POST and only the beginning of its body. Resolves when the server has started to answer. */
 async function begin(path: string, contentType: string): Promise<Socket> {
   const begun = once(app.server, 'request')
   const { port } = app.server.address() as AddressInfo
   const socket = connect(port, '127.0.0.1')
-  // It may be reset: that is what is waited for here.
+  // The connection may be reset, which is what the tests wait for.
   socket.on('error', () => undefined)
   socket.write(
     `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: ${contentType}\r\nContent-Length: 1000\r\n\r\n${BEGINNING}`,
@@ -50,16 +50,16 @@ async function begin(path: string, contentType: string): Promise<Socket> {
   return socket
 }
 
-it('a head has half a minute, and no request more than a large file on a slow line takes', async () => {
+it('a head may take half a minute, and no request longer than a large file on a slow connection', async () => {
   app = await appWithoutServices('test')
   expect(app.server).toMatchObject({ headersTimeout: 30_000, requestTimeout: 900_000 })
 })
 
-/** Sends what may be no request. */
+/** Sends bytes that need not be a valid request. */
 function ask(sent: string): Socket {
   const { port } = app.server.address() as AddressInfo
   const socket = connect(port, '127.0.0.1')
-  // All of it has come before the connection is closed under what is left unread.
+  // The whole answer has arrived before the connection is closed with unread data.
   socket.on('error', () => undefined)
   socket.write(sent)
   return socket
@@ -114,7 +114,7 @@ it('a head that never ends is answered in the envelope', async () => {
   expect(String(answer)).toMatch(/^HTTP\/1.1 408 .*\r\nretry-after: 1\r\n.*"code":"REQUEST_TIMEOUT"/s)
 })
 
-it('a body has half a minute', async () => {
+it('a body may take half a minute', async () => {
   app = await appWithoutServices('test')
   await listen()
   const socket = await begin('/api/dev/session', 'application/json')
@@ -125,19 +125,19 @@ it('a body has half a minute', async () => {
   await closed
 })
 
-it('a form with files may take its time, but not stand still for a minute', async () => {
+it('a form with files may take longer, but not stall for a minute', async () => {
   app = formApp()
   await listen()
   const socket = await begin('/', 'multipart/form-data; boundary=x')
   const closed = once(socket, 'close')
   await vi.advanceTimersByTimeAsync(120_000)
   expect(accepted[0]).toMatchObject({ destroyed: false, timeout: 60_000 })
-  // What Node says of a socket on which nothing has moved for so long.
+  // What Node emits for a socket that has been inactive for that long.
   accepted[0]?.emit('timeout')
   await closed
 })
 
-it('a connection that is idle after a form is closed as any other is', async () => {
+it('a connection that is idle after a form is closed like any other', async () => {
   app = formApp()
   app.server.keepAliveTimeout = 200
   await listen()
@@ -149,7 +149,7 @@ it('a connection that is idle after a form is closed as any other is', async () 
   await closed
 })
 
-it('what comes after a refusal is read for ten seconds, so that the refusal arrives', async () => {
+it('the rest of a refused body is read for ten seconds, so that the refusal arrives', async () => {
   app = await appWithoutServices('test')
   await listen()
   const socket = await begin('/api/messages/conversations', 'application/json')

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 import { LONGEST_STANDSTILL_MS } from '../src/stale.ts'
 import { openBucket, openForm } from './attachments-bed.ts'
 
-it('a pod that was frozen refuses what came meanwhile: its clients have gone elsewhere with it', async () => {
+it('a pod that was frozen refuses requests from meanwhile: their clients have retried elsewhere', async () => {
   await using cluster = await startCluster({ apis: 2, gateways: 0, workers: 0, edge: false })
   const [owner, member] = [user('Owner'), user('Member')]
   const { id } = await group(cluster, owner, [member], 'Before')
@@ -13,7 +13,7 @@ it('a pod that was frozen refuses what came meanwhile: its clients have gone els
   const [frozen, other] = cluster.apis.map(({ url }) => apiClient(url, cluster.token(owner)))
   if (frozen === undefined || other === undefined) throw new Error('there are two')
   await cluster.apis[0]?.kill('SIGSTOP')
-  // On the connection that there is, and on one that has yet to be accepted.
+  // On an existing connection, and on one that has yet to be accepted.
   const asked = [frozen.patch(path, { name: 'Old' }), frozen.post(`${path}/messages`, { content: 'old' })]
   dataOf(await other.patch(path, { name: 'New' }))
   await delay(LONGEST_STANDSTILL_MS + 100)
@@ -25,7 +25,7 @@ it('a pod that was frozen refuses what came meanwhile: its clients have gone els
   expect(dataOf(await frozen.get<Conversation>(path))).toMatchObject({ name: 'New', lastSeq: 1 })
 })
 
-it('a form whose files came in while the pod was frozen is no message, and leaves none of them', async () => {
+it('a form whose files arrived while the pod was frozen becomes no message and leaves no files', async () => {
   const { env } = await openBucket()
   await using cluster = await startCluster({ apis: 1, gateways: 0, workers: 0, env })
   const ahmed = user('Ahmed Hassan')

@@ -6,13 +6,13 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 
 let cluster: Cluster
 beforeAll(async () => {
-  // Time enough to notice that it stops and to write to it, on a busy machine, too.
+  // Enough time to notice that it is stopping and to write to it, even on a busy machine.
   const env = { DRAIN_DELAY_MS: '5000' }
   cluster = await startCluster({ apis: 1, gateways: 0, workers: 0, edge: false, env })
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
 
-it('stores and answers what it is sent while balancers learn that it stops, and nothing that it does not answer', async () => {
+it('stores and answers requests while balancers notice that it is stopping, and stores nothing unanswered', async () => {
   const [ahmed, fatima] = [user('Ahmed Hassan'), user('Fatima Rahman')]
   const { id } = await direct(cluster, ahmed, fatima)
   const [pod] = cluster.apis
@@ -26,7 +26,7 @@ it('stores and answers what it is sent while balancers learn that it stops, and 
   const stopped = pod.kill('SIGTERM')
   await expect.poll(ready, { interval: 10 }).toBe(503)
   acked.push(dataOf(await send('told that it stops')).id)
-  // Until its port is closed.
+  // Until the port is closed.
   for (let count = 1; ; count++) {
     const answer = await send(`message ${count}`).catch(() => undefined)
     if (answer === undefined) break

@@ -12,12 +12,12 @@ beforeAll(async () => {
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
 
-/** What each pod answers a token with. */
+/** Returns each pod’s answer to a token. */
 function statuses(token: string): Promise<number[]> {
   return Promise.all(cluster.apis.map(async ({ url }) => (await apiClient(url, token).get('/api/users/me')).status))
 }
 
-it('refuses older tokens in every pod from then on, newer ones and other people’s not', async () => {
+it('makes every pod refuse older tokens, but not newer ones or other people’s', async () => {
   const [who, other] = [user(), user()]
   const [old, fresh] = [cluster.token(who, { iat: now() - 100 }), cluster.token(who)]
   const others = cluster.token(other, { iat: now() - 100 })
@@ -26,7 +26,7 @@ it('refuses older tokens in every pod from then on, newer ones and other people�
   const answer = await cluster.service().post(`/api/users/${who.id}/revoke-tokens`, { before })
   const tokensValidFrom = new Date(before).toISOString().replace('Z', '000Z')
   expect(dataOf(answer)).toEqual({ userId: who.id, tokensValidFrom })
-  // The other pod hears of it by a notice that may still be on its way; by itself it looks after half a minute.
+  // The other pod is told by a notice that may still be in flight; on its own it checks after half a minute.
   await expect.poll(() => statuses(old)).toEqual([401, 401])
   expect(errorOf(await apiClient(cluster.url, old).get('/api/users/me'))).toMatchObject({
     code: 'TOKEN_INVALID',
@@ -35,7 +35,7 @@ it('refuses older tokens in every pod from then on, newer ones and other people�
   for (const token of [fresh, others]) expect(await statuses(token)).toEqual([200, 200])
 })
 
-it('without a moment refuses all tokens until now, those too that do not say when they were issued', async () => {
+it('without a time revokes all tokens until now, including those without iat', async () => {
   const who = user()
   const iat = now() - 1
   dataOf(await cluster.service().post(`/api/users/${who.id}/revoke-tokens`))
@@ -50,7 +50,7 @@ it('never moves backwards', async () => {
   expect(dataOf(await cluster.service().post(path, { before: '2020-01-01T00:00:00Z' }))).toEqual(later)
 })
 
-it('is for the product’s servers only, and not for moments to come', async () => {
+it('is for services only, and not for times in the future', async () => {
   const who = user()
   const path = `/api/users/${who.id}/revoke-tokens`
   expect(errorOf(await cluster.api(who).post(path)).code).toBe('FORBIDDEN')
@@ -58,7 +58,7 @@ it('is for the product’s servers only, and not for moments to come', async () 
   expect(errorOf(await cluster.service().post(path, { before })).code).toBe('VALIDATION_FAILED')
 })
 
-it('counts as well for a process that hears of it while it looks, and within half a minute for one that never does', async () => {
+it('also reaches a process that is told during a look-up, and within half a minute one that is never told', async () => {
   const db = openDatabase({ url: cluster.databaseUrl, max: 2, applicationName: 'test' })
   const deaf = () => new TokenRevocations({ db, tell: () => undefined })
   const [one, other, late] = [deaf(), deaf(), deaf()]

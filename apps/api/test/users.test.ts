@@ -29,7 +29,7 @@ const me = async (api: Api) => dataOf(await api.get<User>('/api/users/me'))
 const withClaims = (who: User | string, claims: Record<string, unknown>) =>
   apiClient(cluster.url, cluster.token(who, claims))
 
-/** A request of the product's server that acts for a person. */
+/** Sends a service’s request on behalf of a person. */
 async function actingFor<T>(userId: string, method: string, path: string, body?: unknown): Promise<HttpAnswer<T>> {
   const answer = await fetch(cluster.url + path, {
     method,
@@ -43,8 +43,8 @@ async function actingFor<T>(userId: string, method: string, path: string, body?:
   return { status: answer.status, headers: answer.headers, body: (await answer.json()) as Reply<T> }
 }
 
-describe('people appear with their token', () => {
-  it('from its claims, under either of their names', async () => {
+describe('people are created by their token', () => {
+  it('from its claims, in either spelling', async () => {
     const photo = 'https://example.com/photo.jpg'
     const sara = user('Sara Ali', photo)
     expect(await me(cluster.api(sara))).toEqual(sara)
@@ -64,17 +64,17 @@ describe('people appear with their token', () => {
     expect(await at(now() - 100, 'Omar K.')).toMatchObject({ fullName: 'Omar K.' })
     expect(await at(now() - 50, 'Omar Khan')).toMatchObject({ fullName: 'Omar Khan' })
     expect(await at(now() - 90, 'Omar K.')).toMatchObject({ fullName: 'Omar Khan' })
-    // A token without a name says nothing of it.
+    // A token without a name changes nothing.
     expect(await at(now() - 10)).toMatchObject({ fullName: 'Omar Khan' })
   })
 
-  it('claims in an unusable form are passed over', async () => {
+  it('invalid claims are ignored', async () => {
     const id = crypto.randomUUID()
     const claims = { fullName: 'a\0b', name: 'Usable', profilePhoto: 'javascript:alert(1)', picture: 7 }
     expect(await me(withClaims(id, claims))).toEqual({ id, fullName: 'Usable', profilePhoto: null })
   })
 
-  it('a token whose issuer counts in milliseconds counts as one without a time, and takes nobody else down with it', async () => {
+  it('a token with times in milliseconds counts as one without iat, and affects nobody else', async () => {
     const others = Array.from({ length: 20 }, () => user())
     const [millis, ...seen] = await Promise.all([
       me(withClaims(user('In Milliseconds'), { iat: Date.now() })),
@@ -84,15 +84,15 @@ describe('people appear with their token', () => {
     expect(seen).toEqual(others)
   })
 
-  it('the same person on twenty requests at once is made once', async () => {
+  it('the same person in twenty simultaneous requests is created once', async () => {
     const many = user('Many At Once')
     const answers = await Promise.all(Array.from({ length: 20 }, () => me(cluster.api(many))))
     expect(answers).toEqual(answers.map(() => many))
   })
 
-  it('of two tokens at the same time the newer counts; what another process writes shows within a minute', async () => {
+  it('of two simultaneous tokens the newer counts; changes by other processes show within a minute', async () => {
     const db = openDatabase({ url: cluster.databaseUrl, max: 2, applicationName: 'test' })
-    // Hears of nothing that others write.
+    // Gets no notices of changes by others.
     const seen = new People(db)
     const { id: userId } = user()
     const claims = (fullName: string, second: number): Claims => {
@@ -105,31 +105,31 @@ describe('people appear with their token', () => {
     dataOf(await cluster.service().put(`/api/users/${userId}`, { fullName: 'Newest' }))
     expect((await seen.see(claims('Newer', 200), start + 59_999)).fullName).toBe('Newer')
     expect((await seen.see(claims('Newer', 200), start + 60_000)).fullName).toBe('Newest')
-    // Its notice, where one comes, counts for who is just being looked up, too.
+    // A notice also counts for a person who is just being looked up.
     const looking = seen.see(claims('Newer', 201), start)
     seen.forget([userId])
     expect((await looking).fullName).toBe('Newest')
     dataOf(await cluster.service().put(`/api/users/${userId}`, { fullName: 'Newest of all' }))
     expect((await seen.see(claims('Newer', 201), start)).fullName).toBe('Newest of all')
-    // Of two processes that say when somebody was last there, the later moment counts.
+    // Of two processes that report when somebody was last seen, the later time counts.
     for (const second of [200, 100]) await touchLastSeen(db, userId, new Date(second * 1_000))
     expect(await findUsers(db.pool, [userId])).toMatchObject([{ last_seen_at: '1970-01-01T00:03:20.000000Z' }])
     await db.close()
   })
 })
 
-describe('the product’s server', () => {
-  it('writes one person and many, and they are called so from then on', async () => {
+describe('a service', () => {
+  it('writes one person and many, whose new names are used from then on', async () => {
     const [first, second] = [user('First'), user('Second', 'https://example.com/2.jpg')]
     const service = cluster.service()
     const { id, ...profile } = first
     expect(await service.put(`/api/users/${id}`, profile)).toMatchObject({ status: 200, body: { data: first } })
     const both = [{ ...first, fullName: 'First again' }, second]
     expect(await service.post('/api/users', { users: both })).toMatchObject({ status: 200, body: { data: both } })
-    // Twice in one request: the last of the same id counts.
+    // Twice in one request: the last entry with the same id counts.
     const twice = await service.post('/api/users', { users: [second, { ...second, fullName: 'Last' }] })
     expect(dataOf(twice)).toEqual([{ ...second, fullName: 'Last' }])
-    // Without a word on the photo it stays, with null it goes.
+    // An omitted photo stays; null removes it.
     expect(dataOf(await service.put(`/api/users/${second.id}`, { fullName: 'Kept' }))).toMatchObject({
       profilePhoto: second.profilePhoto,
     })
@@ -138,19 +138,19 @@ describe('the product’s server', () => {
     ).toMatchObject({ profilePhoto: null })
   })
 
-  it('writes ids as they are: with spaces, slashes, letters of any script', async () => {
+  it('accepts ids with spaces, slashes and letters of any script', async () => {
     const id = `team/ädmin 1 حسن ${'x'.repeat(111)}`
     expect(id).toHaveLength(LIMITS.userIdLength)
     const written = await cluster.service().put(`/api/users/${encodeURIComponent(id)}`, { fullName: 'Odd' })
     expect(dataOf(written)).toEqual({ id, fullName: 'Odd', profilePhoto: null })
     expect(await me(cluster.api(id))).toMatchObject({ id })
-    // A header carries ASCII alone: there they are written as in an address.
+    // Headers are ASCII, so ids are percent-encoded there.
     expect(dataOf(await actingFor(encodeURIComponent(id), 'GET', '/api/users/me'))).toMatchObject({ id })
     const broken = errorOf(await actingFor('100%', 'GET', '/api/users/me'))
     expect(broken).toMatchObject({ code: 'VALIDATION_FAILED', details: [{ path: 'x-act-as' }] })
   })
 
-  it('bad people are refused, all of them', async () => {
+  it('a request with an invalid person is refused as a whole', async () => {
     const good = user('Good')
     const service = cluster.service()
     for (const bad of [
@@ -165,14 +165,14 @@ describe('the product’s server', () => {
       const many = await service.post('/api/users', { users: [good, { id: crypto.randomUUID(), ...bad }] })
       expect([many.status, errorOf(many).code]).toEqual([400, 'VALIDATION_FAILED'])
     }
-    // No token could be theirs.
+    // No token could have this id.
     const around = await service.put(`/api/users/${encodeURIComponent(` ${good.id}`)}`, { fullName: 'Around' })
     expect(errorOf(around)).toMatchObject({ code: 'VALIDATION_FAILED', details: [{ path: 'userId' }] })
     const none = await cluster.api(user('Asker')).post(CONVERSATIONS, { participantIds: [good.id] })
     expect(errorOf(none).code).toBe('UNKNOWN_USERS')
   })
 
-  it('acts for a person whom it names, with that person’s rights', async () => {
+  it('acts for a named person, with that person’s rights', async () => {
     const [ahmed, fatima, stranger] = [user('Ahmed'), user('Fatima'), user('Stranger')]
     await cluster.register(ahmed, fatima, stranger)
     const created = await actingFor<Conversation>(ahmed.id, 'POST', CONVERSATIONS, { participantIds: [fatima.id] })
@@ -187,7 +187,7 @@ describe('the product’s server', () => {
     expect(await me(cluster.api(ahmed))).toEqual(ahmed)
   })
 
-  it('changes a group in somebody’s name and reads nothing for them', async () => {
+  it('changes a group in somebody’s name without marking anything as read', async () => {
     const [owner, ahmed] = [user('Owner'), user('Ahmed')]
     const { id } = await group(cluster, owner, [ahmed], 'Before')
     const path = `${CONVERSATIONS}/${id}`
@@ -199,13 +199,13 @@ describe('the product’s server', () => {
     expect(seen).toMatchObject(unseen)
     expect(seen.lastMessage).toMatchObject({ system: { event: 'renamed', name: 'After', byService: true } })
     expect(seen.lastMessage).toMatchObject({ content: 'Ahmed renamed the group to After', sender: ahmed })
-    // Whoever does it themself has read.
+    // Somebody who acts themself has read it.
     const own = dataOf(await cluster.api(ahmed).patch<Conversation>(path, { name: 'Own' }))
     expect(own).toMatchObject({ lastSeq: 3, lastReadSeq: 3, unreadCount: 0 })
     expect(own.lastMessage?.system).toEqual({ event: 'renamed', name: 'Own' })
   })
 
-  it('names a person who exists, or is refused', async () => {
+  it('must name an existing person', async () => {
     const unknown = await actingFor('nobody', 'GET', CONVERSATIONS)
     expect([unknown.status, errorOf(unknown).code]).toEqual([404, 'USER_NOT_FOUND'])
     const tooLong = await actingFor('x'.repeat(129), 'GET', CONVERSATIONS)
@@ -216,7 +216,7 @@ describe('the product’s server', () => {
     }
   })
 
-  it('what a service may do nobody else may', async () => {
+  it('has rights that nobody else has', async () => {
     const person = user('Person')
     for (const answer of [
       await cluster.api(person).put(`/api/users/${person.id}`, { fullName: 'Boss' }),
@@ -230,7 +230,7 @@ describe('the product’s server', () => {
 })
 
 describe('searching for people', () => {
-  it('finds parts of names whatever their case and accents, by name, in pages', async () => {
+  it('finds parts of names, ignoring case and accents, sorted by name, in pages', async () => {
     const mark = crypto.randomUUID().slice(0, 8)
     const named = ['Zoë', 'Ángel', 'zed', 'Émile'].map((name) => user(`${name} ${mark}`))
     await cluster.register(...named)
@@ -250,7 +250,7 @@ describe('searching for people', () => {
     })
     expect(await search(`search=${mark}%25`)).toMatchObject({ names: [], meta: { total: 0, totalPages: 0 } })
     expect((await search('limit=1')).names).toHaveLength(1)
-    // As they are called now.
+    // By their current names.
     const [zoe] = named
     dataOf(await cluster.service().put(`/api/users/${zoe?.id}`, { fullName: `Chloé ${mark}` }))
     expect(await search(`search=chloe ${mark}`)).toMatchObject({ names: ['Chloé'] })
@@ -259,7 +259,7 @@ describe('searching for people', () => {
 })
 
 describe('development sessions', () => {
-  it('make a person and a token that works', async () => {
+  it('create a person and a valid token', async () => {
     const id = crypto.randomUUID()
     const session = await cluster
       .api(null)
