@@ -240,7 +240,8 @@ export function fileTests(stage: () => Stage): void {
     await send('long-film.bin', 25 * 1024 * 1024 + 1)
     await seen(visitor.log.getByText('Not sent'))
     await seen(visitor.log.getByText('This file is too large to be sent from this page.'))
-    for (const problem of visitor.problems.splice(0)) expect(problem).toMatch(/request to another origin|CORS policy|ERR_FAILED/)
+    for (const problem of visitor.problems.splice(0))
+      expect(problem).toMatch(/request to another origin|CORS policy|ERR_FAILED/)
     store.close()
   })
 }
