@@ -138,6 +138,32 @@ describe('a service', () => {
     ).toMatchObject({ profilePhoto: null })
   })
 
+  it('has the last word until there is a newer token, even if the clock of the token issuer is ahead', async () => {
+    const { id } = user()
+    const token = (iat: number) => me(withClaims(id, { iat, fullName: 'By token' }))
+    const ahead = now() + 60
+    expect(await token(ahead)).toMatchObject({ fullName: 'By token' })
+    for (const fullName of ['By server', 'By server again']) {
+      const [body, saved] = [{ fullName }, { id, fullName, profilePhoto: null }]
+      expect(dataOf(await cluster.service().put(`/api/users/${id}`, body))).toEqual(saved)
+      expect(await token(ahead)).toEqual(saved)
+    }
+    expect(await token(ahead + 1)).toMatchObject({ fullName: 'By token' })
+  })
+
+  it('has the last word on somebody whose first token creates them at that moment', async () => {
+    const { id } = user()
+    const first = await cluster.sql.connect()
+    await first.query('begin')
+    await first.query('insert into users (id, full_name, name_key) values ($1, $1, $1)', [id])
+    const put = cluster.service().put(`/api/users/${id}`, { fullName: 'By server' })
+    const waiting = `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`
+    await expect.poll(async () => (await first.query(waiting)).rowCount).toBe(1)
+    await first.query('commit')
+    first.release()
+    expect(dataOf(await put)).toMatchObject({ fullName: 'By server' })
+  })
+
   it('accepts ids with spaces, slashes and letters of any script', async () => {
     const id = `team/ädmin 1 حسن ${'x'.repeat(111)}`
     expect(id).toHaveLength(LIMITS.userIdLength)

@@ -83,7 +83,7 @@ export class People {
 
   /** Writes a batch; of several tokens of one user the newest applies to all. */
   async #write(claims: readonly Claims[]): Promise<Map<Claims, User>> {
-    const newest = new Map<string, UserProfile>()
+    const newest = new Map<string, UserProfile & { profileAt: Date }>()
     for (const { userId, fullName, profilePhoto, issuedAt } of claims) {
       const profileAt = issuedAt ?? new Date(0)
       const other = newest.get(userId)
@@ -124,14 +124,14 @@ export class People {
   }
 
   /** Creates or updates users for one of the product's servers. Of several entries with the same id the last one applies. */
-  async put(users: readonly (UserBody & { id: string })[], now = new Date()): Promise<User[]> {
+  async put(users: readonly (UserBody & { id: string })[]): Promise<User[]> {
     const byId = new Map(users.map((user) => [user.id, user]))
     const profiles = [...byId.values()].map(({ id, fullName, profilePhoto }) => ({
       id,
       fullName,
       profilePhoto,
       nameKey: foldText(fullName),
-      profileAt: now,
+      profileAt: null,
     }))
     const rows = await upsertUsers(this.#db.pool, profiles)
     const userIds = [...byId.keys()]

@@ -17,8 +17,11 @@ export interface UserProfile {
   profilePhoto: string | null | undefined
   /** fullName folded for searching; null if that is null. */
   nameKey: string | null
-  /** When this was true; it never overwrites a newer profile. */
-  profileAt: Date
+  /**
+   * When this was true; it never overwrites a newer profile. Null: true from now on, whatever is stored, because the clock of a
+   * token issuer or of another process may be ahead.
+   */
+  profileAt: Date | null
 }
 
 /**
@@ -36,17 +39,19 @@ export async function upsertUsers(db: Queryable, profiles: readonly UserProfile[
         select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::timestamptz[])
           as t (id, full_name, photo, name_key, has_photo, at)
       ), locked as (
-        select u.id from input i join users u on u.id = i.id and u.id = any ($1::text[]) and u.profile_at < i.at
+        select u.id from input i join users u on u.id = i.id and u.id = any ($1::text[])
+        where i.at is null or u.profile_at < i.at
         order by u.id for no key update of u
       ), updated as (
         update users u set full_name = coalesce(i.full_name, u.full_name), name_key = coalesce(i.name_key, u.name_key),
-          profile_photo = case when i.has_photo then i.photo else u.profile_photo end, profile_at = i.at
+          profile_photo = case when i.has_photo then i.photo else u.profile_photo end,
+          profile_at = coalesce(i.at, greatest(u.profile_at, now()))
         from input i join locked l on l.id = i.id
-        where u.id = i.id and u.id = any ($1::text[]) and u.profile_at < i.at
+        where u.id = i.id and u.id = any ($1::text[]) and (i.at is null or u.profile_at < i.at)
         returning u.id, u.full_name, u.profile_photo, u.last_seen_at
       ), created as (
         insert into users (id, full_name, profile_photo, name_key, profile_at)
-        select id, coalesce(full_name, id), photo, coalesce(name_key, lower(id)), at from input
+        select id, coalesce(full_name, id), photo, coalesce(name_key, lower(id)), coalesce(at, now()) from input
         on conflict (id) do nothing
         returning id, full_name, profile_photo, last_seen_at
       )
@@ -59,14 +64,13 @@ export async function upsertUsers(db: Queryable, profiles: readonly UserProfile[
       sorted.map((u) => u.profilePhoto ?? null),
       sorted.map((u) => u.nameKey),
       sorted.map((u) => u.profilePhoto !== undefined),
-      sorted.map((u) => u.profileAt.toISOString()),
+      sorted.map((u) => u.profileAt?.toISOString() ?? null),
     ],
   })
-  // People created or changed by others while the statement ran are missing from its result, or are in it as they were before.
-  const stored = new Map(rows.map((row) => [row.id, row]))
-  const unseen = sorted.flatMap(({ id }) => (stored.has(id) ? [] : [id]))
-  if (unseen.length > 0) for (const row of await findUsers(db, unseen)) stored.set(row.id, row)
-  return [...stored.values()]
+  // People whom others created while the statement ran are missing from its result, and not updated.
+  const stored = new Set(rows.map((row) => row.id))
+  const unseen = sorted.filter(({ id }) => !stored.has(id))
+  return unseen.length === 0 ? rows : [...rows, ...(await upsertUsers(db, unseen))]
 }
 
 /** Returns the people with these ids, in no particular order; unknown ids are left out. */
