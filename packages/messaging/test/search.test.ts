@@ -146,6 +146,18 @@ describe('a match', () => {
     expect((await bed.search(ahmed, 'secret')).contents).toEqual([])
   })
 
+  it('says who has read it, also for several matches in one conversation', async () => {
+    const [ahmed, fatima] = ['ahmed-2', 'fatima-2']
+    const conversation = await bed.conversation(ahmed, fatima)
+    await bed.send(conversation, [{ content: 'first lantern' }, { content: 'second lantern' }])
+    await bed.db.pool.query('update participants set last_read_seq = 1 where user_id = $1', [fatima])
+    const { data } = await bed.search(ahmed, 'lantern')
+    expect(data.map(({ seq, readBy }) => [seq, readBy.toSorted()])).toEqual([
+      [2, [ahmed]],
+      [1, [ahmed, fatima]],
+    ])
+  })
+
   it('has its conversation and the matched ranges', async () => {
     const { me, conversation } = await having('no', 'Der Café-Besuch: cafe, CAFÉS')
     const { data } = await bed.search(me, 'cafe')
