@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import { ConversationSync } from '../src/index.ts'
 import { fileDatabase } from './file-database.ts'
 
-/* Nothing bounds how many conversations one is put into: catching up with all of them is to cost in proportion. */
+/* The number of a user's conversations is unbounded: the cost of a sync must be proportional to it. */
 
 const { database, db } = await fileDatabase(2)
 const CONVERSATIONS = 3_000
@@ -21,7 +21,7 @@ const ids = (await database.sql.query<{ id: string }>('select id from conversati
   ({ id }) => id,
 )
 
-it('a page reads as many of them as it may tell of, and as were named', async () => {
+it('a page reads only as many conversations as it may return, and those named', async () => {
   const client = await db.pool.connect()
   try {
     await client.query('begin')
@@ -38,19 +38,19 @@ it('a page reads as many of them as it may tell of, and as were named', async ()
   }
 })
 
-it('all pages together tell of all, and of what one is not in', async () => {
+it('all pages together list all conversations, and those that the user is not in', async () => {
   const sync = new ConversationSync(db, { urlOf: () => '' } as never, () => 0)
   const stranger = 'c0ffee00-0000-4000-8000-000000000000'
   const conversations = Object.fromEntries(
     [stranger, ...ids.slice(-(LIMITS.syncConversations - 1))].map((id) => [id, 1]),
   )
-  const [told, left]: [string[], string[]] = [[], []]
+  const [listed, left]: [string[], string[]] = [[], []]
   for (let after: string | null = FIRST; after !== null; ) {
     const answer = await sync.changes('sara', { conversations, after })
-    told.push(...answer.conversations.map(({ id }) => id))
+    listed.push(...answer.conversations.map(({ id }) => id))
     left.push(...answer.left)
     after = answer.after
   }
-  expect(told).toEqual(ids.slice(0, CONVERSATIONS - LIMITS.syncConversations + 1))
+  expect(listed).toEqual(ids.slice(0, CONVERSATIONS - LIMITS.syncConversations + 1))
   expect(left).toEqual([stranger])
 })
