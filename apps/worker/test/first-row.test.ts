@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { FirstRow } from '../src/first-row.ts'
 
-it('goes back with a table whose ids are given anew, and stays there while it is empty', async () => {
+it('goes back when a table’s ids start over, and stays there while it is empty', async () => {
   let row: number | undefined = 1_000_000
   let now = 0
   const first = new FirstRow(

@@ -15,7 +15,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { configPage, PROCESSES, SERVERS } from '../src/config-page.ts'
 import { generatedFiles, ROOT } from '../src/files.ts'
 
-/* The documents are right by the word of their own validators, say all that there is and nothing else, and are current. */
+/* The documents are valid, complete, contain nothing else, and are up to date. */
 
 const sorted = (names: Iterable<string>) => [...names].sort()
 
@@ -26,7 +26,7 @@ describe('the files in docs/', () => {
   })
 
   it.each(['docs/openapi.json', 'docs/asyncapi.json', 'docs/ERRORS.md', 'docs/CONFIG.md'])(
-    '%s is current (if not: npm run docs)',
+    '%s is up to date (if not: npm run docs)',
     async (path) => {
       const stored = await readFile(join(ROOT, path), 'utf8')
       expect(stored === files.get(path), `${path} is not what npm run docs makes of the sources`).toBe(true)
@@ -51,7 +51,7 @@ describe('the OpenAPI document', () => {
     expect(result.valid).toBe(false)
   })
 
-  it('has every operation once, each with its answers, its errors and who may ask', () => {
+  it('has every operation once, each with its answers, errors and authentication', () => {
     const ids = operations.map(({ id }) => id)
     expect(new Set(ids).size).toBe(ids.length)
     const { paths } = openApiDocument()
@@ -78,7 +78,7 @@ describe('the AsyncAPI document', () => {
     )
   })
 
-  it('is found invalid when an operation names a message that there is not', async () => {
+  it('is found invalid when an operation refers to an unknown message', async () => {
     const broken = structuredClone(asyncApiDocument())
     const operation = broken.operations.sendMessage
     if (operation === undefined) throw new Error('sendMessage is not in the document')
@@ -87,7 +87,7 @@ describe('the AsyncAPI document', () => {
     expect(diagnostics.filter(({ severity }) => severity === 0)).not.toEqual([])
   })
 
-  it('has every event of either way, and no other', () => {
+  it('has every event in both directions, and no other', () => {
     const described = asyncApiDocument().operations
     const named = (action: string) => Object.keys(described).filter((name) => described[name]?.action === action)
     expect(sorted(named('receive'))).toEqual(sorted(Object.keys(clientEvents)))
@@ -105,9 +105,9 @@ describe('ERRORS.md', () => {
     expect(sorted(Object.keys(ERROR_ADVICE))).toEqual(sorted(Object.keys(ERRORS)))
   })
 
-  it('knows for each code a request or an event that raises it', () => {
+  it('lists a request or an event that causes each code', () => {
     const text = JSON.stringify([openApiDocument(), asyncApiDocument()])
-    // Of events that there are not, so of no event that there is.
+    // Caused only by unknown events, so by no documented one.
     const codes = Object.keys(ERRORS).filter((code) => code !== 'UNKNOWN_EVENT')
     for (const code of codes) expect(text, code).toContain(`\`${code}\``)
   })
@@ -125,7 +125,7 @@ describe('CONFIG.md', () => {
     }
   })
 
-  it('marks what is to be kept secret', () => {
+  it('marks secrets', () => {
     const page = configPage()
     for (const name of ['JWT_SECRET', 'S3_SECRET_ACCESS_KEY', 'VAPID_PRIVATE_KEY', 'DATABASE_URL', 'REDIS_URL']) {
       expect(page).toMatch(new RegExp(`^\\| \`${name}\` \\|.*\\*\\*A secret\\.\\*\\*`, 'm'))
@@ -133,8 +133,8 @@ describe('CONFIG.md', () => {
   })
 })
 
-describe('what ARCHITECTURE.md says of who imports whom', () => {
-  /** Of each workspace package, those that it names as its own: pnpm lets it import no other. Tests stand on more. */
+describe('the import rules of ARCHITECTURE.md', () => {
+  /** The workspace packages that each package depends on: pnpm lets it import no others. Tests may use more. */
   const imports = new Map<string, string[]>()
   const apps: string[] = []
   beforeAll(async () => {
@@ -145,14 +145,14 @@ describe('what ARCHITECTURE.md says of who imports whom', () => {
     }
   })
 
-  it('holds: nobody imports an app, protocol no package of ours, and the SDK socket.io-client alone', () => {
+  it('hold: nobody imports an app, protocol imports none of our packages, and the SDK only socket.io-client', () => {
     expect(sorted(apps)).toEqual(['@parley/api', '@parley/gateway', '@parley/web', '@parley/worker'])
     for (const [name, names] of imports) expect([name, names.filter((one) => apps.includes(one))]).toEqual([name, []])
     expect(imports.get('@parley/protocol')).toEqual(['zod'])
     expect(imports.get('@parley/client')).toEqual(['socket.io-client'])
   })
 
-  it('holds: without a cycle', () => {
+  it('hold: no cycles', () => {
     const left = new Map(imports)
     const free = () => [...left].find(([, names]) => !names.some((name) => left.has(name)))?.[0]
     for (let name = free(); name !== undefined; name = free()) left.delete(name)

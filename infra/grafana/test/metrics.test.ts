@@ -25,15 +25,15 @@ import { findPromtool } from './promtool.ts'
 import { metricsPage, readScrape, type Scrape, seriesIn } from './scrape.ts'
 
 /*
- * Three kinds of processes run and do something of everything. What they then show is held against every metric and label
- * that dashboards and alert rules speak of, and against docs/METRICS.md.
+ * Runs all three kinds of processes and exercises everything. Their metrics are then compared with every metric and label that
+ * dashboards and alert rules use, and with docs/METRICS.md.
  */
 
 const [ahmed, fatima] = [user('Ahmed Hassan'), user('Fatima Rahman')]
 let cluster: Cluster
 let service: PushService
 let scrape: Scrape
-/** What is shown when nothing has happened yet. */
+/** The metrics before anything has happened. */
 let fresh: Scrape
 
 beforeAll(async () => {
@@ -57,7 +57,7 @@ beforeAll(async () => {
         'parley_push_sent_total',
         'parley_push_failed_total',
         'parley_gateway_disconnects_total',
-        // There from the first collection on.
+        // Exists after the first garbage collection.
         'nodejs_gc_duration_seconds_sum',
       ]
       return late.every((name) => (scrape.samples.get(name)?.size ?? 0) > 0)
@@ -70,7 +70,7 @@ afterAll(async () => {
   await service?.[Symbol.asyncDispose]()
 })
 
-/** Messages and reads, an error, somebody who looks and is not pushed to, a push that fails and one that does not. */
+/** Messages and reads, an error, a push suppressed because of the foreground, one that fails and one that succeeds. */
 async function traffic(): Promise<void> {
   const conversation = await direct(cluster, ahmed, fatima)
   const device = service.subscribe()
@@ -87,7 +87,7 @@ async function traffic(): Promise<void> {
   }
   const { id: messageId } = await send()
   errorOf(await emit(near, 'sendMessage', {}))
-  // Until the worker has seen to the first message, and found her looking.
+  // Wait until the worker has processed the first message and found her in the foreground.
   await vi.waitUntil(() => shows('worker', /parley_push_suppressed_total\{reason="foreground"\} [1-9]/), {
     timeout: 10_000,
     interval: 100,
@@ -140,10 +140,10 @@ const expressions = [
   })),
 ]
 
-it.each(expressions)('$where: $expr speaks of what there is', ({ expr, legend }) => {
+it.each(expressions)('$where: $expr uses only existing metrics and labels', ({ expr, legend }) => {
   const series = seriesIn(expr)
   expect(series.length).toBeGreaterThan(0)
-  // A legend can show the labels only that the expression leaves.
+  // A legend can only use labels that the expression keeps.
   const shown = [...legend.matchAll(/\{\{ ?(\w+) ?\}\}/g)].map(([, label = '']) => label)
   for (const label of shown.filter((name) => name !== 'instance')) expect(expr).toContain(label)
   for (const { name, labels } of series) {
@@ -156,13 +156,13 @@ it.each(expressions)('$where: $expr speaks of what there is', ({ expr, legend })
   }
 })
 
-it('what a rule compares with is there from the beginning: with nothing Prometheus compares nothing, and the rule never fires', () => {
+it('metrics used in comparisons exist from the start: otherwise Prometheus compares nothing, and the rule never fires', () => {
   const compared = alerts.flatMap(({ expr }) => expr.split(/[<>]=?|==/).slice(1)).flatMap((side) => seriesIn(side))
   expect(compared.map(({ name }) => name)).toEqual(['parley_push_sent_total'])
   expect(compared.filter(({ name }) => !fresh.samples.has(name))).toEqual([])
 })
 
-it('names of metrics follow Prometheus’ conventions, and no label holds an id', () => {
+it('metric names follow Prometheus’ conventions, and no label contains an id', () => {
   for (const { name, type, help, labels } of scrape.metrics.values()) {
     if (!name.startsWith('parley_')) continue
     expect(help.length, name).toBeGreaterThan(10)
@@ -175,7 +175,7 @@ it('names of metrics follow Prometheus’ conventions, and no label holds an id'
   }
 })
 
-it('every metric is spoken of by a dashboard or an alert', () => {
+it('every metric is used by a dashboard or an alert', () => {
   const spoken = new Set(
     expressions.flatMap(({ expr }) => seriesIn(expr).map(({ name }) => name.replace(/_(bucket|sum|count)$/, ''))),
   )
@@ -187,13 +187,13 @@ it('docs/METRICS.md lists them', async () => {
   await expect(metricsPage(scrape)).toMatchFileSnapshot('../../../docs/METRICS.md')
 })
 
-it('dashboards and rules are current: npm run grafana', async () => {
+it('dashboards and rules are up to date: npm run grafana', async () => {
   for (const [path, content] of generatedFiles()) {
     expect(await readFile(new URL(`../${path}`, import.meta.url), 'utf8'), path).toBe(content)
   }
 })
 
-it('docs/OPERATIONS.md says of every alert what to do', async () => {
+it('docs/OPERATIONS.md says what to do about every alert', async () => {
   const text = await readFile(new URL('../../../docs/OPERATIONS.md', import.meta.url), 'utf8')
   const index = [...text.matchAll(/^\| \[(\w+)\]\(#(\w+)\) +\| (page|ticket) /gm)].map(([, ...row]) => row)
   expect(index).toEqual(alerts.map((alert) => [alert.name, anchorOf(alert), alert.severity]))
@@ -203,16 +203,16 @@ it('docs/OPERATIONS.md says of every alert what to do', async () => {
   }
 })
 
-it('the public address shows no metrics', async () => {
+it('the public address exposes no metrics', async () => {
   expect((await fetch(`${cluster.url}/metrics`)).headers.get('content-type')).not.toContain('text/plain; version')
 })
 
-it('Prometheus takes its configuration, the rules, and every expression of the dashboards', async () => {
-  // Without it the expressions are looked at above only.
+it('Prometheus accepts its configuration, the rules, and every expression of the dashboards', async () => {
+  // Without promtool, expressions are only checked above.
   const promtool = findPromtool()
   if (promtool === null) return console.log('promtool is not installed: it has not checked rules and dashboards')
   await using folder = await mkdtempDisposable(join(tmpdir(), 'parley-promtool-'))
-  // The way to have it read an expression is a rule.
+  // promtool checks expressions only inside rules.
   const rules = expressions.map(({ expr }, index) => ({
     record: `parley:expression:${index}`,
     expr: expr.replaceAll('$__rate_interval', '5m').replaceAll('$instance', '.*'),

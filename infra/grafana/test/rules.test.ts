@@ -7,7 +7,7 @@ import { expect, it } from 'vitest'
 import { alerts } from '../src/alerts.ts'
 import { findPromtool } from './promtool.ts'
 
-/* Half an hour of made-up series, a sample each minute, run through the rules by Prometheus: which alerts fire at its end. */
+/* promtool runs the rules on half an hour of synthetic series, one sample per minute: which alerts fire at the end? */
 
 type Series = Record<string, string>
 
@@ -16,7 +16,7 @@ const RISING = (perMinute: number) => `0+${perMinute}x30`
 
 const info = (process: string): Series => ({ [`parley_info{process="${process}"}`]: FLAT(1) })
 
-/** A hundred values a minute, all of them below one bound and above the one before. */
+/** A histogram with a hundred values per minute, all in one bucket. */
 function histogram(name: string, labels: string, above: number, below: number): Series {
   const bucket = (le: number | string) => `${name}_bucket{${labels}le="${le}"}`
   return { [bucket(above)]: FLAT(0), [bucket(below)]: RISING(100), [bucket('+Inf')]: RISING(100) }
@@ -28,7 +28,7 @@ const away = (dependency: string): Series => ({
   [`parley_dependency_up{dependency="${dependency}",instance="b"}`]: FLAT(1),
 })
 
-/** For each alert what makes it fire, and what comes near and does not. */
+/** For each alert, series that make it fire, and series just short of that. */
 const CASES: Record<string, { fires: Series; quiet: Series }> = {
   ParleyGatewaysGone: { fires: {}, quiet: info('gateway') },
   ParleyApiGone: { fires: {}, quiet: info('api') },
@@ -118,7 +118,7 @@ it('there is a case for each alert', () => {
   expect(Object.keys(CASES)).toEqual(alerts.map(({ name }) => name))
 })
 
-it('each alert fires where it should, and not where something only comes near', async () => {
+it('each alert fires when it should, and not just short of that', async () => {
   const promtool = findPromtool()
   if (promtool === null) return console.log('promtool is not installed: no alert has been made to fire')
   await using folder = await mkdtempDisposable(join(tmpdir(), 'parley-rules-'))

@@ -45,7 +45,7 @@ it.each([
     },
   ],
 ])(
-  'renders what Kubernetes takes: %s',
+  'renders valid manifests: %s',
   async (_name, values) => {
     const manifests = await render(values)
     await validate(manifests)
@@ -56,7 +56,7 @@ it.each([
   60_000,
 )
 
-it('is checked by checks that find something', async () => {
+it('is checked by checks that can fail', async () => {
   const manifests = await render(LEAST)
   const pod = podOf(manifests, 'chat-parley-api')
   Object.assign(pod, { terminationGracePeriod: 30 })
@@ -65,7 +65,7 @@ it('is checked by checks that find something', async () => {
   await expect(validate(manifests)).rejects.toThrow(/Deployment chat-parley-api: .*terminationGracePeriodSeconds/)
 })
 
-it('holds what it should', async () => {
+it('contains the expected resources', async () => {
   expect(kinds(await render(LEAST))).toEqual({
     ConfigMap: 1,
     Deployment: 4,
@@ -86,7 +86,7 @@ it('holds what it should', async () => {
 })
 
 it.each(Object.entries(SETTINGS))(
-  '%s: sets only settings that the process knows, and asks for its secrets',
+  '%s: sets only settings that the process knows, and requires its secrets',
   async (component, settings) => {
     const { env } = podOf(await render(LEAST), `chat-parley-${component}`).containers[0]
     expect(
@@ -100,13 +100,13 @@ it.each(Object.entries(SETTINGS))(
   },
 )
 
-it('takes no secret at all for one of the settings that stand in a ConfigMap', async () => {
+it('accepts no secret among the settings in the ConfigMap', async () => {
   const schema = JSON.parse(await readFile(new URL('../parley/values.schema.json', import.meta.url), 'utf8'))
   const [, { not }] = schema.$defs.settings.propertyNames.allOf
   expect(not.enum).toEqual(expect.arrayContaining(Object.values(SETTINGS).flatMap(secretsAmong)))
 })
 
-it('probes the paths and ports that the images serve, and is longer patient than the process', async () => {
+it('probes the paths and ports that the images serve, and is more patient than the process', async () => {
   const dockerfile = await readFile(new URL('../../../Dockerfile', import.meta.url), 'utf8')
   const manifests = await render(LEAST)
   for (const component of ['api', 'gateway', 'worker', 'web']) {
@@ -133,9 +133,9 @@ async function rolloutOf(component: string): Promise<{ minReadySeconds?: number;
   return deployment?.spec as Awaited<ReturnType<typeof rolloutOf>>
 }
 
-it('replaces one pod at a time: the next one stops when the drain of the one before is over', async () => {
+it('replaces one pod at a time: the next one stops when the previous one has drained', async () => {
   for (const component of ['api', 'gateway', 'worker']) {
-    // A Deployment does not wait for pods that end, but for new ones to have been ready for so long.
+    // A Deployment does not wait for terminating pods, only for new ones to have been ready for this long.
     expect(await rolloutOf(component), component).toMatchObject({
       strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
       minReadySeconds: 38,
@@ -143,7 +143,7 @@ it('replaces one pod at a time: the next one stops when the drain of the one bef
   }
 })
 
-it('replaces the web client’s files at all pods in a moment: a page of one build lacks its files at a pod of another', async () => {
+it('replaces all web pods at once: a page of one build would not find its files on a pod of another', async () => {
   const rollout = await rolloutOf('web')
   expect(rollout?.strategy).toEqual({
     type: 'RollingUpdate',
@@ -152,7 +152,7 @@ it('replaces the web client’s files at all pods in a moment: a page of one bui
   expect(rollout).not.toHaveProperty('minReadySeconds')
 })
 
-it('gives pods no rights', async () => {
+it('gives pods no privileges', async () => {
   const manifests = await render(MOST)
   for (const name of ['api', 'gateway', 'worker', 'web', 'migrate']) {
     const pod = podOf(manifests, `chat-parley-${name}`)
@@ -169,7 +169,7 @@ it('gives pods no rights', async () => {
   }
 })
 
-it('has every process that calls others trust the certificates of one’s own', async () => {
+it('makes every process that calls others trust the custom certificates', async () => {
   const [with_, without] = [await render(MOST), await render(LEAST)]
   for (const name of ['api', 'gateway', 'worker', 'web', 'migrate']) {
     const pod = podOf(with_, `chat-parley-${name}`)
@@ -182,7 +182,7 @@ it('has every process that calls others trust the certificates of one’s own', 
   }
 })
 
-it('writes numbers as they stand in the values, however large or small', async () => {
+it('writes numbers exactly as in the values, however large or small', async () => {
   const config = {
     HSTS_SECONDS: 31_536_000,
     ATTACHMENT_DIRECT_MAX_BYTES: 5_368_709_120,
@@ -209,7 +209,7 @@ it('replaces pods when a setting changes', async () => {
   expect(await checksum({ LOG_LEVEL: 'warn' })).not.toBe(await checksum({ LOG_LEVEL: 'info' }))
 })
 
-it('migrates before pods are replaced, as a hook or as a Job of each revision', async () => {
+it('migrates before pods are replaced, as a hook or as a Job per revision', async () => {
   const job = async (values: object) => (await render(values)).find(({ kind }) => kind === 'Job')?.metadata
   expect(await job(LEAST)).toMatchObject({
     name: 'chat-parley-migrate',

@@ -4,9 +4,9 @@ import { dashboards } from '../../grafana/src/dashboards.ts'
 import { render } from '../src/helm.ts'
 import { LEAST, MOST } from './values.ts'
 
-/* What the chart hands to Prometheus and Grafana is what infra/grafana defines. */
+/* The chart’s alerts and dashboards are those of infra/grafana. */
 
-it('brings the alert rules along, unless the values have others in their place', async () => {
+it('includes the alert rules, unless the values replace them', async () => {
   const groups = async (values: object) => {
     const rule = (await render(values)).find(({ kind }) => kind === 'PrometheusRule')
     if (rule === undefined) throw new Error('no PrometheusRule')
@@ -20,7 +20,7 @@ it('brings the alert rules along, unless the values have others in their place',
   expect(await groups({ ...LEAST, monitoring })).toEqual(others)
 })
 
-it('brings the dashboards along, under the label that Grafana looks for', async () => {
+it('includes the dashboards, with the label that Grafana looks for', async () => {
   const maps = (await render(MOST)).filter(({ metadata: { labels } }) => labels?.grafana_dashboard === '1')
   const uids = maps.flatMap(({ data }) => Object.values(data as object).map((text) => JSON.parse(text).uid))
   expect(uids.sort()).toEqual(dashboards.map(({ uid }) => uid).sort())

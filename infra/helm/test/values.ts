@@ -1,4 +1,4 @@
-/** Values without which nothing is rendered. */
+/** The minimum values. */
 export const LEAST = { existingSecret: 'parley' }
 const autoscaling = { enabled: true }
 const peers = [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'balancers' } } }]

@@ -39,7 +39,7 @@ test.each([
 
 const { scripts } = JSON.parse(await readFile(join(repositoryRoot(), 'package.json'), 'utf8'))
 const commandOf = (name: string): string[] => scripts[name].split(' ').slice(1)
-/** Nothing listens there: a command that did more than to say what it takes would fail. */
+/** Nothing listens there: a command that did more than print its usage would fail. */
 const NOWHERE = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing' }
 const run = (name: string, word: string) =>
   promisify(execFile)(process.execPath, [...commandOf(name), word], {
@@ -48,7 +48,7 @@ const run = (name: string, word: string) =>
   })
 
 test.concurrent.each(['start', 'test', 'test:profiles', 'bench', 'chaos', 'search:rebuild', 'migrate'])(
-  'npm run %s -- --help says what it takes, and does nothing else',
+  'npm run %s -- --help prints its usage, and does nothing else',
   async (name) => {
     const { stdout } = await run(name, '--help')
     expect(stdout).toMatch(new RegExp(`^(Usage: )?npm (run )?${name}\\b`))
@@ -60,7 +60,7 @@ test.concurrent.each([
   ['bench', 2],
   ['chaos', 2],
   ['migrate', 64],
-])('npm run %s -- --nonsense is refused, with the same and without a stack', async (name, exitCode) => {
+])('npm run %s -- --nonsense is refused with the usage and without a stack', async (name, exitCode) => {
   const { code, stderr } = await run(name, '--nonsense').catch((error) => error)
   expect([code, stderr]).toEqual([exitCode, expect.stringMatching(new RegExp(`--nonsense[^]*npm run ${name}\\b`))])
   expect(stderr).not.toMatch(/^ +at /m)

@@ -4,11 +4,11 @@ import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 
-/* `npm run audit:dependencies`, asking a registry of ours. */
+/* `npm run audit:dependencies`, with a fake registry. */
 
 const AUDIT = fileURLToPath(new URL('../audit.mjs', import.meta.url))
 
-/** What npm's endpoint says of a weakness in each version of Fastify. */
+/** The answer of npm's endpoint with a vulnerability in every version of Fastify. */
 const weakness = (severity: string) => ({
   fastify: [
     {
@@ -23,7 +23,7 @@ const weakness = (severity: string) => ({
   ],
 })
 
-/** Runs the audit against a registry that answers so. */
+/** Runs the audit against a registry with this answer. */
 async function auditOf(status: number, answer: object) {
   const server = createServer((request, response) => {
     request.resume().once('end', () => {
@@ -48,11 +48,11 @@ it.each([
   ['a high one', weakness('high'), true, 'audit: 0 info, 0 low, 0 moderate, 1 high, 0 critical'],
   ['a moderate one', weakness('moderate'), false, 'audit: 0 info, 0 low, 1 moderate, 0 high, 0 critical'],
   ['none', {}, false, 'audit: 0 info, 0 low, 0 moderate, 0 high, 0 critical'],
-])('counts what is known, and fails where it is serious: %s', async (_what, answer, failed, said) => {
+])('counts vulnerabilities, and fails if they are serious: %s', async (_what, answer, failed, said) => {
   expect(await auditOf(200, answer)).toEqual({ failed, said })
 })
 
-it('says that it was not made where the registry does not answer the question', async () => {
+it('says that it was not run if the registry does not support the request', async () => {
   const said = 'audit: NOT RUN, the registry answered 405; vulnerabilities are unknown'
   expect(await auditOf(405, {})).toEqual({ failed: false, said })
 })

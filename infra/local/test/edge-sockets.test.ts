@@ -16,7 +16,7 @@ interface Gateway {
   name: string
   target: Target
   server: Server
-  /** Ends it at once, as a kill would: its sockets are cut and nothing listens on its port any more. */
+  /** Stops it at once, as a kill would: its sockets are cut, and nothing listens on its port any more. */
   vanish(): Promise<void>
 }
 
@@ -51,7 +51,7 @@ function client(port: number, options: Parameters<typeof io>[1] = {}): Socket {
   return socket
 }
 
-/** The name of the gateway that a new client arrives at, once it has upgraded. */
+/** Returns the name of the gateway that a new client reaches, once it has upgraded. */
 async function arrives(socket: Socket): Promise<string> {
   const failed = new Promise<never>((_, reject) => socket.once('connect_error', reject))
   const named = new Promise<string>((resolve) => socket.once('whoami', resolve))
@@ -76,7 +76,7 @@ test('60 polling-first clients without cookies all connect and upgrade, spread e
   }
 })
 
-test('polling alone works: many requests of one session reach the gateway that made it', async () => {
+test('polling only works: many requests of one session reach the gateway that created it', async () => {
   const gateways = [await gateway('a'), await gateway('b'), await gateway('c')]
   const edge = await edgeFor(() => gateways.map(({ target }) => target))
   for (const { server } of gateways) {
@@ -92,7 +92,7 @@ test('polling alone works: many requests of one session reach the gateway that m
   )
 })
 
-test('a polling session stays at its gateway while that gets no new ones', async () => {
+test('a polling session stays at its gateway even while that gets no new ones', async () => {
   const [a, b] = [await gateway('a'), await gateway('b')]
   let ready = [a]
   const edge = await edgeFor(() => ready.map(({ target }) => target))
@@ -105,7 +105,7 @@ test('a polling session stays at its gateway while that gets no new ones', async
   expect(await named(client(edge.port, { transports: ['polling'] }))).toBe('b')
 })
 
-test('clients of a gateway that goes away come back on another', async () => {
+test('clients of a gateway that goes away reconnect to another', async () => {
   const [a, b] = [await gateway('a'), await gateway('b')]
   const alive = [a, b]
   const edge = await edgeFor(() => alive.map(({ target }) => target))
@@ -114,7 +114,7 @@ test('clients of a gateway that goes away come back on another', async () => {
   expect(new Set(names)).toEqual(new Set(['a', 'b']))
   const movers = sockets.filter((_, index) => names[index] === 'a')
   const moved = movers.map((socket) => new Promise<string>((resolve) => socket.once('whoami', resolve)))
-  // Still listed: the edge has to find out by itself that nothing listens there any more.
+  // Still listed: the edge has to find out that nothing listens there any more.
   await a.vanish()
   expect(new Set(await Promise.all(moved))).toEqual(new Set(['b']))
 })
@@ -127,7 +127,7 @@ test('an upgrade of a session that no gateway knows gets the gateway’s own ref
   expect(reply).toContain('Session ID unknown')
 })
 
-test('an upgrade that nobody can take gets 503, one elsewhere 404, and both sockets are closed', async () => {
+test('an upgrade without a gateway gets 503, one at another path 404, and both sockets are closed', async () => {
   const edge = await edgeFor(() => [])
   expect(await rawUpgrade(edge.port, '/socket.io/?EIO=4&transport=websocket')).toMatch(
     /^HTTP\/1\.1 503 .*"code":"UNAVAILABLE"/s,
@@ -136,7 +136,7 @@ test('an upgrade that nobody can take gets 503, one elsewhere 404, and both sock
 })
 
 test.each(['end', 'destroy', 'resetAndDestroy'] as const)(
-  'when either side of a websocket goes by %s, the other side goes too',
+  'when either side of a WebSocket closes by %s, the other side closes, too',
   async (way) => {
     for (const leaver of ['client', 'gateway'] as const) {
       const { edge, accepted } = await rawGateway()
@@ -154,7 +154,7 @@ test.each(['end', 'destroy', 'resetAndDestroy'] as const)(
   },
 )
 
-/** A gateway that accepts any websocket handshake and leaves the bare socket to the test. */
+/** A gateway that accepts any WebSocket handshake and leaves the raw socket to the test. */
 async function rawGateway() {
   const accepted = Promise.withResolvers<TcpSocket>()
   const server = createTcpServer((socket) => {
@@ -175,7 +175,7 @@ function upgradeRequest(path: string): string {
   return `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`
 }
 
-/** All that the edge writes in answer to a websocket handshake until it closes the socket. */
+/** Returns everything that the edge writes in answer to a WebSocket handshake until it closes the socket. */
 async function rawUpgrade(port: number, path: string): Promise<string> {
   const socket = connect(port, HOST)
   socket.write(upgradeRequest(path))

@@ -39,7 +39,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** By node:http: `fetch` would tidy up the path and decode the body. */
+/** Uses node:http, because `fetch` would normalise the path and decode the body. */
 function ask(path: string, headers: OutgoingHttpHeaders = {}, method = 'GET') {
   return new Promise<{ status: number; headers: IncomingHttpHeaders; body: Buffer }>((resolve, reject) => {
     const sent = request({ host: '127.0.0.1', port: edge.port, path, headers, method }, async (answer) => {
@@ -60,7 +60,7 @@ test.each([
   ['/icon.svg?v=2', 'image/svg+xml', 'public, max-age=3600'],
   ['/manifest.webmanifest', 'application/manifest+json', 'public, max-age=3600'],
   ['http://parley.test/icon.svg', 'image/svg+xml', 'public, max-age=3600'],
-])('%s is a %s, kept as %s', async (path, type, cache) => {
+])('%s is a %s, cached as %s', async (path, type, cache) => {
   const { status, headers } = await ask(path)
   expect([status, headers['content-type'], headers['cache-control']]).toEqual([200, type, cache])
 })
@@ -83,7 +83,7 @@ test('every answer has the security headers, 304 and 404 too', async () => {
   }
 })
 
-test('the policy names the store and the websockets of the page, and nothing that a Host header smuggles in', async () => {
+test('the policy allows the store and the page’s WebSockets, and nothing smuggled in by a Host header', async () => {
   const policyFor = async (host: string) => {
     const { headers } = await ask('/', { host })
     return String(headers['content-security-policy']).split('; ')
@@ -100,7 +100,7 @@ test('the policy names the store and the websockets of the page, and nothing tha
   )
 })
 
-test('an ETag spares the body; HEAD has the headers alone', async () => {
+test('an ETag saves the body; HEAD has only the headers', async () => {
   const whole = await ask('/assets/main-abc123.js')
   const again = await ask('/assets/main-abc123.js', { 'if-none-match': whole.headers.etag })
   expect([again.status, again.body.length, again.headers.etag]).toEqual([304, 0, whole.headers.etag])
@@ -109,7 +109,7 @@ test('an ETag spares the body; HEAD has the headers alone', async () => {
   expect([head.status, head.body.length, head.headers['content-length']]).toEqual([200, 0, String(SCRIPT.length)])
 })
 
-test('compressed for those who take it, and caches are told', async () => {
+test('compressed if accepted, with Vary for caches', async () => {
   const answers = await Promise.all(
     ['br, gzip', 'gzip', 'identity'].map((encoding) => ask('/assets/main-abc123.js', { 'accept-encoding': encoding })),
   )
@@ -136,26 +136,26 @@ test.each([
   '/anything',
   '/%',
   '/%00',
-])('no path leads out of the folder or to what is not for others: %s', async (path) => {
+])('no path leads out of the folder or to hidden files: %s', async (path) => {
   const { status, body } = await ask(path)
   expect(status).toBe(404)
   expect(JSON.parse(body.toString())).toMatchObject({ success: false, error: { code: 'NOT_FOUND' } })
 })
 
-test('the cluster keeps its own addresses', async () => {
+test('the cluster keeps its own paths', async () => {
   expect((await ask('/api/users/me')).status).toBe(503)
   expect((await ask('/socket.io/?EIO=4')).status).toBe(503)
   const status = await ask('/status')
   expect([status.status, status.body.toString().includes('A messaging cluster runs here')]).toEqual([200, true])
 })
 
-test('the origin of signed addresses, of settings as the processes read them', () => {
+test('the origin of signed URLs, from settings as the processes read them', () => {
   const production = { NODE_ENV: 'production', S3_REGION: 'eu-central-1' }
   expect(storageOriginIn(production)).toBe('https://parley.s3.eu-central-1.amazonaws.com')
   const own = { S3_ENDPOINT: 'http://minio:9000', S3_PUBLIC_ENDPOINT: 'https://files.example.com' }
   expect(storageOriginIn({ ...production, ...own })).toBe('https://parley.files.example.com')
   expect(storageOriginIn({ ...production, ...own, S3_FORCE_PATH_STYLE: 'true' })).toBe('https://files.example.com')
-  // As docker-compose.services.yml has it: no more is said than where the store is.
+  // As with docker-compose.services.yml: only the store’s endpoint is set.
   expect(storageOriginIn({ NODE_ENV: 'development', S3_ENDPOINT: 'http://127.0.0.1:8333' })).toBe(
     'http://127.0.0.1:8333',
   )

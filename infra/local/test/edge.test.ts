@@ -31,7 +31,7 @@ async function edgeFor(api: Target[], gateway: Target[] = []): Promise<Edge & { 
   return { ...edge, url: `http://${HOST}:${edge.port}` }
 }
 
-/** A port that nothing listens on. */
+/** Returns a port that nothing listens on. */
 async function deadTarget(): Promise<Target> {
   const { server, target } = await pod(() => undefined)
   await stop(server)
@@ -59,7 +59,7 @@ test('a request that offers another protocol, as those of Java and curl do, is a
   expect(await answer?.toArray().then((chunks) => chunks.join(''))).toBe('the body')
 })
 
-test('a pod that is away is passed over, also for a request with a body', async () => {
+test('a pod that is away is skipped, even for a request with a body', async () => {
   const alive = await pod((incoming, response) => void incoming.pipe(response))
   const { url } = await edgeFor([await deadTarget(), alive.target, await deadTarget()])
   for (let i = 0; i < 6; i++) {
@@ -68,7 +68,7 @@ test('a pod that is away is passed over, also for a request with a body', async 
   }
 })
 
-test('a kept connection that the pod closes just then is made anew, with the only pod there is', async () => {
+test('a kept-alive connection that the pod has just closed is reopened, even to the only pod', async () => {
   const used = new WeakSet<object>()
   const once = await pod((incoming, response) => {
     if (used.has(incoming.socket)) incoming.socket.destroy()
@@ -82,7 +82,7 @@ test('a kept connection that the pod closes just then is made anew, with the onl
   }
 })
 
-test('no pod at all: 503 in the envelope, with when to retry', async () => {
+test('no pod at all: 503 in the envelope, with a retry time', async () => {
   for (const targets of [[], [await deadTarget()]]) {
     const { url } = await edgeFor(targets)
     const answer = await fetch(`${url}/api/x`)
@@ -92,7 +92,7 @@ test('no pod at all: 503 in the envelope, with when to retry', async () => {
   }
 })
 
-test('a POST that has been sent is not sent twice: 502 when its pod dies', async () => {
+test('a POST is never sent twice: 502 when its pod dies', async () => {
   let posts = 0
   const dying = await pod((incoming) => {
     posts++
@@ -110,7 +110,7 @@ test('a POST that has been sent is not sent twice: 502 when its pod dies', async
   expect((await fetch(`${url}/api/x`)).status).toBe(200)
 })
 
-test('hop-by-hop fields stay on their hop, the others go on, and the pod learns who asked', async () => {
+test('hop-by-hop fields are dropped, the others are forwarded, and the pod learns the client’s address', async () => {
   const seen = Promise.withResolvers<IncomingMessage>()
   const { target } = await pod((incoming, response) => {
     seen.resolve(incoming)
@@ -138,7 +138,7 @@ test('hop-by-hop fields stay on their hop, the others go on, and the pod learns 
   expect(answer.headers).not.toHaveProperty('x-drop')
 })
 
-test('bodies are streamed, not held: a part arrives before the rest is sent, both ways', async () => {
+test('bodies are streamed, not buffered, both ways', async () => {
   const { target } = await pod((incoming, response) => void incoming.pipe(response))
   const { port } = await edgeFor([target])
   const outgoing = request({ host: HOST, port, path: '/api/echo', method: 'POST' })
@@ -151,7 +151,7 @@ test('bodies are streamed, not held: a part arrives before the rest is sent, bot
   expect(second.toString()).toBe('second')
 })
 
-test('64 MB pass through whole', async () => {
+test('64 MB pass through intact', async () => {
   const { target } = await pod((incoming, response) => {
     let bytes = 0
     incoming.on('data', (chunk: Buffer) => {
@@ -164,7 +164,7 @@ test('64 MB pass through whole', async () => {
   expect(await (await fetch(`${url}/api/upload`, { method: 'PUT', body })).text()).toBe(String(body.length))
 })
 
-test('a refusal before the body is in reaches a client that is still sending', async () => {
+test('a refusal before the end of the body reaches a client that is still sending', async () => {
   const { target } = await pod((_, response) => {
     response.writeHead(413, { connection: 'close' })
     response.end('too large')
@@ -174,8 +174,8 @@ test('a refusal before the body is in reaches a client that is still sending', a
   expect([answer.status, await answer.text()]).toEqual([413, 'too large'])
 })
 
-test('a connection whose body nobody took is free for its next request', async () => {
-  // Ends the connection with the body unread, as a pod does that dies.
+test('a connection whose body nobody read can be used for the next request', async () => {
+  // Closes the connection with the body unread, like a pod that dies.
   const { server, target } = await pod((incoming, response) => {
     if (incoming.url === '/api/next') return void response.end('next')
     incoming.socket.destroy()
@@ -201,7 +201,7 @@ test('a connection whose body nobody took is free for its next request', async (
   expect(ports.size).toBe(1)
 })
 
-test('a client that goes away takes its request to the pod with it', async () => {
+test('when a client disconnects, its request to the pod is aborted', async () => {
   const arrived = Promise.withResolvers<void>()
   const aborted = Promise.withResolvers<void>()
   const { target } = await pod((_, response) => {
@@ -217,7 +217,7 @@ test('a client that goes away takes its request to the pod with it', async () =>
   await aborted.promise
 })
 
-test('an answer that breaks off arrives as broken, not as complete', async () => {
+test('a truncated answer arrives as truncated, not as complete', async () => {
   const { target } = await pod((_, response) => {
     response.write('half', () => response.destroy())
   })
@@ -226,7 +226,7 @@ test('an answer that breaks off arrives as broken, not as complete', async () =>
   await expect(answer.text()).rejects.toThrow()
 })
 
-test('the page at / says what runs, other addresses are 404 in the envelope', async () => {
+test('the page at / says what is running; other paths are 404 in the envelope', async () => {
   const { url, port } = await edgeFor([], [{ host: HOST, port: 5001 }])
   expect(await (await fetch(url)).text()).toContain('gateway on 127.0.0.1:5001')
   const missing = await fetch(`${url}/nothing`)
@@ -239,7 +239,7 @@ test('the page at / says what runs, other addresses are 404 in the envelope', as
   socket.destroy()
 })
 
-test('a port that is taken is an error to the caller', async () => {
+test('a port in use is an error for the caller', async () => {
   const { port } = await edgeFor([])
   const again = startEdge({ port, host: HOST, targets: { api: () => [], gateway: () => [] } })
   await expect(again).rejects.toMatchObject({ code: 'EADDRINUSE' })

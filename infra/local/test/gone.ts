@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** Resolves when none of the processes is left; fails after `boundMs`. The system has no event for the end of a stranger. */
+/** Resolves when none of the processes is left; fails after `boundMs`. Polls, because they are not children of ours. */
 export async function waitUntilGone(pids: readonly number[], boundMs = 20_000): Promise<void> {
   const deadline = Date.now() + boundMs
   for (;;) {
@@ -19,7 +19,7 @@ function isRunning(pid: number): boolean {
     return false
   }
   try {
-    // One that has ended and that nobody has waited for yet is no process to worry about.
+    // A zombie does not count.
     return !/^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
   } catch {
     return true

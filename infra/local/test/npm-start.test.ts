@@ -13,7 +13,7 @@ let home: string
 const runs: Run[] = []
 beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'parley-start-'))
-  // Postgres runs as a user of its own when this is root, and has to get into its folder.
+  // When this is root, Postgres runs as another user and needs access to its folder.
   await chmod(home, 0o755)
 })
 afterEach(async () => {
@@ -25,7 +25,7 @@ afterEach(async () => {
   await rm(home, { recursive: true, force: true, maxRetries: 5 })
 })
 
-/** One `npm start` on any free port, in a process group of its own as a terminal would give it. */
+/** One `npm start` on any free port, in its own process group, as in a terminal. */
 class Run {
   readonly npm: ChildProcess
   readonly exited: Promise<unknown>
@@ -33,7 +33,7 @@ class Run {
   readonly #listeners = new Set<() => void>()
 
   constructor(args: string[] = []) {
-    // No settings of whoever runs the tests: with their DATABASE_URL it would fill their database with its demo.
+    // Without the developer’s own settings: it would put the demo into the database at their DATABASE_URL.
     const { PATH, HOME, TMPDIR } = process.env
     this.npm = spawn('npm', ['start', '--', '--port', '0', ...args], {
       cwd: repositoryRoot(),
@@ -51,7 +51,7 @@ class Run {
     runs.push(this)
   }
 
-  /** Resolves to the first match in what has been printed so far or is printed later; fails when the run ends without. */
+  /** Resolves to the first match in what has been or will be printed; fails if the run ends without one. */
   async printed(pattern: RegExp): Promise<RegExpExecArray> {
     const { promise, resolve, reject } = Promise.withResolvers<RegExpExecArray>()
     const look = () => {
@@ -69,17 +69,17 @@ class Run {
     })
   }
 
-  /** To the whole process group, as the terminal does on Ctrl-C. */
+  /** Signals the whole process group, as a terminal does on Ctrl-C. */
   signal(signal: NodeJS.Signals): void {
     try {
       process.kill(-(this.npm.pid ?? 0), signal)
     } catch {
-      // It has ended.
+      // It has exited.
     }
   }
 }
 
-/** All processes that belong to the folder: its path is in their command line or their environment. */
+/** Returns all processes that belong to the folder, whose path is in their command line or environment. */
 async function processesOf(folder: string): Promise<number[]> {
   const found: number[] = []
   for (const name of (await readdir('/proc').catch(() => [])).filter((one) => /^\d+$/.test(one))) {
@@ -101,14 +101,14 @@ async function whoAmI(address: string, token: string): Promise<unknown> {
   return { status: answer.status, body: await answer.json() }
 }
 
-test('npm start: serves with the printed token, brings a killed gateway back, and goes on a double Ctrl-C', async () => {
+test('npm start: serves with the printed token, restarts a killed gateway, and stops on a double Ctrl-C', async () => {
   const run = new Run()
   const [, address = ''] = await run.printed(/Address +(http:\S+)/)
   const [, token = ''] = await run.printed(/^TOKEN=(\S+)$/m)
   const ahmed = { status: 200, body: { success: true, data: { id: 'ahmed', fullName: 'Ahmed Hassan' } } }
   expect(await whoAmI(address, token)).toMatchObject(ahmed)
 
-  // The first start has built the chat, unless it was built, and filled the empty database.
+  // The first start has built the chat if necessary, and filled the empty database.
   expect(run.output).toMatch(/Web client ready in/)
   expect(run.output).toMatch(/Demo data +ready in .* 7 conversations, \d+ messages/)
   const page = await fetch(address)
@@ -139,7 +139,7 @@ test('npm start: serves with the printed token, brings a killed gateway back, an
 }, 180_000)
 
 test.each(['npm', 'the process that runs the cluster'])(
-  '%s killed with SIGKILL blocks nothing: the next npm start has the same data and secret',
+  'SIGKILL of %s blocks nothing: the next npm start has the same data and secret',
   async (victim) => {
     const first = new Run(['--gateways', '1'])
     const [, token = ''] = await first.printed(/^TOKEN=(\S+)$/m)
@@ -149,7 +149,7 @@ test.each(['npm', 'the process that runs the cluster'])(
     if (victim === 'npm') first.npm.kill('SIGKILL')
     else process.kill(lock.pid, 'SIGKILL')
 
-    // At once, while the killed one's processes are still on their way out.
+    // At once, while the killed run's processes are still exiting.
     const next = new Run(['--gateways', '1'])
     const [, address = ''] = await next.printed(/Address +(http:\S+)/)
     await next.printed(/^TOKEN=/m)

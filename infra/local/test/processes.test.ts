@@ -19,7 +19,7 @@ async function start(behaviour: string, options: Partial<Parameters<typeof spawn
   return { one, lines }
 }
 
-test('an app that says it is ready is there with its ports, its pid and its lines', async () => {
+test('an app that reports it is ready has its ports, pid and output', async () => {
   const { one, lines } = await start('serve')
   expect(await (await fetch(`http://127.0.0.1:${one.port}`)).text()).toBe(String(one.pid))
   expect(lines).toEqual(['serving'])
@@ -28,7 +28,7 @@ test('an app that says it is ready is there with its ports, its pid and its line
   await one.stop()
 })
 
-test('an app that ends before it serves is one error with its last lines', async () => {
+test('an app that exits before it is ready is one error with its last lines', async () => {
   const error: Error = await start('refuse').then(
     () => new Error('it started'),
     (reason) => reason,
@@ -39,18 +39,18 @@ test('an app that ends before it serves is one error with its last lines', async
   expect(error.message).toContain('JWT_SECRET is missing')
 })
 
-test('an app that never says that it is ready is given up and killed', async () => {
+test('an app that never reports that it is ready is killed', async () => {
   await expect(start('silent', { readyTimeoutMs: 300 })).rejects.toThrow('was not ready within 300 ms')
 })
 
-test('a start that is no longer wanted is given up at once', async () => {
+test('a cancelled start stops at once', async () => {
   const abort = new AbortController()
   const starting = start('silent', { signal: abort.signal })
   abort.abort()
   await expect(starting).rejects.toThrow('one exited before it was ready (SIGKILL)')
 })
 
-test('an app that ignores SIGTERM is killed when its time is up', async () => {
+test('an app that ignores SIGTERM is killed after the timeout', async () => {
   const { one } = await start('stubborn', { stopTimeoutMs: 200 })
   await one.stop()
   expect(await one.exited).toEqual({ code: null, signal: 'SIGKILL' })
@@ -77,7 +77,7 @@ async function startParent(behaviour: string) {
   return { parent, group: -(parent.pid ?? 0), pids: JSON.parse(line.toString()) as number[] }
 }
 
-test.each(['serve', 'stubborn'])('two Ctrl-C in the terminal leave no %s app', async (behaviour) => {
+test.each(['serve', 'stubborn'])('pressing Ctrl-C twice in the terminal leaves no %s app', async (behaviour) => {
   const { parent, group, pids } = await startParent(behaviour)
   const exited = once(parent, 'exit')
   process.kill(group, 'SIGINT')
@@ -86,7 +86,7 @@ test.each(['serve', 'stubborn'])('two Ctrl-C in the terminal leave no %s app', a
   await waitUntilGone(pids)
 })
 
-test('a parent that is killed takes its apps with it', async () => {
+test('killing the parent stops its apps', async () => {
   const { parent, pids } = await startParent('serve')
   parent.kill('SIGKILL')
   await waitUntilGone(pids)

@@ -18,7 +18,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(home, { recursive: true }))
 
-test('a folder that a live run holds is refused with its pid and address, and free after it', async () => {
+test('a folder that a live run holds is refused with its pid and address, and free afterwards', async () => {
   const lock = await takeLock(home, 'http://localhost:1', print)
   await lock.update({ address: 'http://localhost:4321' })
   await expect(takeLock(home, 'http://localhost:2', print)).rejects.toThrow(`pid ${process.pid}, http://localhost:4321`)
@@ -52,7 +52,7 @@ test.each([
   })
 })
 
-test('of many that find a stale lock at once, one gets it', async () => {
+test('of many runs that find a stale lock at once, one gets it', async () => {
   await writeFile(join(home, 'run.lock'), JSON.stringify({ pid: 2 ** 22 + 1, began: '1', address: 'x' }))
   const results = await Promise.allSettled(
     Array.from({ length: 8 }, (_, index) => takeLock(home, `http://x:${index}`, print)),
@@ -60,14 +60,14 @@ test('of many that find a stale lock at once, one gets it', async () => {
   expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
 })
 
-test('the secret is made once, kept, and readable by its owner alone', async () => {
+test('the secret is created once, kept, and readable by its owner only', async () => {
   const secret = await localJwtSecret(home)
   expect(secret.length).toBeGreaterThanOrEqual(43)
   expect(await localJwtSecret(home)).toBe(secret)
   expect((await stat(join(home, 'secrets', 'jwt'))).mode & 0o777).toBe(0o600)
 })
 
-test('the processes get the secret of one’s own, or else this machine’s, and the rest of one’s environment', async () => {
+test('the processes get the user’s own secret, or else this machine’s, and the rest of the environment', async () => {
   const settingsOf = (env: Record<string, string>) => appSettings(home, env, { REDIS_URL: 'redis://here' })
   const { JWT_SECRET: kept } = await settingsOf({})
   expect(kept).toBe(await localJwtSecret(home))
@@ -79,7 +79,7 @@ test('the processes get the secret of one’s own, or else this machine’s, and
   expect(await settingsOf({ JWT_JWKS_URL: 'https://a.example/keys' })).not.toHaveProperty('JWT_SECRET')
 })
 
-test('--fresh takes away the data of earlier runs, and neither secrets nor what is elsewhere', async () => {
+test('--fresh deletes the data of earlier runs, but neither secrets nor anything elsewhere', async () => {
   for (const folder of ['postgres', 'redis', 's3']) await mkdir(join(home, folder, 'deep'), { recursive: true })
   await writeFile(join(home, 'demo-seeding'), '')
   const secret = await localJwtSecret(home)
@@ -92,7 +92,7 @@ test('--fresh takes away the data of earlier runs, and neither secrets nor what 
   expect(printed.at(-1)).toBe('Data at your own DATABASE_URL is kept')
 })
 
-test('a taken port names who has it and the way out', async () => {
+test('the error for a port in use names its owner and the way out', async () => {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo

@@ -21,7 +21,7 @@ beforeEach(async () => {
   said = []
   const mine = await mkdtemp(join(tmpdir(), 'parley-services-'))
   folder = mine
-  // Not returned: what a beforeEach returns runs before what onTestFinished was given, while the services still write.
+  // Not returned: a function returned by beforeEach runs before onTestFinished, while the services are still writing.
   onTestFinished(() => rm(mine, { recursive: true, force: true }))
 })
 
@@ -53,7 +53,7 @@ async function withRedis<T>(url: string, work: (client: Redis) => Promise<T>): P
   }
 }
 
-/** A process that runs the three services, and their process ids. */
+/** Starts a process that runs the three services, and returns their pids. */
 async function otherRun(): Promise<{ parent: ChildProcess; pids: number[] }> {
   const parent = fork(fileURLToPath(new URL('./fixtures/services.ts', import.meta.url)), [folder], { execArgv: [] })
   let pids: number[] = []
@@ -65,12 +65,12 @@ async function otherRun(): Promise<{ parent: ChildProcess; pids: number[] }> {
   return { parent, pids }
 }
 
-/** The keeper of a service: its parent. */
+/** Returns the keeper of a service: its parent. */
 async function keeperOf(pid: number): Promise<number> {
   return Number(await describeProcess(pid, 'ppid'))
 }
 
-test('Postgres keeps its data over a restart, and stopping twice does no harm', async () => {
+test('Postgres keeps its data across a restart, and can be stopped twice', async () => {
   const first = await postgres()
   await query(first.url, 'create table kept as select 42 as answer')
   await Promise.all([first.stop(), first.stop()])
@@ -79,14 +79,14 @@ test('Postgres keeps its data over a restart, and stopping twice does no harm', 
   expect(await query(second.url, 'select * from kept')).toEqual([{ answer: 42 }])
 })
 
-test('Postgres is reached without TLS, also where the environment has it for another one', async () => {
+test('Postgres is reached without TLS, even if the environment requires it for another one', async () => {
   vi.stubEnv('PGSSLMODE', 'require')
   onTestFinished(() => void vi.unstubAllEnvs())
   const { url } = await postgres()
   expect(await query(url, 'select 42 as answer')).toEqual([{ answer: 42 }])
 })
 
-test('what the environment says more of services of one’s own does not hold for those that are started here', async () => {
+test('other settings of the user’s own services do not apply to services started here', async () => {
   const env = {
     ...{ MIGRATE_DATABASE_URL: 'postgres://elsewhere', DATABASE_REPLICA_URL: 'postgres://elsewhere' },
     ...{ REDIS_CLUSTER: 'true', S3_PUBLIC_ENDPOINT: 'https://elsewhere' },
@@ -100,7 +100,7 @@ test('what the environment says more of services of one’s own does not hold fo
   for (const name of Object.keys(env)) expect([name, settings[name]]).toEqual([name, undefined])
 })
 
-test('Redis keeps its data over a restart and evicts nothing', async () => {
+test('Redis keeps its data across a restart and evicts nothing', async () => {
   const first = await redis()
   await withRedis(first.url, (client) => client.set('kept', 'yes'))
   await first.stop()
@@ -109,7 +109,7 @@ test('Redis keeps its data over a restart and evicts nothing', async () => {
   expect(await withRedis(second.url, (client) => client.config('GET', 'maxmemory-policy'))).toContain('noeviction')
 })
 
-test('S3 keeps its objects over a restart and lets browsers of any origin in', async () => {
+test('S3 keeps its objects across a restart and allows browsers from any origin', async () => {
   const start = async () => held(await startS3({ dataDir: join(folder, 's3'), log }))
   const first = await start()
   await fetch(`${first.endpoint}/parley/a.txt`, { method: 'PUT', body: 'kept' })
@@ -120,18 +120,18 @@ test('S3 keeps its objects over a restart and lets browsers of any origin in', a
   expect(answer.headers.get('access-control-allow-origin')).toMatch(/^(\*|https:\/\/chat\.example)$/)
 })
 
-test('a run killed with SIGKILL takes its services with it', async () => {
+test('killing a run with SIGKILL stops its services', async () => {
   const { parent, pids } = await otherRun()
   expect(pids.map(isRunning)).toEqual([true, true, true])
   parent.kill('SIGKILL')
   await waitUntilGone(pids)
 })
 
-test('services whose keepers were killed too are found and stopped by the next start', async () => {
+test('services whose keepers were killed, too, are found and stopped by the next start', async () => {
   const { parent, pids } = await otherRun()
   const [postmaster = 0, redisServer = 0] = pids
   const keepers = [await keeperOf(postmaster), await keeperOf(redisServer)]
-  // Halted first, so that no keeper sees the parent's end before its own.
+  // Stopped first, so that no keeper sees the parent's end before its own.
   for (const keeper of keepers) process.kill(keeper, 'SIGSTOP')
   parent.kill('SIGKILL')
   for (const keeper of keepers) process.kill(keeper, 'SIGKILL')
@@ -144,14 +144,14 @@ test('services whose keepers were killed too are found and stopped by the next s
   await waitUntilGone(pids)
 })
 
-test('a folder that a living run uses is refused, and that run goes on', async () => {
+test('a folder in use by a live run is refused, and that run is not affected', async () => {
   const { parent, pids } = await otherRun()
   await expect(postgres()).rejects.toThrow(`belongs to process ${parent.pid}, which is running`)
   await expect(redis()).rejects.toThrow(`belongs to process ${parent.pid}, which is running`)
   expect(pids.map(isRunning)).toEqual([true, true, true])
 })
 
-test('a pid file whose number belongs to another program does not block the start, nor that program', async () => {
+test('a pid file with another program’s pid neither blocks the start nor affects that program', async () => {
   await (await postgres()).stop()
   const bystander = fork(fileURLToPath(new URL('./fixtures/bystander.ts', import.meta.url)), { execArgv: [] })
   onTestFinished(() => void bystander.kill('SIGKILL'))
@@ -163,7 +163,7 @@ test('a pid file whose number belongs to another program does not block the star
   expect(bystander.exitCode).toBeNull()
 })
 
-test('a killed server is told by `exited`, and starts again after its crash', async () => {
+test('a killed server resolves `exited`, and can be started again after its crash', async () => {
   const first = await postgres()
   await query(first.url, 'create table kept as select 42 as answer')
   first.kill('SIGKILL')
@@ -172,7 +172,7 @@ test('a killed server is told by `exited`, and starts again after its crash', as
   expect(await query(second.url, 'select * from kept')).toEqual([{ answer: 42 }])
 })
 
-test('a port that is taken is an error with the server’s own words', async () => {
+test('a port in use is an error with the server’s own message', async () => {
   const { port } = await redis()
   await expect(startRedis({ dataDir: null, port, log })).rejects.toThrow(/in use/)
   await expect(startPostgres({ dataDir: join(folder, 'postgres'), port, log, durable: false })).rejects.toThrow(
@@ -180,7 +180,7 @@ test('a port that is taken is an error with the server’s own words', async () 
   )
 })
 
-test('a cluster of another major version is refused by name', async () => {
+test('a cluster of another major version is refused, naming it', async () => {
   await (await postgres()).stop()
   await writeFile(join(folder, 'postgres', 'data', 'PG_VERSION'), '17\n')
   await expect(postgres()).rejects.toThrow(/made by Postgres 17; this is 18/)

@@ -8,7 +8,7 @@ afterEach(async () => {
   await Promise.all(units.splice(0).map((unit) => unit.stop()))
 })
 
-/** What the supervisor says, one line at a time. */
+/** Collects the supervisor’s log lines. */
 function listener() {
   const lines: string[] = []
   const waiting: { pattern: RegExp; resolve: (line: string) => void }[] = []
@@ -22,7 +22,7 @@ function listener() {
   }
 }
 
-/** A child without a process, to be ended by the test. */
+/** A child without a process, which the test ends. */
 function fakeChild(pid: number) {
   const { promise, resolve } = Promise.withResolvers<{ code: number | null; signal: NodeJS.Signals | null }>()
   return {
@@ -33,7 +33,7 @@ function fakeChild(pid: number) {
   }
 }
 
-test('an app that is killed comes back, and a line says so with a hint', async () => {
+test('a killed app is restarted, and a line with a hint says so', async () => {
   const { log, line } = listener()
   const start = () => spawnApp({ app, env: {}, name: 'gateway-1', log: () => undefined })
   const unit = await supervise({ name: 'gateway-1', start, hint: 'its log: x.log' }, { log, firstDelayMs: 10 })
@@ -47,7 +47,7 @@ test('an app that is killed comes back, and a line says so with a hint', async (
   expect(await (await fetch(`http://127.0.0.1:${unit.current?.port}`)).text()).toBe(String(unit.current?.pid))
 })
 
-test('the wait doubles with each death in a row up to a bound, and a steady run starts it afresh', async () => {
+test('the delay doubles with each consecutive death up to a limit', async () => {
   const { log, line, lines } = listener()
   const children = Array.from({ length: 6 }, (_, index) => fakeChild(index))
   let next = 0
@@ -65,7 +65,7 @@ test('the wait doubles with each death in a row up to a bound, and a steady run 
   expect(waits).toEqual(['1', '2', '4', '4', '4'])
 })
 
-test('a run that was steady counts as no failure', async () => {
+test('a steady run resets the delay', async () => {
   const { log, line, lines } = listener()
   const children = [fakeChild(0), fakeChild(1), fakeChild(2)]
   let next = 0
@@ -79,7 +79,7 @@ test('a run that was steady counts as no failure', async () => {
   expect(lines.filter((text) => text.includes('restarting it in 1 ms'))).toHaveLength(2)
 })
 
-test('a start that fails later is tried again; the very first one is the caller’s error', async () => {
+test('a failed restart is retried; a failed first start is the caller’s error', async () => {
   const { log, line } = listener()
   const child = fakeChild(1)
   let tries = 0
@@ -99,7 +99,7 @@ test('a start that fails later is tried again; the very first one is the caller�
   )
 })
 
-test('a stop during the wait before a restart ends it: nothing is started any more', async () => {
+test('stopping during the delay before a restart starts nothing', async () => {
   const { log, line } = listener()
   const child = fakeChild(1)
   let starts = 0

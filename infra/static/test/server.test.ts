@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { buildStaticServer, closeStaticServer } from '../src/server.ts'
 
-/** More bytes than lie between server and client while nobody reads. */
+/** More bytes than are buffered between server and client while nobody reads. */
 const LARGE = 32 * 1024 ** 2
 
 let directory: string
@@ -31,7 +31,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-it('serves the page with its policy, and asks for it to be checked each time', async () => {
+it('serves the page with its policy, to be revalidated each time', async () => {
   const answer = await fetch(`${url}/`)
   expect(answer.status).toBe(200)
   expect(answer.headers.get('content-type')).toMatch(/^text\/html/)
@@ -43,7 +43,7 @@ it('serves the page with its policy, and asks for it to be checked each time', a
   expect(again.status).toBe(304)
 })
 
-it('lets files with a hash in their name be kept', async () => {
+it('lets files with a hash in their name be cached', async () => {
   const answer = await fetch(`${url}/assets/app-1a2b.js`)
   expect(answer.headers.get('cache-control')).toBe('public, max-age=31536000, immutable')
 })
@@ -61,11 +61,11 @@ it.each([
   expect(await answer.json()).toMatchObject({ success: false, error: { code: 'NOT_FOUND' } })
 })
 
-it('can only be read', async () => {
+it('is read-only', async () => {
   expect((await fetch(`${url}/`, { method: 'POST', body: 'x' })).status).toBe(405)
 })
 
-/** A client that has asked for a large file, on a connection that it would keep, and reads only the beginning of it. */
+/** A client with a kept-alive connection that requests a large file and reads only its beginning. */
 async function slowReader() {
   const client = connect(Number(new URL(url).port), '127.0.0.1')
   client.write('GET /assets/large-3c4d.bin HTTP/1.1\r\nHost: x\r\n\r\n')
@@ -74,7 +74,7 @@ async function slowReader() {
   return { client, first: first as Buffer }
 }
 
-it('ends a connection with the answer under way once it is closed, which its client would have kept', async () => {
+it('closes a kept-alive connection after the answer in progress, once the server is closing', async () => {
   const { client, first } = await slowReader()
   expect(String(first)).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
   let received = first.length
