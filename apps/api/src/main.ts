@@ -101,7 +101,12 @@ await runProcess({
       additions: new AdditionLimit(settings.PEOPLE_ADDED_PER_10S, () => measures.rateLimited.add('people_added')),
       people,
       conversations,
-      conversationWriter: new ConversationWriter({ ...ports, reader: conversations, news }),
+      conversationWriter: new ConversationWriter({
+        ...ports,
+        reader: conversations,
+        news,
+        maxConversations: settings.CONVERSATIONS_PER_PERSON,
+      }),
       history: new History(db, conversations, store, copies),
       messages,
       reads,

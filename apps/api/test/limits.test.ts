@@ -6,9 +6,14 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 
 const LIMIT = 10
 const PEOPLE = 6
+const CONVERSATIONS = 3
 let cluster: Cluster
 beforeAll(async () => {
-  const env = { HTTP_REQUESTS_PER_10S: String(LIMIT), PEOPLE_ADDED_PER_10S: String(PEOPLE) }
+  const env = {
+    HTTP_REQUESTS_PER_10S: String(LIMIT),
+    PEOPLE_ADDED_PER_10S: String(PEOPLE),
+    CONVERSATIONS_PER_PERSON: String(CONVERSATIONS),
+  }
   cluster = await startCluster({ apis: 2, gateways: 0, workers: 0, edge: false, env })
 })
 afterAll(() => cluster?.[Symbol.asyncDispose]())
@@ -77,6 +82,42 @@ it('limits how many people a person adds, on creation or later; services are not
   expect(await (await fetch(`${adminUrl}/metrics`)).text()).toContain(
     'parley_rate_limited_total{limit="people_added"} 2\n',
   )
+})
+
+it('limits how many conversations a user is put into, except by a service', async () => {
+  const [popular, ...others] = Array.from({ length: CONVERSATIONS + 2 }, () => user())
+  const last = others.at(-1)
+  if (popular === undefined || last === undefined) throw new RangeError('there are five')
+  await cluster.register(popular, ...others)
+  const path = '/api/messages/conversations'
+  const participantIds = [popular.id]
+  const made = []
+  for (const other of others.slice(0, CONVERSATIONS)) {
+    made.push(dataOf(await cluster.api(other).post<Conversation>(path, { participantIds })))
+  }
+  const api = cluster.api(last)
+  const { id } = dataOf(await api.post<Conversation>(path, { type: 'GROUP', participantIds: [others[0]?.id] }))
+  for (const refused of [
+    await api.post(path, { participantIds }),
+    await api.post(`${path}/${id}/participants`, { userIds: participantIds }),
+    await cluster.api(popular).post(path, { participantIds: [last.id] }),
+  ]) {
+    expect(refused.status).toBe(409)
+    expect(errorOf(refused)).toMatchObject({ code: 'TOO_MANY_CONVERSATIONS', details: { userIds: participantIds } })
+  }
+  // A conversation that exists already is still returned.
+  const again = await cluster.api(popular).post<Conversation>(path, { participantIds: [others[0]?.id] })
+  expect([again.status, dataOf(again).id]).toEqual([200, made[0]?.id])
+  const byServer = await fetch(`${cluster.url}${path}/${id}/participants`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${cluster.token('a server', { role: 'service' })}`,
+      'x-act-as': last.id,
+      'content-type': 'application/json',
+    },
+    body: JSON.stringify({ userIds: participantIds }),
+  })
+  expect(byServer.status).toBe(200)
 })
 
 it('does not count services', async () => {

@@ -41,7 +41,8 @@ export class ServerRequests {
    * on errors that may pass; it is created only once.
    * @param input `name` (up to 200 UTF-16 units) and `clientConversationId` apply to groups. Keep a `clientConversationId`
    * across a reload to get the same group again
-   * @throws {ParleyClientError} UNKNOWN_USERS (listed in `details`), VALIDATION_FAILED, GROUP_FULL
+   * @throws {ParleyClientError} UNKNOWN_USERS and TOO_MANY_CONVERSATIONS (listed in `details`), VALIDATION_FAILED,
+   * GROUP_FULL
    */
   async createConversation(input: {
     type: 'DIRECT' | 'GROUP'
@@ -69,7 +70,7 @@ export class ServerRequests {
 
   /**
    * Adds users to a group; those already in it are unaffected.
-   * @throws {ParleyClientError} UNKNOWN_USERS, GROUP_FULL, NOT_A_GROUP
+   * @throws {ParleyClientError} UNKNOWN_USERS, GROUP_FULL, TOO_MANY_CONVERSATIONS, NOT_A_GROUP
    */
   async addParticipants(conversationId: string, userIds: readonly string[]): Promise<Conversation> {
     return this.#change('POST', conversationId, '/participants', { userIds })

@@ -83,6 +83,10 @@ export const ERROR_ADVICE: Readonly<Record<ErrorCode, { meaning: string; advice:
     advice: 'Try again on a faster connection.',
   },
   GROUP_FULL: { meaning: 'A group has at most a thousand members.', advice: 'Remove somebody first.' },
+  TOO_MANY_CONVERSATIONS: {
+    meaning: 'The users in `details.userIds` are in `CONVERSATIONS_PER_PERSON` conversations already.',
+    advice: 'Leave them out, or have them leave some. A service may still add them.',
+  },
   PAYLOAD_TOO_LARGE: {
     meaning: 'The JSON body is larger than 256 KiB.',
     advice: 'Send less, or use several requests.',

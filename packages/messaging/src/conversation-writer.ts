@@ -5,6 +5,7 @@ import {
   type ConversationRow,
   type Database,
   findCreated,
+  findInMany,
   findUsers,
   insertConversation,
   type LockedConversation,
@@ -55,6 +56,8 @@ export interface ConversationWriterOptions {
   news: News
   ledger: Ledger
   links: AttachmentLinks
+  /** Conversations that one user may be in; 0 for any number. Concurrent changes may exceed it by as many as there are. */
+  maxConversations?: number
 }
 
 /**
@@ -67,22 +70,24 @@ export class ConversationWriter {
   readonly #news: News
   readonly #ledger: Ledger
   readonly #links: AttachmentLinks
+  readonly #maxConversations: number
 
-  constructor({ db, reader, news, ledger, links }: ConversationWriterOptions) {
+  constructor({ db, reader, news, ledger, links, maxConversations = 0 }: ConversationWriterOptions) {
     this.#db = db
     this.#reader = reader
     this.#news = news
     this.#ledger = ledger
     this.#links = links
+    this.#maxConversations = maxConversations
   }
 
   /**
    * Creates a conversation; the creator is always a member. There is one DIRECT conversation for two users, and one group for
    * a `clientConversationId` of its creator: asking again returns it with `created: false`, even under a race.
-   * @throws {ParleyError} UNKNOWN_USERS (details.userIds), VALIDATION_FAILED, GROUP_FULL; CONVERSATION_NOT_FOUND if it
-   * exists and the creator has left it
+   * @throws {ParleyError} UNKNOWN_USERS and TOO_MANY_CONVERSATIONS (details.userIds), VALIDATION_FAILED, GROUP_FULL;
+   * CONVERSATION_NOT_FOUND if it exists and the creator has left it
    */
-  async create(creator: User, input: CreateConversation): Promise<{ conversation: Conversation; created: boolean }> {
+  async create(creator: Actor, input: CreateConversation): Promise<{ conversation: Conversation; created: boolean }> {
     const userIds = [...new Set([creator.id, ...input.participantIds])]
     const direct = input.type === 'DIRECT'
     if (direct && userIds.length !== 2) {
@@ -108,9 +113,11 @@ export class ConversationWriter {
       clientConversationId,
       userIds,
     }
-    const row = await this.#insert(fresh)
+    const full = await this.#inTooMany(this.#db.pool, creator, userIds)
+    const row = full.length === 0 ? await this.#insert(fresh) : undefined
     if (row !== undefined) return { conversation: await this.#reader.show(row, creator.id), created: true }
     const existing = await findCreated(this.#db.pool, fresh)
+    if (existing === undefined) requireRoom(full)
     if (existing === undefined) throw new Error('a conversation was neither inserted nor found')
     return { conversation: await this.#reader.get(existing, creator.id), created: false }
   }
@@ -127,7 +134,7 @@ export class ConversationWriter {
 
   /**
    * Adds members; those already in it are ignored.
-   * @throws {ParleyError} CONVERSATION_NOT_FOUND, NOT_A_GROUP, UNKNOWN_USERS, GROUP_FULL
+   * @throws {ParleyError} CONVERSATION_NOT_FOUND, NOT_A_GROUP, UNKNOWN_USERS, GROUP_FULL, TOO_MANY_CONVERSATIONS
    */
   async add(actor: Actor, conversationId: string, userIds: readonly string[]): Promise<Conversation> {
     await this.#reader.require(conversationId, actor.id)
@@ -137,6 +144,7 @@ export class ConversationWriter {
       const fresh = userIds.filter((id) => !present.has(id))
       if (fresh.length === 0) return null
       if (conversation.participant_count + fresh.length > LIMITS.groupSize) throw new ParleyError('GROUP_FULL')
+      requireRoom(await this.#inTooMany(tx, actor, fresh))
       await addParticipants(tx, conversationId, fresh)
       const added = fresh.flatMap((id) => people.get(id) ?? [])
       return { added: fresh, system: { event: 'participantsAdded', userIds: fresh }, people: added }
@@ -159,6 +167,12 @@ export class ConversationWriter {
       const event = actor.id === userId ? 'participantLeft' : 'participantRemoved'
       return { removed: [userId], system: { event, userIds: [userId] }, people: [presentUser(row)] }
     })
+  }
+
+  /** Those of these users who are in as many conversations as allowed; none if a service adds them. */
+  async #inTooMany(db: Queryable, { byService }: Actor, userIds: readonly string[]): Promise<string[]> {
+    if (byService === true || this.#maxConversations === 0) return []
+    return findInMany(db, userIds, this.#maxConversations)
   }
 
   /** @returns undefined if it exists already */
@@ -222,6 +236,10 @@ export class ConversationWriter {
     }
     return known
   }
+}
+
+function requireRoom(userIds: readonly string[]): void {
+  if (userIds.length > 0) throw new ParleyError('TOO_MANY_CONVERSATIONS', { details: { userIds } })
 }
 
 async function seenBy(tx: Queryable, conversationId: string, actor: User): Promise<ConversationRow> {

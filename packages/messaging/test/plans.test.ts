@@ -45,6 +45,7 @@ const profile = (i: number) => {
 
 /** Runs every query, each with as many values as one call may have. */
 const QUESTIONS: ((db: db.Queryable) => Promise<unknown>)[] = [
+  (q) => db.findInMany(q, people, 10),
   (q) => db.syncHeads(q, list(question), 100),
   (q) => db.syncMessages(q, list(range), 50),
   (q) => db.syncMembers(q, list(range), 100),

@@ -31,6 +31,11 @@ export const ERRORS = {
   USER_NOT_FOUND: { status: 404, message: 'There is no such person.', retry: false },
   REQUEST_TIMEOUT: { status: 408, message: 'The request did not arrive completely in time.', retry: true },
   GROUP_FULL: { status: 409, message: 'The group is full.', retry: false },
+  TOO_MANY_CONVERSATIONS: {
+    status: 409,
+    message: 'Some of these users are in as many conversations as a user may be in.',
+    retry: false,
+  },
   PAYLOAD_TOO_LARGE: { status: 413, message: 'The request is too large.', retry: false },
   FILE_TOO_LARGE: { status: 413, message: 'The file is too large.', retry: false },
   FILE_TYPE_NOT_ALLOWED: { status: 415, message: 'Files of this type may not be sent here.', retry: false },

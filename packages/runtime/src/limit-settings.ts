@@ -56,4 +56,9 @@ export const apiLimitSettings = defineSettings({
     'Members that one user may add to conversations in ten seconds, per api pod',
     { ...limit, default: '5000', developmentDefault: '0' },
   ),
+  CONVERSATIONS_PER_PERSON: setting(
+    wholeNumber(),
+    'Conversations that one user may be in; only a service adds a user to more',
+    { ...limit, default: '10000', developmentDefault: '0' },
+  ),
 })

@@ -38,6 +38,20 @@ export async function listParticipants(
   return queries.map((_, index) => found.get(index + 1) ?? [])
 }
 
+/** Those of these users who are in `most` conversations or more. Reads at most so many rows of each. */
+export async function findInMany(db: Queryable, userIds: readonly string[], most: number): Promise<string[]> {
+  const { rows } = await db.query<{ user_id: string }>({
+    name: 'find_in_many',
+    text: `
+      select a.user_id from unnest($1::text[]) as a (user_id)
+      where (
+        select count(*) from (select 1 from participants where user_id = a.user_id and left_at is null limit $2) p
+      ) >= $2`,
+    values: [userIds, most],
+  })
+  return rows.map((row) => row.user_id)
+}
+
 export interface MembershipRow {
   user_id: string
   conversation_ids: string[]

@@ -38,7 +38,7 @@ export const conversationOperations: readonly Operation[] = [
       },
       201: { description: 'A new conversation', data: conversation },
     },
-    errors: ['UNKNOWN_USERS', 'GROUP_FULL', 'CONVERSATION_NOT_FOUND'],
+    errors: ['UNKNOWN_USERS', 'GROUP_FULL', 'TOO_MANY_CONVERSATIONS', 'CONVERSATION_NOT_FOUND'],
   },
   {
     method: 'get',
@@ -85,7 +85,7 @@ export const conversationOperations: readonly Operation[] = [
     params: conversationParams,
     body: addParticipantsBody,
     answers: { 200: { description: 'The conversation with these members', data: conversation } },
-    errors: ['CONVERSATION_NOT_FOUND', 'NOT_A_GROUP', 'UNKNOWN_USERS', 'GROUP_FULL'],
+    errors: ['CONVERSATION_NOT_FOUND', 'NOT_A_GROUP', 'UNKNOWN_USERS', 'GROUP_FULL', 'TOO_MANY_CONVERSATIONS'],
   },
   {
     method: 'delete',
