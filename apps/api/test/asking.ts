@@ -16,8 +16,8 @@ export function operationOf(id: string): Operation {
 }
 
 /**
- * Sends the request of an example. A string is sent as the raw body. The content type is sent even without a body, as many clients
- * do.
+ * Sends the request of an example. A string is sent as the raw body. The content type is sent even without a body, as by many
+ * clients.
  */
 export async function ask(cluster: Cluster, world: World, operation: Operation, example: Example): Promise<Answer> {
   const path = operation.path.replaceAll(/\{(\w+)\}/g, (_, name) => encodeURIComponent(example.params?.[name] ?? ''))

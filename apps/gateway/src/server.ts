@@ -106,7 +106,7 @@ function joinFirstWrites(socket: Duplex): void {
   setImmediate(() => socket.uncork())
 }
 
-/** Ignores other protocols that a client offers (RFC 9110 section 7.8): Java's and curl's clients offer `h2c` with a plain poll. */
+/** Ignores other protocols that a client offers (RFC 9110 section 7.8): Java and curl offer `h2c` with a plain poll. */
 function wantsWebSocket({ headers }: IncomingMessage): boolean {
   return headers.upgrade?.toLowerCase() === 'websocket'
 }

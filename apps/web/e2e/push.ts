@@ -25,7 +25,7 @@ export function pushTests(stage: () => Stage): void {
     expect(new URL(visitor.page.url()).hash).toBe(`#/c/${id}`)
     await expect.poll(() => shown(visitor)).toEqual([])
 
-    // For another conversation: browsers close by tag, and with a delay, so one with the same tag could be closed along with the first.
+    // For another conversation: browsers close by tag, with a delay, and might close one with the same tag along with the first.
     const tag = randomUUID()
     const second = { kind: 'show', title: 'Group', body: 'Once more', tag, data: { conversationId: tag } }
     await comesUp(visitor, () => deliver(second), ['Group', 'Once more', tag])

@@ -117,7 +117,7 @@ function locate(request: IncomingMessage): URL | undefined {
   return url?.protocol === 'http:' || url?.protocol === 'https:' ? url : undefined
 }
 
-/** Other protocols that a client offers are left alone (RFC 9110 section 7.8): Java's and curl's offer `h2c` with a plain request. */
+/** Ignores other protocols that a client offers (RFC 9110 section 7.8): Java and curl offer `h2c` with a plain request. */
 function wantsWebSocket({ headers }: IncomingMessage): boolean {
   return headers.upgrade?.toLowerCase() === 'websocket'
 }

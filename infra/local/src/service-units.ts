@@ -31,7 +31,7 @@ interface ServiceDefinition<S extends Child> {
 /**
  * Starts Postgres, Redis and S3 in parallel, except those that the environment provides, and keeps them running: one that dies is
  * restarted on its old port.
- * @returns the settings that apps need to reach them; `undefined` for a variable of the user's environment that must not be passed on
+ * @returns the settings that apps need to reach them; undefined for variables of the user's environment that must not be passed on
  */
 export async function startServices({ home, env, print, stops }: ServicesOptions): Promise<Environment> {
   const running: Supervised<Child>[] = []

@@ -11,7 +11,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import { actorOf, requireService } from '../authentication.ts'
 import type { ApiDeps } from '../deps.ts'
 
-/** How far in the future `before` may be, in milliseconds. Later than that is taken for a mistake: it would lock the person out. */
+/** How far in the future `before` may be, in milliseconds. More is treated as a mistake: it would lock the person out. */
 const CLOCK_TOLERANCE_MS = 5_000
 
 /** The person's own profile, a search for people, and the routes by which services create people and revoke tokens. */

@@ -2,7 +2,7 @@ import type { Message } from '@parley/client'
 import { useRef } from 'react'
 import { useChat } from '../chat/context.ts'
 
-/** Returns a function that refetches a message whose file cannot be loaded, as its URL may have expired; at most once a minute. */
+/** Returns a function that refetches a message whose file's URL may have expired, at most once a minute. */
 export function useRefresh(): (message: Pick<Message, 'conversationId' | 'seq'>) => void {
   const { client } = useChat()
   const last = useRef(new Map<number, number>())

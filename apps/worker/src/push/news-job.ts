@@ -122,8 +122,8 @@ async function tellOne(
 }
 
 /**
- * Queues a check of the device's summary: this notification replaces the conversation's part of it, and a summary without any
- * part left is closed. That job waits for this one's turn to end. Its id contains the time, as each run has something new to check.
+ * Queues a check of the device's summary: this notification replaces the conversation's part of it, and a summary without any part
+ * left is closed. That job waits for this one's turn to end. Its id contains the time, because each run has something to check.
  */
 async function takeFromSummary(
   { producer, metrics }: PushDeps,

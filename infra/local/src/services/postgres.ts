@@ -29,7 +29,7 @@ const LADDER: Ladder = [
 
 /** A running Postgres with a database named `parley`, which is empty or has kept its data. */
 export interface PostgresService extends Running {
-  /** postgres://parley:...@127.0.0.1:port/parley; the user is a superuser. It says itself how to connect, whatever PGSSLMODE says. */
+  /** postgres://parley:...@127.0.0.1:port/parley?sslmode=disable, which overrides PGSSLMODE; the user is a superuser. */
   readonly url: string
   readonly port: number
 }
