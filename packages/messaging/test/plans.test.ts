@@ -58,6 +58,12 @@ const QUESTIONS: ((db: db.Queryable) => Promise<unknown>)[] = [
     ),
   (q) => db.listUnread(q, person(1)),
   (q) => db.upsertUsers(q, list(profile)),
+  (q) =>
+    db.upsertUsers(
+      q,
+      list((i) => ({ ...profile(i), profileAt: null })),
+    ),
+  (q) => db.findUsers(q, people),
   (q) => db.findTokensValidFrom(q, people),
   (q) => db.revokeTokens(q, person(1), NOW),
   (q) => db.findConversations(q, list(member)),

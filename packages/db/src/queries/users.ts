@@ -31,6 +31,15 @@ export interface UserProfile {
  * @param profiles one for each person
  */
 export async function upsertUsers(db: Queryable, profiles: readonly UserProfile[]): Promise<UserRow[]> {
+  const rows = await upsertSeen(db, profiles)
+  // People whom others created while the statement ran are missing from its result, and not updated: it runs once more for them.
+  const stored = new Set(rows.map((row) => row.id))
+  const unseen = profiles.filter(({ id }) => !stored.has(id))
+  return unseen.length === 0 ? rows : [...rows, ...(await upsertSeen(db, unseen))]
+}
+
+/** The statement of {@link upsertUsers}. People whom others create while it runs are left out. */
+async function upsertSeen(db: Queryable, profiles: readonly UserProfile[]): Promise<UserRow[]> {
   const sorted = [...profiles].sort((a, b) => (a.id < b.id ? -1 : 1))
   const { rows } = await db.query<UserRow>({
     name: 'upsert_users',
@@ -67,10 +76,7 @@ export async function upsertUsers(db: Queryable, profiles: readonly UserProfile[
       sorted.map((u) => u.profileAt?.toISOString() ?? null),
     ],
   })
-  // People whom others created while the statement ran are missing from its result, and not updated.
-  const stored = new Set(rows.map((row) => row.id))
-  const unseen = sorted.filter(({ id }) => !stored.has(id))
-  return unseen.length === 0 ? rows : [...rows, ...(await upsertUsers(db, unseen))]
+  return rows
 }
 
 /** Returns the people with these ids, in no particular order; unknown ids are left out. */
