@@ -9,6 +9,7 @@ import {
   ConversationReader,
   ConversationSync,
   ConversationWriter,
+  Epochs,
   History,
   MessageSearch,
   MessageWriter,
@@ -62,6 +63,7 @@ await runProcess({
       queryTimeoutMs: 5_000,
       onError,
     })
+    const epochs = new Epochs({ db, onParted: () => people.forgetAll(), onError })
     const { reads: copies, replica, close: closeReplica } = openReadSide(db, settings.DATABASE_REPLICA_URL, logger)
     await awaitSchema(db, { signal: stopping, logger })
     const redis = openRedis(address, { name: 'api', commandTimeoutMs: 2_000, onError })
@@ -85,6 +87,7 @@ await runProcess({
     tokenNotices.listen(bus, (notice) => revocations.note(notice), onError)
     const people = new People(db, (userIds) => void peopleNotices.publish(bus, userIds))
     peopleNotices.listen(bus, (userIds) => people.forget(userIds), onError)
+    await epochs.start()
     const standstill = new Standstill(LONGEST_STANDSTILL_MS)
     const app = await buildApp({
       logger,
@@ -111,7 +114,7 @@ await runProcess({
       messages,
       reads,
       search: new MessageSearch(db, presence, store, copies),
-      sync: new ConversationSync(db, store),
+      sync: new ConversationSync(db, store, epochs),
       store,
       uploads,
       uploadsAtOnce: settings.ATTACHMENT_UPLOADS_AT_ONCE,
@@ -144,6 +147,7 @@ await runProcess({
         { name: 'watermark', stop: () => watermark.stop() },
         { name: 'admin', stop: () => admin.stop() },
         { name: 'standstill', stop: async () => standstill.stop() },
+        { name: 'epochs', stop: () => epochs.stop() },
         { name: 'writers', stop: async () => void (await Promise.all([messages.close(), reads.close()])) },
         {
           name: 'http',

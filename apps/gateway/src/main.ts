@@ -5,6 +5,7 @@ import { Bus, encodeEvent, GatewayRooms, PublishedWatermark, Publisher, tokenNot
 import {
   ConversationReader,
   ConversationSync,
+  Epochs,
   goneSince,
   History,
   Membership,
@@ -103,6 +104,13 @@ await runProcess({
     const reads = new ReadMarker({ db, events: publisher, onError })
     const people = new People(db)
     const membership = new Membership(db)
+    const onParted = () => {
+      logger.warn('the database follows another history: all clients are asked to sync')
+      people.forgetAll()
+      rooms.forget()
+      resync.start('everything')
+    }
+    const epochs = new Epochs({ db, onParted, onError })
     const revocations = new TokenRevocations({ db, tell: (notice) => void tokenNotices.publish(bus, notice) })
     const onlineNews = new OnlineNews({ people, membership, publisher, presenceReader })
     const presence = new Presence({
@@ -130,7 +138,7 @@ await runProcess({
       conversations,
       messages,
       reads,
-      sync: new ConversationSync(db, store, () => crowd.questionsPauseMs),
+      sync: new ConversationSync(db, store, epochs, () => crowd.questionsPauseMs),
       presence,
       presenceReader,
       onlineNews,
@@ -140,8 +148,9 @@ await runProcess({
     }
     acceptHandshakes(io, deps)
     serveConnections(io, deps)
-    const resync = new Resync({ io, rooms, membership, onError, onAsked: () => measures.resyncs++ })
+    const resync = new Resync({ io, rooms, membership, people, onError, onAsked: () => measures.resyncs++ })
     bus.on('restored', () => resync.start())
+    await epochs.start()
     takeNewNames({ io, bus, people, onError })
     const tokenGuard = guardTokens({ io, bus, revocations, onError })
 
@@ -169,6 +178,7 @@ await runProcess({
         { name: 'presence', stop: () => presence.stop() },
         { name: 'rooms', stop: async () => rooms.close() },
         { name: 'resync', stop: async () => resync.stop() },
+        { name: 'epochs', stop: () => epochs.stop() },
         { name: 'standstill', stop: async () => standstill.stop() },
         { name: 'token guard', stop: async () => tokenGuard.stop() },
         { name: 'writers', stop: async () => void (await Promise.all([messages.close(), reads.close()])) },

@@ -94,8 +94,11 @@ function showSockets(metrics: Metrics, { io, measures }: GatewayMetricsOptions):
     [],
     () => single(measures.slowReaders),
   )
-  metrics.counter('parley_gateway_resyncs_total', 'Sockets told to sync after this gateway had lost Redis', [], () =>
-    single(measures.resyncs),
+  metrics.counter(
+    'parley_gateway_resyncs_total',
+    'Sockets told to sync after this gateway had lost Redis, or the database a part of its history',
+    [],
+    () => single(measures.resyncs),
   )
 }
 

@@ -1,25 +1,30 @@
 import type { GatewayRooms } from '@parley/fanout'
-import type { Membership } from '@parley/messaging'
+import type { Membership, People } from '@parley/messaging'
 import { retried } from '@parley/runtime/retried'
 import type { Server, Socket } from 'socket.io'
 import { sessionOf } from './session.ts'
 
-/** The sockets of a gateway are told to sync over this period, in milliseconds, so that they do not all do so at once. */
-const SPREAD_MS = 3_000
+/**
+ * The sockets of a gateway are told to sync over this period, in milliseconds, so that they do not all do so at once. It is longer
+ * if each of them has to fetch everything again.
+ */
+const SPREAD_MS = { changes: 3_000, everything: 10_000 }
 const ROUNDS = 30
 
 export interface ResyncOptions {
   io: Server
   rooms: Pick<GatewayRooms, 'enter' | 'confirmed'>
   membership: Pick<Membership, 'conversationsOf'>
+  people: Pick<People, 'see'>
   onError: (error: unknown) => void
   /** Called for each socket that is told. */
   onAsked?: () => void
 }
 
 /**
- * Tells sockets to sync after this gateway was cut off from Redis: they have missed messages, and perhaps membership changes.
- * Their rooms are corrected first, so that nothing falls in between.
+ * Tells sockets to sync after this gateway was cut off from Redis: they have missed messages, and perhaps membership changes. Or
+ * after the database lost a part of its history, in which the person may be missing, or be in other conversations. Their rooms
+ * are corrected first, so that nothing falls in between.
  */
 export class Resync {
   readonly #options: ResyncOptions
@@ -40,8 +45,9 @@ export class Resync {
   /**
    * Tells every socket that is connected now, and those still in their handshake once they are connected. A call while an
    * earlier one is under way starts over.
+   * @param told what they have to fetch
    */
-  start(): void {
+  start(told: 'changes' | 'everything' = 'changes'): void {
     this.stop()
     this.#underWay = new AbortController()
     this.#startedAt = Date.now()
@@ -54,7 +60,7 @@ export class Resync {
           this.#timers.delete(timer)
           for (const socket of batch) void this.#ask(socket)
         },
-        (round * SPREAD_MS) / ROUNDS,
+        (round * SPREAD_MS[told]) / ROUNDS,
       )
       this.#timers.add(timer)
     }
@@ -78,12 +84,14 @@ export class Resync {
 
   /** Never rejects: while the database is away, it retries for as long as the socket is connected. */
   async #ask(socket: Socket): Promise<void> {
-    const { rooms, membership } = this.#options
+    const { rooms, membership, people } = this.#options
     const { signal } = this.#underWay
     await retried(async (attempt) => {
       if (signal.aborted || !socket.connected) return
       try {
-        const { id } = sessionOf(socket).user
+        const { user, identity } = sessionOf(socket)
+        const { id } = user
+        await people.see(identity)
         await rooms.enter(socket, id, () => membership.conversationsOf(id))
       } catch (error) {
         if (attempt === 1) this.#options.onError(error)

@@ -25,7 +25,8 @@ function resyncOf(
   }
   const onError = vi.fn()
   const membership = { conversationsOf }
-  const options = { io: io as unknown as Server, rooms, membership, onError } as ResyncOptions
+  const people = { see: vi.fn() }
+  const options = { io: io as unknown as Server, rooms, membership, people, onError } as ResyncOptions
   return { io, onError, resync: new Resync(options) }
 }
 

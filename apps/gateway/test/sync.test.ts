@@ -1,5 +1,5 @@
 import { openDatabase } from '@parley/db'
-import { ConversationSync } from '@parley/messaging'
+import { ConversationSync, DatabaseHistory } from '@parley/messaging'
 import type { Message, SyncAnswer, SyncedConversation, User } from '@parley/protocol'
 import { type Cluster, dataOf, direct, emit, errorOf, group, next, startCluster, user } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
@@ -41,6 +41,7 @@ describe('sync', () => {
       left: [],
       hasMore: false,
       after: null,
+      epoch: expect.stringMatching(/^[\da-f.]{12,51}$/),
     })
   })
 
@@ -116,7 +117,8 @@ describe('sync', () => {
     const { id } = await group(cluster, a, [b, c])
     await cluster.api(a).delete(`${PATH}/${id}/participants/${b.id}`)
     await send(a, id, 'without Fatima')
-    expect(await sync(b, { [id]: 1 })).toEqual({ conversations: [], left: [id], hasMore: false, after: null })
+    const epoch = expect.any(String)
+    expect(await sync(b, { [id]: 1 })).toEqual({ conversations: [], left: [id], hasMore: false, after: null, epoch })
     expect(await sync(stranger, { [id]: 0 })).toMatchObject({ conversations: [], left: [id] })
     // The first and the last of all ids are answered as any other that nothing has.
     const nowhere = ['00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff']
@@ -196,6 +198,53 @@ describe('sync', () => {
     expect(dataOf(await post({ conversations: { [upper]: 1 } }))).toMatchObject({ left: [upper.toLowerCase()] })
   })
 
+  it('starts over for those who know a conversation from a lost history, and says after which message', async () => {
+    const [a, b] = [user('Ahmed'), user('Fatima')]
+    const { id, rev } = await group(cluster, a, [b])
+    const quiet = await group(cluster, a, [b])
+    const empty = await group(cluster, a, [b])
+    const unnamed = await group(cluster, a, [b])
+    await send(a, quiet.id, 'quiet')
+    for (let n = 1; n <= 5; n++) await send(a, id, `${n}`)
+    const known = { [id]: rev + 3, [quiet.id]: quiet.rev, [empty.id]: empty.rev, [unnamed.id.replace(/^./, 'f')]: 1 }
+    const { epoch: before = '' } = await sync(b, known)
+    const { rows } = await cluster.sql.query<{ at: string }>(
+      'select created_at::text as at from messages where conversation_id = $1 and seq = 5',
+      [id],
+    )
+    for (let n = 6; n <= 13; n++) await send(a, id, `${n}`)
+    // As after a failover that lost everything after the fifth.
+    await cluster.sql.query(
+      `insert into epochs (id, lossy, began_at, system_id, timeline, database_oid, messages_oid, started_at)
+       select 'another', true, $1, system_id, timeline, database_oid, messages_oid, started_at
+       from epochs order by no desc limit 1`,
+      [rows[0]?.at],
+    )
+    await expect.poll(async () => (await sync(b, {})).epoch).toMatch(/^another\./)
+    const answer = await sync(b, known, { epoch: before })
+    const told = new Map(answer.conversations.map((each) => [each.id, each]))
+    const anew = { joined: false, tooLong: true, members: expect.objectContaining({ length: 2 }) }
+    expect(told.get(id)).toMatchObject({ ...anew, lastSeq: 13, lostAfterSeq: 5, messages: [{ content: '13' }] })
+    expect(told.get(quiet.id)).toMatchObject({ ...anew, lostAfterSeq: 1, messages: [{ content: 'quiet' }] })
+    expect(told.get(empty.id)).toMatchObject({ ...anew, lostAfterSeq: 0, messages: [] })
+    expect(told.get(unnamed.id)).toMatchObject({ joined: true, tooLong: false })
+    expect(told.get(unnamed.id)).not.toHaveProperty('lostAfterSeq')
+    expect(answer.left).toEqual([unnamed.id.replace(/^./, 'f')])
+    // Where an unknown history ended is not known.
+    const unknown = await sync(b, known, { epoch: 'x'.repeat(128) })
+    expect(unknown.conversations.map(({ lostAfterSeq }) => lostAfterSeq)).toEqual([null, null, null, undefined])
+    const current = await sync(b, { [id]: (told.get(id)?.rev ?? 0) - 1 }, { epoch: answer.epoch })
+    expect(current.conversations.map(({ lostAfterSeq }) => lostAfterSeq)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ])
+    expect(current.conversations[0]?.messages.map(({ content }) => content)).toEqual(['13'])
+    const tooLong = await cluster.api(b).post('/api/messages/sync', { conversations: {}, epoch: 'x'.repeat(129) })
+    expect(errorOf(tooLong).code).toBe('VALIDATION_FAILED')
+  })
+
   it('many people who sync at once share statements', async () => {
     const people = Array.from({ length: 200 }, (_, i) => user(`Person ${i}`))
     const [owner, ...others] = people
@@ -203,7 +252,7 @@ describe('sync', () => {
     const rooms = await Promise.all(Array.from({ length: 20 }, () => group(cluster, owner, others)))
     for (const { id } of rooms) await send(owner, id, 'hello')
     await using counted = countingDatabase(cluster.databaseUrl)
-    const sync = new ConversationSync(counted.db, { urlOf: () => '' })
+    const sync = new ConversationSync(counted.db, { urlOf: () => '' }, { current: async () => new DatabaseHistory([]) })
     const conversations = Object.fromEntries(rooms.map(({ id }) => [id, 1]))
     const answers = await Promise.all(people.map(({ id }) => sync.changes(id, { conversations })))
     for (const answer of answers)

@@ -28,6 +28,7 @@ export interface CatchUpOptions {
     conversations: Record<string, number>
     after: string | null
     until: string | null
+    epoch: string | null
   }) => Promise<SyncAnswer>
   connected: () => boolean
   /** If more messages than this are missing in a conversation, the client skips to the newest page. */
@@ -47,6 +48,8 @@ export class CatchUp {
   readonly #options: CatchUpOptions
   #running: Promise<void> | undefined
   #again = false
+  /** The history of the server's database that everything known belongs to; null if the server named none. */
+  #epoch: string | null = null
   #hole: ReturnType<typeof setTimeout> | undefined
   /** Aborts the work in progress when the connection is lost. */
   #run = new AbortController()
@@ -143,6 +146,7 @@ export class CatchUp {
   async #round(signal: AbortSignal): Promise<void> {
     const { inbox, call } = this.#options
     const behind = new Set<Room>()
+    let epoch: string | undefined
     inbox.beginSync()
     try {
       for (const { ids, first, until } of chunksOf(inbox)) {
@@ -156,16 +160,20 @@ export class CatchUp {
             conversations[id] = room.revisions.upTo
             asked.set(id, { room, newest: room.revisions.newest })
           }
-          const answer = await call({ conversations, after, until })
+          const answer = await call({ conversations, after, until, epoch: this.#epoch })
+          epoch ??= answer.epoch
+          // The answers before belong to a history that has ended since.
+          if (answer.epoch !== epoch) this.#again = true
           for (const id of answer.left) this.#left(id, asked.get(id))
           for (const synced of answer.conversations) {
-            const room = inbox.applySync(synced, conversations[synced.id])
+            const room = inbox.applySync(synced, conversations[synced.id], answer.epoch)
             if (room !== undefined) behind.add(room)
           }
           hasMore = answer.hasMore
           after = answer.after
         }
       }
+      this.#epoch = epoch ?? this.#epoch
       inbox.finishSync()
       for (const room of inbox.rooms()) if (room.sequence.hasGap) behind.add(room)
       await this.#fillAll([...behind], signal)

@@ -84,6 +84,7 @@ export class ClientCore {
         this.events.emit('joined', conversation)
         this.watched.loadAll()
       },
+      onLost: () => this.watched.loadAll(),
       onLeft: (conversationId) => {
         this.readMarks.forget(conversationId)
         this.events.emit('left', { conversationId })

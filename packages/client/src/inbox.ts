@@ -2,13 +2,13 @@ import type { Conversation, Message, ServerEvents, SyncedConversation } from '@p
 import { LIMITS } from '@parley/protocol/limits'
 import { conversationOf } from './members.ts'
 import { Orphans } from './orphans.ts'
-import { Room } from './room.ts'
+import { type LostRoom, Room } from './room.ts'
 import { LazyStore, Stores } from './store.ts'
 import type { TimelineSnapshot } from './timeline.ts'
 
 /**
- * After the server was restored from a backup, this many of a conversation's newest messages are checked for ones written
- * since: they may have reused the seqs of messages that the client has already delivered.
+ * If the server has lost messages and does not say which, this many of a conversation's newest messages are checked for ones
+ * written since: they may have reused the seqs of messages that the client has already delivered.
  */
 const RESTORE_LOOKBACK = LIMITS.pageSize
 const NO_MARKS: ReadonlyMap<string, number> = new Map()
@@ -24,6 +24,8 @@ export interface InboxOptions {
   onMessage: (message: Message) => void
   onJoined: (conversation: Conversation) => void
   onLeft: (conversationId: string) => void
+  /** The server lost a part of a conversation: what was known of it is discarded, its timeline too. */
+  onLost: () => void
   /** The members of a conversation changed, or the user left it. @param fewest the lower of its sizes before and after */
   onPeople: (fewest: number) => void
   /** Messages are missing in the sequence. */
@@ -81,7 +83,7 @@ export class Inbox {
 
   /** Accepts a message from any source and emits those that can be delivered now. */
   accept(room: Room, message: Message): void {
-    for (const ready of room.accept(message)) if (ready.createdAt > room.deliveredUntil) this.#options.onMessage(ready)
+    for (const ready of room.accept(message)) this.#options.onMessage(ready)
     this.#seekMissing(room)
   }
 
@@ -137,19 +139,15 @@ export class Inbox {
   /**
    * Applies what a sync says about one conversation. Returns its room if more has to be fetched.
    * @param askedRev the rev that the client sent for it
+   * @param epoch the history that the answer belongs to, if the server names it
    */
-  applySync(synced: SyncedConversation, askedRev: number | undefined): Room | undefined {
-    const { userId, online } = this.#options
-    // A lower rev than ours: the server was restored from a backup and counts from there again.
-    const lost = askedRev !== undefined && askedRev > synced.rev ? this.#rooms.get(synced.id) : undefined
+  applySync(synced: SyncedConversation, askedRev: number | undefined, epoch?: string): Room | undefined {
+    const { online } = this.#options
+    const lost = this.#lostRoom(synced, askedRev, epoch)
     if (lost !== undefined) this.#rooms.delete(synced.id)
     const known = this.#rooms.get(synced.id)
     if (known === undefined && this.#isFromBefore(synced)) return undefined
-    const delivered = Math.max(
-      this.#deliveryAfter(synced.id, synced.joinedSeq, synced.lastSeq),
-      Math.min(lost?.sequence.delivered ?? 0, synced.lastSeq) - RESTORE_LOOKBACK,
-    )
-    const room = known ?? this.#add(conversationOf(synced, online(), userId()), delivered, lost?.deliveredAt)
+    const room = known ?? this.#begin(synced, lost, epoch)
     room.catchingUpTo = synced.rev
     room.applySync(synced, online())
     for (const message of synced.messages) this.accept(room, message)
@@ -157,6 +155,28 @@ export class Inbox {
     if (room.sequence.hasGap || (synced.tooLong && room.timeline.status !== 'idle')) return room
     this.caughtUp(room)
     return undefined
+  }
+
+  /** Returns the room that no longer counts because the server lost a part of the conversation and counts anew. */
+  #lostRoom(synced: SyncedConversation, askedRev: number | undefined, epoch: string | undefined): Room | undefined {
+    const { id, rev, lostAfterSeq } = synced
+    // An older server does not say so, but its rev is lower than ours.
+    const isLost = lostAfterSeq !== undefined || (askedRev !== undefined && askedRev > rev)
+    const room = isLost ? this.#rooms.get(id) : undefined
+    // An interrupted sync has started it over already.
+    return epoch !== undefined && room?.epoch === epoch ? undefined : room
+  }
+
+  /** Adds a conversation that is new, or starts over one of which the server lost a part. */
+  #begin(synced: SyncedConversation, lost: Room | undefined, epoch: string | undefined): Room {
+    const { id, joinedSeq, lastSeq, lostAfterSeq } = synced
+    const conversation = conversationOf(synced, this.#options.online(), this.#options.userId())
+    const after = this.#deliveryAfter(id, joinedSeq, lastSeq)
+    if (lost === undefined) return this.#add(conversation, after)
+    const end = Math.min(lost.sequence.delivered, lastSeq)
+    const delivered = Math.max(after, Math.min(end, lostAfterSeq ?? end - RESTORE_LOOKBACK))
+    const { deliveredAt, deliveredIds } = lost
+    return this.#add(conversation, delivered, { deliveredAt, deliveredIds, byTime: lostAfterSeq == null, epoch })
   }
 
   /** Ends a room's catch-up: nothing is missing up to its target rev. */
@@ -229,13 +249,13 @@ export class Inbox {
     return Math.min(lastSeq, ...this.#orphans.of(id).map(({ seq }) => seq - 1))
   }
 
-  /** @param deliveredUntil messages stored by then have been delivered already, whatever their seq */
-  #add(conversation: Conversation, delivered: number, deliveredUntil = ''): Room {
+  /** @param lost what is kept of a conversation that starts over */
+  #add(conversation: Conversation, delivered: number, lost?: LostRoom): Room {
     const { id } = conversation
     const room = new Room({
       conversation,
       delivered,
-      deliveredUntil,
+      ...lost,
       userId: this.#options.userId,
       windowSize: this.#options.windowSize,
       onInfo: () => this.#changed(id),
@@ -247,7 +267,8 @@ export class Inbox {
     this.#changed(id)
     this.timelines.invalidate(id)
     if (this.complete) {
-      this.#options.onJoined(conversation)
+      if (lost === undefined) this.#options.onJoined(conversation)
+      else this.#options.onLost()
       this.#options.onPeople(conversation.participantCount)
     }
     return room

@@ -31,7 +31,16 @@ export function mergeMembers(
 
 /** Builds the conversation that a sync names for the first time. */
 export function conversationOf(synced: SyncedConversation, online: ReadonlySet<string>, userId: string): Conversation {
-  const { joined: _, tooLong: __, messages, members: ___, gone: ____, joinedSeq: _____, ...rest } = synced
+  const {
+    joined: _,
+    tooLong: __,
+    messages,
+    members: ___,
+    gone: ____,
+    joinedSeq: _____,
+    lostAfterSeq: ______,
+    ...rest
+  } = synced
   return {
     ...rest,
     lastMessage: messages.at(-1) ?? null,

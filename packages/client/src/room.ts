@@ -7,15 +7,27 @@ import { Timeline } from './timeline.ts'
 
 /** Updates kept until the next sync, which brings any that are dropped here. */
 const UPDATES_MAX = 100
+/** Delivered messages whose ids are remembered, in case they come again under another seq. */
+const DELIVERED_KEPT = 200
 
-export interface RoomOptions {
+/** What is kept when a conversation starts over because the server lost a part of it. */
+export interface LostRoom {
+  /** `createdAt` of the newest delivered message; '' if not known. */
+  deliveredAt: string
+  /** Messages stored by then have been delivered already, whatever their seq. */
+  byTime: boolean
+  /** Ids of delivered messages, the newest last. */
+  deliveredIds: Set<string>
+  /** The history of the database in which it starts over, if the server names it. */
+  epoch: string | undefined
+}
+
+export interface RoomOptions extends Partial<LostRoom> {
   conversation: Conversation
   /** Returns the client's user id; '' until the first token. */
   userId: () => string
   /** Delivery begins after this seq. */
   delivered: number
-  /** Messages stored by then (a timestamp; '' for none) have been delivered already, whatever their seq. */
-  deliveredUntil: string
   windowSize: number
   /** Called when `info` has changed. */
   onInfo: () => void
@@ -29,10 +41,13 @@ export class Room {
   readonly timeline: Timeline
   readonly revisions: Revisions
   readonly sequence: Sequence
-  readonly deliveredUntil: string
+  readonly deliveredIds: Set<string>
+  readonly epoch: string | undefined
   /** `createdAt` of the newest delivered message; '' if not known. */
   deliveredAt: string
   readonly #options: RoomOptions
+  /** Messages stored by then are not new. */
+  readonly #deliveredUntil: string
   /** The target rev of a catch-up in progress. */
   catchingUpTo: number | undefined
   /** The rev of the newest snapshot that was applied. */
@@ -46,8 +61,10 @@ export class Room {
   constructor(options: RoomOptions) {
     this.#options = options
     this.#info = options.conversation
-    this.deliveredUntil = options.deliveredUntil
-    this.deliveredAt = options.delivered >= this.#info.lastSeq ? this.#info.updatedAt : options.deliveredUntil
+    this.deliveredIds = options.deliveredIds ?? new Set()
+    this.epoch = options.epoch
+    this.deliveredAt = options.delivered >= this.#info.lastSeq ? this.#info.updatedAt : (options.deliveredAt ?? '')
+    this.#deliveredUntil = options.byTime ? (options.deliveredAt ?? '') : ''
     this.revisions = new Revisions(options.conversation.rev)
     this.sequence = new Sequence(options.delivered)
     this.timeline = new Timeline(options.windowSize, options.onTimeline)
@@ -83,7 +100,17 @@ export class Room {
     }
     const ready = this.sequence.accept(message)
     for (const next of ready) this.#deliver(next)
-    return ready
+    return ready.filter((next) => this.#isNew(next))
+  }
+
+  /** Records the message as delivered. @returns false if it was delivered before the server lost a part of the conversation */
+  #isNew({ id, createdAt }: Message): boolean {
+    const { deliveredIds } = this
+    if (deliveredIds.has(id) || createdAt <= this.#deliveredUntil) return false
+    deliveredIds.add(id)
+    const [oldest] = deliveredIds
+    if (oldest !== undefined && deliveredIds.size > DELIVERED_KEPT) deliveredIds.delete(oldest)
+    return true
   }
 
   #deliver(message: Message): void {

@@ -18,7 +18,7 @@ afterEach(() => void vi.useRealTimers())
 /** The client of `setting` and a server that stores these messages. */
 function catchingUp(stored: Message[] = [], limit = 5_000, total = stored.at(-1)?.seq ?? 0) {
   const world = setting()
-  const call = vi.fn(async (_asked: { conversations: Record<string, number> }) => NOTHING)
+  const call = vi.fn(async (_asked: { conversations: Record<string, number>; epoch: string | null }) => NOTHING)
   const page = vi.fn(async (afterSeq: number) => stored.filter(({ seq }) => seq > afterSeq))
   const get = async (_path: string, { query }: { query: { afterSeq: number } }) => {
     return { data: await page(query.afterSeq), meta: { total } }
@@ -60,7 +60,7 @@ it('asks for all changes after the last one known without a hole', async () => {
   const { room, catchUp, call } = catchingUp()
   room.revisions.saw(7)
   await catchUp.sync()
-  expect(call.mock.calls).toEqual([[{ conversations: { c: 5 }, after: null, until: null }]])
+  expect(call.mock.calls).toEqual([[{ conversations: { c: 5 }, after: null, until: null, epoch: null }]])
   catchUp.stop()
 })
 
@@ -114,7 +114,7 @@ it('asks exactly once more for a conversation that appeared during a sync', asyn
   await sync
   call.mockClear()
   await vi.advanceTimersByTimeAsync(PATIENCE_MS)
-  expect(call.mock.calls).toEqual([[{ conversations: { c: 5, d: 2 }, after: null, until: null }]])
+  expect(call.mock.calls).toEqual([[{ conversations: { c: 5, d: 2 }, after: null, until: null, epoch: null }]])
   catchUp.holeSeen()
   await vi.advanceTimersByTimeAsync(PATIENCE_MS)
   expect(call).toHaveBeenCalledOnce()
@@ -244,6 +244,64 @@ describe('a sync in progress when the connection breaks', () => {
     answer.reject(network())
     await next
     expect(call).toHaveBeenCalledTimes(2)
+    catchUp.stop()
+  })
+})
+
+describe('where the database of the server follows another history', () => {
+  const [n2, n3, n4] = [2, 3, 4].map((seq) => ({ ...messageOf('ahmed', seq, seq + 4), id: `n${seq}` }))
+  const stored = [n2, n3, n4].filter((message) => message !== undefined)
+  const answer = (lostAfterSeq: number | null): SyncAnswer => ({
+    ...NOTHING,
+    conversations: [synced(8, 4, { tooLong: true, lostAfterSeq, messages: stored.slice(-1) })],
+    epoch: 'b',
+  })
+
+  it('tells the epoch of the first answer, and syncs once more where another came meanwhile', async () => {
+    const { catchUp, call } = catchingUp()
+    call.mockResolvedValueOnce({ ...NOTHING, epoch: 'a', hasMore: true, after: 'b' })
+    call.mockResolvedValue({ ...NOTHING, epoch: 'b' })
+    await catchUp.sync()
+    await catchUp.sync()
+    // A server of before names none.
+    call.mockResolvedValueOnce(NOTHING)
+    await catchUp.sync()
+    await catchUp.sync()
+    expect(call.mock.calls.map(([{ epoch }]) => epoch)).toEqual([null, null, 'a', 'b', 'b', 'b'])
+    catchUp.stop()
+  })
+
+  it('delivers what takes the place of lost messages, and nothing twice', async () => {
+    const { inbox, catchUp, call, page, delivered } = catchingUp(stored)
+    for (const message of fromTwoTo(3)) inbox.onMessage(message)
+    // On top of those that are lost, before anybody has noticed.
+    if (n4 !== undefined) inbox.onMessage(n4)
+    call.mockResolvedValueOnce(answer(1))
+    await catchUp.sync()
+    expect(delivered.map(({ id }) => id)).toEqual(['m2', 'm3', 'n4', 'n2', 'n3'])
+    expect(page.mock.calls).toEqual([[1]])
+    catchUp.stop()
+  })
+
+  it('fetches nothing of a conversation of which nothing was lost', async () => {
+    const { room, inbox, catchUp, call, page, delivered } = catchingUp()
+    call.mockResolvedValueOnce({ ...answer(1), conversations: [synced(5, 1, { tooLong: true, lostAfterSeq: 1 })] })
+    await catchUp.sync()
+    expect(inbox.get('c')).not.toBe(room)
+    expect([page.mock.calls, delivered]).toEqual([[], []])
+    catchUp.stop()
+  })
+
+  it('begins a conversation anew once, however often the sync is broken off', async () => {
+    const { inbox, catchUp, call, page, delivered } = catchingUp(stored)
+    for (const message of fromTwoTo(3)) inbox.onMessage(message)
+    call.mockResolvedValue(answer(1))
+    page.mockRejectedValueOnce(network())
+    await expect(catchUp.sync()).rejects.toMatchObject({ code: 'NETWORK' })
+    const begun = inbox.get('c')
+    await catchUp.sync()
+    expect(inbox.get('c')).toBe(begun)
+    expect(delivered.map(({ id }) => id)).toEqual(['m2', 'm3', 'n2', 'n3', 'n4'])
     catchUp.stop()
   })
 })

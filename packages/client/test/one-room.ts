@@ -51,7 +51,16 @@ export function setting() {
   const ignore = () => undefined
   const delivered: Message[] = []
   const onMessage = (message: Message) => delivered.push(message)
-  const told = { onWatched: ignore, onMessage, onJoined: ignore, onPeople: ignore, onGap, onHole, onLeft }
+  const told = {
+    onWatched: ignore,
+    onMessage,
+    onJoined: ignore,
+    onPeople: ignore,
+    onLost: ignore,
+    onGap,
+    onHole,
+    onLeft,
+  }
   const inbox = new Inbox({ userId: () => 'omar', online: () => new Set(), windowSize: 10, ...told })
   inbox.put(picture(5, 1, [ahmed, fatima, omar]))
   const room = inbox.get('c')

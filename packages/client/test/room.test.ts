@@ -227,7 +227,7 @@ describe('a conversation', () => {
       const catchUp = new CatchUp({ http: undefined as never, inbox, call, connected: () => true, limit: 10, ...told })
       catchUp.holeSeen()
       await vi.advanceTimersByTimeAsync(5_000)
-      expect(call.mock.calls).toEqual([[{ conversations: { c: 5 }, after: null, until: null }]])
+      expect(call.mock.calls).toEqual([[{ conversations: { c: 5 }, after: null, until: null, epoch: null }]])
       expect(room.marks().get('fatima')).toBe(1)
       catchUp.holeSeen()
       await vi.advanceTimersByTimeAsync(5_000)

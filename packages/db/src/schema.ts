@@ -23,6 +23,8 @@ import {
 } from 'drizzle-orm/pg-core'
 import { toInstant } from './instant.ts'
 
+const oid = customType<{ data: number }>({ dataType: () => 'oid' })
+
 /** Only written and queried in its text form; see queries/search-index.ts. */
 const tsvector = customType<{ data: string }>({ dataType: () => 'tsvector' })
 
@@ -303,3 +305,22 @@ export const messageSearch = pgTable(
     index('message_search_terms').using('gin', table.terms).with({ fastupdate: false }),
   ],
 )
+
+/**
+ * Sections of the database's history, the newest last: a row for each start of its server, each promotion and each copy of the
+ * database. Written by known_epochs() (0019_epochs), which explains how they are distinguished; null if that could not be queried.
+ */
+export const epochs = pgTable('epochs', {
+  no: bigint('no', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+  /** Random. */
+  id: text('id').notNull(),
+  /** Earlier commits may be missing. */
+  lossy: boolean('lossy').notNull(),
+  /** Everything committed by then belongs to the earlier history. */
+  beganAt: instant('began_at').notNull(),
+  systemId: text('system_id'),
+  timeline: text('timeline'),
+  databaseOid: oid('database_oid').notNull(),
+  messagesOid: oid('messages_oid').notNull(),
+  startedAt: instant('started_at'),
+})

@@ -125,6 +125,16 @@ export class GatewayRooms implements LocalRooms {
     }
   }
 
+  /**
+   * Forgets all seqs: the database follows another history, whose messages would be taken for those that were here under the same
+   * seqs. Sockets have to sync after that.
+   */
+  forget(): void {
+    this.#messages.forget()
+    this.#changes.clear()
+    this.#found.clear()
+  }
+
   close(): void {
     this.#messages.close()
   }

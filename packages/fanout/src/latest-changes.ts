@@ -18,6 +18,11 @@ export class LatestChanges {
     return true
   }
 
+  /** Forgets everything: from now on, seqs belong to another history. */
+  clear(): void {
+    this.#seqs.clear()
+  }
+
   /** Returns the seq as of which the latest known one holds; 0 if none is known. */
   latest(room: string, userId: string): number {
     return this.#seqs.get(keyOf(room, userId)) ?? 0

@@ -107,6 +107,12 @@ export class RoomMessages {
     }
   }
 
+  /** Seqs are assigned anew: each room starts with what arrives next. Messages that wait for their turn are dropped. */
+  forget(): void {
+    this.close()
+    this.#begins.clear()
+  }
+
   close(): void {
     for (const order of this.#orders.values()) order.close()
     this.#orders.clear()

@@ -141,6 +141,12 @@ export class People {
     return userIds.flatMap((id) => stored.get(id) ?? [])
   }
 
+  /** Drops all cached users: the database may no longer have them. Everybody is written again with their next token. */
+  forgetAll(): void {
+    this.#forgotten++
+    this.#seen.clear()
+  }
+
   /** Drops cached users who have changed. */
   forget(userIds: readonly string[]): void {
     this.#forgotten++

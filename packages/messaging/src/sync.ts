@@ -5,6 +5,7 @@ import {
   type SyncMemberRow,
   type SyncQuestion,
   type SyncRange,
+  seqsBefore,
   syncHeads,
   syncMembers,
   syncMessages,
@@ -19,6 +20,7 @@ import {
 } from '@parley/protocol'
 import { partsOf } from '@parley/runtime/parts'
 import { BatchLoader } from './batch-loader.ts'
+import type { Epochs, Parting } from './epochs.ts'
 import type { AttachmentLinks } from './ports.ts'
 import { presentMessage } from './present.ts'
 
@@ -36,6 +38,15 @@ const ANSWER_BYTES = 256 * 1024
 const HEAD_BYTES = 400
 /** Conversations read for one answer: one more than fits, to see whether there are more. */
 const HEADS = Math.floor(ANSWER_BYTES / HEAD_BYTES) + 1
+/** A rev that no conversation has reached: whatever is known under it is discarded. */
+const NO_REV = Number.MAX_SAFE_INTEGER
+
+interface Question extends SyncQuestion {
+  /** Where the client's history and the database's parted; undefined if they did not. */
+  parting: Parting | undefined
+}
+
+type Told = Omit<SyncAnswer, 'epoch'>
 
 /** Changes of a conversation since a rev: the same for everybody who asks from that rev. */
 interface Changes {
@@ -55,41 +66,77 @@ interface Changes {
 export class ConversationSync {
   readonly #db: Database
   readonly #links: AttachmentLinks
-  readonly #loader: BatchLoader<SyncQuestion, SyncAnswer>
+  readonly #epochs: Pick<Epochs, 'current'>
+  readonly #loader: BatchLoader<Question, Told>
 
   /** @param pauseMs pause between two batches, so that users who reconnect together share them */
-  constructor(db: Database, links: AttachmentLinks, pauseMs: () => number = () => PAUSE_MS) {
+  constructor(
+    db: Database,
+    links: AttachmentLinks,
+    epochs: Pick<Epochs, 'current'>,
+    pauseMs: () => number = () => PAUSE_MS,
+  ) {
     this.#db = db
     this.#links = links
+    this.#epochs = epochs
     this.#loader = new BatchLoader((questions) => this.#answerAll(questions), BATCH, pauseMs)
   }
 
   /** Returns the next page of what `userId` has missed, without anything they may not see (any longer). */
   async changes(
     userId: string,
-    { conversations: known, after = null, until = null }: SyncRequest,
+    { conversations, after = null, until = null, epoch }: SyncRequest,
   ): Promise<SyncAnswer> {
-    const question = { userId, known, after, until }
+    // Before the rows are read: rows of a newer history are sent again once its epoch is known. The reverse would never be noticed.
+    const history = await this.#epochs.current()
+    const parting = epoch == null ? undefined : history.partingFrom(epoch)
+    const known = parting === undefined ? conversations : mapValues(conversations, NO_REV)
+    const question = { userId, known, after, until, parting }
     const answer = await this.#loader.load(question)
     if (answer === undefined) throw new Error('a sync without an answer')
-    return answer
+    return { ...answer, epoch: history.name }
   }
 
-  async #answerAll(questions: SyncQuestion[]): Promise<Map<SyncQuestion, SyncAnswer>> {
-    const answers = new Map<SyncQuestion, SyncAnswer>()
+  async #answerAll(questions: Question[]): Promise<Map<Question, Told>> {
+    const answers = new Map<Question, Told>()
     for (const part of partsOf(questions, BATCH_CONVERSATIONS, ({ known }) => Object.keys(known).length)) {
       for (const [question, answer] of await this.#answer(part)) answers.set(question, answer)
     }
     return answers
   }
 
-  async #answer(questions: SyncQuestion[]): Promise<[SyncQuestion, SyncAnswer][]> {
+  async #answer(questions: Question[]): Promise<[Question, Told][]> {
     const heads = await syncHeads(this.#db.pool, questions, HEADS)
     const byKey = new Map<string, SyncRange>()
     for (const head of heads) if (head.type !== null) byKey.set(keyOf(head), rangeOf(head))
     const changes = await this.#changes(byKey)
+    const kept = await this.#keptSeqs(questions, heads)
     const headsOf = Map.groupBy(heads, (head) => head.no)
-    return questions.map((question, index) => [question, pageOf(headsOf.get(index + 1) ?? [], changes)])
+    return questions.map((question, index) => [question, pageOf(headsOf.get(index + 1) ?? [], changes, kept)])
+  }
+
+  /** Returns up to which seq the messages of a conversation are the same in the client's history. */
+  async #keptSeqs(questions: readonly Question[], heads: readonly SyncHeadRow[]): Promise<Map<SyncHeadRow, number>> {
+    const kept = new Map<SyncHeadRow, number>()
+    const cut = new Map<string, { id: string; lastSeq: number; at: string; heads: SyncHeadRow[] }>()
+    for (const head of heads) {
+      const at = questions[head.no - 1]?.parting?.at
+      if (at == null || head.type === null || head.known_rev === null) continue
+      const { id, last_seq: lastSeq } = head
+      if (head.last_message_at <= at) kept.set(head, lastSeq)
+      else {
+        const key = `${id} ${lastSeq} ${at}`
+        const known = cut.get(key) ?? { id, lastSeq, at, heads: [] }
+        known.heads.push(head)
+        cut.set(key, known)
+      }
+    }
+    if (cut.size === 0) return kept
+    const seqs = await seqsBefore(this.#db.pool, [...cut.values()])
+    for (const [index, { heads }] of [...cut.values()].entries()) {
+      for (const head of heads) kept.set(head, seqs[index] ?? 0)
+    }
+    return kept
   }
 
   async #changes(byKey: ReadonlyMap<string, SyncRange>): Promise<Map<string, Changes>> {
@@ -134,6 +181,10 @@ function rowsOf({ knownRev, rev }: SyncRange): number {
   return knownRev === null ? LIMITS.listedParticipants : 8 + Math.min(LIMITS.syncMessages, rev - knownRev)
 }
 
+function mapValues<T>(record: Readonly<Record<string, unknown>>, value: T): Record<string, T> {
+  return Object.fromEntries(Object.keys(record).map((key) => [key, value]))
+}
+
 function keyOf(head: ChangedHeadRow): string {
   return `${head.id} ${knownRevOf(head)} ${head.rev}`
 }
@@ -148,8 +199,12 @@ function rangeOf(head: ChangedHeadRow): SyncRange {
 }
 
 /** Builds an answer from as many heads, in id order, as fit into it; at least one. */
-function pageOf(heads: readonly SyncHeadRow[], changes: ReadonlyMap<string, Changes>): SyncAnswer {
-  const answer: SyncAnswer = { conversations: [], left: [], hasMore: false, after: null }
+function pageOf(
+  heads: readonly SyncHeadRow[],
+  changes: ReadonlyMap<string, Changes>,
+  kept: ReadonlyMap<SyncHeadRow, number>,
+): Told {
+  const answer: Told = { conversations: [], left: [], hasMore: false, after: null }
   let bytes = 0
   let last: string | null = null
   for (const head of heads) {
@@ -162,16 +217,17 @@ function pageOf(heads: readonly SyncHeadRow[], changes: ReadonlyMap<string, Chan
         return { ...answer, hasMore: true, after: last }
       }
       bytes += Math.min(change.bytes, ANSWER_BYTES)
-      answer.conversations.push(presentSynced(head, change))
+      answer.conversations.push(presentSynced(head, change, kept.get(head) ?? null))
     }
     last = head.id
   }
   return answer
 }
 
-function presentSynced(head: ChangedHeadRow, changes: Changes): SyncedConversation {
+/** @param keptSeq the last message that the client's history has, too; null if not known. Used if the client has to start over */
+function presentSynced(head: ChangedHeadRow, changes: Changes, keptSeq: number | null): SyncedConversation {
   const tooLarge = changes.bytes > ANSWER_BYTES
-  const known = knownRevOf(head) !== null
+  const isLost = head.known_rev !== null && knownRevOf(head) === null
   return {
     id: head.id,
     type: head.type,
@@ -186,7 +242,8 @@ function presentSynced(head: ChangedHeadRow, changes: Changes): SyncedConversati
     joinedSeq: head.joined_seq,
     unreadCount: head.last_seq - head.last_read_seq,
     joined: head.known_rev === null,
-    tooLong: changes.tooLong || tooLarge || (!known && head.known_rev !== null),
+    tooLong: changes.tooLong || tooLarge || isLost,
+    ...(isLost && { lostAfterSeq: keptSeq }),
     messages: tooLarge ? changes.messages.slice(-1) : changes.messages,
     members: changes.members,
     gone: changes.gone,

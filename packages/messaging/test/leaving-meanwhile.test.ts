@@ -18,6 +18,7 @@ import {
   ConversationReader,
   ConversationSync,
   ConversationWriter,
+  DatabaseHistory,
   type Events,
   History,
   type Ledger,
@@ -33,6 +34,7 @@ import { fileDatabase } from './file-database.ts'
 const { database, db } = await fileDatabase(4)
 
 const links = { urlOf: () => '' }
+const sync = () => new ConversationSync(db, links, { current: async () => new DatabaseHistory([]) })
 
 const reader = () => new ConversationReader(db, { online: async () => new Set() }, links)
 
@@ -196,7 +198,7 @@ describe('a member who has left', () => {
     await writer().remove(back, id, back.id)
     const { rev } = await reader().require(id, owner.id)
     await writer().add(owner, id, [back.id])
-    const { conversations } = await new ConversationSync(db, links).changes(owner.id, { conversations: { [id]: rev } })
+    const { conversations } = await sync().changes(owner.id, { conversations: { [id]: rev } })
     expect(conversations[0]?.members.find((member) => member.id === back.id)).toMatchObject({ joinedSeq: 1 })
     expect(await listMutes(db.pool, back.id)).toEqual([])
     await muteConversation(db.pool, id, back.id, '2000-01-01T00:00:00Z')
@@ -219,7 +221,7 @@ describe('a member who has left', () => {
     const { rev } = await reader().require(id, heir.id)
     await writer().remove(owner, id, owner.id)
     expect(await roles()).toEqual({ ...members, [heir.id]: 'OWNER' })
-    const { conversations } = await new ConversationSync(db, links).changes(heir.id, { conversations: { [id]: rev } })
+    const { conversations } = await sync().changes(heir.id, { conversations: { [id]: rev } })
     expect(conversations[0]).toMatchObject({ gone: [owner.id], members: [{ id: heir.id, role: 'OWNER' }] })
     await writer().add(heir, id, [owner.id])
     expect(await roles()).toEqual({ ...members, [heir.id]: 'OWNER', [owner.id]: 'MEMBER' })

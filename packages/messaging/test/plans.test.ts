@@ -49,6 +49,11 @@ const QUESTIONS: ((db: db.Queryable) => Promise<unknown>)[] = [
   (q) => db.syncHeads(q, list(question), 100),
   (q) => db.syncMessages(q, list(range), 50),
   (q) => db.syncMembers(q, list(range), 100),
+  (q) =>
+    db.seqsBefore(
+      q,
+      list((i) => ({ id: conversation(i), lastSeq: 3, at: NOW })),
+    ),
   (q) => db.listMemberships(q, people),
   (q) => db.listContacts(q, people, 100),
   (q) =>
@@ -136,6 +141,7 @@ const EXCUSED: Record<string, string> = {
   find_by_name: 'a bounded number of names, in order; people-search.test.ts counts what it reads',
   count_by_name: 'all names: for a common text, once in five minutes',
   insert_conversation: 'it only inserts',
+  known_epochs: 'a function; a row for each start of Postgres',
   take_outbox: 'the outbox is short',
   first_outbox_id: 'the outbox is short',
   outbox_keys: 'the outbox is short',

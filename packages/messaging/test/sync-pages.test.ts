@@ -1,7 +1,7 @@
 import { syncHeads } from '@parley/db'
 import { LIMITS } from '@parley/protocol'
 import { expect, it } from 'vitest'
-import { ConversationSync } from '../src/index.ts'
+import { ConversationSync, DatabaseHistory } from '../src/index.ts'
 import { fileDatabase } from './file-database.ts'
 
 /* The number of a user's conversations is unbounded: the cost of a sync must be proportional to it. */
@@ -38,8 +38,10 @@ it('a page reads only as many conversations as it may return, and those named', 
   }
 })
 
+const epochs = { current: async () => new DatabaseHistory([]) }
+
 it('all pages together list all conversations, and those that the user is not in', async () => {
-  const sync = new ConversationSync(db, { urlOf: () => '' } as never, () => 0)
+  const sync = new ConversationSync(db, { urlOf: () => '' } as never, epochs, () => 0)
   const stranger = 'c0ffee00-0000-4000-8000-000000000000'
   const conversations = Object.fromEntries(
     [stranger, ...ids.slice(-(LIMITS.syncConversations - 1))].map((id) => [id, 1]),

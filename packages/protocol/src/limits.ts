@@ -32,6 +32,8 @@ export const LIMITS = {
   presenceGroupSize: 100,
   /** Most conversations that a client may list in one sync. */
   syncConversations: 1_000,
+  /** Longest name of a history of the database (`epoch`). */
+  epochLength: 128,
   /** A conversation with more new and changed messages than this is returned with `tooLong`. */
   syncMessages: 100,
   /** How long a person is shown as typing after their last `typing`, in milliseconds. */

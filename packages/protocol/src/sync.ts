@@ -10,6 +10,8 @@ import { conversationId, instant } from './primitives.ts'
  * A person's conversations are traversed in the order of their ids. A call covers those with `after < id <= until`, and its
  * response says in `hasMore` and `after` whether and where to continue. A client may thus have any number of conversations: it
  * sorts them, lists 1,000 per call and sets `until` to the last id listed (and leaves it out in the last call).
+ *
+ * Revs and seqs are valid within one history of the database. A restore or a failover may start another one: see `epoch`.
  */
 
 const UUID = /^[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}$/i
@@ -60,6 +62,8 @@ export const syncBody = z.object({
   conversations: knownRevs,
   after: conversationId.nullish(),
   until: conversationId.nullish(),
+  /** The `epoch` of the answer that the revs are of, as it was. */
+  epoch: z.string().max(LIMITS.epochLength).nullish(),
 })
 export type SyncRequest = z.infer<typeof syncBody>
 
@@ -91,6 +95,12 @@ export const syncedConversation = z.object({
   joined: z.boolean(),
   /** There are more changes than fit: `messages` holds only the newest; fetch the displayed page again. */
   tooLong: z.boolean(),
+  /**
+   * Present if the server may have lost a part of what the client knows of the conversation. The client discards what it knows and
+   * starts over with this entry, whose `members` are all members (100 at most). Messages up to this seq are unchanged; those after
+   * it are different ones, whatever the client had there. Null: it is not known up to where.
+   */
+  lostAfterSeq: z.int().nullable().optional(),
   /** New and changed messages, in ascending order of seq. */
   messages: z.array(message),
   members: z.array(syncedMember),
@@ -106,5 +116,7 @@ export const syncAnswer = z.object({
   hasMore: z.boolean(),
   /** All conversations up to this id are covered; null if there are no more. */
   after: z.string().nullable(),
+  /** Names the history that the server's database follows; to be told with the next sync. Servers of before have none. */
+  epoch: z.string().optional(),
 })
 export type SyncAnswer = z.infer<typeof syncAnswer>

@@ -31,4 +31,9 @@ export class Recent<Key, Value> {
     this.#latest.delete(key)
     this.#before.delete(key)
   }
+
+  clear(): void {
+    this.#latest.clear()
+    this.#before.clear()
+  }
 }

@@ -306,7 +306,7 @@ it('holds no lock of one migration during the next', async () => {
   await expect.poll(() => waiting(db)).toBe(true)
   await db.pool.query('select from messages')
   // The migration of the search index and those after it.
-  expect(await missingMigrations(db)).toBe(8)
+  expect(await missingMigrations(db)).toBe(9)
   await indexing.release()
   await migrating
   expect(await missingMigrations(db)).toBe(0)
