@@ -103,6 +103,17 @@ describe('news', () => {
     expect(bed.sentTo(phone)).toMatchObject([{ body: 'one', data: { seq: 1, count: 1 } }])
   })
 
+  it('that take the place of lost ones are pushed, even though a job of the lost ones has run', async () => {
+    const { sender, person, conversations, devices } = await people(bed, 1)
+    const [conversation = '', phone = ''] = [conversations[0], devices[0]]
+    await bed.say(conversation, sender, 'kept')
+    // The job of the third message, which a failover lost together with the second.
+    await bed.run(newsFrom(1, 3, person, conversation))
+    await bed.say(conversation, sender, 'new')
+    await bed.run(newsOf(person, conversation, 2))
+    expect(bed.sentTo(phone)).toMatchObject([{ body: 'kept' }, { data: { seq: 2 } }])
+  })
+
   it('that a device missed are all counted by its next notification', async () => {
     const { sender, person, conversations, devices } = await people(bed, 1)
     const [conversation = '', phone = ''] = [conversations[0], devices[0]]

@@ -152,6 +152,7 @@ describe('who is notified, and of what', () => {
     member: true,
     muted: false,
     last_read_seq: 0,
+    last_seq: 10,
     type: 'DIRECT',
     name: null,
     show_content: true,

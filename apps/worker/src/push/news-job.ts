@@ -93,7 +93,8 @@ async function compose(
     conversation: member,
     showContent: member.show_content,
   })
-  return { payload, fromSeq: afterSeq + 1, seq: Math.max(news.seq, data.seq) }
+  // If the database has lost the job's message, its seq goes to a message that nobody has been notified of.
+  return { payload, fromSeq: afterSeq + 1, seq: Math.max(news.seq, Math.min(data.seq, member.last_seq)) }
 }
 
 /** @returns why this device can never be notified; null if it was, or will be retried */

@@ -45,6 +45,8 @@ export interface PushMemberRow {
   member: boolean
   muted: boolean
   last_read_seq: number
+  /** The conversation's. */
+  last_seq: number
   type: ConversationType
   name: string | null
   show_content: boolean
@@ -59,11 +61,11 @@ export async function findPushMembers(db: Queryable, keys: readonly MemberKey[])
     name: 'find_push_members',
     text: `
       select p.conversation_id, p.user_id, p.left_at is null as member,
-        coalesce(p.muted_until > now(), false) as muted, p.last_read_seq, c.type, c.name,
+        coalesce(p.muted_until > now(), false) as muted, p.last_read_seq, c.last_seq, c.type, c.name,
         coalesce(f.show_content, true) as show_content, f.quiet_start, f.quiet_end, f.time_zone
       from unnest($1::uuid[], $2::text[]) as k (conversation_id, user_id)
       join participants p on p.conversation_id = k.conversation_id and p.user_id = k.user_id
-      cross join lateral (select type, name from conversations where id = k.conversation_id offset 0) c
+      cross join lateral (select type, name, last_seq from conversations where id = k.conversation_id offset 0) c
       left join push_preferences f on f.user_id = k.user_id`,
     values: [keys.map((k) => k.conversationId), keys.map((k) => k.userId)],
   })
