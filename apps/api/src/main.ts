@@ -64,7 +64,9 @@ await runProcess({
       onError,
     })
     const epochs = new Epochs({ db, onParted: () => people.forgetAll(), onError })
-    const { reads: copies, replica, close: closeReplica } = openReadSide(db, settings.DATABASE_REPLICA_URL, logger)
+    const newestEpoch = async () => (await epochs.current()).newest
+    const readSide = openReadSide(db, settings.DATABASE_REPLICA_URL, newestEpoch, logger)
+    const { reads: copies, replica, close: closeReplica } = readSide
     await awaitSchema(db, { signal: stopping, logger })
     const redis = openRedis(address, { name: 'api', commandTimeoutMs: 2_000, onError })
     const limits = rateLimitRedis(address, onError)

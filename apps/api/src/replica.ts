@@ -13,8 +13,16 @@ export interface ReadSide {
   close(): Promise<void>
 }
 
-/** Opens the replica if there is one. It need not be up yet: it is used as soon as it answers. */
-export function openReadSide(primary: Database, url: string | undefined, logger: Logger): ReadSide {
+/**
+ * Opens the replica if there is one. It need not be up yet: it is used as soon as it answers.
+ * @param epoch returns the primary's newest epoch
+ */
+export function openReadSide(
+  primary: Database,
+  url: string | undefined,
+  epoch: () => Promise<string | undefined>,
+  logger: Logger,
+): ReadSide {
   if (url === undefined) return { reads: primaryReads(primary), replica: undefined, close: async () => undefined }
   const db = openDatabase({
     url,
@@ -27,6 +35,7 @@ export function openReadSide(primary: Database, url: string | undefined, logger:
   const reads = new ReplicaReads({
     primary,
     replica: db,
+    epoch,
     onAway: (err) => logger.warn({ err }, 'the replica failed; reading from the primary for now'),
     onBack: () => logger.info('reading from the replica again'),
   })

@@ -135,6 +135,27 @@ it('lags: history and read marks are up to date at once, search later', async ()
   expect(await found('lighthouses')).toEqual(['three lighthouses', 'two lighthouses'])
 })
 
+it('lacks the epoch of a primary that lost commits: history and search are read from the primary', async () => {
+  await standby.pause()
+  const before = await answers()
+  // As a promotion begins one, that this standby does not get.
+  await primary.sql.query(
+    `insert into epochs (id, lossy, began_at, system_id, timeline, database_oid, messages_oid, started_at)
+     select 'another', true, now(), system_id, timeline, database_oid, messages_oid, started_at
+     from epochs order by no desc limit 1`,
+  )
+  const read = async () => {
+    expect(await contents()).toHaveLength(3)
+    expect(await found('lighthouses')).toHaveLength(2)
+    return answers()
+  }
+  await expect.poll(async () => (await read()).behind).toBeGreaterThan(before.behind ?? 0)
+  const noticed = await answers()
+  expect(await read()).toMatchObject({ replica: noticed.replica, behind: (noticed.behind ?? 0) + 3 })
+  await standby.resume()
+  await expect.poll(async () => (await read()).replica).toBeGreaterThan(noticed.replica ?? 0)
+})
+
 it('crashes: no request fails; the pod stays ready and reports what is missing', async () => {
   const all = ['one', 'two lighthouses', 'three lighthouses']
   let over = false

@@ -1,13 +1,16 @@
 import { type Database, isTransient, type Queryable } from './pool.ts'
+import { newestEpoch } from './queries/epochs.ts'
 
 /** How long a failed replica is not used, in milliseconds. One read then tries it again. */
 const RETRY_AFTER_MS = 3_000
+/** Maximum age of what is known of the replica's epoch, in milliseconds. */
+const EPOCH_MS = 1_000
 
 /** Counts of reads since the start, by what answered them. */
 export interface ReadCounts {
   /** The replica. */
   replica: number
-  /** The primary, because the replica lagged too far behind. */
+  /** The primary, because the replica lagged too far behind, or follows another history. */
   behind: number
   /** The primary, because the replica had failed. */
   away: number
@@ -31,6 +34,11 @@ export interface ReplicaReadsOptions {
   primary: Pick<Database, 'pool'>
   /** Its timeouts are what a read may lose by trying it first, so they should be short. */
   replica: Pick<Database, 'pool'>
+  /**
+   * Returns the newest epoch of the primary. A replica that lacks it may hold lost messages in place of others, and is not read. Not
+   * checked if this is left out or rejects.
+   */
+  epoch?: () => Promise<string | undefined>
   /** Called each time the replica goes out of use. */
   onAway?: (error: unknown) => void
   /** Called when the replica is in use again. */
@@ -49,6 +57,7 @@ export class ReplicaReads implements Reads {
   readonly #now: () => number
   /** When the next read may try the replica again; undefined while it is in use. */
   #retryAt: number | undefined
+  #epoch: { found: Promise<string | undefined>; at: number } | undefined
 
   constructor(options: ReplicaReadsOptions) {
     this.#options = options
@@ -63,6 +72,10 @@ export class ReplicaReads implements Reads {
     }
     let found: T
     try {
+      if (!(await this.#followsPrimary())) {
+        this.counts.behind++
+        return read(primary.pool)
+      }
       found = await read(replica.pool)
     } catch (error) {
       this.counts.away++
@@ -76,6 +89,23 @@ export class ReplicaReads implements Reads {
     }
     this.counts.behind++
     return read(primary.pool)
+  }
+
+  async #followsPrimary(): Promise<boolean> {
+    const wanted = await this.#options.epoch?.().catch(() => undefined)
+    return wanted === undefined || wanted === (await this.#replicaEpoch())
+  }
+
+  #replicaEpoch(): Promise<string | undefined> {
+    const now = this.#now()
+    if (this.#epoch === undefined || now - this.#epoch.at >= EPOCH_MS) {
+      const found = newestEpoch(this.#options.replica.pool)
+      this.#epoch = { found, at: now }
+      found.catch(() => {
+        this.#epoch = undefined
+      })
+    }
+    return this.#epoch.found
   }
 
   /** After a failure, lets one read at a time try the replica; the others do not wait for the outcome. */

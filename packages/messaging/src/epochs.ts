@@ -27,6 +27,11 @@ export class DatabaseHistory {
       .join('.')
   }
 
+  /** The current epoch; undefined if none is known. */
+  get newest(): string | undefined {
+    return this.#rows[0]?.id
+  }
+
   /** Returns where this history parted from the named one; undefined if it contains everything of that one. */
   partingFrom(name: string): Parting | undefined {
     const rows = this.#rows

@@ -13,6 +13,15 @@ export async function knownEpochs(db: Queryable): Promise<EpochRow[]> {
   return rows
 }
 
+/** Returns the newest recorded epoch's id; undefined if there is none. */
+export async function newestEpoch(db: Queryable): Promise<string | undefined> {
+  const { rows } = await db.query<{ id: string }>({
+    name: 'newest_epoch',
+    text: 'select id from epochs order by no desc limit 1',
+  })
+  return rows[0]?.id
+}
+
 /** A conversation whose messages after `at` may belong to another history. */
 export interface CutConversation {
   id: string
