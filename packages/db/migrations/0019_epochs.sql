@@ -33,8 +33,11 @@ DECLARE
   v_is_copy boolean;
   v_is_branch boolean;
 BEGIN
-  -- Fails like a write would: a standby must not be taken for the primary.
-  IF pg_is_in_recovery() THEN RAISE read_only_sql_transaction; END IF;
+  -- What can only be read, such as a standby, has the epochs of the history that it holds.
+  IF current_setting('transaction_read_only')::boolean THEN
+    RETURN QUERY SELECT e.id, e.lossy, e.began_at FROM epochs e ORDER BY e.no DESC LIMIT 100;
+    RETURN;
+  END IF;
   BEGIN v_system_id := (SELECT s.system_identifier FROM pg_control_system() s); EXCEPTION WHEN OTHERS THEN NULL; END;
   BEGIN v_timeline := left(pg_walfile_name(pg_current_wal_lsn()), 8); EXCEPTION WHEN OTHERS THEN NULL; END;
   BEGIN v_started_at := pg_postmaster_start_time(); EXCEPTION WHEN OTHERS THEN NULL; END;

@@ -94,6 +94,8 @@ it('parts where a standby was promoted, at the last that it had got; those who l
   await server.sql.query('create table last_seen (a int)')
   await standby.caughtUp()
   const last = await timeAt(server)
+  // What can only be read has it as well.
+  expect((await look(standby.url)).name).toBe(before.name)
   await standby.crash()
   await server.sql.query('create table never_seen (a int)')
   await server.stop()
