@@ -146,8 +146,8 @@ test('services whose keepers were killed, too, are found and stopped by the next
 
 test('a folder in use by a live run is refused, and that run is not affected', async () => {
   const { parent, pids } = await otherRun()
-  await expect(postgres()).rejects.toThrow(`belongs to process ${parent.pid}, which is running`)
-  await expect(redis()).rejects.toThrow(`belongs to process ${parent.pid}, which is running`)
+  await expect(postgres()).rejects.toThrow(`belongs to process ${parent.pid}, which is still running`)
+  await expect(redis()).rejects.toThrow(`belongs to process ${parent.pid}, which is still running`)
   expect(pids.map(isRunning)).toEqual([true, true, true])
 })
 
@@ -183,5 +183,5 @@ test('a port in use is an error with the server’s own message', async () => {
 test('a cluster of another major version is refused, naming it', async () => {
   await (await postgres()).stop()
   await writeFile(join(folder, 'postgres', 'data', 'PG_VERSION'), '17\n')
-  await expect(postgres()).rejects.toThrow(/made by Postgres 17; this is 18/)
+  await expect(postgres()).rejects.toThrow(/created by Postgres 17, but this is 18/)
 })
