@@ -95,7 +95,7 @@ async function fetchTools(wanted, node, log) {
   const names = Object.entries(wanted).map(
     ([name, version]) => `${name.startsWith('node-') ? 'Node' : name} ${version}`,
   )
-  const flags = ['--ignore-scripts', '--no-package-lock', '--no-audit', '--no-fund', '--loglevel=error']
+  const flags = ['--no-global', '--ignore-scripts', '--no-package-lock', '--no-audit', '--no-fund', '--loglevel=error']
   await runStep({
     title: `Fetching ${names.join(' and ')} into .parley/runtime`,
     ...npmCommand(['install', '--prefix', RUNTIME, ...flags]),

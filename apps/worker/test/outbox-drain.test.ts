@@ -55,7 +55,7 @@ it('keeps rows of a dead process until Redis has accepted the messages', async (
     steps: [],
     onError: () => undefined,
   })
-  await expect(drain.drainOnce()).rejects.toThrow('Redis did not take')
+  await expect(drain.drainOnce()).rejects.toThrow('Redis did not accept')
   taken = true
   expect(await drain.drainOnce()).toBe(1)
   expect(await drain.drainOnce()).toBe(0)

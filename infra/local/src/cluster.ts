@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { storageOriginIn } from '../../static/src/storage-origin.ts'
 import { type Edge, startEdge, type Target } from './edge.ts'
+import { portError } from './port-owner.ts'
 import { type AppProcess, repositoryRoot, spawnApp } from './processes.ts'
 import { localJwtSecret, localVapidPair } from './secrets.ts'
 import { startServices } from './service-units.ts'
@@ -80,6 +81,8 @@ export async function startLocalCluster(options: ClusterOptions): Promise<LocalC
       port: options.port,
       targets: { api: () => targetsOf(api), gateway: () => targetsOf(gateways) },
       web: web && { directory: web.directory, storageOrigin: storageOriginIn(settings) },
+    }).catch(async (error) => {
+      throw await portError(options.host, options.port, error)
     })
     return {
       port: edgeHolder.edge.port,

@@ -16,15 +16,16 @@ class PortError extends Error {
  */
 export async function assertPortFree(host: string, port: number): Promise<void> {
   const server = createServer()
-  const code = await new Promise<string | undefined>((resolve) => {
-    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
+  const failure = await new Promise<Error | undefined>((resolve) => {
+    server.once('error', resolve)
     server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(undefined)))
   })
-  if (code !== undefined) throw await portError(host, port, code)
+  if (failure !== undefined) throw await portError(host, port, failure)
 }
 
 /** Builds the error for a failed listen. */
-async function portError(host: string, port: number, code: string): Promise<PortError> {
+export async function portError(host: string, port: number, failure: NodeJS.ErrnoException): Promise<PortError> {
+  const code = failure.code ?? failure.message
   const other = 'Choose another with `npm start -- --port P`.'
   if (code === 'EACCES') return new PortError(`You do not have permission to listen on port ${port}. ${other}`)
   if (code !== 'EADDRINUSE') return new PortError(`Cannot listen on ${host}:${port} (${code}). ${other}`)
