@@ -57,7 +57,7 @@ it('a client that connects just before the database is back is let in on the sam
       socket.once('connect', () => resolve('connected'))
       socket.io.once('close', (reason) => resolve(reason))
     })
-    const asked = expect.poll(() => cluster.logs('gateway-1'), { timeout: 8_000 }).toContain('a handshake waits')
+    const asked = expect.poll(() => cluster.logs('gateway-1'), { timeout: 8_000 }).toContain('a handshake is waiting')
     await Promise.race([connected, asked])
     postgres.restore()
     expect(await connected).toBe('connected')

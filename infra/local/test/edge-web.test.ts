@@ -146,7 +146,7 @@ test('the cluster keeps its own paths', async () => {
   expect((await ask('/api/users/me')).status).toBe(503)
   expect((await ask('/socket.io/?EIO=4')).status).toBe(503)
   const status = await ask('/status')
-  expect([status.status, status.body.toString().includes('A messaging cluster runs here')]).toEqual([200, true])
+  expect([status.status, status.body.toString().includes('A messaging cluster is running here')]).toEqual([200, true])
 })
 
 test('the origin of signed URLs, from settings as the processes read them', () => {
