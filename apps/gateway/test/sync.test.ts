@@ -1,6 +1,6 @@
 import { openDatabase } from '@parley/db'
 import { ConversationSync, DatabaseHistory } from '@parley/messaging'
-import type { Message, SyncAnswer, SyncedConversation, User } from '@parley/protocol'
+import type { Conversation, Message, SyncAnswer, SyncedConversation, User } from '@parley/protocol'
 import { type Cluster, dataOf, direct, emit, errorOf, group, next, startCluster, user } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 
@@ -249,7 +249,8 @@ describe('sync', () => {
     const people = Array.from({ length: 200 }, (_, i) => user(`Person ${i}`))
     const [owner, ...others] = people
     if (owner === undefined) throw new Error('nobody')
-    const rooms = await Promise.all(Array.from({ length: 20 }, () => group(cluster, owner, others)))
+    const rooms: Conversation[] = []
+    while (rooms.length < 20) rooms.push(await group(cluster, owner, others))
     for (const { id } of rooms) await send(owner, id, 'hello')
     await using counted = countingDatabase(cluster.databaseUrl)
     const sync = new ConversationSync(counted.db, { urlOf: () => '' }, { current: async () => new DatabaseHistory([]) })

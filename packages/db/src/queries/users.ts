@@ -25,6 +25,16 @@ export interface UserProfile {
 }
 
 /**
+ * Whether input `i` changes user `u`. One that is true from now on and says what is stored already is skipped if that was written in
+ * this second: the `iat` of tokens counts in whole seconds. So concurrent writes of the same people do not rewrite all of them.
+ */
+const IS_NEWER = `
+  u.profile_at < i.at or i.at is null and (
+    u.profile_at < date_trunc('second', now()) or u.full_name is distinct from coalesce(i.full_name, u.full_name)
+    or i.has_photo and u.profile_photo is distinct from i.photo
+  )`
+
+/**
  * Creates people, updates those whose stored profile is older, and returns all of them as they now are, in no particular order.
  * It is one statement that writes only what is new: a thousand returning people cost a read. Rows are locked in the order of
  * their ids, so that concurrent calls do not deadlock.
@@ -49,14 +59,14 @@ async function upsertSeen(db: Queryable, profiles: readonly UserProfile[]): Prom
           as t (id, full_name, photo, name_key, has_photo, at)
       ), locked as (
         select u.id from input i join users u on u.id = i.id and u.id = any ($1::text[])
-        where i.at is null or u.profile_at < i.at
+        where ${IS_NEWER}
         order by u.id for no key update of u
       ), updated as (
         update users u set full_name = coalesce(i.full_name, u.full_name), name_key = coalesce(i.name_key, u.name_key),
           profile_photo = case when i.has_photo then i.photo else u.profile_photo end,
           profile_at = coalesce(i.at, greatest(u.profile_at, now()))
         from input i join locked l on l.id = i.id
-        where u.id = i.id and u.id = any ($1::text[]) and (i.at is null or u.profile_at < i.at)
+        where u.id = i.id and u.id = any ($1::text[]) and (${IS_NEWER})
         returning u.id, u.full_name, u.profile_photo, u.last_seen_at
       ), created as (
         insert into users (id, full_name, profile_photo, name_key, profile_at)
