@@ -13,6 +13,8 @@ export interface Dependencies {
   needed: Readonly<Record<string, DependencyCheck>>
   /** Optional: without one of these the process is ready but degraded. */
   wanted?: Readonly<Record<string, DependencyCheck>>
+  /** The state of a required dependency with which the process is ready, but degraded. */
+  tolerated?: Readonly<Record<string, string>>
   /** Aborted when the process is stopping: it is then not ready, whatever the checks say. */
   stopping: AbortSignal
 }
@@ -42,6 +44,7 @@ export function healthOf({ db, redis, bus, bucket, replica, stopping }: Services
       redis: async () => bus.healthy && (await redis.ping()) === 'PONG',
     },
     wanted: { s3: bucket, ...(replica && { replica: () => answers(replica) }) },
+    tolerated: { postgres: TAKES_NO_WRITES },
     stopping,
   })
 }
@@ -79,12 +82,10 @@ const CACHE_MS = 500
 /** Reports the state of each dependency. Checks run concurrently, each with its own time limit. */
 export class Health {
   readonly #dependencies: Dependencies
-  readonly #degrading: ReadonlySet<string>
   #last: { at: number; checks: Promise<ReadyChecks> } | undefined
 
   constructor(dependencies: Dependencies) {
     this.#dependencies = dependencies
-    this.#degrading = new Set(Object.keys(dependencies.wanted ?? {}))
   }
 
   /** Runs the checks, for the admin server. */
@@ -94,8 +95,10 @@ export class Health {
   }
 
   /** Whether the process can work without this dependency, or with it in this state. */
-  readonly optional = (name: string, state: string): boolean =>
-    this.#degrading.has(name) || (name === 'postgres' && state === TAKES_NO_WRITES)
+  readonly optional = (name: string, state: string): boolean => {
+    const { wanted = {}, tolerated = {} } = this.#dependencies
+    return Object.hasOwn(wanted, name) || tolerated[name] === state
+  }
 
   /** Registers the same as a metric. */
   show(metrics: Metrics): void {
