@@ -31,19 +31,21 @@ export function mergeMembers(
 
 /** Builds the conversation that a sync names for the first time. */
 export function conversationOf(synced: SyncedConversation, online: ReadonlySet<string>, userId: string): Conversation {
-  const {
-    joined: _,
-    tooLong: __,
-    messages,
-    members: ___,
-    gone: ____,
-    joinedSeq: _____,
-    lostAfterSeq: ______,
-    ...rest
-  } = synced
+  const { id, type, name, createdBy, participantCount, unreadCount, lastSeq, lastReadSeq, rev, createdAt, updatedAt } =
+    synced
   return {
-    ...rest,
-    lastMessage: messages.at(-1) ?? null,
+    id,
+    type,
+    name,
+    createdBy,
     participants: mergeMembers([], { ...synced, joined: true }, online, userId),
+    participantCount,
+    lastMessage: synced.messages.at(-1) ?? null,
+    unreadCount,
+    lastSeq,
+    lastReadSeq,
+    rev,
+    createdAt,
+    updatedAt,
   }
 }
