@@ -117,8 +117,10 @@ export class ConversationWriter {
     const row = full.length === 0 ? await this.#insert(fresh) : undefined
     if (row !== undefined) return { conversation: await this.#reader.show(row, creator.id), created: true }
     const existing = await findCreated(this.#db.pool, fresh)
-    if (existing === undefined) requireRoom(full)
-    if (existing === undefined) throw new Error('a conversation was neither inserted nor found')
+    if (existing === undefined) {
+      requireRoom(full)
+      throw new Error('a conversation was neither inserted nor found')
+    }
     return { conversation: await this.#reader.get(existing, creator.id), created: false }
   }
 
