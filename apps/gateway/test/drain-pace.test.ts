@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { createServer } from 'node:http'
+import { listenOnLoopback } from '@parley/testkit'
 import type { Server, Socket } from 'socket.io'
 import { expect, it, vi } from 'vitest'
 import { drain } from '../src/drain.ts'
@@ -29,7 +30,7 @@ function socketsOf(counts: Record<string, number>) {
 it('pauses for ten seconds in total at most, whatever transports its clients use', async () => {
   const sockets = socketsOf({ polling: 6_000, websocket: 6_000 })
   const http = createServer()
-  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
+  await listenOnLoopback(http)
   const io = { sockets: { sockets }, engine: { close: () => undefined } } as unknown as Server
   const presence = { drain: () => undefined } as Parameters<typeof drain>[0]['presence']
   await drain({ http, io, presence, delayMs: 2_000 })

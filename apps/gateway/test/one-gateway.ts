@@ -1,8 +1,7 @@
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { Bus, encodeEvent, GatewayRooms, Publisher } from '@parley/fanout'
 import type { Message, ServerEvents } from '@parley/protocol'
-import { next } from '@parley/testkit'
+import { listenOnLoopback, next } from '@parley/testkit'
 import { Server, type Socket as ServerSocket } from 'socket.io'
 import { io as connect, type Socket } from 'socket.io-client'
 import { expect } from 'vitest'
@@ -54,8 +53,7 @@ export async function oneGateway(redisUrl: string, options: { ownUrl?: string; p
     const { userId } = socket.handshake.auth
     rooms.enter(socket, userId, () => base.memberships(userId)).then(() => done(), done)
   })
-  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
-  const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
+  const url = `http://127.0.0.1:${await listenOnLoopback(http)}`
   const open = async (userId: string, ...memberships: Entered[]) => {
     if (memberships.length > 0) base.memberships = async (who) => (who === userId ? memberships : [])
     const socket = connect(url, { auth: { userId }, transports: ['websocket'], forceNew: true })

@@ -1,9 +1,8 @@
 import type { LookupAddress, LookupAllOptions } from 'node:dns'
 import type { RequestListener } from 'node:http'
 import { createServer, type ServerOptions } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import { setDefaultCACertificates } from 'node:tls'
-import { createTestCertificate } from '@parley/testkit'
+import { createTestCertificate, listenOnLoopback } from '@parley/testkit'
 import { describe, expect, it, vi } from 'vitest'
 import { PushSender } from '../src/push/sender.ts'
 import { VapidTokens } from '../src/push/vapid.ts'
@@ -132,9 +131,8 @@ async function tlsServer(
   listener?: RequestListener,
 ): Promise<AsyncDisposable & { port: number }> {
   const server = createServer(options, listener)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
-    port: (server.address() as AddressInfo).port,
+    port: await listenOnLoopback(server),
     [Symbol.asyncDispose]: () => new Promise<void>((resolve) => server.close(() => resolve())),
   }
 }

@@ -1,9 +1,8 @@
 import { createServer, request } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { appendMessages, type NewMessage } from '@parley/db'
 import type { Conversation, User } from '@parley/protocol'
-import { type Cluster, dataOf, direct, group, startCluster, tcpProxy, user } from '@parley/testkit'
+import { type Cluster, dataOf, direct, group, listenOnLoopback, startCluster, tcpProxy, user } from '@parley/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Connection } from '../src/connection.ts'
 import { memoryStorage } from '../src/index.ts'
@@ -328,10 +327,8 @@ async function withoutUpgrades(target: string) {
     outgoing.on('close', () => forward.destroy())
     incoming.pipe(forward)
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `http://127.0.0.1:${await listenOnLoopback(server)}`,
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))

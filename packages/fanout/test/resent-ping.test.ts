@@ -1,5 +1,5 @@
 import { connect, createServer, type Socket } from 'node:net'
-import { createTestRedis } from '@parley/testkit'
+import { createTestRedis, listenOnLoopback } from '@parley/testkit'
 import { expect, it } from 'vitest'
 import { Bus } from '../src/index.ts'
 
@@ -27,10 +27,8 @@ async function filteringProxy(target: { host: string; port: number }) {
       if (name >= 0) onDropped()
     })
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
   return {
-    port: typeof address === 'object' && address !== null ? address.port : 0,
+    port: await listenOnLoopback(server),
     /** From now on drops such commands and what follows in the same chunk. Resolves when one has been dropped. */
     drop: (name: string) =>
       new Promise<void>((resolve) => {

@@ -1,6 +1,5 @@
-import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { listenOnLoopback } from '@parley/testkit'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { bucketCheck } from '../src/bucket-check.ts'
 import { SignedLinks } from '../src/links.ts'
@@ -36,9 +35,8 @@ it('a URL is the same in every process for a quarter of its lifetime, so that br
 
 it('a store that accepts requests and never answers is given up on after one attempt', async () => {
   let requests = 0
-  const silent = createServer(() => requests++).listen(0, '127.0.0.1')
-  await once(silent, 'listening')
-  const { port } = silent.address() as AddressInfo
+  const silent = createServer(() => requests++)
+  const port = await listenOnLoopback(silent)
   const store = new ObjectStore({ ...(await storageSettings()), S3_ENDPOINT: `http://127.0.0.1:${port}` }, 1_000)
   const body = { pieces: [Buffer.from('a'), Buffer.from('b')], size: 2 }
   const { signal } = new AbortController()

@@ -1,7 +1,6 @@
-import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { attachmentSettings, loadSettings, s3Settings } from '@parley/runtime'
+import { listenOnLoopback } from '@parley/testkit'
 import { expect, it } from 'vitest'
 import { bucketCheck } from '../src/bucket-check.ts'
 import { ObjectInspector } from '../src/inspect.ts'
@@ -10,9 +9,7 @@ import { objectKey } from '../src/options.ts'
 
 /** Starts a store. @returns the settings of a process that uses it at this path */
 async function listen(server: Server, path = '') {
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
+  const port = await listenOnLoopback(server)
   const settings = { NODE_ENV: 'test', S3_ENDPOINT: `http://127.0.0.1:${port}${path}` }
   return loadSettings({ ...s3Settings, ...attachmentSettings }, settings)
 }

@@ -5,6 +5,7 @@ export { type Cluster, type ClusterOptions, type SocketChoice, startCluster } fr
 export { direct, group } from './conversations.ts'
 export { createTestDatabase, type TestDatabase } from './database.ts'
 export { type Api, apiClient, dataOf, errorOf, type HttpAnswer, type Reply } from './http.ts'
+export { listenOnLoopback } from './listen.ts'
 export { signToken, user } from './people.ts'
 export type { Pod } from './pod.ts'
 export { type OwnPostgres, ownPostgres } from './postgres.ts'

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import { tcpProxy } from '../src/index.ts'
+import { listenOnLoopback, tcpProxy } from '../src/index.ts'
 
 /** Starts an echo server behind a proxy. @returns the proxy, and a function that opens a connection */
 async function echoBehindProxy() {
@@ -9,9 +9,7 @@ async function echoBehindProxy() {
     socket.on('error', () => socket.destroy())
     socket.pipe(socket)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const proxy = await tcpProxy({ host: '127.0.0.1', port: (server.address() as AddressInfo).port })
+  const proxy = await tcpProxy({ host: '127.0.0.1', port: await listenOnLoopback(server) })
   const open = async () => {
     const client = connect(proxy.port, '127.0.0.1')
     client.on('error', () => undefined)
